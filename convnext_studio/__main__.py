@@ -1,0 +1,8 @@
+"""``python -m convnext_studio``."""
+
+import sys
+
+from convnext_studio.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Functions from a model and a picture to numpy arrays."""

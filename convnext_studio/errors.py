@@ -1,0 +1,24 @@
+"""The one exception that a person may meet."""
+
+
+class StudioError(Exception):
+    """Something that a person asked for cannot be done, told in plain words.
+
+    Parameters
+    ----------
+    message
+        One sentence that says what is wrong, with the names and numbers involved.
+    hint
+        What to do next; empty where there is nothing to do.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+    def __reduce__(self) -> tuple[type["StudioError"], tuple[str, str]]:
+        return type(self), (self.message, self.hint)

@@ -1,0 +1,118 @@
+"""Where things are: from a unit of a feature map to the network's input to the picture, and back.
+
+All coordinates are continuous, with pixel *i* covering the interval [i, i + 1): the centre of the first
+pixel is 0.5 and the right edge of a picture is its width. Arithmetic only; both processes use it.
+"""
+
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropGeometry:
+    """How a picture became the network's input: resized as a whole, then cropped.
+
+    Attributes
+    ----------
+    picture_size
+        Width and height of the picture in pixels, after EXIF orientation.
+    resized_size
+        Width and height in pixels after resizing.
+    crop_origin
+        x and y of the crop's upper left corner in the resized picture, in pixels; negative where the
+        input reaches beyond the picture (padding).
+    input_size
+        Width and height of the crop, which is the network's input.
+    """
+
+    picture_size: tuple[int, int]
+    resized_size: tuple[int, int]
+    crop_origin: tuple[int, int]
+    input_size: tuple[int, int]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Picture pixels per input pixel, horizontally and vertically."""
+        return (
+            self.picture_size[0] / self.resized_size[0],
+            self.picture_size[1] / self.resized_size[1],
+        )
+
+    def to_picture(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the network's input, as a point of the picture."""
+        scale_x, scale_y = self.scale
+        return (x + self.crop_origin[0]) * scale_x, (y + self.crop_origin[1]) * scale_y
+
+    def to_input(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the picture, as a point of the network's input; the inverse of `to_picture`."""
+        scale_x, scale_y = self.scale
+        return x / scale_x - self.crop_origin[0], y / scale_y - self.crop_origin[1]
+
+    def box_to_picture(self, box: Box) -> Box:
+        """A box in the network's input, as a box in the picture."""
+        x, y = self.to_picture(box[0], box[1])
+        scale_x, scale_y = self.scale
+        return x, y, box[2] * scale_x, box[3] * scale_y
+
+    @property
+    def crop_box(self) -> Box:
+        """What the network sees, as a box in the picture."""
+        return self.box_to_picture((0.0, 0.0, float(self.input_size[0]), float(self.input_size[1])))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldGeometry:
+    """The theoretical receptive field of a node's units, the same horizontally and vertically.
+
+    The arithmetic is that of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
+    Networks", Distill 2019.
+
+    Attributes
+    ----------
+    size_px
+        Side of the theoretical receptive field in input pixels.
+    stride_px
+        Input pixels between neighbouring units.
+    first_centre_px
+        Centre of the field of unit 0, as an input coordinate; it may lie off the pixel centres.
+    is_global
+        The node pools over its whole map somewhere before (GRN, attention): every unit sees all, and
+        `size_px` counts convolutions only.
+    """
+
+    size_px: int = 1
+    stride_px: int = 1
+    first_centre_px: float = 0.5
+    is_global: bool = False
+
+    def after(self, kernel_size: int, stride: int = 1, padding: int = 0) -> "FieldGeometry":
+        """The geometry behind one more convolution."""
+        return FieldGeometry(
+            size_px=self.size_px + (kernel_size - 1) * self.stride_px,
+            stride_px=self.stride_px * stride,
+            first_centre_px=self.first_centre_px + ((kernel_size - 1) / 2 - padding) * self.stride_px,
+            is_global=self.is_global,
+        )
+
+    def centre_px(self, unit: int) -> float:
+        """Centre of a unit's field along one axis, as an input coordinate."""
+        return self.first_centre_px + unit * self.stride_px
+
+    def unit_box(self, y: int, x: int) -> Box:
+        """Theoretical field of the unit in row `y` and column `x`, in input coordinates, not clipped."""
+        half = self.size_px / 2
+        return self.centre_px(x) - half, self.centre_px(y) - half, float(self.size_px), float(self.size_px)
+
+    def map_box(self, height: int, width: int) -> Box:
+        """Where a map of that many units lies in the input when each unit is drawn as one stride wide."""
+        start = self.first_centre_px - self.stride_px / 2
+        return start, start, float(width * self.stride_px), float(height * self.stride_px)
+
+    def unit_at(self, x: float, y: float, height: int, width: int) -> tuple[int, int] | None:
+        """Row and column of the unit drawn at an input point, or None outside the map."""
+        start = self.first_centre_px - self.stride_px / 2
+        column = int((x - start) // self.stride_px)
+        row = int((y - start) // self.stride_px)
+        return (row, column) if 0 <= row < height and 0 <= column < width else None
