@@ -95,7 +95,8 @@ class ConvNeXtConfig:
                 f"The model's description has fields that are not known here: {', '.join(unknown)}.",
                 "It was probably written by a newer version of ConvNeXt Studio.",
             )
-        lists_as_tuples = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return cls(**lists_as_tuples)
+        arguments: dict[str, Any] = dict(values)
+        for name in ("depths", "dims"):
+            if name in arguments:
+                arguments[name] = tuple(arguments[name])  # JSON has lists only.
+        return cls(**arguments)
