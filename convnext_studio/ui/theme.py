@@ -1,0 +1,154 @@
+"""The two looks of the window: colours, and how they reach Qt.
+
+Widgets that paint themselves read `current()` when they paint, and repaint on `QEvent.Type.PaletteChange`,
+which Qt sends to every widget when `apply` changes the look.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication
+
+ThemeName = Literal["dark", "light"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theme:
+    """Colours as ``#rrggbb``.
+
+    Attributes
+    ----------
+    name
+        ``dark`` or ``light``.
+    background
+        Of the window, between the panels.
+    surface
+        Of panels, lists and the area around pictures.
+    raised
+        Of controls, and of bars that stand out from the panel.
+    text, muted
+        Text, and text that steps back; both are readable (WCAG AA, 4.5:1) on the three above.
+    accent, on_accent
+        What is selected or active (also readable as text); text on a filled accent.
+    border, outline
+        Between areas, decorative; around controls (3:1).
+    good, warning, error
+        Text of that meaning, readable on the three backgrounds.
+    """
+
+    name: ThemeName
+    background: str
+    surface: str
+    raised: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    border: str
+    outline: str
+    good: str
+    warning: str
+    error: str
+
+
+DARK = Theme(
+    name="dark",
+    background="#1b1c1f",
+    surface="#232529",
+    raised="#2f3237",
+    text="#e6e7ea",
+    muted="#a9adb5",
+    accent="#6cb2f2",
+    on_accent="#0e1a26",
+    border="#3a3d43",
+    outline="#80858f",
+    good="#7fc98f",
+    warning="#e3b25a",
+    error="#f2938a",
+)
+
+LIGHT = Theme(
+    name="light",
+    background="#eceef1",
+    surface="#ffffff",
+    raised="#f2f3f5",
+    text="#15171a",
+    muted="#53575e",
+    accent="#0a5ca4",
+    on_accent="#ffffff",
+    border="#c9cdd3",
+    outline="#7b8088",
+    good="#1b6b30",
+    warning="#7a4f00",
+    error="#a8221a",
+)
+
+THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
+
+
+def current() -> Theme:
+    """The look that is in force."""
+    window = QApplication.palette().color(QPalette.ColorRole.Window).name()
+    return LIGHT if window == LIGHT.background else DARK
+
+
+def apply(application: QApplication, theme: Theme) -> None:
+    """Give the whole program a look; every widget gets a palette-change event."""
+    application.setPalette(palette(theme))
+    application.setStyleSheet(stylesheet(theme))
+
+
+def palette(theme: Theme) -> QPalette:
+    """The look as Qt's palette, for the Fusion style."""
+    role, group = QPalette.ColorRole, QPalette.ColorGroup
+    colours = {
+        role.Window: theme.background,
+        role.WindowText: theme.text,
+        role.Base: theme.surface,
+        role.AlternateBase: theme.raised,
+        role.Text: theme.text,
+        role.PlaceholderText: theme.muted,
+        role.Button: theme.raised,
+        role.ButtonText: theme.text,
+        role.BrightText: theme.error,
+        role.ToolTipBase: theme.raised,
+        role.ToolTipText: theme.text,
+        role.Highlight: theme.accent,
+        role.HighlightedText: theme.on_accent,
+        role.Accent: theme.accent,
+        role.Link: theme.accent,
+        role.LinkVisited: theme.accent,
+        role.Light: theme.border,
+        role.Midlight: theme.border,
+        role.Mid: theme.border,
+        role.Dark: theme.border,
+        role.Shadow: theme.background,
+    }
+    result = QPalette()
+    for each_role, colour in colours.items():
+        result.setColor(each_role, QColor(colour))
+    for each_role in (role.WindowText, role.Text, role.ButtonText):
+        result.setColor(group.Disabled, each_role, QColor(theme.outline))
+    return result
+
+
+def stylesheet(theme: Theme) -> str:
+    """What the palette cannot say. Sizes are relative to the font, so that the whole scales with it."""
+    return f"""
+QToolTip {{ color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: 3px; }}
+QMainWindow::separator {{ background: {theme.background}; width: 5px; height: 5px; }}
+QMainWindow::separator:hover {{ background: {theme.accent}; }}
+QDockWidget {{ color: {theme.muted}; font-weight: 600; }}
+QDockWidget::title {{ background: {theme.background}; padding: 4px 6px; text-align: left; }}
+QDockWidget > QWidget {{ background: {theme.surface}; }}
+QStatusBar {{ color: {theme.muted}; }}
+QStatusBar::item {{ border: none; }}
+QLabel[muted="true"] {{ color: {theme.muted}; }}
+QLabel[heading="true"] {{ font-weight: 600; }}
+QLabel[badge="true"] {{
+    color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: 3px; padding: 1px 5px;
+}}
+QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: 3px solid {theme.error}; }}
+QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}
+"""
