@@ -36,6 +36,7 @@ class EngineBridge(QObject):
 
     engine_ready = Signal(object)  # EngineReady
     engine_lost = Signal(object)  # EngineLost
+    request_asked = Signal(object)  # Request
     request_started = Signal(object)  # Request
     progressed = Signal(object)  # Progress
     request_failed = Signal(object)  # Failed, where the asker gave no on_failure
@@ -60,7 +61,13 @@ class EngineBridge(QObject):
         """Send a request and return its id; one of the callbacks runs later, or none if it is replaced."""
         identifier = self._client.ask(request)
         self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure)
+        self.request_asked.emit(request)
         return identifier
+
+    @property
+    def pending(self) -> tuple[Request, ...]:
+        """What has been asked and not yet been answered."""
+        return tuple(asker.request for asker in self._askers.values())
 
     def cancel(self, identifier: int) -> None:
         """Stop working on a request; its callbacks will not run."""

@@ -20,6 +20,7 @@ class AppState(QObject):
     channel_selected = Signal(int)
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
+    prediction_failed = Signal(str)  # why there will be none
     attribution_made = Signal(object)  # Attribution | None
     hovered = Signal(str)  # the status bar's read-out
 
@@ -32,6 +33,7 @@ class AppState(QObject):
         self._channel = 0
         self._target: int | None = None
         self._prediction: Prediction | None = None
+        self._prediction_failure = ""
         self._attribution: Attribution | None = None
 
     @property
@@ -60,12 +62,13 @@ class AppState(QObject):
         """The picture that the panels show."""
         return self._picture
 
-    def add_picture(self, picture: ImageInfo) -> None:
-        """Add a picture to the strip (once) and select it."""
+    def add_picture(self, picture: ImageInfo, select: bool = True) -> None:
+        """Add a picture to the strip (once) and, if wanted, select it."""
         if all(opened.key != picture.key for opened in self._pictures):
             self._pictures += (picture,)
             self.pictures_changed.emit(self._pictures)
-        self.select_picture(picture.key)
+        if select:
+            self.select_picture(picture.key)
 
     def remove_picture(self, key: str) -> None:
         """Take a picture out of the strip; its neighbour is selected where it was the current one."""
@@ -133,9 +136,21 @@ class AppState(QObject):
 
     def set_prediction(self, prediction: Prediction | None) -> None:
         """A prediction arrived, or the one shown is void."""
+        self._prediction_failure = ""
         if prediction is not self._prediction:
             self._prediction = prediction
             self.prediction_made.emit(prediction)
+
+    @property
+    def prediction_failure(self) -> str:
+        """Why there is no prediction for this picture and model; empty while there may still be one."""
+        return self._prediction_failure
+
+    def fail_prediction(self, reason: str) -> None:
+        """There will be no prediction for this picture and model."""
+        self.set_prediction(None)
+        self._prediction_failure = reason
+        self.prediction_failed.emit(reason)
 
     @property
     def attribution(self) -> Attribution | None:

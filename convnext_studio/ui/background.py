@@ -1,0 +1,56 @@
+"""Work that would hold up the window: encoding a pasted picture, writing an export."""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from convnext_studio.errors import StudioError
+
+Result = TypeVar("Result")
+
+
+class Background(QObject):
+    """Runs functions in threads of their own and tells the outcome in Qt's thread."""
+
+    _finished = Signal(object)  # A function to call in Qt's thread.
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._threads: list[Thread] = []
+        self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a function is running."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def run(
+        self,
+        work: Callable[[], Result],
+        on_done: Callable[[Result], None],
+        on_failure: Callable[[StudioError], None],
+    ) -> None:
+        """Call `work` in a thread, and then one of the others here, with its result or its StudioError."""
+
+        def work_and_tell() -> None:
+            try:
+                result = work()
+            except StudioError as error:
+                self._finished.emit(partial(on_failure, error))
+            else:
+                self._finished.emit(partial(on_done, result))
+
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(Thread(target=work_and_tell, name="background"))
+        self._threads[-1].start()
+
+    def close(self) -> None:
+        """Wait for what is running, so that no file stays half written."""
+        for thread in self._threads:
+            thread.join()
+
+    def _tell(self, outcome: Callable[[], None]) -> None:
+        outcome()

@@ -1,0 +1,90 @@
+"""The slim bar that says what went wrong, in place of dialogs."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell.
+
+    Attributes
+    ----------
+    topic
+        What it is about. A new notice on a topic replaces the one before, and a success withdraws it.
+    message, hint
+        What happened, and what to do about it.
+    details
+        More sentences, shown while the pointer rests on the bar.
+    good
+        It is no failure.
+    """
+
+    topic: str
+    message: str
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    good: bool = False
+
+    @property
+    def text(self) -> str:
+        """Message and hint as one line."""
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class MessageBar(QFrame):
+    """Shows the latest notice; hidden while there is none. Closed by its button or by a success."""
+
+    shown = Signal(bool)  # Whether there is something to read.
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("message_bar")
+        self.setAccessibleName("Messages")
+        self._notices: dict[str, Notice] = {}
+        self._label = QLabel()
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._label.setWordWrap(True)
+        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        close = QPushButton("Dismiss")
+        close.setAccessibleName("Dismiss the message")
+        close.setToolTip("Hide this message")
+        close.clicked.connect(self._dismiss)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 3, 6, 3)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(close)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What is to be read; empty while there is nothing."""
+        return self._label.text() if self._notices else ""
+
+    def tell(self, notice: Notice) -> None:
+        """Show a notice, in front of those on other topics."""
+        self._notices.pop(notice.topic, None)
+        self._notices[notice.topic] = notice
+        self._show_latest()
+
+    def withdraw(self, topic: str) -> None:
+        """Something on that topic went well: its notice is over."""
+        if self._notices.pop(topic, None) is not None:
+            self._show_latest()
+
+    def _dismiss(self) -> None:
+        self._notices.popitem()
+        self._show_latest()
+
+    def _show_latest(self) -> None:
+        latest = next(reversed(self._notices.values()), None)
+        if latest is not None:
+            self._label.setText(latest.text)
+            self.setToolTip("\n".join(latest.details))
+            self.setProperty("good", latest.good)
+            self.style().polish(self)
+        self.setVisible(latest is not None)
+        self.shown.emit(latest is not None)

@@ -1,0 +1,124 @@
+"""What the program remembers between two launches: one small JSON file."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from convnext_studio.ui.theme import THEMES, ThemeName
+
+VERSION = 1
+RECENT_COUNT = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is remembered.
+
+    Attributes
+    ----------
+    theme
+        Name of the look.
+    geometry, layout
+        The window's place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
+    recent_pictures, recent_models
+        Paths, and model sources, the latest first.
+    """
+
+    theme: ThemeName = "dark"
+    geometry: str = ""
+    layout: str = ""
+    recent_pictures: tuple[str, ...] = ()
+    recent_models: tuple[str, ...] = ()
+
+
+def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
+    """Put an entry at the front of a list of recent ones, once, and keep the list short."""
+    return (latest, *(entry for entry in earlier if entry != latest))[:RECENT_COUNT]
+
+
+class SettingsFile:
+    """The settings of this launch and the file behind them. Reading never fails; what went wrong is told.
+
+    Attributes
+    ----------
+    values
+        The settings as they are now.
+    problem
+        One sentence about why the file could not be used; empty where it could.
+    """
+
+    def __init__(self) -> None:
+        folder = os.environ.get("CONVNEXT_STUDIO_CONFIG_DIR")
+        self._path = Path(folder or platformdirs.user_config_dir("convnext-studio")) / "settings.json"
+        self._keep_file = False
+        self.values = Settings()
+        self.problem = ""
+        self._read()
+
+    def update(self, **changes: Any) -> None:
+        """Change some settings; `save` writes them."""
+        self.values = replace(self.values, **changes)
+
+    def save(self) -> None:
+        """Write the file, at once or not at all. A newer version's file is left alone.
+
+        Raises
+        ------
+        OSError
+            Where the folder cannot be written.
+        """
+        if self._keep_file:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({"version": VERSION} | asdict(self.values), file, indent=1)
+            Path(temporary).replace(self._path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _read(self) -> None:
+        try:
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            version = stored["version"]
+            if version > VERSION:
+                self._keep_file = True
+                self.problem = (
+                    f"The settings in {self._path} were written by a newer version; they are left as they are, "
+                    "and the defaults are used."
+                )
+            else:
+                self.values = _settings(stored)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.problem = f"The settings could not be read ({error.strerror}: {self._path}); the defaults are used."
+        except (ValueError, TypeError, KeyError):
+            self.problem = f"The settings in {self._path} are damaged; the defaults are used."
+
+
+def _settings(stored: dict[str, Any]) -> Settings:
+    """The settings in a file's content; ValueError, TypeError or KeyError where it is not what was written."""
+    theme = stored["theme"]
+    if theme not in THEMES:
+        raise ValueError(theme)
+    return Settings(
+        theme=theme,
+        geometry=_text(stored["geometry"]),
+        layout=_text(stored["layout"]),
+        recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),
+        recent_models=tuple(_text(entry) for entry in stored["recent_models"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
