@@ -1,0 +1,238 @@
+"""The figures: mosaic of a node's channels, Grad-CAM on the picture, effective receptive field."""
+
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from convnext_studio.engine.messages import FeatureMapsResult, Protocol, ReceptiveFieldResult, Scale, Square
+from convnext_studio.export.contents import ExportContents, label_of
+from convnext_studio.export.sheet import INK, PAPER, ColourBar, font, sheet
+from convnext_studio.geometry import Box
+from convnext_studio.render import Limits, Mosaic, Values, assemble, colorize, format_number, limits_of, overlay
+
+COLORMAP = "viridis"
+CAM_OPACITY = 0.55
+ROBUST_PERCENTILES = (0.5, 99.5)
+# Longer side of the map in a figure, where that can be chosen freely.
+_BODY_PX = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A finished figure.
+
+    Attributes
+    ----------
+    picture
+        RGB.
+    body_xy
+        Upper left corner of the map in it, in pixels.
+    title, caption
+        What is printed above and below.
+    """
+
+    picture: Image.Image
+    body_xy: tuple[int, int]
+    title: str
+    caption: tuple[str, ...]
+
+
+def _figure(
+    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: ExportContents
+) -> Figure:
+    model = contents.model
+    caption = [*caption, f"Model: {model.title} ({model.source})."]
+    picture, place = sheet(body, bar, title=title, caption=caption, random_weights=model.random_weights)
+    return Figure(picture, place, title, tuple(caption))
+
+
+def _source(contents: ExportContents) -> str:
+    width, height = contents.image.size
+    return f"Picture: {contents.image.name}, {width} x {height} px."
+
+
+# --------------------------------------------------------------------------------------------- feature maps
+
+
+def robust_limits(maps: Values) -> Limits:
+    """One scale for all channels, without the outermost values: a few units of a ConvNeXt exceed all others."""
+    finite = maps[np.isfinite(maps)]
+    return limits_of(np.percentile(finite, ROBUST_PERCENTILES) if finite.size else finite)
+
+
+def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure:
+    """All channels of a node on one scale, each unit a square of whole pixels."""
+    channels, height, width = result.maps.shape
+    mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)
+    limits = robust_limits(result.maps)
+    pixels = Image.fromarray(assemble(result.maps, mosaic, limits, COLORMAP, background=PAPER))
+    factor = max(1, round(_BODY_PX / max(pixels.size)))
+    body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
+    node = contents.model.node(result.node)
+    finite = result.maps[np.isfinite(result.maps)]
+    whole = limits_of(finite)
+    beyond = np.count_nonzero((finite < limits.low) | (finite > limits.high)) / max(finite.size, 1)
+    caption = [
+        f"All {channels} channels of {result.node}, {height} x {width} units each: channel 0 first, "
+        f"{mosaic.columns} in a row.",
+        f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
+        f"the {100 * beyond:.1f} % of values beyond it have the colours of its ends. "
+        f"Smallest value {format_number(whole.low)}, largest {format_number(whole.high)}.",
+    ]
+    bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
+    return _figure(body, bar, f"Feature maps of {node.title.lower()}", [*caption, _source(contents)], contents)
+
+
+# ---------------------------------------------------------------------------------------------- attribution
+
+
+def cam_box(contents: ExportContents) -> Box:
+    """Where the Grad-CAM that is written lies in the picture, in picture pixels."""
+    field = contents.model.node(contents.cam_stage).field
+    height, width = contents.prediction.attribution.cams[contents.cam_stage].shape
+    return contents.prediction.attribution.geometry.box_to_picture(field.map_box(height, width))
+
+
+def cam_figure(contents: ExportContents) -> Figure:
+    """The positive part of a stage's Grad-CAM laid over the picture, and what the network sees framed."""
+    attribution, image = contents.prediction.attribution, contents.image
+    cam = attribution.cams[contents.cam_stage]
+    positive = np.maximum(cam, 0)
+    limits = limits_of(np.append(positive, np.float32(0)))
+    preview = Image.fromarray(image.preview)
+    factor = _BODY_PX / max(preview.size)
+    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
+    scale = (size[0] / image.size[0], size[1] / image.size[1])
+    photograph = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
+    blended = overlay(
+        photograph, positive, _scaled(cam_box(contents), scale), limits, COLORMAP, CAM_OPACITY, smooth=True
+    )
+    body = Image.fromarray(blended)
+    _frame(body, _scaled(attribution.geometry.crop_box, scale))
+    label = label_of(contents.model, attribution.target)
+    probability = contents.prediction.probabilities[attribution.target]
+    caption = [
+        f"{attribution.method} of class {attribution.target} at {contents.cam_stage}, "
+        f"{cam.shape[0]} x {cam.shape[1]} units; its probability is {100 * probability:.3g} %.",
+        f"Positive part, opacity {100 * CAM_OPACITY:.0f} %, resampled bilinearly between the units' centres. "
+        f"The signed map goes from {format_number(float(cam.min()))} to {format_number(float(cam.max()))}.",
+        "The frame is what the network sees.",
+    ]
+    bar = ColourBar(limits=limits, colormap=COLORMAP, title="contribution to the logit")
+    return _figure(body, bar, f"{attribution.method}: {label}", [*caption, _source(contents)], contents)
+
+
+def _scaled(box: Box, scale: tuple[float, float]) -> Box:
+    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
+
+
+# ------------------------------------------------------------------------------------------ receptive field
+
+# Corners in turn, so that the labels of neighbouring squares keep clear of one another.
+_CORNERS = ((0, 0, "lb"), (1, 0, "rb"), (1, 1, "rt"), (0, 1, "lt"))
+
+_PROTOCOLS: dict[Protocol, str] = {
+    "replknet": "as RepLKNet's authors publish it (Ding et al. 2022), squares around pixel (h // 2, w // 2)",
+    "centred": "RepLKNet's gradient (Ding et al. 2022), squares around the unit's true centre",
+}
+
+
+def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
+    """What the figure shows: log10(1 + gradient)."""
+    return np.asarray(np.log10(1 + result.field_map))
+
+
+def receptive_field_figure(contents: ExportContents) -> Figure:
+    """The field on the network's input, in logarithms, with its squares and the theoretical field."""
+    result = contents.receptive_field
+    view = log_view(result)
+    limits = limits_of(np.append(view, 0.0))
+    factor = max(1, round(_BODY_PX / max(view.shape)))
+    body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
+    boxes = {
+        square.threshold: _scaled(_square_box(result, square), (factor, factor))
+        for square in result.squares["log"]
+    }
+    for box in boxes.values():
+        _frame(body, box)
+    theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
+    _frame(body, theoretical, dashed=True)
+    for (threshold, box), (right, below, anchor) in zip(boxes.items(), cycle(_CORNERS), strict=False):
+        corner = (box[0] + right * box[2], box[1] + below * box[3])
+        _label(body, corner, anchor, f"{100 * threshold:g}%")
+    if theoretical[1] >= 0:
+        _label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
+    bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
+    title = f"Effective receptive field of {contents.model.node(result.node).title.lower()}"
+    return _figure(body, bar, title, _receptive_field_caption(result), contents)
+
+
+def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:
+    x, y = (centre - square.side_px / 2 for centre in result.centre_px)
+    return x, y, float(square.side_px), float(square.side_px)
+
+
+def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
+    height, width = result.field_map.shape
+    row, column = result.unit
+    field = result.theoretical
+    beyond = min(field.unit_box(*result.unit)[:2]) < 0
+    theoretical = f"theoretical field, {field.size_px} px" + (", beyond the input" if beyond else "")
+    if field.is_global:
+        theoretical += " by its convolutions; the whole input, because the node pools over it"
+    averaged = f"{result.pictures} pictures and {result.noises} of noise"
+    skipped = f", {result.skipped} skipped because of gradients that are not finite" if result.skipped else ""
+    return [
+        f"Protocol “{result.protocol}”: {_PROTOCOLS[result.protocol]}. Unit in row {row}, column {column}; "
+        f"input {width} x {height} px; average over {averaged}{skipped}.",
+        f"Squares hold that share of what is drawn: {_sides(result, 'log')}. "
+        f"Of the gradient itself: {_sides(result, 'linear')}.",
+        f"Dashed: {theoretical}.",
+    ]
+
+
+def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
+    squares = result.squares.get(scale, ())
+    return (
+        ", ".join(f"{100 * each.threshold:g}% in {each.side_px} px" for each in squares)
+        or "none fits the input"
+    )
+
+
+# ------------------------------------------------------------------------------------------ drawing
+
+
+def _frame(body: Image.Image, box: Box, dashed: bool = False) -> None:
+    """A white line with dark edges, seen on every colour, just inside the box."""
+    draw = ImageDraw.Draw(body)
+    width = max(4, round(max(body.size) / 300))
+    left, top = round(box[0]), round(box[1])
+    right = max(round(box[0] + box[2]), left + width) - 1
+    bottom = max(round(box[1] + box[3]), top + width) - 1
+    if not dashed:
+        draw.rectangle((left, top, right, bottom), outline=INK, width=width)
+        draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=PAPER, width=width - 2)
+        return
+    dash = 5 * width
+    for x in range(left, right, 2 * dash):
+        end = min(x + dash, right)
+        draw.rectangle((x, top, end, top + width - 1), PAPER, INK)
+        draw.rectangle((x, bottom - width + 1, end, bottom), PAPER, INK)
+    for y in range(top, bottom, 2 * dash):
+        end = min(y + dash, bottom)
+        draw.rectangle((left, y, left + width - 1, end), PAPER, INK)
+        draw.rectangle((right - width + 1, y, right, end), PAPER, INK)
+
+
+def _label(body: Image.Image, point: tuple[float, float], anchor: str, text: str) -> None:
+    """A white text with dark edges at a point, moved to where it can be read."""
+    draw = ImageDraw.Draw(body)
+    size = round(max(body.size) / 42)
+    edge = max(2, size // 8)
+    left, top, right, bottom = draw.textbbox(point, text, font(size), anchor, stroke_width=edge)
+    x = point[0] + max(0, -left) - max(0, right - body.width)
+    y = point[1] + max(0, -top) - max(0, bottom - body.height)
+    draw.text((x, y), text, PAPER, font(size), anchor, stroke_width=edge, stroke_fill=INK)
