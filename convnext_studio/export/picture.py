@@ -74,9 +74,10 @@ def _png(figure: Figure, random_weights: bool) -> bytes:
     """A PNG file that carries its caption as text too."""
     texts = PngInfo()
     texts.add_itxt("Software", f"ConvNeXt Studio {__version__}")
-    texts.add_itxt("Title", figure.title)
+    texts.add_itxt("Title", figure.title.encode(errors="replace"))
     mark = (RANDOM_WEIGHTS,) if random_weights else ()
-    texts.add_itxt("Description", " ".join((*mark, *figure.caption)))
+    # Names of files may have characters that no encoding has.
+    texts.add_itxt("Description", " ".join((*mark, *figure.caption)).encode(errors="replace"))
     buffer = BytesIO()
     figure.picture.save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()

@@ -1,0 +1,162 @@
+"""The figures' pixels against colours and places computed here."""
+
+from dataclasses import replace
+from math import floor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageFont
+
+from convnext_studio.engine.messages import Attribution
+from convnext_studio.export import ExportContents
+from convnext_studio.export.figures import (
+    CAM_OPACITY,
+    COLORMAP,
+    cam_box,
+    cam_figure,
+    log_view,
+    mosaic_figure,
+    receptive_field_figure,
+)
+from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
+from convnext_studio.model.nodes import STAGES
+from convnext_studio.render import colorize, limits_of, lut
+
+
+def body_of(picture: Image.Image, place: tuple[int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(picture.crop((*place, place[0] + size[0], place[1] + size[1])))
+
+
+def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
+    return bool((np.asarray(picture) == colour).all(axis=-1).any())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_unit_of_every_channel_has_its_colour_in_the_mosaic(contents: ExportContents, stage: str) -> None:
+    maps = contents.maps[stage].maps
+    channels, height, width = maps.shape
+    figure = mosaic_figure(contents, contents.maps[stage])
+    # Square maps as large as possible in a square, in as few columns as that allows.
+    columns = {6: 2, 8: 3, 12: 3, 20: 4}[channels]
+    rows = -(-channels // columns)
+    size = (columns * (width + 1) - 1, rows * (height + 1) - 1)
+    factor = round(1200 / max(size))
+    limits = limits_of(np.percentile(maps, (0.5, 99.5)))
+    body = body_of(figure.picture, figure.body_xy, (size[0] * factor, size[1] * factor))
+    for channel in range(channels):
+        row, column = divmod(channel, columns)
+        top, left = row * (height + 1) * factor, column * (width + 1) * factor
+        tile = body[top : top + height * factor, left : left + width * factor]
+        expected = colorize(maps[channel], limits, COLORMAP).repeat(factor, 0).repeat(factor, 1)
+        np.testing.assert_array_equal(tile, expected)
+    assert (body[height * factor, :] == PAPER).all()
+
+
+def test_a_mosaic_of_values_that_are_not_finite_is_drawn(contents: ExportContents) -> None:
+    result = contents.maps["stage3"]
+    for values in (np.full_like(result.maps, np.nan), np.full_like(result.maps, 3), np.zeros_like(result.maps)):
+        assert mosaic_figure(contents, replace(result, maps=values)).picture.width > 900
+
+
+def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:
+    # A single positive unit; nothing shines through where the map is 0 but a constant blend.
+    cam = np.array([[0, 0], [4, 0]], np.float32)
+    attribution = replace(contents.prediction.attribution, cams={"stage4": cam})
+    shown = replace(
+        contents,
+        prediction=replace(contents.prediction, attribution=attribution),
+        image=replace(contents.image, preview=np.zeros_like(contents.image.preview)),
+    )
+    figure = cam_figure(shown)
+    # 451 x 300 resized to 109 x 73, cropped at (22, 4) to 64 x 64: two units of 32 input pixels a side.
+    scale = 1200 / 451
+    body = body_of(figure.picture, figure.body_xy, (1200, round(300 * scale)))
+    x, y, side_x, side_y = 22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73
+    assert cam_box(shown) == pytest.approx((x, y, side_x, side_y))
+
+    def at(share_x: float, share_y: float) -> list[int]:
+        return [
+            int(value)
+            for value in body[floor((y + share_y * side_y) * scale), floor((x + share_x * side_x) * scale)]
+        ]
+
+    def blend(colour: NDArray[np.uint8]) -> list[int]:
+        return [round(CAM_OPACITY * float(value)) for value in colour]
+
+    table = lut(COLORMAP)
+    assert at(0.1, 0.9) == blend(table[255])  # beyond the centre of the lower left unit
+    assert at(0.9, 0.1) == blend(table[0])
+    assert at(-0.1, 0.5) == [0, 0, 0]  # outside of the crop
+    assert at(1.1, 0.5) == [0, 0, 0]
+    halfway = np.array(at(0.5, 0.9))
+    assert np.abs(halfway - np.array(blend(table[128]))).max() <= 3
+
+
+def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:
+    cams = {stage: np.full((2, 2), -1, np.float32) for stage in STAGES}
+    attribution: Attribution = replace(contents.prediction.attribution, cams=cams)
+    shown = replace(contents, prediction=replace(contents.prediction, attribution=attribution))
+    assert "from -1.00 to -1.00" in " ".join(cam_figure(shown).caption)
+
+
+@pytest.mark.parametrize("shape", [(1, 2000, 3), (2000, 1, 3), (1, 1, 3)])
+def test_a_cam_on_an_extreme_picture_is_drawn(contents: ExportContents, shape: tuple[int, int, int]) -> None:
+    preview = np.zeros(shape, np.uint8)
+    shown = replace(contents, image=replace(contents.image, preview=preview, size=(shape[1], shape[0])))
+    picture = cam_figure(shown).picture
+    assert min(picture.size) >= 300
+
+
+def test_the_receptive_field_is_drawn_in_logarithms_with_its_squares(contents: ExportContents) -> None:
+    result = contents.receptive_field
+    figure = receptive_field_figure(contents)
+    factor = round(1200 / 64)
+    body = body_of(figure.picture, figure.body_xy, (64 * factor, 64 * factor))
+    view = np.log10(1 + result.field_map)
+    np.testing.assert_array_equal(log_view(result), view)
+    colours = colorize(view, limits_of(np.append(view, 0)), COLORMAP)
+    # Pixel (33, 32) lies within the smallest square, (63, 1) outside of the largest.
+    for row, column in ((33, 32), (63, 1)):
+        middle = np.s_[row * factor + factor // 2, column * factor + factor // 2]
+        np.testing.assert_array_equal(body[middle], colours[row, column])
+    for square in result.squares["log"]:
+        edge = (32 - square.side_px // 2) * factor
+        line = body[32 * factor, edge : edge + 3]
+        assert line.tolist()[1] == [255, 255, 255]
+        assert line.tolist()[0] == [24, 28, 34]
+
+
+def test_the_caption_of_the_receptive_field_says_the_protocol(contents: ExportContents) -> None:
+    result = contents.receptive_field
+    text = " ".join(receptive_field_figure(contents).caption)
+    for part in ("“centred”", "row 2, column 2", "64 x 64 px", "3 pictures and 5 of noise", "20% in 16 px"):
+        assert part in text
+    assert f"{result.theoretical.size_px} px, beyond the input" in text
+    published = replace(
+        contents, receptive_field=replace(result, protocol="replknet", skipped=2, squares={"log": ()})
+    )
+    text = " ".join(receptive_field_figure(published).caption)
+    for part in ("“replknet”", "2 skipped", "none fits the input"):
+        assert part in text
+
+
+def test_random_weights_are_marked_on_every_figure_and_learnt_ones_on_none(contents: ExportContents) -> None:
+    learnt = replace(contents, model=replace(contents.model, random_weights=False))
+    for shown, marked in ((contents, True), (learnt, False)):
+        figures = [mosaic_figure(shown, shown.maps["stage1"]), cam_figure(shown), receptive_field_figure(shown)]
+        assert [has_colour(figure.picture, WARNING) for figure in figures] == [marked] * 3
+
+
+def test_texts_have_only_characters_that_the_font_draws() -> None:
+    text = drawable("Käse × Größe – 日本 “x” \ud800")
+    assert text == "Kase x Grosse - ?? “x” ?"
+    box = bytes(ImageFont.load_default(40).getmask("\uffff"))
+    assert all(char == " " or bytes(ImageFont.load_default(40).getmask(char)) != box for char in text)
+
+
+def test_lines_fit() -> None:
+    lines = wrapped("a few words and one that is muchtoolongforanyline " + "m" * 200, 20, 150)
+    assert len(lines) > 3
+    assert all(font(20).getlength(line) <= 150 for line in lines)
+    assert wrapped("", 20, 150) == []
