@@ -5,7 +5,7 @@ scale to [0, 1], normalise), so that predictions equal theirs.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,10 @@ class Preprocessing:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     squash: bool = False
+
+    def squashed(self, input_px: int) -> "Preprocessing":
+        """Squash whole pictures to a square of that side, bicubic, as receptive fields are measured."""
+        return replace(self, input_px=input_px, squash=True, interpolation="bicubic")
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
         """Where the input lies in a picture of that width and height."""

@@ -1,7 +1,12 @@
 """Architectures by name."""
 
+from pathlib import Path
+
+import convnext_studio
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
+
+_BUNDLED = Path(convnext_studio.__file__).parent / "assets" / "models" / "bundled.safetensors"
 
 PRESETS: dict[str, ConvNeXtConfig] = {
     # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
@@ -23,3 +28,24 @@ def preset(name: str) -> ConvNeXtConfig:
         return PRESETS[name]
     except KeyError:
         raise StudioError(f"There is no preset {name!r}.", f"There are: {', '.join(PRESETS)}.") from None
+
+
+def bundled_file() -> Path:
+    """Path of the weights that come with the program.
+
+    Raises
+    ------
+    StudioError
+        Where this version brings none.
+    """
+    if not _BUNDLED.is_file():
+        raise StudioError(
+            "This version brings no trained model.",
+            f"Start from a preset: {', '.join(PRESETS)}, with random weights.",
+        )
+    return _BUNDLED
+
+
+def default_model() -> str:
+    """Name of the model that a first launch opens."""
+    return "bundled" if _BUNDLED.is_file() else "preset:convnext_tiny"

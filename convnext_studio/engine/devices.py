@@ -1,0 +1,42 @@
+"""Which device computes."""
+
+import platform
+
+import torch
+
+from convnext_studio.errors import StudioError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device that is there.
+
+    ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    StudioError
+        Where this machine has no such device; the hint says which it has.
+    """
+    there = available_devices()
+    if name == "auto":
+        return torch.device(there[0].partition(":")[0])
+    if name in there or f"{name}:0" in there:
+        return torch.device(name)
+    raise StudioError(f"There is no device “{name}” on this machine.", f"There are: {', '.join(there)}.")
+
+
+def available_devices() -> list[str]:
+    """All devices of this machine, the one that ``auto`` takes first."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def device_name(device: torch.device) -> str:
+    """Name of a device for people: "NVIDIA H100", "Apple GPU", "CPU, 2 threads"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

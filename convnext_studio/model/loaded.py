@@ -1,0 +1,295 @@
+"""A model that is ready to be looked at: network, node table, labels, preprocessing, provenance."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.convnext import Block, ConvNeXt
+from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.presets import bundled_file, preset
+
+PRESET_PREFIX = "preset:"
+TIMM_PREFIX = "timm:"
+BUNDLED = "bundled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A ConvNeXt with all that is known about it.
+
+    Attributes
+    ----------
+    source, title
+        What was asked for, and its name for people.
+    module
+        Normalised NCHW float32 to logits; in eval mode, parameters frozen.
+    labels
+        Class names in plain words.
+    preprocessing
+        How it wants its pictures.
+    random_weights
+        Nothing was learnt.
+    notes
+        Sentences that people should see.
+    """
+
+    source: str
+    title: str
+    module: ConvNeXt
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    random_weights: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> ConvNeXtConfig:
+        """The architecture as plain data."""
+        return self.module.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights lie."""
+        return self.module.head.weight.device
+
+    @property
+    def nodes(self) -> tuple[NodeInfo, ...]:
+        """The node table at the model's input size."""
+        return node_table(self.config, self.preprocessing.input_px)
+
+    def node(self, name: str) -> NodeInfo:
+        """The row of the node table with that name.
+
+        Raises
+        ------
+        StudioError
+            Where the network has no such node; the hint says what there is.
+        """
+        for info in self.nodes:
+            if info.name == name:
+                return info
+        raise StudioError(
+            f"This network has no node “{name}”.",
+            "There are stem, stage1 to stage4, blocks such as stage3.block5, and stage3.downsample.",
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the whole network."""
+        return total_parameters(self.nodes, self.config)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one forward pass at the model's input size."""
+        return total_macs(self.nodes, self.config)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All blocks in the order of the forward pass."""
+        return [module for module in self.module.modules() if isinstance(module, Block)]
+
+    def to(self, device: torch.device) -> "LoadedModel":
+        """Move the network to a device."""
+        return replace(self, module=self.module.to(device))
+
+    def preprocess(self, picture: Image.Image) -> Tensor:
+        """(1, 3, H, W) float32 on the model's device, normalised."""
+        array, _ = self.preprocessing(picture)
+        return self.to_tensor(array)
+
+    def to_tensor(self, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
+        """A preprocessed picture (3, H, W) as a batch of one on the model's device."""
+        return torch.from_numpy(array)[None].to(self.device)
+
+    def module_at(self, node: str) -> nn.Module:
+        """The module whose output is that node's.
+
+        Raises
+        ------
+        StudioError
+            Where the network has no such node; the hint says what there is.
+        """
+        kind = self.node(node).kind
+        if kind == "stem":
+            return self.module.downsample_layers[0]
+        stage, _, part = node.partition(".")
+        index = int(stage.removeprefix("stage")) - 1
+        if kind == "stage":
+            return self.module.stages[index]
+        if kind == "downsample":
+            return self.module.downsample_layers[index]
+        blocks = self.module.stages[index]
+        assert isinstance(blocks, nn.Sequential)
+        return blocks[int(part.removeprefix("block")) - 1]
+
+    def check_target(self, target: int) -> None:
+        """Raise a StudioError where the model has no class of that number."""
+        if not 0 <= target < self.config.num_classes:
+            raise StudioError(
+                f"There is no class {target}.", f"The model has {self.config.num_classes}, counted from 0."
+            )
+
+    def find_class(self, wanted: str) -> int:
+        """The number of a class given by number or by (part of) its name.
+
+        Raises
+        ------
+        StudioError
+            Where no class or more than one fits; the hint says which there are.
+        """
+        if wanted.lstrip("-").isdecimal():
+            self.check_target(int(wanted))
+            return int(wanted)
+        folded = wanted.casefold()
+        exact = [index for index, label in enumerate(self.labels) if label.casefold() == folded]
+        fitting = exact or [index for index, label in enumerate(self.labels) if folded in label.casefold()]
+        if len(fitting) == 1:
+            return fitting[0]
+        names = ", ".join(f"{self.labels[index]} ({index})" for index in fitting[:8])
+        if fitting:
+            raise StudioError(f"“{wanted}” fits {len(fitting)} classes.", f"Give a number: {names}.")
+        some = ", ".join(self.labels[:8])
+        raise StudioError(f"The model has no class “{wanted}”.", f"Among its {len(self.labels)} are: {some}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stem:
+    """What the person says of the stem, where the source is silent or wrong."""
+
+    stride: int | None
+    padding: int | None
+
+    def applied(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
+        return replace(
+            config,
+            stem_stride=config.stem_stride if self.stride is None else self.stride,
+            stem_padding=config.stem_padding if self.padding is None else self.padding,
+        )
+
+
+def load(
+    source: str,
+    *,
+    stem_stride: int | None = None,
+    stem_padding: int | None = None,
+    offline: bool = False,
+    seed: int = 0,
+) -> LoadedModel:
+    """Load a model on the CPU.
+
+    Parameters
+    ----------
+    source
+        ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights; or the
+        path of a file in ConvNeXt Studio's own format.
+    stem_stride, stem_padding
+        Replace what the source says; tensors cannot tell them.
+    offline
+        Open no network connection.
+    seed
+        Of random weights.
+
+    Raises
+    ------
+    StudioError
+        Where there is no such model or it cannot be read; the hint says what there is.
+    """
+    stem = _Stem(stem_stride, stem_padding)
+    if source.startswith(PRESET_PREFIX):
+        name = source.removeprefix(PRESET_PREFIX)
+        return _random(source, name, stem.applied(preset(name)), seed)
+    if source.startswith(TIMM_PREFIX):
+        return _from_timm(source, stem, offline)
+    if source == BUNDLED:
+        return _from_file(source, bundled_file(), stem)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise StudioError(
+            f"There is no model or weights file “{source}”.",
+            "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",
+        )
+    return _from_file(source, path, stem)
+
+
+def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:
+    with torch.random.fork_rng(devices=[]):  # The caller's random numbers stay as they were.
+        torch.manual_seed(seed)
+        module = ConvNeXt.from_config(config)
+    notes = ["Random weights: this network has learnt nothing, and its answers mean nothing."]
+    if 0 < config.layer_scale_init_value < 1e-3:
+        notes.append(
+            f"Its layer scale of {config.layer_scale_init_value:g} makes every block almost an identity."
+        )
+    return LoadedModel(
+        source=source,
+        title=f"{name}, random weights",
+        module=_ready(module),
+        labels=_numbered(config.num_classes),
+        preprocessing=Preprocessing(),
+        random_weights=True,
+        notes=tuple(notes),
+    )
+
+
+def _from_timm(source: str, stem: _Stem, offline: bool) -> LoadedModel:
+    # The hub's client takes longer to import than the bundled model to load.
+    from convnext_studio.model.pretrained import read_timm
+
+    found = read_timm(source.removeprefix(TIMM_PREFIX), offline)
+    config = stem.applied(found.config)
+    return LoadedModel(
+        source=source,
+        title=f"{found.name} (timm)",
+        module=_ready(_filled(config, found.state_dict, found.name)),
+        labels=found.labels or _numbered(config.num_classes),
+        preprocessing=found.preprocessing,
+        notes=(f"Licence of the weights: {found.licence}.",),
+    )
+
+
+def _from_file(source: str, path: Path, stem: _Stem) -> LoadedModel:
+    file: StudioFile = read_studio_file(path)
+    config = stem.applied(file.config)
+    return LoadedModel(
+        source=source,
+        title=file.title or path.stem,
+        module=_ready(_filled(config, dict(file.state_dict), path.name)),
+        labels=file.labels or _numbered(config.num_classes),
+        preprocessing=file.preprocessing,
+        notes=tuple(f"{name.capitalize()}: {text}" for name, text in file.provenance.items()),
+    )
+
+
+def _filled(config: ConvNeXtConfig, state_dict: dict[str, Tensor], name: str) -> ConvNeXt:
+    # On the meta device no random weights are drawn only to be thrown away.
+    with torch.device("meta"):
+        module = ConvNeXt.from_config(config)
+    expected = module.state_dict()
+    problems = [f"{key} is missing" for key in expected if key not in state_dict]
+    problems += [f"{key} is left over" for key in state_dict if key not in expected]
+    problems += [
+        f"{key} has shape {tuple(state_dict[key].shape)} instead of {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state_dict and state_dict[key].shape != tensor.shape
+    ]
+    if problems:
+        raise StudioError(
+            f"{len(problems)} tensors of {name} do not fit the network: {'; '.join(problems[:10])}."
+        )
+    module.load_state_dict({key: tensor.float() for key, tensor in state_dict.items()}, assign=True)
+    return module
+
+
+def _ready(module: ConvNeXt) -> ConvNeXt:
+    return module.eval().requires_grad_(False)
+
+
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(f"class {index}" for index in range(classes))
