@@ -1,0 +1,262 @@
+"""What the window has asked of the engine, and what a new engine has to be told: no threads, no processes.
+
+An engine may die at any time. The ledger knows the requests that are not answered yet, and the model and the
+pictures that an engine has open, and so can put a new one where the old one was.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convnext_studio.engine.messages import (
+    Cancel,
+    Cancelled,
+    CloseImage,
+    Done,
+    EngineLost,
+    EngineReady,
+    Failed,
+    ImageInfo,
+    LoadModel,
+    Message,
+    ModelInfo,
+    OpenImage,
+    Payload,
+    Progress,
+    Request,
+    Started,
+)
+
+_DEATHS_PER_REQUEST = 2
+_DEATHS_IN_A_ROW = 5
+
+# These change what the engine has open. If one is cancelled when it is just done, the window has to learn that
+# it is: so they are answered with what the engine says, and the others at once.
+_CHANGES_ENGINE = (LoadModel, OpenImage, CloseImage)
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A request, the answer to it if there is one, and how many engines have died while running it."""
+
+    request: Request
+    payload: Payload = None
+    deaths: int = 0
+    cancelled: bool = False
+
+
+class Ledger:
+    """The unanswered requests and what is open. Not thread-safe.
+
+    Each request gets exactly one of `Done`, `Failed` and `Cancelled`, and nothing after it.
+
+    Parameters
+    ----------
+    to_engine
+        Sends to the engine; called only while one is connected.
+    to_listener
+        Passes a message on to whoever asks.
+    """
+
+    def __init__(
+        self, to_engine: Callable[[Request | Cancel], None], to_listener: Callable[[Message], None]
+    ) -> None:
+        self._to_engine = to_engine
+        self._to_listener = to_listener
+        self._ids = itertools.count(1)
+        self._wanted: dict[int, _Entry] = {}
+        self._model: _Entry | None = None
+        self._images: dict[str, _Entry] = {}
+        self._deaths_in_a_row = 0
+        self._restarted = False
+        self._connected = False
+        # Of the engine that is connected: what it is opening again, which requests it has begun and not
+        # finished (the last one is running, the others have stepped aside), and what it has said of itself.
+        self._restoring: dict[int, _Entry] = {}
+        self._begun: dict[int, None] = {}
+        self._is_ready = False
+        self._why_not_started = ""
+
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._wanted)
+
+    def ask(self, request: Request) -> int:
+        """Note a request, send it if there is an engine, cancel the one it replaces, and give its id."""
+        request = dataclasses.replace(request, id=next(self._ids))
+        if request.replaces:
+            for other in [entry.request for entry in self._wanted.values()]:
+                if type(other) is type(request) and other.panel == request.panel:
+                    self.cancel(other.id)
+        self._wanted[request.id] = _Entry(request)
+        if self._connected:
+            self._to_engine(request)
+        return request.id
+
+    def cancel(self, identifier: int) -> None:
+        """Nobody waits for this answer any more; nothing happens where it was given already."""
+        entry = self._wanted.get(identifier)
+        if entry is None or entry.cancelled:
+            return
+        if self._connected:
+            self._to_engine(Cancel(id=identifier))
+        if self._connected and isinstance(entry.request, _CHANGES_ENGINE):
+            entry.cancelled = True
+        else:
+            self._cancelled(identifier)
+
+    def cancel_all(self) -> None:
+        """Answer all requests with `Cancelled`: there will be no engine."""
+        for identifier in list(self._wanted):
+            self._cancelled(identifier)
+
+    def connected(self) -> None:
+        """A new engine was started: have it open what the one before had, then do what is not done."""
+        self._connected = True
+        for entry in [*([self._model] if self._model else []), *self._images.values()]:
+            # Its own panel, so that no newer request for a model replaces it.
+            request = dataclasses.replace(entry.request, id=next(self._ids), panel="restore")
+            self._restoring[request.id] = entry
+            self._to_engine(request)
+        for entry in self._wanted.values():
+            self._to_engine(entry.request)
+
+    def received(self, message: object) -> None:
+        """The engine said something: pass it on if somebody still waits for it."""
+        match message:
+            case Started():
+                self._begun[message.id] = None
+                self._pass_on(message)
+            case Progress():
+                self._pass_on(message)
+            case Done() | Failed() | Cancelled():
+                self._begun.pop(message.id, None)
+                if (entry := self._restoring.pop(message.id, None)) is not None:
+                    self._restored(entry, message)
+                else:
+                    self._answered(message)
+            case EngineReady():
+                self._is_ready = True
+                self._announce_ready()
+            case EngineLost():
+                self._why_not_started = message.message
+
+    def died(self, reason: str) -> bool:
+        """The engine is gone; whether to start a new one. `reason` is half a sentence."""
+        self._connected = False
+        self._restarted = True
+        self._deaths_in_a_row += 1
+        culprit = next(reversed(self._begun), None)
+        restoring, self._restoring = self._restoring, {}
+        self._begun = {}
+        self._is_ready = False
+        why_not_started, self._why_not_started = self._why_not_started, ""
+        for identifier in [key for key, entry in self._wanted.items() if entry.cancelled]:
+            self._cancelled(identifier)
+        if why_not_started:
+            return self._give_up(why_not_started)
+        if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
+            times = f"{_DEATHS_IN_A_ROW} times in a row"
+            return self._give_up(f"The engine stopped unexpectedly {times} ({reason}); no new one is started.")
+        self._to_listener(
+            EngineLost(message=f"The engine stopped unexpectedly ({reason}); starting a new one.")
+        )
+        if culprit in self._wanted:
+            self._blame(culprit)
+        elif culprit in restoring:
+            self._blame_restored(restoring[culprit])
+        return True
+
+    # ------------------------------------------------------------------------------------------ answers
+
+    def _pass_on(self, message: Started | Progress) -> None:
+        entry = self._wanted.get(message.id)
+        if entry is not None and not entry.cancelled:
+            self._to_listener(message)
+
+    def _answered(self, message: Done | Failed | Cancelled) -> None:
+        self._deaths_in_a_row = 0
+        entry = self._wanted.pop(message.id, None)
+        if entry is None:
+            return
+        if isinstance(message, Done):
+            self._remember(entry.request, message.payload)
+        elif entry.cancelled:
+            message = Cancelled(id=message.id)
+        self._to_listener(message)
+
+    def _remember(self, request: Request, payload: Payload) -> None:
+        match request, payload:
+            case LoadModel(), _:
+                self._model = _Entry(request, payload)
+            case OpenImage(), ImageInfo():
+                self._images[payload.key] = _Entry(request, payload)
+            case CloseImage(), _:
+                self._images.pop(request.image, None)
+
+    def _cancelled(self, identifier: int) -> None:
+        del self._wanted[identifier]
+        self._to_listener(Cancelled(id=identifier))
+
+    # ---------------------------------------------------------------------------------------- restoring
+
+    def _restored(self, entry: _Entry, message: Done | Failed | Cancelled) -> None:
+        entry.deaths = 0
+        match message, entry.payload:
+            case Done(payload=ModelInfo() as new), ModelInfo() as old if new.device_name != old.device_name:
+                self._tell(f"The new engine runs the model on {new.device_name}, not on {old.device_name}.")
+            case Done(payload=ImageInfo() as new_image), ImageInfo() as image if new_image.key != image.key:
+                self._forget(entry, "it has changed since")
+            case Failed(), _:
+                self._forget(entry, message.message)
+        self._announce_ready()
+
+    def _announce_ready(self) -> None:
+        if self._is_ready and not self._restoring:
+            self._to_listener(EngineReady(restarted=self._restarted))
+
+    def _forget(self, entry: _Entry, why: str) -> None:
+        if entry is self._model:
+            self._model = None
+        self._images = {key: image for key, image in self._images.items() if image is not entry}
+        match entry.request:
+            case LoadModel():
+                what = entry.request.source
+            case OpenImage():
+                what = entry.request.name or entry.request.path
+            case _:
+                what = "what was open"
+        self._tell(f"The new engine could not open {what} again: {why.rstrip('.')}.")
+
+    def _tell(self, sentence: str) -> None:
+        self._to_listener(EngineLost(message=sentence))
+
+    # ------------------------------------------------------------------------------------------- deaths
+
+    def _blame(self, identifier: int) -> None:
+        entry = self._wanted[identifier]
+        entry.deaths += 1
+        if entry.deaths >= _DEATHS_PER_REQUEST:
+            del self._wanted[identifier]
+            self._to_listener(
+                Failed(
+                    id=identifier,
+                    message="This stopped the engine twice and is not tried again.",
+                    hint="Use a smaller input, a smaller model or the CPU.",
+                )
+            )
+
+    def _blame_restored(self, entry: _Entry) -> None:
+        entry.deaths += 1
+        if entry.deaths >= _DEATHS_PER_REQUEST:
+            self._forget(entry, "it stopped the engine twice")
+
+    def _give_up(self, sentence: str) -> bool:
+        self._deaths_in_a_row = 0
+        self._to_listener(EngineLost(message=sentence, restarting=False))
+        for identifier in list(self._wanted):
+            del self._wanted[identifier]
+            self._to_listener(Failed(id=identifier, message=sentence, hint="Ask again to start a new one."))
+        return False
