@@ -1,0 +1,72 @@
+"""What the session adds to the network's own passes, in one process."""
+
+import torch
+
+from convnext_studio.engine.messages import ImageInfo, LoadModel, OpenImage, Predict, ReceptiveField
+from convnext_studio.engine.session import Session
+from convnext_studio.model.convnext import ConvNeXt
+from tests.benchmarks.table import Row
+from tests.benchmarks.timing import medians, timed
+
+MODEL = "preset:convnext_tiny"
+ERF_COUNT = 4
+
+
+def _open() -> tuple[Session, ImageInfo, ConvNeXt, torch.device]:
+    """A session that keeps no result, the sample cat in it, and the same network bare on the same device."""
+    session = Session(cache_bytes=0)
+    session.run(LoadModel(source=MODEL))
+    picture = session.run(OpenImage(path="sample:cat"))
+    assert isinstance(picture, ImageInfo)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return session, picture, ConvNeXt().eval().to(device), device
+
+
+def predict(runs: int) -> list[Row]:
+    """Predictions, four stages' maps and four Grad-CAMs against one forward and one backward pass."""
+    session, picture, module, device = _open()
+    module.requires_grad_(False)
+    x = torch.randn(1, 3, 224, 224, device=device)
+
+    def bare() -> None:
+        leaf = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(module(leaf).max(), leaf)
+        gradient.cpu()
+
+    request = Predict(image=picture.key)
+    ours, reference = medians(runs, lambda: timed(lambda: session.run(request)), lambda: timed(bare))
+    name = "predictions, maps and CAMs"
+    return [Row(name=name, ours_s=ours, reference_s=reference, reference="forward + backward to the input")]
+
+
+def receptive_field(runs: int) -> list[Row]:
+    """Seconds a picture of an ERF average against the published loop.
+
+    The loop is that of Ding et al. 2022: batches of one, parameters that require gradients, the whole network
+    run, the gradient of the rectified central unit by the input.
+    """
+    session, _, module, device = _open()
+    pictures = [torch.randn(1, 3, 224, 224, device=device) for _ in range(ERF_COUNT)]
+    outputs: list[torch.Tensor] = []
+    module.stages[3].register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+
+    def published() -> None:
+        for picture in pictures:
+            outputs.clear()
+            leaf = picture.clone().requires_grad_()
+            module(leaf)
+            height, width = outputs[0].shape[2:]
+            central = torch.relu(outputs[0][:, :, height // 2, width // 2]).sum()
+            (gradient,) = torch.autograd.grad(central, leaf)
+            torch.relu(gradient).sum((0, 1)).cpu().numpy()
+
+    request = ReceptiveField(node="stage4", count=ERF_COUNT)
+    ours, reference = medians(runs, lambda: timed(lambda: session.run(request)), lambda: timed(published))
+    return [
+        Row(
+            name="ERF, a picture",
+            ours_s=ours / ERF_COUNT,
+            reference_s=reference / ERF_COUNT,
+            reference="the published loop",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Programs that `tests.benchmarks.timing.launch` starts; each reports one line of JSON."""
