@@ -1,0 +1,255 @@
+"""Where in the picture the evidence for a class is."""
+
+from typing import Literal, cast
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from convnext_studio.engine.messages import Attribute, Attribution, Cancelled, Done, Failed, Predict, Request
+from convnext_studio.model.nodes import STAGES
+from convnext_studio.render import Limits, colorize, format_number, limits_of
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import ColorScale, MapView
+from convnext_studio.ui.imageview import Layer, Scene
+from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel, choice, opacity_slider
+from convnext_studio.ui.panels.maps import Map, Placement, map_layer, picture_layer, point_text, value_text
+from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.state import AppState
+
+Sign = Literal["raw", "relu"]
+COLORMAPS: dict[Sign, str] = {"raw": "vik", "relu": "viridis"}
+_THUMBNAIL_PX = 44
+
+
+class AttributionPanel(Panel):
+    """The class activation map of the selected stage over the picture; thumbnails of all four stages."""
+
+    title = "Attribution"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._attribution: Attribution | None = None
+        self._failure = ""
+        self._picture_layer: Layer | None = None
+        self._map_layer: Layer | None = None
+        self._add_controls()
+        self.map = MapView("Attribution")
+        self.thumbnails: dict[str, QToolButton] = {}
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.map, 1)
+        layout.addLayout(self._thumbnail_row())
+        self.set_body(body)
+        self._connect()
+        self._show_attribution(state.attribution)
+
+    def _add_controls(self) -> None:
+        self.sign = choice(
+            "Sign",
+            "Evidence for and against the class, or (ReLU) only that for it",
+            [("Signed map", "raw"), ("ReLU map", "relu")],
+        )
+        self.smooth = QCheckBox("Smooth")
+        self.smooth.setToolTip(
+            "Interpolate between the units' centres, instead of showing the units as they are"
+        )
+        self.opacity = opacity_slider()
+        for control in (self.sign, self.smooth, self.opacity):
+            self.controls.addWidget(control)
+
+    def _thumbnail_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        group = QButtonGroup(self)
+        for number, stage in enumerate(STAGES, start=1):
+            button = QToolButton()
+            button.setText(f"Stage {number}")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setIconSize(QSize(_THUMBNAIL_PX, _THUMBNAIL_PX))
+            button.setToolTip(f"Select stage {number}; each thumbnail has its own scale")
+            button.setAccessibleName(f"Attribution at stage {number}")
+            button.clicked.connect(lambda _checked, stage=stage: self.state.set_node(stage))
+            group.addButton(button)
+            row.addWidget(button)
+            self.thumbnails[stage] = button
+        row.addStretch()
+        return row
+
+    def _connect(self) -> None:
+        state = self.state
+        state.attribution_made.connect(self._show_attribution)
+        state.picture_selected.connect(lambda _picture: self._await())
+        state.model_loaded.connect(lambda _model: self._await())
+        state.target_selected.connect(lambda _target: self._await())
+        state.prediction_made.connect(lambda _prediction: self._paint())
+        state.node_selected.connect(lambda _node: self._paint())
+        self.bridge.request_finished.connect(self._notice_end)
+        self.sign.currentIndexChanged.connect(self._paint)
+        self.smooth.toggled.connect(self._paint)
+        self.opacity.valueChanged.connect(self._compose)
+        self.map.view.hovered.connect(self._hover)
+        self.map.view.hover_left.connect(lambda: state.hovered.emit(""))
+
+    # ----------------------------------------------------------------------------------------- what is there
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the attribution of what is selected is there, or will not come."""
+        return not self.isVisible() or self._nothing_to_show() != "" or self._is_current()
+
+    @property
+    def stage(self) -> str | None:
+        """The stage of the selected node; None for the stem, which belongs to none."""
+        name = self.state.node.partition(".")[0]
+        return name if name in STAGES else None
+
+    def _nothing_to_show(self) -> str:
+        if self.state.picture is None:
+            return NO_PICTURE
+        if self.state.model is None:
+            return NO_MODEL
+        return self._failure
+
+    def _is_current(self) -> bool:
+        """Whether the attribution held explains what is selected now."""
+        held, picture = self._attribution, self.state.picture
+        if held is None or held is not self.state.attribution or picture is None or held.image != picture.key:
+            return False
+        return self.state.target is None or held.target == self.state.target
+
+    def _await(self) -> None:
+        """Something else was selected: the answer is under way."""
+        self._failure = ""
+        self._paint()
+
+    def _notice_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        request, message = finished
+        picture = self.state.picture
+        if not isinstance(request, Predict | Attribute) or picture is None or request.image != picture.key:
+            return
+        if isinstance(message, Failed):
+            self._failure = f"{message.message} {message.hint}".rstrip()
+            self._paint()
+
+    def _show_attribution(self, attribution: Attribution | None) -> None:
+        if attribution is not None:
+            self._attribution = attribution
+            self._failure = ""
+        self._paint()
+
+    # --------------------------------------------------------------------------------------------- display
+
+    @property
+    def _sign(self) -> Sign:
+        return cast("Sign", self.sign.currentData())
+
+    def shown_map(self, stage: str) -> Map | None:
+        """The map of a stage as it is coloured: signed, or its positive part."""
+        if self._attribution is None or stage not in self._attribution.cams:
+            return None
+        cam = self._attribution.cams[stage]
+        return np.maximum(cam, 0) if self._sign == "relu" else cam
+
+    def _limits(self, values: Map) -> Limits:
+        if self._sign == "raw":
+            return limits_of(values, symmetric=True)
+        high = limits_of(values).high
+        return Limits(0.0, high if high > 0 and np.any(values > 0) else 1.0)
+
+    def _paint(self) -> None:
+        missing = self._nothing_to_show()
+        attribution, picture = self._attribution, self.state.picture
+        if missing or attribution is None or picture is None:
+            self.show_notice(missing or "Computing …")
+            return
+        self.show_body()
+        self.map.view.set_dimmed(not self._is_current())
+        if not self._is_current():
+            return
+        self._paint_thumbnails()
+        if self.stage is None:
+            self.show_notice("The stem has no attribution. Select a stage or a block.")
+            return
+        values = self.shown_map(self.stage)
+        placement = self._placement(self.stage)
+        if values is None or placement is None:
+            return
+        limits, colormap = self._limits(values), COLORMAPS[self._sign]
+        self._picture_layer = picture_layer(picture)
+        self._map_layer = map_layer(
+            values, placement.box(*values.shape), limits, colormap, self.smooth.isChecked()
+        )
+        self.map.bar.set_scale(ColorScale(colormap, limits))
+        self._compose()
+        self.set_caption(self._describe(attribution, values))
+
+    def _placement(self, stage: str) -> Placement | None:
+        model = self.state.model
+        if model is None or self._attribution is None:
+            return None
+        return Placement(model.node(stage).field, self._attribution.geometry)
+
+    def _compose(self) -> None:
+        layer, below, picture = self._map_layer, self._picture_layer, self.state.picture
+        if layer is None or below is None or picture is None:
+            return
+        over = Layer(layer.bitmap, layer.box, self.opacity.value() / 100, layer.smooth)
+        self.map.view.set_scene(Scene(size=picture.size, layers=(below, over)))
+
+    def _paint_thumbnails(self) -> None:
+        for stage, button in self.thumbnails.items():
+            values = self.shown_map(stage)
+            if values is not None:
+                image = to_qimage(colorize(values, self._limits(values), COLORMAPS[self._sign]))
+                size = QSize(_THUMBNAIL_PX, _THUMBNAIL_PX)
+                button.setIcon(QIcon(QPixmap.fromImage(image.scaled(size))))
+            button.setChecked(stage == self.stage)
+
+    def _describe(self, attribution: Attribution, values: Map) -> str:
+        height, width = values.shape
+        said = [
+            f"{attribution.method} for {self._target_text(attribution)} at stage {str(self.stage)[-1]}",
+            f"{height} × {width} units, {'smoothed' if self.smooth.isChecked() else 'as they are'}",
+            "signed, symmetric about 0" if self._sign == "raw" else "ReLU, from 0",
+        ]
+        missing = int(np.count_nonzero(~np.isfinite(values)))
+        if missing:
+            said.append(f"{missing} of {values.size} values are not finite")
+        elif self._sign == "relu" and not np.any(values > 0):
+            said.append("nothing is positive: this stage only speaks against the class (see the signed map)")
+        return " · ".join(said)
+
+    def _target_text(self, attribution: Attribution) -> str:
+        model, prediction = self.state.model, self.state.prediction
+        known = model is not None and attribution.target < len(model.labels)
+        name = (
+            model.labels[attribution.target] if model is not None and known else f"class {attribution.target}"
+        )
+        if prediction is None:
+            return f"“{name}”"
+        logit = format_number(float(prediction.logits[attribution.target]))
+        probability = 100 * float(prediction.probabilities[attribution.target])
+        return f"“{name}” (logit {logit}, {format_number(probability)} %)"
+
+    def _hover(self, x: float, y: float) -> None:
+        stage = self.stage
+        placement = None if stage is None else self._placement(stage)
+        values = None if stage is None else self.shown_map(stage)
+        if placement is None or values is None or self._attribution is None:
+            return
+        unit = placement.unit_at(x, y, *values.shape)
+        self.map.view.set_highlight(None if unit is None else placement.unit_box(*unit))
+        parts = (
+            []
+            if unit is None
+            else [
+                f"{self._attribution.method} · {stage}",
+                f"unit (y {unit[0]}, x {unit[1]})",
+                value_text(float(values[unit])),
+            ]
+        )
+        self.state.hovered.emit(" · ".join([*parts, point_text(x, y)]))

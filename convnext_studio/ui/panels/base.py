@@ -1,0 +1,283 @@
+"""What all panels have: a row of controls, a caption, a plain sentence where there is nothing to show."""
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
+from convnext_studio.render import DIVERGING, SEQUENTIAL
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.state import AppState
+
+NO_PICTURE = "Drop a picture here, or open one."
+NO_MODEL = "No model is open yet."
+
+
+class Panel(QWidget):
+    """A part of the window that shows one aspect of the selection.
+
+    Attributes
+    ----------
+    title
+        For the dock.
+    state, bridge
+        The selection, and the way to the engine.
+    """
+
+    title = ""
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.state = state
+        self.bridge = bridge
+        self.controls = QHBoxLayout()
+        self.controls.setSpacing(4)
+        self._badge = QLabel("random weights")
+        self._badge.setProperty("badge", True)
+        self._badge.setToolTip(
+            "This network has learnt nothing: what is shown is what chance made of the picture."
+        )
+        self._notice = QLabel()
+        self._notice.setWordWrap(True)
+        self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._notice.setProperty("muted", True)
+        self._again = QPushButton("Try again")
+        self._again.setToolTip("Ask the engine once more")
+        self._again.clicked.connect(self.ask_again)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._notice_page())
+        self._caption = QLabel()
+        self._caption.setWordWrap(True)
+        self._caption.setProperty("muted", True)
+        self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        # A long caption wraps; it never widens the panel.
+        self._caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addLayout(self.controls)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(self._caption)
+        state.model_loaded.connect(self._show_badge)
+        self._show_badge(state.model)
+
+    def _notice_page(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.addStretch()
+        layout.addWidget(self._notice)
+        layout.addWidget(self._again, alignment=Qt.AlignmentFlag.AlignCenter)
+        layout.addStretch()
+        return page
+
+    def set_body(self, body: QWidget) -> None:
+        """What the panel shows when it has something; called once, after the controls were added."""
+        self._stack.addWidget(body)
+        self.controls.addStretch()
+        self.controls.addWidget(self._badge)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the panel shows what it is going to show: nothing is under way."""
+        return True
+
+    @property
+    def notice(self) -> str:
+        """The sentence in the content's place; empty while there is content."""
+        return self._notice.text() if self._stack.currentIndex() == 0 else ""
+
+    @property
+    def caption(self) -> str:
+        """The line below the content."""
+        return self._caption.text()
+
+    @property
+    def marks_random_weights(self) -> bool:
+        """Whether the panel says that the network has learnt nothing."""
+        return not self._badge.isHidden()
+
+    def show_notice(self, text: str, can_retry: bool = False) -> None:
+        """A plain sentence in the content's place."""
+        self._notice.setText(text)
+        self._again.setVisible(can_retry)
+        self._stack.setCurrentIndex(0)
+        self.set_caption("")
+
+    def show_body(self) -> None:
+        """The content in the notice's place."""
+        self._stack.setCurrentIndex(1)
+
+    @property
+    def shows_body(self) -> bool:
+        """Whether there is content."""
+        return self._stack.currentIndex() == 1
+
+    def set_caption(self, text: str) -> None:
+        """Scale and geometry of what is shown, in words."""
+        self._caption.setText(text)
+        self._caption.setVisible(bool(text))
+
+    def ask_again(self) -> None:
+        """The person wants another try."""
+
+    def _show_badge(self, model: ModelInfo | None) -> None:
+        self._badge.setVisible(model is not None and model.random_weights)
+
+
+class AskingPanel(Panel):
+    """A panel whose content the engine computes.
+
+    It asks when what it would ask differs from what it asked last, and only while it can be seen. Until the
+    answer is there the old content stays, dimmed; answers to older questions are dropped.
+    """
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._asked: tuple[ModelInfo, Request] | None = None
+        self._running: int | None = None
+        bridge.request_finished.connect(self._notice_cancelled)
+
+    def question(self) -> Request | str:
+        """What to ask the engine now, or the sentence that says why there is nothing to ask."""
+        raise NotImplementedError
+
+    def show_answer(self, payload: Payload) -> None:
+        """Paint the answer."""
+        raise NotImplementedError
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        raise NotImplementedError
+
+    def show_progress(self, progress: Progress) -> None:
+        """Work goes on; panels that can show partial answers do."""
+
+    def show_cancelled(self) -> None:
+        """The person stopped the work."""
+        self.show_notice("Stopped.", can_retry=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine owes an answer."""
+        return self._running is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the panel awaits nothing; what cannot be seen awaits nothing."""
+        return not (self.isVisible() and self.is_running)
+
+    def refresh(self) -> None:
+        """Ask, if there is something new to ask and someone to see it."""
+        question, model = self.question(), self.state.model
+        if isinstance(question, str) or model is None:
+            self.abandon()
+            self.show_notice(question if isinstance(question, str) else NO_MODEL)
+            return
+        if not self.is_news():
+            return
+        self.abandon()
+        if self.isVisible():
+            self._ask(model, question)
+
+    def is_news(self) -> bool:
+        """Whether what there is to ask differs from what was asked last."""
+        # A model loaded again is another one, even if it says the same of itself: the engine may be new.
+        return (
+            self._asked is None or self._asked[0] is not self.state.model or self._asked[1] != self.question()
+        )
+
+    def ask_again(self) -> None:
+        """Ask even what was asked before."""
+        self._asked = None
+        self.refresh()
+
+    def abandon(self) -> None:
+        """Drop the answer that is under way; what is shown is no longer what was asked, and steps back."""
+        self._asked = None
+        if self._running is not None:
+            self.bridge.cancel(self._running)
+            self._running = None
+        self.set_dimmed(True)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while the panel was hidden."""
+        super().showEvent(event)
+        self.refresh()
+
+    def _ask(self, model: ModelInfo, question: Request) -> None:
+        if not self.shows_body:
+            self.show_notice("Computing …")
+        self._asked = (model, question)
+        # The callbacks run in later turns of the event loop, when the id is known.
+        identifier = self.bridge.ask(
+            question,
+            on_answer=lambda payload: self._receive(identifier, payload),
+            on_progress=self._receive_progress,
+            on_failure=self._receive_failure,
+        )
+        self._running = identifier
+
+    def _receive(self, identifier: int, payload: Payload) -> None:
+        if identifier == self._running:
+            self._running = None
+            self.set_dimmed(False)
+            self.show_body()
+            self.show_answer(payload)
+
+    def _receive_progress(self, progress: Progress) -> None:
+        if progress.id == self._running:
+            self.show_progress(progress)
+
+    def _receive_failure(self, failed: Failed) -> None:
+        if failed.id == self._running:
+            self._running = None
+            self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+
+    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        message = finished[1]
+        if isinstance(message, Cancelled) and message.id == self._running:
+            self._running = None
+            self.show_cancelled()
+
+
+def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBox:
+    """A combo box with a name for screen readers, of (text, data) items."""
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(tip)
+    for text, data in items:
+        box.addItem(text, data)
+    box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    box.setMinimumContentsLength(5)
+    return box
+
+
+def colormap_choice(signed_first: bool = False) -> QComboBox:
+    """The colour maps, those for signed data marked as such."""
+    sequential = [(name.capitalize(), name) for name in SEQUENTIAL]
+    diverging = [(f"{name.capitalize()} (±)", name) for name in DIVERGING]
+    items = diverging + sequential if signed_first else sequential + diverging
+    return choice("Colour map", "Colour map; ± is for signed data, symmetric about 0", items)
+
+
+def opacity_slider() -> QSlider:
+    """From 0 to 100 % of the map over the picture."""
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, 100)
+    slider.setValue(55)
+    slider.setFixedWidth(80)
+    slider.setAccessibleName("Opacity")
+    slider.setToolTip("Opacity of the map over the picture")
+    return slider

@@ -1,0 +1,123 @@
+"""Where the parts of the network are drawn: widths by depth and channels, heights by resolution."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QRectF
+
+from convnext_studio.model.nodes import STAGES, NodeInfo
+
+MARGIN_PX = 6.0
+_END_PX = 62.0
+_GAP_PX = 24.0
+_PADDING_PX = 6.0
+_SMALLEST_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node's place.
+
+    Attributes
+    ----------
+    node
+        The node; None for the head, which has no map.
+    rect
+        What is drawn, and what a click hits.
+    """
+
+    node: NodeInfo | None
+    rect: QRectF
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlace:
+    """A stage: its box, the thumbnail and the lines of text in it, and its blocks."""
+
+    node: NodeInfo
+    rect: QRectF
+    thumbnail: QRectF
+    text: QRectF
+    blocks: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StripLayout:
+    """All places in the strip."""
+
+    stem: Part
+    stages: tuple[StagePlace, ...]
+    downsamples: tuple[Part, ...]
+    head: Part
+
+    def node_at(self, x: float, y: float) -> NodeInfo | None:
+        """The node at a point: a block before its stage."""
+        parts = [part for stage in self.stages for part in stage.blocks]
+        parts += [*self.downsamples, self.stem, *(Part(stage.node, stage.rect) for stage in self.stages)]
+        return next((part.node for part in parts if part.rect.contains(x, y)), None)
+
+    def rect_of(self, name: str) -> QRectF | None:
+        """Where the node of that name is drawn."""
+        parts = [self.stem, *self.downsamples]
+        for stage in self.stages:
+            parts += [Part(stage.node, stage.rect), *stage.blocks]
+        return next((part.rect for part in parts if part.node is not None and part.node.name == name), None)
+
+
+def lay_out(
+    nodes: Sequence[NodeInfo], width: float, height: float, text_width: float, text_height: float
+) -> StripLayout:
+    """Place the network.
+
+    Parameters
+    ----------
+    nodes
+        The node table.
+    width, height
+        Of the strip, in logical pixels.
+    text_width, text_height
+        Room that a stage's texts need; stages get narrower only where they cannot all have it.
+    """
+    by_name = {node.name: node for node in nodes}
+    stages = [by_name[name] for name in STAGES]
+    blocks = [[node for node in nodes if node.name.startswith(f"{name}.block")] for name in STAGES]
+    room = width - 2 * MARGIN_PX - 2 * _END_PX - 5 * _GAP_PX
+    least = min(text_width + 2 * _PADDING_PX, room / 4)
+    depth = sum(len(inside) for inside in blocks)
+    widths = [least + (room - 4 * least) * len(inside) / depth for inside in blocks]
+
+    top, tall = MARGIN_PX, height - 2 * MARGIN_PX
+    x = MARGIN_PX
+    stem = Part(by_name["stem"], QRectF(x, top, _END_PX, tall))
+    x += _END_PX + _GAP_PX
+    places: list[StagePlace] = []
+    downsamples: list[Part] = []
+    for stage, inside, wide in zip(stages, blocks, widths, strict=True):
+        downsample = by_name.get(f"{stage.name}.downsample")
+        if downsample is not None:
+            downsamples.append(Part(downsample, QRectF(x - _GAP_PX, top, _GAP_PX, tall)))
+        places.append(_place_stage(stage, inside, QRectF(x, top, wide, tall), text_height, stages))
+        x += wide + _GAP_PX
+    head = Part(None, QRectF(x, top, _END_PX, tall))
+    return StripLayout(stem, tuple(places), tuple(downsamples), head)
+
+
+def _place_stage(
+    stage: NodeInfo, blocks: Sequence[NodeInfo], rect: QRectF, text_height: float, stages: Sequence[NodeInfo]
+) -> StagePlace:
+    inner = rect.adjusted(_PADDING_PX, _PADDING_PX, -_PADDING_PX, -_PADDING_PX)
+    text = QRectF(inner.left(), inner.top(), inner.width(), text_height)
+    body = QRectF(inner.left(), text.bottom() + 4, inner.width(), inner.bottom() - text.bottom() - 4)
+    thumbnail = QRectF(body.left(), body.top(), body.height(), body.height())
+    left = thumbnail.right() + _PADDING_PX
+    pitch = (body.right() - left) / len(blocks)
+    channels, side = stage.shape[0], stage.shape[1]
+    wanted = 2 + 3 * math.sqrt(channels / stages[0].shape[0]) * 2
+    bar = max(min(wanted, pitch - 1), 1.0)
+    share = max(math.sqrt(side / stages[0].shape[1]), _SMALLEST_SHARE)
+    tall = body.height() * share
+    pitch = min(pitch, bar + 4)
+    top = body.center().y() - tall / 2
+    parts = tuple(Part(block, QRectF(left + i * pitch, top, bar, tall)) for i, block in enumerate(blocks))
+    return StagePlace(stage, rect, thumbnail, text, parts)

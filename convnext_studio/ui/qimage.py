@@ -1,0 +1,27 @@
+"""The one way from an array to Qt's pictures."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QImage
+
+
+def to_qimage(rgb: NDArray[np.uint8]) -> QImage:
+    """Colours as a QImage that owns its memory.
+
+    Parameters
+    ----------
+    rgb
+        (height, width, 3), red first.
+
+    Returns
+    -------
+    QImage
+        Format_RGB32, the format that Qt paints fastest.
+    """
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f"a picture is (height, width, 3) uint8, not {rgb.shape} {rgb.dtype}")
+    height, width, _ = rgb.shape
+    data = np.ascontiguousarray(rgb)
+    shared = QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    # The conversion copies, so that the array may go.
+    return shared.convertToFormat(QImage.Format.Format_RGB32)
