@@ -128,7 +128,9 @@ def _unknown_platform(platform: str, environment: Mapping[str, str]) -> list[Fin
         return []  # Plugins may lie elsewhere; Qt knows better.
     spec = find_spec("PySide6")
     folders = (spec.submodule_search_locations or []) if spec is not None else []
-    plugins = [path for folder in folders for path in Path(folder, "Qt", "plugins", "platforms").glob("libq*.so")]
+    plugins = [
+        path for folder in folders for path in Path(folder, "Qt", "plugins", "platforms").glob("libq*.so")
+    ]
     known = sorted(path.stem.removeprefix("libq") for path in plugins)
     # A distribution's own PySide6 keeps its plugins elsewhere; then there is nothing to compare with.
     if not known or platform in known or (platform.startswith("wayland") and "wayland" in known):
@@ -169,7 +171,7 @@ def _x_server_answers(display: str) -> bool:
     xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
     xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
     connection = xcb.xcb_connect(display.encode(), None)
-    answers = xcb.xcb_connection_has_error(connection) == 0
+    answers = bool(xcb.xcb_connection_has_error(connection) == 0)
     xcb.xcb_disconnect(connection)
     return answers
 

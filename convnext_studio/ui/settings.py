@@ -2,13 +2,13 @@
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from convnext_studio.export.files import make_directory, write_file
 from convnext_studio.ui.theme import THEMES, ThemeName
 
 VERSION = 1
@@ -69,20 +69,14 @@ class SettingsFile:
 
         Raises
         ------
-        OSError
+        StudioError
             Where the folder cannot be written.
         """
         if self._keep_file:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION} | asdict(self.values), file, indent=1)
-            Path(temporary).replace(self._path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        text = json.dumps({"version": VERSION} | asdict(self.values), indent=1)
+        make_directory(self._path.parent)
+        write_file(self._path, lambda file: file.write(text.encode()))
 
     def _read(self) -> None:
         try:
@@ -99,7 +93,8 @@ class SettingsFile:
         except FileNotFoundError:
             pass
         except OSError as error:
-            self.problem = f"The settings could not be read ({error.strerror}: {self._path}); the defaults are used."
+            reason = f"{error.strerror}: {self._path}"
+            self.problem = f"The settings could not be read ({reason}); the defaults are used."
         except (ValueError, TypeError, KeyError):
             self.problem = f"The settings in {self._path} are damaged; the defaults are used."
 

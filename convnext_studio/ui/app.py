@@ -1,0 +1,68 @@
+"""Opens the window. No Qt is imported here before it is known that Qt can run."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+from convnext_studio.engine.client import EngineClient
+from convnext_studio.engine.messages import Precision
+from convnext_studio.ui.platform_check import Finding, blocks_window, missing_for_window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOptions:
+    """What the command line says about the window.
+
+    Attributes
+    ----------
+    images
+        Picture files; the first is shown, and a sample where there is none.
+    model
+        Source of the model, as in `LoadModel`.
+    device, precision, offline
+        As in `LoadModel`.
+    node
+        Name of the node that is selected at first.
+    screenshot
+        PNG file: save a picture of the window when all is shown, and end.
+    size
+        Width and height of the window in pixels; the last one, or what fits the screen, where None.
+    """
+
+    images: tuple[str, ...] = ()
+    model: str
+    device: str = "auto"
+    precision: Precision = "float32"
+    offline: bool = False
+    node: str = "stage4"
+    screenshot: str | None = None
+    size: tuple[int, int] | None = None
+
+
+def run(options: WindowOptions) -> int:
+    """Show the window until it is closed; the program's exit status.
+
+    2 where no window can be opened on this machine, told on stderr; 1 where a screenshot could not be made.
+    """
+    findings = missing_for_window()
+    if options.screenshot is not None and blocks_window(findings) and "QT_QPA_PLATFORM" not in os.environ:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        findings = missing_for_window()
+    if blocks_window(findings):
+        sys.stderr.write(_spoken(findings))
+        return 2
+    client = EngineClient()
+    client.start()
+    try:
+        # Not before: Qt aborts where it cannot run, and the engine imports torch while this process imports Qt.
+        from convnext_studio.ui.launch import launch
+
+        return launch(options, client, needs_font=bool(findings))
+    finally:
+        client.close()
+
+
+def _spoken(findings: list[Finding]) -> str:
+    blocking = [finding for finding in findings if finding.blocking]
+    lines = [f"{finding.message}\n  {finding.hint}\n" for finding in blocking]
+    return "The window cannot be opened.\n" + "".join(lines)

@@ -1,0 +1,212 @@
+"""What the menus and shortcuts do: each a method that the action table names."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+
+from convnext_studio import __version__
+from convnext_studio.model.nodes import STAGES
+from convnext_studio.ui import theme
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.screenshot import save_picture_of
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+
+ABOUT = f"""<p><b>ConvNeXt Studio {__version__}</b></p>
+<p>A desktop microscope for ConvNeXt: what every stage makes of a picture, what each unit can see, and why
+the network decided.</p>
+<p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
+<p>MIT licence.</p>"""
+
+
+class Commands(QObject):
+    """The verbs of the window. Those that only a person can complete open a dialog."""
+
+    noticed = Signal(object)  # Notice
+    search_asked = Signal()  # the class search wants the keyboard
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        layout: DockLayout,
+        state: AppState,
+        bridge: EngineBridge,
+        controller: Controller,
+        settings: SettingsFile,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._layout = layout
+        self._state = state
+        self._bridge = bridge
+        self._controller = controller
+        self._settings = settings
+
+    # ------------------------------------------------------------------------------------------------- file
+
+    def open_pictures(self) -> None:
+        """Choose picture files."""
+        paths, _ = QFileDialog.getOpenFileNames(self._window, "Open pictures", self._recent_folder())
+        self._controller.open_paths(paths)
+
+    def open_path(self, path: str) -> None:
+        """Open a recent picture."""
+        self._controller.open_paths([path])
+
+    def open_sample(self, name: str) -> None:
+        """Open a photograph that an installed package brings."""
+        self._controller.open_sample(name)
+
+    def paste(self) -> None:
+        """Open the picture, or the picture files, on the clipboard."""
+        self._controller.open_mime(QGuiApplication.clipboard().mimeData())
+
+    def close_picture(self) -> None:
+        """Close the current picture."""
+        self._controller.close_picture()
+
+    def export(self) -> None:
+        """Choose a folder and write all figures and numbers about the current picture."""
+        if not self._controller.exporter.is_possible:
+            message = "There is nothing to export yet: a picture and its prediction have to be there."
+            self.noticed.emit(Notice("export", message))
+            return
+        folder = QFileDialog.getExistingDirectory(self._window, "Export into the folder", self._recent_folder())
+        if folder:
+            self._controller.exporter.export(Path(folder))
+
+    def save_screenshot(self) -> None:
+        """Choose a file and write a picture of the window."""
+        suggested = str(Path(self._recent_folder(), "convnext-studio.png"))
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save screenshot", suggested, "PNG (*.png)")
+        if not path:
+            return
+        try:
+            save_picture_of(self._window, Path(path))
+        except OSError as error:
+            self.noticed.emit(Notice("screenshot", f"The screenshot could not be saved: {error.strerror}."))
+        else:
+            self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
+
+    def quit(self) -> None:
+        """End the program."""
+        self._window.close()
+
+    # ------------------------------------------------------------------------------------------------- view
+
+    def reset_layout(self) -> None:
+        """Put all panels back where they were at first."""
+        self._layout.reset()
+
+    def use_dark_theme(self) -> None:
+        """Change to the dark look."""
+        self._use_theme(theme.DARK)
+
+    def use_light_theme(self) -> None:
+        """Change to the light look."""
+        self._use_theme(theme.LIGHT)
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or stop doing so."""
+        self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    # ------------------------------------------------------------------------------------------------ model
+
+    def open_model(self, source: str) -> None:
+        """Open a model by its source."""
+        self._controller.change_model(source=source)
+
+    def open_timm_model(self) -> None:
+        """Type the name of a timm model."""
+        name, accepted = QInputDialog.getText(
+            self._window, "Open a timm model", "Name in timm's catalogue, such as convnext_tiny.fb_in1k:"
+        )
+        if accepted and name.strip():
+            self._controller.change_model(source=f"timm:{name.strip().removeprefix('timm:')}")
+
+    def open_weights(self) -> None:
+        """Choose a weights file."""
+        kinds = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._recent_folder(), kinds)
+        if path:
+            self._controller.change_model(source=path)
+
+    def use_device(self, device: str) -> None:
+        """Load the model again, on another device."""
+        self._controller.change_model(device=device)
+
+    def use_float32(self) -> None:
+        """Load the model again, in full precision."""
+        self._controller.change_model(precision="float32")
+
+    def use_bfloat16(self) -> None:
+        """Load the model again, with a forward pass in half precision."""
+        self._controller.change_model(precision="bfloat16")
+
+    # --------------------------------------------------------------------------------------------- navigate
+
+    def select_stage(self, number: int) -> None:
+        """Look at the output of stage 1 to 4."""
+        self._state.set_node(STAGES[number - 1])
+
+    def step_stage(self, step: int) -> None:
+        """Look at the stage before or behind."""
+        stage = self._state.node.partition(".")[0]
+        index = STAGES.index(stage) + step if stage in STAGES else 0
+        self._state.set_node(STAGES[min(max(index, 0), len(STAGES) - 1)])
+
+    def step_picture(self, step: int) -> None:
+        """Show the picture before or behind."""
+        keys = [picture.key for picture in self._state.pictures]
+        if self._state.picture is not None and keys:
+            index = keys.index(self._state.picture.key) + step
+            self._state.select_picture(keys[min(max(index, 0), len(keys) - 1)])
+
+    def follow_top(self) -> None:
+        """Explain whatever is predicted first."""
+        self._state.set_target(None)
+
+    def search_class(self) -> None:
+        """Go to the search over all classes."""
+        self.search_asked.emit()
+
+    def cancel(self) -> None:
+        """Stop what is being computed."""
+        self._bridge.cancel_all()
+
+    # ------------------------------------------------------------------------------------------------- help
+
+    def show_shortcuts(self) -> None:
+        """List the keys."""
+        rows = "".join(
+            f"<tr><td>{action.shortcut().toString()}&nbsp;&nbsp;&nbsp;</td>"
+            f"<td>{action.text().replace('&', '')}</td></tr>"
+            for action in self._window.actions()
+            if not action.shortcut().isEmpty()
+        )
+        self._show_text("Shortcuts", f"<table>{rows}</table>")
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        self._show_text("About ConvNeXt Studio", ABOUT)
+
+    def _use_theme(self, look: theme.Theme) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            theme.apply(application, look)
+        self._settings.update(theme=look.name)
+
+    def _show_text(self, title: str, text: str) -> None:
+        box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setTextFormat(Qt.TextFormat.RichText)
+        box.open()
+
+    def _recent_folder(self) -> str:
+        recent = self._settings.values.recent_pictures
+        return str(Path(recent[0]).parent) if recent else str(Path.home())

@@ -1,0 +1,305 @@
+"""What follows when a person opens, drops, pastes or chooses: questions to the engine, answers into the state."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QObject, Signal
+from PySide6.QtGui import QImage
+
+from convnext_studio.engine.messages import (
+    Attribute,
+    Attribution,
+    CloseImage,
+    Done,
+    EngineLost,
+    EngineReady,
+    Failed,
+    ImageInfo,
+    LoadModel,
+    ModelInfo,
+    OpenImage,
+    Payload,
+    Precision,
+    Predict,
+    Prediction,
+    Request,
+)
+from convnext_studio.errors import StudioError
+from convnext_studio.samples import SAMPLE_PREFIX
+from convnext_studio.ui.background import Background
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.exporter import Exporter
+from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.settings import SettingsFile, latest_first
+from convnext_studio.ui.state import AppState
+
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+PICTURES, MODEL, PREDICTION, ENGINE, OTHER = "pictures", "model", "prediction", "engine", "other"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pictures that were opened with one gesture: the first of them becomes the current one."""
+
+    opened: int = 0
+    failures: list[Failed] = field(default_factory=list)
+
+
+class Controller(QObject):
+    """Reacts to intents (its methods) and to the state; knows no widget.
+
+    Parameters
+    ----------
+    offline
+        Models open no network connection.
+    """
+
+    noticed = Signal(object)  # Notice
+    succeeded = Signal(str)  # the topic whose notice is over
+    model_asked = Signal(object)  # LoadModel: what is being loaded
+    model_refused = Signal()  # the model that was open stays
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        settings: SettingsFile,
+        offline: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._settings = settings
+        self._offline = offline
+        self._pasted = 0
+        self._asked_model: LoadModel | None = None
+        self._loaded_model: LoadModel | None = None
+        self.background = Background(self)
+        self.exporter = Exporter(state, bridge, self.background, self)
+        self.exporter.noticed.connect(self.noticed)
+        state.model_loaded.connect(self._predict)
+        state.picture_selected.connect(self._predict)
+        state.target_selected.connect(self._explain)
+        bridge.engine_lost.connect(self._engine_lost)
+        bridge.engine_ready.connect(self._engine_ready)
+        bridge.request_failed.connect(lambda failed: self._refuse(OTHER, failed))
+        bridge.request_finished.connect(self._engine_answered)
+
+    # -------------------------------------------------------------------------------------------- the model
+
+    @property
+    def loaded(self) -> LoadModel | None:
+        """How the model that is open was asked for."""
+        return self._loaded_model
+
+    def open_model(self, source: str, device: str = "auto", precision: Precision = "float32") -> None:
+        """Load a model; the one that is open stays until then, and where that fails."""
+        request = LoadModel(
+            panel="model", source=source, device=device, precision=precision, offline=self._offline
+        )
+        self._asked_model = request
+        self.model_asked.emit(request)
+        self._bridge.ask(
+            request, partial(self._model_loaded, request), on_failure=partial(self._model_failed, request)
+        )
+
+    def change_model(self, *, source: str = "", device: str = "", precision: Precision | None = None) -> None:
+        """Load the model again, with something changed about it."""
+        now = self._asked_model
+        if now is None:
+            return
+        self.open_model(source or now.source, device or now.device, precision or now.precision)
+
+    def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
+        if request is not self._asked_model or not isinstance(answer, ModelInfo):
+            return
+        self._loaded_model = request
+        recent = latest_first(request.source, self._settings.values.recent_models)
+        self._settings.update(recent_models=recent)
+        self.succeeded.emit(MODEL)
+        self._state.set_model(answer)
+
+    def _model_failed(self, request: LoadModel, failed: Failed) -> None:
+        if request is self._asked_model:
+            self._asked_model = self._loaded_model
+            self.model_refused.emit()
+        self._refuse(MODEL, failed)
+
+    # ----------------------------------------------------------------------------------------- the pictures
+
+    def open_paths(self, paths: Iterable[str]) -> None:
+        """Open pictures, in that order, and weights files; the engine reads them, or refuses."""
+        batch = _Batch()
+        for path in paths:
+            if path.lower().endswith(WEIGHTS_SUFFIXES):
+                self.change_model(source=path)
+            else:
+                self._open(OpenImage(panel=PICTURES, path=path), batch)
+
+    def open_sample(self, name: str) -> None:
+        """Open one of the sample photographs."""
+        self.open_paths([SAMPLE_PREFIX + name])
+
+    def open_mime(self, mime: QMimeData) -> None:
+        """Open what was dropped or pasted: files, or a picture itself."""
+        local = [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
+        remote = [url for url in mime.urls() if not url.isLocalFile()]
+        if local:
+            self.open_paths(local)
+        elif mime.hasImage():
+            self._open_pixels(QImage(mime.imageData()))
+        if remote and (local or not mime.hasImage()):
+            self._tell(
+                PICTURES,
+                f"{remote[0].toDisplayString()} is not on this machine, and nothing is fetched.",
+                "Save the picture, then open the file.",
+            )
+        elif not mime.urls() and not mime.hasImage():
+            self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
+
+    def close_picture(self) -> None:
+        """Take the current picture out of the strip."""
+        picture = self._state.picture
+        if picture is not None:
+            self._bridge.ask(CloseImage(image=picture.key), lambda _: None)
+            self._state.remove_picture(picture.key)
+
+    def _open_pixels(self, pixels: QImage) -> None:
+        self._pasted += 1
+        name = f"Pasted picture {self._pasted}"
+        # Encoding a screen's worth of pixels takes longer than a frame.
+        self.background.run(
+            partial(encode_png, pixels),
+            lambda data: self._open(OpenImage(panel=PICTURES, data=data, name=name), _Batch()),
+            lambda error: self._tell(PICTURES, error.message, error.hint),
+        )
+
+    def _open(self, request: OpenImage, batch: _Batch) -> None:
+        self._bridge.ask(
+            request,
+            partial(self._picture_opened, batch),
+            on_failure=partial(self._picture_failed, batch),
+        )
+
+    def _picture_opened(self, batch: _Batch, answer: Payload) -> None:
+        if not isinstance(answer, ImageInfo):
+            return
+        batch.opened += 1
+        if not batch.failures:
+            self.succeeded.emit(PICTURES)
+        if answer.path and not answer.path.startswith(SAMPLE_PREFIX):
+            path = str(Path(answer.path).absolute())
+            recent = latest_first(path, self._settings.values.recent_pictures)
+            self._settings.update(recent_pictures=recent)
+        self._state.add_picture(answer, select=batch.opened == 1)
+
+    def _picture_failed(self, batch: _Batch, failed: Failed) -> None:
+        batch.failures.append(failed)
+        first = batch.failures[0]
+        count = len(batch.failures)
+        self.noticed.emit(
+            Notice(
+                PICTURES,
+                first.message if count == 1 else f"{count} files could not be opened: {first.message}",
+                first.hint,
+                tuple(failure.message for failure in batch.failures),
+            )
+        )
+
+    # ------------------------------------------------------------------------------ predicting and explaining
+
+    def _predict(self, _changed: object) -> None:
+        model, picture = self._state.model, self._state.picture
+        if model is None or picture is None:
+            return
+        self._bridge.ask(
+            Predict(panel="predict", image=picture.key, target=self._state.target),
+            partial(self._if_current, model, picture, self._predicted),
+            on_failure=lambda failed: self._if_current(model, picture, self._not_predicted, failed),
+        )
+
+    def _if_current(
+        self,
+        model: ModelInfo,
+        picture: ImageInfo,
+        use: Callable[[Payload | Failed], None],
+        answer: Payload | Failed,
+    ) -> None:
+        """Use an answer only where the model and the picture it was asked about are still the current ones."""
+        if self._state.model is model and self._state.picture is picture:
+            use(answer)
+
+    def _predicted(self, answer: Payload | Failed) -> None:
+        if isinstance(answer, Prediction):
+            self.succeeded.emit(PREDICTION)
+            self._state.set_prediction(answer)
+            self._explain(self._state.target)
+
+    def _not_predicted(self, answer: Payload | Failed) -> None:
+        if isinstance(answer, Failed):
+            self._state.fail_prediction(f"{answer.message} {answer.hint}".rstrip())
+            self._refuse(PREDICTION, answer)
+
+    def _explain(self, target: int | None) -> None:
+        """Show the attribution of a class: the one that came with the prediction, or ask for it."""
+        model, picture, prediction = self._state.model, self._state.picture, self._state.prediction
+        if model is None or picture is None or prediction is None:
+            return  # The prediction will bring it.
+        wanted = prediction.top(1)[0] if target is None else target
+        if prediction.attribution.target == wanted:
+            self._state.set_attribution(prediction.attribution)
+            return
+        self._state.set_attribution(None)
+        self._bridge.ask(
+            Attribute(panel="predict", image=picture.key, target=wanted),
+            partial(self._if_current, model, picture, partial(self._explained, wanted)),
+        )
+
+    def _explained(self, wanted: int, answer: Payload | Failed) -> None:
+        prediction = self._state.prediction
+        if not isinstance(answer, Attribution) or prediction is None:
+            return
+        target = prediction.top(1)[0] if self._state.target is None else self._state.target
+        if answer.target == wanted == target:
+            self._state.set_attribution(answer)
+
+    # ------------------------------------------------------------------------------------------- the engine
+
+    def _engine_lost(self, lost: EngineLost) -> None:
+        hint = "" if lost.restarting else "Save what you need and start the program again."
+        self._tell(ENGINE, lost.message, hint)
+
+    def _engine_ready(self, ready: EngineReady) -> None:
+        if ready.restarted:
+            message = "The engine stopped and was started again, with the same model and pictures."
+            self.noticed.emit(Notice(ENGINE, message, good=True))
+
+    def _engine_answered(self, finished: tuple[Request, object]) -> None:
+        request, answer = finished
+        if isinstance(answer, Done) and isinstance(request, Predict):
+            self.succeeded.emit(ENGINE)
+
+    # ---------------------------------------------------------------------------------------------- telling
+
+    def close(self) -> None:
+        """Wait for files being written; the engine is the bridge's to close."""
+        self.background.close()
+
+    def _refuse(self, topic: str, failed: Failed) -> None:
+        self._tell(topic, failed.message, failed.hint)
+
+    def _tell(self, topic: str, message: str, hint: str = "") -> None:
+        self.noticed.emit(Notice(topic, message, hint))
+
+
+def encode_png(pixels: QImage) -> bytes:
+    """A picture as the bytes of a PNG file; StudioError where that cannot be done."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    # Hardly compressed: the bytes only go to the engine, next door.
+    if not pixels.save(buffer, b"PNG", 90):
+        raise StudioError("The picture on the clipboard cannot be read.")
+    return bytes(buffer.data().data())

@@ -1,0 +1,116 @@
+"""Asks the engine for what an export lacks, then writes it in the background."""
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from convnext_studio.engine.messages import (
+    Failed,
+    FeatureMaps,
+    FeatureMapsResult,
+    ImageInfo,
+    ModelInfo,
+    Payload,
+    Prediction,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
+from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.model.nodes import STAGES
+from convnext_studio.ui.background import Background
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.state import AppState
+
+EXPORT = "export"
+
+
+@dataclass(slots=True)
+class _Job:
+    """One export while its parts arrive."""
+
+    directory: Path
+    model: ModelInfo
+    image: ImageInfo
+    prediction: Prediction
+    cam_stage: str
+    nodes: tuple[str, ...]
+    maps: dict[str, FeatureMapsResult] = field(default_factory=dict)
+    receptive_field: ReceptiveFieldResult | None = None
+    failed: bool = False
+
+
+class Exporter(QObject):
+    """Writes what `convnext-studio export` writes, for the picture and the selection of the moment."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, background: Background, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._background = background
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is something to export: a picture with its prediction."""
+        return self._state.prediction is not None
+
+    def export(self, directory: Path) -> None:
+        """Collect the parts of the current picture's export, and write them into the directory."""
+        state = self._state
+        if state.model is None or state.picture is None or state.prediction is None:
+            return
+        stage = state.node.partition(".")[0]
+        job = _Job(
+            directory=directory,
+            model=state.model,
+            image=state.picture,
+            prediction=replace(state.prediction, attribution=state.attribution or state.prediction.attribution),
+            cam_stage=stage if stage in STAGES else STAGES[-1],
+            nodes=tuple(dict.fromkeys((*STAGES, state.node))),
+        )
+        for node in job.nodes:
+            # A panel of its own each: requests of one panel replace one another.
+            request = FeatureMaps(panel=f"export {node}", image=job.image.key, node=node)
+            self._bridge.ask(request, partial(self._collect, job), on_failure=partial(self._fail, job))
+        pictures = tuple(picture.key for picture in state.pictures)
+        field_request = ReceptiveField(panel="export", node=job.cam_stage, images=pictures)
+        self._bridge.ask(field_request, partial(self._collect, job), on_failure=partial(self._fail, job))
+
+    def _collect(self, job: _Job, answer: Payload) -> None:
+        if isinstance(answer, FeatureMapsResult):
+            job.maps[answer.node] = answer
+        elif isinstance(answer, ReceptiveFieldResult):
+            job.receptive_field = answer
+        if job.receptive_field is None or len(job.maps) < len(job.nodes) or job.failed:
+            return
+        contents = ExportContents(
+            model=job.model,
+            image=job.image,
+            prediction=job.prediction,
+            maps={node: job.maps[node] for node in job.nodes},
+            receptive_field=job.receptive_field,
+            cam_stage=job.cam_stage,
+        )
+        self._background.run(
+            partial(export_picture, job.directory, contents),
+            partial(self._written, job),
+            lambda error: self._tell(error.message, error.hint),
+        )
+
+    def _written(self, job: _Job, paths: list[Path]) -> None:
+        message = f"{len(paths)} files about {job.image.name} were written to {paths[0].parent}."
+        self.noticed.emit(Notice(EXPORT, message, good=True))
+
+    def _fail(self, job: _Job, failed: Failed) -> None:
+        if not job.failed:
+            self._tell(f"The export was given up: {failed.message}", failed.hint)
+        job.failed = True
+
+    def _tell(self, message: str, hint: str) -> None:
+        self.noticed.emit(Notice(EXPORT, message, hint))

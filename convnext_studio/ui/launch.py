@@ -1,0 +1,85 @@
+"""From the command line's options to a running window."""
+
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from convnext_studio.engine.client import EngineClient
+from convnext_studio.engine.messages import EngineLost
+from convnext_studio.samples import FIRST_SAMPLE
+from convnext_studio.ui import theme
+from convnext_studio.ui.app import WindowOptions
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.platform_check import spare_font
+from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import PROGRAM, StudioWindow
+
+
+def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
+    """Run Qt's event loop until the window is closed; the program's exit status."""
+    # Python's own handler would wait for the event loop to end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    settings = SettingsFile()
+    application = QApplication([PROGRAM])
+    application.setApplicationName(PROGRAM)
+    application.setStyle("Fusion")
+    if needs_font:
+        _use_spare_font(application)
+    theme.apply(application, theme.THEMES[settings.values.theme])
+
+    state = AppState()
+    bridge = EngineBridge(client)
+    controller = Controller(state, bridge, settings, offline=options.offline)
+    state.set_node(options.node)
+    window = StudioWindow(state, bridge, controller, settings)
+    if options.size is not None:
+        window.resize(*options.size)
+    controller.open_model(options.model, options.device, options.precision)
+    if options.images:
+        controller.open_paths(options.images)
+    else:
+        controller.open_sample(FIRST_SAMPLE)
+    window.show()
+    if options.screenshot is not None:
+        _end_with_screenshot(window, bridge, Path(options.screenshot))
+    return application.exec()
+
+
+def _use_spare_font(application: QApplication) -> None:
+    path = spare_font()
+    if path is not None:
+        families = QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(path)))
+        application.setFont(QFont(families[0]))
+
+
+def _end_with_screenshot(window: StudioWindow, bridge: EngineBridge, path: Path) -> None:
+    """When all is shown, save the window's picture and end with 0; with 1 and a sentence where it fails."""
+
+    def end(status: int, sentence: str = "") -> None:
+        sys.stderr.write(sentence)
+        window.close()
+        QApplication.exit(status)
+
+    def save() -> None:
+        try:
+            save_picture_of(window, path)
+        except OSError:
+            end(1, f"The screenshot cannot be written to {path}.\n")
+        else:
+            end(0)
+
+    def engine_lost(lost: EngineLost) -> None:
+        if not lost.restarting:
+            end(1, f"{lost.message}\n")
+
+    quiet = Quiet(lambda: window.is_settled, window)
+    quiet.reached.connect(save)
+    quiet.timed_out.connect(partial(end, 1, f"Not all panels had their answers after {TIMEOUT_S} s.\n"))
+    bridge.engine_lost.connect(engine_lost)

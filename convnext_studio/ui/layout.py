@@ -1,0 +1,108 @@
+"""The docks: who lies where, how large, and how that is remembered."""
+
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+# To be raised when docks are added or renamed: a remembered layout of another version is not restored.
+VERSION = 1
+
+# Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
+COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
+    (0.18, (("model", 0.30), ("pictures", 0.28), ("predictions", 0.42))),
+    (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
+    (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
+)
+
+
+class DockPanel(Protocol):
+    """What a panel tells the window."""
+
+    title: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows its answer, or a sentence in its place."""
+
+
+class DockLayout(QObject):
+    """Puts each panel into a dock of a window.
+
+    Attributes
+    ----------
+    docks
+        By panel name.
+    """
+
+    def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget]) -> None:
+        super().__init__(window)
+        self._window = window
+        self.docks: dict[str, QDockWidget] = {}
+        for name, panel in panels.items():
+            dock = QDockWidget(cast(DockPanel, panel).title, window)
+            dock.setObjectName(f"dock_{name}")
+            dock.setWidget(panel)
+            toggle = dock.toggleViewAction()
+            toggle.setToolTip(f"Show or hide the panel “{dock.windowTitle()}”")
+            toggle.setStatusTip(toggle.toolTip())
+            self.docks[name] = dock
+        self._place()
+
+    @property
+    def visible_panels(self) -> list[DockPanel]:
+        """The panels that can be seen."""
+        return [cast(DockPanel, dock.widget()) for dock in self.docks.values() if dock.widget().isVisible()]
+
+    def reset(self) -> None:
+        """Put every panel where it was at first."""
+        for dock in self.docks.values():
+            dock.setFloating(False)
+            self._window.removeDockWidget(dock)
+        self._place()
+        for dock in self.docks.values():
+            dock.show()
+        self.share_out()
+
+    def share_out(self) -> None:
+        """Give each panel its part of the window, which must have its size by now."""
+        width, height = self._window.width(), self._window.height()
+        tops = [self.docks[rows[0][0]] for _, rows in COLUMNS]
+        self._window.resizeDocks(
+            tops, [round(share * width) for share, _ in COLUMNS], Qt.Orientation.Horizontal
+        )
+        for _, rows in COLUMNS:
+            docks = [self.docks[name] for name, _ in rows]
+            self._window.resizeDocks(
+                docks, [round(share * height) for _, share in rows], Qt.Orientation.Vertical
+            )
+
+    def save(self) -> str:
+        """The layout as text."""
+        return to_text(self._window.saveState(VERSION))
+
+    def restore(self, layout: str) -> bool:
+        """Take over what `save` gave; False where it is of another version or no layout."""
+        return bool(layout) and self._window.restoreState(from_text(layout), VERSION)
+
+    def _place(self) -> None:
+        window = self._window
+        columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
+        for column in columns:
+            window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, column[0])
+        for left, right in zip(columns[:-1], columns[1:], strict=True):
+            window.splitDockWidget(left[0], right[0], Qt.Orientation.Horizontal)
+        for column in columns:
+            for upper, lower in zip(column[:-1], column[1:], strict=True):
+                window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
+
+
+def to_text(data: QByteArray) -> str:
+    """Qt's opaque bytes for a JSON file."""
+    return bytes(data.toBase64().data()).decode("ascii")
+
+
+def from_text(text: str) -> QByteArray:
+    """The inverse of `to_text`."""
+    return QByteArray.fromBase64(text.encode("ascii", errors="replace"))

@@ -1,0 +1,137 @@
+"""What network is open, and the choice of another."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from convnext_studio.engine.messages import LoadModel, ModelInfo
+from convnext_studio.model.presets import PRESETS
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.state import AppState
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+RANDOM_WEIGHTS = "Random weights: nothing was learnt, and what it predicts means nothing."
+
+
+class ModelPanel(QWidget):
+    """Shows a `ModelInfo`; asks for another model by signal, so that one place decides how it is loaded."""
+
+    title = "Model"
+    source_chosen = Signal(str)
+    device_chosen = Signal(str)
+
+    def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._failed = False
+        self._source = _source_choice()
+        self._source.activated.connect(self._choose)
+        self._device = QComboBox()
+        self._device.addItems(DEVICES)
+        self._device.setAccessibleName("Device")
+        self._device.setToolTip("Where the network runs; auto takes CUDA, then MPS, then the CPU")
+        self._device.activated.connect(lambda index: self.device_chosen.emit(DEVICES[index]))
+        self._title = _text("heading")
+        self._random = _text("badge", RANDOM_WEIGHTS)
+        self._notes = _text("muted")
+        self._facts = {name: _text() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
+        self._show(None)
+        self._lay_out()
+        state.model_loaded.connect(self._show)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a model is shown, or a sentence instead of one."""
+        return self._state.model is not None or self._failed
+
+    def show_asked(self, request: LoadModel) -> None:
+        """A model is being loaded: show what was asked for."""
+        self._failed = False
+        self._source.setEditText(request.source)
+        self._device.setCurrentText(request.device)
+        if self._state.model is None:
+            self._title.setText("Loading…")
+
+    def show_refused(self, open_now: LoadModel | None) -> None:
+        """It could not be loaded: show again what is open."""
+        self._failed = True
+        if open_now is None:
+            self._title.setText("No model is open.")
+        else:
+            self.show_asked(open_now)
+
+    def offer(self, sources: tuple[str, ...]) -> None:
+        """Add sources that were used before to the choice."""
+        for source in sources:
+            if self._source.findText(source) < 0:
+                self._source.addItem(source)
+
+    def _choose(self) -> None:
+        source = self._source.currentText().strip()
+        if source:
+            self.source_chosen.emit(source)
+
+    def _show(self, model: ModelInfo | None) -> None:
+        self._random.setVisible(model is not None and model.random_weights)
+        self._notes.setVisible(model is not None and bool(model.notes))
+        if model is None:
+            self._title.setText("Loading…")
+            return
+        config = model.config
+        self._title.setText(model.title)
+        self._notes.setText("\n".join(model.notes))
+        self._facts["Parameters"].setText(f"{model.parameters:,}")
+        self._facts["MACs"].setText(f"{model.macs / 1e9:.2f} G at {model.input_px} × {model.input_px}")
+        self._facts["MACs"].setToolTip(
+            "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
+        )
+        self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px, {len(model.labels):,} classes")
+        depths, dims = ("-".join(map(str, values)) for values in (config.depths, config.dims))
+        self._facts["Stages"].setText(f"{depths} blocks\n{dims} channels")
+        self._facts["Runs on"].setText(f"{model.device_name}, {model.precision}")
+
+    def _lay_out(self) -> None:
+        facts = QFormLayout()
+        facts.setContentsMargins(0, 0, 0, 0)
+        facts.setVerticalSpacing(2)
+        facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        for name, value in self._facts.items():
+            label = _text("muted")
+            label.setText(name)
+            label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+            value.setAccessibleName(name)
+            facts.addRow(label, value)
+        choice = QHBoxLayout()
+        choice.addWidget(self._source, 1)
+        choice.addWidget(self._device)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setSpacing(5)
+        layout.addLayout(choice)
+        layout.addWidget(self._title)
+        layout.addWidget(self._random)
+        layout.addLayout(facts)
+        layout.addWidget(self._notes)
+        layout.addStretch(1)
+
+
+def _source_choice() -> QComboBox:
+    choice = QComboBox()
+    choice.setEditable(True)
+    choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    choice.addItems([f"preset:{name}" for name in PRESETS])
+    choice.setAccessibleName("Model")
+    choice.setToolTip("A preset, timm:NAME or the path of a weights file; Enter opens it")
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    choice.setMinimumContentsLength(10)
+    choice.setAcceptDrops(False)
+    return choice
+
+
+def _text(role: str = "", text: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setWordWrap(True)
+    if role:
+        label.setProperty(role, True)
+    return label

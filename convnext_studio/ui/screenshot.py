@@ -1,0 +1,61 @@
+"""A picture of the window, for documentation and for a first look over ssh."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+POLL_MS = 50
+TIMEOUT_S = 120
+# How often in a row all must be quiet: an answer may make a panel ask again.
+QUIET_POLLS = 4
+
+
+def save_picture_of(widget: QWidget, path: Path) -> None:
+    """Write a widget's picture as a PNG file, at once or not at all.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.png")
+    if not widget.grab().save(str(temporary), "PNG"):
+        temporary.unlink(missing_ok=True)
+        raise OSError(0, f"{path} cannot be written", str(path))
+    temporary.replace(path)
+
+
+class Quiet(QObject):
+    """Waits until all is shown, and says so once.
+
+    Parameters
+    ----------
+    is_quiet
+        Asked again and again.
+    """
+
+    reached = Signal()
+    timed_out = Signal()
+
+    def __init__(self, is_quiet: Callable[[], bool], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._is_quiet = is_quiet
+        self._in_a_row = 0
+        self._polls_left = TIMEOUT_S * 1000 // POLL_MS
+        self._timer = QTimer(self)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        self._timer.start()
+
+    def _poll(self) -> None:
+        self._in_a_row = self._in_a_row + 1 if self._is_quiet() else 0
+        self._polls_left -= 1
+        if self._in_a_row >= QUIET_POLLS:
+            self._timer.stop()
+            self.reached.emit()
+        elif self._polls_left <= 0:
+            self._timer.stop()
+            self.timed_out.emit()

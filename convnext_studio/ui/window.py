@@ -1,0 +1,211 @@
+"""The window: puts the parts together, and passes on what they say."""
+
+import sys
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
+
+from convnext_studio.engine.messages import LoadModel
+from convnext_studio.errors import StudioError
+from convnext_studio.ui.actions import build_actions, build_menus
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.commands import Commands
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.drops import DropTarget
+from convnext_studio.ui.layout import DockLayout, from_text, to_text
+from convnext_studio.ui.messagebar import MessageBar, Notice
+from convnext_studio.ui.panels.attribution import AttributionPanel
+from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.model import ModelPanel
+from convnext_studio.ui.panels.picture import PicturePanel
+from convnext_studio.ui.panels.pictures import PicturesPanel
+from convnext_studio.ui.panels.predictions import PredictionsPanel
+from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
+from convnext_studio.ui.panels.strip import NetworkStrip
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.status import StatusBar
+
+PROGRAM = "ConvNeXt Studio"
+LARGEST_FIRST_SIZE = QSize(1760, 1040)
+
+
+class StudioWindow(QMainWindow):
+    """All panels around one state, one bridge to the engine and one controller.
+
+    Attributes
+    ----------
+    messages
+        The bar that says what went wrong.
+    dock_layout
+        The panels' docks.
+    """
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, controller: Controller, settings: SettingsFile
+    ) -> None:
+        super().__init__()
+        self.setObjectName("studio_window")
+        self._state = state
+        self._bridge = bridge
+        self._controller = controller
+        self._settings = settings
+        self._shares_out_at_first = True
+        self.setDockNestingEnabled(True)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # Qt's would hide the strip for good.
+
+        self.strip = NetworkStrip(state, bridge)
+        self.messages = MessageBar()
+        self._network_bar = _top_bar(self, "network_bar", "Network", self.strip)
+        self._message_bar = _top_bar(self, "messages_bar", "Messages", self.messages)
+        self._message_bar.hide()
+        self.messages.shown.connect(self._message_bar.setVisible)
+        self.model_panel = ModelPanel(state, bridge)
+        self.pictures_panel = PicturesPanel(state, bridge)
+        self.predictions_panel = PredictionsPanel(state, bridge)
+        self.dock_layout = DockLayout(
+            self,
+            {
+                "model": self.model_panel,
+                "pictures": self.pictures_panel,
+                "predictions": self.predictions_panel,
+                "picture": PicturePanel(state, bridge),
+                "receptive_field": ReceptiveFieldPanel(state, bridge),
+                "feature_maps": FeatureMapsPanel(state, bridge),
+                "attribution": AttributionPanel(state, bridge),
+            },
+        )
+        self.setStatusBar(StatusBar(state, bridge, self))
+        self._commands = Commands(self, self.dock_layout, state, bridge, controller, settings)
+        self._build_menus()
+        self._connect()
+        self._restore()
+        self._show_title()
+        if settings.problem:
+            self.messages.tell(Notice("settings", settings.problem))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that can be seen shows its answer, and nothing is being computed."""
+        panels = self.dock_layout.visible_panels
+        return (
+            not self._bridge.pending
+            and not self._controller.background.is_busy
+            and all(panel.is_settled for panel in panels)
+        )
+
+    def _build_menus(self) -> None:
+        self.actions_by_id = build_actions(self, self._commands)
+        menus = build_menus(self.menuBar(), self.actions_by_id)
+        self._recent_menu = menus["File"].addMenu("Open &recent")
+        menus["File"].insertMenu(self.actions_by_id["paste"], self._recent_menu)
+        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        for dock in self.dock_layout.docks.values():
+            menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
+        self._sync_actions()
+
+    def _connect(self) -> None:
+        controller, state = self._controller, self._state
+        drops = DropTarget(self)
+        drops.dropped.connect(controller.open_mime)
+        for widget in (self, *self.dock_layout.docks.values()):
+            drops.watch(widget)
+        for source in (controller, self._commands):
+            source.noticed.connect(self.messages.tell)
+        controller.succeeded.connect(self.messages.withdraw)
+        controller.model_asked.connect(self._model_asked)
+        controller.model_refused.connect(self._model_refused)
+        self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
+        self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
+        self.pictures_panel.close_asked.connect(controller.close_picture)
+        self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
+        # Not methods of their own: what changed does not matter, only that it did.
+        changed: list[Callable[[], None]] = [self._show_title, self._sync_actions]
+        for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
+            for update in changed:
+                signal.connect(lambda _changed, update=update: update())
+        self.model_panel.offer(self._settings.values.recent_models)
+
+    # -------------------------------------------------------------------------------- what follows the state
+
+    def _show_title(self) -> None:
+        model, picture = self._state.model, self._state.picture
+        parts = [picture.name] if picture is not None else []
+        if model is not None:
+            parts.append(f"{model.title} (random weights)" if model.random_weights else model.title)
+        self.setWindowTitle(" – ".join((*parts, PROGRAM)))
+
+    def _sync_actions(self) -> None:
+        model, asked = self._state.model, self._controller.loaded
+        actions = self.actions_by_id
+        has_picture = self._state.picture is not None
+        for name in ("close", "next_picture", "previous_picture"):
+            actions[name].setEnabled(has_picture)
+        actions["export"].setEnabled(self._controller.exporter.is_possible)
+        actions["precision_bfloat16"].setEnabled(model is not None and model.device.startswith("cuda"))
+        if asked is not None:
+            actions[f"precision_{asked.precision}"].setChecked(True)
+            if f"device_{asked.device}" in actions:
+                actions[f"device_{asked.device}"].setChecked(True)
+            self.model_panel.offer((asked.source,))
+
+    def _model_asked(self, request: LoadModel) -> None:
+        self.model_panel.show_asked(request)
+
+    def _model_refused(self) -> None:
+        self.model_panel.show_refused(self._controller.loaded)
+        self._sync_actions()
+
+    def _fill_recent(self) -> None:
+        self._recent_menu.clear()
+        recent = self._settings.values.recent_pictures
+        for path in recent:
+            action = self._recent_menu.addAction(path.replace("&", "&&"))
+            action.triggered.connect(lambda _checked=False, path=path: self._commands.open_path(path))
+        if not recent:
+            self._recent_menu.addAction("No picture was opened yet").setEnabled(False)
+
+    # --------------------------------------------------------------------------------- opening and closing
+
+    def _restore(self) -> None:
+        values = self._settings.values
+        if not (values.geometry and self.restoreGeometry(from_text(values.geometry))):
+            room = self.screen().availableSize()
+            self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
+        self._shares_out_at_first = not self.dock_layout.restore(values.layout)
+        # The layout remembers these two as well, but they are not the person's to hide.
+        self._network_bar.show()
+        self._message_bar.setVisible(bool(self.messages.text))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Only now the window has the size that the panels share."""
+        super().showEvent(event)
+        if self._shares_out_at_first:
+            self._shares_out_at_first = False
+            self.dock_layout.share_out()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember, end the engine, leave no thread."""
+        self._settings.update(geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save())
+        try:
+            self._settings.save()
+        except StudioError as error:
+            sys.stderr.write(f"{error}\n")
+        self._bridge.close()
+        self._controller.close()
+        super().closeEvent(event)
+
+
+def _top_bar(window: QMainWindow, name: str, title: str, widget: QWidget) -> QToolBar:
+    """A row of its own under the menus, which stays where it is."""
+    bar = QToolBar(title, window)
+    bar.setObjectName(name)
+    bar.setMovable(False)
+    bar.setFloatable(False)
+    bar.addWidget(widget)
+    window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+    window.addToolBarBreak(Qt.ToolBarArea.TopToolBarArea)
+    return bar
