@@ -28,6 +28,7 @@ _MARGIN_PX = 6
 _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
+_LEADER_PX = 18.0
 _HALO = QColor(0, 0, 0, 170)
 
 
@@ -71,12 +72,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A frame around a box of the scene, as thin at any zoom, with a label beside it."""
+    """A frame around a box of the scene, as thin at any zoom.
+
+    Its label stands at one of its corners, or, if `beside`, in a column right of the layers.
+    """
 
     box: Box
     label: str = ""
     colour: str = "#ffffff"
     dashed: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Scene:
     bright_box
         Everything outside it is dimmed slightly; nothing where None.
     note
-        Printed into the lower left corner.
+        Lines printed beside the layers, below the marks' labels.
     """
 
     size: tuple[float, float]
@@ -111,6 +116,7 @@ class ImageView(QWidget):
     hovered = Signal(float, float)  # scene coordinates, within the scene's size
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
+    resized = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -118,6 +124,7 @@ class ImageView(QWidget):
         self._highlight: Box | None = None
         self._dimmed = False
         self._fitted = True
+        self._column = 0.0
         self._scale = 1.0
         self._origin = QPointF()
         self._press: QPointF | None = None
@@ -136,10 +143,17 @@ class ImageView(QWidget):
         """Show something else; the zoom stays where the scene's size stays."""
         refit = self._scene is None or scene is None or scene.size != self._scene.size
         self._scene = scene
-        if refit:
+        column = self._column_px()
+        if refit or (self._fitted and column != self._column):
+            self._column = column
             self._highlight = None
             self.fit()
         self.update()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the whole scene is seen, and will be at any size."""
+        return self._fitted
 
     @property
     def is_dimmed(self) -> bool:
@@ -175,7 +189,8 @@ class ImageView(QWidget):
             width, height = self._scene.size
             self._scale = self._fitting_scale()
             self._origin = QPointF(
-                (self.width() - width * self._scale) / 2, (self.height() - height * self._scale) / 2
+                (self.width() - self._column - width * self._scale) / 2,
+                (self.height() - height * self._scale) / 2,
             )
         self.update()
 
@@ -193,18 +208,32 @@ class ImageView(QWidget):
 
     def _fitting_scale(self) -> float:
         width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
-        room_x, room_y = self.width() - 2 * _MARGIN_PX, self.height() - 2 * _MARGIN_PX
+        room_x = self.width() - self._column - 2 * _MARGIN_PX
+        room_y = self.height() - 2 * _MARGIN_PX
         return max(min(room_x / width, room_y / height), 1e-6)
+
+    def _column_px(self) -> float:
+        """Room beside the layers for labels and note; none where it would take more than half."""
+        if self._scene is None:
+            return 0.0
+        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
+        widest = max((self._text_px(text) for text in texts), default=0.0)
+        return widest + _LEADER_PX if 0 < widest < self.width() / 2 else 0.0
+
+    def _text_px(self, text: str) -> float:
+        return self.fontMetrics().horizontalAdvance(text) + 8.0
 
     # --------------------------------------------------------------------------------------------- events
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the fit, or else the middle."""
+        self._column = self._column_px()
         if self._fitted:
             self.fit()
         elif event.oldSize().isValid():
             change = event.size() - event.oldSize()
             self._origin += QPointF(change.width() / 2, change.height() / 2)
+        self.resized.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the pointer."""
@@ -298,12 +327,10 @@ class ImageView(QWidget):
         self._paint_marks(painter, self._scene.marks)
         if self._highlight is not None:
             self._frame(painter, self._box_in_widget(self._highlight), QColor(look.accent), dashed=False)
-        if self._scene.note:
-            self._label(
-                painter,
-                self._scene.note,
-                QPointF(_MARGIN_PX, self.height() - _MARGIN_PX - self._label_height()),
-            )
+        for index, line in enumerate(reversed(self._scene.note.splitlines())):
+            left = self.width() - self._column + _LEADER_PX if self._column else _MARGIN_PX
+            bottom = self.height() - _MARGIN_PX - index * self._label_height()
+            self._label(painter, line, QPointF(left, bottom - self._label_height()))
         if self.hasFocus():
             painter.setPen(QPen(QColor(look.accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -344,13 +371,28 @@ class ImageView(QWidget):
         painter.fillPath(around.subtracted(inside), QColor(0, 0, 0, 110))
 
     def _paint_marks(self, painter: QPainter, marks: tuple[Mark, ...]) -> None:
-        taken: list[QRectF] = []
         for mark in marks:
             self._frame(painter, self._box_in_widget(mark.box), QColor(mark.colour), mark.dashed)
-        for mark in marks:
-            if mark.label:
-                place = self._free_place(mark, taken)
-                taken.append(self._label(painter, mark.label, place, QColor(mark.colour)))
+        labelled = [mark for mark in marks if mark.label]
+        if self._column:
+            self._label_beside(painter, [mark for mark in labelled if mark.beside])
+            labelled = [mark for mark in labelled if not mark.beside]
+        taken: list[QRectF] = []
+        for mark in labelled:
+            place = self._free_place(mark, taken)
+            taken.append(self._label(painter, mark.label, place, QColor(mark.colour)))
+
+    def _label_beside(self, painter: QPainter, marks: list[Mark]) -> None:
+        """Labels in a column, from the highest frame down, each with a line to its frame's corner."""
+        left = self.width() - self._column + _LEADER_PX
+        free = float(_MARGIN_PX)
+        for mark in sorted(marks, key=lambda mark: mark.box[1]):
+            corner = self._box_in_widget(mark.box).topRight()
+            top = max(free, corner.y() - self._label_height() / 2)
+            free = top + self._label_height() + 2
+            painter.setPen(QPen(QColor(theme.current().outline), 1))
+            painter.drawLine(corner, QPointF(left - 2, top + self._label_height() / 2))
+            self._label(painter, mark.label, QPointF(left, top), QColor(mark.colour))
 
     def _frame(self, painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -368,7 +410,7 @@ class ImageView(QWidget):
     def _free_place(self, mark: Mark, taken: list[QRectF]) -> QPointF:
         """Where a label of the mark fits: at its corners, outside first, or else below the labels so far."""
         rect = self._box_in_widget(mark.box)
-        width, height = self.fontMetrics().horizontalAdvance(mark.label) + 8.0, self._label_height()
+        width, height = self._text_px(mark.label), self._label_height()
         above, below, right = rect.top() - height - 2, rect.bottom() + 2, rect.right() - width
         corners = [
             QPointF(rect.left(), above),
@@ -389,7 +431,7 @@ class ImageView(QWidget):
         return QPointF(max(area.width() - width - _MARGIN_PX, 0.0), lowest + 2)
 
     def _label(self, painter: QPainter, text: str, at: QPointF, colour: QColor | None = None) -> QRectF:
-        rect = QRectF(at.x(), at.y(), self.fontMetrics().horizontalAdvance(text) + 8.0, self._label_height())
+        rect = QRectF(at.x(), at.y(), self._text_px(text), self._label_height())
         painter.fillRect(rect, _HALO)
         painter.setPen(colour if colour is not None else QColor("#ffffff"))
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)

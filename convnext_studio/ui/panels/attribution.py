@@ -1,5 +1,6 @@
 """Where in the picture the evidence for a class is."""
 
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -7,7 +8,16 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import Attribute, Attribution, Cancelled, Done, Failed, Predict, Request
+from convnext_studio.engine.messages import (
+    Attribute,
+    Attribution,
+    Cancelled,
+    Done,
+    Failed,
+    ImageInfo,
+    Predict,
+    Request,
+)
 from convnext_studio.model.nodes import STAGES
 from convnext_studio.render import Limits, colorize, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
@@ -20,7 +30,12 @@ from convnext_studio.ui.state import AppState
 
 Sign = Literal["raw", "relu"]
 COLORMAPS: dict[Sign, str] = {"raw": "vik", "relu": "viridis"}
-_THUMBNAIL_PX = 44
+_THUMBNAIL_PX = 32
+_THUMBNAIL_STYLE = """
+QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 6px 2px 2px; }
+QToolButton:hover, QToolButton:focus { border-color: palette(text); }
+QToolButton:checked { border: 2px solid palette(highlight); padding: 1px 5px 1px 1px; }
+"""
 
 
 class AttributionPanel(Panel):
@@ -32,6 +47,7 @@ class AttributionPanel(Panel):
         super().__init__(state, bridge, parent)
         self._attribution: Attribution | None = None
         self._failure = ""
+        self._picture: ImageInfo | None = None
         self._picture_layer: Layer | None = None
         self._map_layer: Layer | None = None
         self._add_controls()
@@ -68,7 +84,8 @@ class AttributionPanel(Panel):
             button = QToolButton()
             button.setText(f"Stage {number}")
             button.setCheckable(True)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setStyleSheet(_THUMBNAIL_STYLE)
             button.setIconSize(QSize(_THUMBNAIL_PX, _THUMBNAIL_PX))
             button.setToolTip(f"Select stage {number}; each thumbnail has its own scale")
             button.setAccessibleName(f"Attribution at stage {number}")
@@ -170,16 +187,18 @@ class AttributionPanel(Panel):
         self.map.view.set_dimmed(not self._is_current())
         if not self._is_current():
             return
+        if picture is not self._picture:
+            self._picture, self._picture_layer = picture, picture_layer(picture)
         self._paint_thumbnails()
-        if self.stage is None:
-            self.show_notice("The stem has no attribution. Select a stage or a block.")
-            return
-        values = self.shown_map(self.stage)
-        placement = self._placement(self.stage)
+        values = None if self.stage is None else self.shown_map(self.stage)
+        placement = None if self.stage is None else self._placement(self.stage)
         if values is None or placement is None:
+            self._map_layer = None
+            self.map.bar.set_scale(None)
+            self._compose()
+            self.set_caption("The stem has no attribution: select a stage or a block.")
             return
         limits, colormap = self._limits(values), COLORMAPS[self._sign]
-        self._picture_layer = picture_layer(picture)
         self._map_layer = map_layer(
             values, placement.box(*values.shape), limits, colormap, self.smooth.isChecked()
         )
@@ -194,11 +213,11 @@ class AttributionPanel(Panel):
         return Placement(model.node(stage).field, self._attribution.geometry)
 
     def _compose(self) -> None:
-        layer, below, picture = self._map_layer, self._picture_layer, self.state.picture
-        if layer is None or below is None or picture is None:
+        layer, below, picture = self._map_layer, self._picture_layer, self._picture
+        if below is None or picture is None:
             return
-        over = Layer(layer.bitmap, layer.box, self.opacity.value() / 100, layer.smooth)
-        self.map.view.set_scene(Scene(size=picture.size, layers=(below, over)))
+        over = () if layer is None else (replace(layer, opacity=self.opacity.value() / 100),)
+        self.map.view.set_scene(Scene(size=picture.size, layers=(below, *over)))
 
     def _paint_thumbnails(self) -> None:
         for stage, button in self.thumbnails.items():

@@ -69,7 +69,10 @@ class Panel(QWidget):
         layout.setSpacing(4)
         layout.addLayout(self.controls)
         layout.addWidget(self._stack, 1)
-        layout.addWidget(self._caption)
+        below = QHBoxLayout()
+        below.addWidget(self._caption, 1)
+        below.addWidget(self._badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
         self._show_badge(state.model)
 
@@ -86,7 +89,6 @@ class Panel(QWidget):
         """What the panel shows when it has something; called once, after the controls were added."""
         self._stack.addWidget(body)
         self.controls.addStretch()
-        self.controls.addWidget(self._badge)
 
     @property
     def is_settled(self) -> bool:
@@ -127,7 +129,7 @@ class Panel(QWidget):
     def set_caption(self, text: str) -> None:
         """Scale and geometry of what is shown, in words."""
         self._caption.setText(text)
-        self._caption.setVisible(bool(text))
+        self.setAccessibleDescription(text or self.notice)
 
     def ask_again(self) -> None:
         """The person wants another try."""

@@ -1,6 +1,8 @@
 """All channels of a node side by side, and one of them large, on its own or on the picture."""
 
-from PySide6.QtCore import Qt
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QSpinBox, QSplitter, QWidget
 
@@ -32,6 +34,7 @@ from convnext_studio.ui.panels.maps import (
 )
 from convnext_studio.ui.state import AppState
 
+_REARRANGE_MS = 120
 PER_CHANNEL, PER_LAYER = "channel", "layer"
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """Rows and columns of the mosaic that a key walks."""
@@ -46,11 +49,12 @@ class FeatureMapsPanel(AskingPanel):
         super().__init__(state, bridge, parent)
         self._result: FeatureMapsResult | None = None
         self._mosaic: Mosaic | None = None
-        self._own_limits: tuple[Limits, ...] = ()
         self._layer_limits: Limits | None = None
         self._picture_layer: Layer | None = None
         self._map_layer: Layer | None = None
         self._mosaic_layer: Layer | None = None
+        self._rearrange_soon = QTimer(self, singleShot=True, interval=_REARRANGE_MS)
+        self._rearrange_soon.timeout.connect(self._rearrange)
         self._add_controls()
         self.mosaic_map = MapView("All channels")
         self.mosaic_map.view.setToolTip("Click a channel to see it large; arrow keys walk the channels")
@@ -73,8 +77,8 @@ class FeatureMapsPanel(AskingPanel):
         self.channel_box.setKeyboardTracking(False)
         self.scaling = choice(
             "Scaling",
-            "Whether each channel has its own colour scale, or all of the layer share one",
-            [("Scale per channel", PER_CHANNEL), ("Scale per layer", PER_LAYER)],
+            "Each channel has its own colour scale, or all of the layer share one",
+            [("Per channel", PER_CHANNEL), ("Per layer", PER_LAYER)],
         )
         self.colormap = colormap_choice()
         self.on_picture = QCheckBox("On picture")
@@ -98,6 +102,7 @@ class FeatureMapsPanel(AskingPanel):
         self.opacity.valueChanged.connect(self._compose_channel)
         self.mosaic_map.view.hovered.connect(self._hover_mosaic)
         self.mosaic_map.view.clicked.connect(self._click_mosaic)
+        self.mosaic_map.view.resized.connect(self._rearrange_soon.start)
         self.channel_map.view.hovered.connect(self._hover_channel)
         for view in (self.mosaic_map.view, self.channel_map.view):
             view.hover_left.connect(lambda: state.hovered.emit(""))
@@ -118,9 +123,8 @@ class FeatureMapsPanel(AskingPanel):
         if not isinstance(payload, FeatureMapsResult) or picture is None:
             return
         self._result = payload
-        self._own_limits, self._layer_limits = (), None
         self._picture_layer = picture_layer(picture)
-        self._mosaic = Mosaic.fitting(payload.maps.shape, self._aspect(), gap_px=_gap(payload.maps))
+        self._mosaic = self._fitting_mosaic(payload.maps)
         self.channel_box.blockSignals(True)
         self.channel_box.setRange(0, len(payload.maps) - 1)
         self.channel_box.setValue(self.channel)
@@ -132,9 +136,25 @@ class FeatureMapsPanel(AskingPanel):
         self.mosaic_map.view.set_dimmed(dimmed)
         self.channel_map.view.set_dimmed(dimmed)
 
-    def _aspect(self) -> float:
-        view = self.mosaic_map.view
-        return view.width() / max(view.height(), 1)
+    @property
+    def is_settled(self) -> bool:
+        """Whether the maps are there and arranged for the panel's size."""
+        return super().is_settled and not (self.isVisible() and self._rearrange_soon.isActive())
+
+    def _fitting_mosaic(self, maps: NDArray[np.float32]) -> Mosaic:
+        view, (channels, height, width) = self.mosaic_map.view, maps.shape
+        # Gaps that are seen also where large tiles are shown reduced.
+        gap_px = max(1, round(max(height, width) / 40))
+        return Mosaic.fitting((channels, height, width), view.width() / max(view.height(), 1), gap_px)
+
+    def _rearrange(self) -> None:
+        """Use the panel's new shape well, unless the person has zoomed into the old arrangement."""
+        if self._result is None or not self.mosaic_map.view.is_fitted:
+            return
+        mosaic = self._fitting_mosaic(self._result.maps)
+        if mosaic != self._mosaic:
+            self._mosaic = mosaic
+            self._paint_mosaic()
 
     # --------------------------------------------------------------------------------------------- display
 
@@ -161,6 +181,10 @@ class FeatureMapsPanel(AskingPanel):
         return str(self.colormap.currentData())
 
     def _paint_all(self) -> None:
+        self._paint_mosaic()
+        self._paint_channel()
+
+    def _paint_mosaic(self) -> None:
         if self._result is None or self._mosaic is None:
             return
         limits = self._limits()
@@ -172,7 +196,6 @@ class FeatureMapsPanel(AskingPanel):
         self.mosaic_map.bar.set_scale(ColorScale(self._colormap, shared, ends))
         self._layer_limits = shared
         self._frame_channel()
-        self._paint_channel()
 
     @staticmethod
     def _gap_colour() -> tuple[int, int, int]:
@@ -286,8 +309,3 @@ class FeatureMapsPanel(AskingPanel):
         channel = self.channel + step[0] * self._mosaic.columns + step[1]
         if 0 <= channel < self._mosaic.count:
             self.state.set_channel(channel)
-
-
-def _gap(maps: Map) -> int:
-    """Pixels between the tiles: visible also where large tiles are shown reduced."""
-    return max(1, round(max(maps.shape[1:]) / 40))

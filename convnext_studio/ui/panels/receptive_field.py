@@ -210,17 +210,26 @@ class ReceptiveFieldPanel(AskingPanel):
     def _theoretical_mark(result: ReceptiveFieldResult) -> Mark:
         height, width = result.field_map.shape
         label = f"theoretical · {result.theoretical.size_px} px"
-        return Mark(_clipped(theoretical_box(result), width, height), label, theme.DARK.warning, dashed=True)
+        return Mark(
+            _clipped(theoretical_box(result), width, height),
+            label,
+            theme.DARK.warning,
+            dashed=True,
+            beside=True,
+        )
 
     def _note(self, result: ReceptiveFieldResult) -> str:
         pictures = f"{result.pictures} picture{'s' if result.pictures != 1 else ''}"
-        said = [f"ERF of {result.node}", f"{_PROTOCOLS[result.protocol]} protocol", pictures]
-        if result.noises:
-            said.append(f"{result.noises} × noise")
-        said.append("log10(x + 1)" if self._scale == "log" else "linear")
+        noises = f" + {result.noises} × noise" if result.noises else ""
+        said = [
+            f"ERF of {result.node}",
+            f"{_PROTOCOLS[result.protocol]} protocol",
+            f"{pictures}{noises}",
+            "log10(x + 1)" if self._scale == "log" else "linear",
+        ]
         if result.random_weights:
             said.append("random weights")
-        return " · ".join(said)
+        return "\n".join(said)
 
     def _describe(self, result: ReceptiveFieldResult) -> str:
         height, width = result.field_map.shape
@@ -274,8 +283,9 @@ def _theoretical_text(result: ReceptiveFieldResult) -> str:
 def _square_mark(square: Square, centre_px: tuple[float, float]) -> Mark:
     side = float(square.side_px)
     box = (centre_px[0] - side / 2, centre_px[1] - side / 2, side, side)
-    label = f"{100 * square.threshold:g} % · {square.side_px} px · {100 * square.area_ratio:.1f} % of the area"
-    return Mark(box, label)
+    area = format_number(100 * square.area_ratio)
+    label = f"{100 * square.threshold:g} % · {square.side_px} px · area {area} %"
+    return Mark(box, label, beside=True)
 
 
 def _side_text(side_px: int) -> str:

@@ -12,6 +12,7 @@ MARGIN_PX = 6.0
 _END_PX = 62.0
 _GAP_PX = 24.0
 _PADDING_PX = 6.0
+_NARROWEST_PX = 9.0
 _SMALLEST_SHARE = 0.3
 
 
@@ -113,7 +114,7 @@ def _place_stage(
     left = thumbnail.right() + _PADDING_PX
     pitch = (body.right() - left) / len(blocks)
     channels, side = stage.shape[0], stage.shape[1]
-    wanted = 2 + 3 * math.sqrt(channels / stages[0].shape[0]) * 2
+    wanted = _NARROWEST_PX * math.sqrt(channels / stages[0].shape[0])
     bar = max(min(wanted, pitch - 1), 1.0)
     share = max(math.sqrt(side / stages[0].shape[1]), _SMALLEST_SHARE)
     tall = body.height() * share
