@@ -1,7 +1,6 @@
 """The figures: mosaic of a node's channels, Grad-CAM on the picture, effective receptive field."""
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +120,7 @@ def cam_figure(contents: ExportContents) -> Figure:
         f"The signed map goes from {format_number(float(cam.min()))} to {format_number(float(cam.max()))}.",
         "The frame is what the network sees.",
     ]
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="contribution to the logit")
+    bar = ColourBar(limits=limits, colormap=COLORMAP, title="Grad-CAM in logit units")
     return _figure(body, bar, f"{attribution.method}: {label}", [*caption, _source(contents)], contents)
 
 
@@ -131,12 +130,9 @@ def _scaled(box: Box, scale: tuple[float, float]) -> Box:
 
 # ------------------------------------------------------------------------------------------ receptive field
 
-# Corners in turn, so that the labels of neighbouring squares keep clear of one another.
-_CORNERS = ((0, 0, "lb"), (1, 0, "rb"), (1, 1, "rt"), (0, 1, "lt"))
-
 _PROTOCOLS: dict[Protocol, str] = {
-    "replknet": "as RepLKNet's authors publish it (Ding et al. 2022), squares around pixel (h // 2, w // 2)",
-    "centred": "RepLKNet's gradient (Ding et al. 2022), squares around the unit's true centre",
+    "replknet": "as published (Ding et al. 2022, at 1024 x 1024 px), squares around pixel (h // 2, w // 2)",
+    "centred": "gradient as published (Ding et al. 2022), squares around the unit's true centre",
 }
 
 
@@ -152,17 +148,12 @@ def receptive_field_figure(contents: ExportContents) -> Figure:
     limits = limits_of(np.append(view, 0.0))
     factor = max(1, round(_BODY_PX / max(view.shape)))
     body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
-    boxes = {
-        square.threshold: _scaled(_square_box(result, square), (factor, factor))
-        for square in result.squares["log"]
-    }
-    for box in boxes.values():
-        _frame(body, box)
     theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
     _frame(body, theoretical, dashed=True)
-    for (threshold, box), (right, below, anchor) in zip(boxes.items(), cycle(_CORNERS), strict=False):
-        corner = (box[0] + right * box[2], box[1] + below * box[3])
-        _label(body, corner, anchor, f"{100 * threshold:g}%")
+    boxes = [_scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
+    for box in boxes:
+        _frame(body, box)
+    _label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
     if theoretical[1] >= 0:
         _label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
@@ -183,7 +174,7 @@ def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
     theoretical = f"theoretical field, {field.size_px} px" + (", beyond the input" if beyond else "")
     if field.is_global:
         theoretical += " by its convolutions; the whole input, because the node pools over it"
-    averaged = f"{result.pictures} pictures and {result.noises} of noise"
+    averaged = f"{_counted(result.pictures, 'picture')} and {_counted(result.noises, 'noise image')}"
     skipped = f", {result.skipped} skipped because of gradients that are not finite" if result.skipped else ""
     return [
         f"Protocol “{result.protocol}”: {_PROTOCOLS[result.protocol]}. Unit in row {row}, column {column}; "
@@ -192,6 +183,10 @@ def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
         f"Of the gradient itself: {_sides(result, 'linear')}.",
         f"Dashed: {theoretical}.",
     ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
@@ -228,11 +223,32 @@ def _frame(body: Image.Image, box: Box, dashed: bool = False) -> None:
 
 
 def _label(body: Image.Image, point: tuple[float, float], anchor: str, text: str) -> None:
-    """A white text with dark edges at a point, moved to where it can be read."""
-    draw = ImageDraw.Draw(body)
-    size = round(max(body.size) / 42)
+    """A white text with dark edges."""
+    size = _label_size(body)
     edge = max(2, size // 8)
-    left, top, right, bottom = draw.textbbox(point, text, font(size), anchor, stroke_width=edge)
-    x = point[0] + max(0, -left) - max(0, right - body.width)
-    y = point[1] + max(0, -top) - max(0, bottom - body.height)
-    draw.text((x, y), text, PAPER, font(size), anchor, stroke_width=edge, stroke_fill=INK)
+    ImageDraw.Draw(body).text(point, text, PAPER, font(size), anchor, stroke_width=edge, stroke_fill=INK)
+
+
+def _label_size(body: Image.Image) -> int:
+    return round(max(body.size) / 42)
+
+
+def _label_boxes(body: Image.Image, boxes: list[Box], texts: list[str]) -> None:
+    """Names beside the largest box, from the largest down, each tied to its box's upper right corner.
+
+    They stay apart however small the boxes are.
+    """
+    if not boxes:
+        return
+    size = _label_size(body)
+    widest = max(font(size).getlength(text) for text in texts)
+    left = min(max(x + width for x, _, width, _ in boxes) + 2 * size, body.width - widest - size)
+    draw, lowest = ImageDraw.Draw(body), 0.0
+    for (x, top, width, _), text in sorted(zip(boxes, texts, strict=True), key=lambda pair: -pair[0][2]):
+        y = max(top + size, lowest)
+        lowest = y + 1.4 * size
+        if x + width < left:
+            tie = (x + width, top + 1, left - size / 3, y)
+            draw.line(tie, INK, 4)
+            draw.line(tie, PAPER, 2)
+        _label(body, (left, y), "lm", text)

@@ -130,7 +130,7 @@ def test_the_receptive_field_is_drawn_in_logarithms_with_its_squares(contents: E
 def test_the_caption_of_the_receptive_field_says_the_protocol(contents: ExportContents) -> None:
     result = contents.receptive_field
     text = " ".join(receptive_field_figure(contents).caption)
-    for part in ("“centred”", "row 2, column 2", "64 x 64 px", "3 pictures and 5 of noise", "20% in 16 px"):
+    for part in ("“centred”", "row 2, column 2", "64 x 64 px", "3 pictures and 5 noise images", "20% in 16 px"):
         assert part in text
     assert f"{result.theoretical.size_px} px, beyond the input" in text
     published = replace(
