@@ -172,12 +172,12 @@ def _sleep(seconds: str, _: Callable[[], bool]) -> Payload:
     return result(f"slept {seconds}")
 
 
-def _spin(_: str, should_stop: Callable[[], bool]) -> Payload:
+def _spin(_: str, _should_stop: Callable[[], bool]) -> Payload:
     while True:
         pass
 
 
-def _hold_the_interpreter(_: str, should_stop: Callable[[], bool]) -> Payload:
+def _hold_the_interpreter(_: str, _should_stop: Callable[[], bool]) -> Payload:
     # A PyDLL call keeps the interpreter's lock: no other thread of the process can run.
     return ctypes.PyDLL(None).sleep(60)
 
@@ -199,7 +199,19 @@ def _kill(_: str, should_stop: Callable[[], bool]) -> Payload:
 
 
 def _raise(name: str, _: Callable[[], bool]) -> Payload:
-    raise _errors()[name]
+    torch_error = {"__module__": "torch"}
+    match name:
+        case "sentence":
+            raise StudioError("There is no such node.", "Choose another.")
+        case "memory":
+            raise MemoryError
+        case "cpu memory":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes.")
+        case "cuda memory":
+            raise type("OutOfMemoryError", (RuntimeError,), torch_error)("CUDA out of memory.\nTried 2 GiB")
+        case "passing fault" | "lasting fault":
+            raise _accelerator_error(lasting=name == "lasting fault")
+    raise ValueError("axes do not match\nsecond line")
 
 
 _COMMANDS = {
@@ -215,28 +227,11 @@ _COMMANDS = {
 }
 
 
-def _errors() -> dict[str, Exception]:
-    torch_error = {"__module__": "torch"}
-    return {
-        "sentence": StudioError("There is no such node.", "Choose another."),
-        "memory": MemoryError(),
-        "cpu memory": RuntimeError(
-            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."
-        ),
-        "cuda memory": type("OutOfMemoryError", (RuntimeError,), torch_error)(
-            "CUDA out of memory.\nTried 2 GiB"
-        ),
-        "bug": ValueError("axes do not match\nsecond line"),
-        "passing fault": _accelerator_error(poisoned=False),
-        "lasting fault": _accelerator_error(poisoned=True),
-    }
-
-
-def _accelerator_error(*, poisoned: bool) -> Exception:
+def _accelerator_error(*, lasting: bool) -> Exception:
     kind = type("AcceleratorError", (RuntimeError,), {"__module__": "torch"})
 
     def synchronize(device: int) -> None:
-        if poisoned:
+        if lasting:
             raise kind(f"CUDA error on {device}")
 
     torch = ModuleType("torch")
