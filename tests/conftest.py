@@ -4,9 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.leaks import LeakWatch
 
+# A shared machine may take long over any example.
+settings.register_profile("studio", deadline=None)
+settings.load_profile("studio")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 

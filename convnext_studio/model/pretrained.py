@@ -24,7 +24,7 @@ ATTEMPT_S = 8.0
 
 # timm's architectures that are the paper's network with other depths and dims. Its other variants differ in
 # ways that tensors do not always show (epsilon of the norms, order of the head).
-_PLAIN = re.compile(r"convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge)|test_convnext")
+_PLAIN = re.compile(r"convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,34 @@ def read_timm(name: str, offline: bool = False) -> Pretrained:
         labels=_imagenet_labels() if config.num_classes == 1000 else (),
         licence=str(published.license or "not stated"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A pretrained model that `read_timm` opens."""
+
+    name: str
+    licence: str
+    is_cached: bool
+
+
+def catalogue() -> list[Offer]:
+    """List timm's pretrained models that our network expresses."""
+    import timm  # As above.
+
+    names = [
+        name
+        for name in timm.list_models("convnext_*", pretrained=True)
+        if _PLAIN.fullmatch(name.partition(".")[0])
+    ]
+    return [
+        Offer(
+            name=name,
+            licence=str(timm.get_pretrained_cfg(name).license or "not stated"),
+            is_cached=_is_cached(name),
+        )
+        for name in names
+    ]
 
 
 def from_timm_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
