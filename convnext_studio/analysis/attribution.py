@@ -13,6 +13,7 @@ from torch import Tensor
 from convnext_studio.analysis.capture import captured
 from convnext_studio.analysis.features import to_array
 from convnext_studio.errors import StudioError
+from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel
 
 METHODS = ("gradcam",)
@@ -63,7 +64,7 @@ def attribute(
         raise StudioError(f"There is no attribution method “{method}”.", f"There are: {', '.join(METHODS)}.")
     module = model.module_at(node)
     if target is not None:
-        model.check_target(target)
+        check_class(target, model.config.num_classes)
     with torch.enable_grad(), captured({node: module}, with_gradients=True) as outputs:
         logits = model.module(tensor)[0]
     chosen = int(logits.argmax()) if target is None else target

@@ -40,6 +40,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
+from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel, load
 from convnext_studio.model.nodes import STAGES
 
@@ -222,7 +223,7 @@ class Session:
     def _first_pass(self, model: LoadedModel, request: Predict, should_stop: ShouldStop) -> Prediction:
         """One forward and one backward pass give the prediction, all stages' maps and their CAMs."""
         if request.target is not None:
-            model.check_target(request.target)
+            check_class(request.target, model.config.num_classes)
         tensor, geometry = self._input(model, request.image)
         result = stage_pass(model, tensor, request.target, self._precision, should_stop)
         maps = {name: to_array(result.activations[name]) for name in STAGES}
@@ -239,7 +240,7 @@ class Session:
 
     def _attribute(self, request: Attribute, should_stop: ShouldStop) -> Attribution:
         model = self._current_model()
-        model.check_target(request.target)
+        check_class(request.target, model.config.num_classes)
         kept = self._results.get(self._key("attribution", request.image, request.target))
         if kept is not None:
             return cast("Attribution", kept)

@@ -129,35 +129,6 @@ class LoadedModel:
         assert isinstance(blocks, nn.Sequential)
         return blocks[int(part.removeprefix("block")) - 1]
 
-    def check_target(self, target: int) -> None:
-        """Raise a StudioError where the model has no class of that number."""
-        if not 0 <= target < self.config.num_classes:
-            raise StudioError(
-                f"There is no class {target}.", f"The model has {self.config.num_classes}, counted from 0."
-            )
-
-    def find_class(self, wanted: str) -> int:
-        """The number of a class given by number or by (part of) its name.
-
-        Raises
-        ------
-        StudioError
-            Where no class or more than one fits; the hint says which there are.
-        """
-        if wanted.lstrip("-").isdecimal():
-            self.check_target(int(wanted))
-            return int(wanted)
-        folded = wanted.casefold()
-        exact = [index for index, label in enumerate(self.labels) if label.casefold() == folded]
-        fitting = exact or [index for index, label in enumerate(self.labels) if folded in label.casefold()]
-        if len(fitting) == 1:
-            return fitting[0]
-        names = ", ".join(f"{self.labels[index]} ({index})" for index in fitting[:8])
-        if fitting:
-            raise StudioError(f"“{wanted}” fits {len(fitting)} classes.", f"Give a number: {names}.")
-        some = ", ".join(self.labels[:8])
-        raise StudioError(f"The model has no class “{wanted}”.", f"Among its {len(self.labels)} are: {some}.")
-
 
 @dataclass(frozen=True, slots=True)
 class _Stem:

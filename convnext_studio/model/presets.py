@@ -30,6 +30,11 @@ def preset(name: str) -> ConvNeXtConfig:
         raise StudioError(f"There is no preset {name!r}.", f"There are: {', '.join(PRESETS)}.") from None
 
 
+def bundled_is_there() -> bool:
+    """Whether this version brings a trained model."""
+    return _BUNDLED.is_file()
+
+
 def bundled_file() -> Path:
     """Path of the weights that come with the program.
 
@@ -38,7 +43,7 @@ def bundled_file() -> Path:
     StudioError
         Where this version brings none.
     """
-    if not _BUNDLED.is_file():
+    if not bundled_is_there():
         raise StudioError(
             "This version brings no trained model.",
             f"Start from a preset: {', '.join(PRESETS)}, with random weights.",
@@ -48,4 +53,4 @@ def bundled_file() -> Path:
 
 def default_model() -> str:
     """Name of the model that a first launch opens."""
-    return "bundled" if _BUNDLED.is_file() else "preset:convnext_tiny"
+    return "bundled" if bundled_is_there() else "preset:convnext_tiny"

@@ -1,0 +1,145 @@
+"""The command line. Each command imports what it needs when it is asked for, so that --help answers at once."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
+
+from convnext_studio import __version__
+from convnext_studio.errors import StudioError
+from convnext_studio.model.presets import default_model
+
+EXIT_FAILED = 1
+EXIT_CANNOT_START = 2
+
+_EPILOG = """\
+commands, each with a --help of its own:
+  export      write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window
+  models      list the models that can be opened
+  doctor      tell what this machine has and lacks for ConvNeXt Studio
+
+A picture that is called like a command is opened as ./export.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and give its exit status: 0 done, 1 something could not be done, 2 cannot start."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = arguments[0] if arguments else ""
+    parser, entry = _COMMANDS.get(command, (_window_parser, "convnext_studio.ui.app:run_from_command_line"))
+    options = parser().parse_args(arguments[1:] if command in _COMMANDS else arguments)
+    try:
+        run: Callable[[argparse.Namespace], int] = resolve_name(entry)
+        return run(options)
+    except StudioError as error:
+        print(f"convnext-studio: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _window_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio",
+        description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="pictures to open")
+    _add_model_options(parser)
+    parser.add_argument(
+        "--screenshot",
+        metavar="FILE.png",
+        help="save a picture of the window once every panel shows its answer, and quit",
+    )
+    parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
+    parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
+    return parser
+
+
+def _export_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio export",
+        description="Write what the window shows of each picture to DIR/<picture's name>/: predictions.json, "
+        "stage1 to stage4 and gradcam and erf as .npy and .png, erf.json, report.html.",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or sample:NAME")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write into; made where it is missing"
+    )
+    _add_model_options(parser)
+    parser.add_argument(
+        "--node",
+        default="stage4",
+        help="node for Grad-CAM (its stage) and receptive field: stage1 to stage4 or stage3.block5",
+    )
+    parser.add_argument(
+        "--target", metavar="CLASS", help="class to explain, by name or number (default: the prediction)"
+    )
+    parser.add_argument(
+        "--protocol", choices=("centred", "replknet"), default="centred", help="of the receptive field"
+    )
+    parser.add_argument(
+        "--field-count",
+        type=int,
+        default=8,
+        metavar="N",
+        help="pictures to average the receptive field over; noise where there are fewer (default: 8)",
+    )
+    return parser
+
+
+def _models_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio models", description="List the models that --model can open."
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _doctor_parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="convnext-studio doctor",
+        description="Tell versions, devices, what the window needs and lacks, and where files lie. "
+        "Exit status 0 where all is there, 1 where something is missing.",
+    )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default=default_model(),
+        help="preset:NAME, timm:NAME or a weights file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda|mps",
+        help="where to compute (default: the fastest there is)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the forward pass; bfloat16 on CUDA only (default: %(default)s)",
+    )
+    parser.add_argument("--offline", action="store_true", help="open no network connection")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
+    return int(width), int(height)
+
+
+_COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
+    "export": (_export_parser, "convnext_studio.headless:export"),
+    "models": (_models_parser, "convnext_studio.headless:models"),
+    "doctor": (_doctor_parser, "convnext_studio.doctor:run"),
+}

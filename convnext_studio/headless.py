@@ -1,0 +1,153 @@
+"""The commands that need no window: export and models. No Qt."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from convnext_studio.engine.messages import (
+    FeatureMaps,
+    FeatureMapsResult,
+    ImageInfo,
+    LoadModel,
+    ModelInfo,
+    OpenImage,
+    Predict,
+    Prediction,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
+from convnext_studio.errors import StudioError
+from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.model.labels import find_class
+from convnext_studio.model.nodes import STAGES, node_table, total_macs, total_parameters
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.presets import PRESETS, bundled_is_there
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write the files of every picture; a picture that cannot be done costs one line, and the others go on."""
+    # torch takes seconds to import, and listing models needs none of it.
+    from convnext_studio.engine.session import Session
+
+    session = Session()
+    load = LoadModel(
+        source=options.model, device=options.device, precision=options.precision, offline=options.offline
+    )
+    model = cast("ModelInfo", session.run(load))
+    if options.node not in {node.name for node in model.nodes} or options.node == "stem":
+        raise StudioError(
+            f"There is no node “{options.node}” to export.",
+            "Give stage1 to stage4, or a block such as stage3.block5.",
+        )
+    target = None if options.target is None else find_class(options.target, model.labels)
+    images, failures = _opened(session.run, options.images)
+    taken: set[str] = set()
+    for image in images:
+        try:
+            contents = _contents(session.run, model, image, images, target, options)
+            for path in export_picture(Path(options.out), contents, taken):
+                print(path)
+        except StudioError as error:
+            failures.append(error)
+            _complain(error)
+    return 1 if failures else 0
+
+
+def _opened(run: Any, paths: Iterable[str]) -> tuple[list[ImageInfo], list[StudioError]]:
+    images, failures = [], []
+    for path in paths:
+        try:
+            images.append(run(OpenImage(path=path)))
+        except StudioError as error:
+            failures.append(error)
+            _complain(error)
+    return images, failures
+
+
+def _contents(
+    run: Any,
+    model: ModelInfo,
+    image: ImageInfo,
+    images: list[ImageInfo],
+    target: int | None,
+    options: argparse.Namespace,
+) -> ExportContents:
+    """Ask the questions that the window's panels ask."""
+    field = ReceptiveField(
+        node=options.node,
+        images=tuple(opened.key for opened in images),
+        count=options.field_count,
+        protocol=options.protocol,
+        input_px=1024 if options.protocol == "replknet" else 0,
+    )
+    prediction: Prediction = run(Predict(image=image.key, target=target))
+    maps: dict[str, FeatureMapsResult] = {
+        node: run(FeatureMaps(image=image.key, node=node)) for node in dict.fromkeys((*STAGES, options.node))
+    }
+    result: ReceptiveFieldResult = run(field)
+    return ExportContents(
+        model=model,
+        image=image,
+        prediction=prediction,
+        maps=maps,
+        receptive_field=result,
+        cam_stage=options.node.partition(".")[0],
+    )
+
+
+def _complain(error: StudioError) -> None:
+    print(f"convnext-studio: {error}", file=sys.stderr)
+
+
+def models(options: argparse.Namespace) -> int:
+    """List what ``--model`` opens."""
+    rows = [*_own_models(), *_timm_models()]
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        size = (
+            f"{row['parameters'] / 1e6:6.1f} M parameters, {row['macs'] / 1e9:5.2f} GMACs"
+            if row["macs"]
+            else ""
+        )
+        print(f"{row['model']:<44} {size}  {row['weights']}".rstrip())
+    return 0
+
+
+def _own_models() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    if bundled_is_there():
+        rows.append(
+            {"model": "bundled", "parameters": None, "macs": None, "weights": "trained, comes with the program"}
+        )
+    input_px = Preprocessing().input_px
+    for name, config in PRESETS.items():
+        nodes = node_table(config, input_px)
+        rows.append(
+            {
+                "model": f"preset:{name}",
+                "parameters": total_parameters(nodes, config),
+                "macs": total_macs(nodes, config),
+                "weights": "random weights",
+            }
+        )
+    return rows
+
+
+def _timm_models() -> list[dict[str, Any]]:
+    # The catalogue takes timm, and with it torch, to read.
+    from convnext_studio.model.pretrained import catalogue
+
+    return [
+        {
+            "model": f"timm:{entry.name}",
+            "parameters": None,
+            "macs": None,
+            "weights": f"{entry.licence}, " + ("on this computer" if entry.is_cached else "to be downloaded"),
+        }
+        for entry in catalogue()
+    ]
