@@ -6,6 +6,7 @@ shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are t
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -91,10 +92,7 @@ def _spread(low: float, high: float, symmetric: bool) -> Limits:
         largest = max(abs(low), abs(high)) or 1.0
         return Limits(-largest, largest)
     if low == high:
-        # Half of the largest double still has room above it.
-        return (
-            Limits(low, low + (abs(low) or 1.0)) if abs(low) < 1e300 else Limits(min(low, 0.0), max(low, 0.0))
-        )
+        return Limits(low, min(low + (abs(low) or 1.0), sys.float_info.max))
     return Limits(low, high)
 
 

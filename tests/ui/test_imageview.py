@@ -1,0 +1,219 @@
+"""What is painted where: read from the pixels of the view itself."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.ui import theme
+from convnext_studio.ui.imageview import Bitmap, ImageView, Layer, Mark, Scene
+from convnext_studio.ui.qimage import to_qimage
+from tests.ui.desk import click_at, colour_at, point_at
+
+COLOURS = np.array(
+    [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [90, 80, 70], [200, 150, 100]]], dtype=np.uint8
+)
+"""2 rows, 3 columns."""
+
+
+def shown(qtbot: QtBot, scene: Scene, width: int = 400, height: int = 300) -> ImageView:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(width, height)
+    view.set_scene(scene)
+    view.show()
+    qtbot.waitExposed(view)
+    return view
+
+
+def small_scene() -> Scene:
+    return Scene(size=(3, 2), layers=(Layer(Bitmap(COLOURS), (0, 0, 3, 2)),))
+
+
+def test_an_array_becomes_a_picture_of_its_own() -> None:
+    rgb = COLOURS.copy()
+    image = to_qimage(rgb[:, ::-1])  # not contiguous
+    rgb[:] = 0
+    assert (image.width(), image.height()) == (3, 2)
+    colours = [[image.pixelColor(x, y).getRgb()[:3] for x in range(3)] for y in range(2)]
+    assert colours == [[tuple(c) for c in row[::-1]] for row in COLOURS.tolist()]
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)), np.zeros((2, 2, 4), np.uint8)]
+)
+def test_what_is_no_colours_is_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="height, width, 3"):
+        to_qimage(wrong)
+
+
+def test_pixel_i_covers_i_to_i_plus_1(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    for row in range(2):
+        for column in range(3):
+            for dx, dy in [(0.05, 0.05), (0.95, 0.05), (0.5, 0.5), (0.05, 0.95), (0.95, 0.95)]:
+                assert colour_at(view, column + dx, row + dy) == tuple(COLOURS[row, column])
+
+
+def test_pixels_stay_sharp_and_in_place_when_zoomed_far_in(qtbot: QtBot) -> None:
+    rgb = np.zeros((1000, 1000, 3), dtype=np.uint8)
+    rgb[617, 383] = (255, 128, 0)
+    view = shown(qtbot, Scene(size=(1000, 1000), layers=(Layer(Bitmap(rgb), (0, 0, 1000, 1000)),)))
+    view.zoom(200, view.to_widget(383.5, 617.5))
+    for dx, dy in [(0.05, 0.05), (0.95, 0.95)]:
+        assert colour_at(view, 383 + dx, 617 + dy) == (255, 128, 0)
+    for dx, dy in [(-0.05, 0.5), (1.05, 0.5), (0.5, -0.05), (0.5, 1.05)]:
+        assert colour_at(view, 383 + dx, 617 + dy) == (0, 0, 0)
+
+
+def test_reduced_pictures_are_averaged(qtbot: QtBot) -> None:
+    """Stripes of one pixel, 8 times reduced: their mean everywhere, not one of them."""
+    rgb = np.zeros((1600, 1600, 3), dtype=np.uint8)
+    rgb[:, ::2] = 200
+    view = shown(qtbot, Scene(size=(1600, 1600), layers=(Layer(Bitmap(rgb), (0, 0, 1600, 1600)),)), 212, 212)
+    seen = {colour_at(view, x, 800)[0] for x in range(100, 1500, 97)}
+    assert all(abs(colour - 100) <= 2 for colour in seen)
+
+
+def test_a_layer_lies_in_its_box_at_its_opacity(qtbot: QtBot) -> None:
+    below = Layer(Bitmap(np.full((10, 20, 3), 100, np.uint8)), (0, 0, 20, 10))
+    above = Layer(Bitmap(np.full((1, 1, 3), 200, np.uint8)), (4.5, 2, 3, 3), opacity=0.5)
+    view = shown(qtbot, Scene(size=(20, 10), layers=(below, above)))
+    for x, y in [(4.6, 2.1), (7.4, 4.9)]:
+        assert abs(colour_at(view, x, y)[0] - 150) <= 1
+    for x, y in [(4.4, 3), (7.6, 3), (6, 1.9), (6, 5.1)]:
+        assert colour_at(view, x, y)[0] == 100
+
+
+def test_outside_the_bright_box_it_is_darker(qtbot: QtBot) -> None:
+    grey = Layer(Bitmap(np.full((10, 10, 3), 200, np.uint8)), (0, 0, 10, 10))
+    view = shown(qtbot, Scene(size=(10, 10), layers=(grey,), bright_box=(2, 2, 6, 6)))
+    assert colour_at(view, 5, 5)[0] == 200
+    assert 50 < colour_at(view, 1, 1)[0] < 150
+
+
+def test_frames_are_as_thin_at_any_zoom(qtbot: QtBot) -> None:
+    grey = Layer(Bitmap(np.full((10, 10, 3), 100, np.uint8)), (0, 0, 10, 10))
+    view = shown(qtbot, Scene(size=(10, 10), layers=(grey,), marks=(Mark((2, 2, 6, 6), colour="#ff0000"),)))
+    for _ in range(2):
+        edge = view.to_widget(2, 5)
+        image = view.grab().toImage()
+        across = [image.pixelColor(int(edge.x()) + d, int(edge.y())).red() for d in range(-6, 7)]
+        changed = [d for d, red in zip(range(-6, 7), across, strict=True) if red != 100]
+        assert changed
+        assert len(changed) <= 4
+        assert max(across) > 200
+        view.zoom(4, edge)
+
+
+def test_labels_beside_leave_the_layers_free(qtbot: QtBot) -> None:
+    grey = Layer(Bitmap(np.full((10, 10, 3), 100, np.uint8)), (0, 0, 10, 10))
+    marks = (Mark((2, 2, 6, 6), "half", beside=True), Mark((3, 3, 4, 4), "a fifth", beside=True))
+    view = shown(qtbot, Scene(size=(10, 10), layers=(grey,), marks=marks, note="linear"), 600, 300)
+    right_edge = view.to_widget(10, 0).x()
+    assert right_edge < 600 - view.fontMetrics().horizontalAdvance("a fifth")
+    assert colour_at(view, 5, 5)[0] == 100
+
+
+def test_it_fits_and_centres(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene(), 300, 100)
+    left, right = view.to_widget(0, 0), view.to_widget(3, 2)
+    assert left.y() == pytest.approx(100 - right.y())
+    assert left.x() == pytest.approx(300 - right.x())
+    assert right.y() - left.y() == pytest.approx(88)
+    assert (right.x() - left.x()) / (right.y() - left.y()) == pytest.approx(1.5)
+
+
+def test_resizing_keeps_the_fit_until_zoomed_by_hand(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    view.resize(200, 500)
+    assert view.to_widget(0, 0).x() == pytest.approx(6)
+    view.zoom(3)
+    assert not view.is_fitted
+    middle = view.to_scene(QPointF(100, 250))
+    view.resize(300, 600)
+    assert view.to_scene(QPointF(150, 300)) == pytest.approx(middle)
+    QTest.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(20, 20))
+    assert view.is_fitted
+    assert view.to_widget(0, 0).x() == pytest.approx(6)
+
+
+def test_the_wheel_zooms_at_the_pointer(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    place = QPointF(123, 77)
+    before = view.to_scene(place)
+    event = QWheelEvent(
+        place,
+        view.mapToGlobal(place),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    width = view.to_widget(1, 0).x() - view.to_widget(0, 0).x()
+    QApplication.sendEvent(view, event)
+    assert view.to_scene(place) == pytest.approx(before)
+    assert view.to_widget(1, 0).x() - view.to_widget(0, 0).x() > 1.2 * width
+
+
+def test_dragging_moves_and_does_not_click(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    clicks: list[tuple[float, float]] = []
+    view.clicked.connect(lambda x, y: clicks.append((x, y)))
+    before = view.to_widget(0, 0)
+    left = Qt.MouseButton.LeftButton
+    QTest.mousePress(view, left, pos=QPoint(100, 100))
+    QTest.mouseMove(view, QPoint(110, 104))
+    QTest.mouseMove(view, QPoint(150, 120))
+    QTest.mouseRelease(view, left, pos=QPoint(150, 120))
+    moved = view.to_widget(0, 0) - before
+    assert (moved.x(), moved.y()) == (50, 20)
+    assert clicks == []
+
+
+def test_a_click_and_a_hover_say_where(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    with qtbot.waitSignal(view.clicked) as clicked:
+        click_at(view, view.to_widget(2.5, 1.5))
+    assert clicked.args == pytest.approx([2.5, 1.5], abs=0.02)
+    with qtbot.waitSignal(view.hovered) as hovered:
+        point_at(view, view.to_widget(0.25, 0.75))
+    assert hovered.args == pytest.approx([0.25, 0.75])
+    with qtbot.waitSignal(view.hover_left):
+        point_at(view, view.to_widget(-0.1, 1))
+
+
+def test_keys_zoom_and_fit(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    QTest.keyClick(view, Qt.Key.Key_Plus)
+    assert not view.is_fitted
+    QTest.keyClick(view, Qt.Key.Key_0)
+    assert view.is_fitted
+
+
+def test_another_scene_of_the_same_size_keeps_the_zoom(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    view.zoom(2)
+    place = view.to_widget(1, 1)
+    view.set_scene(small_scene())
+    assert view.to_widget(1, 1) == place
+    view.set_scene(Scene(size=(5, 5)))
+    assert view.is_fitted
+
+
+@pytest.mark.parametrize("look", [theme.LIGHT, theme.DARK])
+def test_the_surround_follows_the_theme_and_dimming_steps_towards_it(
+    qtbot: QtBot, qapp: QApplication, look: theme.Theme
+) -> None:
+    theme.apply(qapp, look)
+    view = shown(qtbot, small_scene(), 400, 100)
+    surface = tuple(int(look.surface[i : i + 2], 16) for i in (1, 3, 5))
+    assert colour_at(view, -0.5, 1) == surface
+    view.set_dimmed(True)
+    dimmed = colour_at(view, 0.5, 0.5)
+    assert all(abs(d - s) < abs(c - s) for d, c, s in zip(dimmed, (255, 0, 0), surface, strict=True) if c != s)
