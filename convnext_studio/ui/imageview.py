@@ -216,9 +216,13 @@ class ImageView(QWidget):
         """Room beside the layers for labels and note; none where it would take more than half."""
         if self._scene is None:
             return 0.0
-        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
+        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._note_lines
         widest = max((self._text_px(text) for text in texts), default=0.0)
         return widest + _LEADER_PX if 0 < widest < self.width() / 2 else 0.0
+
+    @property
+    def _note_lines(self) -> list[str]:
+        return self._scene.note.splitlines() if self._scene is not None else []
 
     def _text_px(self, text: str) -> float:
         return self.fontMetrics().horizontalAdvance(text) + 8.0
@@ -327,7 +331,7 @@ class ImageView(QWidget):
         self._paint_marks(painter, self._scene.marks)
         if self._highlight is not None:
             self._frame(painter, self._box_in_widget(self._highlight), QColor(look.accent), dashed=False)
-        for index, line in enumerate(reversed(self._scene.note.splitlines())):
+        for index, line in enumerate(reversed(self._note_lines)):
             left = self.width() - self._column + _LEADER_PX if self._column else _MARGIN_PX
             bottom = self.height() - _MARGIN_PX - index * self._label_height()
             self._label(painter, line, QPointF(left, bottom - self._label_height()))
@@ -384,12 +388,18 @@ class ImageView(QWidget):
 
     def _label_beside(self, painter: QPainter, marks: list[Mark]) -> None:
         """Labels in a column, from the highest frame down, each with a line to its frame's corner."""
-        left = self.width() - self._column + _LEADER_PX
-        free = float(_MARGIN_PX)
-        for mark in sorted(marks, key=lambda mark: mark.box[1]):
-            corner = self._box_in_widget(mark.box).topRight()
-            top = max(free, corner.y() - self._label_height() / 2)
-            free = top + self._label_height() + 2
+        left, step = self.width() - self._column + _LEADER_PX, self._label_height() + 2
+        marks = sorted(marks, key=lambda mark: mark.box[1])
+        corners = [self._box_in_widget(mark.box).topRight() for mark in marks]
+        tops: list[float] = []
+        for corner in corners:
+            least = tops[-1] + step if tops else float(_MARGIN_PX)
+            tops.append(max(least, corner.y() - self._label_height() / 2))
+        # The note keeps the bottom of the column; labels that would reach into it move up.
+        lowest = self.height() - _MARGIN_PX - self._label_height() * len(self._note_lines) - step
+        for index in reversed(range(len(tops))):
+            tops[index] = min(tops[index], lowest - step * (len(tops) - 1 - index))
+        for mark, corner, top in zip(marks, corners, tops, strict=True):
             painter.setPen(QPen(QColor(theme.current().outline), 1))
             painter.drawLine(corner, QPointF(left - 2, top + self._label_height() / 2))
             self._label(painter, mark.label, QPointF(left, top), QColor(mark.colour))
