@@ -44,8 +44,8 @@ class EngineClient:
     def listen(self, listener: Listener) -> None:
         """Have `listener` called with every message, in order, those that have come already first.
 
-        It is called from the client's own thread, or within `ask`, `cancel` and `close`. It has to return soon, and
-        must not wait for a thread that uses the client.
+        It is called from the client's own thread, or within `ask`, `cancel` and `close`. It has to return
+        soon, and must not wait for a thread that uses the client.
         """
         with self._lock:
             self._listener = listener

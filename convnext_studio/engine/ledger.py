@@ -116,8 +116,7 @@ class Ledger:
         """A new engine was started: have it open what the one before had, then do what is not done."""
         self._connected = True
         for entry in [*([self._model] if self._model else []), *self._images.values()]:
-            # Its own panel, so that no newer request for a model replaces it.
-            request = dataclasses.replace(entry.request, id=next(self._ids), panel="restore")
+            request = dataclasses.replace(entry.request, id=next(self._ids))
             self._restoring[request.id] = entry
             self._to_engine(request)
         for entry in self._wanted.values():

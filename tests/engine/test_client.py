@@ -1,5 +1,6 @@
 """The client with real engine processes: what it promises while all is well, and how it ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -194,14 +195,17 @@ def test_pictures_do_not_replace_each_other(client: EngineClient, heard: Recorde
     ],
 )
 def test_failures_are_told_in_plain_words(
-    capfd: pytest.CaptureFixture[str], client: EngineClient, heard: Recorder, name: str, message: str, hint: str
+    capfd: pytest.CaptureFixture[str], heard: Recorder, name: str, message: str, hint: str
 ) -> None:
-    answer = heard.answer(client.ask(do(f"raise:{name}")))
-    assert isinstance(answer, Failed)
-    assert answer.message == message
-    assert hint in answer.hint
-    assert heard.text(client.ask(do("state"))) == " [] []"
-    client.close()
+    # Started here, since the fixture's engine would have the standard error of the test's setup.
+    with contextlib.closing(EngineClient(fake_engine.ENTRY)) as client:
+        client.listen(heard)
+        client.start()
+        answer = heard.answer(client.ask(do(f"raise:{name}")))
+        assert isinstance(answer, Failed)
+        assert answer.message == message
+        assert hint in answer.hint
+        assert heard.text(client.ask(do("state"))) == " [] []"
     is_surprise = name in ("bug", "passing fault")
     assert ("Traceback" in capfd.readouterr().err) == is_surprise
 
@@ -213,6 +217,7 @@ def test_failures_are_told_in_plain_words(
 def test_closing_ends_the_engine_whatever_it_does(client: EngineClient, heard: Recorder, command: str) -> None:
     identifier = client.ask(do(command))
     heard.wait(lambda: Started(id=identifier) in heard.messages)
+    time.sleep(0.1)  # It is told before the work begins, and must not be ended before, either.
     pid = client.pid
     assert pid is not None
     assert client.is_running
@@ -262,16 +267,18 @@ def test_closing_while_a_dead_engine_is_replaced(heard: Recorder) -> None:
     assert heard.answers(identifier) == [Cancelled(id=identifier)]
 
 
-# A program that owns a client; "state" answers at once and so shows that the engine is there.
+# A program that owns a client and never closes it; it says the engine's pid, and if one is lost.
 OWNER = """
 import sys, time
 from convnext_studio.engine.client import EngineClient
-from convnext_studio.engine.messages import Done, FeatureMaps, Started
+from convnext_studio.engine.messages import EngineLost, FeatureMaps, Started
 from tests.engine import fake_engine
 
 def listener(message):
     if isinstance(message, Started):
         print(client.pid, flush=True)
+    if isinstance(message, EngineLost):
+        print(message.message, flush=True)
 
 if __name__ == "__main__":
     client = EngineClient(fake_engine.ENTRY)
