@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from convnext_studio.engine.messages import FeatureMapsResult, Protocol, ReceptiveFieldResult, Scale, Square
 from convnext_studio.export.contents import ExportContents, label_of
-from convnext_studio.export.sheet import INK, PAPER, ColourBar, font, sheet
+from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
+from convnext_studio.export.sheet import PAPER, ColourBar, sheet
 from convnext_studio.geometry import Box
 from convnext_studio.render import Limits, Mosaic, Values, assemble, colorize, format_number, limits_of, overlay
 
@@ -72,14 +73,14 @@ def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure
     body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
     node = contents.model.node(result.node)
     finite = result.maps[np.isfinite(result.maps)]
-    whole = limits_of(finite)
     beyond = np.count_nonzero((finite < limits.low) | (finite > limits.high)) / max(finite.size, 1)
     caption = [
         f"All {channels} channels of {result.node}, {height} x {width} units each: channel 0 first, "
         f"{mosaic.columns} in a row.",
         f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
         f"the {100 * beyond:.1f} % of values beyond it have the colours of its ends. "
-        f"Smallest value {format_number(whole.low)}, largest {format_number(whole.high)}.",
+        f"Smallest value {format_number(finite.min(initial=np.inf))}, "
+        f"largest {format_number(finite.max(initial=-np.inf))}.",
     ]
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
     return _figure(body, bar, f"Feature maps of {node.title.lower()}", [*caption, _source(contents)], contents)
@@ -110,8 +111,7 @@ def cam_figure(contents: ExportContents) -> Figure:
         photograph, positive, _scaled(cam_box(contents), scale), limits, COLORMAP, CAM_OPACITY, smooth=True
     )
     body = Image.fromarray(blended)
-    _frame(body, _scaled(attribution.geometry.crop_box, scale))
-    label = label_of(contents.model, attribution.target)
+    frame(body, _scaled(attribution.geometry.crop_box, scale))
     probability = contents.prediction.probabilities[attribution.target]
     caption = [
         f"{attribution.method} of class {attribution.target} at {contents.cam_stage}, "
@@ -121,7 +121,8 @@ def cam_figure(contents: ExportContents) -> Figure:
         "The frame is what the network sees.",
     ]
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="Grad-CAM in logit units")
-    return _figure(body, bar, f"{attribution.method}: {label}", [*caption, _source(contents)], contents)
+    title = f"{attribution.method}: {label_of(contents.model, attribution.target)}"
+    return _figure(body, bar, title, [*caption, _source(contents)], contents)
 
 
 def _scaled(box: Box, scale: tuple[float, float]) -> Box:
@@ -149,13 +150,13 @@ def receptive_field_figure(contents: ExportContents) -> Figure:
     factor = max(1, round(_BODY_PX / max(view.shape)))
     body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
     theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
-    _frame(body, theoretical, dashed=True)
+    dashed_frame(body, theoretical)
     boxes = [_scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
     for box in boxes:
-        _frame(body, box)
-    _label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
+        frame(body, box)
+    label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
     if theoretical[1] >= 0:
-        _label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
+        label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
     title = f"Effective receptive field of {contents.model.node(result.node).title.lower()}"
     return _figure(body, bar, title, _receptive_field_caption(result), contents)
@@ -195,60 +196,3 @@ def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
         ", ".join(f"{100 * each.threshold:g}% in {each.side_px} px" for each in squares)
         or "none fits the input"
     )
-
-
-# ------------------------------------------------------------------------------------------ drawing
-
-
-def _frame(body: Image.Image, box: Box, dashed: bool = False) -> None:
-    """A white line with dark edges, seen on every colour, just inside the box."""
-    draw = ImageDraw.Draw(body)
-    width = max(4, round(max(body.size) / 300))
-    left, top = round(box[0]), round(box[1])
-    right = max(round(box[0] + box[2]), left + width) - 1
-    bottom = max(round(box[1] + box[3]), top + width) - 1
-    if not dashed:
-        draw.rectangle((left, top, right, bottom), outline=INK, width=width)
-        draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=PAPER, width=width - 2)
-        return
-    dash = 5 * width
-    for x in range(left, right, 2 * dash):
-        end = min(x + dash, right)
-        draw.rectangle((x, top, end, top + width - 1), PAPER, INK)
-        draw.rectangle((x, bottom - width + 1, end, bottom), PAPER, INK)
-    for y in range(top, bottom, 2 * dash):
-        end = min(y + dash, bottom)
-        draw.rectangle((left, y, left + width - 1, end), PAPER, INK)
-        draw.rectangle((right - width + 1, y, right, end), PAPER, INK)
-
-
-def _label(body: Image.Image, point: tuple[float, float], anchor: str, text: str) -> None:
-    """A white text with dark edges."""
-    size = _label_size(body)
-    edge = max(2, size // 8)
-    ImageDraw.Draw(body).text(point, text, PAPER, font(size), anchor, stroke_width=edge, stroke_fill=INK)
-
-
-def _label_size(body: Image.Image) -> int:
-    return round(max(body.size) / 42)
-
-
-def _label_boxes(body: Image.Image, boxes: list[Box], texts: list[str]) -> None:
-    """Names beside the largest box, from the largest down, each tied to its box's upper right corner.
-
-    They stay apart however small the boxes are.
-    """
-    if not boxes:
-        return
-    size = _label_size(body)
-    widest = max(font(size).getlength(text) for text in texts)
-    left = min(max(x + width for x, _, width, _ in boxes) + 2 * size, body.width - widest - size)
-    draw, lowest = ImageDraw.Draw(body), 0.0
-    for (x, top, width, _), text in sorted(zip(boxes, texts, strict=True), key=lambda pair: -pair[0][2]):
-        y = max(top + size, lowest)
-        lowest = y + 1.4 * size
-        if x + width < left:
-            tie = (x + width, top + 1, left - size / 3, y)
-            draw.line(tie, INK, 4)
-            draw.line(tie, PAPER, 2)
-        _label(body, (left, y), "lm", text)

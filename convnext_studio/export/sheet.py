@@ -18,7 +18,7 @@ RANDOM_WEIGHTS = "Random weights: nothing was learnt; this shows the architectur
 # Pillow's own font draws boxes for everything else.
 _DRAWABLE = frozenset(map(chr, range(32, 127))) | frozenset("°±´·»«‘’“”…‹›")
 _SUBSTITUTES = str.maketrans(
-    {"×": "x", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "→": "->", "ß": "ss"}
+    {"×": "x", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "→": "->", "∞": "inf", "ß": "ss"}
 )
 
 
@@ -60,7 +60,7 @@ def wrapped(text: str, size: int, width: float) -> list[str]:
             lines[-1] = longer
             continue
         while font(size).getlength(word) > width and len(word) > 1:
-            word = word[: max(1, int(len(word) * width / font(size).getlength(word)) - 1)] + "…"
+            word = word[:-2] + "…"
         lines.append(word)
     return [line for line in lines if line]
 
@@ -145,7 +145,6 @@ def _bar(bar: ColourBar, height: int, unit: float) -> Image.Image:
     ticks = nice_ticks(bar.limits)
     texts = format_ticks(ticks)
     text_width = round(max(font(size).getlength(text) for text in texts))
-    (title,) = wrapped(bar.title, size, height) or [""]
     title_left = width + 2 * tick + text_width + round(8 * unit)
     picture = Image.new("RGB", (title_left + round(1.4 * size), height), PAPER)
     colours = Image.fromarray(lut(bar.colormap)[::-1, None].copy())
@@ -159,7 +158,9 @@ def _bar(bar: ColourBar, height: int, unit: float) -> Image.Image:
         y = min(max(y, size // 2), height - 1 - size // 2)
         draw.text((width + 2 * tick, y), text, INK, font(size), anchor="lm")
     turned = Image.new("L", (height, round(1.4 * size)))
-    ImageDraw.Draw(turned).text((height // 2, turned.height // 2), title, 255, font(size), anchor="mm")
+    ImageDraw.Draw(turned).text(
+        (height // 2, turned.height // 2), drawable(bar.title), 255, font(size), anchor="mm"
+    )
     turned = turned.rotate(90, expand=True)
     picture.paste(Image.new("RGB", turned.size, GREY), (title_left, 0), turned)
     return picture

@@ -59,6 +59,16 @@ def test_a_mosaic_of_values_that_are_not_finite_is_drawn(contents: ExportContent
         assert mosaic_figure(contents, replace(result, maps=values)).picture.width > 900
 
 
+def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(contents: ExportContents) -> None:
+    maps = np.zeros((1, 10, 100), np.float32)
+    maps[0, 0, :2], maps[0, 1, :2] = -7, 40
+    text = " ".join(mosaic_figure(contents, replace(contents.maps["stage3"], maps=maps)).caption)
+    assert "the 0.4 % of values beyond it" in text
+    assert "Smallest value -7.00, largest 40.0." in text
+    constant = replace(contents.maps["stage3"], maps=np.full((2, 4, 4), 3, np.float32))
+    assert "Smallest value 3.00, largest 3.00." in " ".join(mosaic_figure(contents, constant).caption)
+
+
 def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:
     # A single positive unit; nothing shines through where the map is 0 but a constant blend.
     cam = np.array([[0, 0], [4, 0]], np.float32)
