@@ -24,7 +24,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
 def main() -> int:
     """Measure, print, and return 1 where a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help=" ".join(ROWS))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what to measure")
     parser.add_argument("--runs", type=int, default=5, help="measurements of each, of which the median counts")
     arguments = parser.parse_args()
     rows = [row for name in arguments.rows for row in ROWS[name](arguments.runs)]
@@ -37,8 +37,9 @@ def machine() -> str:
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "PySide6-Essentials", "pyqtgraph"))
     return (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {accelerator}; Python "
-        f"{platform.python_version()}, {libraries}; Qt platform {os.environ.get('QT_QPA_PLATFORM', 'offscreen')}"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {accelerator}; "
+        f"Python {platform.python_version()}, {libraries}; "
+        f"Qt platform {os.environ.get('QT_QPA_PLATFORM', 'offscreen')}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The passes behind the first picture without the program around them: import, build, decode, forward, backward."""
+"""What it takes to analyse a picture without the program: import, build, decode, forward, backward."""
 
 import torch
 from PIL import Image

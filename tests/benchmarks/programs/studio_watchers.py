@@ -1,0 +1,42 @@
+"""What is waited for in the program's window before it reports and ends."""
+
+from collections.abc import Callable
+
+from convnext_studio.engine.messages import Prediction
+from convnext_studio.ui.screenshot import Quiet
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
+from tests.benchmarks.programs.watching import Gaps, Painted, report_and_end
+
+
+def painted(window: StudioWindow, _state: AppState) -> None:
+    """The window itself, with nothing in it yet."""
+    Painted(window, lambda: report_and_end(window))
+
+
+def predicted(window: StudioWindow, state: AppState) -> None:
+    """Predictions, feature maps and Grad-CAMs of the first picture, on the screen."""
+
+    def arrived(prediction: Prediction | None) -> None:
+        if prediction is not None:
+            Painted(window, lambda: report_and_end(window))
+
+    state.prediction_made.connect(arrived)
+
+
+def settled(window: StudioWindow, _state: AppState) -> None:
+    """All that the program does by itself, receptive field included; reports the event loop's gaps."""
+
+    def start() -> None:
+        gaps = Gaps(window)
+        quiet = Quiet(lambda: window.is_settled, window)
+        quiet.reached.connect(lambda: report_and_end(window, gaps=gaps.seconds, working=gaps.working_s))
+
+    Painted(window, start)
+
+
+WATCHERS: dict[str, Callable[[StudioWindow, AppState], None]] = {
+    "painted": painted,
+    "predicted": predicted,
+    "settled": settled,
+}

@@ -1,0 +1,45 @@
+"""The program's window against a bare one, and against the bare passes; each in processes of their own."""
+
+import numpy as np
+
+from tests.benchmarks.table import Row
+from tests.benchmarks.timing import launch, medians
+
+MODEL = "preset:convnext_tiny"
+LARGE_MODEL = "preset:tutorial"  # Sixteen times as many units in every stage.
+LONGEST_GAP_S = 0.05
+
+
+def _seconds(program: str, *arguments: str) -> float:
+    return float(launch(program, *arguments)["seconds"])
+
+
+def painted(runs: int) -> list[Row]:
+    """From the start of the process until the window is painted."""
+    ours, reference = medians(
+        runs, lambda: _seconds("studio", "painted", "--model", MODEL), lambda: _seconds("bare_window")
+    )
+    what = "PySide6 + pyqtgraph window with a picture"
+    return [Row(name="window painted", ours_s=ours, reference_s=reference, reference=what, goal=1.3)]
+
+
+def first_picture(runs: int) -> list[Row]:
+    """From the start of the process until the sample's predictions, maps and CAMs are on the screen."""
+    ours, reference = medians(
+        runs, lambda: _seconds("studio", "predicted", "--model", MODEL), lambda: _seconds("bare_passes")
+    )
+    what = "import torch, forward, backward"
+    return [Row(name="first picture analysed", ours_s=ours, reference_s=reference, reference=what, goal=1.5)]
+
+
+def event_loop_gaps(runs: int) -> list[Row]:
+    """The longest times that the event loop stood while the engine loaded, predicted and averaged a field."""
+    rows = []
+    for model in (MODEL, LARGE_MODEL):
+        reports = [launch("studio", "settled", "--model", model) for _ in range(runs)]
+        gaps, working = (np.concatenate([each[what] for each in reports]) for what in ("gaps", "working"))
+        name = f"event loop, {model.removeprefix('preset:')}"
+        rows.append(Row(name=f"{name}, longest gap", ours_s=float(gaps.max()), goal=LONGEST_GAP_S))
+        rows.append(Row(name=f"{name}, longest work of its own", ours_s=float(working.max())))
+        rows.append(Row(name=f"{name}, 99.9th percentile", ours_s=float(np.percentile(gaps, 99.9))))
+    return rows
