@@ -230,6 +230,7 @@ class Ledger:
         self._tell(f"The new engine could not open {what} again: {why.rstrip('.')}.")
 
     def _tell(self, sentence: str) -> None:
+        # Comes before EngineReady: the new engine is still being made what the old one was.
         self._to_listener(EngineLost(message=sentence))
 
     # ------------------------------------------------------------------------------------------- deaths
