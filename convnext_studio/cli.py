@@ -27,11 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and give its exit status: 0 done, 1 something could not be done, 2 cannot start."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = arguments[0] if arguments else ""
-    parser, entry = _COMMANDS.get(command, (_window_parser, "convnext_studio.ui.app:run_from_command_line"))
-    options = parser().parse_args(arguments[1:] if command in _COMMANDS else arguments)
     try:
-        run: Callable[[argparse.Namespace], int] = resolve_name(entry)
-        return run(options)
+        if command in _COMMANDS:
+            parser, entry = _COMMANDS[command]
+            options = parser().parse_args(arguments[1:])
+            run: Callable[[argparse.Namespace], int] = resolve_name(entry)
+            return run(options)
+        return _open_window(_window_parser().parse_args(arguments))
     except StudioError as error:
         print(f"convnext-studio: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -41,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+
+
+def _open_window(options: argparse.Namespace) -> int:
+    from convnext_studio.ui.app import WindowOptions, run  # Not needed for --help, nor where there is no Qt.
+
+    return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
 
 
 def _window_parser() -> argparse.ArgumentParser:

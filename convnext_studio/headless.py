@@ -114,7 +114,7 @@ def models(options: argparse.Namespace) -> int:
             if row["macs"]
             else ""
         )
-        print(f"{row['model']:<44} {size}  {row['weights']}".rstrip())
+        print(f"{row['model']:<56} {size}  {row['weights']}".rstrip())
     return 0
 
 

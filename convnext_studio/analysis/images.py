@@ -99,14 +99,13 @@ def decode(source: str | bytes, name: str = "") -> DecodedImage:
         Where it is no picture, too large, damaged, or not finite.
     """
     if isinstance(source, bytes):
-        encoded, path, name = source, "", name or "Pasted picture"
+        encoded, path, own_name = source, "", "Pasted picture"
+    elif source.startswith(SAMPLE_PREFIX):
+        own_name = source.removeprefix(SAMPLE_PREFIX)
+        encoded, path = _read(sample_path(own_name)), source
     else:
-        file = (
-            sample_path(source.removeprefix(SAMPLE_PREFIX))
-            if source.startswith(SAMPLE_PREFIX)
-            else Path(source)
-        )
-        encoded, path, name = _read(file), source, name or file.name
+        encoded, path, own_name = _read(Path(source)), source, Path(source).name
+    name = name or own_name
     with warnings.catch_warnings():
         # Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here.
         warnings.simplefilter("ignore")

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from convnext_studio.errors import StudioError
@@ -144,7 +144,8 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, temporary, {"format": "pt", METADATA_KEY: file.to_json()})
+        # The library's own way to a file makes one that nobody else may read.
+        temporary.write_bytes(save(tensors, {"format": "pt", METADATA_KEY: file.to_json()}))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise StudioError(f"{path} cannot be written ({error}).") from error

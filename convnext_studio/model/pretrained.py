@@ -67,10 +67,10 @@ def read_timm(name: str, offline: bool = False) -> Pretrained:
     if not timm.is_model(name) or not timm.models.is_model_pretrained(name):
         raise _unknown(name, timm.list_models("convnext*", pretrained=True))
     published: Any = timm.get_pretrained_cfg(name)
-    if not _PLAIN.fullmatch(published.architecture):
+    if not _is_plain_classifier(published):
         raise StudioError(
-            f"timm's {published.architecture} is not a ConvNeXt that can be opened yet.",
-            "The plain V1 models can: convnext_atto to convnext_xlarge.",
+            f"timm's {name} is not a ConvNeXt that can be opened yet.",
+            "The plain V1 classifiers can: convnext_atto to convnext_xlarge.",
         )
     full_name = f"{published.architecture}.{published.tag}"
     weights = _weights_file(full_name, published.hf_hub_id, offline)
@@ -104,19 +104,17 @@ def catalogue() -> list[Offer]:
     """List timm's pretrained models that our network expresses."""
     import timm  # As above.
 
-    names = [
-        name
-        for name in timm.list_models("convnext_*", pretrained=True)
-        if _PLAIN.fullmatch(name.partition(".")[0])
-    ]
+    found = {name: timm.get_pretrained_cfg(name) for name in timm.list_models("convnext_*", pretrained=True)}
     return [
-        Offer(
-            name=name,
-            licence=str(timm.get_pretrained_cfg(name).license or "not stated"),
-            is_cached=_is_cached(name),
-        )
-        for name in names
+        Offer(name=name, licence=str(published.license or "not stated"), is_cached=_is_cached(name))
+        for name, published in found.items()
+        if _is_plain_classifier(published)
     ]
+
+
+def _is_plain_classifier(published: Any) -> bool:
+    # Trunks of CLIP and DINO have no classes, or an embedding where the classes would be.
+    return bool(_PLAIN.fullmatch(published.architecture)) and published.num_classes >= 1000
 
 
 def from_timm_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

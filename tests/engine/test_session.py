@@ -1,0 +1,256 @@
+"""The session's answers against plain computations with the same weights."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from PIL import Image
+
+from convnext_studio import analysis
+from convnext_studio.engine import messages, session
+from convnext_studio.engine.messages import (
+    Attribute,
+    CloseImage,
+    FeatureMaps,
+    LoadModel,
+    OpenImage,
+    Predict,
+    Progress,
+    ReceptiveField,
+)
+from convnext_studio.engine.session import Session
+from convnext_studio.errors import StudioError
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.stopping import Stopped
+from tests.networks import small_model
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    """A small model, which every session of the test loads whatever it asks for."""
+    small = small_model()
+    monkeypatch.setattr(session, "load", lambda *_, **__: small)
+    return small
+
+
+@pytest.fixture
+def opened(model: LoadedModel) -> Session:
+    """A session with the model loaded."""
+    engine = Session()
+    engine.run(LoadModel(source=model.source, device="cpu"))
+    return engine
+
+
+def open_cat(engine: Session) -> messages.ImageInfo:
+    info = engine.run(OpenImage(path="sample:cat"))
+    assert isinstance(info, messages.ImageInfo)
+    return info
+
+
+def test_model_info_tells_the_model(model: LoadedModel) -> None:
+    info = Session().run(LoadModel(source="test", device="cpu"))
+    assert isinstance(info, messages.ModelInfo)
+    assert info.parameters == sum(parameter.numel() for parameter in model.module.parameters())
+    assert (info.device, info.input_px, info.labels[3]) == ("cpu", 64, "thing 3")
+    assert info.node("stage2").shape == (12, 8, 8)
+
+
+def test_picture_comes_with_preview_and_thumbnail(opened: Session) -> None:
+    info = open_cat(opened)
+    assert info.size == (451, 300)
+    np.testing.assert_array_equal(info.preview, analysis.decode("sample:cat").pixels)
+    assert max(info.thumbnail.shape) == 128
+
+
+def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, model: LoadedModel) -> None:
+    image = open_cat(opened)
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    logits = model.module(x)[0]
+    prediction = opened.run(Predict(image=image.key))
+    assert isinstance(prediction, messages.Prediction)
+    np.testing.assert_allclose(prediction.logits, logits, rtol=1e-5)
+    np.testing.assert_allclose(prediction.probabilities, torch.softmax(logits, 0), rtol=1e-5)
+    assert prediction.top(3) == torch.topk(logits, 3).indices.tolist()
+    assert prediction.attribution.target == int(logits.argmax())
+    for stage in ("stage1", "stage2", "stage3", "stage4"):
+        maps = opened.run(FeatureMaps(image=image.key, node=stage))
+        assert isinstance(maps, messages.FeatureMapsResult)
+        np.testing.assert_array_equal(maps.maps, analysis.feature_maps(model, x, stage))
+        np.testing.assert_allclose(prediction.stage_means[stage], maps.maps.mean(axis=0), rtol=1e-6)
+        theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(
+            x.clone().requires_grad_(), int(logits.argmax())
+        )
+        np.testing.assert_allclose(
+            prediction.attribution.cams[stage], theirs[0, 0].detach(), rtol=1e-4, atol=1e-6
+        )
+    # 451 x 300 resized to 109 x 73, of which the crop takes 64 x 64 from (22, 4).
+    expected_box = (22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73)
+    assert prediction.geometry.crop_box == pytest.approx(expected_box)
+
+
+def test_targets_are_explained_whatever_was_asked_before(opened: Session, model: LoadedModel) -> None:
+    image = open_cat(opened)
+    first = opened.run(Predict(image=image.key, target=6))
+    plain = opened.run(Predict(image=image.key))
+    assert isinstance(first, messages.Prediction)
+    assert isinstance(plain, messages.Prediction)
+    assert first.attribution.target == 6
+    assert plain.attribution.target == plain.top(1)[0]
+    other = opened.run(Attribute(image=image.key, target=2))
+    assert isinstance(other, messages.Attribution)
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    np.testing.assert_allclose(
+        other.cams["stage3"], analysis.attribute(model, x, node="stage3", target=2), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = open_cat(opened)
+    questions = [
+        Predict(image=image.key),
+        Attribute(image=image.key, target=4),
+        FeatureMaps(image=image.key, node="stage2.block1"),
+        ReceptiveField(node="stage2", images=(image.key,), count=2),
+    ]
+    first = [opened.run(question) for question in questions]
+
+    def computed(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    for function in ("stage_pass", "feature_maps", "running_average"):
+        monkeypatch.setattr(session, function, computed)
+    for question, answer in zip(questions, first, strict=True):
+        again = opened.run(dataclasses.replace(question, id=9, panel="other"))
+        assert again is answer
+    stage = opened.run(FeatureMaps(image=image.key, node="stage3"))
+    assert isinstance(stage, messages.FeatureMapsResult)
+
+
+def test_another_model_voids_what_was_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = open_cat(opened)
+    before = opened.run(Predict(image=image.key))
+    monkeypatch.setattr(session, "load", lambda *_, **__: small_model(seed=1))
+    opened.run(LoadModel(source="other", device="cpu"))
+    after = opened.run(Predict(image=image.key))
+    assert isinstance(before, messages.Prediction)
+    assert isinstance(after, messages.Prediction)
+    assert not np.array_equal(before.logits, after.logits)
+
+
+def test_receptive_field_sharpens_over_pictures_then_noise(opened: Session, model: LoadedModel) -> None:
+    image = open_cat(opened)
+    request = ReceptiveField(id=3, node="stage3", images=(image.key,), count=3, input_px=96, seed=5)
+    work = opened.answer(request)
+    partial: list[Progress] = []
+    while True:
+        try:
+            partial.append(next(work))
+        except StopIteration as finished:
+            result = finished.value
+            break
+    assert [(progress.done, progress.total) for progress in partial] == [(1, 3), (2, 3)]
+    assert (result.pictures, result.noises, result.skipped, result.count) == (1, 2, 0, 3)
+    picture = analysis.decode("sample:cat").to_pil().resize((96, 96), Image.Resampling.BICUBIC)
+    mean, std = np.array(model.preprocessing.mean), np.array(model.preprocessing.std)
+    pixels = ((np.asarray(picture) / 255 - mean) / std).transpose(2, 0, 1).astype(np.float32)
+    noise = np.random.default_rng(5)
+    tensors = [torch.from_numpy(pixels)[None]]
+    tensors += [torch.from_numpy(noise.standard_normal((3, 96, 96), dtype=np.float32))[None] for _ in range(2)]
+    np.testing.assert_allclose(
+        result.field_map, analysis.effective_receptive_field(model, tensors, "stage3"), rtol=1e-4, atol=1e-9
+    )
+    first = partial[0].partial
+    assert isinstance(first, messages.ReceptiveFieldResult)
+    assert (first.pictures, first.noises) == (1, 0)
+    assert result.unit == (3, 3)
+    assert result.centre_px == (56.0, 56.0)  # Stride 16, first centre 8.
+    ratios = analysis.area_ratios(result.field_map, scale="linear", centre=(56.0, 56.0))
+    assert {square.threshold: square.area_ratio for square in result.squares["linear"]} == pytest.approx(ratios)
+
+
+def test_replknet_protocol_reports_the_published_squares(opened: Session) -> None:
+    result = opened.run(ReceptiveField(node="stage2", count=2, protocol="replknet"))
+    assert isinstance(result, messages.ReceptiveFieldResult)
+    assert result.centre_px == (32.5, 32.5)
+    expected = analysis.area_ratios(result.field_map)
+    assert {square.threshold: square.area_ratio for square in result.squares["log"]} == {
+        threshold: ratio for threshold, ratio in expected.items() if ratio is not None
+    }
+
+
+def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Session, tmp_path: Path) -> None:
+    for size in ((1, 1), (2000, 10)):
+        Image.new("RGB", size).save(tmp_path / "small.png")
+        with pytest.raises(StudioError, match=rf"{size[0]} × {size[1]} pixels") as caught:
+            opened.run(OpenImage(path=str(tmp_path / "small.png")))
+        assert "32 × 32" in caught.value.hint
+    with pytest.raises(StudioError, match="too small"):
+        opened.run(ReceptiveField(node="stage2", input_px=20))
+
+
+def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Session) -> None:
+    image = open_cat(opened)
+    for question in (
+        Predict(image="nothing"),
+        Predict(image=image.key, target=7),
+        Attribute(image=image.key, target=-1),
+        FeatureMaps(image=image.key, node="stage7"),
+        ReceptiveField(node="stage1", count=0),
+        OpenImage(path="/nowhere.png"),
+        LoadModel(source="test", device="cuda:99"),
+        LoadModel(source="test", device="cpu", precision="bfloat16"),
+    ):
+        with pytest.raises(StudioError):
+            opened.run(question)
+    assert isinstance(opened.run(Predict(image=image.key)), messages.Prediction)
+    with pytest.raises(StudioError, match="No model"):
+        Session().run(FeatureMaps(image=image.key, node="stage1"))
+
+
+def test_failed_load_keeps_the_model(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StudioError("There is no such model.")
+
+    image = open_cat(opened)
+    monkeypatch.setattr(session, "load", fail)
+    with pytest.raises(StudioError):
+        opened.run(LoadModel(source="gone", device="cpu"))
+    assert isinstance(opened.run(Predict(image=image.key)), messages.Prediction)
+
+
+def test_closed_pictures_are_gone(opened: Session) -> None:
+    image = open_cat(opened)
+    opened.run(CloseImage(image=image.key))
+    with pytest.raises(StudioError, match="not open"):
+        opened.run(Predict(image=image.key))
+
+
+def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_path: Path) -> None:
+    engine = Session(picture_bytes=100 * 100 * 3)
+    engine.run(LoadModel(source="test", device="cpu"))
+    keys = []
+    for shade in (10, 200):
+        file = tmp_path / f"{shade}.png"
+        Image.new("RGB", (100, 100), (shade, 0, 0)).save(file)
+        info = engine.run(OpenImage(path=str(file)))
+        assert isinstance(info, messages.ImageInfo)
+        keys.append(info.key)
+    assert isinstance(engine.run(Predict(image=keys[0])), messages.Prediction)
+    Image.new("RGB", (100, 100), (11, 0, 0)).save(tmp_path / "200.png")
+    with pytest.raises(StudioError, match="has changed"):
+        engine.run(Predict(image=keys[1]))
+    assert model.parameters > 0
+
+
+def test_work_can_be_stopped(opened: Session) -> None:
+    image = open_cat(opened)
+    for question in (
+        Predict(image=image.key),
+        FeatureMaps(image=image.key, node="stage2.block2"),
+        ReceptiveField(node="stage2"),
+    ):
+        with pytest.raises(Stopped):
+            list(opened.answer(question, lambda: True))

@@ -1,0 +1,186 @@
+"""The command line as a person meets it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from convnext_studio import analysis, cli
+from convnext_studio.model import load
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from tests.networks import small_model
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A small model's file."""
+    model = small_model()
+    path = tmp_path / "small.safetensors"
+    file = StudioFile(
+        state_dict=model.module.state_dict(),
+        config=model.config,
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+    )
+    write_studio_file(path, file, dtype=torch.float32)
+    return path
+
+
+def run_program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "convnext_studio", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_help_is_light_and_complete() -> None:
+    code = (
+        "import sys\nfrom convnext_studio.cli import main\n"
+        "try: main(['--help'])\nfinally: print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    for word in ("export", "models", "doctor", "--model", "--device", "--offline", "--screenshot"):
+        assert word in done.stdout
+    for heavy in ("torch", "numpy", "PySide6", "timm", "PIL"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+def test_version() -> None:
+    assert run_program("--version").stdout.startswith("ConvNeXt Studio ")
+
+
+def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--model", str(weights), "--device", "cpu", "--out", str(out)]
+    options += ["--target", "thing 2", "--node", "stage3", "--field-count", "2"]
+    status = cli.main(["export", "sample:cat", *options])
+    assert status == 0
+    folder = out / "cat"
+    expected = {
+        "predictions.json",
+        "gradcam.npy",
+        "gradcam.png",
+        "erf.npy",
+        "erf.png",
+        "erf.json",
+        "report.html",
+    }
+    expected |= {f"stage{stage}.{kind}" for stage in (1, 2, 3, 4) for kind in ("npy", "png")}
+    assert {file.name for file in folder.iterdir()} == expected
+    model = load(str(weights))
+    picture = analysis.decode("sample:cat").to_pil()
+    x = model.preprocess(picture)
+    for stage in ("stage1", "stage2", "stage3", "stage4"):
+        np.testing.assert_array_equal(np.load(folder / f"{stage}.npy"), analysis.feature_maps(model, x, stage))
+    cam = analysis.attribute(model, x, method="gradcam", node="stage3", target=2)
+    np.testing.assert_allclose(np.load(folder / "gradcam.npy"), cam, rtol=1e-4, atol=1e-6)
+    squashed, _ = model.preprocessing.squashed(64)(picture)
+    noise = np.random.default_rng(0).standard_normal((3, 64, 64), dtype=np.float32)
+    field = analysis.effective_receptive_field(
+        model, [torch.from_numpy(array)[None] for array in (squashed, noise)], "stage3"
+    )
+    np.testing.assert_allclose(np.load(folder / "erf.npy"), field, rtol=1e-4, atol=1e-9)
+    predictions = json.loads((folder / "predictions.json").read_text())
+    probabilities = torch.softmax(model.module(x)[0], 0)
+    assert [entry["probability"] for entry in predictions["classes"]] == pytest.approx(
+        probabilities.tolist(), rel=1e-4
+    )
+
+
+def test_export_goes_on_after_bad_pictures(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rubbish.png").write_text("rubbish")
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    pictures = [str(tmp_path / "rubbish.png"), str(tmp_path / "tiny.png"), "sample:coffee", str(tmp_path)]
+    status = cli.main(
+        ["export", *pictures, "--model", str(weights), "--device", "cpu", "--out", str(tmp_path / "out")]
+    )
+    assert status == 1
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 3
+    assert all(line.startswith("convnext-studio: ") for line in told)
+    assert (tmp_path / "out" / "coffee" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "preset:nothing"], "There are: tutorial, convnext_tiny"),
+        (["--target", "unicorn"], "no class “unicorn”"),
+        (["--node", "stage8"], "no node “stage8”"),
+        (["--device", "cuda:77"], "no device “cuda:77”"),
+        (["--field-count", "0"], "cannot be averaged"),
+    ],
+)
+def test_export_tells_bad_questions_in_one_line(
+    arguments: list[str], told: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = [] if "--model" in arguments else ["--model", str(weights)]
+    assert cli.main(["export", "sample:cat", "--out", str(tmp_path / "o"), *model, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+
+
+def test_export_needs_neither_qt_nor_a_display(weights: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('PySide6', 'pyqtgraph', 'superqt')))\n"
+        "from convnext_studio.cli import main\n"
+        f"options = ['--model', {str(weights)!r}, '--out', {str(tmp_path / 'o')!r}]\n"
+        "sys.exit(main(['export', 'sample:rocket', *options]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={"PATH": ""},
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_models_lists_presets_and_timm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "--json"]) == 0
+    rows = {row["model"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["preset:tutorial"]["parameters"] == 28_324_168
+    assert "timm:convnext_tiny.fb_in1k" in rows
+    assert cli.main(["models"]) == 0
+    assert "preset:convnext_tiny" in capsys.readouterr().out
+
+
+def test_doctor_tells_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert cli.main(["doctor"]) == 0
+    report = capsys.readouterr().out
+    for word in ("torch", "Devices", "cpu", "can be opened", "rocket"):
+        assert word in report
+    monkeypatch.setenv("QT_QPA_PLATFORM", "nonsense")
+    assert cli.main(["doctor"]) == 1
+    assert "Problem: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", ["1920", "axb", "0x10", "10x-3"])
+def test_impossible_sizes_are_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--size", size])
+    assert caught.value.code == 2
+    assert size in capsys.readouterr().err
+
+
+def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_options: object) -> int:
+        raise KeyboardInterrupt
+
+    resolve: Callable[[str], Callable[[object], int]] = lambda _name: interrupt  # noqa: E731
+    monkeypatch.setattr(cli, "resolve_name", resolve)
+    assert cli.main(["doctor"]) == 130

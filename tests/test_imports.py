@@ -1,0 +1,31 @@
+"""What must not be imported where; the layers themselves are import-linter's business."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["app", "window", "launch"])
+def test_the_window_imports_no_torch(module: str) -> None:
+    loaded = modules_after(f"import convnext_studio.ui.{module}")
+    assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["engine.session", "engine.worker", "engine.client", "analysis", "model", "export", "headless", "doctor"],
+)
+def test_everything_else_imports_no_qt(module: str) -> None:
+    assert not modules_after(f"import convnext_studio.{module}") & {"PySide6", "shiboken6", "pyqtgraph"}
+
+
+def test_a_first_launch_needs_no_timm() -> None:
+    loaded = modules_after("from convnext_studio.model import load; load('preset:tutorial')")
+    assert not loaded & {"timm", "captum", "huggingface_hub", "torchvision"}
