@@ -1,4 +1,4 @@
-"""Writes all the files of one picture."""
+"""The files of one picture."""
 
 from io import BytesIO
 from pathlib import Path
@@ -10,38 +10,13 @@ from PIL.PngImagePlugin import PngInfo
 from convnext_studio import __version__
 from convnext_studio.export.contents import ExportContents, json_bytes, predictions_json, receptive_field_json
 from convnext_studio.export.figures import Figure, cam_figure, mosaic_figure, receptive_field_figure
-from convnext_studio.export.files import export_directory, make_directory, write_file
+from convnext_studio.export.files import write_file
 from convnext_studio.export.report import report_html
 from convnext_studio.export.sheet import RANDOM_WEIGHTS
 
 
-def export_picture(directory: Path, contents: ExportContents, taken: set[str] | None = None) -> list[Path]:
-    """Write everything about a picture into a folder of its own.
-
-    ``predictions.json``; for each node in `contents.maps` (the four stages) ``stage1.npy`` (channels, height,
-    width) float32 and its mosaic ``stage1.png``; ``gradcam.npy``, the signed map (height, width) float32, and
-    ``gradcam.png``; ``erf.npy`` (height, width) float64 on the network's input, ``erf.png`` and ``erf.json``;
-    ``report.html``, one file with all figures in it. Existing files of these names are replaced, each at once.
-
-    Parameters
-    ----------
-    directory
-        Where the picture's folder is made; it is named after the picture.
-    taken
-        Folder names that were used for other pictures of the same call; the one used is added.
-
-    Returns
-    -------
-    list[Path]
-        The files in the order of writing.
-
-    Raises
-    ------
-    StudioError
-        Where a file cannot be written; those before it stay, and none is left half-written.
-    """
-    folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
-    make_directory(folder)
+def write_files(folder: Path, contents: ExportContents) -> list[Path]:
+    """Write all files that `convnext_studio.export.export_picture` promises into a folder that is there."""
     receptive_field, attribution = contents.receptive_field, contents.prediction.attribution
     arrays: dict[str, NDArray[np.floating]] = {name: result.maps for name, result in contents.maps.items()}
     arrays |= {"gradcam": attribution.cams[contents.cam_stage], "erf": receptive_field.field_map}
