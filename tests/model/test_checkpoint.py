@@ -89,6 +89,12 @@ def test_file_is_plain_safetensors_with_the_published_key(path: Path) -> None:
     assert values["labels"] == ["cat", "Hündin", "車"]
 
 
+def test_file_is_as_readable_as_any_other(path: Path) -> None:
+    other = path.with_name("other")
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
 def test_weights_read_back_load_strictly_and_the_file_is_closed(path: Path) -> None:
     read = read_studio_file(path)
     path.write_bytes(b"overwritten")

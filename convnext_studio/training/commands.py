@@ -1,0 +1,73 @@
+"""`convnext-studio train` and `convnext-studio evaluate`: results to stdout, progress to stderr."""
+
+import argparse
+import sys
+
+from convnext_studio.training import evaluate as evaluation
+from convnext_studio.training import trainer
+from convnext_studio.training.arguments import plan_from
+
+BAR_WIDTH = 30
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run what `arguments.train_parser` gave; the exit status."""
+    trainer.train(
+        options.folder,
+        options.out,
+        None if options.resume else plan_from(options),
+        classes=options.classes,
+        init=options.init,
+        resume=options.resume,
+        device=options.device,
+        report=_tell,
+    )
+    print(f"Wrote {options.out}.")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Run what `arguments.evaluate_parser` gave; the exit status."""
+    measured = evaluation.evaluate(
+        options.file,
+        options.folder,
+        input_px=options.input_px,
+        device=options.device,
+        advance=lambda done, total: _draw_bar("Evaluating", done, total),
+    )
+    print(measured.to_text())
+    return 0
+
+
+def _tell(event: trainer.Event) -> None:
+    match event:
+        case trainer.Decoding(done, total):
+            _draw_bar("Decoding", done, total)
+        case trainer.Skipped(paths):
+            names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
+            print(f"{len(paths)} pictures cannot be read and are left out: {names}", file=sys.stderr)
+        case trainer.StepDone():
+            note = f" loss {event.loss:.3f}"
+            _draw_bar(f"Epoch {event.epoch} of {event.epochs}", event.step, event.steps, note)
+        case trainer.EpochDone():
+            print(_epoch_line(event), flush=True)
+
+
+def _epoch_line(event: trainer.EpochDone) -> str:
+    line = (
+        f"Epoch {event.epoch} of {event.epochs}: {event.size_px} px, loss {event.loss:.3f}, "
+        f"{event.pictures_per_s:.0f} pictures/s"
+    )
+    if event.accuracy is not None and event.average_accuracy is not None:
+        line += f", held out {event.average_accuracy:.1%} right (without averaging {event.accuracy:.1%})"
+    return line
+
+
+def _draw_bar(what: str, done: int, total: int, note: str = "") -> None:
+    """One line that is drawn over itself; only where somebody watches, so that logs stay readable."""
+    if not sys.stderr.isatty():
+        return
+    filled = BAR_WIDTH * done // max(total, 1)
+    end = "\n" if done >= total else ""
+    bar = "#" * filled + "-" * (BAR_WIDTH - filled)
+    print(f"\r{what} [{bar}] {done}/{total}{note}\033[K", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,181 @@
+"""A folder of pictures, one folder a class, decoded once and kept in memory.
+
+Every picture is squashed to the same square, with its true proportions beside it: a crop is then chosen in the
+picture's own proportions and sampled from the square, for a whole batch at a time. Decoding picture by picture
+in every epoch would take longer than training a small network.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional
+
+from convnext_studio.errors import StudioError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which pictures there are: paths, class indices and the classes' folder names, all in sorted order."""
+
+    paths: tuple[Path, ...]
+    targets: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def take(self, keep: NDArray[np.bool_]) -> "Listing":
+        """Only the pictures that are marked; the classes stay."""
+        paths = tuple(path for path, kept in zip(self.paths, keep, strict=True) if kept)
+        return Listing(paths, self.targets[keep], self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Decoded pictures.
+
+    Attributes
+    ----------
+    pixels
+        (N, side, side, 3) uint8, squashed to a square.
+    log_aspects
+        (N,) float32: natural logarithm of width / height before squashing.
+    targets
+        (N,) int64 class indices.
+    """
+
+    pixels: Tensor
+    log_aspects: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, indices: Tensor) -> "Pictures":
+        """The pictures of those indices, copied."""
+        return Pictures(self.pixels[indices], self.log_aspects[indices], self.targets[indices])
+
+    def resized(self, side: int) -> "Pictures":
+        """The same pictures at a smaller side, antialiased; themselves where they are no larger."""
+        if self.pixels.shape[1] <= side:
+            return self
+        smaller = torch.empty(len(self), side, side, 3, dtype=torch.uint8)
+        for start in range(0, len(self), CHUNK):
+            chunk = self.pixels[start : start + CHUNK].permute(0, 3, 1, 2)
+            chunk = functional.interpolate(chunk, size=(side, side), mode="bilinear", antialias=True)
+            smaller[start : start + CHUNK] = chunk.permute(0, 2, 3, 1)
+        return Pictures(smaller, self.log_aspects, self.targets)
+
+
+def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing:
+    """Find the pictures below `folder/<class>/`, by their file names' suffixes.
+
+    Parameters
+    ----------
+    folder
+        One folder a class.
+    classes
+        Take only these, in this order; all, sorted by name, where None.
+
+    Raises
+    ------
+    StudioError
+        Where the folder is missing, has no class or lacks one of those asked for, or a class is empty.
+    """
+    if not folder.is_dir():
+        raise StudioError(f"{folder} is not a folder.", "It should hold one folder of pictures a class.")
+    found = {entry.name: entry for entry in sorted(folder.iterdir()) if entry.is_dir() and entry.name[0] != "."}
+    if not found:
+        raise StudioError(
+            f"{folder} has no folders in it.", "The pictures of each class belong into a folder with its name."
+        )
+    names = tuple(classes) if classes is not None else tuple(found)
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise StudioError(f"{folder} has no class {', '.join(unknown)}.", f"There are: {', '.join(found)}.")
+    paths: list[Path] = []
+    targets: list[int] = []
+    for index, name in enumerate(names):
+        files = sorted(path for path in found[name].rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise StudioError(f"The class {name} has no pictures.", f"Put some into {found[name]}.")
+        paths.extend(files)
+        targets.extend([index] * len(files))
+    return Listing(tuple(paths), np.array(targets, np.int64), names)
+
+
+def decode_pictures(
+    listing: Listing, side: int, advance: Callable[[int, int], None] = lambda _done, _total: None
+) -> tuple[Pictures, tuple[Path, ...]]:
+    """Decode all pictures to squares of a side; also the paths that could not be read, which are left out.
+
+    Parameters
+    ----------
+    listing
+        What to decode.
+    side
+        Pixels; smaller pictures are enlarged.
+    advance
+        Told how many are done, and of how many.
+    """
+    total = len(listing.paths)
+    pixels = np.empty((total, side, side, 3), np.uint8)
+    log_aspects = np.empty(total, np.float32)
+    readable = np.ones(total, np.bool_)
+    for index, path in enumerate(listing.paths):
+        try:
+            picture = open_rgb(path)
+        except StudioError:
+            readable[index] = False
+            continue
+        log_aspects[index] = np.log(picture.width / picture.height)
+        pixels[index] = np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
+        if index % 500 == 0:
+            advance(index, total)
+    advance(total, total)
+    unreadable = tuple(path for path, good in zip(listing.paths, readable, strict=True) if not good)
+    if unreadable:
+        pixels, log_aspects = pixels[readable], log_aspects[readable]
+    targets = listing.targets[readable]
+    return Pictures(*(torch.from_numpy(array) for array in (pixels, log_aspects, targets))), unreadable
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Decode a picture to RGB, upright; a StudioError where it cannot be read."""
+    try:
+        with Image.open(path) as opened:
+            if opened.mode in ("I", "F") or opened.mode.startswith("I;16"):
+                raise StudioError(f"{path.name} has more than 8 bits a channel.")
+            return ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise StudioError(f"{path.name} cannot be read as a picture ({error}).") from error
+
+
+def split_holdout(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices to train on and to hold out: at least one of each class stays to train on.
+
+    Parameters
+    ----------
+    targets
+        (N,) class indices.
+    share
+        Part of every class to hold out, rounded to the nearest picture.
+    seed
+        The same seed gives the same split.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    train: list[Tensor] = []
+    held: list[Tensor] = []
+    for index in range(int(targets.max()) + 1):
+        members = torch.nonzero(targets == index).flatten()
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        count = min(round(share * len(members)), len(members) - 1)
+        held.append(shuffled[:count])
+        train.append(shuffled[count:])
+    return torch.cat(train).sort().values, torch.cat(held).sort().values

@@ -1,0 +1,191 @@
+"""What a training run carries from step to step, and how it is kept on disk between epochs."""
+
+import math
+import os
+import pickle
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.training.plan import TrainingPlan
+
+FINAL_LEARNING_RATE = 0.01
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """The network that learns, its moving average, the optimiser, and how far they are.
+
+    Attributes
+    ----------
+    epoch
+        Epochs done.
+    """
+
+    module: ConvNeXt
+    average: AveragedModel
+    optimizer: torch.optim.AdamW
+    epoch: int = 0
+
+    def learn(self, loss: Tensor, learning_rate: float, clip_norm: float) -> None:
+        """One step against the loss's gradient."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.module.parameters(), clip_norm)
+        self.optimizer.step()
+        self.average.update_parameters(self.module)
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """The moving average's tensors, by the network's own names."""
+        return dict(self.average.module.state_dict())
+
+
+def new_state(plan: TrainingPlan, device: torch.device) -> TrainingState:
+    """A network with random weights from the plan's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        module = ConvNeXt.from_config(replace(plan.config, drop_path_rate=plan.drop_path_rate)).to(device)
+    if device.type == "cuda":
+        # On the CPU this is no faster: between the permutes of a block everything is channels-last anyway.
+        module = module.to(memory_format=torch.channels_last)
+
+    def multi_average(averaged: Any, current: Any, count: Any) -> None:
+        # A fixed decay would keep the random start in the average for thousands of steps.
+        decay = min(plan.ema_decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            mean.lerp_(value, 1 - decay)
+
+    decayed = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=plan.learning_rate,
+        fused=True,
+    )
+    return TrainingState(module, AveragedModel(module, multi_avg_fn=multi_average), optimizer)
+
+
+def learning_rate(plan: TrainingPlan, epoch: float) -> float:
+    """At a point of the run, in epochs from its start: a linear rise, then a cosine."""
+    if epoch < plan.warmup_epochs:
+        return plan.learning_rate * epoch / plan.warmup_epochs
+    progress = (epoch - plan.warmup_epochs) / max(plan.epochs - plan.warmup_epochs, 1e-9)
+    cosine = (1 + math.cos(math.pi * min(progress, 1))) / 2
+    return plan.learning_rate * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine)
+
+
+def start_from(module: ConvNeXt, labels: tuple[str, ...], path: Path) -> None:
+    """Copy a trained model's weights; of its head only the classes that both have.
+
+    Raises
+    ------
+    StudioError
+        Where the file is not one of ours, or of another architecture.
+    """
+    source = read_studio_file(path)
+    if _body(source.config) != _body(module.config):
+        raise StudioError(
+            f"{path.name} holds another architecture than the one to be trained.",
+            f"It has depths {source.config.depths}, dims {source.config.dims}.",
+        )
+    weights = {name: tensor for name, tensor in source.state_dict.items() if not name.startswith("head.")}
+    module.load_state_dict(weights, strict=False)
+    _copy_head(module.head, labels, source)
+
+
+def _copy_head(head: nn.Linear, labels: tuple[str, ...], source: StudioFile) -> None:
+    with torch.no_grad():
+        for row, label in enumerate(labels):
+            if label in source.labels:
+                index = source.labels.index(label)
+                head.weight[row] = source.state_dict["head.weight"][index]
+                head.bias[row] = source.state_dict["head.bias"][index]
+
+
+def _body(config: ConvNeXtConfig) -> ConvNeXtConfig:
+    """The config without what may differ between a model and its further training."""
+    return replace(config, num_classes=1, drop_path_rate=0.0, layer_scale_init_value=1.0, head_init_scale=1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A run on disk: what it is, and its state after an epoch.
+
+    Attributes
+    ----------
+    plan
+        As it was begun.
+    labels
+        The classes, in order.
+    pictures
+        How many it was begun with, held-out ones included.
+    tensors
+        States of the network, its average and the optimiser.
+    epoch
+        Epochs done.
+    """
+
+    plan: TrainingPlan
+    labels: tuple[str, ...]
+    pictures: int
+    tensors: dict[str, Any]
+    epoch: int
+
+    def restore(self, state: TrainingState) -> None:
+        """Put a state to where it was."""
+        state.module.load_state_dict(self.tensors["module"])
+        state.average.load_state_dict(self.tensors["average"])
+        state.optimizer.load_state_dict(self.tensors["optimizer"])
+        state.epoch = self.epoch
+
+
+def write_checkpoint(
+    path: Path, plan: TrainingPlan, labels: tuple[str, ...], pictures: int, state: TrainingState
+) -> None:
+    """Write the run's state; `path` never holds half of one."""
+    values = {
+        "plan": plan.to_dict(),
+        "labels": list(labels),
+        "pictures": pictures,
+        "epoch": state.epoch,
+        "tensors": {
+            "module": state.module.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+        },
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        torch.save(values, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise StudioError(f"{path} cannot be written ({error}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what `write_checkpoint` wrote; a StudioError where there is none, or it is damaged."""
+    if not path.is_file():
+        raise StudioError(f"There is no {path.name} to resume from.", "Start the training without --resume.")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(
+            plan=TrainingPlan.from_dict(values["plan"]),
+            labels=tuple(values["labels"]),
+            pictures=values["pictures"],
+            tensors=values["tensors"],
+            epoch=values["epoch"],
+        )
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError, EOFError) as error:
+        raise StudioError(f"{path.name} is not a checkpoint of a training, or is damaged.") from error

@@ -1,0 +1,291 @@
+"""The training loop: pictures and a plan in, a weights file out."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from convnext_studio.engine.devices import resolve_device
+from convnext_studio.errors import StudioError
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, soft_targets
+from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout
+from convnext_studio.training.plan import TrainingPlan
+from convnext_studio.training.state import (
+    Checkpoint,
+    TrainingState,
+    learning_rate,
+    new_state,
+    read_checkpoint,
+    start_from,
+    write_checkpoint,
+)
+
+# A crop of a picture this much larger than the result is sampled without visible aliasing.
+OVERSAMPLING = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """So many of the pictures are decoded."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """These pictures could not be read and are left out."""
+
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """So many steps of the current epoch are done."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """An epoch is done.
+
+    Attributes
+    ----------
+    epoch, epochs
+        Which, counted from 1, and of how many.
+    size_px
+        Side of the training crops.
+    loss
+        Mean over the epoch.
+    pictures_per_s
+        Speed.
+    accuracy, average_accuracy
+        On the held-out pictures, of the network and of its moving average; None where nothing is held out.
+    """
+
+    epoch: int
+    epochs: int
+    size_px: int
+    loss: float
+    pictures_per_s: float
+    accuracy: float | None
+    average_accuracy: float | None
+
+
+Event = Decoding | Skipped | StepDone | EpochDone
+Report = Callable[[Event], None]
+
+
+def train(
+    folder: Path,
+    out: Path,
+    plan: TrainingPlan | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    init: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    report: Report = lambda _event: None,
+) -> StudioFile:
+    """Train a ConvNeXt on a folder of pictures, and write its moving average's weights after every epoch.
+
+    Beside `out` lies `out`.checkpoint with the whole state, until the training is complete. On the CPU, with
+    the same number of threads, an interrupted and resumed training gives the same weights as one in one piece.
+
+    Parameters
+    ----------
+    folder
+        One folder of pictures a class.
+    out
+        The weights file to write.
+    plan
+        How to train; a resumed training keeps the plan it was begun with.
+    classes
+        Train on these only.
+    init
+        Start from this weights file instead of random weights.
+    resume
+        Go on from `out`.checkpoint.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    report
+        Told how it goes.
+
+    Returns
+    -------
+    StudioFile
+        What was written to `out`.
+
+    Raises
+    ------
+    StudioError
+        Where the folder, the plan or the checkpoint cannot be used.
+    """
+    checkpoint_path = out.with_name(out.name + ".checkpoint")
+    checkpoint = read_checkpoint(checkpoint_path) if resume else None
+    plan = checkpoint.plan if checkpoint else plan or TrainingPlan()
+    listing = list_pictures(folder, classes)
+    if len(listing.classes) < 2:
+        raise StudioError(f"{folder} has one class only, {listing.classes[0]}.", "There must be at least two.")
+    pictures, unreadable = decode_pictures(listing, plan.cache_px, lambda *done: report(Decoding(*done)))
+    if unreadable:
+        report(Skipped(unreadable))
+    _check_every_class(pictures, listing.classes)
+    plan = replace(plan, config=replace(plan.config, num_classes=len(listing.classes)))
+    labels = tuple(name.replace("_", " ") for name in listing.classes)
+    state = new_state(plan, resolve_device(device))
+    if checkpoint:
+        _check_same_run(checkpoint, labels, len(pictures))
+        checkpoint.restore(state)
+    elif init:
+        start_from(state.module, labels, init)
+    file = _described(plan, labels, state, len(pictures))
+    for _ in run_epochs(plan, pictures, state, report):
+        file = _described(plan, labels, state, len(pictures))
+        write_studio_file(out, file)
+        write_checkpoint(checkpoint_path, plan, labels, len(pictures), state)
+    checkpoint_path.unlink(missing_ok=True)
+    return file
+
+
+def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, report: Report) -> Iterator[int]:
+    """Train the state's remaining epochs; yields each one's number from 1 once it is done."""
+    learn, held = split_holdout(pictures.targets, plan.holdout, plan.seed)
+    held_out = pictures.take(held).resized(plan.input_px)
+    cached, cached_px = pictures, 0
+    while state.epoch < plan.epochs:
+        size_px = plan.size_px(state.epoch)
+        if size_px != cached_px:
+            cached, cached_px = pictures.resized(round(OVERSAMPLING * size_px)), size_px
+        started = time.perf_counter()
+        loss = _run_epoch(plan, cached, learn, size_px, state, report)
+        speed = len(learn) / (time.perf_counter() - started)
+        state.epoch += 1
+        accuracies = [
+            _accuracy(module, held_out, plan.input_px) if len(held) else None
+            for module in (state.module, state.average.module)
+        ]
+        report(EpochDone(state.epoch, plan.epochs, size_px, loss, speed, accuracies[0], accuracies[1]))
+        yield state.epoch
+
+
+def _run_epoch(
+    plan: TrainingPlan, pictures: Pictures, learn: Tensor, size_px: int, state: TrainingState, report: Report
+) -> float:
+    """One pass over the pictures to learn from; the mean loss."""
+    device = next(state.module.parameters()).device
+    generator = Generator().manual_seed(plan.seed * 1_000_003 + state.epoch)
+    order = learn[torch.randperm(len(learn), generator=generator)]
+    steps = max(1, len(order) // plan.batch_size)
+    total = torch.zeros((), device=device)
+    state.module.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed * 1_000_003 + state.epoch)  # Of stochastic depth.
+        for step in range(steps):
+            batch = pictures.take(order[step * plan.batch_size : (step + 1) * plan.batch_size])
+            inputs, targets = _prepare(plan, batch, size_px, device, generator)
+            with autocast(device):
+                logits = state.module(inputs)
+            loss = functional.cross_entropy(logits.float(), targets)
+            rate = learning_rate(plan, state.epoch + (step + 1) / steps)
+            state.learn(loss, rate, plan.clip_norm)
+            total += loss.detach()
+            if step % 10 == 9:
+                report(StepDone(state.epoch + 1, plan.epochs, step + 1, steps, float(total) / (step + 1)))
+    mean = float(total) / steps
+    if mean != mean:
+        raise StudioError("The training diverged: the loss is not a number.", "Try a smaller learning rate.")
+    return mean
+
+
+def _prepare(
+    plan: TrainingPlan, batch: Pictures, size_px: int, device: torch.device, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """A batch as normalised inputs and soft targets on the device."""
+    batch = Pictures(batch.pixels.to(device), batch.log_aspects, batch.targets.to(device))
+    inputs = _normalise(augment(batch, size_px, plan.crop_area_min, plan.colour_jitter, generator))
+    targets = soft_targets(batch.targets, plan.config.num_classes, plan.label_smoothing)
+    kinds = [
+        (mix, alpha) for mix, alpha in ((mixup, plan.mixup_alpha), (cutmix, plan.cutmix_alpha)) if alpha > 0
+    ]
+    draw, which = torch.rand(2, generator=generator).tolist()
+    if kinds and draw < plan.mix_probability:
+        mix, alpha = kinds[int(which * len(kinds))]
+        inputs, targets = mix(inputs, targets, alpha, generator)
+    return inputs, targets
+
+
+def _accuracy(module: torch.nn.Module, pictures: Pictures, size_px: int) -> float:
+    """Part of the pictures, centre-cropped, whose most probable class is right."""
+    device = next(module.parameters()).device
+    aspects = pictures.log_aspects.exp()
+    width, height = (1 / aspects).clamp(max=1), aspects.clamp(max=1)
+    boxes = torch.stack([(1 - width) / 2, (1 - height) / 2, width, height], 1)
+    right = 0
+    module.eval()
+    with torch.inference_mode(), autocast(device):
+        for start in range(0, len(pictures), 256):
+            part = slice(start, start + 256)
+            pixels, flip = pictures.pixels[part].to(device), torch.zeros(len(boxes[part]), dtype=torch.bool)
+            logits = module(_normalise(sample_boxes(pixels, boxes[part], flip, size_px)))
+            right += int((logits.argmax(1).cpu() == pictures.targets[part]).sum())
+    return right / len(pictures)
+
+
+def _normalise(batch: Tensor) -> Tensor:
+    mean = torch.tensor(IMAGENET_MEAN, device=batch.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=batch.device).view(1, 3, 1, 1)
+    memory_format = torch.channels_last if batch.is_cuda else torch.contiguous_format
+    return ((batch - mean) / std).contiguous(memory_format=memory_format)
+
+
+def _described(plan: TrainingPlan, labels: tuple[str, ...], state: TrainingState, pictures: int) -> StudioFile:
+    return StudioFile(
+        config=plan.config,
+        labels=labels,
+        preprocessing=Preprocessing(input_px=plan.input_px, crop_fraction=1.0, interpolation="bilinear"),
+        title=f"ConvNeXt, {len(labels)} classes",
+        provenance={
+            "trained on": f"{pictures} pictures",
+            "epochs": f"{state.epoch} of {plan.epochs}",
+            "plan": ", ".join(f"{name} {value}" for name, value in plan.to_dict().items() if name != "config"),
+        },
+        state_dict=state.averaged_weights(),
+    )
+
+
+def _check_every_class(pictures: Pictures, classes: tuple[str, ...]) -> None:
+    counts = torch.bincount(pictures.targets, minlength=len(classes))
+    empty = [name for name, count in zip(classes, counts.tolist(), strict=True) if count == 0]
+    if empty:
+        raise StudioError(f"No picture of the class {', '.join(empty)} can be read.")
+
+
+def _check_same_run(checkpoint: Checkpoint, labels: tuple[str, ...], pictures: int) -> None:
+    if checkpoint.labels != labels or checkpoint.pictures != pictures:
+        raise StudioError(
+            f"The checkpoint is of a training on {checkpoint.pictures} pictures of {len(checkpoint.labels)} "
+            f"classes; here are {pictures} of {len(labels)}.",
+            "Resume with the same folder and classes.",
+        )
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 where the hardware computes in it; else nothing, because emulated it is slower than float32."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return torch.autocast(device.type, torch.bfloat16) if native else nullcontext()
