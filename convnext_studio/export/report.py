@@ -27,7 +27,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem 1rem .3rem 0; bor
 th { font-weight: 600; color: #5c636c; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 figure { margin: 1.2rem 0 2rem; break-inside: avoid; }
-figure img { display: block; max-width: 100%; max-height: 92vh; border: 1px solid #e8ebee; }
+figure img { display: block; width: auto; height: auto; max-width: 100%; max-height: 92vh;
+  border: 1px solid #e8ebee; }
 figcaption { color: #5c636c; font-size: .9rem; margin-top: .4rem; }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; } h2 { break-after: avoid; }
   figure img { max-height: 22cm; } }
