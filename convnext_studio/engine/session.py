@@ -43,6 +43,7 @@ from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel, load
 from convnext_studio.model.nodes import STAGES
+from convnext_studio.stopping import Stopped
 
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
@@ -92,7 +93,7 @@ class Session:
         """
         match request:
             case LoadModel():
-                return (yield from self._load_model(request))
+                return (yield from self._load_model(request, should_stop))
             case OpenImage():
                 return self._open_image(request)
             case CloseImage():
@@ -120,7 +121,7 @@ class Session:
 
     # ------------------------------------------------------------------------------------------- the model
 
-    def _load_model(self, request: LoadModel) -> Work:
+    def _load_model(self, request: LoadModel, should_stop: ShouldStop) -> Work:
         device = resolve_device(request.device)
         if request.precision == "bfloat16" and device.type != "cuda":
             raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
@@ -133,6 +134,8 @@ class Session:
             stage_pass(
                 model, torch.zeros(1, model.config.in_chans, side, side, device=device), 0, request.precision
             )
+        if should_stop():
+            raise Stopped
         self._model, self._precision = model, request.precision
         self._model_number += 1
         self._results.clear()
@@ -297,7 +300,13 @@ class Session:
         if result is not None:
             return result
         inputs = self._field_inputs(model, images, request, input_px)
-        for average in running_average(model, inputs, request.node, should_stop):
+        number = self._model_number
+
+        def is_pointless() -> bool:
+            # While this average stood aside, another model may have been loaded.
+            return should_stop() or number != self._model_number
+
+        for average in running_average(model, inputs, request.node, is_pointless):
             result = _field_result(model, request, average, len(images))
             done = average.used + len(average.skipped)
             if done < request.count:

@@ -245,6 +245,25 @@ def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_pa
     assert model.parameters > 0
 
 
+def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> None:
+    work = opened.answer(ReceptiveField(node="stage2", count=3))
+    next(work)
+    opened.run(LoadModel(source="test", device="cpu"))
+    with pytest.raises(Stopped):
+        next(work)
+
+
+def test_a_cancelled_load_keeps_the_model(
+    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "load", lambda *_, **__: small_model(num_classes=3))
+    with pytest.raises(Stopped):
+        list(opened.answer(LoadModel(source="other", device="cpu"), lambda: True))
+    prediction = opened.run(Predict(image=open_cat(opened).key))
+    assert isinstance(prediction, messages.Prediction)
+    assert prediction.logits.shape == (model.config.num_classes,)
+
+
 def test_work_can_be_stopped(opened: Session) -> None:
     image = open_cat(opened)
     for question in (
