@@ -56,6 +56,7 @@ class SilentClient(EngineClient):
 
     def cancel(self, identifier: int) -> None:
         self.cancelled.append(identifier)
+        self.tell(Cancelled(id=identifier))
 
 
 class Desk:
