@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 from convnext_studio import __version__
 from convnext_studio.errors import StudioError
 from convnext_studio.model.presets import default_model
+from convnext_studio.training.arguments import evaluate_parser, train_parser
 
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
@@ -16,6 +17,8 @@ EXIT_CANNOT_START = 2
 _EPILOG = """\
 commands, each with a --help of its own:
   export      write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window
+  train       train a network on a folder of pictures
+  evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
   doctor      tell what this machine has and lacks for ConvNeXt Studio
 
@@ -148,6 +151,8 @@ def _size(text: str) -> tuple[int, int]:
 
 _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "export": (_export_parser, "convnext_studio.headless:export"),
+    "train": (train_parser, "convnext_studio.training.commands:train"),
+    "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),
     "doctor": (_doctor_parser, "convnext_studio.doctor:run"),
 }
