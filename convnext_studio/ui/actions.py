@@ -82,7 +82,7 @@ _FILE = (
     ActionSpec(
         "screenshot",
         "File",
-        "Save s&creenshot…",
+        "Sa&ve screenshot…",
         "Save a picture of the window",
         Commands.save_screenshot,
         "Ctrl+Shift+S",

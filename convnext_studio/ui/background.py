@@ -20,6 +20,7 @@ class Background(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._threads: list[Thread] = []
+        self._is_closed = False
         self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -48,9 +49,11 @@ class Background(QObject):
         self._threads[-1].start()
 
     def close(self) -> None:
-        """Wait for what is running, so that no file stays half written."""
+        """Wait for what is running, so that no file stays half written; nothing is told any more."""
+        self._is_closed = True
         for thread in self._threads:
             thread.join()
 
     def _tell(self, outcome: Callable[[], None]) -> None:
-        outcome()
+        if not self._is_closed:
+            outcome()

@@ -1,16 +1,17 @@
-"""What follows when a person opens, drops, pastes or chooses: questions to the engine, answers into the state."""
+"""What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QObject, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
+from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.engine.messages import (
     Attribute,
     Attribution,
+    Cancelled,
     CloseImage,
     Done,
     EngineLost,
@@ -75,13 +76,15 @@ class Controller(QObject):
         self._settings = settings
         self._offline = offline
         self._pasted = 0
+        self._predict_id = 0
+        self._model_id = 0
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.exporter.noticed.connect(self.noticed)
-        state.model_loaded.connect(self._predict)
-        state.picture_selected.connect(self._predict)
+        state.model_loaded.connect(lambda _model: self.predict())
+        state.picture_selected.connect(lambda _picture: self.predict())
         state.target_selected.connect(self._explain)
         bridge.engine_lost.connect(self._engine_lost)
         bridge.engine_ready.connect(self._engine_ready)
@@ -102,7 +105,7 @@ class Controller(QObject):
         )
         self._asked_model = request
         self.model_asked.emit(request)
-        self._bridge.ask(
+        self._model_id = self._bridge.ask(
             request, partial(self._model_loaded, request), on_failure=partial(self._model_failed, request)
         )
 
@@ -124,9 +127,13 @@ class Controller(QObject):
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
         if request is self._asked_model:
-            self._asked_model = self._loaded_model
-            self.model_refused.emit()
+            self._keep_model()
         self._refuse(MODEL, failed)
+
+    def _keep_model(self) -> None:
+        """The model asked for will not come: the one that is open stays."""
+        self._asked_model = self._loaded_model
+        self.model_refused.emit()
 
     # ----------------------------------------------------------------------------------------- the pictures
 
@@ -211,11 +218,12 @@ class Controller(QObject):
 
     # ------------------------------------------------------------------------------ predicting and explaining
 
-    def _predict(self, _changed: object) -> None:
+    def predict(self) -> None:
+        """Run the current model on the current picture, where there are both."""
         model, picture = self._state.model, self._state.picture
         if model is None or picture is None:
             return
-        self._bridge.ask(
+        self._predict_id = self._bridge.ask(
             Predict(panel="predict", image=picture.key, target=self._state.target),
             partial(self._if_current, model, picture, self._predicted),
             on_failure=lambda failed: self._if_current(model, picture, self._not_predicted, failed),
@@ -277,10 +285,16 @@ class Controller(QObject):
             message = "The engine stopped and was started again, with the same model and pictures."
             self.noticed.emit(Notice(ENGINE, message, good=True))
 
-    def _engine_answered(self, finished: tuple[Request, object]) -> None:
+    def _engine_answered(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         request, answer = finished
         if isinstance(answer, Done) and isinstance(request, Predict):
             self.succeeded.emit(ENGINE)
+        elif isinstance(answer, Cancelled):
+            # What was only replaced by a newer request has another id.
+            if answer.id == self._predict_id and self._state.prediction is None:
+                self._state.fail_prediction("The prediction was stopped.")
+            elif answer.id == self._model_id:
+                self._keep_model()
 
     # ---------------------------------------------------------------------------------------------- telling
 
@@ -299,7 +313,8 @@ def encode_png(pixels: QImage) -> bytes:
     """A picture as the bytes of a PNG file; StudioError where that cannot be done."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    # Hardly compressed: the bytes only go to the engine, next door.
-    if not pixels.save(buffer, b"PNG", 90):
+    writer = QImageWriter(buffer, QByteArray(b"PNG"))
+    writer.setQuality(90)  # Hardly compressed: the bytes only go to the engine, next door.
+    if not writer.write(pixels):
         raise StudioError("The picture on the clipboard cannot be read.")
     return bytes(buffer.data().data())

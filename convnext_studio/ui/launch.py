@@ -5,6 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
@@ -27,6 +28,7 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     # Python's own handler would wait for the event loop to end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = SettingsFile()
+    qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     application.setApplicationName(PROGRAM)
     application.setStyle("Fusion")
@@ -50,6 +52,12 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     if options.screenshot is not None:
         _end_with_screenshot(window, bridge, Path(options.screenshot))
     return application.exec()
+
+
+def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
+    """Pass on what Qt says, but for one sentence that means nothing and comes with every offscreen window."""
+    if message != "This plugin does not support propagateSizeHints()":
+        sys.stderr.write(f"{message}\n")
 
 
 def _use_spare_font(application: QApplication) -> None:

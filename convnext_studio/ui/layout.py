@@ -11,7 +11,7 @@ VERSION = 1
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
-    (0.18, (("model", 0.30), ("pictures", 0.28), ("predictions", 0.42))),
+    (0.18, (("model", 0.36), ("pictures", 0.20), ("predictions", 0.44))),
     (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
@@ -49,6 +49,7 @@ class DockLayout(QObject):
             toggle.setStatusTip(toggle.toolTip())
             self.docks[name] = dock
         self._place()
+        self._first = window.saveState(VERSION)
 
     @property
     def visible_panels(self) -> list[DockPanel]:
@@ -57,10 +58,7 @@ class DockLayout(QObject):
 
     def reset(self) -> None:
         """Put every panel where it was at first."""
-        for dock in self.docks.values():
-            dock.setFloating(False)
-            self._window.removeDockWidget(dock)
-        self._place()
+        self._window.restoreState(self._first, VERSION)
         for dock in self.docks.values():
             dock.show()
         self.share_out()

@@ -35,7 +35,7 @@ class Notice:
 
 
 class MessageBar(QFrame):
-    """Shows the latest notice; hidden while there is none. Closed by its button or by a success."""
+    """Holds the latest notice until its button or a success ends it. The window shows and hides the bar."""
 
     shown = Signal(bool)  # Whether there is something to read.
 
@@ -57,7 +57,6 @@ class MessageBar(QFrame):
         layout.setContentsMargins(10, 3, 6, 3)
         layout.addWidget(self._label, 1)
         layout.addWidget(close)
-        self.hide()
 
     @property
     def text(self) -> str:
@@ -86,5 +85,4 @@ class MessageBar(QFrame):
             self.setToolTip("\n".join(latest.details))
             self.setProperty("good", latest.good)
             self.style().polish(self)
-        self.setVisible(latest is not None)
         self.shown.emit(latest is not None)

@@ -104,11 +104,16 @@ class StatusBar(QStatusBar):
         if isinstance(answer, Done) and type(request) in TIMED:
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
-            latest = list(self._seconds.items())[-2:]
-            self.timings.setText(" · ".join(f"{TIMED[kind]} {spoken(seconds)}" for kind, seconds in latest))
+            self._show_timings()
         if not self._bridge.pending:
             self._announce.stop()
             self._show_busy()
+
+    def _show_timings(self) -> None:
+        """The network's own time, which people compare, and that of the latest other answer."""
+        others = [kind for kind in self._seconds if kind is not Predict]
+        shown = ([Predict] if Predict in self._seconds else []) + others[-1:]
+        self.timings.setText(" · ".join(f"{TIMED[kind]} {spoken(self._seconds[kind])}" for kind in shown))
 
     def _set_engine_ready(self, is_ready: bool) -> None:
         self._engine_is_ready = is_ready
@@ -125,7 +130,9 @@ class StatusBar(QStatusBar):
 
 
 def spoken(seconds: float) -> str:
-    """A duration for people: "84 ms", "2.4 s"."""
+    """A duration for people: "< 1 ms", "84 ms", "2.4 s"."""
+    if seconds < 0.001:
+        return "< 1 ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
 
 

@@ -141,8 +141,10 @@ QMainWindow::separator {{ background: {theme.background}; width: 5px; height: 5p
 QMainWindow::separator:hover {{ background: {theme.accent}; }}
 QDockWidget {{ color: {theme.muted}; font-weight: 600; }}
 QDockWidget::title {{ background: {theme.background}; padding: 4px 6px; text-align: left; }}
-QDockWidget > QWidget {{ background: {theme.surface}; }}
-QStatusBar {{ color: {theme.muted}; }}
+QStatusBar {{ color: {theme.muted}; padding-right: 6px; }}
+QStatusBar QLabel {{ color: {theme.muted}; padding: 0 4px; }}
+QListView::item:selected {{ background: {theme.raised}; color: {theme.accent}; }}
+QToolBar {{ border: none; padding: 0; spacing: 0; }}
 QStatusBar::item {{ border: none; }}
 QLabel[muted="true"] {{ color: {theme.muted}; }}
 QLabel[heading="true"] {{ font-weight: 600; }}

@@ -54,6 +54,7 @@ class StudioWindow(QMainWindow):
         self._settings = settings
         self._shares_out_at_first = True
         self.setDockNestingEnabled(True)
+        self.setAnimated(False)  # A layout that is restored has its sizes at once.
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # Qt's would hide the strip for good.
 
         self.strip = NetworkStrip(state, bridge)
@@ -121,6 +122,7 @@ class StudioWindow(QMainWindow):
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
         self.pictures_panel.close_asked.connect(controller.close_picture)
+        self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         # Not methods of their own: what changed does not matter, only that it did.
         changed: list[Callable[[], None]] = [self._show_title, self._sync_actions]

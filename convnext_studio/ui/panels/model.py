@@ -1,7 +1,7 @@
 """What network is open, and the choice of another."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS
@@ -9,7 +9,6 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-RANDOM_WEIGHTS = "Random weights: nothing was learnt, and what it predicts means nothing."
 
 
 class ModelPanel(QWidget):
@@ -25,13 +24,15 @@ class ModelPanel(QWidget):
         self._failed = False
         self._source = _source_choice()
         self._source.activated.connect(self._choose)
+        self._source.lineEdit().returnPressed.connect(self._choose_typed)
         self._device = QComboBox()
         self._device.addItems(DEVICES)
         self._device.setAccessibleName("Device")
         self._device.setToolTip("Where the network runs; auto takes CUDA, then MPS, then the CPU")
         self._device.activated.connect(lambda index: self.device_chosen.emit(DEVICES[index]))
         self._title = _text("heading")
-        self._random = _text("badge", RANDOM_WEIGHTS)
+        self._random = _text("badge", "random weights")
+        self._random.setWordWrap(False)
         self._notes = _text("muted")
         self._facts = {name: _text() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
         self._show(None)
@@ -65,6 +66,11 @@ class ModelPanel(QWidget):
             if self._source.findText(source) < 0:
                 self._source.addItem(source)
 
+    def _choose_typed(self) -> None:
+        # What stands in the list is reported by the list.
+        if self._source.findText(self._source.currentText()) < 0:
+            self._choose()
+
     def _choose(self) -> None:
         source = self._source.currentText().strip()
         if source:
@@ -92,26 +98,40 @@ class ModelPanel(QWidget):
     def _lay_out(self) -> None:
         facts = QFormLayout()
         facts.setContentsMargins(0, 0, 0, 0)
-        facts.setVerticalSpacing(2)
+        facts.setHorizontalSpacing(8)
+        facts.setVerticalSpacing(1)
         facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         for name, value in self._facts.items():
             label = _text("muted")
             label.setText(name)
-            label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+            label.setWordWrap(False)
             value.setAccessibleName(name)
             facts.addRow(label, value)
         choice = QHBoxLayout()
+        choice.setSpacing(4)
         choice.addWidget(self._source, 1)
         choice.addWidget(self._device)
+        content = QWidget()
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(0, 0, 4, 0)
+        inner.setSpacing(4)
+        inner.addWidget(self._title)
+        inner.addWidget(self._random, alignment=Qt.AlignmentFlag.AlignLeft)
+        inner.addLayout(facts)
+        inner.addWidget(self._notes)
+        inner.addStretch(1)
+        # Notes may be long: they scroll, and never push the panels below out of the window.
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setAccessibleName("Facts about the model")
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setContentsMargins(6, 4, 2, 4)
         layout.setSpacing(5)
         layout.addLayout(choice)
-        layout.addWidget(self._title)
-        layout.addWidget(self._random)
-        layout.addLayout(facts)
-        layout.addWidget(self._notes)
-        layout.addStretch(1)
+        layout.addWidget(scroll, 1)
 
 
 def _source_choice() -> QComboBox:

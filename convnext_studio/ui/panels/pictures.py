@@ -1,7 +1,7 @@
 """The strip of opened pictures."""
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
+from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QLabel, QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
@@ -9,7 +9,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.state import AppState
 
-THUMBNAIL_PX = 64
+THUMBNAIL_PX = 56
 EMPTY = "No picture is open. Drop one anywhere on the window, paste one, or open a sample from the File menu."
 
 
@@ -77,7 +77,7 @@ class _ThumbnailList(QListWidget):
         self.setWrapping(True)
         self.setUniformItemSizes(True)
         self.setIconSize(QSize(THUMBNAIL_PX, THUMBNAIL_PX))
-        self.setSpacing(3)
+        self.setSpacing(2)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -93,11 +93,23 @@ class _ThumbnailList(QListWidget):
 
 
 def _item(picture: ImageInfo) -> QListWidgetItem:
-    item = QListWidgetItem(QIcon(QPixmap.fromImage(to_qimage(picture.thumbnail))), picture.name)
+    item = QListWidgetItem(QIcon(_thumbnail(picture)), picture.name)
     item.setData(Qt.ItemDataRole.UserRole, picture.key)
-    item.setSizeHint(QSize(THUMBNAIL_PX + 8, THUMBNAIL_PX + 22))
+    item.setSizeHint(QSize(THUMBNAIL_PX + 12, THUMBNAIL_PX + 20))
     width, height = picture.size
     facts = (picture.path or picture.name, f"{width} × {height} px", *picture.notes)
     item.setToolTip("\n".join(facts))
     item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(facts))
     return item
+
+
+def _thumbnail(picture: ImageInfo) -> QPixmap:
+    """The thumbnail in the middle of a square, so that the names below stand in line."""
+    image = to_qimage(picture.thumbnail)
+    side = max(image.width(), image.height())
+    square = QPixmap(side, side)
+    square.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(square)
+    painter.drawImage((side - image.width()) // 2, (side - image.height()) // 2, image)
+    painter.end()
+    return square

@@ -1,6 +1,6 @@
 """What the network takes the picture for, and which class is to be explained."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, QStringListModel, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, QStringListModel, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -29,6 +29,7 @@ class PredictionsPanel(Panel):
     """The five likeliest classes as bars, and a search over all classes. A click explains that class."""
 
     title = "Predictions"
+    again_asked = Signal()
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -76,6 +77,10 @@ class PredictionsPanel(Panel):
         state = self.state
         return state.prediction is not None or bool(state.prediction_failure)
 
+    def ask_again(self) -> None:
+        """Try once more to predict."""
+        self.again_asked.emit()
+
     def _body(self) -> QWidget:
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -100,7 +105,7 @@ class PredictionsPanel(Panel):
     def _show(self, _changed: ImageInfo | Prediction | str | int | None) -> None:
         model, prediction = self.state.model, self.state.prediction
         if model is None or prediction is None:
-            self.show_notice(self._why_empty())
+            self.show_notice(self._why_empty(), can_retry=bool(self.state.prediction_failure))
             return
         self.show_body()
         self.set_caption(MEANINGLESS if model.random_weights else "")
@@ -160,7 +165,8 @@ class PredictionRow(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMaximumHeight(2 * self.fontMetrics().height() + 6)
         self.setAccessibleName("Predicted class")
 
     @property
@@ -203,7 +209,7 @@ class PredictionRow(QAbstractButton):
         painter.setPen(QColor(colours.accent if self.isChecked() else colours.text))
         painter.drawText(inner, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         painter.drawText(inner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.percentage)
-        bar = QRectF(inner.left(), self.height() - 6.0, inner.width(), 3.0)
+        bar = QRectF(inner.left(), inner.bottom() + 1.5, inner.width(), 3.0)
         painter.fillRect(bar, QColor(colours.border))
         bar.setWidth(bar.width() * self.probability)
         painter.fillRect(bar, QColor(colours.accent if self.isChecked() else colours.muted))

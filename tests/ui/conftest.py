@@ -1,0 +1,209 @@
+"""An engine that answers when the test says so, and what it could answer."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine.messages import (
+    Attribution,
+    Cancelled,
+    Done,
+    Failed,
+    ImageInfo,
+    Message,
+    ModelInfo,
+    Payload,
+    Predict,
+    Prediction,
+    Request,
+)
+from convnext_studio.geometry import CropGeometry
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import STAGES, node_table, total_macs, total_parameters
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
+
+Kind = TypeVar("Kind", bound=Request)
+INPUT_PX = 64
+CLASSES = 12
+
+
+def make_model(title: str = "Small", random_weights: bool = False, device: str = "cpu") -> ModelInfo:
+    """A model of four narrow stages, whose table is the real one."""
+    config = ConvNeXtConfig(num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10))
+    nodes = node_table(config, INPUT_PX)
+    return ModelInfo(
+        source="preset:small",
+        title=title,
+        random_weights=random_weights,
+        notes=("A note.",),
+        config=config,
+        nodes=nodes,
+        labels=(*(f"thing {index}" for index in range(CLASSES - 2)), "crane", "crane"),
+        parameters=total_parameters(nodes, config),
+        macs=total_macs(nodes, config),
+        input_px=INPUT_PX,
+        device=device,
+        device_name="A processor",
+        precision="float32",
+    )
+
+
+def make_image(key: str = "one", path: str = "/pictures/one.png") -> ImageInfo:
+    """A picture of noise, wider than high."""
+    pixels = np.random.default_rng(sum(key.encode())).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    return ImageInfo(
+        key=key,
+        name=Path(path).name or key,
+        path=path,
+        size=(90, 60),
+        notes=("Alpha was composited on white.",),
+        preview=pixels,
+        thumbnail=np.ascontiguousarray(pixels[::2, ::2]),
+    )
+
+
+def make_geometry() -> CropGeometry:
+    """Where the input lies in the picture of `make_image`."""
+    return Preprocessing(input_px=INPUT_PX).geometry((90, 60))
+
+
+def make_attribution(image: str, target: int) -> Attribution:
+    """Signed noise at every stage."""
+    rng = np.random.default_rng(target)
+    cams = {
+        node.name: rng.normal(size=node.shape[1:]).astype(np.float32)
+        for node in make_model().nodes
+        if node.name in STAGES
+    }
+    return Attribution(image=image, target=target, cams=cams, geometry=make_geometry())
+
+
+def make_prediction(image: str = "one", target: int | None = None, seed: int = 0) -> Prediction:
+    """Logits of noise with their softmax."""
+    logits = np.random.default_rng(seed).normal(size=CLASSES).astype(np.float32)
+    exponentials = np.exp(logits - logits.max())
+    top = int(np.argmax(logits))
+    attribution = make_attribution(image, top if target is None else target)
+    return Prediction(
+        image=image,
+        logits=logits,
+        probabilities=exponentials / exponentials.sum(),
+        stage_means={name: np.abs(cam) for name, cam in attribution.cams.items()},
+        attribution=attribution,
+        geometry=make_geometry(),
+    )
+
+
+class FakeEngine:
+    """Takes the client's place: keeps what is asked, until the test answers it."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.cancelled: list[int] = []
+        self.is_closed = False
+        self._open: set[int] = set()
+        self._listener: Callable[[Message], None] = lambda _: None
+
+    def listen(self, listener: Callable[[Message], None]) -> None:
+        self._listener = listener
+
+    def ask(self, request: Request) -> int:
+        identifier = len(self.asked) + 1
+        self.asked.append(replace(request, id=identifier))
+        self._open.add(identifier)
+        return identifier
+
+    def cancel(self, identifier: int) -> None:
+        self.cancelled.append(identifier)
+        if identifier in self._open:
+            self._open.discard(identifier)
+            self.send(Cancelled(id=identifier))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def open(self, kind: type[Kind]) -> list[Kind]:
+        """What was asked of one kind and is not answered yet, oldest first."""
+        return [request for request in self.asked if isinstance(request, kind) and request.id in self._open]
+
+    def answer(self, request: Request, payload: Payload, seconds: float = 0.084) -> None:
+        self._open.discard(request.id)
+        self.send(Done(id=request.id, payload=payload, seconds=seconds))
+
+    def refuse(self, request: Request, message: str, hint: str = "") -> None:
+        self._open.discard(request.id)
+        self.send(Failed(id=request.id, message=message, hint=hint))
+
+    def send(self, message: Message) -> None:
+        """Bring a message to the window, and let the window take notice."""
+        self._listener(message)
+        QApplication.processEvents()
+
+
+@pytest.fixture(autouse=True)
+def settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the person's own settings out of it."""
+    folder = tmp_path / "settings"
+    monkeypatch.setenv("CONVNEXT_STUDIO_CONFIG_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def state() -> AppState:
+    return AppState()
+
+
+@pytest.fixture
+def bridge(qapp: QApplication, engine: FakeEngine) -> Iterator[EngineBridge]:
+    yield EngineBridge(engine)
+    qapp.processEvents()  # Nothing that was sent last reaches the next test.
+
+
+@pytest.fixture
+def settings() -> SettingsFile:
+    return SettingsFile()
+
+
+@pytest.fixture
+def controller(state: AppState, bridge: EngineBridge, settings: SettingsFile) -> Iterator[Controller]:
+    controller = Controller(state, bridge, settings)
+    yield controller
+    controller.close()
+
+
+@pytest.fixture
+def window(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, controller: Controller, settings: SettingsFile
+) -> StudioWindow:
+    """The whole window, shown, with the fake engine behind it."""
+    window = StudioWindow(state, bridge, controller, settings)
+    qtbot.addWidget(window)
+    window.resize(1366, 768)
+    window.show()
+    qtbot.waitExposed(window)
+    return window
+
+
+@pytest.fixture
+def filled_window(window: StudioWindow, state: AppState, engine: FakeEngine) -> StudioWindow:
+    """The window with a model, a picture and its prediction."""
+    state.set_model(make_model())
+    state.add_picture(make_image())
+    engine.answer(engine.open(Predict)[-1], make_prediction())
+    return window

@@ -1,0 +1,385 @@
+"""Intents become requests, and only answers that are still wanted reach the state."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine.messages import (
+    Attribute,
+    CloseImage,
+    EngineLost,
+    EngineReady,
+    LoadModel,
+    OpenImage,
+    Predict,
+)
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller, encode_png
+from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from tests.ui.conftest import CLASSES, FakeEngine, make_attribution, make_image, make_model, make_prediction
+
+
+@pytest.fixture
+def notices(controller: Controller) -> list[Notice]:
+    collected: list[Notice] = []
+    controller.noticed.connect(collected.append)
+    return collected
+
+
+@pytest.fixture
+def ready(controller: Controller, state: AppState, engine: FakeEngine) -> Predict:
+    """A model and a picture are open; the prediction that was asked for."""
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    controller.open_paths(["/pictures/one.png"])
+    engine.answer(engine.open(OpenImage)[0], make_image())
+    [request] = engine.open(Predict)
+    assert (request.image, request.target, state.prediction) == ("one", None, None)
+    return request
+
+
+# ------------------------------------------------------------------------------------------------- pictures
+
+
+def test_several_pictures_keep_their_order_and_the_first_is_shown(
+    controller: Controller, state: AppState, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    paths = ["/pictures/b.png", "/pictures/a.png", "/pictures/c.png"]
+    controller.open_paths(paths)
+    requests = engine.open(OpenImage)
+    assert [request.path for request in requests] == paths
+    for request in requests:
+        engine.answer(request, make_image(request.path, request.path))
+    assert [picture.path for picture in state.pictures] == paths
+    assert state.picture is state.pictures[0]
+    assert settings.values.recent_pictures == tuple(reversed(paths))
+
+
+def test_the_first_that_can_be_opened_is_shown(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/bad.txt", "/good.png", "/other.png"])
+    bad, good, other = engine.open(OpenImage)
+    engine.refuse(bad, "/bad.txt is no picture.")
+    engine.answer(good, make_image("good"))
+    engine.answer(other, make_image("other"))
+    assert state.picture is not None
+    assert state.picture.key == "good"
+
+
+def test_opening_an_open_picture_again_shows_it(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    for key in ("one", "two", "one"):
+        controller.open_paths([f"/pictures/{key}.png"])
+        engine.answer(engine.open(OpenImage)[0], make_image(key))
+    assert [picture.key for picture in state.pictures] == ["one", "two"]
+    assert state.picture is state.pictures[0]
+
+
+def test_failures_of_one_drop_collapse_and_the_picture_stays(
+    ready: Predict,  # noqa: ARG001
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    notices: list[Notice],
+) -> None:
+    before = state.picture
+    controller.open_paths(["/a.txt", "/folder", "/c.png"])
+    first, second, third = engine.open(OpenImage)
+    engine.refuse(first, "a.txt is not a picture.", "Drop a PNG.")
+    assert notices[-1].text == "a.txt is not a picture. Drop a PNG."
+    engine.refuse(second, "folder is a directory.")
+    engine.refuse(third, "c.png is cut off.")
+    assert state.picture is before
+    assert notices[-1].message == "3 files could not be opened: a.txt is not a picture."
+    assert notices[-1].details == ("a.txt is not a picture.", "folder is a directory.", "c.png is cut off.")
+
+
+def test_a_later_success_withdraws_the_failure_but_one_of_the_same_drop_does_not(
+    controller: Controller, engine: FakeEngine
+) -> None:
+    withdrawn: list[str] = []
+    controller.succeeded.connect(withdrawn.append)
+    controller.open_paths(["/a.txt", "/b.png"])
+    bad, good = engine.open(OpenImage)
+    engine.refuse(bad, "a.txt is not a picture.")
+    engine.answer(good, make_image())
+    assert withdrawn == []
+    controller.open_sample("cat")
+    [request] = engine.open(OpenImage)
+    assert request.path == "sample:cat"
+    engine.answer(request, make_image("cat", "sample:cat"))
+    assert withdrawn == ["pictures"]
+
+
+def test_samples_are_no_recent_files(
+    controller: Controller, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    controller.open_sample("cat")
+    engine.answer(engine.open(OpenImage)[0], make_image("cat", "sample:cat"))
+    assert settings.values.recent_pictures == ()
+
+
+def test_closing_a_picture_shows_its_neighbour_and_frees_the_engines(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    for request, key in zip(engine.open(OpenImage), ("one", "two"), strict=True):
+        engine.answer(request, make_image(key))
+    controller.close_picture()
+    assert [request.image for request in engine.open(CloseImage)] == ["one"]
+    assert state.picture is not None
+    assert state.picture.key == "two"
+    controller.close_picture()
+    controller.close_picture()
+    assert state.picture is None
+    assert len(engine.open(CloseImage)) == 2
+
+
+def test_a_weights_file_is_opened_as_a_model(controller: Controller, engine: FakeEngine) -> None:
+    controller.open_model("preset:small", device="cpu")
+    controller.open_paths(["/models/mine.PTH"])
+    request = engine.open(LoadModel)[-1]
+    assert (request.source, request.device) == ("/models/mine.PTH", "cpu")
+    assert engine.open(OpenImage) == []
+
+
+# ------------------------------------------------------------------------------------------ drops and pastes
+
+
+def mime_of(*addresses: str) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl(address) for address in addresses])
+    return mime
+
+
+def test_dropped_files_are_opened_by_path(controller: Controller, engine: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "a b#ü.png"  # Not there: the window opens no file.
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    controller.open_mime(mime)
+    assert [request.path for request in engine.open(OpenImage)] == [str(path)]
+
+
+def test_remote_addresses_are_refused_with_a_sentence(
+    controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_mime(mime_of("https://example.org/cat.png", "file:///here.png"))
+    assert [request.path for request in engine.open(OpenImage)] == ["/here.png"]
+    assert "https://example.org/cat.png" in notices[-1].message
+
+
+def test_pasted_pixels_reach_the_engine_as_they_are(
+    controller: Controller, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    mime = QMimeData()
+    mime.setImageData(QImage(pixels.tobytes(), 7, 5, 21, QImage.Format.Format_RGB888).copy())
+    controller.open_mime(mime)
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    [request] = engine.open(OpenImage)
+    assert (request.path, request.name) == ("", "Pasted picture 1")
+    with Image.open(io.BytesIO(request.data)) as picture:
+        assert picture.format == "PNG"
+        assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
+
+
+def test_an_empty_clipboard_is_told(controller: Controller, notices: list[Notice]) -> None:
+    controller.open_mime(QMimeData())
+    assert "no picture on the clipboard" in notices[-1].message
+
+
+def test_an_empty_picture_cannot_be_encoded() -> None:
+    with pytest.raises(Exception, match="cannot be read"):
+        encode_png(QImage())
+
+
+# ------------------------------------------------------------------------------------------------- the model
+
+
+def test_a_failed_model_leaves_the_open_one(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_model("preset:small", "cpu")
+    model = make_model()
+    engine.answer(engine.open(LoadModel)[0], model)
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.change_model(source="timm:nonsense")
+    engine.refuse(engine.open(LoadModel)[0], "timm has no model 'nonsense'.")
+    assert refused == [True]
+    assert state.model is model
+    assert "nonsense" in notices[-1].message
+    controller.change_model(device="cuda")
+    [request] = engine.open(LoadModel)
+    assert (request.source, request.device) == ("preset:small", "cuda")
+
+
+def test_only_the_model_asked_for_last_is_taken(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_model("preset:small")
+    controller.open_model("preset:other")
+    first, second = engine.open(LoadModel)
+    other = make_model("Other")
+    engine.answer(second, other)
+    engine.answer(first, make_model("Small"))
+    assert state.model is other
+
+
+def test_cancelling_a_model_leaves_the_open_one(
+    controller: Controller, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.open_model("preset:small")
+    bridge.cancel_all()
+    engine.send(EngineReady())
+    assert refused == [True]
+
+
+def test_offline_is_passed_on(
+    state: AppState, bridge: EngineBridge, settings: SettingsFile, engine: FakeEngine
+) -> None:
+    Controller(state, bridge, settings, offline=True).open_model("timm:convnext_tiny")
+    assert engine.open(LoadModel)[0].offline
+
+
+# ------------------------------------------------------------------------------------ predicting, explaining
+
+
+def test_a_prediction_comes_with_its_attribution(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    assert state.prediction is prediction
+    assert state.attribution is prediction.attribution
+    assert engine.open(Attribute) == []
+
+
+def test_an_answer_about_another_picture_is_dropped(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/two.png"])
+    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    engine.answer(ready, make_prediction("one"))
+    assert state.prediction is None
+    current = make_prediction("two")
+    engine.answer(engine.open(Predict)[0], current)
+    assert state.prediction is current
+
+
+def test_an_answer_of_another_model_is_dropped(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    state.set_model(make_model("Other"))
+    engine.answer(ready, make_prediction("one"))
+    assert state.prediction is None
+    assert [request.image for request in engine.open(Predict)] == ["one"]
+
+
+def test_a_refusal_about_another_picture_is_dropped(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/two.png"])
+    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    engine.refuse(ready, "It is too small.")
+    assert notices == []
+    assert state.prediction_failure == ""
+
+
+def test_a_refused_prediction_is_told_and_tried_again(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    engine.refuse(ready, "The picture is too small.", "It needs 29 pixels.")
+    assert notices[-1].text == state.prediction_failure == "The picture is too small. It needs 29 pixels."
+    controller.predict()
+    engine.answer(engine.open(Predict)[0], make_prediction())
+    assert state.prediction_failure == ""
+
+
+def test_a_cancelled_prediction_is_not_awaited_for_ever(
+    ready: Predict,  # noqa: ARG001
+    bridge: EngineBridge,
+    state: AppState,
+    engine: FakeEngine,
+) -> None:
+    bridge.cancel_all()
+    engine.send(EngineReady())
+    assert "stopped" in state.prediction_failure
+
+
+def test_another_class_is_asked_for_and_shown(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    assert state.attribution is None
+    [request] = engine.open(Attribute)
+    assert (request.image, request.target) == ("one", target)
+    answer = make_attribution("one", target)
+    engine.answer(request, answer)
+    assert state.attribution is answer
+    state.set_target(None)
+    assert state.attribution is prediction.attribution
+
+
+def test_an_attribution_that_came_too_late_is_dropped(
+    ready: Predict, state: AppState, engine: FakeEngine
+) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    [request] = engine.open(Attribute)
+    state.set_target(None)
+    engine.answer(request, make_attribution("one", target))
+    assert state.attribution is prediction.attribution
+
+
+def test_the_target_chosen_stays_with_the_next_picture(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    engine.answer(ready, make_prediction())
+    state.set_target(5)
+    controller.open_paths(["/two.png"])
+    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    [request] = engine.open(Predict)
+    assert request.target == 5
+    prediction = make_prediction("two", target=5)
+    engine.answer(request, prediction)
+    assert state.attribution is prediction.attribution
+
+
+def test_a_class_chosen_while_predicting_is_explained(
+    ready: Predict, state: AppState, engine: FakeEngine
+) -> None:
+    prediction = make_prediction()
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    engine.answer(ready, prediction)
+    assert state.attribution is None
+    assert [request.target for request in engine.open(Attribute)] == [target]
+
+
+# ------------------------------------------------------------------------------------------------ the engine
+
+
+def test_a_lost_engine_is_told_until_it_works_again(
+    ready: Predict, controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    withdrawn: list[str] = []
+    controller.succeeded.connect(withdrawn.append)
+    engine.send(EngineLost(message="The engine was killed; a new one is being started."))
+    assert "killed" in notices[-1].message
+    engine.send(EngineReady(restarted=True))
+    assert notices[-1].good
+    assert notices[-1].topic == notices[-2].topic
+    engine.answer(ready, make_prediction())
+    assert notices[-1].topic in withdrawn

@@ -1,0 +1,196 @@
+"""The window as a whole: drops, messages, layout, closing, with a fake engine behind it."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine.messages import OpenImage, Predict, Request
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.layout import COLUMNS
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
+from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
+
+ANY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+def drop(target: QWidget, mime: QMimeData) -> bool:
+    """Drag and drop as Qt would bring it; whether the drag was accepted."""
+    with warnings.catch_warnings():
+        # Newer Qt has a constructor with QPointF instead, which older Qt lacks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, *ANY)
+    QApplication.sendEvent(target, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(target, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, *ANY))
+    return enter.isAccepted()
+
+
+def files(*paths: str) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(path) for path in paths])
+    return mime
+
+
+def test_files_are_dropped_on_the_window_and_on_floating_panels(
+    window: StudioWindow, engine: FakeEngine
+) -> None:
+    assert drop(window, files("/a.png", "/b.png"))
+    floating = window.dock_layout.docks["pictures"]
+    floating.setFloating(True)
+    assert drop(floating, files("/c.png"))
+    assert [request.path for request in engine.open(OpenImage)] == ["/a.png", "/b.png", "/c.png"]
+
+
+def test_text_is_not_accepted(window: StudioWindow) -> None:
+    mime = QMimeData()
+    mime.setText("hello")
+    assert not drop(window, mime)
+
+
+def test_a_bad_drop_is_read_in_the_window_and_changes_nothing(
+    filled_window: StudioWindow, engine: FakeEngine, state: AppState
+) -> None:
+    before = state.picture, state.prediction
+    drop(filled_window, files("/notes.txt"))
+    assert not filled_window.messages.isVisible()
+    engine.refuse(engine.open(OpenImage)[0], "notes.txt is not a picture.")
+    assert filled_window.messages.isVisible()
+    assert filled_window.messages.text == "notes.txt is not a picture."
+    assert (state.picture, state.prediction) == before
+    assert QApplication.activeModalWidget() is None
+    drop(filled_window, files("/two.png"))
+    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    assert not filled_window.messages.isVisible()
+
+
+def test_pasting_takes_the_clipboards_files_and_pixels(
+    window: StudioWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    clipboard = QGuiApplication.clipboard()
+    clipboard.setMimeData(files("/copied.png"))
+    window.actions_by_id["paste"].trigger()
+    assert [request.path for request in engine.open(OpenImage)] == ["/copied.png"]
+    pixels = QImage(4, 3, QImage.Format.Format_RGB32)
+    pixels.fill(Qt.GlobalColor.red)
+    clipboard.setImage(pixels)
+    window.actions_by_id["paste"].trigger()
+    qtbot.waitUntil(lambda: len(engine.open(OpenImage)) == 2)
+    assert engine.open(OpenImage)[1].data.startswith(b"\x89PNG")
+    clipboard.clear()
+
+
+def test_recent_pictures_are_offered_and_opened(
+    window: StudioWindow, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    settings.update(recent_pictures=("/first & last.png", "/second.png"))
+    window._recent_menu.aboutToShow.emit()
+    texts = [action.text() for action in window._recent_menu.actions()]
+    assert texts == ["/first && last.png", "/second.png"]
+    window._recent_menu.actions()[0].trigger()
+    assert engine.open(OpenImage)[0].path == "/first & last.png"
+
+
+def test_the_title_names_picture_and_model_and_marks_random_weights(
+    window: StudioWindow, state: AppState
+) -> None:
+    state.set_model(make_model("Small", random_weights=True))
+    state.add_picture(make_image())
+    assert window.windowTitle() == "one.png – Small (random weights) – ConvNeXt Studio"
+
+
+@pytest.mark.parametrize("size", [(1366, 700), (1366, 768), (1920, 1080)])
+def test_every_panel_has_room_at_common_sizes(
+    filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    filled_window.resize(*size)
+    filled_window.actions_by_id["reset"].trigger()
+    docks = filled_window.dock_layout.docks
+    shares = {name: share for share, rows in COLUMNS for name, _ in rows}
+
+    def has_room() -> None:
+        assert (filled_window.width(), filled_window.height()) == size
+        for name, share in shares.items():
+            assert docks[name].width() == pytest.approx(share * size[0], rel=0.1)
+            assert docks[name].height() > 90
+
+    qtbot.waitUntil(has_room)  # Docks move in the next turns of the event loop.
+
+
+def test_the_layout_is_remembered_and_reset(
+    window: StudioWindow,
+    qtbot: QtBot,
+    state: AppState,
+    bridge: EngineBridge,
+    controller: Controller,
+) -> None:
+    window.dock_layout.docks["model"].close()
+    window.close()
+    again = StudioWindow(state, bridge, controller, SettingsFile())
+    qtbot.addWidget(again)
+    again.show()
+    assert not again.dock_layout.docks["model"].isVisible()
+    assert again.strip.isVisible()
+    again.actions_by_id["reset"].trigger()
+    assert again.dock_layout.docks["model"].isVisible()
+
+
+def test_rubbish_in_the_remembered_layout_gives_the_first_one(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, controller: Controller, settings: SettingsFile
+) -> None:
+    settings.update(geometry="ü?", layout="AAAA")
+    window = StudioWindow(state, bridge, controller, settings)
+    qtbot.addWidget(window)
+    window.show()
+    assert all(dock.isVisible() for dock in window.dock_layout.docks.values())
+
+
+def test_broken_settings_are_told(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, controller: Controller, settings_folder: Path
+) -> None:
+    settings_folder.mkdir()
+    (settings_folder / "settings.json").write_text("{")
+    window = StudioWindow(state, bridge, controller, SettingsFile())
+    qtbot.addWidget(window)
+    window.show()
+    assert "damaged" in window.messages.text
+    assert window.messages.isVisible()
+
+
+def test_closing_ends_the_engine_and_remembers(
+    window: StudioWindow, engine: FakeEngine, settings_folder: Path
+) -> None:
+    window.close()
+    assert engine.is_closed
+    assert (settings_folder / "settings.json").is_file()
+
+
+def test_it_is_settled_when_nothing_is_awaited(
+    filled_window: StudioWindow, engine: FakeEngine, state: AppState, qtbot: QtBot
+) -> None:
+    def settle() -> bool:
+        for request in engine.open(Request):
+            if isinstance(request, Predict):
+                engine.answer(request, make_prediction(request.image))
+            else:
+                engine.refuse(request, "Not now.")
+        return filled_window.is_settled
+
+    qtbot.waitUntil(settle)
+    state.add_picture(make_image("two"))
+    assert not filled_window.is_settled
+    qtbot.waitUntil(settle)
+
+
+def test_every_text_fits_its_label(filled_window: StudioWindow) -> None:
+    """No label on a single line is narrower than its text."""
+    for label in filled_window.findChildren(QLabel):
+        if label.isVisible() and not label.wordWrap() and label.text():
+            assert label.width() >= label.fontMetrics().horizontalAdvance(label.text()), label.text()
