@@ -1,0 +1,87 @@
+"""Models by name and by file, and how nodes and classes are found."""
+
+import pytest
+import torch
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model import load
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.labels import find_class
+from convnext_studio.model.preprocessing import Preprocessing
+from tests.networks import random_input, small_model
+
+
+def test_presets_are_random_seeded_and_marked() -> None:
+    model = load("preset:convnext_tiny")
+    assert model.random_weights
+    assert "random weights" in model.title
+    assert model.parameters == sum(parameter.numel() for parameter in model.module.parameters())
+    assert model.labels[999] == "class 999"
+    assert not any(parameter.requires_grad for parameter in model.module.parameters())
+    again = load("preset:convnext_tiny")
+    assert torch.equal(model.module.head.weight, again.module.head.weight)
+    assert not torch.equal(model.module.head.weight, load("preset:convnext_tiny", seed=1).module.head.weight)
+
+
+def test_loading_leaves_the_callers_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load("preset:convnext_tiny")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_own_file_gives_the_same_network(tmp_path: object) -> None:
+    model = small_model(stem_stride=1, stem_padding=1)
+    path = f"{tmp_path}/small.safetensors"
+    file = StudioFile(
+        state_dict=model.module.state_dict(),
+        config=model.config,
+        labels=model.labels,
+        preprocessing=Preprocessing(input_px=64, crop_fraction=1.0),
+        title="Small one",
+        provenance={"data": "made up"},
+    )
+    write_studio_file(path, file, dtype=torch.float32)
+    opened = load(path)
+    x = random_input(model)
+    torch.testing.assert_close(opened.module(x), model.module(x))
+    assert (opened.title, opened.labels, opened.preprocessing.crop_fraction) == ("Small one", model.labels, 1.0)
+    assert opened.notes == ("Data: made up",)
+    assert load(path, stem_stride=2, stem_padding=0).config.stem_stride == 2
+
+
+@pytest.mark.parametrize("source", ["preset:nothing", "nothing", "/nowhere/weights.safetensors"])
+def test_unknown_sources_are_told_what_there_is(source: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        load(source)
+    assert "convnext_tiny" in caught.value.hint
+
+
+def test_every_node_has_its_module() -> None:
+    model = small_model()
+    x = random_input(model)
+    for node in model.nodes:
+        outputs: list[torch.Tensor] = []
+        handle = model.module_at(node.name).register_forward_hook(lambda *a, kept=outputs: kept.append(a[2]))
+        model.module(x)
+        handle.remove()
+        assert outputs[0].shape[1:] == node.shape, node.name
+    assert model.module_at("stage2.block2") is model.module.stages[1][1]
+    assert model.module_at("stage2.downsample") is model.module.downsample_layers[1]
+    with pytest.raises(StudioError, match="no node “stage5”"):
+        model.module_at("stage5")
+
+
+def test_classes_are_found_by_number_and_name() -> None:
+    labels = ("tabby cat", "cat", "dog", "sea lion")
+    assert find_class("2", labels) == 2
+    assert find_class("Cat", labels) == 1
+    assert find_class("lion", labels) == 3
+    with pytest.raises(StudioError, match="fits 2 classes"):
+        find_class("a", labels[:1] + labels[3:])
+    with pytest.raises(StudioError, match="no class “whale”"):
+        find_class("whale", labels)
+    for number in ("4", "-1"):
+        with pytest.raises(StudioError, match=f"no class {number}"):
+            find_class(number, labels)
