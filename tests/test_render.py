@@ -235,6 +235,16 @@ def test_a_map_lies_exactly_in_its_box() -> None:
     assert (picture == 100).all()
 
 
+def test_a_pixel_belongs_to_the_box_that_its_centre_lies_in() -> None:
+    picture = np.full((1, 4, 3), 9, dtype=np.uint8)
+    values = np.array([[10.0, 20.0]], dtype=np.float32)
+    for left, expected in {0.4: [10, 20, 9, 9], 0.6: [9, 10, 20, 9]}.items():
+        result = overlay(picture, values, (left, 0, 2, 1), Limits(0, 256), "gray", opacity=1)
+        assert result[0, :, 0].tolist() == expected
+        turned = overlay(picture.swapaxes(0, 1), values.T, (0, left, 1, 2), Limits(0, 256), "gray", opacity=1)
+        assert turned[:, 0, 0].tolist() == expected
+
+
 def test_opacity_mixes() -> None:
     picture = np.full((2, 2, 3), 100, dtype=np.uint8)
     result = overlay(picture, np.full((1, 1), 200.0), (0, 0, 1, 2), Limits(0, 256), "gray", opacity=0.25)

@@ -166,6 +166,11 @@ class ImageView(QWidget):
             self._dimmed = dimmed
             self.update()
 
+    @property
+    def highlight(self) -> Box | None:
+        """What is framed under the pointer."""
+        return self._highlight
+
     def set_highlight(self, box: Box | None) -> None:
         """Frame what is under the pointer."""
         if box != self._highlight:

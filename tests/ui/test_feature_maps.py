@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import FeatureMaps
+from convnext_studio.engine.messages import Done, FeatureMaps
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
@@ -75,6 +76,16 @@ def test_old_maps_stay_dimmed_and_stale_answers_are_dropped(desk: Desk, filled: 
     desk.answer(feature_maps(desk, "stage4"), identifier=3)
     assert not filled.mosaic_map.view.is_dimmed
     assert "Stage 4" in filled.caption
+
+
+def test_an_answer_already_on_its_way_is_dropped(desk: Desk, filled: FeatureMapsPanel) -> None:
+    """The engine has answered, the window has not read it yet, and the person selects something else."""
+    desk.state.set_node("stage1")
+    desk.client.tell(Done(id=2, payload=feature_maps(desk, "stage1"), seconds=0.1))
+    desk.state.set_node("stage4")
+    QApplication.processEvents()
+    assert filled.mosaic_map.view.is_dimmed
+    assert "Stage 1" not in filled.caption
 
 
 def test_display_changes_ask_nothing(desk: Desk, filled: FeatureMapsPanel) -> None:
@@ -185,6 +196,7 @@ def test_on_the_picture_a_unit_covers_its_stride_of_the_crop(desk: Desk, panel: 
     for x, y in [(93, 30), (27, 40), (60, 7), (60, 73)]:
         assert colour_at(view, x, y) == (100, 100, 100)
     point_at(view, view.to_widget(90.5, 38.5))
+    assert view.highlight == (76, 24, 16, 16)
     assert desk.read_outs[-1] == "stage3 · channel 0 · unit (y 1, x 3) · value 1.00 · picture (90, 38)"
     point_at(view, view.to_widget(94.5, 38.5))
     assert desk.read_outs[-1] == "picture (94, 38)"

@@ -70,12 +70,12 @@ def test_pixels_stay_sharp_and_in_place_when_zoomed_far_in(qtbot: QtBot) -> None
 
 
 def test_reduced_pictures_are_averaged(qtbot: QtBot) -> None:
-    """Stripes of one pixel, 8 times reduced: their mean everywhere, not one of them."""
+    """One stripe in 8 pixels, 8 times reduced: the mean everywhere, not stripes that come and go."""
     rgb = np.zeros((1600, 1600, 3), dtype=np.uint8)
-    rgb[:, ::2] = 200
+    rgb[:, ::8] = 200
     view = shown(qtbot, Scene(size=(1600, 1600), layers=(Layer(Bitmap(rgb), (0, 0, 1600, 1600)),)), 212, 212)
     seen = {colour_at(view, x, 800)[0] for x in range(100, 1500, 97)}
-    assert all(abs(colour - 100) <= 2 for colour in seen)
+    assert all(abs(colour - 25) <= 3 for colour in seen)
 
 
 def test_a_layer_lies_in_its_box_at_its_opacity(qtbot: QtBot) -> None:

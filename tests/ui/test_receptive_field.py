@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import ReceptiveField
+from convnext_studio.engine.messages import Progress, ReceptiveField
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import lut
 from convnext_studio.ui.imageview import Mark
@@ -135,6 +136,18 @@ def test_late_words_about_an_older_question_are_dropped(desk: Desk, filled: Rece
     desk.answer(receptive_field(desk, "stage4"))
     assert filled.map.view.scene is not None
     assert "stage4" in filled.map.view.scene.note
+
+
+def test_words_already_on_their_way_are_dropped(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    """The engine has spoken, the window has not read it yet, and the person selects something else."""
+    desk.state.set_node("stage3")
+    settle(desk, filled)
+    partial = receptive_field(desk, "stage3")
+    desk.client.tell(Progress(id=2, done=1, total=8, text="", partial=partial))
+    desk.state.set_node("stage4")
+    QApplication.processEvents()
+    assert filled.map.view.is_dimmed
+    assert "of 8 pictures" not in filled.caption
 
 
 def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) -> None:
