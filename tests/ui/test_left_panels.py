@@ -190,7 +190,7 @@ def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
     engine.answer(engine.open(LoadModel)[0], make_model())
     source, device = window.model_panel.findChildren(QComboBox)
     source.setEditText("timm:nonsense")
-    qtbot.keyClick(source.lineEdit(), Qt.Key.Key_Return)
+    qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
     [request] = engine.open(LoadModel)
     assert (request.source, request.device) == ("timm:nonsense", "cpu")
     engine.refuse(request, "There is no such model.")
@@ -206,7 +206,7 @@ def test_a_listed_source_is_loaded_once(
     engine.answer(engine.open(LoadModel)[0], make_model())
     source = window.model_panel.findChildren(QComboBox)[0]
     source.setEditText("preset:convnext_tiny")
-    qtbot.keyClick(source.lineEdit(), Qt.Key.Key_Return)
+    qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
     assert [request.source for request in engine.open(LoadModel)] == ["preset:convnext_tiny"]
 
 

@@ -1,13 +1,23 @@
 """What network is open, and the choice of another."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
 
+SOURCE_TIP = "A preset, timm:NAME or the path of a weights file; Enter opens it"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -22,9 +32,13 @@ class ModelPanel(QWidget):
         super().__init__(parent)
         self._state = state
         self._failed = False
-        self._source = _source_choice()
+        self._typed = QLineEdit()
+        self._typed.setAccessibleName("Model, typed")
+        self._typed.setToolTip(SOURCE_TIP)
+        self._typed.setAcceptDrops(False)  # The window takes them.
+        self._source = _source_choice(self._typed)
         self._source.activated.connect(self._choose)
-        self._source.lineEdit().returnPressed.connect(self._choose_typed)
+        self._typed.returnPressed.connect(self._choose_typed)
         self._device = QComboBox()
         self._device.addItems(DEVICES)
         self._device.setAccessibleName("Device")
@@ -134,16 +148,16 @@ class ModelPanel(QWidget):
         layout.addWidget(scroll, 1)
 
 
-def _source_choice() -> QComboBox:
+def _source_choice(typed: QLineEdit) -> QComboBox:
     choice = QComboBox()
     choice.setEditable(True)
+    choice.setLineEdit(typed)
     choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
     choice.addItems([f"preset:{name}" for name in PRESETS])
     choice.setAccessibleName("Model")
-    choice.setToolTip("A preset, timm:NAME or the path of a weights file; Enter opens it")
+    choice.setToolTip(SOURCE_TIP)
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     choice.setMinimumContentsLength(10)
-    choice.setAcceptDrops(False)
     return choice
 
 
