@@ -144,8 +144,9 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        # The library's own way to a file makes one that nobody else may read.
-        temporary.write_bytes(save(tensors, {"format": "pt", METADATA_KEY: file.to_json()}))
+        # The library's own way to a file makes one that nobody else may read; and it orders several metadata
+        # keys by chance, which would make two files of the same weights differ.
+        temporary.write_bytes(save(tensors, {METADATA_KEY: file.to_json()}))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise StudioError(f"{path} cannot be written ({error}).") from error

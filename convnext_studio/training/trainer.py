@@ -29,6 +29,8 @@ from convnext_studio.training.state import (
 
 # A crop of a picture this much larger than the result is sampled without visible aliasing.
 OVERSAMPLING = 1.5
+# Reading the loss waits for the device.
+STEPS_PER_REPORT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ def _run_epoch(
             rate = learning_rate(plan, state.epoch + (step + 1) / steps)
             state.learn(loss, rate, plan.clip_norm)
             total += loss.detach()
-            if step % 10 == 9:
+            if (step + 1) % STEPS_PER_REPORT == 0 or step + 1 == steps:
                 report(StepDone(state.epoch + 1, plan.epochs, step + 1, steps, float(total) / (step + 1)))
     mean = float(total) / steps
     if mean != mean:

@@ -24,11 +24,12 @@ PLAN = TrainingPlan(
     sizes_px=(16, 24),
     input_px=24,
     cache_px=24,
-    batch_size=16,
-    learning_rate=1e-2,
+    batch_size=12,
+    learning_rate=5e-3,
     warmup_epochs=0.5,
     ema_decay=0.9,
     drop_path_rate=0.1,
+    crop_area_min=0.5,
     holdout=0.1,
 )
 
@@ -39,7 +40,7 @@ def disc(colour: tuple[int, int, int], generator: np.random.Generator, size: tup
     pixels = generator.integers(90, 150, (height, width, 3))
     y, x = np.mgrid[:height, :width]
     centre = generator.uniform(0.35, 0.65, 2) * (height, width)
-    inside = np.hypot(y - centre[0], x - centre[1]) < 0.3 * min(size)
+    inside = np.hypot(y - centre[0], x - centre[1]) < 0.4 * min(size)
     pixels[inside] = np.array(colour) + generator.integers(-25, 25, (int(inside.sum()), 3))
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
