@@ -410,14 +410,14 @@ class ImageView(QWidget):
             self._label(painter, mark.label, QPointF(left, top), QColor(mark.colour))
 
     def _frame(self, painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(_HALO, 3))
-        painter.drawRect(rect)
-        pen = QPen(colour, 1.4)
+        crisp = QRectF(rect.topLeft().toPoint(), rect.bottomRight().toPoint())
+        pen = QPen(colour, 2, c=Qt.PenCapStyle.FlatCap, j=Qt.PenJoinStyle.MiterJoin)
         if dashed:
             pen.setDashPattern([4, 3])
-        painter.setPen(pen)
-        painter.drawRect(rect)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for each in (QPen(_HALO, 4, j=Qt.PenJoinStyle.MiterJoin), pen):
+            painter.setPen(each)
+            painter.drawRect(crisp)
 
     def _label_height(self) -> float:
         return self.fontMetrics().height() + 2.0

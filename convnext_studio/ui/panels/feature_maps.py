@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QSpinBox, QSplitter, QWidget
 
@@ -299,6 +299,12 @@ class FeatureMapsPanel(AskingPanel):
                 where or point_text(*placement.centre(row, column)),
             )
         )
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Paint the gaps in the new theme's colour."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._paint_mosaic()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Walk the channels."""

@@ -36,7 +36,7 @@ _SIDES_PX = (0, 224, 384, 512, 1024)
 
 
 class ReceptiveFieldPanel(AskingPanel):
-    """The effective receptive field, sharpening while it is averaged, its squares, and the theoretical field."""
+    """The effective receptive field, sharpening while it is averaged; its squares and the theoretical one."""
 
     title = "Receptive field"
 
