@@ -51,12 +51,14 @@ def run(options: WindowOptions) -> int:
     if blocks_window(findings):
         sys.stderr.write(_spoken(findings))
         return 2
+    # Not before: Qt aborts where it cannot run.
+    from convnext_studio.ui.launch import launch
+
     client = EngineClient()
+    # Not before Qt is imported: on few processors the engine's import of torch would double that time, and
+    # the engine is ready no sooner.
     client.start()
     try:
-        # Not before: Qt aborts where it cannot run, and the engine imports torch while this process imports Qt.
-        from convnext_studio.ui.launch import launch
-
         return launch(options, client, needs_font=bool(findings))
     finally:
         client.close()
