@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from convnext_studio.render import Limits, format_number, format_ticks, lut, nice_ticks
 from convnext_studio.ui import theme
-from convnext_studio.ui.imageview import Bitmap, ImageView
+from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.scene import Bitmap
 
 _BAR_PX = 12
 _TICK_PX = 4

@@ -1,14 +1,10 @@
 """Pictures and maps to zoom into. Pixel *i* covers [i, i + 1), as in `convnext_studio.geometry`."""
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -22,7 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.geometry import Box
 from convnext_studio.ui import theme
-from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.scene import Layer, Mark, Scene
 
 _MARGIN_PX = 6
 _LARGEST_ZOOM = 400.0
@@ -30,81 +26,6 @@ _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEADER_PX = 18.0
 _HALO = QColor(0, 0, 0, 170)
-
-
-class Bitmap:
-    """Colours ready to be painted at any size: reduced copies are made when they are needed, and kept."""
-
-    def __init__(self, rgb: NDArray[np.uint8]) -> None:
-        self._levels = [to_qimage(rgb)]
-
-    @property
-    def image(self) -> QImage:
-        """The whole, not reduced."""
-        return self._levels[0]
-
-    def level(self, scale: float) -> QImage:
-        """The copy, halved as often as it takes, that is nearest above `scale` times the size.
-
-        Qt's own reduction samples four pixels only, and makes thin lines of a large mosaic come and go.
-        """
-        wanted = max(0, math.floor(-math.log2(scale))) if scale < 1 else 0
-        while len(self._levels) <= wanted:
-            last = self._levels[-1]
-            half = QSize(max(1, last.width() // 2), max(1, last.height() // 2))
-            self._levels.append(
-                last.scaled(
-                    half, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-                )
-            )
-        return self._levels[wanted]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A bitmap in a box of the scene; enlarged, its pixels stay sharp unless `smooth`."""
-
-    bitmap: Bitmap
-    box: Box
-    opacity: float = 1.0
-    smooth: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A frame around a box of the scene, as thin at any zoom.
-
-    Its label stands at one of its corners, or, if `beside`, in a column right of the layers.
-    """
-
-    box: Box
-    label: str = ""
-    colour: str = "#ffffff"
-    dashed: bool = False
-    beside: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """All that a view shows.
-
-    Attributes
-    ----------
-    size
-        Width and height of the coordinates shown; the view fits them.
-    layers, marks
-        Painted in their order, marks above layers.
-    bright_box
-        Everything outside it is dimmed slightly; nothing where None.
-    note
-        Lines printed beside the layers, below the marks' labels.
-    """
-
-    size: tuple[float, float]
-    layers: tuple[Layer, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    bright_box: Box | None = None
-    note: str = ""
 
 
 class ImageView(QWidget):
@@ -133,6 +54,8 @@ class ImageView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(64, 64)
+        # No tooltip: it would hide what the person points at.
+        self.setAccessibleDescription("The wheel or + and - zoom, dragging moves, a double click or 0 fits.")
 
     @property
     def scene(self) -> Scene | None:

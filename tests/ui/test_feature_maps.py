@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Done, FeatureMaps
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
@@ -269,6 +270,21 @@ def test_a_node_with_fewer_channels_shows_its_last(desk: Desk, filled: FeatureMa
     assert filled.channel_box.value() == 3
     assert "Channel 3" in filled.caption
     assert desk.state.channel == 7
+
+
+def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMapsPanel) -> None:
+    """What was selected since may have other sizes, or not have the node at all."""
+    filled.on_picture.setChecked(True)
+    desk.state.set_node("stage3.block2")
+    desk.answer(feature_maps(desk, "stage3.block2"))
+    desk.state.add_picture(picture("dog", size=(40, 60)))
+    desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
+    desk.state.set_channel(3)
+    assert "Stage 3, block 2" in filled.caption
+    assert "Channel 3" in filled.caption
+    assert filled.channel_map.view.scene is not None
+    assert filled.channel_map.view.scene.size == (120, 80)
+    assert filled.channel_map.view.is_dimmed
 
 
 def test_a_zoomed_mosaic_keeps_its_arrangement(desk: Desk, filled: FeatureMapsPanel) -> None:

@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui import theme
-from convnext_studio.ui.imageview import Bitmap, ImageView, Layer, Mark, Scene
+from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
 from tests.ui.desk import click_at, colour_at, point_at
 
 COLOURS = np.array(

@@ -8,8 +8,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Progress, ReceptiveField
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import lut
-from convnext_studio.ui.imageview import Mark
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
+from convnext_studio.ui.scene import Mark
 from tests.ui.desk import Desk, colour_at, model, picture, point_at, receptive_field
 
 

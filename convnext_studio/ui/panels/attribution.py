@@ -22,10 +22,10 @@ from convnext_studio.model.nodes import STAGES
 from convnext_studio.render import Limits, colorize, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
-from convnext_studio.ui.imageview import Layer, Scene
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel, choice, opacity_slider
 from convnext_studio.ui.panels.maps import Map, Placement, map_layer, picture_layer, point_text, value_text
 from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.scene import Layer, Scene
 from convnext_studio.ui.state import AppState
 
 Sign = Literal["raw", "relu"]
@@ -258,7 +258,7 @@ class AttributionPanel(Panel):
         stage = self.stage
         placement = None if stage is None else self._placement(stage)
         values = None if stage is None else self.shown_map(stage)
-        if placement is None or values is None or self._attribution is None:
+        if placement is None or values is None or self._attribution is None or not self._is_current():
             return
         unit = placement.unit_at(x, y, *values.shape)
         self.map.view.set_highlight(None if unit is None else placement.unit_box(*unit))

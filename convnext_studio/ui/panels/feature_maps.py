@@ -1,8 +1,10 @@
 """All channels of a node side by side, and one of them large, on its own or on the picture."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QSpinBox, QSplitter, QWidget
 
@@ -12,7 +14,6 @@ from convnext_studio.render import Limits, Mosaic, assemble, channel_limits, lim
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
-from convnext_studio.ui.imageview import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.panels.base import (
     NO_MODEL,
     NO_PICTURE,
@@ -32,12 +33,36 @@ from convnext_studio.ui.panels.maps import (
     statistics,
     value_text,
 )
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.state import AppState
 
 _REARRANGE_MS = 120
 PER_CHANNEL, PER_LAYER = "channel", "layer"
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """Rows and columns of the mosaic that a key walks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """An answer, with what was selected when it was asked for: it stays, dimmed, when something else is."""
+
+    result: FeatureMapsResult
+    title: str
+    picture: Layer
+    placement: Placement
+
+    def read_out(self, channel: int, row: int, column: int, where: str = "") -> str:
+        """A unit in words; `where` in the picture, the centre of its field if not given."""
+        value = float(self.result.maps[channel, row, column])
+        return " · ".join(
+            (
+                self.result.node,
+                f"channel {channel}",
+                f"unit (y {row}, x {column})",
+                value_text(value),
+                where or point_text(*self.placement.centre(row, column)),
+            )
+        )
 
 
 class FeatureMapsPanel(AskingPanel):
@@ -47,17 +72,15 @@ class FeatureMapsPanel(AskingPanel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._result: FeatureMapsResult | None = None
+        self._shown: _Shown | None = None
         self._mosaic: Mosaic | None = None
         self._layer_limits: Limits | None = None
-        self._picture_layer: Layer | None = None
         self._map_layer: Layer | None = None
         self._mosaic_layer: Layer | None = None
         self._rearrange_soon = QTimer(self, singleShot=True, interval=_REARRANGE_MS)
         self._rearrange_soon.timeout.connect(self._rearrange)
         self._add_controls()
         self.mosaic_map = MapView("All channels")
-        self.mosaic_map.view.setToolTip("Click a channel to see it large; arrow keys walk the channels")
         self.channel_map = MapView("Selected channel")
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(self.mosaic_map)
@@ -73,7 +96,9 @@ class FeatureMapsPanel(AskingPanel):
         self.channel_box = QSpinBox()
         self.channel_box.setPrefix("ch ")
         self.channel_box.setAccessibleName("Channel")
-        self.channel_box.setToolTip("Channel shown large (arrow keys in the maps walk)")
+        self.channel_box.setToolTip(
+            "Channel shown large; a click in the mosaic or arrow keys select it, too"
+        )
         self.channel_box.setKeyboardTracking(False)
         self.scaling = choice(
             "Scaling",
@@ -119,16 +144,20 @@ class FeatureMapsPanel(AskingPanel):
 
     def show_answer(self, payload: Payload) -> None:
         """Paint the maps."""
-        picture = self.state.picture
-        if not isinstance(payload, FeatureMapsResult) or picture is None:
+        picture, model = self.state.picture, self.state.model
+        if not isinstance(payload, FeatureMapsResult) or picture is None or model is None:
             return
-        self._result = payload
-        self._picture_layer = picture_layer(picture)
+        self._shown = _Shown(
+            payload,
+            model.node(payload.node).title,
+            picture_layer(picture),
+            Placement(payload.field, payload.geometry),
+        )
         self._mosaic = self._fitting_mosaic(payload.maps)
-        self.channel_box.blockSignals(True)
-        self.channel_box.setRange(0, len(payload.maps) - 1)
-        self.channel_box.setValue(self.channel)
-        self.channel_box.blockSignals(False)
+        # The selected channel stays selected, for a later node that has it.
+        with QSignalBlocker(self.channel_box):
+            self.channel_box.setRange(0, len(payload.maps) - 1)
+            self.channel_box.setValue(self.channel)
         self._paint_all()
 
     def set_dimmed(self, dimmed: bool) -> None:
@@ -149,9 +178,9 @@ class FeatureMapsPanel(AskingPanel):
 
     def _rearrange(self) -> None:
         """Use the panel's new shape well, unless the person has zoomed into the old arrangement."""
-        if self._result is None or not self.mosaic_map.view.is_fitted:
+        if self._shown is None or not self.mosaic_map.view.is_fitted:
             return
-        mosaic = self._fitting_mosaic(self._result.maps)
+        mosaic = self._fitting_mosaic(self._shown.result.maps)
         if mosaic != self._mosaic:
             self._mosaic = mosaic
             self._paint_mosaic()
@@ -161,20 +190,15 @@ class FeatureMapsPanel(AskingPanel):
     @property
     def channel(self) -> int:
         """The channel shown: the selected one, or the last where the node has fewer."""
-        last = len(self._result.maps) - 1 if self._result is not None else 0
+        last = len(self._shown.result.maps) - 1 if self._shown is not None else 0
         return min(self.state.channel, last)
 
-    @property
-    def _placement(self) -> Placement | None:
-        return None if self._result is None else Placement(self._result.field, self._result.geometry)
-
-    def _limits(self) -> Limits | tuple[Limits, ...]:
+    def _limits(self, maps: NDArray[np.float32]) -> Limits | tuple[Limits, ...]:
         """For the mosaic, as the scaling asks."""
-        assert self._result is not None
         signed = is_signed(self._colormap)
         if self.scaling.currentData() == PER_CHANNEL:
-            return channel_limits(self._result.maps, signed)
-        return limits_of(self._result.maps, signed)
+            return channel_limits(maps, signed)
+        return limits_of(maps, signed)
 
     @property
     def _colormap(self) -> str:
@@ -185,11 +209,12 @@ class FeatureMapsPanel(AskingPanel):
         self._paint_channel()
 
     def _paint_mosaic(self) -> None:
-        if self._result is None or self._mosaic is None:
+        if self._shown is None or self._mosaic is None:
             return
-        limits = self._limits()
+        maps = self._shown.result.maps
+        limits = self._limits(maps)
         width, height = self._mosaic.size_px
-        rgb = assemble(self._result.maps, self._mosaic, limits, self._colormap, self._gap_colour())
+        rgb = assemble(maps, self._mosaic, limits, self._colormap, self._gap_colour())
         self._mosaic_layer = Layer(Bitmap(rgb), (0.0, 0.0, float(width), float(height)))
         shared = limits if isinstance(limits, Limits) else None
         ends = ("-max", "max") if is_signed(self._colormap) else ("min", "max")
@@ -211,60 +236,58 @@ class FeatureMapsPanel(AskingPanel):
         self.mosaic_map.view.set_scene(Scene(size=size, layers=(self._mosaic_layer,), marks=(mark,)))
 
     def _show_channel(self, _channel: int) -> None:
-        self.channel_box.setValue(self.channel)
+        with QSignalBlocker(self.channel_box):
+            self.channel_box.setValue(self.channel)
         self._frame_channel()
         self._paint_channel()
 
     def _paint_channel(self) -> None:
         """Colour the selected channel, and say what is seen."""
-        result, placement = self._result, self._placement
-        if result is None or placement is None:
+        shown = self._shown
+        if shown is None:
             return
-        values = result.maps[self.channel]
+        values = shown.result.maps[self.channel]
         height, width = values.shape
         limits = self._layer_limits or scale_of(values, self._colormap)
         box: Box = (0.0, 0.0, float(width), float(height))
         if self.on_picture.isChecked():
-            box = placement.box(height, width)
+            box = shown.placement.box(height, width)
         self._map_layer = map_layer(values, box, limits, self._colormap)
         self.channel_map.bar.set_scale(ColorScale(self._colormap, limits))
         self._compose_channel()
-        self.set_caption(self._describe(values))
+        self.set_caption(self._describe(shown, values))
 
     def _compose_channel(self) -> None:
         """Put the coloured channel on the picture, or alone; nothing is coloured again."""
-        layer, picture = self._map_layer, self.state.picture
-        if layer is None or picture is None or self._picture_layer is None:
+        layer, shown = self._map_layer, self._shown
+        if layer is None or shown is None:
             return
         if not self.on_picture.isChecked():
             self.channel_map.view.set_scene(Scene(size=layer.box[2:], layers=(layer,)))
             return
-        overlay = Layer(layer.bitmap, layer.box, self.opacity.value() / 100)
-        self.channel_map.view.set_scene(Scene(size=picture.size, layers=(self._picture_layer, overlay)))
+        overlay = replace(layer, opacity=self.opacity.value() / 100)
+        self.channel_map.view.set_scene(Scene(size=shown.picture.box[2:], layers=(shown.picture, overlay)))
 
-    def _describe(self, values: Map) -> str:
-        assert self._result is not None
-        result, model = self._result, self.state.model
-        channels, height, width = result.maps.shape
-        title = model.node(result.node).title if model is not None else result.node
+    def _describe(self, shown: _Shown, values: Map) -> str:
+        channels, height, width = shown.result.maps.shape
         scale = "each channel has its own scale" if self._layer_limits is None else "one scale for the layer"
-        stride = result.field.stride_px
+        stride = shown.result.field.stride_px
         return (
-            f"{title}: {channels} × {height} × {width}, one unit per {stride} px of the input; {scale}. "
+            f"{shown.title}: {channels} × {height} × {width}, one unit per {stride} px of the input; {scale}. "
             f"Channel {self.channel}: {statistics(values)}."
         )
 
     # -------------------------------------------------------------------------------------------- pointing
 
     def _hover_mosaic(self, x: float, y: float) -> None:
-        unit = None if self._mosaic is None else self._mosaic.unit_at(x, y)
-        if unit is None or self._mosaic is None:
+        shown, mosaic = self._shown, self._mosaic
+        unit = None if mosaic is None else mosaic.unit_at(x, y)
+        if shown is None or mosaic is None or unit is None:
             self.mosaic_map.view.set_highlight(None)
             self.state.hovered.emit("")
             return
-        channel, row, column = unit
-        self.mosaic_map.view.set_highlight(self._mosaic.tile_box(channel))
-        self.state.hovered.emit(self._read_out(channel, row, column))
+        self.mosaic_map.view.set_highlight(mosaic.tile_box(unit[0]))
+        self.state.hovered.emit(shown.read_out(*unit))
 
     def _click_mosaic(self, x: float, y: float) -> None:
         channel = None if self._mosaic is None else self._mosaic.channel_at(x, y)
@@ -272,33 +295,19 @@ class FeatureMapsPanel(AskingPanel):
             self.state.set_channel(channel)
 
     def _hover_channel(self, x: float, y: float) -> None:
-        result, placement = self._result, self._placement
-        if result is None or placement is None:
+        shown = self._shown
+        if shown is None:
             return
-        _, height, width = result.maps.shape
+        _, height, width = shown.result.maps.shape
         if not self.on_picture.isChecked():
             row, column = int(y), int(x)
             self.channel_map.view.set_highlight((float(column), float(row), 1.0, 1.0))
-            self.state.hovered.emit(self._read_out(self.channel, row, column))
+            self.state.hovered.emit(shown.read_out(self.channel, row, column))
             return
-        unit = placement.unit_at(x, y, height, width)
-        self.channel_map.view.set_highlight(None if unit is None else placement.unit_box(*unit))
+        unit = shown.placement.unit_at(x, y, height, width)
+        self.channel_map.view.set_highlight(None if unit is None else shown.placement.unit_box(*unit))
         here = point_text(x, y)
-        self.state.hovered.emit(here if unit is None else self._read_out(self.channel, *unit, here))
-
-    def _read_out(self, channel: int, row: int, column: int, where: str = "") -> str:
-        assert self._result is not None
-        placement = Placement(self._result.field, self._result.geometry)
-        value = float(self._result.maps[channel, row, column])
-        return " · ".join(
-            (
-                self._result.node,
-                f"channel {channel}",
-                f"unit (y {row}, x {column})",
-                value_text(value),
-                where or point_text(*placement.centre(row, column)),
-            )
-        )
+        self.state.hovered.emit(here if unit is None else shown.read_out(self.channel, *unit, here))
 
     def changeEvent(self, event: QEvent) -> None:
         """Paint the gaps in the new theme's colour."""

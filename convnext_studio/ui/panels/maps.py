@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convnext_studio.engine.messages import ImageInfo
 from convnext_studio.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.render import DIVERGING, Limits, colorize, format_number, limits_of, resample
-from convnext_studio.ui.imageview import Bitmap, Layer
+from convnext_studio.ui.scene import Bitmap, Layer
 
 Map = NDArray[np.float32] | NDArray[np.float64]
 _SMOOTH_PX = 512

@@ -8,8 +8,9 @@ from convnext_studio.engine.messages import ImageInfo, Prediction
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.imageview import Bitmap, ImageView, Layer, Mark, Scene
+from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.panels.base import NO_PICTURE, Panel
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.state import AppState
 
 
@@ -22,7 +23,6 @@ class PicturePanel(Panel):
         super().__init__(state, bridge, parent)
         self.view = ImageView()
         self.view.setAccessibleName("Picture")
-        self.view.setToolTip("Wheel or +/- zooms, dragging moves, a double click or 0 fits")
         self.set_body(self.view)
         self._layers: tuple[Layer, ...] = ()
         self._crop: CropGeometry | None = None

@@ -21,9 +21,9 @@ from convnext_studio.render import format_number, limits_of
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
-from convnext_studio.ui.imageview import Mark, Scene
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, AskingPanel, choice, colormap_choice
 from convnext_studio.ui.panels.maps import map_layer
+from convnext_studio.ui.scene import Mark, Scene
 from convnext_studio.ui.state import AppState
 
 _WAIT_MS = 200

@@ -45,9 +45,7 @@ class NetworkStrip(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Network")
-        self.setToolTip(
-            "Click a stage or a block. ←/→ walks the stages, ↑/↓ or Ctrl+←/→ everything, Enter opens blocks"
-        )
+        self.setToolTip("A click selects; ←/→ walk the stages, ↑/↓ everything, Enter opens a stage's blocks")
         state.model_loaded.connect(self._show_model)
         state.prediction_made.connect(self._show_prediction)
         state.node_selected.connect(self._show_selection)
