@@ -6,6 +6,7 @@ import sys
 from convnext_studio.training import evaluate as evaluation
 from convnext_studio.training import trainer
 from convnext_studio.training.arguments import plan_from
+from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
 
 BAR_WIDTH = 30
 
@@ -39,21 +40,21 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(event: trainer.Event) -> None:
+def _tell(event: Event) -> None:
     match event:
-        case trainer.Decoding(done, total):
+        case Decoding(done, total):
             _draw_bar("Decoding", done, total)
-        case trainer.Skipped(paths):
+        case Skipped(paths):
             names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
             print(f"{len(paths)} pictures cannot be read and are left out: {names}", file=sys.stderr)
-        case trainer.StepDone():
+        case StepDone():
             note = f" loss {event.loss:.3f}"
             _draw_bar(f"Epoch {event.epoch} of {event.epochs}", event.step, event.steps, note)
-        case trainer.EpochDone():
+        case EpochDone():
             print(_epoch_line(event), flush=True)
 
 
-def _epoch_line(event: trainer.EpochDone) -> str:
+def _epoch_line(event: EpochDone) -> str:
     line = (
         f"Epoch {event.epoch} of {event.epochs}: {event.size_px} px, loss {event.loss:.3f}, "
         f"{event.pictures_per_s:.0f} pictures/s"

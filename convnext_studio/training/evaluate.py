@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from convnext_studio.analysis.images import decode
 from convnext_studio.engine.devices import resolve_device
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file
 from convnext_studio.model.convnext import ConvNeXt
-from convnext_studio.training.pictures import Listing, list_pictures, open_rgb
+from convnext_studio.training.pictures import Listing, list_pictures
 
 BATCH_SIZE = 64
 Z_95 = 1.959963984540054
@@ -173,7 +174,7 @@ def _count(
         part = slice(start, start + BATCH_SIZE)
         for path, target in zip(listing.paths[part], listing.targets[part].tolist(), strict=True):
             try:
-                inputs.append(file.preprocessing(open_rgb(path))[0])
+                inputs.append(file.preprocessing(decode(str(path)).to_pil())[0])
                 truth.append(known[target])
             except StudioError:
                 unreadable.append(path)

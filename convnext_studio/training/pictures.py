@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from convnext_studio.analysis.images import decode
 from convnext_studio.errors import StudioError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
 CHUNK = 4096
 
 
@@ -130,7 +133,7 @@ def decode_pictures(
     readable = np.ones(total, np.bool_)
     for index, path in enumerate(listing.paths):
         try:
-            picture = open_rgb(path)
+            picture = decode(str(path)).to_pil()
         except StudioError:
             readable[index] = False
             continue
@@ -144,17 +147,6 @@ def decode_pictures(
         pixels, log_aspects = pixels[readable], log_aspects[readable]
     targets = listing.targets[readable]
     return Pictures(*(torch.from_numpy(array) for array in (pixels, log_aspects, targets))), unreadable
-
-
-def open_rgb(path: Path) -> Image.Image:
-    """Decode a picture to RGB, upright; a StudioError where it cannot be read."""
-    try:
-        with Image.open(path) as opened:
-            if opened.mode in ("I", "F") or opened.mode.startswith("I;16"):
-                raise StudioError(f"{path.name} has more than 8 bits a channel.")
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise StudioError(f"{path.name} cannot be read as a picture ({error}).") from error
 
 
 def split_holdout(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

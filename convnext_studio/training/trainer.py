@@ -1,9 +1,10 @@
 """The training loop: pictures and a plan in, a weights file out."""
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, soft_targets
+from convnext_studio.training.events import Decoding, EpochDone, Report, Skipped, StepDone
 from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.state import (
@@ -31,63 +33,6 @@ from convnext_studio.training.state import (
 OVERSAMPLING = 1.5
 # Reading the loss waits for the device.
 STEPS_PER_REPORT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """So many of the pictures are decoded."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """These pictures could not be read and are left out."""
-
-    paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone:
-    """So many steps of the current epoch are done."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class EpochDone:
-    """An epoch is done.
-
-    Attributes
-    ----------
-    epoch, epochs
-        Which, counted from 1, and of how many.
-    size_px
-        Side of the training crops.
-    loss
-        Mean over the epoch.
-    pictures_per_s
-        Speed.
-    accuracy, average_accuracy
-        On the held-out pictures, of the network and of its moving average; None where nothing is held out.
-    """
-
-    epoch: int
-    epochs: int
-    size_px: int
-    loss: float
-    pictures_per_s: float
-    accuracy: float | None
-    average_accuracy: float | None
-
-
-Event = Decoding | Skipped | StepDone | EpochDone
-Report = Callable[[Event], None]
 
 
 def train(
@@ -135,6 +80,8 @@ def train(
     StudioError
         Where the folder, the plan or the checkpoint cannot be used.
     """
+    if not out.parent.is_dir():
+        raise StudioError(f"There is no folder {out.parent} to write {out.name} into.")
     checkpoint_path = out.with_name(out.name + ".checkpoint")
     checkpoint = read_checkpoint(checkpoint_path) if resume else None
     plan = checkpoint.plan if checkpoint else plan or TrainingPlan()
@@ -205,11 +152,13 @@ def _run_epoch(
             state.learn(loss, rate, plan.clip_norm)
             total += loss.detach()
             if (step + 1) % STEPS_PER_REPORT == 0 or step + 1 == steps:
-                report(StepDone(state.epoch + 1, plan.epochs, step + 1, steps, float(total) / (step + 1)))
-    mean = float(total) / steps
-    if mean != mean:
-        raise StudioError("The training diverged: the loss is not a number.", "Try a smaller learning rate.")
-    return mean
+                mean = float(total) / (step + 1)
+                if not math.isfinite(mean):
+                    raise StudioError(
+                        "The training diverged: the loss is no longer finite.", "Try a smaller learning rate."
+                    )
+                report(StepDone(state.epoch + 1, plan.epochs, step + 1, steps, mean))
+    return float(total) / steps
 
 
 def _prepare(
@@ -219,12 +168,11 @@ def _prepare(
     batch = Pictures(batch.pixels.to(device), batch.log_aspects, batch.targets.to(device))
     inputs = _normalise(augment(batch, size_px, plan.crop_area_min, plan.colour_jitter, generator))
     targets = soft_targets(batch.targets, plan.config.num_classes, plan.label_smoothing)
-    kinds = [
-        (mix, alpha) for mix, alpha in ((mixup, plan.mixup_alpha), (cutmix, plan.cutmix_alpha)) if alpha > 0
-    ]
+    both = ((mixup, plan.mixup_alpha), (cutmix, plan.cutmix_alpha))
+    mixes = [(mix, alpha) for mix, alpha in both if alpha > 0]
     draw, which = torch.rand(2, generator=generator).tolist()
-    if kinds and draw < plan.mix_probability:
-        mix, alpha = kinds[int(which * len(kinds))]
+    if mixes and draw < plan.mix_probability:
+        mix, alpha = mixes[int(which * len(mixes))]
         inputs, targets = mix(inputs, targets, alpha, generator)
     return inputs, targets
 
@@ -289,5 +237,7 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+        # The oldest torch that is supported cannot tell.
+        capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = device.type == "cpu" and bool(capabilities.get("avx512_bf16"))
     return torch.autocast(device.type, torch.bfloat16) if native else nullcontext()

@@ -8,9 +8,10 @@ import torch
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.state import learning_rate, new_state
-from convnext_studio.training.trainer import Decoding, EpochDone, Event, Skipped, StepDone, train
+from convnext_studio.training.trainer import train
 from tests.training.drawn import PLAN, TINY, draw_folder
 
 
@@ -122,6 +123,8 @@ def test_unusable_folders_are_said_before_training(tmp_path: Path) -> None:
         train(tmp_path, out, PLAN, report=events.append)
     assert [len(event.paths) for event in events if isinstance(event, Skipped)] == [2]
     assert not out.exists()
+    with pytest.raises(StudioError, match="There is no folder"):
+        train(tmp_path, tmp_path / "no" / "out.safetensors", PLAN)
 
 
 def test_divergence_is_said(folder: Path, tmp_path: Path) -> None:
