@@ -257,12 +257,13 @@ def build_actions(window: QMainWindow, commands: Commands) -> dict[str, QAction]
     actions: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for spec in ACTIONS:
-        action = QAction(spec.text, window)
+        action = QAction(window)
         action.setObjectName(spec.id)
         actions[spec.id] = action
         if spec.text == SEPARATOR:
             action.setSeparator(True)
             continue
+        action.setText(spec.text)
         action.setShortcut(QKeySequence(spec.shortcut))
         action.setStatusTip(spec.tip)
         action.setToolTip(f"{spec.tip} ({spec.shortcut})" if spec.shortcut else spec.tip)

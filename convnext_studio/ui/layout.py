@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
 VERSION = 1
@@ -58,7 +58,7 @@ class DockLayout(QObject):
 
     def reset(self) -> None:
         """Put every panel where it was at first."""
-        self._window.restoreState(self._first, VERSION)
+        self._restore_docks(self._first)
         for dock in self.docks.values():
             dock.show()
         self.share_out()
@@ -82,7 +82,15 @@ class DockLayout(QObject):
 
     def restore(self, layout: str) -> bool:
         """Take over what `save` gave; False where it is of another version or no layout."""
-        return bool(layout) and self._window.restoreState(from_text(layout), VERSION)
+        return bool(layout) and self._restore_docks(from_text(layout))
+
+    def _restore_docks(self, layout: QByteArray) -> bool:
+        # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
+        hidden = {bar: bar.isHidden() for bar in self._window.findChildren(QToolBar)}
+        is_restored = self._window.restoreState(layout, VERSION)
+        for bar, is_hidden in hidden.items():
+            bar.setHidden(is_hidden)
+        return is_restored
 
     def _place(self) -> None:
         window = self._window

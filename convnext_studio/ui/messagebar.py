@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 
@@ -17,7 +18,7 @@ class Notice:
     message, hint
         What happened, and what to do about it.
     details
-        More sentences, shown while the pointer rests on the bar.
+        More sentences, shown while the pointer rests on the bar; the whole text where there are none.
     good
         It is no failure.
     """
@@ -44,11 +45,7 @@ class MessageBar(QFrame):
         self.setObjectName("message_bar")
         self.setAccessibleName("Messages")
         self._notices: dict[str, Notice] = {}
-        self._label = QLabel()
-        self._label.setTextFormat(Qt.TextFormat.PlainText)
-        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._label.setWordWrap(True)
-        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._label = _OneLine()
         close = QPushButton("Dismiss")
         close.setAccessibleName("Dismiss the message")
         close.setToolTip("Hide this message")
@@ -82,7 +79,23 @@ class MessageBar(QFrame):
         latest = next(reversed(self._notices.values()), None)
         if latest is not None:
             self._label.setText(latest.text)
-            self.setToolTip("\n".join(latest.details))
+            self.setToolTip("\n".join(latest.details or (latest.text,)))
             self.setProperty("good", latest.good)
             self.style().polish(self)
         self.shown.emit(latest is not None)
+
+
+class _OneLine(QLabel):
+    """Text on one line, cut short with an ellipsis where it is too long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Only what fits."""
+        painter = QPainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)

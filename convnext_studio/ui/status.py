@@ -52,7 +52,7 @@ class StatusBar(QStatusBar):
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.doing = _label("What is being done")
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(140)
+        self.progress.setFixedSize(140, 12)
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress")
         self.progress.setToolTip("Progress of what is being computed")

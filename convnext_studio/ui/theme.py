@@ -146,6 +146,8 @@ QStatusBar QLabel {{ color: {theme.muted}; padding: 0 4px; }}
 QListView::item:selected {{ background: {theme.raised}; color: {theme.accent}; }}
 QToolBar {{ border: none; padding: 0; spacing: 0; }}
 QStatusBar::item {{ border: none; }}
+QProgressBar {{ background: {theme.surface}; border: 1px solid {theme.outline}; border-radius: 2px; }}
+QProgressBar::chunk {{ background: {theme.accent}; }}
 QLabel[muted="true"] {{ color: {theme.muted}; }}
 QLabel[heading="true"] {{ font-weight: 600; }}
 QLabel[badge="true"] {{

@@ -59,7 +59,7 @@ class StudioWindow(QMainWindow):
 
         self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar()
-        self._network_bar = _top_bar(self, "network_bar", "Network", self.strip)
+        _top_bar(self, "network_bar", "Network", self.strip)
         self._message_bar = _top_bar(self, "messages_bar", "Messages", self.messages)
         self._message_bar.hide()
         self.messages.shown.connect(self._message_bar.setVisible)
@@ -178,9 +178,6 @@ class StudioWindow(QMainWindow):
             room = self.screen().availableSize()
             self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
         self._shares_out_at_first = not self.dock_layout.restore(values.layout)
-        # The layout remembers these two as well, but they are not the person's to hide.
-        self._network_bar.show()
-        self._message_bar.setVisible(bool(self.messages.text))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Only now the window has the size that the panels share."""

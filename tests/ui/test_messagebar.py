@@ -21,6 +21,15 @@ def test_message_and_hint_are_read_and_details_on_hover(bar: MessageBar) -> None
     assert bar.toolTip() == "a.txt\nb.txt"
 
 
+def test_a_long_message_stays_slim_and_is_read_whole_on_hover(bar: MessageBar) -> None:
+    height = bar.sizeHint().height()
+    text = "A very long sentence. " * 40
+    bar.tell(Notice("pictures", text))
+    assert bar.sizeHint().height() == height < 60
+    assert bar.minimumSizeHint().width() < 300
+    assert bar.toolTip() == text.strip()
+
+
 def test_success_withdraws_its_topic_only(bar: MessageBar) -> None:
     bar.tell(Notice("model", "No model."))
     bar.tell(Notice("pictures", "No picture."))

@@ -13,6 +13,7 @@ from convnext_studio.engine.messages import OpenImage, Predict, Request
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.layout import COLUMNS
+from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -64,6 +65,7 @@ def test_a_bad_drop_is_read_in_the_window_and_changes_nothing(
     engine.refuse(engine.open(OpenImage)[0], "notes.txt is not a picture.")
     assert filled_window.messages.isVisible()
     assert filled_window.messages.text == "notes.txt is not a picture."
+    assert filled_window.messages.height() < 60
     assert (state.picture, state.prediction) == before
     assert QApplication.activeModalWidget() is None
     drop(filled_window, files("/two.png"))
@@ -140,6 +142,13 @@ def test_the_layout_is_remembered_and_reset(
     assert again.strip.isVisible()
     again.actions_by_id["reset"].trigger()
     assert again.dock_layout.docks["model"].isVisible()
+
+
+def test_a_message_stays_when_the_layout_is_reset(window: StudioWindow) -> None:
+    window.messages.tell(Notice("pictures", "It is no picture."))
+    window.actions_by_id["reset"].trigger()
+    assert window.messages.isVisible()
+    assert window.strip.isVisible()
 
 
 def test_rubbish_in_the_remembered_layout_gives_the_first_one(

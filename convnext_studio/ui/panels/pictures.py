@@ -10,6 +10,7 @@ from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.state import AppState
 
 THUMBNAIL_PX = 56
+_ITEM_SIZE = QSize(THUMBNAIL_PX + 12, THUMBNAIL_PX + 20)
 EMPTY = "No picture is open. Drop one anywhere on the window, paste one, or open a sample from the File menu."
 
 
@@ -78,6 +79,7 @@ class _ThumbnailList(QListWidget):
         self.setUniformItemSizes(True)
         self.setIconSize(QSize(THUMBNAIL_PX, THUMBNAIL_PX))
         self.setSpacing(2)
+        self.setMinimumHeight(_ITEM_SIZE.height() + 6)  # One row is always seen whole.
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -95,7 +97,7 @@ class _ThumbnailList(QListWidget):
 def _item(picture: ImageInfo) -> QListWidgetItem:
     item = QListWidgetItem(QIcon(_thumbnail(picture)), picture.name)
     item.setData(Qt.ItemDataRole.UserRole, picture.key)
-    item.setSizeHint(QSize(THUMBNAIL_PX + 12, THUMBNAIL_PX + 20))
+    item.setSizeHint(_ITEM_SIZE)
     width, height = picture.size
     facts = (picture.path or picture.name, f"{width} × {height} px", *picture.notes)
     item.setToolTip("\n".join(facts))

@@ -22,7 +22,7 @@ from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel
 from convnext_studio.ui.state import AppState
 
 ROWS = 5
-MEANINGLESS = "The weights are random: these percentages mean nothing."
+MEANINGLESS = "These percentages mean nothing."
 
 
 class PredictionsPanel(Panel):
@@ -166,6 +166,7 @@ class PredictionRow(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumHeight(self.sizeHint().height())
         self.setMaximumHeight(2 * self.fontMetrics().height() + 6)
         self.setAccessibleName("Predicted class")
 
