@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import Predict
+from convnext_studio.engine.messages import Attribute
 from convnext_studio.model.nodes import STAGES
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.attribution import AttributionPanel
@@ -133,8 +133,9 @@ def test_smoothing_is_said_and_interpolates_values(
 
 
 def test_the_caption_names_the_class_with_its_numbers(
-    panel: AttributionPanel, attribute: Callable[..., None]
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
+    desk.state.set_target(1)
     attribute(target=1)
     assert "“espresso” (logit 0.500, 11.7 %)" in panel.caption
 
@@ -169,12 +170,33 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
 
 
 def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: AttributionPanel) -> None:
-    desk.bridge.ask(Predict(image="cat"), on_answer=lambda _: None, on_failure=lambda _: None)
-    desk.fail("The picture is 8 × 8 px.", "The network needs 32 × 32.")
-    assert panel.notice == "The picture is 8 × 8 px. The network needs 32 × 32."
+    desk.state.fail_prediction("The picture is too small.")
+    assert panel.notice == "The picture is too small."
     assert panel.is_settled
+    desk.state.set_prediction(prediction(desk))
     desk.state.add_picture(picture("dog"))
     assert panel.notice == "Computing …"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_another_class_that_cannot_be_explained_is_said(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None], is_cancelled: bool
+) -> None:
+    attribute()
+    desk.state.set_target(2)
+    desk.bridge.ask(Attribute(image="cat", target=1), on_answer=lambda _: None)
+    desk.cancel()
+    assert panel.notice == ""  # That class was given up for another one.
+    assert not panel.is_settled
+    desk.bridge.ask(Attribute(image="cat", target=2), on_answer=lambda _: None)
+    if is_cancelled:
+        desk.cancel()
+    else:
+        desk.fail("No memory is left.")
+    assert panel.notice == ("Stopped." if is_cancelled else "No memory is left.")
+    assert panel.is_settled
+    desk.state.set_target(0)
+    assert panel.notice == ""
 
 
 def test_not_finite_values_are_counted(desk: Desk, panel: AttributionPanel) -> None:

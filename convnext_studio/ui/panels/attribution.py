@@ -15,7 +15,6 @@ from convnext_studio.engine.messages import (
     Done,
     Failed,
     ImageInfo,
-    Predict,
     Request,
 )
 from convnext_studio.model.nodes import STAGES
@@ -103,6 +102,7 @@ class AttributionPanel(Panel):
         state.model_loaded.connect(lambda _model: self._await())
         state.target_selected.connect(lambda _target: self._await())
         state.prediction_made.connect(lambda _prediction: self._paint())
+        state.prediction_failed.connect(lambda _reason: self._paint())
         state.node_selected.connect(lambda _node: self._paint())
         self.bridge.request_finished.connect(self._notice_end)
         self.sign.currentIndexChanged.connect(self._paint)
@@ -129,14 +129,21 @@ class AttributionPanel(Panel):
             return NO_PICTURE
         if self.state.model is None:
             return NO_MODEL
-        return self._failure
+        return self.state.prediction_failure or self._failure
 
     def _is_current(self) -> bool:
         """Whether the attribution held explains what is selected now."""
         held, picture = self._attribution, self.state.picture
         if held is None or held is not self.state.attribution or picture is None or held.image != picture.key:
             return False
-        return self.state.target is None or held.target == self.state.target
+        return self._wanted is None or held.target == self._wanted
+
+    @property
+    def _wanted(self) -> int | None:
+        """The class to explain; None while it is not known which one comes first."""
+        if self.state.target is None and self.state.prediction is not None:
+            return self.state.prediction.top(1)[0]
+        return self.state.target
 
     def _await(self) -> None:
         """Something else was selected: the answer is under way."""
@@ -144,12 +151,16 @@ class AttributionPanel(Panel):
         self._paint()
 
     def _notice_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        """Another class was to be explained and will not be; why a prediction failed is in the state."""
         request, message = finished
         picture = self.state.picture
-        if not isinstance(request, Predict | Attribute) or picture is None or request.image != picture.key:
+        if not isinstance(request, Attribute) or isinstance(message, Done) or self._is_current():
             return
-        if isinstance(message, Failed):
-            self._failure = f"{message.message} {message.hint}".rstrip()
+        # What was replaced, because something else was selected, is of no interest.
+        if picture is not None and (request.image, request.target) == (picture.key, self._wanted):
+            self._failure = (
+                f"{message.message} {message.hint}".rstrip() if isinstance(message, Failed) else "Stopped."
+            )
             self._paint()
 
     def _show_attribution(self, attribution: Attribution | None) -> None:
@@ -243,15 +254,13 @@ class AttributionPanel(Panel):
         return " · ".join(said)
 
     def _target_text(self, attribution: Attribution) -> str:
-        model, prediction = self.state.model, self.state.prediction
-        known = model is not None and attribution.target < len(model.labels)
-        name = (
-            model.labels[attribution.target] if model is not None and known else f"class {attribution.target}"
-        )
+        model, prediction, target = self.state.model, self.state.prediction, attribution.target
+        labels = model.labels if model is not None else ()
+        name = labels[target] if target < len(labels) else f"class {target}"
         if prediction is None:
             return f"“{name}”"
-        logit = format_number(float(prediction.logits[attribution.target]))
-        probability = 100 * float(prediction.probabilities[attribution.target])
+        logit = format_number(float(prediction.logits[target]))
+        probability = 100 * float(prediction.probabilities[target])
         return f"“{name}” (logit {logit}, {format_number(probability)} %)"
 
     def _hover(self, x: float, y: float) -> None:
@@ -262,13 +271,8 @@ class AttributionPanel(Panel):
             return
         unit = placement.unit_at(x, y, *values.shape)
         self.map.view.set_highlight(None if unit is None else placement.unit_box(*unit))
-        parts = (
-            []
-            if unit is None
-            else [
-                f"{self._attribution.method} · {stage}",
-                f"unit (y {unit[0]}, x {unit[1]})",
-                value_text(float(values[unit])),
-            ]
-        )
-        self.state.hovered.emit(" · ".join([*parts, point_text(x, y)]))
+        here = point_text(x, y)
+        if unit is not None:
+            named = f"{self._attribution.method} · {stage} · unit (y {unit[0]}, x {unit[1]})"
+            here = f"{named} · {value_text(float(values[unit]))} · {here}"
+        self.state.hovered.emit(here)

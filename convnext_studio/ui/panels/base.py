@@ -42,8 +42,6 @@ class Panel(QWidget):
         super().__init__(parent)
         self.state = state
         self.bridge = bridge
-        # Without it Qt does not paint the theme's background on a subclass of QWidget.
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.controls = QHBoxLayout()
         self.controls.setSpacing(4)
         self._badge = QLabel("random weights")

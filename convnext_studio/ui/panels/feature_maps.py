@@ -96,9 +96,7 @@ class FeatureMapsPanel(AskingPanel):
         self.channel_box = QSpinBox()
         self.channel_box.setPrefix("ch ")
         self.channel_box.setAccessibleName("Channel")
-        self.channel_box.setToolTip(
-            "Channel shown large; a click in the mosaic or arrow keys select it, too"
-        )
+        self.channel_box.setToolTip("Channel shown large; a click in the mosaic or arrow keys select it, too")
         self.channel_box.setKeyboardTracking(False)
         self.scaling = choice(
             "Scaling",
