@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import Precision
@@ -44,6 +45,9 @@ def run(options: WindowOptions) -> int:
 
     2 where no window can be opened on this machine, told on stderr; 1 where a screenshot could not be made.
     """
+    if options.screenshot is not None and not Path(options.screenshot).absolute().parent.is_dir():
+        sys.stderr.write(f"There is no folder for the screenshot {options.screenshot}.\n")
+        return 1
     findings = missing_for_window()
     if options.screenshot is not None and blocks_window(findings) and "QT_QPA_PLATFORM" not in os.environ:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"

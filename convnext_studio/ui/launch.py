@@ -22,6 +22,8 @@ from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
 
+SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
+
 
 def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
     """Run Qt's event loop until the window is closed; the program's exit status."""
@@ -64,7 +66,7 @@ def _use_spare_font(application: QApplication) -> None:
     path = spare_font()
     if path is not None:
         families = QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(path)))
-        application.setFont(QFont(families[0]))
+        application.setFont(QFont(families[0], SPARE_FONT_PT))
 
 
 def _end_with_screenshot(window: StudioWindow, bridge: EngineBridge, path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+
+from convnext_studio.ui.oneline import OneLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class MessageBar(QFrame):
         self.setObjectName("message_bar")
         self.setAccessibleName("Messages")
         self._notices: dict[str, Notice] = {}
-        self._label = _OneLine()
+        self._label = OneLine()
         close = QPushButton("Dismiss")
         close.setAccessibleName("Dismiss the message")
         close.setToolTip("Hide this message")
@@ -83,19 +84,3 @@ class MessageBar(QFrame):
             self.setProperty("good", latest.good)
             self.style().polish(self)
         self.shown.emit(latest is not None)
-
-
-class _OneLine(QLabel):
-    """Text on one line, cut short with an ellipsis where it is too long."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Only what fits."""
-        painter = QPainter(self)
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from convnext_studio.ui import platform_check
+from convnext_studio.ui.app import WindowOptions, run
 from convnext_studio.ui.platform_check import blocks_window, missing_for_window, spare_font
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Qt's plugins for Linux")
@@ -133,3 +134,11 @@ def test_without_a_display_the_program_ends_with_a_sentence() -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("The window cannot be opened.")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_screenshot_without_a_folder_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nowhere" / "picture.png"
+    assert run(WindowOptions(model="preset:convnext_tiny", screenshot=str(path))) == 1
+    assert str(path) in capsys.readouterr().err

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QCompleter,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -18,6 +17,7 @@ from convnext_studio.engine.messages import ImageInfo, ModelInfo, Prediction
 from convnext_studio.export.contents import label_of
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel
 from convnext_studio.ui.state import AppState
 
@@ -36,17 +36,14 @@ class PredictionsPanel(Panel):
         self.rows = [PredictionRow() for _ in range(ROWS)]
         for row in self.rows:
             row.clicked.connect(lambda _checked, row=row: self._explain(row.target))
-        self.explained = QLabel()
-        self.explained.setTextFormat(Qt.TextFormat.PlainText)
-        self.explained.setWordWrap(True)
-        self.explained.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.explained = OneLine()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
         self.follow.setToolTip("Explain whatever is predicted first (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Explain another class…")
+        self.search.setPlaceholderText("Another class…")
         self.search.setAccessibleName("Search a class to explain")
         self.search.setToolTip(
             "Type a part of a class's name or its number, and choose the class to explain (Ctrl+F)"
@@ -89,11 +86,12 @@ class PredictionsPanel(Panel):
         for row in self.rows:
             layout.addWidget(row)
         layout.addSpacing(4)
-        target = QHBoxLayout()
-        target.addWidget(self.explained, 1)
-        target.addWidget(self.follow)
-        layout.addLayout(target)
-        layout.addWidget(self.search)
+        layout.addWidget(self.explained)
+        choice = QHBoxLayout()
+        choice.setSpacing(4)
+        choice.addWidget(self.search, 1)
+        choice.addWidget(self.follow)
+        layout.addLayout(choice)
         layout.addStretch(1)
         return body
 
@@ -118,6 +116,7 @@ class PredictionsPanel(Panel):
             row.setVisible(number < len(top))
         percent = float(prediction.probabilities[target]) * 100
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent:.1f} %")
+        self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
 
     def _why_empty(self) -> str:
