@@ -132,7 +132,8 @@ class Controller(QObject):
 
     def _keep_model(self) -> None:
         """The model asked for will not come: the one that is open stays."""
-        self._asked_model = self._loaded_model
+        if self._loaded_model is not None:
+            self._asked_model = self._loaded_model
         self.model_refused.emit()
 
     # ----------------------------------------------------------------------------------------- the pictures
@@ -277,8 +278,7 @@ class Controller(QObject):
     # ------------------------------------------------------------------------------------------- the engine
 
     def _engine_lost(self, lost: EngineLost) -> None:
-        hint = "" if lost.restarting else "Save what you need and start the program again."
-        self._tell(ENGINE, lost.message, hint)
+        self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
         if ready.restarted:

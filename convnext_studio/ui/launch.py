@@ -29,7 +29,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     """Run Qt's event loop until the window is closed; the program's exit status."""
     # Python's own handler would wait for the event loop to end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    settings = SettingsFile()
+    # A window that is only shown to be photographed is none that a person arranged.
+    settings = SettingsFile(read_only=options.screenshot is not None)
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     application.setApplicationName(PROGRAM)

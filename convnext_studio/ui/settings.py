@@ -44,6 +44,11 @@ def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
 class SettingsFile:
     """The settings of this launch and the file behind them. Reading never fails; what went wrong is told.
 
+    Parameters
+    ----------
+    read_only
+        Nothing is remembered of this launch.
+
     Attributes
     ----------
     values
@@ -52,10 +57,10 @@ class SettingsFile:
         One sentence about why the file could not be used; empty where it could.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read_only: bool = False) -> None:
         folder = os.environ.get("CONVNEXT_STUDIO_CONFIG_DIR")
         self._path = Path(folder or platformdirs.user_config_dir("convnext-studio")) / "settings.json"
-        self._keep_file = False
+        self._keep_file = read_only
         self.values = Settings()
         self.problem = ""
         self._read()
@@ -65,7 +70,7 @@ class SettingsFile:
         self.values = replace(self.values, **changes)
 
     def save(self) -> None:
-        """Write the file, at once or not at all. A newer version's file is left alone.
+        """Write the file, at once or not at all; it is left alone where it is a newer version's or read-only.
 
         Raises
         ------

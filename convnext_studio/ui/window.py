@@ -1,13 +1,11 @@
 """The window: puts the parts together, and passes on what they say."""
 
 import sys
-from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 
-from convnext_studio.engine.messages import LoadModel
 from convnext_studio.errors import StudioError
 from convnext_studio.ui.actions import build_actions, build_menus
 from convnext_studio.ui.bridge import EngineBridge
@@ -117,21 +115,22 @@ class StudioWindow(QMainWindow):
         for source in (controller, self._commands):
             source.noticed.connect(self.messages.tell)
         controller.succeeded.connect(self.messages.withdraw)
-        controller.model_asked.connect(self._model_asked)
+        controller.model_asked.connect(self.model_panel.show_asked)
         controller.model_refused.connect(self._model_refused)
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
-        # Not methods of their own: what changed does not matter, only that it did.
-        changed: list[Callable[[], None]] = [self._show_title, self._sync_actions]
         for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
-            for update in changed:
-                signal.connect(lambda _changed, update=update: update())
+            signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
 
     # -------------------------------------------------------------------------------- what follows the state
+
+    def _follow_state(self, _changed: object) -> None:
+        self._show_title()
+        self._sync_actions()
 
     def _show_title(self) -> None:
         model, picture = self._state.model, self._state.picture
@@ -153,9 +152,6 @@ class StudioWindow(QMainWindow):
             if f"device_{asked.device}" in actions:
                 actions[f"device_{asked.device}"].setChecked(True)
             self.model_panel.offer((asked.source,))
-
-    def _model_asked(self, request: LoadModel) -> None:
-        self.model_panel.show_asked(request)
 
     def _model_refused(self) -> None:
         self.model_panel.show_refused(self._controller.loaded)

@@ -102,9 +102,9 @@ def test_a_failed_prediction_is_told_and_tried_again(
     window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
     panel = window.predictions_panel
-    assert not panel.is_settled
     state.set_model(make_model())
     state.add_picture(make_image())
+    assert not panel.is_settled
     engine.refuse(engine.open(Predict)[0], "The picture is too small.")
     assert panel.notice == "The picture is too small."
     assert panel.is_settled
@@ -218,3 +218,9 @@ def test_a_failed_first_model_is_settled_too(
     engine.refuse(engine.open(LoadModel)[0], "There is no such model.")
     assert window.model_panel.is_settled
     assert "No model is open." in shown(window)
+    assert window.is_settled
+    controller.change_model(source="preset:small")
+    [request] = engine.open(LoadModel)
+    assert request.source == "preset:small"
+    engine.answer(request, make_model())
+    assert "Small" in shown(window)

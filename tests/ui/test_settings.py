@@ -27,6 +27,13 @@ def test_what_is_saved_is_read_by_the_next_launch(settings_folder: Path) -> None
     assert [path.name for path in settings_folder.iterdir()] == ["settings.json"]
 
 
+def test_nothing_is_remembered_of_a_read_only_launch(settings_folder: Path) -> None:
+    settings = SettingsFile(read_only=True)
+    settings.update(theme="light")
+    settings.save()
+    assert not settings_folder.exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -70,9 +70,10 @@ class PredictionsPanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the prediction is shown, or why there is none."""
+        """Whether the prediction is shown, or a sentence that says why there is none."""
         state = self.state
-        return state.prediction is not None or bool(state.prediction_failure)
+        is_awaited = state.model is not None and state.picture is not None
+        return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
 
     def ask_again(self) -> None:
         """Try once more to predict."""
