@@ -104,7 +104,9 @@ def catalogue() -> list[Offer]:
     """List timm's pretrained models that our network expresses."""
     import timm  # As above.
 
-    found = {name: timm.get_pretrained_cfg(name) for name in timm.list_models("convnext_*", pretrained=True)}
+    found: dict[str, Any] = {
+        name: timm.get_pretrained_cfg(name) for name in timm.list_models("convnext_*", pretrained=True)
+    }
     return [
         Offer(name=name, licence=str(published.license or "not stated"), is_cached=_is_cached(name))
         for name, published in found.items()

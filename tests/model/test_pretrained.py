@@ -96,7 +96,13 @@ def test_unknown_names_are_told_what_there_is(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["convnextv2_atto.fcmae_ft_in1k", "convnext_atto_ols.a2_in1k", "resnet50.a1_in1k", "convnext_base.clip_laion2b"]
+    "name",
+    [
+        "convnextv2_atto.fcmae_ft_in1k",
+        "convnext_atto_ols.a2_in1k",
+        "resnet50.a1_in1k",
+        "convnext_base.clip_laion2b",
+    ],
 )
 def test_networks_that_ours_does_not_express_are_refused(name: str) -> None:
     with pytest.raises(StudioError, match="can be opened yet"):

@@ -199,7 +199,7 @@ class ReceptiveFieldPanel(AskingPanel):
         height, width = values.shape
         colormap, limits = str(self.colormap.currentData()), limits_of(values)
         layer = map_layer(values, (0.0, 0.0, float(width), float(height)), limits, colormap)
-        marks = [_square_mark(square, result.centre_px) for square in result.squares[self._scale]]
+        marks = [_square_mark(square, result) for square in result.squares[self._scale]]
         marks.append(self._theoretical_mark(result))
         scene = Scene(size=(width, height), layers=(layer,), marks=tuple(marks), note=self._note(result))
         self.map.view.set_scene(scene)
@@ -280,9 +280,10 @@ def _theoretical_text(result: ReceptiveFieldResult) -> str:
     return f"theoretical field {size}"
 
 
-def _square_mark(square: Square, centre_px: tuple[float, float]) -> Mark:
-    side = float(square.side_px)
-    box = (centre_px[0] - side / 2, centre_px[1] - side / 2, side, side)
+def _square_mark(square: Square, result: ReceptiveFieldResult) -> Mark:
+    height, width = result.field_map.shape
+    side, (x, y) = float(square.side_px), result.centre_px
+    box = _clipped((x - side / 2, y - side / 2, side, side), width, height)
     area = format_number(100 * square.area_ratio)
     label = f"{100 * square.threshold:g} % · {square.side_px} px · area {area} %"
     return Mark(box, label, beside=True)
