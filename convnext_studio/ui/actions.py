@@ -124,6 +124,13 @@ _VIEW = (
 )
 
 _MODEL = (
+    ActionSpec(
+        "model_bundled",
+        "Model",
+        "&Bundled model",
+        "Open the trained model that comes with the program",
+        _with(Commands.open_model, "bundled"),
+    ),
     *(
         ActionSpec(
             f"model_preset:{name}",

@@ -7,6 +7,7 @@ from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.actions import build_actions, build_menus
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.commands import Commands
@@ -104,6 +105,7 @@ class StudioWindow(QMainWindow):
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
+        self.actions_by_id["model_bundled"].setEnabled(bundled_is_there())
         self._sync_actions()
 
     def _connect(self) -> None:

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.engine.messages import LoadModel, ModelInfo
-from convnext_studio.model.presets import PRESETS
+from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
 
-SOURCE_TIP = "A preset, timm:NAME or the path of a weights file; Enter opens it"
+SOURCE_TIP = "The bundled model, a preset, timm:NAME or the path of a weights file; Enter opens it"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -153,7 +153,7 @@ def _source_choice(typed: QLineEdit) -> QComboBox:
     choice.setEditable(True)
     choice.setLineEdit(typed)
     choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    choice.addItems([f"preset:{name}" for name in PRESETS])
+    choice.addItems((["bundled"] if bundled_is_there() else []) + [f"preset:{name}" for name in PRESETS])
     choice.setAccessibleName("Model")
     choice.setToolTip(SOURCE_TIP)
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
