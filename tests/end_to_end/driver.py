@@ -1,0 +1,173 @@
+"""The real program, started as the command line starts it, that also tells what it shows.
+
+``python -m tests.end_to_end.driver DESCRIPTOR [argument of the program ...]``: questions come through the
+connection of that file descriptor as (method of `Observer`, its arguments), and are answered in Qt's thread.
+"""
+
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QPoint, QSocketNotifier, QTimer
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QSpinBox, QWidget
+
+from convnext_studio import cli
+from convnext_studio.ui import launch
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
+from tests.benchmarks.programs.watching import Gaps, Painted
+from tests.end_to_end.answers import Shown, View
+
+
+class Observer(QObject):
+    """Answers the test's questions about the window."""
+
+    def __init__(
+        self, connection: Connection, window: StudioWindow, state: AppState, bridge: EngineBridge
+    ) -> None:
+        super().__init__(window)
+        self._connection = connection
+        self._window = window
+        self._state = state
+        self._gaps: Gaps | None = None
+        self._started: list[str] = []
+        self._said: list[str] = []
+        bridge.request_started.connect(lambda request: self._started.append(type(request).__name__))
+        bridge.engine_lost.connect(lambda lost: self._said.append(lost.message))
+        Painted(window, self._watch_the_event_loop)
+        notifier = QSocketNotifier(connection.fileno(), QSocketNotifier.Type.Read, self)
+        notifier.activated.connect(self._answer)
+
+    def _watch_the_event_loop(self) -> None:
+        self._gaps = Gaps(self)
+
+    def _answer(self) -> None:
+        try:
+            question, arguments = self._connection.recv()
+        except EOFError:  # The test has gone.
+            self._window.close()
+            return
+        try:
+            self._connection.send((True, getattr(self, question)(*arguments)))
+        except Exception:
+            self._connection.send((False, traceback.format_exc()))
+
+    # ----------------------------------------------------------------------------------------- the questions
+
+    def shown(self) -> Shown:
+        window, state = self._window, self._state
+        panels: dict[str, Any] = {name: dock.widget() for name, dock in window.dock_layout.docks.items()}
+        rows = window.predictions_panel.rows
+        return Shown(
+            settled=window.is_settled,
+            title=window.windowTitle(),
+            message=window.messages.text if window.messages.isVisible() else "",
+            model="" if state.model is None else state.model.title,
+            picture="" if state.picture is None else state.picture.name,
+            pictures=tuple(
+                window.pictures_panel.list.item(row).text() for row in range(window.pictures_panel.list.count())
+            ),
+            predictions=tuple((row.label, row.percentage) for row in rows if row.isVisible()),
+            explained=window.predictions_panel.explained.text(),
+            notices={name: getattr(panel, "notice", "") for name, panel in panels.items()},
+            captions={name: getattr(panel, "caption", "") for name, panel in panels.items()},
+        )
+
+    def view(self, panel: str, path: str) -> View:
+        """The view at an attribute path of a panel, its pixels read from the screen where there is one."""
+        view: Any = self._window.dock_layout.docks[panel].widget()
+        for name in path.split("."):
+            view = getattr(view, name)
+        assert isinstance(view, ImageView)
+        assert view.scene is not None
+        scene, (left, top) = view.scene, view.to_widget(0, 0).toTuple()
+        right, bottom = view.to_widget(*scene.size).toTuple()
+        return View(
+            pixels=_to_array(_pixels_of(view)),
+            scene_box=(left, top, right - left, bottom - top),
+            scene_size=scene.size,
+            marks=tuple((mark.label, mark.box) for mark in scene.marks),
+        )
+
+    def gaps_s(self) -> tuple[list[float], list[float]]:
+        """Times between the event loop's turns since the first painting, and the thread's own work in each."""
+        assert self._gaps is not None
+        return self._gaps.seconds, self._gaps.working_s
+
+    def started(self) -> list[str]:
+        """The kinds of requests that the engine began to work on, in order."""
+        return self._started
+
+    def said_of_lost_engines(self) -> list[str]:
+        return self._said
+
+    def modules(self) -> set[str]:
+        """The top-level packages that this process has imported."""
+        return {name.partition(".")[0] for name in sys.modules}
+
+    # ------------------------------------------------------------------------------------------ the commands
+
+    def place(self, x: int, y: int) -> tuple[int, int, int, int]:
+        """Move the window; where it is then, with its size."""
+        self._window.move(x, y)
+        return self._window.geometry().getRect()
+
+    def select(self, node: str = "", channel: int | None = None, picture: str = "") -> None:
+        if node:
+            self._state.set_node(node)
+        if channel is not None:
+            self._state.set_channel(channel)
+        if picture:
+            (key,) = (opened.key for opened in self._state.pictures if opened.name == picture)
+            self._state.select_picture(key)
+
+    def set_control(self, panel: str, control: str, value: Any) -> None:
+        """Bring a control of a panel to a value."""
+        widget = getattr(self._window.dock_layout.docks[panel].widget(), control)
+        match widget:
+            case QComboBox():
+                widget.setCurrentIndex(widget.findData(value))
+            case QAbstractButton():
+                widget.setChecked(value)
+            case QSlider() | QSpinBox():
+                widget.setValue(value)
+
+    def close(self) -> None:
+        """As a click on the window's cross, after the answer has gone out."""
+        QTimer.singleShot(0, self._window.close)
+
+
+def _pixels_of(widget: QWidget) -> QImage:
+    if QApplication.platformName() == "offscreen":
+        return widget.grab().toImage()
+    widget.repaint()
+    window = widget.window()
+    at = widget.mapTo(window, QPoint(0, 0))
+    screen = window.screen()
+    return screen.grabWindow(window.winId(), at.x(), at.y(), widget.width(), widget.height()).toImage()
+
+
+def _to_array(image: QImage) -> NDArray[np.uint8]:
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    lines = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return lines[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
+
+
+def _observed_by(connection: Connection) -> type[StudioWindow]:
+    class ObservedWindow(StudioWindow):
+        def __init__(self, state: AppState, bridge: EngineBridge, *others: Any) -> None:
+            super().__init__(state, bridge, *others)
+            Observer(connection, self, state, bridge)
+
+    return ObservedWindow
+
+
+if __name__ == "__main__":
+    launch.StudioWindow = _observed_by(Connection(int(sys.argv[1])))
+    sys.exit(cli.main(sys.argv[2:]))
