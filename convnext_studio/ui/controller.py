@@ -153,8 +153,10 @@ class Controller(QObject):
 
     def open_mime(self, mime: QMimeData) -> None:
         """Open what was dropped or pasted: files, or a picture itself."""
-        local = [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
-        remote = [url for url in mime.urls() if not url.isLocalFile()]
+        # Once: on X11 every call fetches them from the other program, and waits up to 5 s where it has gone.
+        urls = mime.urls()
+        local = [url.toLocalFile() for url in urls if url.isLocalFile()]
+        remote = [url for url in urls if not url.isLocalFile()]
         if local:
             self.open_paths(local)
         elif mime.hasImage():
@@ -165,7 +167,7 @@ class Controller(QObject):
                 f"{remote[0].toDisplayString()} is not on this machine, and nothing is fetched.",
                 "Save the picture, then open the file.",
             )
-        elif not mime.urls() and not mime.hasImage():
+        elif not urls and not mime.hasImage():
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
 
     def close_picture(self) -> None:
