@@ -33,8 +33,14 @@ def x_server() -> Iterator[str]:
         server.wait(LONG_S)
 
 
-def drag_and_drop(paths: Sequence[Path], to: tuple[int, int], variables: Mapping[str, str], log: Path) -> None:
-    """Drag files out of a window of another process and drop them at a point of the screen."""
+@contextmanager
+def dropped(
+    paths: Sequence[Path], to: tuple[int, int], variables: Mapping[str, str], log: Path
+) -> Iterator[None]:
+    """Drag files out of a window of another process and drop them at a point of the screen.
+
+    While the context lasts that process goes on: whoever was dropped upon fetches the files' names from it.
+    """
     command = [sys.executable, "-m", "tests.end_to_end.drag_source", *(str(number) for number in SOURCE_BOX)]
     with log.open("w+") as said:
         source = subprocess.Popen(
@@ -65,6 +71,7 @@ def drag_and_drop(paths: Sequence[Path], to: tuple[int, int], variables: Mapping
             wait_for("the files are dropped", lambda: has_said("dropped"))
             # Away from the panels, where the pointer would frame what is under it.
             _xdotool(variables, "mousemove", str(SCREEN_SIZE[0] - 1), str(SCREEN_SIZE[1] - 1))
+            yield
         finally:
             source.kill()
             source.wait()
