@@ -121,6 +121,12 @@ def lut(colormap: str) -> Rgb:
     return table
 
 
+def load_colour_maps() -> None:
+    """Make all colour tables now, so that none is waited for later; from any thread."""
+    for name in SEQUENTIAL + DIVERGING:
+        lut(name)
+
+
 def colorize(values: Values, limits: Limits | Sequence[Limits], colormap: str) -> Rgb:
     """Values as colours.
 

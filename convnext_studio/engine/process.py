@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import multiprocessing
+import os
 import pkgutil
 import queue
 import signal
@@ -16,6 +17,7 @@ DEVICE_FAULT_EXIT_CODE = 86
 """The engine ended itself, because the graphics device can no longer be used from its process."""
 
 _EXIT_GRACE_S = 1.0
+_NICENESS = 5
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
@@ -105,8 +107,11 @@ class EngineProcess:
 
 
 def _run(entry: str, connection: Connection) -> None:
-    """What the child does: call `entry`, die with the window, leave Ctrl+C to it."""
+    """What the child does: call `entry`, give way to the window, die with it, leave Ctrl+C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        # torch takes every processor there is; a window that wants one for a moment gets it first.
+        os.nice(_NICENESS)
     if sys.platform == "linux":
         # The end of the pipe tells the same, but not while a library computes without letting Python run.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -32,14 +32,19 @@ class Background(QObject):
         self,
         work: Callable[[], Result],
         on_done: Callable[[Result], None],
-        on_failure: Callable[[StudioError], None],
+        on_failure: Callable[[StudioError], None] | None = None,
     ) -> None:
-        """Call `work` in a thread, and then one of the others here, with its result or its StudioError."""
+        """Call `work` in a thread, and then one of the others here, with its result or its StudioError.
+
+        Without `on_failure`, a StudioError is as loud as any other.
+        """
 
         def work_and_tell() -> None:
             try:
                 result = work()
             except StudioError as error:
+                if on_failure is None:
+                    raise
                 self._finished.emit(partial(on_failure, error))
             else:
                 self._finished.emit(partial(on_done, result))

@@ -83,13 +83,15 @@ class ColorBar(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bar, then as many numbers as are readable."""
-        if self._scale is None:
-            return
-        painter = QPainter(self)
+        if self._scale is not None:
+            with QPainter(self) as painter:
+                self._paint(painter, self._scale)
+
+    def _paint(self, painter: QPainter, scale: ColorScale) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
         bar = QRectF(2, line / 2, _BAR_PX, self.height() - line)
-        gradient = Bitmap(lut(self._scale.colormap)[::-1, None, :]).image
+        gradient = Bitmap(lut(scale.colormap)[::-1, None, :]).image
         painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         painter.setPen(QPen(QColor(look.outline), 1))
         painter.drawRect(bar)

@@ -243,7 +243,10 @@ class ImageView(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint layers, marks and note."""
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         look = theme.current()
         painter.fillRect(self.rect(), QColor(look.surface))
         if self._scene is None:

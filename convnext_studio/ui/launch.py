@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import EngineLost
+from convnext_studio.render import load_colour_maps
 from convnext_studio.samples import FIRST_SAMPLE
 from convnext_studio.ui import theme
 from convnext_studio.ui.app import WindowOptions
@@ -52,6 +53,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     else:
         controller.open_sample(FIRST_SAMPLE)
     window.show()
+    # Not needed before the first answer, and too slow for Qt's thread.
+    controller.background.run(load_colour_maps, on_done=lambda _: None)
     if options.screenshot is not None:
         _end_with_screenshot(window, bridge, Path(options.screenshot))
     return application.exec()

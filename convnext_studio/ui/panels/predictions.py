@@ -194,8 +194,11 @@ class PredictionRow(QAbstractButton):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Name on the left, number on the right, the bar below both; the frame says focus or hover."""
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         colours = theme.current()
-        painter = QPainter(self)
         box = self.rect().adjusted(0, 0, -1, -1)
         if self.isChecked() or self.underMouse():
             painter.fillRect(self.rect(), QColor(colours.raised))

@@ -168,7 +168,10 @@ class NetworkStrip(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the network."""
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         look = theme.current()
         painter.fillRect(self.rect(), QColor(look.background))
