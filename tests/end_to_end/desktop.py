@@ -1,5 +1,6 @@
 """A display of one's own, and a hand with a mouse on it."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -53,10 +54,10 @@ def dropped(
 
         def move_until(word: str, x: int, y: int) -> None:
             # A drag is a conversation between three processes: the hand waits for each answer, trembling.
-            offsets = iter(range(10_000))
+            steps = itertools.count()
 
             def moved() -> bool:
-                _xdotool(variables, "mousemove", str(x + next(offsets) % 5), str(y))
+                _xdotool(variables, "mousemove", str(x + next(steps) % 5), str(y))
                 return has_said(word)
 
             wait_for(f"the drag is {word}", moved)
