@@ -25,7 +25,7 @@ _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEADER_PX = 18.0
-_HALO = QColor(0, 0, 0, 170)
+_HALO = QColor(0, 0, 0, 215)
 
 
 class ImageView(QWidget):

@@ -17,6 +17,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.app import WindowOptions
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.platform_check import spare_font
 from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
 from convnext_studio.ui.settings import SettingsFile
@@ -56,7 +57,7 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     # Not needed before the first answer, and too slow for Qt's thread.
     controller.background.run(load_colour_maps, on_done=lambda _: None)
     if options.screenshot is not None:
-        _end_with_screenshot(window, bridge, Path(options.screenshot))
+        _end_with_screenshot(window, bridge, controller, Path(options.screenshot))
     return application.exec()
 
 
@@ -73,8 +74,18 @@ def _use_spare_font(application: QApplication) -> None:
         application.setFont(QFont(families[0], SPARE_FONT_PT))
 
 
-def _end_with_screenshot(window: StudioWindow, bridge: EngineBridge, path: Path) -> None:
-    """When all is shown, save the window's picture and end with 0; with 1 and a sentence where it fails."""
+def _end_with_screenshot(
+    window: StudioWindow, bridge: EngineBridge, controller: Controller, path: Path
+) -> None:
+    """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed."""
+    failures: dict[str, Notice] = {}
+
+    def remember(notice: Notice) -> None:
+        if not notice.good:
+            failures[notice.topic] = notice
+
+    controller.noticed.connect(remember)
+    controller.succeeded.connect(lambda topic: failures.pop(topic, None))
 
     def end(status: int, sentence: str = "") -> None:
         sys.stderr.write(sentence)
@@ -87,7 +98,8 @@ def _end_with_screenshot(window: StudioWindow, bridge: EngineBridge, path: Path)
         except OSError:
             end(1, f"The screenshot cannot be written to {path}.\n")
         else:
-            end(0)
+            sentences = [line for notice in failures.values() for line in notice.details or (notice.text,)]
+            end(int(bool(failures)), "".join(f"{sentence}\n" for sentence in sentences))
 
     def engine_lost(lost: EngineLost) -> None:
         if not lost.restarting:

@@ -19,11 +19,14 @@ def test_screenshots_without_a_display(
     rubbish.write_text("This is no picture.")
     good = [photograph, sample_path("coffee")]
     shots = []
-    for number, pictures in enumerate((good, [good[0], rubbish, good[1]])):
+    told = "“rubbish.jpg” is not a picture of a known format.\n"
+    for number, (pictures, expected) in enumerate(
+        ((good, (0, "", "", [])), ([good[0], rubbish, good[1]], (1, "", told, [])))
+    ):
         path = tmp_path / f"shot {number}.png"
         options = ["--model", str(weights), "--screenshot", str(path), "--size", "1280x800"]
         done, left = run_studio([*map(str, pictures), *options], no_display)
-        assert (done.returncode, done.stdout, done.stderr, left) == (0, "", "", [])
+        assert (done.returncode, done.stdout, done.stderr, left) == expected
         shots.append(pixels_of(path))
         assert_is_a_full_window(shots[-1])
     # The sentence about the rubbish stands in a bar between the network and the panels, which make room.

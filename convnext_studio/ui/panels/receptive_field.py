@@ -199,7 +199,7 @@ class ReceptiveFieldPanel(AskingPanel):
         height, width = values.shape
         colormap, limits = str(self.colormap.currentData()), limits_of(values)
         layer = map_layer(values, (0.0, 0.0, float(width), float(height)), limits, colormap)
-        marks = [_square_mark(square, result) for square in result.squares[self._scale]]
+        marks = [_square_mark(square, result) for square in reversed(result.squares[self._scale])]
         marks.append(self._theoretical_mark(result))
         scene = Scene(size=(width, height), layers=(layer,), marks=tuple(marks), note=self._note(result))
         self.map.view.set_scene(scene)
