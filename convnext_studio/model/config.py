@@ -1,18 +1,30 @@
 """What a ConvNeXt is, as plain data: no torch, so that the window reads it too."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 from convnext_studio.errors import StudioError
 
-Four = tuple[int, int, int, int]
+StemType = Literal["patch", "overlap", "overlap_tiered", "overlap_act"]
+Norm = Literal["layer", "batch", "rms", "simple"]
+Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
+Downsample = Literal["separate", "block"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "stem_type": get_args(StemType),
+    "norm": get_args(Norm),
+    "act": get_args(Act),
+    "downsample": get_args(Downsample),
+}
+LARGEST_KERNEL = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvNeXtConfig:
     """Everything that decides the shapes and the arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
 
-    The names are those of the keyword arguments of `convnext_studio.model.ConvNeXt`.
+    The names are those of the keyword arguments of `convnext_studio.model.ConvNeXt`. The defaults are
+    ConvNeXt-T.
 
     Attributes
     ----------
@@ -21,11 +33,34 @@ class ConvNeXtConfig:
     num_classes
         Outputs of the head.
     depths, dims
-        Blocks and channels of the four stages.
+        Blocks and channels of the stages: four, or one (isotropic).
     kernel_size
-        Side of the depthwise kernels; odd, so that the map keeps its size.
+        Side of the blocks' kernels, one for all stages or one a stage; odd, so that the map keeps its size.
+    stem_type
+        ``patch`` is one convolution, which the next three describe; the others are timm's stems of two
+        3x3 convolutions of stride 2 (``overlap_tiered`` with half the channels between them, ``overlap_act``
+        with an activation).
     stem_kernel_size, stem_stride, stem_padding
-        The stem's convolution; stride equal to kernel size makes it "patchify".
+        The patch stem's convolution; stride equal to kernel size makes it "patchify".
+    stem_norm
+        Normalise behind the stem; the isotropic networks do not.
+    norm, norm_eps
+        Normalisation over the channels of each position (``layer``; ``rms`` without the mean; ``simple``, timm's
+        rms by the unbiased variance) or over the batch (``batch``), and what is added to the variance.
+    act
+        Activation of the blocks.
+    expansion
+        Channels inside a block over those outside.
+    depthwise
+        Whether the blocks' spatial convolution is depthwise, or dense.
+    grn
+        Global response normalisation behind the activation (ConvNeXt V2, Woo et al. 2023, arXiv:2301.00808).
+    downsample
+        ``separate`` layers between the stages, or in the first ``block`` of a stage, as in ResNet.
+    head_norm_first
+        Normalise before pooling instead of behind it.
+    head_hidden_size
+        Width of a hidden layer in the head; 0 for none.
     drop_path_rate
         Stochastic depth at the last block, growing linearly from 0; acts in training only.
     layer_scale_init_value
@@ -41,46 +76,77 @@ class ConvNeXtConfig:
 
     in_chans: int = 3
     num_classes: int = 1000
-    depths: Four = (3, 3, 9, 3)
-    dims: Four = (96, 192, 384, 768)
-    kernel_size: int = 7
+    depths: tuple[int, ...] = (3, 3, 9, 3)
+    dims: tuple[int, ...] = (96, 192, 384, 768)
+    kernel_size: int | tuple[int, ...] = 7
+    stem_type: StemType = "patch"
     stem_kernel_size: int = 4
     stem_stride: int = 4
     stem_padding: int = 0
+    stem_norm: bool = True
+    norm: Norm = "layer"
+    norm_eps: float = 1e-6
+    act: Act = "gelu"
+    expansion: float = 4.0
+    depthwise: bool = True
+    grn: bool = False
+    downsample: Downsample = "separate"
+    head_norm_first: bool = False
+    head_hidden_size: int = 0
     drop_path_rate: float = 0.0
     layer_scale_init_value: float = 1e-6
     head_init_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        positive = ("in_chans", "num_classes", "kernel_size", "stem_kernel_size", "stem_stride")
-        for name in positive:
+        for name, problem in self.problems().items():
+            raise StudioError(f"{name} is {getattr(self, name)}, but must {problem}.")
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by field: how the sentence "it must ..." ends."""
+        found: dict[str, str] = {}
+        for name in ("in_chans", "num_classes", "stem_kernel_size", "stem_stride"):
             if getattr(self, name) < 1:
-                raise StudioError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+                found[name] = "be at least 1"
         for name in ("depths", "dims"):
-            values = getattr(self, name)
-            if len(values) != 4 or min(values) < 1:
-                raise StudioError(f"{name} is {values}, but must be four numbers of at least 1.")
-        if self.kernel_size % 2 == 0:
-            raise StudioError(
-                f"kernel_size is {self.kernel_size}, but must be odd.",
-                "Even kernels shift the map by half a pixel.",
-            )
-        if not 0 <= self.stem_padding < self.stem_kernel_size:
-            raise StudioError(
-                f"stem_padding is {self.stem_padding}, but must lie between 0 and {self.stem_kernel_size - 1}."
-            )
+            if len(getattr(self, name)) not in (1, 4) or min(getattr(self, name), default=0) < 1:
+                found[name] = "be four numbers of at least 1, or one"
+        if len(self.depths) != len(self.dims):
+            found.setdefault("dims", "have as many numbers as depths")
+        sizes = self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,)
+        if any(size % 2 == 0 or not 1 <= size <= LARGEST_KERNEL for size in sizes):
+            found["kernel_size"] = f"be odd and at most {LARGEST_KERNEL}"
+        elif isinstance(self.kernel_size, tuple) and len(sizes) != len(self.depths):
+            found["kernel_size"] = "be one number, or one for each stage"
+        if not 0 <= self.stem_padding < max(self.stem_kernel_size, 1):
+            found["stem_padding"] = f"lie between 0 and {self.stem_kernel_size - 1}"
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                found[name] = f"be one of {', '.join(choices)}"
+        for name in ("norm_eps", "expansion"):
+            if not getattr(self, name) > 0:
+                found[name] = "be above 0"
+        for name in ("head_hidden_size", "layer_scale_init_value"):
+            if not getattr(self, name) >= 0:
+                found[name] = "be at least 0"
         if not 0 <= self.drop_path_rate < 1:
-            raise StudioError(f"drop_path_rate is {self.drop_path_rate}, but must be at least 0 and below 1.")
+            found["drop_path_rate"] = "be at least 0 and below 1"
+        if self.head_norm_first and self.head_hidden_size:
+            found.setdefault("head_hidden_size", "be 0 where the head normalises first")
+        return found
 
     @property
-    def total_stride_px(self) -> int:
-        """Input pixels per unit of the last stage."""
-        return self.stem_stride * 8
+    def kernel_sizes(self) -> tuple[int, ...]:
+        """Side of the blocks' kernels in each stage."""
+        return self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * len(self.depths)
 
     @property
-    def smallest_input_px(self) -> int:
-        """Side of the smallest input that leaves one unit in the last stage."""
-        return (8 - 1) * self.stem_stride + self.stem_kernel_size - 2 * self.stem_padding
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages' nodes: ``stage1`` and so on."""
+        return tuple(f"stage{number}" for number in range(1, len(self.depths) + 1))
+
+    def hidden_dim(self, dim: int) -> int:
+        """Channels inside a block that has `dim` outside."""
+        return int(self.expansion * dim)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values; `from_dict` reads them back."""
@@ -95,8 +161,8 @@ class ConvNeXtConfig:
                 f"The model's description has fields that are not known here: {', '.join(unknown)}.",
                 "It was probably written by a newer version of ConvNeXt Studio.",
             )
-        arguments: dict[str, Any] = dict(values)
-        for name in ("depths", "dims"):
-            if name in arguments:
-                arguments[name] = tuple(arguments[name])  # JSON has lists only.
+        # JSON has lists only.
+        arguments: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         return cls(**arguments)
