@@ -18,6 +18,9 @@ Protocol = Literal["replknet", "centred"]
 Scale = Literal["linear", "log"]
 Precision = Literal["float32", "bfloat16"]
 
+BUILT = "built"
+"""Source of a network that was described here, and opened from nowhere."""
+
 THRESHOLDS = (0.2, 0.3, 0.5, 0.99)
 """Shares of the effective receptive field whose squares are reported."""
 
@@ -53,7 +56,9 @@ class LoadModel(Request):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file.
+        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file; `BUILT` where `config` is given.
+    config, seed, input_px
+        Build this architecture, with random weights drawn from that seed, for pictures of that side.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     precision
@@ -64,6 +69,9 @@ class LoadModel(Request):
 
     priority: ClassVar[int] = 0
     source: str
+    config: ConvNeXtConfig | None = None
+    seed: int = 0
+    input_px: int = 224
     device: str = "auto"
     precision: Precision = "float32"
     offline: bool = False

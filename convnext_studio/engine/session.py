@@ -41,7 +41,7 @@ from convnext_studio.engine.messages import (
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.labels import check_class
-from convnext_studio.model.loaded import LoadedModel, load
+from convnext_studio.model.loaded import LoadedModel, build, load
 from convnext_studio.model.nodes import STAGES
 from convnext_studio.stopping import Stopped
 
@@ -126,7 +126,7 @@ class Session:
         if request.precision == "bfloat16" and device.type != "cuda":
             raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
         yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
-        model = load(request.source, offline=request.offline).to(device)
+        model = _opened(request).to(device)
         if device.type != "cpu":
             # Kernels are chosen at the first call, which would make the first picture slow.
             yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
@@ -328,6 +328,12 @@ class Session:
         shape = (model.config.in_chans, input_px, input_px)
         for _ in range(request.count - len(images)):
             yield model.to_tensor(noise.standard_normal(shape, dtype=np.float32))
+
+
+def _opened(request: LoadModel) -> LoadedModel:
+    if request.config is None:
+        return load(request.source, offline=request.offline)
+    return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
 
 
 def _field_result(
