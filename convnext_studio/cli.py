@@ -140,6 +140,9 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="of the forward pass; bfloat16 on CUDA only (default: %(default)s)",
     )
     parser.add_argument("--offline", action="store_true", help="open no network connection")
+    stem = parser.add_argument_group("what tensors cannot tell of the network")
+    stem.add_argument("--stem-stride", type=int, metavar="PX", help="of the first convolution")
+    stem.add_argument("--stem-padding", type=int, metavar="PX", help="of the first convolution")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -65,6 +65,8 @@ class LoadModel(Request):
         Of the forward pass; attributions and receptive fields are always float32.
     offline
         Open no network connection.
+    stem_stride, stem_padding
+        Of a file's or timm's network, where the source is silent or wrong: tensors cannot tell them.
     """
 
     priority: ClassVar[int] = 0
@@ -75,6 +77,8 @@ class LoadModel(Request):
     device: str = "auto"
     precision: Precision = "float32"
     offline: bool = False
+    stem_stride: int | None = None
+    stem_padding: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ class WindowOptions:
         Picture files; the first is shown, and a sample where there is none.
     model
         Source of the model, as in `LoadModel`.
-    device, precision, offline
+    device, precision, offline, stem_stride, stem_padding
         As in `LoadModel`.
     node
         Name of the node that is selected at first.
@@ -35,6 +35,8 @@ class WindowOptions:
     device: str = "auto"
     precision: Precision = "float32"
     offline: bool = False
+    stem_stride: int | None = None
+    stem_padding: int | None = None
     node: str = "stage4"
     screenshot: str | None = None
     size: tuple[int, int] | None = None

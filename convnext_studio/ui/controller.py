@@ -1,7 +1,7 @@
 """What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -98,11 +98,29 @@ class Controller(QObject):
         """How the model that is open was asked for."""
         return self._loaded_model
 
-    def open_model(self, source: str, device: str = "auto", precision: Precision = "float32") -> None:
+    def open_model(
+        self,
+        source: str,
+        device: str = "auto",
+        precision: Precision = "float32",
+        *,
+        stem_stride: int | None = None,
+        stem_padding: int | None = None,
+    ) -> None:
         """Load a model; the one that is open stays until then, and where that fails."""
-        request = LoadModel(
-            panel="model", source=source, device=device, precision=precision, offline=self._offline
+        self._ask_model(
+            LoadModel(
+                panel="model",
+                source=source,
+                device=device,
+                precision=precision,
+                offline=self._offline,
+                stem_stride=stem_stride,
+                stem_padding=stem_padding,
+            )
         )
+
+    def _ask_model(self, request: LoadModel) -> None:
         self._asked_model = request
         self.model_asked.emit(request)
         self._model_id = self._bridge.ask(
@@ -114,7 +132,11 @@ class Controller(QObject):
         now = self._asked_model
         if now is None:
             return
-        self.open_model(source or now.source, device or now.device, precision or now.precision)
+        device, precision = device or now.device, precision or now.precision
+        if source and source != now.source:
+            self.open_model(source, device, precision)
+        else:
+            self._ask_model(replace(now, device=device, precision=precision))
 
     def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
         if request is not self._asked_model or not isinstance(answer, ModelInfo):

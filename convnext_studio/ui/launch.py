@@ -48,7 +48,13 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     window = StudioWindow(state, bridge, controller, settings)
     if options.size is not None:
         window.resize(*options.size)
-    controller.open_model(options.model, options.device, options.precision)
+    controller.open_model(
+        options.model,
+        options.device,
+        options.precision,
+        stem_stride=options.stem_stride,
+        stem_padding=options.stem_padding,
+    )
     if options.images:
         controller.open_paths(options.images)
     else:
