@@ -77,7 +77,7 @@ def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convnext-studio export",
         description="Write what the window shows of each picture to DIR/<picture's name>/: predictions.json, "
-        "stage1 to stage4 and gradcam and erf as .npy and .png, erf.json, report.html.",
+        "each stage, gradcam and erf as .npy and .png, erf.json, report.html.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or sample:NAME")
     parser.add_argument(
@@ -86,8 +86,8 @@ def _export_parser() -> argparse.ArgumentParser:
     _add_model_options(parser)
     parser.add_argument(
         "--node",
-        default="stage4",
-        help="node for Grad-CAM (its stage) and receptive field: stage1 to stage4 or stage3.block5",
+        help="node for Grad-CAM (its stage) and receptive field: a stage such as stage2, or a block such as "
+        "stage3.block5 (default: the last stage)",
     )
     parser.add_argument(
         "--target", metavar="CLASS", help="class to explain, by name or number (default: the prediction)"

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from convnext_studio.engine.messages import (
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.labels import find_class
-from convnext_studio.model.nodes import STAGES, node_table, total_macs, total_parameters
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 
@@ -34,20 +35,27 @@ def export(options: argparse.Namespace) -> int:
 
     session = Session()
     load = LoadModel(
-        source=options.model, device=options.device, precision=options.precision, offline=options.offline
+        source=options.model,
+        device=options.device,
+        precision=options.precision,
+        offline=options.offline,
+        stem_stride=options.stem_stride,
+        stem_padding=options.stem_padding,
     )
     model = cast("ModelInfo", session.run(load))
-    if options.node not in {node.name for node in model.nodes} or options.node == "stem":
+    stages = model.config.stages
+    node = stages[-1] if options.node is None else options.node
+    if node not in {known.name for known in model.nodes} or node == "stem":
         raise StudioError(
-            f"There is no node “{options.node}” to export.",
-            "Give stage1 to stage4, or a block such as stage3.block5.",
+            f"There is no node “{node}” to export.",
+            f"Give a stage ({', '.join(stages)}), or a block such as {stages[-1]}.block1.",
         )
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(session.run, options.images)
     taken: set[str] = set()
     for image in images:
         try:
-            contents = _contents(session.run, model, image, images, target, options)
+            contents = _contents(session.run, model, node, image, images, target, options)
             for path in export_picture(Path(options.out), contents, taken):
                 print(path)
         except StudioError as error:
@@ -70,6 +78,7 @@ def _opened(run: Any, paths: Iterable[str]) -> tuple[list[ImageInfo], list[Studi
 def _contents(
     run: Any,
     model: ModelInfo,
+    node: str,
     image: ImageInfo,
     images: list[ImageInfo],
     target: int | None,
@@ -77,7 +86,7 @@ def _contents(
 ) -> ExportContents:
     """Ask the questions that the window's panels ask."""
     field = ReceptiveField(
-        node=options.node,
+        node=node,
         images=tuple(opened.key for opened in images),
         count=options.field_count,
         protocol=options.protocol,
@@ -85,7 +94,8 @@ def _contents(
     )
     prediction: Prediction = run(Predict(image=image.key, target=target))
     maps: dict[str, FeatureMapsResult] = {
-        node: run(FeatureMaps(image=image.key, node=node)) for node in dict.fromkeys((*STAGES, options.node))
+        name: run(FeatureMaps(image=image.key, node=name))
+        for name in dict.fromkeys((*model.config.stages, node))
     }
     result: ReceptiveFieldResult = run(field)
     return ExportContents(
@@ -94,7 +104,7 @@ def _contents(
         prediction=prediction,
         maps=maps,
         receptive_field=result,
-        cam_stage=options.node.partition(".")[0],
+        cam_stage=node.partition(".")[0],
     )
 
 
@@ -109,13 +119,24 @@ def models(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0
     for row in rows:
-        size = (
-            f"{row['parameters'] / 1e6:6.1f} M parameters, {row['macs'] / 1e9:5.2f} GMACs"
-            if row["macs"]
-            else ""
-        )
-        print(f"{row['model']:<56} {size}  {row['weights']}".rstrip())
+        print(f"{row['model']:<56} {_size_text(row)}  {row['weights']}{_published_text(row)}".rstrip())
     return 0
+
+
+def _size_text(row: dict[str, Any]) -> str:
+    if not row["macs"]:
+        return ""
+    return f"{row['parameters'] / 1e6:6.1f} M parameters, {row['macs'] / 1e9:6.2f} GMACs"
+
+
+def _published_text(row: dict[str, Any]) -> str:
+    published = row.get("published")
+    if published is None:
+        return ""
+    return (
+        f"; published: {published['parameters'] / 1e6:g} M, {published['macs'] / 1e9:g} GMACs,"
+        f" {published['accuracy']:g} % top-1 ({published['training']})"
+    )
 
 
 def _own_models() -> list[dict[str, Any]]:
@@ -125,14 +146,15 @@ def _own_models() -> list[dict[str, Any]]:
             {"model": "bundled", "parameters": None, "macs": None, "weights": "trained, comes with the program"}
         )
     input_px = Preprocessing().input_px
-    for name, config in PRESETS.items():
-        nodes = node_table(config, input_px)
+    for name, known in PRESETS.items():
+        nodes = node_table(known.config, input_px)
         rows.append(
             {
                 "model": f"preset:{name}",
-                "parameters": total_parameters(nodes, config),
-                "macs": total_macs(nodes, config),
+                "parameters": total_parameters(nodes, known.config),
+                "macs": total_macs(nodes, known.config),
                 "weights": "random weights",
+                "published": None if known.published is None else asdict(known.published),
             }
         )
     return rows

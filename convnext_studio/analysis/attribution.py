@@ -36,7 +36,11 @@ def grad_cam(activation: Tensor, gradient: Tensor) -> NDArray[np.float32]:
 
 
 def attribute(
-    model: LoadedModel, tensor: Tensor, method: str = "gradcam", node: str = "stage4", target: int | None = None
+    model: LoadedModel,
+    tensor: Tensor,
+    method: str = "gradcam",
+    node: str | None = None,
+    target: int | None = None,
 ) -> NDArray[np.float32]:
     """Attribute a class's logit to the positions of a node's map.
 
@@ -47,7 +51,7 @@ def attribute(
     method
         One of `METHODS`.
     node
-        A stage, a block, the stem or a downsampling layer.
+        A stage, a block, the stem or a downsampling layer; the last stage where None.
     target
         Class; the one with the highest logit where None.
 
@@ -62,6 +66,7 @@ def attribute(
     """
     if method not in METHODS:
         raise StudioError(f"There is no attribution method “{method}”.", f"There are: {', '.join(METHODS)}.")
+    node = node or model.config.stages[-1]
     module = model.module_at(node)
     if target is not None:
         check_class(target, model.config.num_classes)

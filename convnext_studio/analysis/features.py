@@ -10,7 +10,6 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import STAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ def stage_pass(
     Stopped
         When `should_stop` said so.
     """
-    stages = {name: model.module_at(name) for name in STAGES}
+    stages = {name: model.module_at(name) for name in model.config.stages}
     with stoppable(model.blocks, should_stop):
         with torch.enable_grad(), captured(stages, with_gradients=True) as outputs:
             logits = model.module(tensor)[0]
@@ -70,12 +69,12 @@ def stage_pass(
             activations, logits_shown = outputs, logits.detach()
         if target is None:
             target = int(logits_shown.argmax())
-        gradients = torch.autograd.grad(logits[target], [outputs[name] for name in STAGES])
+        gradients = torch.autograd.grad(logits[target], [outputs[name] for name in stages])
     return StagePass(
         logits=logits_shown.cpu().numpy(),
         target=target,
-        activations={name: activations[name].detach()[0].float() for name in STAGES},
-        gradients={name: gradient[0] for name, gradient in zip(STAGES, gradients, strict=True)},
+        activations={name: activations[name].detach()[0].float() for name in stages},
+        gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
     )
 
 

@@ -96,7 +96,7 @@ def running_average(
 
 
 def effective_receptive_field(
-    model: LoadedModel, tensors: Iterable[Tensor], node: str = "stage4", protocol: str = "replknet"
+    model: LoadedModel, tensors: Iterable[Tensor], node: str | None = None, protocol: str = "replknet"
 ) -> Field:
     """Measure the effective receptive field of a node's central unit.
 
@@ -105,6 +105,8 @@ def effective_receptive_field(
     tensors
         Pictures as the protocol wants them, each (1, C, H, W) float32, normalised, all of one size:
         ``replknet`` squashes them to 1024 x 1024 (`Preprocessing.squashed`).
+    node
+        A stage or a block; the last stage where None.
     protocol
         ``replknet`` or ``centred``; the field is the same, the ratios differ (see `area_ratios`).
 
@@ -118,7 +120,7 @@ def effective_receptive_field(
         Where there is no such node or protocol, no picture, or no picture with a finite gradient.
     """
     check_protocol(protocol)
-    averages = list(deque(running_average(model, tensors, node), maxlen=1))
+    averages = list(deque(running_average(model, tensors, node or model.config.stages[-1]), maxlen=1))
     if not averages or averages[0].used == 0:
         raise StudioError(
             "No receptive field could be measured.",

@@ -139,7 +139,7 @@ class FeatureMaps(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute(Request):
-    """Grad-CAM of a class at all four stages; answered by `Attribution`."""
+    """Grad-CAM of a class at all stages; answered by `Attribution`."""
 
     priority: ClassVar[int] = 3
     image: str
@@ -258,7 +258,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """Grad-CAM of one class at the four stages.
+    """Grad-CAM of one class at the stages.
 
     Attributes
     ----------

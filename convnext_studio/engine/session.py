@@ -42,7 +42,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel, build, load
-from convnext_studio.model.nodes import STAGES
+from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.stopping import Stopped
 
 CACHE_BYTES = 1 << 30
@@ -182,7 +182,7 @@ class Session:
         )
 
     def _check_size(self, picture: DecodedImage) -> None:
-        smallest = self._model.config.smallest_input_px if self._model else 2
+        smallest = smallest_input_px(self._model.config) if self._model else 2
         if min(picture.size) < smallest:
             raise StudioError(
                 f"“{picture.name}” has {picture.size[0]} × {picture.size[1]} pixels, which is too small.",
@@ -229,14 +229,14 @@ class Session:
             check_class(request.target, model.config.num_classes)
         tensor, geometry = self._input(model, request.image)
         result = stage_pass(model, tensor, request.target, self._precision, should_stop)
-        maps = {name: to_array(result.activations[name]) for name in STAGES}
-        for name in STAGES:
-            self._keep_maps(model, request.image, name, maps[name], geometry)
+        maps = {name: to_array(activation) for name, activation in result.activations.items()}
+        for name, stage in maps.items():
+            self._keep_maps(model, request.image, name, stage, geometry)
         return Prediction(
             image=request.image,
             logits=result.logits,
             probabilities=_softmax(result.logits),
-            stage_means={name: maps[name].mean(axis=0) for name in STAGES},
+            stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
             attribution=self._keep_attribution(request.image, result, geometry),
             geometry=geometry,
         )
@@ -255,7 +255,7 @@ class Session:
         attribution = Attribution(
             image=image,
             target=result.target,
-            cams={name: grad_cam(result.activations[name], result.gradients[name]) for name in STAGES},
+            cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.activations.items()},
             geometry=geometry,
         )
         self._results.put(self._key("attribution", image, result.target), attribution)
@@ -289,7 +289,7 @@ class Session:
         if request.count < 1:
             raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
         input_px = request.input_px or model.preprocessing.input_px
-        smallest = model.config.smallest_input_px
+        smallest = smallest_input_px(model.config)
         if input_px < smallest:
             raise StudioError(
                 f"An input of {input_px} pixels is too small for this network.", f"The smallest is {smallest}."
@@ -332,7 +332,12 @@ class Session:
 
 def _opened(request: LoadModel) -> LoadedModel:
     if request.config is None:
-        return load(request.source, offline=request.offline)
+        return load(
+            request.source,
+            stem_stride=request.stem_stride,
+            stem_padding=request.stem_padding,
+            offline=request.offline,
+        )
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
 
 

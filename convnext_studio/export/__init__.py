@@ -11,7 +11,7 @@ __all__ = ["ExportContents", "export_directory", "export_picture", "safe_stem"]
 def export_picture(directory: Path, contents: ExportContents, taken: set[str] | None = None) -> list[Path]:
     """Write everything about a picture into a folder of its own.
 
-    ``predictions.json``; for each node in `contents.maps` (the four stages) ``stage1.npy`` (channels, height,
+    ``predictions.json``; for each node in `contents.maps` (the stages) ``stage1.npy`` (channels, height,
     width) float32 and its mosaic ``stage1.png``; ``gradcam.npy``, the signed map (height, width) float32, and
     ``gradcam.png``; ``erf.npy`` (height, width) float64 on the network's input, ``erf.png`` and ``erf.json``;
     ``report.html``, one file with all figures in it. Existing files of these names are replaced, each at once.

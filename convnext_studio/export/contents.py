@@ -29,7 +29,7 @@ class ExportContents:
     prediction
         Of that picture by that model; its attribution is the one that is written.
     maps
-        Feature maps by node name: the four stages, and any other node that was chosen.
+        Feature maps by node name: the stages, and any other node that was chosen.
     receptive_field
         Of the chosen node.
     cam_stage
@@ -41,7 +41,7 @@ class ExportContents:
     prediction: Prediction
     maps: dict[str, FeatureMapsResult]
     receptive_field: ReceptiveFieldResult
-    cam_stage: str = "stage4"
+    cam_stage: str
 
 
 def label_of(model: ModelInfo, index: int) -> str:

@@ -1,5 +1,7 @@
 """What a ConvNeXt is, as plain data: no torch, so that the window reads it too."""
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -10,13 +12,63 @@ Norm = Literal["layer", "batch", "rms", "simple"]
 Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
 Downsample = Literal["separate", "block"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "stem_type": get_args(StemType),
-    "norm": get_args(Norm),
-    "act": get_args(Act),
-    "downsample": get_args(Downsample),
-}
 LARGEST_KERNEL = 31
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+
+def _at_least(least: int) -> _Rule:
+    return lambda value: value >= least, f"be at least {least}"
+
+
+def _one_of(literal: object) -> _Rule:
+    choices = get_args(literal)
+    return lambda value: value in choices, f"be one of {', '.join(choices)}"
+
+
+def _are_counts(values: tuple[int, ...]) -> bool:
+    return len(values) in (1, 4) and min(values) >= 1
+
+
+def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
+    sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+    return all(size % 2 == 1 and 1 <= size <= LARGEST_KERNEL for size in sizes)
+
+
+_COUNTS: _Rule = _are_counts, "be four numbers of at least 1, or one"
+_POSITIVE: _Rule = lambda value: 0 < value < math.inf, "be above 0"
+
+# What each field must be, by itself.
+_RULES: dict[str, _Rule] = {
+    "in_chans": _at_least(1),
+    "num_classes": _at_least(1),
+    "depths": _COUNTS,
+    "dims": _COUNTS,
+    "kernel_size": (_are_kernels, f"be odd and at most {LARGEST_KERNEL}"),
+    "stem_type": _one_of(StemType),
+    "stem_kernel_size": _at_least(1),
+    "stem_stride": _at_least(1),
+    "stem_padding": _at_least(0),
+    "norm": _one_of(Norm),
+    "norm_eps": _POSITIVE,
+    "act": _one_of(Act),
+    "expansion": _POSITIVE,
+    "downsample": _one_of(Downsample),
+    "head_hidden_size": _at_least(0),
+    "drop_path_rate": (lambda value: 0 <= value < 1, "be at least 0 and below 1"),
+    "layer_scale_init_value": _at_least(0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StemConv:
+    """A convolution of the stem."""
+
+    in_chans: int
+    out_chans: int
+    kernel_size: int
+    stride: int
+    padding: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +97,9 @@ class ConvNeXtConfig:
     stem_norm
         Normalise behind the stem; the isotropic networks do not.
     norm, norm_eps
-        Normalisation over the channels of each position (``layer``; ``rms`` without the mean; ``simple``, timm's
-        rms by the unbiased variance) or over the batch (``batch``), and what is added to the variance.
+        Normalisation over the channels of each position (``layer``; ``rms``, without the mean; ``simple``,
+        timm's, by the unbiased variance but without the mean) or over the batch (``batch``), and what is
+        added to the variance.
     act
         Activation of the blocks.
     expansion
@@ -103,46 +156,44 @@ class ConvNeXtConfig:
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by field: how the sentence "it must ..." ends."""
+        wrong = {name: words for name, (fits, words) in _RULES.items() if not fits(getattr(self, name))}
+        return wrong | {name: words for name, words in self._contradictions().items() if name not in wrong}
+
+    def _contradictions(self) -> dict[str, str]:
+        """What is wrong only beside another field."""
         found: dict[str, str] = {}
-        for name in ("in_chans", "num_classes", "stem_kernel_size", "stem_stride"):
-            if getattr(self, name) < 1:
-                found[name] = "be at least 1"
-        for name in ("depths", "dims"):
-            if len(getattr(self, name)) not in (1, 4) or min(getattr(self, name), default=0) < 1:
-                found[name] = "be four numbers of at least 1, or one"
         if len(self.depths) != len(self.dims):
-            found.setdefault("dims", "have as many numbers as depths")
-        sizes = self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,)
-        if any(size % 2 == 0 or not 1 <= size <= LARGEST_KERNEL for size in sizes):
-            found["kernel_size"] = f"be odd and at most {LARGEST_KERNEL}"
-        elif isinstance(self.kernel_size, tuple) and len(sizes) != len(self.depths):
+            found["dims"] = "have as many numbers as depths"
+        if isinstance(self.kernel_size, tuple) and len(self.kernel_size) != len(self.depths):
             found["kernel_size"] = "be one number, or one for each stage"
-        if not 0 <= self.stem_padding < max(self.stem_kernel_size, 1):
-            found["stem_padding"] = f"lie between 0 and {self.stem_kernel_size - 1}"
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                found[name] = f"be one of {', '.join(choices)}"
-        for name in ("norm_eps", "expansion"):
-            if not getattr(self, name) > 0:
-                found[name] = "be above 0"
-        for name in ("head_hidden_size", "layer_scale_init_value"):
-            if not getattr(self, name) >= 0:
-                found[name] = "be at least 0"
-        if not 0 <= self.drop_path_rate < 1:
-            found["drop_path_rate"] = "be at least 0 and below 1"
+        if self.stem_padding >= self.stem_kernel_size:
+            found["stem_padding"] = f"be at most {self.stem_kernel_size - 1}, below the kernel size"
+        if self.expansion > 0 and self.hidden_dim(min(self.dims, default=1)) < 1:
+            found["expansion"] = "leave at least one channel inside a block"
         if self.head_norm_first and self.head_hidden_size:
-            found.setdefault("head_hidden_size", "be 0 where the head normalises first")
+            found["head_hidden_size"] = "be 0 where the head normalises first"
         return found
 
     @property
     def kernel_sizes(self) -> tuple[int, ...]:
         """Side of the blocks' kernels in each stage."""
-        return self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * len(self.depths)
+        return (
+            self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * len(self.depths)
+        )
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages' nodes: ``stage1`` and so on."""
         return tuple(f"stage{number}" for number in range(1, len(self.depths) + 1))
+
+    @property
+    def stem_convs(self) -> tuple[StemConv, ...]:
+        """The stem's convolutions, in order."""
+        after = self.dims[0]
+        if self.stem_type == "patch":
+            return (StemConv(self.in_chans, after, self.stem_kernel_size, self.stem_stride, self.stem_padding),)
+        between = _tiered(after) if self.stem_type == "overlap_tiered" else after
+        return StemConv(self.in_chans, between, 3, 2, 1), StemConv(between, after, 3, 2, 1)
 
     def hidden_dim(self, dim: int) -> int:
         """Channels inside a block that has `dim` outside."""
@@ -166,3 +217,10 @@ class ConvNeXtConfig:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**arguments)
+
+
+def _tiered(dim: int) -> int:
+    """Half the channels, to the nearest multiple of 8 that is not a tenth below; so timm rounds them."""
+    half = dim // 2
+    rounded = max(8, (half + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * half else rounded

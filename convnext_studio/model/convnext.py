@@ -1,25 +1,27 @@
-"""ConvNeXt, read top to bottom.
+"""ConvNeXt, read top to bottom: V1, V2, isotropic, and the variants around them.
 
-Paper: Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545.
-State-dict keys, initialisation and arithmetic are those of the authors' implementation
-(github.com/facebookresearch/ConvNeXt, MIT licence), so that published weights load by name; the kernel size
-and the stem's convolution, which are fixed there, are arguments here.
+Papers: Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545;
+Woo, Debnath, Hu, Chen, Liu, Kweon and Xie, "ConvNeXt V2", CVPR 2023, arXiv:2301.00808.
+State-dict keys, initialisation and arithmetic are those of the authors' implementations
+(github.com/facebookresearch/ConvNeXt, MIT licence; github.com/facebookresearch/ConvNeXt-V2), so that published
+weights load by name; what is fixed there and differs elsewhere is an argument here.
 """
 
-from collections.abc import Sequence
-from typing import Literal, cast
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convnext_studio.model.config import ConvNeXtConfig, Four
+from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 
 DataFormat = Literal["channels_last", "channels_first"]
 
 
-class LayerNorm(nn.Module):
-    """Layer normalisation over the channels of each position.
+class ChannelNorm(nn.Module):
+    """What the normalisations share: a scale for each channel, and two layouts.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class LayerNorm(nn.Module):
     eps
         Added to the variance.
     data_format
-        ``channels_last`` for (N, H, W, C), ``channels_first`` for (N, C, H, W).
+        ``channels_last`` for (N, H, W, C) or (N, C), ``channels_first`` for (N, C, H, W).
     """
 
     def __init__(
@@ -38,19 +40,111 @@ class LayerNorm(nn.Module):
         if data_format not in ("channels_last", "channels_first"):
             raise ValueError(f"data_format {data_format!r} is neither channels_last nor channels_first")
         self.weight = nn.Parameter(torch.ones(normalized_shape))
-        self.bias = nn.Parameter(torch.zeros(normalized_shape))
         self.normalized_shape = (normalized_shape,)
         self.eps = eps
         self.data_format = data_format
 
+    def normalise(self, x: Tensor) -> Tensor:
+        """(..., C) to the same shape."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise; the shape and layout stay as they are."""
         if self.data_format == "channels_last":
-            return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+            return self.normalise(x)
         # One fused call on a view is faster than mean and variance by hand, and rounds the same way.
-        x = x.permute(0, 2, 3, 1)
-        x = functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
-        return x.permute(0, 3, 1, 2)
+        return self.normalise(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class LayerNorm(ChannelNorm):
+    """Layer normalisation over the channels of each position."""
+
+    def __init__(
+        self, normalized_shape: int, eps: float = 1e-6, data_format: DataFormat = "channels_last"
+    ) -> None:
+        super().__init__(normalized_shape, eps, data_format)
+        self.bias = nn.Parameter(torch.zeros(normalized_shape))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Subtract the mean, divide by the standard deviation, scale and shift."""
+        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(ChannelNorm):
+    """Division by the root mean square over the channels of each position (arXiv:1910.07467)."""
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Divide and scale."""
+        return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+
+class SimpleNorm(ChannelNorm):
+    """timm's norm of that name: divides by the standard deviation (unbiased), but subtracts no mean."""
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Divide and scale."""
+        return x * torch.rsqrt(x.var(dim=-1, keepdim=True) + self.eps) * self.weight
+
+
+class BatchNorm(ChannelNorm):
+    """Batch normalisation (arXiv:1502.03167): each channel over the batch; running statistics in eval mode."""
+
+    momentum = 0.1  # Share of the newest batch in the running statistics.
+
+    def __init__(
+        self, normalized_shape: int, eps: float = 1e-6, data_format: DataFormat = "channels_last"
+    ) -> None:
+        super().__init__(normalized_shape, eps, data_format)
+        self.bias = nn.Parameter(torch.zeros(normalized_shape))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(normalized_shape))
+        self.register_buffer("running_var", torch.ones(normalized_shape))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Subtract the mean, divide by the standard deviation, scale and shift."""
+        normalised = functional.batch_norm(
+            x.flatten(0, -2),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return normalised.view(x.shape)
+
+
+NORMS: dict[Norm, type[ChannelNorm]] = {
+    "layer": LayerNorm,
+    "batch": BatchNorm,
+    "rms": RMSNorm,
+    "simple": SimpleNorm,
+}
+ACTS: dict[Act, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+}
+
+
+class GRN(nn.Module):
+    """Global response normalisation, of ConvNeXt V2: channels compete by their norms over the whole map."""
+
+    eps = 1e-6
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1, 1, 1, dim))
+        self.beta = nn.Parameter(torch.zeros(1, 1, 1, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, dim) to the same shape."""
+        response: Tensor = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+        share = response / (response.mean(dim=-1, keepdim=True) + self.eps)
+        return self.gamma * (x * share) + self.beta + x
 
 
 class DropPath(nn.Module):
@@ -70,58 +164,91 @@ class DropPath(nn.Module):
 
 
 class Block(nn.Module):
-    """Depthwise convolution, LayerNorm, expansion, GELU, projection, layer scale; added to the input.
+    """Depthwise convolution, norm, expansion, activation (GRN), projection, layer scale; added to the input.
 
-    Between the two permutes everything is channels-last: hooks on `norm`, `pwconv1`, `act` and `pwconv2` see
-    (N, H, W, C).
+    Between the two permutes everything is channels-last: hooks on `norm`, `pwconv1`, `act`, `grn` and `pwconv2`
+    see (N, H, W, C).
+
+    A block that downsamples, as the first of a stage does in ResNet, does so in its spatial convolution, which
+    keeps the channels that come in and gets stride 2; the expansion starts from those channels, the projection
+    ends at the stage's. What it is added to is the input through a 1x1 convolution of stride 2.
 
     Parameters
     ----------
     dim
-        Channels in and out; four times as many inside.
+        Channels out; and in, unless it downsamples.
     drop_path
         Stochastic depth rate.
     layer_scale_init_value
         Initial value of `gamma`; 0 leaves it out.
     kernel_size
-        Side of the depthwise kernel; odd.
+        Side of the spatial kernel; odd.
+    expansion
+        Channels inside over `dim`.
+    depthwise
+        Whether the spatial convolution is depthwise, or dense.
+    grn
+        Whether there is a GRN behind the activation.
+    norm, norm_eps, act
+        As in `ConvNeXtConfig`.
+    downsampled_dim
+        Channels in, of a block that halves the map; None for one that keeps it.
     """
 
     def __init__(
-        self, dim: int, drop_path: float = 0.0, layer_scale_init_value: float = 1e-6, kernel_size: int = 7
+        self,
+        dim: int,
+        drop_path: float = 0.0,
+        layer_scale_init_value: float = 1e-6,
+        kernel_size: int = 7,
+        *,
+        expansion: float = 4.0,
+        depthwise: bool = True,
+        grn: bool = False,
+        norm: Norm = "layer",
+        norm_eps: float = 1e-6,
+        act: Act = "gelu",
+        downsampled_dim: int | None = None,
     ) -> None:
         super().__init__()
-        self.dwconv = nn.Conv2d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
-        self.norm = LayerNorm(dim)
-        self.pwconv1 = nn.Linear(dim, 4 * dim)
-        self.act = nn.GELU()
-        self.pwconv2 = nn.Linear(4 * dim, dim)
+        dim_in, stride = (dim, 1) if downsampled_dim is None else (downsampled_dim, 2)
+        groups = dim_in if depthwise else 1
+        hidden = int(expansion * dim)
+        self.dwconv = nn.Conv2d(dim_in, dim_in, kernel_size, stride, padding=kernel_size // 2, groups=groups)
+        self.norm = NORMS[norm](dim_in, norm_eps)
+        self.pwconv1 = nn.Linear(dim_in, hidden)
+        self.act = ACTS[act]()
+        self.grn = GRN(hidden) if grn else nn.Identity()
+        self.pwconv2 = nn.Linear(hidden, dim)
         self.gamma = (
             nn.Parameter(layer_scale_init_value * torch.ones(dim)) if layer_scale_init_value > 0 else None
         )
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+        self.shortcut = nn.Identity() if downsampled_dim is None else nn.Conv2d(dim_in, dim, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, dim, H, W) to the same shape."""
+        """(N, C, H, W) to (N, dim, H, W), or half as high and wide, rounded up, where it downsamples."""
         branch = self.dwconv(x)
         branch = branch.permute(0, 2, 3, 1)
         branch = self.norm(branch)
-        branch = self.pwconv2(self.act(self.pwconv1(branch)))
+        branch = self.pwconv2(self.grn(self.act(self.pwconv1(branch))))
         if self.gamma is not None:
             branch = self.gamma * branch
         branch = branch.permute(0, 3, 1, 2)
-        return x + cast(Tensor, self.drop_path(branch))
+        return cast(Tensor, self.shortcut(x) + self.drop_path(branch))
 
 
 class ConvNeXt(nn.Module):
-    """The network: a stem and three downsampling layers, each before a stage of blocks; pool, norm, linear.
+    """The network: a stem, then stages of blocks with downsampling between them; pool, norm, linear.
+
+    An isotropic network has one stage, and no downsampling behind the stem.
 
     Parameters
     ----------
     in_chans, num_classes, depths, dims, drop_path_rate, layer_scale_init_value, head_init_scale
         As in the authors' implementation.
-    kernel_size, stem_kernel_size, stem_stride, stem_padding
-        What the authors' implementation fixes at 7, 4, 4 and 0; see `ConvNeXtConfig`.
+    others
+        The other fields of `ConvNeXtConfig`, by name.
 
     Attributes
     ----------
@@ -138,44 +265,28 @@ class ConvNeXt(nn.Module):
         drop_path_rate: float = 0.0,
         layer_scale_init_value: float = 1e-6,
         head_init_scale: float = 1.0,
-        kernel_size: int = 7,
-        stem_kernel_size: int = 4,
-        stem_stride: int = 4,
-        stem_padding: int = 0,
+        **others: Any,
     ) -> None:
         super().__init__()
-        self.config = ConvNeXtConfig(
+        self.config = config = ConvNeXtConfig(
             in_chans=in_chans,
             num_classes=num_classes,
-            depths=cast(Four, tuple(depths)),
-            dims=cast(Four, tuple(dims)),
+            depths=tuple(depths),
+            dims=tuple(dims),
             drop_path_rate=drop_path_rate,
             layer_scale_init_value=layer_scale_init_value,
             head_init_scale=head_init_scale,
-            kernel_size=kernel_size,
-            stem_kernel_size=stem_kernel_size,
-            stem_stride=stem_stride,
-            stem_padding=stem_padding,
+            **others,
         )
-        stem = nn.Sequential(
-            nn.Conv2d(in_chans, dims[0], stem_kernel_size, stem_stride, stem_padding),
-            LayerNorm(dims[0], data_format="channels_first"),
-        )
-        self.downsample_layers = nn.ModuleList([stem])
-        for before, after in zip(dims[:-1], dims[1:], strict=True):
-            self.downsample_layers.append(
-                nn.Sequential(
-                    LayerNorm(before, data_format="channels_first"),
-                    nn.Conv2d(before, after, kernel_size=2, stride=2),
-                )
-            )
         rates = iter(torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist())
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(Block(dim, next(rates), layer_scale_init_value, kernel_size) for _ in range(depth)))
-            for depth, dim in zip(depths, dims, strict=True)
-        )
-        self.norm = LayerNorm(dims[-1])
-        self.head = nn.Linear(dims[-1], num_classes)
+        self.downsample_layers = nn.ModuleList([_stem(config)])
+        self.stages = nn.ModuleList([_stage(config, 0, rates)])
+        for stage in range(1, len(depths)):
+            self.downsample_layers.append(_downsampling(config, stage))
+            self.stages.append(_stage(config, stage, rates))
+        self.norm = NORMS[config.norm](dims[-1], config.norm_eps)
+        self.pre_logits = nn.Linear(dims[-1], config.head_hidden_size) if config.head_hidden_size else None
+        self.head = nn.Linear(config.head_hidden_size or dims[-1], num_classes)
         self._initialise(head_init_scale)
 
     @classmethod
@@ -194,15 +305,67 @@ class ConvNeXt(nn.Module):
             self.head.bias.mul_(head_init_scale)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) to the last stage's map (N, dims[3], h, w), before pooling."""
+        """(N, in_chans, H, W) to the last stage's map (N, dims[-1], h, w), before pooling."""
         for downsample, stage in zip(self.downsample_layers, self.stages, strict=True):
             x = stage(downsample(x))
         return x
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Average over space, normalise, classify: (N, dims[3], h, w) to logits (N, num_classes)."""
-        return cast(Tensor, self.head(self.norm(features.mean([-2, -1]))))
+        """Average over space, normalise, classify: (N, dims[-1], h, w) to logits (N, num_classes)."""
+        if self.config.head_norm_first:
+            x = self.norm(features.permute(0, 2, 3, 1)).mean([1, 2])
+        else:
+            x = self.norm(features.mean([-2, -1]))
+        if self.pre_logits is not None:
+            x = functional.gelu(self.pre_logits(x))
+        return cast(Tensor, self.head(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
         return self.forward_head(self.forward_features(x))
+
+
+def _stem(config: ConvNeXtConfig) -> nn.Sequential:
+    """The convolutions before the first stage, an activation between them in one variant, and the norm."""
+    layers: list[nn.Module] = []
+    for conv in config.stem_convs:
+        if layers and config.stem_type == "overlap_act":
+            layers.append(ACTS[config.act]())
+        layers.append(nn.Conv2d(conv.in_chans, conv.out_chans, conv.kernel_size, conv.stride, conv.padding))
+    if config.stem_norm:
+        layers.append(NORMS[config.norm](config.dims[0], config.norm_eps, "channels_first"))
+    return nn.Sequential(*layers)
+
+
+def _downsampling(config: ConvNeXtConfig, stage: int) -> nn.Module:
+    """What halves the map before a stage; nothing where its first block does."""
+    if config.downsample == "block":
+        return nn.Identity()
+    before, after = config.dims[stage - 1 : stage + 1]
+    return nn.Sequential(
+        NORMS[config.norm](before, config.norm_eps, "channels_first"),
+        nn.Conv2d(before, after, kernel_size=2, stride=2),
+    )
+
+
+def _stage(config: ConvNeXtConfig, stage: int, rates: Iterator[float]) -> nn.Sequential:
+    """The blocks of a stage, which take their stochastic depth rates in turn."""
+    halves = stage > 0 and config.downsample == "block"
+    return nn.Sequential(
+        *(
+            Block(
+                config.dims[stage],
+                next(rates),
+                config.layer_scale_init_value,
+                config.kernel_sizes[stage],
+                expansion=config.expansion,
+                depthwise=config.depthwise,
+                grn=config.grn,
+                norm=config.norm,
+                norm_eps=config.norm_eps,
+                act=config.act,
+                downsampled_dim=config.dims[stage - 1] if halves and block == 0 else None,
+            )
+            for block in range(config.depths[stage])
+        )
+    )

@@ -3,14 +3,14 @@
 No torch: the window draws the network from this table, and the engine resolves the names to modules.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 
 NodeKind = Literal["stem", "downsample", "block", "stage"]
-STAGES = ("stage1", "stage2", "stage3", "stage4")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,30 @@ def _spaced(part: str) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """Parameters and multiply-accumulate operations, which add up."""
+
+    parameters: int
+    macs: int = 0
+
+    def __add__(self, other: "_Cost") -> "_Cost":
+        return _Cost(self.parameters + other.parameters, self.macs + other.macs)
+
+
+_NOTHING = _Cost(0)
+
+
+def _conv(before: int, after: int, kernel_size: int, side: int, groups: int = 1) -> _Cost:
+    """A convolution with bias whose output has that side; or, with kernel and side 1, a linear layer."""
+    weights = before // groups * after * kernel_size**2
+    return _Cost(weights + after, weights * side * side)
+
+
+def _norm(config: ConvNeXtConfig, channels: int) -> _Cost:
+    return _Cost(2 * channels if config.norm in ("layer", "batch") else channels)
+
+
 def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
     """Side of a convolution's output."""
     return (size + 2 * padding - kernel_size) // stride + 1
@@ -60,82 +84,123 @@ def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
 def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
     """All nodes in the order of the forward pass, for a square input of that side.
 
-    A stage comes after its downsampling and its blocks.
+    A stage comes after its downsampling and its blocks. There is no downsampling before the first stage, and
+    none where the stages' first blocks downsample.
     """
-    dims, kernel = config.dims, config.kernel_size
-    side = convolved_px(input_px, config.stem_kernel_size, config.stem_stride, config.stem_padding)
-    field = FieldGeometry().after(config.stem_kernel_size, config.stem_stride, config.stem_padding)
-    weights = config.in_chans * dims[0] * config.stem_kernel_size**2
-    nodes = [
-        NodeInfo(
-            name="stem",
-            kind="stem",
-            shape=(dims[0], side, side),
-            parameters=weights + dims[0] + 2 * dims[0],
-            macs=weights * side * side,
-            field=field,
+    nodes = [_stem(config, input_px)]
+    for stage in range(len(config.depths)):
+        inside = _inside(config, stage, nodes[-1])
+        last = inside[-1]
+        whole = replace(
+            last,
+            name=f"stage{stage + 1}",
+            kind="stage",
+            parameters=sum(node.parameters for node in inside),
+            macs=sum(node.macs for node in inside),
         )
-    ]
-    for stage, (depth, dim) in enumerate(zip(config.depths, dims, strict=True), start=1):
-        inside: list[NodeInfo] = []
-        if stage > 1:
-            previous = dims[stage - 2]
-            side, field = convolved_px(side, 2, 2, 0), field.after(2, 2)
-            inside.append(
-                NodeInfo(
-                    name=f"stage{stage}.downsample",
-                    kind="downsample",
-                    shape=(dim, side, side),
-                    parameters=2 * previous + 4 * previous * dim + dim,
-                    macs=4 * previous * dim * side * side,
-                    field=field,
-                )
-            )
-        for block in range(1, depth + 1):
-            field = field.after(kernel, 1, kernel // 2)
-            inside.append(
-                NodeInfo(
-                    name=f"stage{stage}.block{block}",
-                    kind="block",
-                    shape=(dim, side, side),
-                    parameters=_block_parameters(config, dim),
-                    macs=(kernel**2 * dim + 8 * dim * dim) * side * side,
-                    field=field,
-                )
-            )
-        nodes += inside
-        nodes.append(
-            NodeInfo(
-                name=f"stage{stage}",
-                kind="stage",
-                shape=(dim, side, side),
-                parameters=sum(node.parameters for node in inside),
-                macs=sum(node.macs for node in inside),
-                field=field,
-            )
-        )
+        nodes += [*inside, whole]
     return tuple(nodes)
 
 
-def _block_parameters(config: ConvNeXtConfig, dim: int) -> int:
-    depthwise = config.kernel_size**2 * dim + dim
-    norm = 2 * dim
-    pointwise = (dim * 4 * dim + 4 * dim) + (4 * dim * dim + dim)
-    return depthwise + norm + pointwise + (dim if config.layer_scale_init_value > 0 else 0)
+def _stem(config: ConvNeXtConfig, input_px: int) -> NodeInfo:
+    side, field, cost = input_px, FieldGeometry(), _NOTHING
+    for conv in config.stem_convs:
+        side = convolved_px(side, conv.kernel_size, conv.stride, conv.padding)
+        field = field.after(conv.kernel_size, conv.stride, conv.padding)
+        cost += _conv(conv.in_chans, conv.out_chans, conv.kernel_size, side)
+    if config.stem_norm:
+        cost += _norm(config, config.dims[0])
+    return NodeInfo(
+        name="stem",
+        kind="stem",
+        shape=(config.dims[0], side, side),
+        parameters=cost.parameters,
+        macs=cost.macs,
+        field=field,
+    )
+
+
+def _inside(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
+    """The downsampling and the blocks of a stage, counted from 0, behind a node."""
+    nodes: list[NodeInfo] = []
+    if stage > 0 and config.downsample == "separate":
+        nodes.append(_downsampling(config, stage, before))
+    for block in range(config.depths[stage]):
+        name = f"stage{stage + 1}.block{block + 1}"
+        nodes.append(_block(config, name, stage, nodes[-1] if nodes else before))
+    return nodes
+
+
+def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> NodeInfo:
+    dim_before, dim = config.dims[stage - 1 : stage + 1]
+    side = convolved_px(before.shape[1], 2, 2, 0)
+    cost = _norm(config, dim_before) + _conv(dim_before, dim, 2, side)
+    return NodeInfo(
+        name=f"stage{stage + 1}.downsample",
+        kind="downsample",
+        shape=(dim, side, side),
+        parameters=cost.parameters,
+        macs=cost.macs,
+        field=before.field.after(2, 2),
+    )
+
+
+def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> NodeInfo:
+    """A block behind a node; it downsamples where the node is not of its stage yet."""
+    dim, kernel = config.dims[stage], config.kernel_sizes[stage]
+    dim_before, hidden = before.shape[0], config.hidden_dim(dim)
+    halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
+    stride = 2 if halves else 1
+    side = convolved_px(before.shape[1], kernel, stride, kernel // 2)
+    cost = _conv(dim_before, dim_before, kernel, side, groups=dim_before if config.depthwise else 1)
+    cost += _norm(config, dim_before)
+    cost += _conv(dim_before, hidden, 1, side) + _conv(hidden, dim, 1, side)
+    if config.grn:
+        cost += _Cost(2 * hidden)
+    if config.layer_scale_init_value > 0:
+        cost += _Cost(dim)
+    if halves:
+        cost += _conv(dim_before, dim, 1, side)
+    field = before.field.after(kernel, stride, kernel // 2)
+    return NodeInfo(
+        name=name,
+        kind="block",
+        shape=(dim, side, side),
+        parameters=cost.parameters,
+        macs=cost.macs,
+        field=replace(field, is_global=field.is_global or config.grn),
+    )
+
+
+def _head(config: ConvNeXtConfig) -> _Cost:
+    cost, width = _norm(config, config.dims[-1]), config.dims[-1]
+    if config.head_hidden_size:
+        cost += _conv(width, config.head_hidden_size, 1, 1)
+        width = config.head_hidden_size
+    return cost + _conv(width, config.num_classes, 1, 1)
 
 
 def head_parameters(config: ConvNeXtConfig) -> int:
-    """Parameters behind the last stage: the final norm and the linear head."""
-    return 2 * config.dims[3] + config.dims[3] * config.num_classes + config.num_classes
+    """Parameters behind the last stage: the final norm, the hidden layer if there is one, the linear head."""
+    return _head(config).parameters
 
 
-def total_parameters(nodes: tuple[NodeInfo, ...], config: ConvNeXtConfig) -> int:
+def total_parameters(nodes: Sequence[NodeInfo], config: ConvNeXtConfig) -> int:
     """Parameters of the whole network."""
     return sum(node.parameters for node in nodes if node.kind in ("stem", "stage")) + head_parameters(config)
 
 
-def total_macs(nodes: tuple[NodeInfo, ...], config: ConvNeXtConfig) -> int:
+def total_macs(nodes: Sequence[NodeInfo], config: ConvNeXtConfig) -> int:
     """Multiply-accumulate operations of one forward pass; the papers print this as "FLOPs"."""
-    return (
-        sum(node.macs for node in nodes if node.kind in ("stem", "stage")) + config.dims[3] * config.num_classes
-    )
+    return sum(node.macs for node in nodes if node.kind in ("stem", "stage")) + _head(config).macs
+
+
+def smallest_input_px(config: ConvNeXtConfig) -> int:
+    """Side of the smallest square input that leaves at least one unit everywhere."""
+    side = 1
+    for _ in config.depths[1:]:
+        # The separate layers drop an odd last row; the blocks pad it.
+        side = 2 * side if config.downsample == "separate" else 2 * side - 1
+    for conv in reversed(config.stem_convs):
+        side = max((side - 1) * conv.stride + conv.kernel_size - 2 * conv.padding, 1)
+    return side

@@ -1,6 +1,8 @@
-"""Architectures by name."""
+"""Architectures by name, with what was published about them."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import convnext_studio
 from convnext_studio.errors import StudioError
@@ -8,11 +10,109 @@ from convnext_studio.model.config import ConvNeXtConfig
 
 _BUNDLED = Path(convnext_studio.__file__).parent / "assets" / "models" / "bundled.safetensors"
 
-PRESETS: dict[str, ConvNeXtConfig] = {
+Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then ImageNet-1k"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What the authors print of an architecture; everything at 224 x 224 pixels.
+
+    Attributes
+    ----------
+    parameters
+        Number of parameters, as rounded as it is printed.
+    macs
+        Multiply-accumulate operations of one forward pass, printed as "FLOPs".
+    accuracy
+        Top-1 accuracy on ImageNet-1k's validation pictures, in per cent.
+    training
+        What the network of that accuracy was trained on; FCMAE is self-supervised, on ImageNet-1k.
+    source
+        Where accuracy and MACs are printed.
+    """
+
+    parameters: float
+    macs: float
+    accuracy: float
+    training: Training
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """An architecture, and what was published about it; None where nothing was."""
+
+    config: ConvNeXtConfig
+    published: Published | None = None
+
+
+_V1 = "github.com/facebookresearch/ConvNeXt, README; arXiv:2201.03545"
+_V2 = "github.com/facebookresearch/ConvNeXt-V2, README; arXiv:2301.00808"
+
+
+def _four(
+    depths: tuple[int, int, int, int],
+    dim: int,
+    parameters: float,
+    macs: float,
+    accuracy: float,
+    training: Training = "ImageNet-1k",
+) -> Preset:
+    """ConvNeXt V1: four stages, each with twice the channels of the one before."""
+    config = ConvNeXtConfig(depths=depths, dims=_doubling(dim))
+    return Preset(config, _published(parameters, macs, accuracy, training, _V1))
+
+
+def _isotropic(depth: int, dim: int, parameters: float, macs: float, accuracy: float) -> Preset:
+    """One stage on patches of 16 x 16 pixels, as in a vision transformer; no stem norm, no layer scale."""
+    config = ConvNeXtConfig(
+        depths=(depth,),
+        dims=(dim,),
+        stem_kernel_size=16,
+        stem_stride=16,
+        stem_norm=False,
+        layer_scale_init_value=0.0,
+    )
+    return Preset(config, _published(parameters, macs, accuracy, "ImageNet-1k", _V1))
+
+
+def _v2(depths: tuple[int, int, int, int], dim: int, parameters: float, macs: float, accuracy: float) -> Preset:
+    """ConvNeXt V2: GRN instead of layer scale."""
+    config = ConvNeXtConfig(depths=depths, dims=_doubling(dim), grn=True, layer_scale_init_value=0.0)
+    return Preset(config, _published(parameters, macs, accuracy, "FCMAE, then ImageNet-1k", _V2))
+
+
+def _doubling(dim: int) -> tuple[int, ...]:
+    return dim, 2 * dim, 4 * dim, 8 * dim
+
+
+def _published(millions: float, billions: float, accuracy: float, training: Training, source: str) -> Published:
+    return Published(
+        parameters=millions * 1e6, macs=billions * 1e9, accuracy=accuracy, training=training, source=source
+    )
+
+
+# Millions of parameters, billions of MACs, top-1 in per cent. The repositories print V1's parameters in whole
+# millions (ConvNeXt-T's rounded down); here they have one digit more.
+PRESETS: dict[str, Preset] = {
     # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
-    "tutorial": ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1),
-    # Liu et al. 2022, ConvNeXt-T.
-    "convnext_tiny": ConvNeXtConfig(),
+    "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),
+    "convnext_tiny": _four((3, 3, 9, 3), 96, 28.6, 4.5, 82.1),
+    "convnext_small": _four((3, 3, 27, 3), 96, 50.2, 8.7, 83.1),
+    "convnext_base": _four((3, 3, 27, 3), 128, 88.6, 15.4, 83.8),
+    "convnext_large": _four((3, 3, 27, 3), 192, 197.8, 34.4, 84.3),
+    "convnext_xlarge": _four((3, 3, 27, 3), 256, 350.2, 60.9, 87.0, "ImageNet-22k, then ImageNet-1k"),
+    "convnext_isotropic_small": _isotropic(18, 384, 22, 4.3, 78.7),
+    "convnext_isotropic_base": _isotropic(18, 768, 87, 16.9, 82.0),
+    "convnext_isotropic_large": _isotropic(36, 1024, 306, 59.7, 82.6),
+    "convnextv2_atto": _v2((2, 2, 6, 2), 40, 3.7, 0.55, 76.7),
+    "convnextv2_femto": _v2((2, 2, 6, 2), 48, 5.2, 0.78, 78.5),
+    "convnextv2_pico": _v2((2, 2, 6, 2), 64, 9.1, 1.37, 80.3),
+    "convnextv2_nano": _v2((2, 2, 8, 2), 80, 15.6, 2.45, 81.9),
+    "convnextv2_tiny": _v2((3, 3, 9, 3), 96, 28.6, 4.47, 83.0),
+    "convnextv2_base": _v2((3, 3, 27, 3), 128, 88.7, 15.4, 84.9),
+    "convnextv2_large": _v2((3, 3, 27, 3), 192, 198.0, 34.4, 85.8),
+    "convnextv2_huge": _v2((3, 3, 27, 3), 352, 660.3, 115, 86.3),
 }
 
 
@@ -25,7 +125,7 @@ def preset(name: str) -> ConvNeXtConfig:
         Where there is none; the hint lists what there is.
     """
     try:
-        return PRESETS[name]
+        return PRESETS[name].config
     except KeyError:
         raise StudioError(f"There is no preset {name!r}.", f"There are: {', '.join(PRESETS)}.") from None
 
@@ -46,7 +146,7 @@ def bundled_file() -> Path:
     if not bundled_is_there():
         raise StudioError(
             "This version brings no trained model.",
-            f"Start from a preset: {', '.join(PRESETS)}, with random weights.",
+            "Start from a preset such as preset:convnext_tiny, with random weights.",
         )
     return _BUNDLED
 

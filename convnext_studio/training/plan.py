@@ -5,6 +5,7 @@ from typing import Any
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import smallest_input_px
 
 # Small enough for a laptop without a GPU; final stride 16, so that a small picture keeps fine maps. A layer
 # scale of 1e-6 is meant for deep networks and long training: here it would waste the first epochs.
@@ -96,7 +97,7 @@ class TrainingPlan:
                 raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must lie from 0 to below 1.")
         if not 0 < self.crop_area_min <= 1 or not 0 <= self.mix_probability <= 1:
             raise StudioError("The crop's area must lie above 0 and the mix probability from 0, both up to 1.")
-        smallest = self.config.smallest_input_px
+        smallest = smallest_input_px(self.config)
         if min(self.sizes_px) < smallest:
             raise StudioError(f"This network needs pictures of at least {smallest} pixels.")
 

@@ -7,7 +7,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
-from convnext_studio.model.nodes import STAGES
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
@@ -136,6 +135,10 @@ class Commands(QObject):
         if path:
             self._controller.change_model(source=path)
 
+    def build_network(self) -> None:
+        """Describe a network, field by field."""
+        self._layout.open_aside()
+
     def use_device(self, device: str) -> None:
         """Load the model again, on another device."""
         self._controller.change_model(device=device)
@@ -151,14 +154,21 @@ class Commands(QObject):
     # --------------------------------------------------------------------------------------------- navigate
 
     def select_stage(self, number: int) -> None:
-        """Look at the output of stage 1 to 4."""
-        self._state.set_node(STAGES[number - 1])
+        """Look at the output of a stage, counted from 1; nothing where there are fewer."""
+        if number <= len(self._stages):
+            self._state.set_node(self._stages[number - 1])
 
     def step_stage(self, step: int) -> None:
         """Look at the stage before or behind."""
-        stage = self._state.node.partition(".")[0]
-        index = STAGES.index(stage) + step if stage in STAGES else 0
-        self._state.set_node(STAGES[min(max(index, 0), len(STAGES) - 1)])
+        stages, stage = self._stages, self._state.node.partition(".")[0]
+        if stages:
+            index = stages.index(stage) + step if stage in stages else 0
+            self._state.set_node(stages[min(max(index, 0), len(stages) - 1)])
+
+    @property
+    def _stages(self) -> tuple[str, ...]:
+        """Of the model that is open."""
+        return () if self._state.model is None else self._state.model.config.stages
 
     def step_picture(self, step: int) -> None:
         """Show the picture before or behind."""

@@ -18,7 +18,6 @@ from convnext_studio.engine.messages import (
     ReceptiveFieldResult,
 )
 from convnext_studio.export import ExportContents, export_picture
-from convnext_studio.model.nodes import STAGES
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.messagebar import Notice
@@ -65,14 +64,15 @@ class Exporter(QObject):
         state = self._state
         if state.model is None or state.picture is None or state.prediction is None:
             return
+        stages = state.model.config.stages
         stage = state.node.partition(".")[0]
         job = _Job(
             directory=directory,
             model=state.model,
             image=state.picture,
             prediction=replace(state.prediction, attribution=state.attribution or state.prediction.attribution),
-            cam_stage=stage if stage in STAGES else STAGES[-1],
-            nodes=tuple(dict.fromkeys((*STAGES, state.node))),
+            cam_stage=stage if stage in stages else stages[-1],
+            nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
         for node in job.nodes:
             # A panel of its own each: requests of one panel replace one another.

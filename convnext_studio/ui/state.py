@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import Attribution, ImageInfo, ModelInfo, Prediction
 
-DEFAULT_NODE = "stage4"
+FIRST_NODE = "stage4"
 
 
 class AppState(QObject):
@@ -29,7 +29,7 @@ class AppState(QObject):
         self._model: ModelInfo | None = None
         self._pictures: tuple[ImageInfo, ...] = ()
         self._picture: ImageInfo | None = None
-        self._node = DEFAULT_NODE
+        self._node = FIRST_NODE
         self._channel = 0
         self._target: int | None = None
         self._prediction: Prediction | None = None
@@ -42,14 +42,17 @@ class AppState(QObject):
         return self._model
 
     def set_model(self, model: ModelInfo) -> None:
-        """A model was loaded: results of the one before are void, the node stays where it exists."""
+        """A model was loaded: results of the one before are void.
+
+        The node stays where the model has it; otherwise its last stage is selected.
+        """
         self._model = model
         self.set_prediction(None)
         self.set_attribution(None)
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
         if all(node.name != self._node for node in model.nodes):
-            self.set_node(DEFAULT_NODE)
+            self.set_node(model.config.stages[-1])
         self.model_loaded.emit(model)
 
     @property

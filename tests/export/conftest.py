@@ -19,7 +19,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.export import ExportContents
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.nodes import STAGES, node_table, total_macs, total_parameters
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 
 INPUT_PX = 64
@@ -86,7 +86,7 @@ def contents() -> ExportContents:
     geometry = Preprocessing(input_px=INPUT_PX).geometry(image.size)
     logits = np.array([2.5, 1.0, 0.5, -1.0, -2.0, 0.0, 0.25], np.float32)
     exponentials = np.exp(logits - logits.max())
-    cams = {stage: smooth_maps(rng, (1, *nodes[stage].shape[1:]))[0] for stage in STAGES}
+    cams = {stage: smooth_maps(rng, (1, *nodes[stage].shape[1:]))[0] for stage in CONFIG.stages}
     prediction = Prediction(
         image=image.key,
         logits=logits,
@@ -103,7 +103,7 @@ def contents() -> ExportContents:
             field=nodes[stage].field,
             geometry=geometry,
         )
-        for stage in STAGES
+        for stage in CONFIG.stages
     }
     receptive_field = ReceptiveFieldResult(
         node="stage3",
@@ -125,6 +125,7 @@ def contents() -> ExportContents:
         prediction=prediction,
         maps=maps,
         receptive_field=receptive_field,
+        cam_stage="stage4",
     )
 
 

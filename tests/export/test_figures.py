@@ -20,8 +20,8 @@ from convnext_studio.export.figures import (
     receptive_field_figure,
 )
 from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
-from convnext_studio.model.nodes import STAGES
 from convnext_studio.render import colorize, limits_of, lut
+from tests.export.conftest import CONFIG
 
 
 def body_of(picture: Image.Image, place: tuple[int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -32,7 +32,7 @@ def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
     return bool((np.asarray(picture) == colour).all(axis=-1).any())
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", CONFIG.stages)
 def test_every_unit_of_every_channel_has_its_colour_in_the_mosaic(contents: ExportContents, stage: str) -> None:
     maps = contents.maps[stage].maps
     channels, height, width = maps.shape
@@ -104,7 +104,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
 
 
 def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:
-    cams = {stage: np.full((2, 2), -1, np.float32) for stage in STAGES}
+    cams = {stage: np.full((2, 2), -1, np.float32) for stage in CONFIG.stages}
     attribution: Attribution = replace(contents.prediction.attribution, cams=cams)
     shown = replace(contents, prediction=replace(contents.prediction, attribution=attribution))
     assert "from -1.00 to -1.00" in " ".join(cam_figure(shown).caption)

@@ -16,11 +16,10 @@ from PIL import Image
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
-from convnext_studio.model.nodes import STAGES
-from tests.export.conftest import LABELS, renamed
+from tests.export.conftest import CONFIG, LABELS, renamed
 
 FILES = {"predictions.json", "report.html", "erf.json"} | {
-    f"{name}.{kind}" for name in (*STAGES, "gradcam", "erf") for kind in ("npy", "png")
+    f"{name}.{kind}" for name in (*CONFIG.stages, "gradcam", "erf") for kind in ("npy", "png")
 }
 
 
@@ -46,7 +45,7 @@ def test_exactly_the_files_promised_are_there(folder: Path) -> None:
 
 
 def test_arrays_are_exactly_the_answers(contents: ExportContents, folder: Path) -> None:
-    for stage in STAGES:
+    for stage in CONFIG.stages:
         saved = np.load(folder / f"{stage}.npy", allow_pickle=False)
         assert saved.dtype == np.float32
         np.testing.assert_array_equal(saved, contents.maps[stage].maps)

@@ -25,7 +25,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.nodes import STAGES, node_table, total_macs, total_parameters
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
@@ -84,7 +84,7 @@ def make_attribution(image: str, target: int) -> Attribution:
     cams = {
         node.name: rng.normal(size=node.shape[1:]).astype(np.float32)
         for node in make_model().nodes
-        if node.name in STAGES
+        if node.kind == "stage"
     }
     return Attribution(image=image, target=target, cams=cams, geometry=make_geometry())
 

@@ -28,7 +28,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.nodes import STAGES, head_parameters, node_table, total_macs, total_parameters
+from convnext_studio.model.nodes import head_parameters, node_table, total_macs, total_parameters
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.state import AppState
@@ -149,7 +149,7 @@ def feature_maps(desk: Desk, node: str, maps: np.ndarray | None = None) -> Featu
 
 def prediction(desk: Desk, target: int = 0, sign: float = 1.0) -> Prediction:
     assert desk.state.model is not None
-    shapes = {stage: desk.state.model.node(stage).shape[1:] for stage in STAGES}
+    shapes = {stage: desk.state.model.node(stage).shape[1:] for stage in desk.state.model.config.stages}
     cams = {
         stage: (sign * np.arange(1, 1 + height * width, dtype=np.float32)).reshape(height, width)
         for stage, (height, width) in shapes.items()

@@ -17,7 +17,6 @@ from convnext_studio.engine.messages import (
     ImageInfo,
     Request,
 )
-from convnext_studio.model.nodes import STAGES
 from convnext_studio.render import Limits, colorize, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
@@ -29,6 +28,7 @@ from convnext_studio.ui.state import AppState
 
 Sign = Literal["raw", "relu"]
 COLORMAPS: dict[Sign, str] = {"raw": "vik", "relu": "viridis"}
+_MOST_STAGES = 4
 _THUMBNAIL_PX = 32
 _THUMBNAIL_STYLE = """
 QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 6px 2px 2px; }
@@ -38,7 +38,7 @@ QToolButton:checked { border: 2px solid palette(highlight); padding: 1px 5px 1px
 
 
 class AttributionPanel(Panel):
-    """The class activation map of the selected stage over the picture; thumbnails of all four stages."""
+    """The class activation map of the selected stage over the picture; thumbnails of all stages."""
 
     title = "Attribution"
 
@@ -79,7 +79,8 @@ class AttributionPanel(Panel):
     def _thumbnail_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
         group = QButtonGroup(self)
-        for number, stage in enumerate(STAGES, start=1):
+        for number in range(1, _MOST_STAGES + 1):
+            stage = f"stage{number}"
             button = QToolButton()
             button.setText(f"Stage {number}")
             button.setCheckable(True)
@@ -122,7 +123,11 @@ class AttributionPanel(Panel):
     def stage(self) -> str | None:
         """The stage of the selected node; None for the stem, which belongs to none."""
         name = self.state.node.partition(".")[0]
-        return name if name in STAGES else None
+        return name if name in self._stages else None
+
+    @property
+    def _stages(self) -> tuple[str, ...]:
+        return () if self.state.model is None else self.state.model.config.stages
 
     def _nothing_to_show(self) -> str:
         if self.state.picture is None:
@@ -237,6 +242,7 @@ class AttributionPanel(Panel):
                 image = to_qimage(colorize(values, self._limits(values), COLORMAPS[self._sign]))
                 size = QSize(_THUMBNAIL_PX, _THUMBNAIL_PX)
                 button.setIcon(QIcon(QPixmap.fromImage(image.scaled(size))))
+            button.setVisible(stage in self._stages)
             button.setChecked(stage == self.stage)
 
     def _describe(self, attribution: Attribution, values: Map) -> str:

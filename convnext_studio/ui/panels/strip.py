@@ -1,5 +1,8 @@
 """The network itself, drawn to a sensible scale: the way to say which part of it the panels show."""
 
+from itertools import pairwise
+from math import prod
+
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
@@ -16,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.engine.messages import ModelInfo, Prediction
-from convnext_studio.model.nodes import STAGES, NodeInfo, head_parameters
+from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.render import colorize, limits_of
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
@@ -64,7 +67,9 @@ class NetworkStrip(QWidget):
         if self._layout is None and model is not None:
             metrics = QFontMetricsF(self.font())
             widest = max(
-                metrics.horizontalAdvance(text) for stage in STAGES for text in stage_texts(model, stage)
+                metrics.horizontalAdvance(text)
+                for stage in model.config.stages
+                for text in stage_texts(model, stage)
             )
             self._layout = lay_out(model.nodes, self.width(), self.height(), widest, 2 * metrics.height())
         return self._layout
@@ -151,7 +156,9 @@ class NetworkStrip(QWidget):
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down):
             control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
             everything = control or key in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            self._walk([node.name for node in model.nodes] if everything else ["stem", *STAGES], back)
+            self._walk(
+                [node.name for node in model.nodes] if everything else ["stem", *model.config.stages], back
+            )
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.state.node != "stem":
             stage, _, inside = self.state.node.partition(".")
             self.state.set_node(stage if inside else f"{stage}.block1")
@@ -180,19 +187,15 @@ class NetworkStrip(QWidget):
             painter.setPen(QColor(look.muted))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No model is open yet.")
             return
-        self._paint_end(
-            painter,
-            layout.stem,
-            "Stem",
-            f"{model.config.stem_kernel_size}×{model.config.stem_kernel_size}",
-            f"stride {model.config.stem_stride}",
-        )
+        self._paint_end(painter, layout.stem, "Stem", *stem_texts(model))
         for stage in layout.stages:
             self._paint_stage(painter, stage, model)
         for part in layout.downsamples:
             self._paint_arrow(painter, part)
-        self._paint_plain_arrow(painter, layout.stem.rect.right(), layout.stages[0].rect.left())
-        self._paint_plain_arrow(painter, layout.stages[-1].rect.right(), layout.head.rect.left())
+        boxes = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head.rect]
+        for before, after in pairwise(boxes):
+            if not any(part.rect.left() == before.right() for part in layout.downsamples):
+                self._paint_plain_arrow(painter, before.right(), after.left())
         self._paint_end(painter, layout.head, "Head", f"{model.config.num_classes}", "classes")
 
     def _colour(self, node: NodeInfo | None, plain: str) -> QColor:
@@ -306,10 +309,18 @@ def counted(parameters: int) -> str:
     return f"{parameters / 1e3:.0f} k" if parameters >= 1000 else str(parameters)
 
 
+def stem_texts(model: ModelInfo) -> tuple[str, str]:
+    """The two lines of the stem: "4×4", "stride 4"."""
+    convs = model.config.stem_convs
+    size = f"{convs[0].kernel_size}×{convs[0].kernel_size}"
+    stride = prod(conv.stride for conv in convs)
+    return size if len(convs) == 1 else f"{size} twice", f"stride {stride}"
+
+
 def stage_texts(model: ModelInfo, stage: str) -> tuple[str, str]:
     """The two lines of a stage: "Stage 3 · 14.2 M", "9 blocks · 384 ch · 14×14"."""
     node = model.node(stage)
-    depth = model.config.depths[STAGES.index(stage)]
+    depth = model.config.depths[model.config.stages.index(stage)]
     channels, height, width = node.shape
     blocks = "1 block" if depth == 1 else f"{depth} blocks"
     return f"{node.title} · {counted(node.parameters)}", f"{blocks} · {channels} ch · {height}×{width}"

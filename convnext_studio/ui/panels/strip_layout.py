@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF
 
-from convnext_studio.model.nodes import STAGES, NodeInfo
+from convnext_studio.model.nodes import NodeInfo
 
 MARGIN_PX = 6.0
 _END_PX = 62.0
@@ -81,12 +81,12 @@ def lay_out(
         Room that a stage's texts need; stages get narrower only where they cannot all have it.
     """
     by_name = {node.name: node for node in nodes}
-    stages = [by_name[name] for name in STAGES]
-    blocks = [[node for node in nodes if node.name.startswith(f"{name}.block")] for name in STAGES]
-    room = width - 2 * MARGIN_PX - 2 * _END_PX - 5 * _GAP_PX
-    least = min(text_width + 2 * _PADDING_PX, room / 4)
+    stages = [node for node in nodes if node.kind == "stage"]
+    blocks = [[node for node in nodes if node.name.startswith(f"{stage.name}.block")] for stage in stages]
+    room = width - 2 * MARGIN_PX - 2 * _END_PX - (len(stages) + 1) * _GAP_PX
+    least = min(text_width + 2 * _PADDING_PX, room / len(stages))
     depth = sum(len(inside) for inside in blocks)
-    widths = [least + (room - 4 * least) * len(inside) / depth for inside in blocks]
+    widths = [least + (room - len(stages) * least) * len(inside) / depth for inside in blocks]
 
     top, tall = MARGIN_PX, height - 2 * MARGIN_PX
     x = MARGIN_PX
