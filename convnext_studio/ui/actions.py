@@ -151,6 +151,14 @@ _MODEL = (
     ActionSpec(
         "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
     ),
+    ActionSpec(
+        "model_build",
+        "Model",
+        "B&uild a network…",
+        "Describe a network field by field, see what it costs, and build it with random weights",
+        Commands.build_network,
+        "Ctrl+B",
+    ),
     ActionSpec("model_1", "Model", SEPARATOR),
     *(
         ActionSpec(

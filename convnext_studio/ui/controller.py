@@ -9,6 +9,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, S
 from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.engine.messages import (
+    BUILT,
     Attribute,
     Attribution,
     Cancelled,
@@ -28,6 +29,7 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.errors import StudioError
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
@@ -120,6 +122,14 @@ class Controller(QObject):
             )
         )
 
+    def build_model(self, config: ConvNeXtConfig, seed: int, input_px: int) -> None:
+        """Build a network with random weights, where and in the precision in which the model runs now."""
+        now = self._asked_model
+        asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
+        if now is not None:
+            asked = replace(asked, device=now.device, precision=now.precision)
+        self._ask_model(asked)
+
     def _ask_model(self, request: LoadModel) -> None:
         self._asked_model = request
         self.model_asked.emit(request)
@@ -142,8 +152,9 @@ class Controller(QObject):
         if request is not self._asked_model or not isinstance(answer, ModelInfo):
             return
         self._loaded_model = request
-        recent = latest_first(request.source, self._settings.values.recent_models)
-        self._settings.update(recent_models=recent)
+        if request.config is None:  # What was built is nowhere to be opened from.
+            recent = latest_first(request.source, self._settings.values.recent_models)
+            self._settings.update(recent_models=recent)
         self.succeeded.emit(MODEL)
         self._state.set_model(answer)
 

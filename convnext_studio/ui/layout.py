@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol, cast
 
-from PySide6.QtCore import QByteArray, QObject, Qt
+from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 1
+VERSION = 2
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
@@ -15,6 +15,9 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
+# Hidden at first; a column of its own at the right, while it is open.
+ASIDE = "build"
+SEPARATOR_PX = 5  # As in the style sheet.
 
 
 class DockPanel(Protocol):
@@ -59,9 +62,38 @@ class DockLayout(QObject):
     def reset(self) -> None:
         """Put every panel where it was at first."""
         self._restore_docks(self._first)
-        for dock in self.docks.values():
-            dock.show()
+        for name, dock in self.docks.items():
+            dock.setVisible(name != ASIDE)
         self.share_out()
+
+    def open_aside(self) -> None:
+        """Show the panel that is hidden at first, and give it the keyboard."""
+        self.prepare_aside()
+        dock = self.docks[ASIDE]
+        dock.show()
+        dock.raise_()
+        dock.activateWindow()
+        dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def prepare_aside(self) -> None:
+        """Before it is shown: where its column has no room beside the others, it is to float above them."""
+        dock, window = self.docks[ASIDE], self._window
+        if dock.isVisible() or dock.isFloating() or self._smallest_width_px() <= window.width():
+            return
+        dock.setFloating(True)
+        inside = window.rect().marginsRemoved(QMargins(0, window.height() // 8, 8, window.height() // 24))
+        inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
+        dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
+
+    def _smallest_width_px(self) -> int:
+        """Width that the columns need beside each other, with the one that is hidden at first."""
+        columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
+        widths = [
+            max((dock.minimumSizeHint().width() for dock in column if dock.isVisible()), default=0)
+            for column in columns
+        ]
+        widths.append(self.docks[ASIDE].minimumSizeHint().width())
+        return sum(widths) + SEPARATOR_PX * (len(widths) - 1)
 
     def share_out(self) -> None:
         """Give each panel its part of the window, which must have its size by now."""
@@ -102,6 +134,8 @@ class DockLayout(QObject):
         for column in columns:
             for upper, lower in zip(column[:-1], column[1:], strict=True):
                 window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.docks[ASIDE])
+        self.docks[ASIDE].hide()
 
 
 def to_text(data: QByteArray) -> str:

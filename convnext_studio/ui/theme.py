@@ -150,6 +150,9 @@ QProgressBar {{ background: {theme.surface}; border: 1px solid {theme.outline}; 
 QProgressBar::chunk {{ background: {theme.accent}; }}
 QLabel[muted="true"] {{ color: {theme.muted}; }}
 QLabel[heading="true"] {{ font-weight: 600; }}
+QLabel[problem="true"] {{ color: {theme.error}; }}
+QLabel[warning="true"] {{ color: {theme.warning}; }}
+QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
     color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: 3px; padding: 1px 5px;
 }}

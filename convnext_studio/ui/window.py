@@ -16,6 +16,7 @@ from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
+from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
@@ -65,6 +66,7 @@ class StudioWindow(QMainWindow):
         self.model_panel = ModelPanel(state, bridge)
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
+        self.build_panel = BuildPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
             {
@@ -75,6 +77,7 @@ class StudioWindow(QMainWindow):
                 "receptive_field": ReceptiveFieldPanel(state, bridge),
                 "feature_maps": FeatureMapsPanel(state, bridge),
                 "attribution": AttributionPanel(state, bridge),
+                "build": self.build_panel,
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -104,6 +107,7 @@ class StudioWindow(QMainWindow):
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        menus["View"].aboutToShow.connect(self.dock_layout.prepare_aside)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["model_bundled"].setEnabled(bundled_is_there())
         self._sync_actions()
@@ -121,6 +125,7 @@ class StudioWindow(QMainWindow):
         controller.model_refused.connect(self._model_refused)
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
+        self.build_panel.build_asked.connect(controller.build_model)
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
@@ -153,7 +158,8 @@ class StudioWindow(QMainWindow):
             actions[f"precision_{asked.precision}"].setChecked(True)
             if f"device_{asked.device}" in actions:
                 actions[f"device_{asked.device}"].setChecked(True)
-            self.model_panel.offer((asked.source,))
+            if asked.config is None:  # What was built is nowhere to be opened from.
+                self.model_panel.offer((asked.source,))
 
     def _model_refused(self) -> None:
         self.model_panel.show_refused(self._controller.loaded)
