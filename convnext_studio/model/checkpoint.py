@@ -7,11 +7,10 @@ against the config's network before any tensor is, so that a wrong file costs ne
 
 import json
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,18 +19,16 @@ from torch import Tensor
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.fitting import check_fit
+from convnext_studio.model.headers import PERHAPS_TRUNCATED, read_header
 from convnext_studio.model.preprocessing import Preprocessing
 
 METADATA_KEY = "convnext_studio"
 FORMAT_VERSION = 1
 
-# A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the bound.
-MAX_HEADER_BYTES = 8_000_000
 MAX_INPUT_PX = 4096
 
 _FLOATING = {"F16", "BF16", "F32", "F64"}
-_PERHAPS_TRUNCATED = "It may have been cut off while it was downloaded or copied: get it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +136,7 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     if dtype not in (torch.float16, torch.float32):
         raise ValueError(f"dtype is {dtype}, but must be float16 or float32")
     shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
-    _check_against_network(file.config, shapes)
+    check_fit(file.config, shapes)
     tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -165,12 +162,12 @@ def read_studio_file(path: Path | str) -> StudioFile:
     """
     path = Path(path)
     description, shapes = _read_header(path)
-    _check_against_network(description.config, shapes)
+    check_fit(description.config, shapes)
     try:
         with safe_open(path, framework="pt") as opened:
             state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
     except (OSError, SafetensorError) as error:
-        raise StudioError(f"{path.name} is damaged ({error}).", _PERHAPS_TRUNCATED) from error
+        raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
     values = {entry.name: getattr(description, entry.name) for entry in fields(Description)}
     return StudioFile(state_dict=state_dict, **values)
 
@@ -205,94 +202,12 @@ def _read_preprocessing(values: dict[str, Any]) -> Preprocessing:
 
 def _read_header(path: Path) -> tuple[Description, dict[str, tuple[int, ...]]]:
     """The description, and every tensor's shape."""
-    try:
-        with path.open("rb") as stream:
-            header = _parse_header(stream, path)
-            header_end = stream.tell()
-            data_bytes = stream.seek(0, os.SEEK_END) - header_end
-    except OSError as error:
-        raise StudioError(f"{path} cannot be read ({error.strerror or error}).") from error
-    metadata = header.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
+    header = read_header(path)
+    if METADATA_KEY not in header.metadata:
         raise StudioError(
             f"{path.name} holds tensors, but not which network they belong to.",
-            "ConvNeXt Studio opens files that it wrote itself.",
+            "It was not written by ConvNeXt Studio; open it in the program, which reads other formats too.",
         )
-    try:
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        dtypes = {entry["dtype"] for entry in header.values()}
-        needed_bytes = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise StudioError(f"{path.name} has a damaged list of tensors.") from error
-    if needed_bytes > data_bytes:
-        raise StudioError(f"{path.name} lacks its last {needed_bytes - data_bytes} bytes.", _PERHAPS_TRUNCATED)
-    if not dtypes <= _FLOATING:
+    if not set(header.dtypes.values()) <= _FLOATING:
         raise StudioError(f"{path.name} holds tensors of other types than floating point.")
-    return Description.from_json(metadata[METADATA_KEY]), shapes
-
-
-def _parse_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
-    """The header's JSON: eight bytes of length, little-endian, then the text."""
-    start = stream.read(64)
-    _check_start(start, path)
-    (length,) = struct.unpack("<Q", start[:8])
-    if length > MAX_HEADER_BYTES:
-        raise StudioError(f"{path.name} is not a safetensors file, or its header is far too long.")
-    stream.seek(8)
-    text = stream.read(length)
-    if len(text) < length:
-        raise StudioError(f"{path.name} ends in the middle of its header.", _PERHAPS_TRUNCATED)
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StudioError(f"{path.name} has a damaged header.") from error
-    if not isinstance(header, dict):
-        raise StudioError(f"{path.name} has a damaged header.")
-    return header
-
-
-def _check_start(start: bytes, path: Path) -> None:
-    text = start.lstrip().lower()
-    if not start:
-        raise StudioError(f"{path.name} is empty.", _PERHAPS_TRUNCATED)
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise StudioError(
-            f"{path.name} is a web page, not weights.",
-            "The download page was probably saved instead of the file itself.",
-        )
-    if text.startswith(b"version https://git-lfs"):
-        raise StudioError(
-            f"{path.name} is a Git LFS pointer, not the weights themselves.", "Fetch them with: git lfs pull"
-        )
-    if len(start) < 8:
-        raise StudioError(f"{path.name} has only {len(start)} bytes.", _PERHAPS_TRUNCATED)
-    if start[8:9] not in (b"{", b""):
-        raise StudioError(f"{path.name} is not a safetensors file.")
-
-
-def _check_against_network(config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise a StudioError that names the tensors in which file and network differ."""
-    blocks = sum(config.depths)
-    if blocks > len(shapes):
-        # Not built at all: even without weights, a million blocks take minutes.
-        raise StudioError(f"The network has {blocks} blocks, but there are only {len(shapes)} tensors.")
-    try:
-        with torch.device("meta"):
-            network = ConvNeXt.from_config(config)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise StudioError(f"The network that the file describes cannot be built ({error}).") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    problems = {
-        "missing": sorted(set(expected) - set(shapes)),
-        "left over": sorted(set(shapes) - set(expected)),
-        "of another shape": sorted(
-            name for name in set(shapes) & set(expected) if shapes[name] != expected[name]
-        ),
-    }
-    told = [f"{len(names)} {kind} ({_first_names(names)})" for kind, names in problems.items() if names]
-    if told:
-        raise StudioError(f"The tensors are not those of the described network: {'; '.join(told)}.")
-
-
-def _first_names(names: list[str], limit: int = 10) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+    return Description.from_json(header.metadata[METADATA_KEY]), header.shapes

@@ -9,12 +9,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, read_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
+from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
+from convnext_studio.model.weights import Stem, Weights, read_weights
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
@@ -130,21 +131,6 @@ class LoadedModel:
         return blocks[int(part.removeprefix("block")) - 1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stem:
-    """What the person says of the stem, where the source is silent or wrong."""
-
-    stride: int | None
-    padding: int | None
-
-    def applied(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
-        return replace(
-            config,
-            stem_stride=config.stem_stride if self.stride is None else self.stride,
-            stem_padding=config.stem_padding if self.padding is None else self.padding,
-        )
-
-
 def load(
     source: str,
     *,
@@ -159,7 +145,7 @@ def load(
     ----------
     source
         ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights; or the
-        path of a file in ConvNeXt Studio's own format.
+        path of a weights file in any known format (see `convnext_studio.model.formats`).
     stem_stride, stem_padding
         Replace what the source says; tensors cannot tell them.
     offline
@@ -172,21 +158,22 @@ def load(
     StudioError
         Where there is no such model or it cannot be read; the hint says what there is.
     """
-    stem = _Stem(stem_stride, stem_padding)
+    stem = Stem(stem_stride, stem_padding)
     if source.startswith(PRESET_PREFIX):
         name = source.removeprefix(PRESET_PREFIX)
         return _random(source, name, stem.applied(preset(name)), seed)
     if source.startswith(TIMM_PREFIX):
         return _from_timm(source, stem, offline)
     if source == BUNDLED:
-        return _from_file(source, bundled_file(), stem)
+        path = bundled_file()
+        return _from_weights(source, read_weights(path, stem), path.stem)
     path = Path(source).expanduser()
-    if not path.is_file():
+    if not path.exists():
         raise StudioError(
             f"There is no model or weights file “{source}”.",
             "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",
         )
-    return _from_file(source, path, stem)
+    return _from_weights(source, read_weights(path, stem), path.stem)
 
 
 def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224) -> LoadedModel:
@@ -215,53 +202,23 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
     )
 
 
-def _from_timm(source: str, stem: _Stem, offline: bool) -> LoadedModel:
+def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     # The hub's client takes longer to import than the bundled model to load.
     from convnext_studio.model.pretrained import read_timm
 
-    found = read_timm(source.removeprefix(TIMM_PREFIX), offline)
-    config = stem.applied(found.config)
+    name = source.removeprefix(TIMM_PREFIX)
+    return _from_weights(source, read_timm(name, stem, offline), name)
+
+
+def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
     return LoadedModel(
         source=source,
-        title=f"{found.name} (timm)",
-        module=_ready(_filled(config, found.state_dict, found.name)),
-        labels=found.labels or _numbered(config.num_classes),
-        preprocessing=found.preprocessing,
-        notes=(f"Licence of the weights: {found.licence}.",),
+        title=weights.title or name,
+        module=filled(weights.config, weights.state_dict),
+        labels=weights.labels or _numbered(weights.config.num_classes),
+        preprocessing=weights.preprocessing,
+        notes=weights.notes,
     )
-
-
-def _from_file(source: str, path: Path, stem: _Stem) -> LoadedModel:
-    file: StudioFile = read_studio_file(path)
-    config = stem.applied(file.config)
-    return LoadedModel(
-        source=source,
-        title=file.title or path.stem,
-        module=_ready(_filled(config, dict(file.state_dict), path.name)),
-        labels=file.labels or _numbered(config.num_classes),
-        preprocessing=file.preprocessing,
-        notes=tuple(f"{name.capitalize()}: {text}" for name, text in file.provenance.items()),
-    )
-
-
-def _filled(config: ConvNeXtConfig, state_dict: dict[str, Tensor], name: str) -> ConvNeXt:
-    # On the meta device no random weights are drawn only to be thrown away.
-    with torch.device("meta"):
-        module = ConvNeXt.from_config(config)
-    expected = module.state_dict()
-    problems = [f"{key} is missing" for key in expected if key not in state_dict]
-    problems += [f"{key} is left over" for key in state_dict if key not in expected]
-    problems += [
-        f"{key} has shape {tuple(state_dict[key].shape)} instead of {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state_dict and state_dict[key].shape != tensor.shape
-    ]
-    if problems:
-        raise StudioError(
-            f"{len(problems)} tensors of {name} do not fit the network: {'; '.join(problems[:10])}."
-        )
-    module.load_state_dict({key: tensor.float() for key, tensor in state_dict.items()}, assign=True)
-    return module
 
 
 def _ready(module: ConvNeXt) -> ConvNeXt:

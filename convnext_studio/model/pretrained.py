@@ -1,53 +1,47 @@
 """Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
 
 import difflib
-import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.config import ConvNeXtConfig, Four
+from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
+from convnext_studio.model.formats import converted
+from convnext_studio.model.inference import infer_config
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights import (
+    Stem,
+    Weights,
+    checked,
+    imagenet_labels,
+    read_contents,
+    shapes_of,
+)
 
 WEIGHTS_FILE = "model.safetensors"
+PATTERNS = ["convnext*", "test_convnext*"]
+IMAGENET_SUBSETS = {1000: "imagenet-1k", 11821: "imagenet-12k", 21841: "imagenet-22k"}
 ATTEMPT_S = 8.0
 """How long to wait for the hub to answer at all; names can take long to resolve without a network."""
 
-# timm's architectures that are the paper's network with other depths and dims. Its other variants differ in
-# ways that tensors do not always show (epsilon of the norms, order of the head).
-_PLAIN = re.compile(r"convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge)")
+# timm's classes in our words.
+_NORMS: dict[str, Norm] = {
+    "LayerNorm": "layer",
+    "LayerNorm2d": "layer",
+    "RmsNorm": "rms",
+    "RmsNorm2d": "rms",
+    "SimpleNorm": "simple",
+    "SimpleNorm2d": "simple",
+}
+_ACTS: dict[str, Act] = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "SiLU": "silu", "ReLU": "relu"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pretrained:
-    """What timm publishes for one name, in our module's terms.
-
-    Attributes
-    ----------
-    state_dict
-        For `ConvNeXt.from_config(config)`.
-    labels
-        Class names in plain words; empty where the classes are not ImageNet's 1000.
-    """
-
-    name: str
-    config: ConvNeXtConfig
-    state_dict: dict[str, Tensor]
-    preprocessing: Preprocessing
-    labels: tuple[str, ...]
-    licence: str
-
-
-def read_timm(name: str, offline: bool = False) -> Pretrained:
+def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
     """Read a pretrained ConvNeXt of timm, such as ``convnext_tiny.fb_in1k``.
 
     A file that is on this computer is used without opening a connection.
@@ -55,8 +49,8 @@ def read_timm(name: str, offline: bool = False) -> Pretrained:
     Raises
     ------
     StudioError
-        Where timm has no such model, it is none that our network expresses, or it cannot be fetched:
-        at once where `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
+        Where timm has no such ConvNeXt, or it cannot be fetched: at once where `offline` (or
+        ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
     offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
     if offline and not _is_cached(name):
@@ -64,30 +58,32 @@ def read_timm(name: str, offline: bool = False) -> Pretrained:
     # timm takes seconds to import, and only its own models need it.
     import timm
 
-    if not timm.is_model(name) or not timm.models.is_model_pretrained(name):
-        raise _unknown(name, timm.list_models("convnext*", pretrained=True))
+    names = _names()
+    if name not in names and not any(known.startswith(f"{name}.") for known in names):
+        raise _unknown(name, names)
     published: Any = timm.get_pretrained_cfg(name)
-    if not _is_plain_classifier(published):
-        raise StudioError(
-            f"timm's {name} is not a ConvNeXt that can be opened yet.",
-            "The plain V1 classifiers can: convnext_atto to convnext_xlarge.",
-        )
     full_name = f"{published.architecture}.{published.tag}"
-    weights = _weights_file(full_name, published.hf_hub_id, offline)
+    path = _weights_file(full_name, published.hf_hub_id, offline)
     try:
-        state_dict = from_timm_keys(load_file(weights))
-    except (OSError, SafetensorError) as error:
+        found = converted(read_contents(path))
+    except StudioError as error:
         raise StudioError(
-            f"The weights of {full_name} are damaged ({error}).", f"Delete {weights} and try again."
+            f"The weights of {full_name} cannot be read: {error.message}", f"Delete {path} and try again."
         ) from error
-    config = infer_config(state_dict)
-    return Pretrained(
-        name=full_name,
+    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    config = stem.applied(_as_defined(published.architecture, inferred))
+    classifies = published.num_classes in IMAGENET_SUBSETS
+    return Weights(
         config=config,
-        state_dict=state_dict,
+        state_dict=found.state_dict,
+        labels=imagenet_labels(IMAGENET_SUBSETS[published.num_classes]) if classifies else (),
         preprocessing=_preprocessing(published.to_dict()),
-        labels=_imagenet_labels() if config.num_classes == 1000 else (),
-        licence=str(published.license or "not stated"),
+        title=f"{full_name} (timm)",
+        notes=(
+            *checked(found, config, path),
+            f"Licence of the weights: {published.license or 'not stated'}.",
+            *found.notes[1:],
+        ),
     )
 
 
@@ -101,80 +97,34 @@ class Offer:
 
 
 def catalogue() -> list[Offer]:
-    """List timm's pretrained models that our network expresses."""
+    """List timm's pretrained ConvNeXts."""
     import timm  # As above.
 
-    found: dict[str, Any] = {
-        name: timm.get_pretrained_cfg(name) for name in timm.list_models("convnext_*", pretrained=True)
-    }
+    published: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in _names()}
     return [
-        Offer(name=name, licence=str(published.license or "not stated"), is_cached=_is_cached(name))
-        for name, published in found.items()
-        if _is_plain_classifier(published)
+        Offer(name=name, licence=str(entry.license or "not stated"), is_cached=_is_cached(name))
+        for name, entry in published.items()
     ]
 
 
-def _is_plain_classifier(published: Any) -> bool:
-    # Trunks of CLIP and DINO have no classes, or an embedding where the classes would be.
-    return bool(_PLAIN.fullmatch(published.architecture)) and published.num_classes >= 1000
+def _names() -> list[str]:
+    import timm  # As above.
+
+    return [str(name) for name in timm.list_models(PATTERNS, pretrained=True)]
 
 
-def from_timm_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename timm's tensors to ours, and turn its 1x1 convolutions (``conv_mlp``) into linear layers."""
-    renamed = {}
-    for key, tensor in state_dict.items():
-        for pattern, ours in _TIMM_KEYS:
-            key, count = re.subn(pattern, ours, key)
-            if count:
-                break
-        renamed[key] = tensor.flatten(1) if ".pwconv" in key and tensor.ndim == 4 else tensor
-    return renamed
+def _as_defined(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
+    """Complete what tensors do not tell by timm's own definition of the network."""
+    import timm  # As above.
 
-
-_TIMM_KEYS = (
-    (r"^stem\.(\d)", r"downsample_layers.0.\1"),
-    (r"^stages\.(\d+)\.downsample\.(\d)", r"downsample_layers.\1.\2"),
-    (r"^stages\.(\d+)\.blocks\.(\d+)\.conv_dw", r"stages.\1.\2.dwconv"),
-    (r"^stages\.(\d+)\.blocks\.(\d+)\.mlp\.fc(\d)", r"stages.\1.\2.pwconv\3"),
-    (r"^stages\.(\d+)\.blocks\.(\d+)", r"stages.\1.\2"),
-    (r"^head\.norm", "norm"),
-    (r"^head\.fc", "head"),
-)
-
-
-def infer_config(state_dict: Mapping[str, Tensor]) -> ConvNeXtConfig:
-    """Read the architecture off the tensors (our keys); the stem is taken for a patchify stem.
-
-    Raises
-    ------
-    StudioError
-        Where the tensors that tell it are missing.
-    """
-    try:
-        stem = state_dict["downsample_layers.0.0.weight"]
-        depths = tuple(
-            1 + max(int(key.split(".")[2]) for key in state_dict if key.startswith(f"stages.{stage}."))
-            for stage in range(4)
-        )
-        return ConvNeXtConfig(
-            in_chans=stem.shape[1],
-            num_classes=state_dict["head.weight"].shape[0],
-            depths=_four(depths),
-            dims=_four(tuple(state_dict[f"stages.{stage}.0.dwconv.weight"].shape[0] for stage in range(4))),
-            kernel_size=state_dict["stages.0.0.dwconv.weight"].shape[-1],
-            stem_kernel_size=stem.shape[-1],
-            stem_stride=stem.shape[-1],
-            layer_scale_init_value=1e-6 if "stages.0.0.gamma" in state_dict else 0.0,
-        )
-    except (KeyError, ValueError, IndexError) as error:
-        raise StudioError(
-            f"These are not the weights of a classifying ConvNeXt ({error} is missing)."
-        ) from error
-
-
-def _four(values: tuple[int, ...]) -> Four:
-    first, second, third, fourth = values
-    return first, second, third, fourth
+    defined: Any = timm.create_model(architecture, device="meta")
+    block = defined.stages[0].blocks[0]
+    return replace(
+        inferred,
+        norm=_NORMS[type(block.norm).__name__],
+        norm_eps=float(block.norm.eps),
+        act=_ACTS[type(block.mlp.act).__name__],
+    )
 
 
 def _preprocessing(published: dict[str, Any]) -> Preprocessing:
@@ -186,13 +136,6 @@ def _preprocessing(published: dict[str, Any]) -> Preprocessing:
         std=tuple(published["std"]),
         squash=published["crop_mode"] == "squash",
     )
-
-
-def _imagenet_labels() -> tuple[str, ...]:
-    from timm.data.imagenet_info import ImageNetInfo  # With timm itself: only its models need it.
-
-    names = ImageNetInfo().label_descriptions()
-    return tuple(str(name) for name in names)
 
 
 def _is_cached(name: str) -> bool:

@@ -1,0 +1,250 @@
+"""The ways in which ConvNeXt weights are published: recognised by a tensor's name, and renamed to ours.
+
+Ours are the names of the authors' implementations (facebookresearch/ConvNeXt and ConvNeXt-V2).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convnext_studio.errors import StudioError
+
+Rules = tuple[tuple[str, str], ...]
+
+# Where the tensors lie in a training checkpoint; averaged weights come first, because they are the better ones.
+_AVERAGED = ("state_dict_ema", "model_ema")
+_WRAPPERS = (*_AVERAGED, "state_dict", "model", "module")
+_DEEPEST = 4
+_LAST_OF_STAGE = re.compile(r"stages\.\d\.0\.pwconv2\.weight")
+_PREFIX = re.compile(r"^(?:(?:module|_orig_mod|backbone|model)\.)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A way of naming a ConvNeXt's tensors.
+
+    Attributes
+    ----------
+    name
+        For people.
+    marker
+        Pattern of the name of a tensor that every such file has, and no other format.
+    rules
+        Pattern and replacement, one after the other, from its names to ours.
+    classifies
+        Whether its outputs are classes: not those of an image tower, which are an embedding.
+    only
+        Beginning of the names that belong to the network; the others are another network's.
+    """
+
+    name: str
+    marker: str
+    rules: Rules = ()
+    classifies: bool = True
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """Tensors by our names.
+
+    Attributes
+    ----------
+    format
+        How they were named.
+    state_dict
+        For our network, in the dtype that they have in the file.
+    told_as
+        What they are called in the file.
+    head_norm_first
+        Whether the head normalises before it pools, which only the names tell.
+    notes
+        Sentences about what was chosen, left out or made up.
+    """
+
+    format: Format
+    state_dict: dict[str, Tensor]
+    told_as: dict[str, str]
+    head_norm_first: bool
+    notes: tuple[str, ...]
+
+
+_TIMM: Rules = (
+    (r"^stem\.", "downsample_layers.0."),
+    (r"^stages\.(\d+)\.downsample\.", r"downsample_layers.\1."),
+    (r"^stages\.(\d+)\.blocks\.", r"stages.\1."),
+    (r"\.conv_dw\.", ".dwconv."),
+    (r"\.mlp\.fc", ".pwconv"),
+    (r"\.mlp\.grn\.weight$", ".grn.gamma"),
+    (r"\.mlp\.grn\.bias$", ".grn.beta"),
+    (r"^norm_pre\.", "norm."),
+    (r"^head\.norm\.", "norm."),
+    (r"^head\.pre_logits\.fc\.", "pre_logits."),
+    (r"^head\.fc\.", "head."),
+)
+_OPEN_CLIP: Rules = (
+    (r"^visual\.trunk\.", ""),
+    (r"^visual\.head\.(proj|mlp\.fc2)\.", "head."),
+    (r"^visual\.head\.mlp\.fc1\.", "pre_logits."),
+    *_TIMM,
+)
+_TORCHVISION: Rules = (
+    # Downsampling and stages take turns.
+    *((rf"^features\.{2 * stage}\.", f"downsample_layers.{stage}.") for stage in range(4)),
+    *((rf"^features\.{2 * stage + 1}\.", f"stages.{stage}.") for stage in range(4)),
+    (r"\.block\.0\.", ".dwconv."),
+    (r"\.block\.2\.", ".norm."),
+    (r"\.block\.3\.", ".pwconv1."),
+    (r"\.block\.5\.", ".pwconv2."),
+    (r"\.layer_scale$", ".gamma"),
+    (r"^classifier\.0\.", "norm."),
+    (r"^classifier\.2\.", "head."),
+)
+_TRANSFORMERS: Rules = (
+    (r"^convnext(v2)?\.", ""),
+    (r"^embeddings\.patch_embeddings\.", "downsample_layers.0.0."),
+    (r"^embeddings\.layernorm\.", "downsample_layers.0.1."),
+    (r"^encoder\.stages\.(\d+)\.layers\.", r"stages.\1."),
+    (r"^encoder\.stages\.(\d+)\.downsampling_layer\.", r"downsample_layers.\1."),
+    (r"^layernorm\.", "norm."),
+    (r"\.layernorm\.", ".norm."),
+    (r"\.layer_scale_parameter$", ".gamma"),
+    (r"\.grn\.weight$", ".grn.gamma"),
+    (r"\.grn\.bias$", ".grn.beta"),
+    (r"^classifier\.", "head."),
+)
+_ISOTROPIC: Rules = ((r"^stem\.", "downsample_layers.0.0."), (r"^blocks\.", "stages.0."))
+
+FACEBOOK = Format(name="facebookresearch", marker=r"downsample_layers\.0\.0\.weight")
+TRANSFORMERS = Format(
+    name="Hugging Face transformers",
+    marker=r"(convnext(v2)?\.)?embeddings\.patch_embeddings\.weight",
+    rules=_TRANSFORMERS,
+)
+FORMATS = (
+    FACEBOOK,
+    Format(name="facebookresearch isotropic", marker=r"blocks\.0\.dwconv\.weight", rules=_ISOTROPIC),
+    Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rules=_TIMM),
+    Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION),
+    TRANSFORMERS,
+    Format(
+        name="OpenCLIP",
+        marker=r"visual\.trunk\.stem\.0\.weight",
+        rules=_OPEN_CLIP,
+        classifies=False,
+        only="visual.",
+    ),
+)
+
+
+def converted(contents: Mapping[str, Any]) -> Converted:
+    """Find the tensors of a ConvNeXt in what a file holds, and give them our names.
+
+    Raises
+    ------
+    StudioError
+        Where there are none, or a name stands for two tensors.
+    """
+    mapping, wrappers = _unwrapped(contents)
+    named = _without_prefixes(mapping)
+    found = _recognised(named)
+    notes = [f"The weights are in the format of {found.name}."]
+    if averaged := [name for name in wrappers if name in _AVERAGED]:
+        notes.append(f"They are the averaged ones ({averaged[0]}), not those of the last training step.")
+    others = [name for name in named if not name.startswith(found.only)]
+    if others:
+        notes.append(f"{len(others)} tensors of the file's other networks are left out, such as {others[0]}.")
+    state_dict: dict[str, Tensor] = {}
+    told_as: dict[str, str] = {}
+    for name, (told, tensor) in named.items():
+        ours = _renamed(name, found.rules)
+        if not name.startswith(found.only) or ours.endswith(".num_batches_tracked"):
+            continue
+        if ours in state_dict:
+            raise StudioError(f"The file holds {ours} twice: as {told_as[ours]} and as {told}.")
+        state_dict[ours], told_as[ours] = _reshaped(ours, tensor), told
+    notes += _completed_head(state_dict, found)
+    return Converted(
+        format=found,
+        state_dict=state_dict,
+        told_as=told_as,
+        head_norm_first="norm_pre.weight" in named or "visual.trunk.norm_pre.weight" in named,
+        notes=tuple(notes),
+    )
+
+
+def _unwrapped(contents: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """The mapping with the tensors, and the names of those around it."""
+    wrappers: list[str] = []
+    while len(wrappers) < _DEEPEST:
+        name = next((name for name in _WRAPPERS if isinstance(contents.get(name), Mapping)), None)
+        if name is None:
+            break
+        contents = contents[name]
+        wrappers.append(name)
+    return contents, wrappers
+
+
+def _without_prefixes(mapping: Mapping[str, Any]) -> dict[str, tuple[str, Tensor]]:
+    """The tensors, with what they are called in the file, without what wrappers of a network add to names."""
+    named: dict[str, tuple[str, Tensor]] = {}
+    for name, value in mapping.items():
+        if isinstance(name, str) and isinstance(value, Tensor):
+            short = _PREFIX.sub("", name)
+            if short in named:
+                raise StudioError(f"The file holds {short} twice: as {named[short][0]} and as {name}.")
+            named[short] = (name, value)
+    return named
+
+
+def _recognised(named: Mapping[str, object]) -> Format:
+    for known in FORMATS:
+        if any(re.fullmatch(known.marker, name) for name in named):
+            return known
+    if not named:
+        raise StudioError("The file holds no tensors by name.", "ConvNeXt Studio opens a model's state_dict.")
+    raise StudioError(
+        f"These are not the weights of a ConvNeXt: {len(named)} tensors, such as {', '.join(list(named)[:3])}.",
+        f"Known are the formats of {', '.join(known.name for known in FORMATS)}.",
+    )
+
+
+def _renamed(name: str, rules: Rules) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _reshaped(name: str, tensor: Tensor) -> Tensor:
+    """The same values in our network's shape: some write vectors as maps, and layers as 1x1 kernels."""
+    if name.endswith((".grn.gamma", ".grn.beta")):
+        return tensor.reshape(1, 1, 1, -1)
+    if name.endswith(".gamma"):
+        return tensor.flatten()
+    if tensor.ndim == 4 and (".pwconv" in name or name.startswith(("head.", "pre_logits."))):
+        return tensor.flatten(1)
+    return tensor
+
+
+def _completed_head(state_dict: dict[str, Tensor], found: Format) -> list[str]:
+    """Add what a network without a classifier lacks, so that its outputs are its features; what was added."""
+    if found.only and "head.weight" in state_dict and "head.bias" not in state_dict:
+        # Projections to an embedding have no bias.
+        state_dict["head.bias"] = torch.zeros(state_dict["head.weight"].shape[0])
+        return ["Its outputs are the numbers of an embedding, not classes."]
+    if "head.weight" in state_dict or "head.bias" in state_dict:
+        return []
+    notes = ["There is no classifier: the outputs are the features in front of it."]
+    last = max((name for name in state_dict if _LAST_OF_STAGE.fullmatch(name)), default="")
+    channels = state_dict[last].shape[0] if last else 0
+    state_dict["head.weight"], state_dict["head.bias"] = torch.eye(channels), torch.zeros(channels)
+    if "norm.weight" not in state_dict:
+        state_dict["norm.weight"] = torch.ones(channels)
+        if "stages.0.0.norm.bias" in state_dict:
+            state_dict["norm.bias"] = torch.zeros(channels)
+        notes.append("There is no last norm either: one that scales and shifts nothing stands in its place.")
+    return notes

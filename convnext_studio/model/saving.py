@@ -1,0 +1,87 @@
+"""Save a model as a file: our own, or one in the layout of the authors' implementations."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.loaded import LoadedModel
+
+Layout = Literal["studio", "facebookresearch"]
+
+
+def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> None:
+    """Write a model's weights; to a temporary name first, so that `path` never holds half a file.
+
+    Parameters
+    ----------
+    path
+        Where to; replaced if it is there.
+    layout
+        ``studio`` is our own file (safetensors, float32), which keeps everything. ``facebookresearch`` is a
+        ``.pth`` file with the tensors' names of the authors' implementations under ``model``; it keeps neither
+        labels nor preprocessing, nor the stride and padding of the stem.
+
+    Raises
+    ------
+    StudioError
+        Where the layout has no names for the network, or the disk refuses.
+    """
+    path = Path(path)
+    if layout == "facebookresearch":
+        _write_facebook(model, path)
+        return
+    file = StudioFile(
+        config=model.config,
+        state_dict=model.module.state_dict(),
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+        title=model.title,
+    )
+    write_studio_file(path, file, torch.float32)
+
+
+def _write_facebook(model: LoadedModel, path: Path) -> None:
+    config = model.config
+    if lost := _not_in_facebook(config):
+        raise StudioError(
+            f"The layout of facebookresearch has no place for this network's {', '.join(lost)}.",
+            "Save it as ConvNeXt Studio's own file, which keeps everything.",
+        )
+    tensors = {name: tensor.detach().cpu() for name, tensor in model.module.state_dict().items()}
+    if len(config.depths) == 1:
+        tensors = {_isotropic(name): tensor for name, tensor in tensors.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as stream:
+            torch.save({"model": tensors}, stream)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise StudioError(f"{path} cannot be written ({error}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _isotropic(name: str) -> str:
+    return name.replace("downsample_layers.0.0.", "stem.").replace("stages.0.", "blocks.")
+
+
+def _not_in_facebook(config: ConvNeXtConfig) -> list[str]:
+    """What the authors' implementations do not have, in words."""
+    isotropic = len(config.depths) == 1
+    differs = {
+        f"{config.norm} norms": config.norm != "layer",
+        f"norm epsilon of {config.norm_eps:g}": config.norm_eps != ConvNeXtConfig().norm_eps,
+        f"activation {config.act}": config.act != "gelu",
+        "overlapping stem": config.stem_type != "patch",
+        "stem without a norm": not isotropic and not config.stem_norm,
+        "norm in the stem": isotropic and config.stem_norm,
+        "downsampling in the blocks": config.downsample != "separate" and not isotropic,
+        "norm before pooling": config.head_norm_first,
+        "hidden layer in the head": config.head_hidden_size > 0,
+    }
+    return [what for what, is_so in differs.items() if is_so]

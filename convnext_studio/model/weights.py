@@ -1,0 +1,192 @@
+"""A weights file in any known format, with its architecture."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model.checkpoint import METADATA_KEY, read_studio_file
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.fitting import check_fit, first_names
+from convnext_studio.model.formats import TRANSFORMERS, Converted, converted
+from convnext_studio.model.headers import MAX_HEADER_BYTES, PERHAPS_TRUNCATED, file_kind, read_header
+from convnext_studio.model.inference import infer_config
+from convnext_studio.model.pickles import read_legacy, read_zip, refuse_pickle
+from convnext_studio.model.preprocessing import Preprocessing
+
+IMAGENET_CLASSES = 1000
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Weights that fit their architecture.
+
+    Attributes
+    ----------
+    config
+        The architecture; what tensors do not tell is as the reader was told, or else as is usual.
+    state_dict
+        Of our network, in the file's dtype, mapped from the file where it is a large one.
+    labels
+        Class names in plain words; empty where they are unknown.
+    preprocessing
+        How the network wants its pictures, where that is known.
+    title
+        For people; empty where the file does not say.
+    notes
+        Sentences that people should see.
+    """
+
+    config: ConvNeXtConfig
+    state_dict: Mapping[str, Tensor]
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing
+    title: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """What a person says of the stem, where the source is silent or wrong."""
+
+    stride: int | None = None
+    padding: int | None = None
+
+    def applied(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
+        """The config with what was said."""
+        return replace(
+            config,
+            stem_stride=config.stem_stride if self.stride is None else self.stride,
+            stem_padding=config.stem_padding if self.padding is None else self.padding,
+        )
+
+
+def read_weights(path: Path, stem: Stem) -> Weights:
+    """Read a weights file in any known format, and infer its architecture where it does not say.
+
+    Raises
+    ------
+    StudioError
+        Where it is none, is damaged or unsafe, or where tensors are missing or left over (named).
+    """
+    if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
+        return _own(path, stem)
+    found = converted(read_contents(path))
+    config = stem.applied(infer_config(shapes_of(found.state_dict), found.head_norm_first))
+    notes = [*found.notes, _assumptions(config, stem)]
+    labels = _labels_beside(path, config.num_classes) if found.format is TRANSFORMERS else ()
+    if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
+        labels = imagenet_labels()
+        notes.append("Its 1000 classes are taken for ImageNet's.")
+    preprocessing = Preprocessing()
+    if not found.format.classifies:
+        preprocessing = Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
+    return Weights(
+        config=config,
+        state_dict=found.state_dict,
+        labels=labels,
+        preprocessing=preprocessing,
+        notes=(*checked(found, config, path), *notes),
+    )
+
+
+def read_contents(path: Path) -> Mapping[str, Any]:
+    """Read what a file holds, without running anything in it; large tensors are mapped.
+
+    Raises
+    ------
+    StudioError
+        Where it is no weights file, is damaged or unsafe.
+    """
+    match file_kind(path):
+        case "zip":
+            return read_zip(path)
+        case "legacy":
+            return read_legacy(path)
+        case "pickle":
+            raise refuse_pickle(path)
+        case "safetensors":
+            names = read_header(path).shapes
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
+
+
+def checked(found: Converted, config: ConvNeXtConfig, path: Path) -> list[str]:
+    """Check that the tensors are the network's, and give warnings about their values.
+
+    Raises
+    ------
+    StudioError
+        Where they are not, or are none that a network can have.
+    """
+    check_fit(config, shapes_of(found.state_dict), found.told_as)
+    strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
+    if strange:
+        raise StudioError(f"{path.name} holds other numbers than floating point: {first_names(strange)}.")
+    # Tensors that share their values, or repeat one number, can be far larger than the file.
+    from_file = (tensor for name, tensor in found.state_dict.items() if name in found.told_as)
+    if sum(tensor.nbytes for tensor in from_file) > path.stat().st_size:
+        raise StudioError(f"{path.name} describes tensors that are larger than the file; it is not opened.")
+    not_finite = [name for name, tensor in found.state_dict.items() if not tensor.isfinite().all()]
+    if not not_finite:
+        return []
+    return [f"{len(not_finite)} tensors hold values that are not finite: {first_names(not_finite)}."]
+
+
+def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Give every tensor's shape."""
+    return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+
+
+def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
+    """Give the classes in plain words, in the order in which networks are trained on them."""
+    # timm takes seconds to import, and most files come with labels or without classes of ImageNet.
+    from timm.data.imagenet_info import ImageNetInfo
+
+    return tuple(str(name) for name in ImageNetInfo(subset).label_descriptions())
+
+
+def _own(path: Path, stem: Stem) -> Weights:
+    file = read_studio_file(path)
+    config = stem.applied(file.config)
+    check_fit(config, shapes_of(file.state_dict))
+    return Weights(
+        config=config,
+        state_dict=file.state_dict,
+        labels=file.labels,
+        preprocessing=file.preprocessing,
+        title=file.title,
+        notes=tuple(f"{name.capitalize()}: {text}" for name, text in file.provenance.items()),
+    )
+
+
+def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:
+    assumed = []
+    if config.stem_type == "patch" and stem.stride is None:
+        assumed.append(f"stem stride {config.stem_stride}")
+    if config.stem_type == "patch" and stem.padding is None:
+        assumed.append(f"stem padding {config.stem_padding}")
+    if config.norm == "simple":
+        assumed.append("norms by the standard deviation (timm's simple norm)")
+    assumed += [f"norm epsilon {config.norm_eps:g}", "GELU"]
+    return f"Tensors do not tell everything; assumed are: {', '.join(assumed)}."
+
+
+def _labels_beside(path: Path, classes: int) -> tuple[str, ...]:
+    """Class names from the config.json that transformers writes beside its weights; empty without one."""
+    try:
+        with path.with_name("config.json").open(encoding="utf-8") as stream:
+            names = json.loads(stream.read(MAX_HEADER_BYTES))["id2label"]
+        return tuple(str(names[str(index)]) for index in range(classes))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
