@@ -23,6 +23,8 @@ def lively(config: ConvNeXtConfig, seed: int = 0) -> ConvNeXt:
             torch.nn.init.normal_(
                 parameter, mean=1.0 if parameter.ndim == 1 and "bias" not in name else 0.0, std=0.3
             )
+        for buffer in module.buffers():  # running statistics: a variance must stay above 0
+            torch.nn.init.uniform_(buffer, 0.5, 1.5)
     return module.eval().requires_grad_(False)
 
 

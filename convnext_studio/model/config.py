@@ -166,9 +166,9 @@ class ConvNeXtConfig:
             found["dims"] = "have as many numbers as depths"
         if isinstance(self.kernel_size, tuple) and len(self.kernel_size) != len(self.depths):
             found["kernel_size"] = "be one number, or one for each stage"
-        if self.stem_padding >= self.stem_kernel_size:
+        if self.stem_padding >= max(self.stem_kernel_size, 1):
             found["stem_padding"] = f"be at most {self.stem_kernel_size - 1}, below the kernel size"
-        if self.expansion > 0 and self.hidden_dim(min(self.dims, default=1)) < 1:
+        if 0 < self.expansion * min(self.dims, default=1) < 1:
             found["expansion"] = "leave at least one channel inside a block"
         if self.head_norm_first and self.head_hidden_size:
             found["head_hidden_size"] = "be 0 where the head normalises first"

@@ -1,0 +1,64 @@
+"""The presets against what their authors print."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model import ConvNeXt
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
+from convnext_studio.model.presets import PRESETS, preset
+
+PUBLISHED = {name: known.published for name, known in PRESETS.items() if known.published is not None}
+
+
+def agrees(ours: int, printed: float, unit: float) -> bool:
+    """Whether a count rounds to the number printed, or lies within one per cent of it."""
+    number = f"{printed / unit:g}"
+    decimals = len(number.partition(".")[2])
+    return f"{ours / unit:.{decimals}f}" == number or abs(ours / printed - 1) <= 0.01
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_parameters_and_macs_are_torchs_and_the_papers(name: str) -> None:
+    config = preset(name)
+    with torch.device("meta"):
+        network = ConvNeXt.from_config(config)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    with FlopCounterMode(display=False) as counter:
+        assert network(torch.empty(1, 3, 224, 224, device="meta")).shape == (1, 1000)
+    nodes = node_table(config, 224)
+    assert total_parameters(nodes, config) == parameters
+    assert 2 * total_macs(nodes, config) == counter.get_total_flops()
+    published = PRESETS[name].published
+    if published is not None:
+        assert agrees(parameters, published.parameters, 1e6)
+        assert agrees(counter.get_total_flops() // 2, published.macs, 1e9)
+        assert 70 < published.accuracy < 90
+        assert published.source
+
+
+def test_all_published_networks_are_there() -> None:
+    assert set(PRESETS) - set(PUBLISHED) == {"tutorial"}
+    v1 = {"tiny", "small", "base", "large", "xlarge"}
+    v2 = {"atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"}
+    expected = {f"convnext_{size}" for size in v1} | {f"convnextv2_{size}" for size in v2}
+    assert set(PUBLISHED) == expected | {f"convnext_isotropic_{size}" for size in ("small", "base", "large")}
+
+
+def test_the_tutorials_network() -> None:
+    nodes = {node.name: node for node in node_table(preset("tutorial"), 224)}
+    assert total_parameters(tuple(nodes.values()), preset("tutorial")) == 28_324_168
+    assert nodes["stem"].shape == (96, 223, 223)
+
+
+def test_isotropic_networks_have_14_units_throughout() -> None:
+    nodes = node_table(preset("convnext_isotropic_small"), 224)
+    assert {node.shape for node in nodes} == {(384, 14, 14)}
+    assert [node.name for node in nodes if node.kind == "stage"] == ["stage1"]
+
+
+def test_a_name_that_is_none_is_told_with_those_that_are() -> None:
+    with pytest.raises(StudioError, match="There is no preset 'convnext_giant'") as caught:
+        preset("convnext_giant")
+    assert "convnextv2_huge" in caught.value.hint
