@@ -110,8 +110,9 @@ def spoken_bytes(count: int) -> str:
 
 def spoken_count(count: int) -> str:
     """A count of parameters or operations for people, with three digits: "28.6 M"."""
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
-            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
-            return f"{count / size:.{digits}f} {unit}"
+    rounded = float(f"{count:.2e}")
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rounded >= size:
+            digits = 2 if rounded < 10 * size else 1 if rounded < 100 * size else 0
+            return f"{rounded / size:.{digits}f} {unit}"
     return str(count)
