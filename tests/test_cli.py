@@ -14,14 +14,17 @@ from PIL import Image
 from convnext_studio import analysis, cli
 from convnext_studio.model import load
 from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.loaded import LoadedModel
 from tests.networks import small_model
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A small model's file."""
-    model = small_model()
-    path = tmp_path / "small.safetensors"
+    return write_weights(tmp_path / "small.safetensors", small_model())
+
+
+def write_weights(path: Path, model: LoadedModel) -> Path:
     file = StudioFile(
         state_dict=model.module.state_dict(),
         config=model.config,
@@ -91,6 +94,20 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
     )
 
 
+def test_a_network_of_one_stage_exports_that_stage(tmp_path: Path) -> None:
+    model = small_model(depths=(2,), dims=(8,), stem_kernel_size=16, stem_stride=16, stem_norm=False)
+    path = write_weights(tmp_path / "isotropic.safetensors", model)
+    options = ["--model", str(path), "--device", "cpu", "--out", str(tmp_path / "out"), "--field-count", "1"]
+    assert cli.main(["export", "sample:cat", *options]) == 0
+    folder = tmp_path / "out" / "cat"
+    assert sorted(file.stem for file in folder.glob("*.npy")) == ["erf", "gradcam", "stage1"]
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    np.testing.assert_array_equal(np.load(folder / "stage1.npy"), analysis.feature_maps(model, x, "stage1"))
+    cam = analysis.attribute(model, x, node="stage1")
+    np.testing.assert_allclose(np.load(folder / "gradcam.npy"), cam, rtol=1e-4, atol=1e-6)
+    assert json.loads((folder / "erf.json").read_text())["node"] == "stage1"
+
+
 def test_export_goes_on_after_bad_pictures(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,9 +168,14 @@ def test_models_lists_presets_and_timm(capsys: pytest.CaptureFixture[str]) -> No
     assert cli.main(["models", "--json"]) == 0
     rows = {row["model"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["preset:tutorial"]["parameters"] == 28_324_168
+    assert rows["preset:tutorial"]["published"] is None
+    published = rows["preset:convnextv2_huge"]["published"]
+    assert (published["parameters"], published["accuracy"]) == (660.3e6, 86.3)
     assert "timm:convnext_tiny.fb_in1k" in rows
     assert cli.main(["models"]) == 0
-    assert "preset:convnext_tiny" in capsys.readouterr().out
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("preset:convnext_base")]
+    assert "88.6 M parameters,  15.35 GMACs" in line
+    assert "published: 88.6 M, 15.4 GMACs, 83.8 % top-1 (ImageNet-1k)" in line
 
 
 def test_doctor_tells_what_is_missing(

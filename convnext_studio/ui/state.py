@@ -46,13 +46,17 @@ class AppState(QObject):
 
         The node stays where the model has it; otherwise its last stage is selected.
         """
+        node_before = self._node
+        # Whoever looks while the signals are on their way must find a node that the model has.
         self._model = model
+        if all(node.name != node_before for node in model.nodes):
+            self._node = model.config.stages[-1]
         self.set_prediction(None)
         self.set_attribution(None)
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
-        if all(node.name != self._node for node in model.nodes):
-            self.set_node(model.config.stages[-1])
+        if self._node != node_before:
+            self.node_selected.emit(self._node)
         self.model_loaded.emit(model)
 
     @property

@@ -91,6 +91,49 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, mode
     assert prediction.geometry.crop_box == pytest.approx(expected_box)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"depths": (3,), "dims": (8,), "stem_kernel_size": 16, "stem_stride": 16, "stem_norm": False},
+        {"grn": True, "layer_scale_init_value": 0.0},
+        {"downsample": "block", "norm": "batch", "depthwise": False, "act": "relu"},
+        {"stem_type": "overlap_act", "head_norm_first": True},
+    ],
+    ids=["isotropic", "v2", "lecture", "overlapping stem"],
+)
+def test_every_architecture_is_explained_at_its_own_stages(
+    changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_model(**changes)
+    monkeypatch.setattr(session, "load", lambda *_, **__: model)
+    engine = Session()
+    engine.run(LoadModel(source="test", device="cpu"))
+    image = open_cat(engine)
+    prediction = engine.run(Predict(image=image.key, target=3))
+    assert isinstance(prediction, messages.Prediction)
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    np.testing.assert_allclose(prediction.logits, model.module(x)[0], rtol=1e-5, atol=1e-6)
+    assert tuple(prediction.attribution.cams) == tuple(prediction.stage_means) == model.config.stages
+    for stage in model.config.stages:
+        theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(x.clone().requires_grad_(), 3)
+        cam = prediction.attribution.cams[stage]
+        np.testing.assert_allclose(cam, theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
+    for node in model.nodes:
+        maps = engine.run(FeatureMaps(image=image.key, node=node.name))
+        assert isinstance(maps, messages.FeatureMapsResult)
+        assert maps.maps.shape == node.shape
+    last = model.config.stages[-1]
+    np.testing.assert_allclose(
+        analysis.attribute(model, x, target=3), prediction.attribution.cams[last], rtol=1e-4, atol=1e-6
+    )
+    field = engine.run(ReceptiveField(node=last, images=(image.key,), count=1))
+    assert isinstance(field, messages.ReceptiveFieldResult)
+    assert field.theoretical == model.node(last).field
+    squashed, _ = model.preprocessing.squashed(64)(analysis.decode("sample:cat").to_pil())
+    expected = analysis.effective_receptive_field(model, [model.to_tensor(squashed)])
+    np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-9)
+
+
 def test_targets_are_explained_whatever_was_asked_before(opened: Session, model: LoadedModel) -> None:
     image = open_cat(opened)
     first = opened.run(Predict(image=image.key, target=6))

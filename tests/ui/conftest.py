@@ -38,9 +38,16 @@ INPUT_PX = 64
 CLASSES = 12
 
 
-def make_model(title: str = "Small", random_weights: bool = False, device: str = "cpu") -> ModelInfo:
-    """A model of four narrow stages, whose table is the real one."""
-    config = ConvNeXtConfig(num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10))
+FOUR_STAGES = ConvNeXtConfig(num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10))
+
+
+def make_model(
+    title: str = "Small",
+    random_weights: bool = False,
+    device: str = "cpu",
+    config: ConvNeXtConfig = FOUR_STAGES,
+) -> ModelInfo:
+    """A model of four narrow stages, or of another config; its table is the real one."""
     nodes = node_table(config, INPUT_PX)
     return ModelInfo(
         source="preset:small",
@@ -78,23 +85,24 @@ def make_geometry() -> CropGeometry:
     return Preprocessing(input_px=INPUT_PX).geometry((90, 60))
 
 
-def make_attribution(image: str, target: int) -> Attribution:
+def make_attribution(image: str, target: int, model: ModelInfo | None = None) -> Attribution:
     """Signed noise at every stage."""
+    nodes = (model or make_model()).nodes
     rng = np.random.default_rng(target)
     cams = {
-        node.name: rng.normal(size=node.shape[1:]).astype(np.float32)
-        for node in make_model().nodes
-        if node.kind == "stage"
+        node.name: rng.normal(size=node.shape[1:]).astype(np.float32) for node in nodes if node.kind == "stage"
     }
     return Attribution(image=image, target=target, cams=cams, geometry=make_geometry())
 
 
-def make_prediction(image: str = "one", target: int | None = None, seed: int = 0) -> Prediction:
+def make_prediction(
+    image: str = "one", target: int | None = None, seed: int = 0, model: ModelInfo | None = None
+) -> Prediction:
     """Logits of noise with their softmax."""
     logits = np.random.default_rng(seed).normal(size=CLASSES).astype(np.float32)
     exponentials = np.exp(logits - logits.max())
     top = int(np.argmax(logits))
-    attribution = make_attribution(image, top if target is None else target)
+    attribution = make_attribution(image, top if target is None else target, model)
     return Prediction(
         image=image,
         logits=logits,

@@ -40,6 +40,7 @@ class NetworkStrip(QWidget):
         self.state = state
         self.bridge = bridge
         self._layout: StripLayout | None = None
+        self._layout_model: ModelInfo | None = None
         self._thumbnails: dict[str, QImage] = {}
         self._hovered: NodeInfo | None = None
         self.setFixedHeight(_HEIGHT_PX)
@@ -64,7 +65,8 @@ class NetworkStrip(QWidget):
     def layout_of_network(self) -> StripLayout | None:
         """Where everything is drawn; None without a model."""
         model = self.state.model
-        if self._layout is None and model is not None:
+        if model is not None and (self._layout is None or self._layout_model is not model):
+            self._layout_model = model
             metrics = QFontMetricsF(self.font())
             widest = max(
                 metrics.horizontalAdvance(text)
@@ -81,7 +83,6 @@ class NetworkStrip(QWidget):
     # --------------------------------------------------------------------------------------------- changes
 
     def _show_model(self, _model: ModelInfo | None) -> None:
-        self._layout = None
         self._hovered = None
         self._show_selection(self.state.node)
 
