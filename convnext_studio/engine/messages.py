@@ -56,7 +56,7 @@ class LoadModel(Request):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file; `BUILT` where `config` is given.
+        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file; `BUILT` with a `config`.
     config, seed, input_px
         Build this architecture, with random weights drawn from that seed, for pictures of that side.
     device

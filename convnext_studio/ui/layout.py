@@ -81,7 +81,7 @@ class DockLayout(QObject):
         if dock.isVisible() or dock.isFloating() or self._smallest_width_px() <= window.width():
             return
         dock.setFloating(True)
-        inside = window.rect().marginsRemoved(QMargins(0, window.height() // 8, 8, window.height() // 24))
+        inside = window.rect().marginsRemoved(QMargins(0, window.height() // 6, 8, window.height() // 24))
         inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 

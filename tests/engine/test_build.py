@@ -70,4 +70,4 @@ def test_it_is_marked_as_random_and_another_seed_is_another_network() -> None:
     assert first.random_weights
     assert first.source == BUILT
     assert "learnt nothing" in first.notes[0]
-    assert first.title != second.title
+    assert (first.title, second.title) == ("Built network, seed 0", "Built network, seed 1")

@@ -151,6 +151,7 @@ def test_published_figures_stand_beside_ours_until_a_field_differs(panel: BuildP
     assert "(published: 50.2 M)" in panel.facts["Parameters"].text()
     assert "(published: 8.7 G)" in panel.facts["MACs"].text()
     assert "83.1 %" in panel.facts["Accuracy"].text()
+    assert "arXiv:2201.03545" in panel.facts["Accuracy"].toolTip()
     panel.input_px.setValue(288)  # The papers count at 224.
     assert "published" not in panel.facts["MACs"].text()
     assert "(published: 50.2 M)" in panel.facts["Parameters"].text()

@@ -143,6 +143,8 @@ class BuildPanel(QWidget):
             texts |= _published_texts(published, texts, account.input_px)
         for name, label in self.facts.items():
             label.setText(texts[name])
+        source = f" ({published.source})" if published is not None else ""
+        self.facts["Accuracy"].setToolTip(f"{_FACTS['Accuracy']}{source}")
         self._facts_layout.setRowVisible(self.facts["Accuracy"], bool(texts["Accuracy"]))
 
     # ---------------------------------------------------------------------------------------------- layout
