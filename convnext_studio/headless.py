@@ -135,7 +135,7 @@ def _published_text(row: dict[str, Any]) -> str:
         return ""
     return (
         f"; published: {published['parameters'] / 1e6:g} M, {published['macs'] / 1e9:g} GMACs,"
-        f" {published['accuracy']:g} % top-1 ({published['training']})"
+        f" {published['accuracy']:.1f} % top-1 ({published['training']})"
     )
 
 
