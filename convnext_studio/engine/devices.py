@@ -1,5 +1,6 @@
-"""Which device computes."""
+"""Which device computes, and what the computer has."""
 
+import os
 import platform
 
 import torch
@@ -40,3 +41,11 @@ def device_name(device: torch.device) -> str:
     if device.type == "mps":
         return "Apple GPU"
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def computer_memory_bytes() -> int | None:
+    """Memory of the whole computer; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and not every system these names.
+        return None

@@ -15,7 +15,7 @@ from convnext_studio.analysis.features import StagePass, feature_maps, stage_pas
 from convnext_studio.analysis.images import PREVIEW_PX, THUMBNAIL_PX, DecodedImage, decode
 from convnext_studio.analysis.receptive_field import FieldSoFar, check_protocol, running_average, squares
 from convnext_studio.engine.cache import ByteCache
-from convnext_studio.engine.devices import device_name, resolve_device
+from convnext_studio.engine.devices import computer_memory_bytes, device_name, resolve_device
 from convnext_studio.engine.messages import (
     THRESHOLDS,
     Attribute,
@@ -40,9 +40,10 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel, build, load
-from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
 from convnext_studio.stopping import Stopped
 
 CACHE_BYTES = 1 << 30
@@ -338,7 +339,20 @@ def _opened(request: LoadModel) -> LoadedModel:
             stem_padding=request.stem_padding,
             offline=request.offline,
         )
+    _check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
+
+
+def _check_memory(config: ConvNeXtConfig) -> None:
+    """Refuse what can never fit: filling memory to its end would take other programs down before this one."""
+    there = computer_memory_bytes()
+    needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)
+    if there is not None and needed > there:
+        raise StudioError(
+            f"The weights of this network take {needed / 2**30:,.0f} GiB, and this computer has "
+            f"{there / 2**30:,.0f} GiB of memory.",
+            "Take fewer channels or blocks, smaller kernels, or depthwise convolutions.",
+        )
 
 
 def _field_result(

@@ -1,10 +1,14 @@
 """A network that is described in the window is built by the engine as it is described."""
 
+from dataclasses import replace
+
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
 
+from convnext_studio.engine.devices import computer_memory_bytes
 from convnext_studio.engine.messages import (
     BUILT,
     ImageInfo,
@@ -16,6 +20,7 @@ from convnext_studio.engine.messages import (
     Prediction,
 )
 from convnext_studio.engine.session import Session
+from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.preprocessing import Preprocessing
@@ -71,3 +76,19 @@ def test_it_is_marked_as_random_and_another_seed_is_another_network() -> None:
     assert first.source == BUILT
     assert "learnt nothing" in first.notes[0]
     assert (first.title, second.title) == ("Built network, seed 0", "Built network, seed 1")
+
+
+def test_what_can_never_fit_is_refused_before_memory_is_filled() -> None:
+    session = Session()
+    build(session, LECTURE, seed=0)
+    enormous = replace(LECTURE, depths=(200,) * 4, dims=(65_536,) * 4)  # 64 GiB a block
+    with pytest.raises(StudioError, match=r"take 51,\d{3} GiB, and this computer has") as refused:
+        build(session, enormous, seed=0)
+    assert "fewer channels" in refused.value.hint
+    image = session.run(OpenImage(path="sample:cat"))
+    assert isinstance(image, ImageInfo)
+    assert isinstance(session.run(Predict(image=image.key)), Prediction)  # The model that was open stays.
+
+
+def test_memory_is_that_of_the_computer() -> None:
+    assert computer_memory_bytes() == pytest.approx(psutil.virtual_memory().total, rel=0.01)
