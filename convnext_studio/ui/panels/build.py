@@ -182,7 +182,7 @@ class BuildPanel(QWidget):
 def _published_texts(published: Published, ours: dict[str, str], input_px: int) -> dict[str, str]:
     texts = {
         "Parameters": f"{ours['Parameters']} (published: {published.parameters / 1e6:g} M)",
-        "Accuracy": f"{published.accuracy:g} % top-1 as published, trained on {published.training}",
+        "Accuracy": f"{published.accuracy:.1f} % top-1 as published, trained on {published.training}",
     }
     if input_px == PUBLISHED_PX:
         texts["MACs"] = f"{ours['MACs']} (published: {published.macs / 1e9:g} G)"
