@@ -37,7 +37,7 @@ class TrainingPlan:
     batch_size
         Pictures per step.
     learning_rate, weight_decay
-        Of AdamW (Loshchilov and Hutter 2019); no decay on biases, norms and layer scale.
+        Of AdamW (Loshchilov and Hutter 2019); no decay on biases, norms, GRN and layer scale.
     warmup_epochs
         Epochs in which the learning rate rises linearly; then it falls as a cosine to a hundredth.
     label_smoothing

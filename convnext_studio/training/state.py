@@ -65,14 +65,19 @@ def new_state(plan: TrainingPlan, device: torch.device) -> TrainingState:
         for mean, value in zip(averaged, current, strict=True):
             mean.lerp_(value, 1 - decay)
 
-    decayed = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+    decayed = [parameter for name, parameter in module.named_parameters() if _decays(name, parameter)]
+    others = [parameter for name, parameter in module.named_parameters() if not _decays(name, parameter)]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=plan.learning_rate,
         fused=True,
     )
     return TrainingState(module, AveragedModel(module, multi_avg_fn=multi_average), optimizer)
+
+
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is a kernel or a matrix; the GRN's two have as many axes, but scale and shift."""
+    return parameter.ndim > 1 and ".grn." not in name
 
 
 def learning_rate(plan: TrainingPlan, epoch: float) -> float:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.model.nodes import node_table
 from tests.export.conftest import CONFIG, LABELS, renamed
 
 FILES = {"predictions.json", "report.html", "erf.json"} | {
@@ -216,3 +217,13 @@ def test_neither_qt_nor_torch_is_imported() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_report_says_where_a_field_is_global(contents: ExportContents, tmp_path: Path) -> None:
+    config = replace(CONFIG, grn=True)
+    model = replace(contents.model, config=config, nodes=node_table(config, contents.model.input_px))
+    [report] = [
+        path for path in export_picture(tmp_path, replace(contents, model=model)) if path.suffix == ".html"
+    ]
+    # All four stages, but not the stem.
+    assert report.read_text("utf-8").count(">the whole picture<") == 4

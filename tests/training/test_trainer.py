@@ -8,6 +8,7 @@ import torch
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.state import learning_rate, new_state
@@ -198,3 +199,35 @@ def test_plan_survives_json() -> None:
     assert TrainingPlan.from_dict(PLAN.to_dict()) == PLAN
     with pytest.raises(StudioError, match="not known here: flavour"):
         TrainingPlan.from_dict({**PLAN.to_dict(), "flavour": 1})
+
+
+def test_only_kernels_and_matrices_decay() -> None:
+    plan = replace(PLAN, config=replace(TINY, grn=True))
+    state = new_state(plan, torch.device("cpu"))
+    names = {parameter: name for name, parameter in state.module.named_parameters()}
+    decayed, others = ({names[kept] for kept in group["params"]} for group in state.optimizer.param_groups)
+    assert decayed | others == set(names.values())
+    layers = ("dwconv", "pwconv1", "pwconv2", "head", "downsample_layers.0.0", "downsample_layers.1.1")
+    assert {f"stages.0.0.{layer}.weight" for layer in layers[:3]} <= decayed
+    assert {f"{layer}.weight" for layer in layers[3:]} <= decayed
+    assert not [
+        name for name in decayed if "norm" in name or "gamma" in name or "beta" in name or "bias" in name
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"grn": True, "layer_scale_init_value": 0.0},
+        {"norm": "batch", "act": "relu", "depthwise": False, "downsample": "block"},
+    ],
+)
+def test_other_architectures_are_trained_and_averaged_too(
+    changes: dict[str, object], folder: Path, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, config=ConvNeXtConfig.from_dict(TINY.to_dict() | changes), epochs=1, sizes_px=(16,))
+    file = train(folder, tmp_path / "out.safetensors", plan, device="cpu", report=lambda _event: None)
+    assert all(torch.isfinite(tensor).all() for tensor in file.state_dict.values())
+    statistics = [tensor for name, tensor in file.state_dict.items() if name.endswith("running_mean")]
+    assert all(tensor.abs().sum() > 0 for tensor in statistics)
+    assert bool(statistics) == (changes.get("norm") == "batch")
