@@ -78,7 +78,7 @@ class LoadedModel:
                 return info
         raise StudioError(
             f"This network has no node “{name}”.",
-            "There are stem, stage1 to stage4, blocks such as stage3.block5, and stage3.downsample.",
+            f"There are stem, {', '.join(self.config.stages)}, and inside of them blocks, such as stage1.block1.",
         )
 
     @property
@@ -168,7 +168,7 @@ def load(
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
     path = Path(source).expanduser()
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):  # Reading from a pipe or a device might never end.
         raise StudioError(
             f"There is no model or weights file “{source}”.",
             "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",

@@ -194,8 +194,9 @@ class NetworkStrip(QWidget):
         for part in layout.downsamples:
             self._paint_arrow(painter, part)
         boxes = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head.rect]
-        for before, after in pairwise(boxes):
-            if not any(part.rect.left() == before.right() for part in layout.downsamples):
+        downsampled = {part.node.name for part in layout.downsamples if part.node is not None}
+        for (before, after), name in zip(pairwise(boxes), (*model.config.stages, "head"), strict=True):
+            if f"{name}.downsample" not in downsampled:
                 self._paint_plain_arrow(painter, before.right(), after.left())
         self._paint_end(painter, layout.head, "Head", f"{model.config.num_classes}", "classes")
 
