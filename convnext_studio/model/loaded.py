@@ -78,7 +78,7 @@ class LoadedModel:
                 return info
         raise StudioError(
             f"This network has no node “{name}”.",
-            f"There are stem, {', '.join(self.config.stages)}, and inside of them blocks, such as stage1.block1.",
+            f"There are stem, {', '.join(self.config.stages)}, and blocks such as stage1.block1.",
         )
 
     @property
