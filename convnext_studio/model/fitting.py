@@ -24,19 +24,7 @@ def check_fit(
     told_as
         What those that are left over are called in their file, where that is something else.
     """
-    expected = {
-        name: tuple(tensor.shape) for name, tensor in empty_network(config, shapes).state_dict().items()
-    }
-    told_as = told_as or {}
-    common = set(shapes) & set(expected)
-    problems = {
-        "missing": sorted(set(expected) - set(shapes)),
-        "left over": sorted(told_as.get(name, name) for name in set(shapes) - set(expected)),
-        "of another shape": sorted(name for name in common if shapes[name] != expected[name]),
-    }
-    told = [f"{len(names)} {kind} ({first_names(names)})" for kind, names in problems.items() if names]
-    if told:
-        raise StudioError(f"The tensors are not those of the described network: {'; '.join(told)}.")
+    _fitting_network(config, shapes, told_as or {})
 
 
 def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt:
@@ -47,8 +35,8 @@ def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt
     StudioError
         Where they are not the network's.
     """
-    check_fit(config, {name: tuple(tensor.shape) for name, tensor in state_dict.items()})
-    module = empty_network(config, state_dict)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    module = _fitting_network(config, shapes, {})
     # Copies, because a file that is mapped must not change or go while its tensors are in use.
     module.load_state_dict(
         {name: tensor.to(torch.float32, copy=True) for name, tensor in state_dict.items()}, assign=True
@@ -56,23 +44,30 @@ def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt
     return module.eval().requires_grad_(False)
 
 
-def empty_network(config: ConvNeXtConfig, tensors: Mapping[str, object]) -> ConvNeXt:
-    """The config's network without memory for its weights.
-
-    Parameters
-    ----------
-    tensors
-        What shall be put into it; a network that has more blocks is refused before it is made.
-    """
+def _fitting_network(
+    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], told_as: Mapping[str, str]
+) -> ConvNeXt:
+    """The config's network without memory for its weights."""
     blocks = sum(config.depths)
-    if blocks > len(tensors):
+    if blocks > len(shapes):
         # Not built at all: even without weights, a million blocks take minutes.
-        raise StudioError(f"The network has {blocks} blocks, but there are only {len(tensors)} tensors.")
+        raise StudioError(f"The network has {blocks} blocks, but there are only {len(shapes)} tensors.")
     try:
         with torch.device("meta"):
-            return ConvNeXt.from_config(config)
+            network = ConvNeXt.from_config(config)
     except (TypeError, ValueError, RuntimeError) as error:
         raise StudioError(f"The network that the file describes cannot be built ({error}).") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    common = set(shapes) & set(expected)
+    problems = {
+        "missing": sorted(set(expected) - set(shapes)),
+        "left over": sorted(told_as.get(name, name) for name in set(shapes) - set(expected)),
+        "of another shape": sorted(name for name in common if shapes[name] != expected[name]),
+    }
+    told = [f"{len(names)} {kind} ({first_names(names)})" for kind, names in problems.items() if names]
+    if told:
+        raise StudioError(f"The tensors are not those of the network: {'; '.join(told)}.")
+    return network
 
 
 def first_names(names: list[str]) -> str:

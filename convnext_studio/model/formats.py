@@ -141,13 +141,20 @@ FORMATS = (
 )
 
 
-def converted(contents: Mapping[str, Any]) -> Converted:
+def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
     """Find the tensors of a ConvNeXt in what a file holds, and give them our names.
+
+    Parameters
+    ----------
+    contents
+        Tensors by name, or a checkpoint around them.
+    file_bytes
+        Size of the file. Tensors that share their values, or repeat one number, can be far larger.
 
     Raises
     ------
     StudioError
-        Where there are none, or a name stands for two tensors.
+        Where there are none, a name stands for two tensors, or they are larger than the file.
     """
     mapping, wrappers = _unwrapped(contents)
     named = _without_prefixes(mapping)
@@ -158,11 +165,15 @@ def converted(contents: Mapping[str, Any]) -> Converted:
     others = [name for name in named if not name.startswith(found.only)]
     if others:
         notes.append(f"{len(others)} tensors of the file's other networks are left out, such as {others[0]}.")
+        named = {name: entry for name, entry in named.items() if name.startswith(found.only)}
+    # Before anything is done with them.
+    if sum(tensor.nbytes for _, tensor in named.values()) > file_bytes:
+        raise StudioError("The file describes tensors that are larger than itself; it is not opened.")
     state_dict: dict[str, Tensor] = {}
     told_as: dict[str, str] = {}
     for name, (told, tensor) in named.items():
         ours = _renamed(name, found.rules)
-        if not name.startswith(found.only) or ours.endswith(".num_batches_tracked"):
+        if ours.endswith(".num_batches_tracked"):
             continue
         if ours in state_dict:
             raise StudioError(f"The file holds {ours} twice: as {told_as[ours]} and as {told}.")

@@ -9,7 +9,7 @@ from convnext_studio.model.config import ConvNeXtConfig, Norm, StemType
 Shapes = Mapping[str, tuple[int, ...]]
 
 # Published networks whose norms add something else to the variance than all others: CLIP's XXL.
-_EPSILONS = {((3, 4, 30, 3), (384, 768, 1536, 3072)): 1e-5}
+_EPSILONS: dict[tuple[tuple[int, ...], ...], float] = {((3, 4, 30, 3), (384, 768, 1536, 3072)): 1e-5}
 _STEM = "downsample_layers.0"
 
 

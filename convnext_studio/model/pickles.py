@@ -9,6 +9,7 @@ import argparse
 import io
 import mmap
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,12 +116,14 @@ def _checked_pickle(members: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipIn
 def _check_instructions(stream: IO[bytes], pickles: int, path: Path) -> None:
     count = 0
     try:
-        for _ in range(pickles):
-            for instruction, argument, _position in pickletools.genops(stream):
-                count += 1
-                if count > MAX_INSTRUCTIONS:
-                    raise _too_many_instructions(path)
-                _check_instruction(instruction.name, argument, path)
+        # A damaged text may look like a deprecated escape of Python's.
+        with warnings.catch_warnings(action="ignore"):
+            for _ in range(pickles):
+                for instruction, argument, _position in pickletools.genops(stream):
+                    count += 1
+                    if count > MAX_INSTRUCTIONS:
+                        raise _too_many_instructions(path)
+                    _check_instruction(instruction.name, argument, path)
     except (ValueError, EOFError, OverflowError, MemoryError) as error:
         raise _damaged(path) from error
 

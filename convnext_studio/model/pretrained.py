@@ -65,13 +65,13 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
     full_name = f"{published.architecture}.{published.tag}"
     path = _weights_file(full_name, published.hf_hub_id, offline)
     try:
-        found = converted(read_contents(path))
+        found = converted(read_contents(path), path.stat().st_size)
     except StudioError as error:
         raise StudioError(
             f"The weights of {full_name} cannot be read: {error.message}", f"Delete {path} and try again."
         ) from error
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    config = stem.applied(_as_defined(published.architecture, inferred))
+    config = stem.applied(as_timm_defines(published.architecture, inferred))
     classifies = published.num_classes in IMAGENET_SUBSETS
     return Weights(
         config=config,
@@ -80,7 +80,7 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
         preprocessing=_preprocessing(published.to_dict()),
         title=f"{full_name} (timm)",
         notes=(
-            *checked(found, config, path),
+            *checked(found, config),
             f"Licence of the weights: {published.license or 'not stated'}.",
             *found.notes[1:],
         ),
@@ -113,11 +113,12 @@ def _names() -> list[str]:
     return [str(name) for name in timm.list_models(PATTERNS, pretrained=True)]
 
 
-def _as_defined(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
+def as_timm_defines(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
     """Complete what tensors do not tell by timm's own definition of the network."""
     import timm  # As above.
 
-    defined: Any = timm.create_model(architecture, device="meta")
+    # One block tells it; hundreds would take a second.
+    defined: Any = timm.create_model(architecture, device="meta", depths=(1, 1, 1, 1))
     block = defined.stages[0].blocks[0]
     return replace(
         inferred,
@@ -182,7 +183,7 @@ def _ask_hub(name: str, url: str) -> None:
 def _unknown(name: str, known: list[str]) -> StudioError:
     closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {', '.join(known[:5])} and more."
-    return StudioError(f"timm has no pretrained model “{name}”.", hint)
+    return StudioError(f"timm has no pretrained ConvNeXt “{name}”.", hint)
 
 
 def _not_here(name: str) -> StudioError:

@@ -78,9 +78,9 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     """
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
-    found = converted(read_contents(path))
+    found = converted(read_contents(path), path.stat().st_size)
     config = stem.applied(infer_config(shapes_of(found.state_dict), found.head_norm_first))
-    notes = [*found.notes, _assumptions(config, stem)]
+    notes = [*checked(found, config), *found.notes, _assumptions(config, stem)]
     labels = _labels_beside(path, config.num_classes) if found.format is TRANSFORMERS else ()
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
@@ -93,7 +93,7 @@ def read_weights(path: Path, stem: Stem) -> Weights:
         state_dict=found.state_dict,
         labels=labels,
         preprocessing=preprocessing,
-        notes=(*checked(found, config, path), *notes),
+        notes=tuple(notes),
     )
 
 
@@ -121,7 +121,7 @@ def read_contents(path: Path) -> Mapping[str, Any]:
         raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
 
 
-def checked(found: Converted, config: ConvNeXtConfig, path: Path) -> list[str]:
+def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
     """Check that the tensors are the network's, and give warnings about their values.
 
     Raises
@@ -132,15 +132,8 @@ def checked(found: Converted, config: ConvNeXtConfig, path: Path) -> list[str]:
     check_fit(config, shapes_of(found.state_dict), found.told_as)
     strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
     if strange:
-        raise StudioError(f"{path.name} holds other numbers than floating point: {first_names(strange)}.")
-    # Tensors that share their values, or repeat one number, can be far larger than the file.
-    from_file = (tensor for name, tensor in found.state_dict.items() if name in found.told_as)
-    if sum(tensor.nbytes for tensor in from_file) > path.stat().st_size:
-        raise StudioError(f"{path.name} describes tensors that are larger than the file; it is not opened.")
-    not_finite = [name for name, tensor in found.state_dict.items() if not tensor.isfinite().all()]
-    if not not_finite:
-        return []
-    return [f"{len(not_finite)} tensors hold values that are not finite: {first_names(not_finite)}."]
+        raise StudioError(f"The file holds other numbers than floating point: {first_names(strange)}.")
+    return _not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -158,16 +151,22 @@ def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
 
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
-    config = stem.applied(file.config)
-    check_fit(config, shapes_of(file.state_dict))
+    provenance = (f"{name.capitalize()}: {text}" for name, text in file.provenance.items())
     return Weights(
-        config=config,
+        config=stem.applied(file.config),
         state_dict=file.state_dict,
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=tuple(f"{name.capitalize()}: {text}" for name, text in file.provenance.items()),
+        notes=(*_not_finite(file.state_dict), *provenance),
     )
+
+
+def _not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
+    if not names:
+        return []
+    return [f"{len(names)} tensors hold values that are not finite: {first_names(names)}."]
 
 
 def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import huggingface_hub
@@ -14,6 +15,10 @@ from timm.data import create_transform, resolve_data_config
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model import load, pretrained
+from convnext_studio.model.fitting import filled
+from convnext_studio.model.formats import converted
+from convnext_studio.model.inference import infer_config
+from convnext_studio.model.weights import shapes_of
 
 NAME = "convnext_atto.d2_in1k"
 
@@ -25,13 +30,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def cached_weights(cache: Path) -> torch.nn.Module:
-    """Put random weights of `NAME` where the hub's client looks, and give timm's model with them."""
-    network = timm.create_model(NAME.partition(".")[0]).eval()
+def cached_weights(cache: Path, name: str = NAME, **changes: Any) -> torch.nn.Module:
+    """Put random weights of that name where the hub's client looks, and give timm's model with them."""
+    network = timm.create_model(name.partition(".")[0], **changes).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     revision = "0" * 40
-    repository = cache / f"models--timm--{NAME}"
+    repository = cache / f"models--timm--{name}"
     snapshot = repository / "snapshots" / revision
     snapshot.mkdir(parents=True)
     (repository / "refs").mkdir()
@@ -90,30 +95,69 @@ def test_silent_hub_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["convnext_tinny", "convnext_tiny.nothing_in1k", "no such thing"])
 def test_unknown_names_are_told_what_there_is(name: str) -> None:
-    with pytest.raises(StudioError, match=f"no pretrained model “{name}”") as caught:
+    with pytest.raises(StudioError, match=f"no pretrained ConvNeXt “{name}”") as caught:
         load(f"timm:{name}")
     assert "convnext_" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "config"),
     [
-        "convnextv2_atto.fcmae_ft_in1k",
-        "convnext_atto_ols.a2_in1k",
-        "resnet50.a1_in1k",
-        "convnext_base.clip_laion2b",
+        ("test_convnext.r160_in1k", {"norm_eps": 1e-5, "act": "gelu_tanh"}),
+        ("test_convnext3.r160_in1k", {"kernel_size": (7, 5, 5, 3), "act": "silu"}),
+        ("convnext_zepto_rms_ols.ra4_e3600_r224_in1k", {"norm": "simple", "stem_type": "overlap_act"}),
+        ("convnextv2_atto.fcmae_ft_in1k", {"grn": True}),
     ],
 )
-def test_networks_that_ours_does_not_express_are_refused(name: str) -> None:
-    with pytest.raises(StudioError, match="can be opened yet"):
-        load(f"timm:{name}")
+def test_variants_are_opened_as_timm_defines_them(cache: Path, name: str, config: dict[str, Any]) -> None:
+    theirs = cached_weights(cache, name)
+    ours = load(f"timm:{name}", offline=True)
+    assert {field: getattr(ours.config, field) for field in config} == config
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours.module(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_trunks_without_a_classifier_give_their_features(cache: Path) -> None:
+    name = "convnextv2_atto.fcmae"
+    theirs = cached_weights(cache, name, num_classes=0)
+    ours = load(f"timm:{name}", offline=True)
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours.module(x), theirs(x), rtol=1e-4, atol=1e-4)
+    assert any("cc-by-nc-4.0" in note for note in ours.notes)
+    assert any("no classifier" in note for note in ours.notes)
+
+
+@pytest.mark.parametrize("architecture", timm.list_models(["convnext*", "test_convnext*"]))
+def test_every_architecture_gives_timms_logits(architecture: str) -> None:
+    changes = {"head_hidden_size": 12} if architecture == "convnext_large_mlp" else {}
+    theirs = timm.create_model(
+        architecture, depths=(1, 1, 2, 1), dims=(16, 24, 32, 40), num_classes=7, **changes
+    )
+    torch.manual_seed(0)
+    for name, parameter in theirs.named_parameters():
+        scales = parameter.ndim == 1 and "bias" not in name
+        torch.nn.init.normal_(parameter, mean=1.0 if scales else 0.0, std=0.2)
+    theirs.eval().requires_grad_(False)
+    found = converted(theirs.state_dict(), 10**6)
+    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    ours = filled(pretrained.as_timm_defines(architecture, inferred), found.state_dict)
+    x = torch.randn(2, 3, 64, 64)
+    assert theirs(x).std() > 0.01
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_other_families_are_refused() -> None:
+    with pytest.raises(StudioError, match="no pretrained ConvNeXt “resnet50"):
+        load("timm:resnet50.a1_in1k")
 
 
 def test_damaged_cached_weights_are_told(cache: Path) -> None:
     cached_weights(cache)
     (weights,) = cache.glob("*/snapshots/*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(StudioError, match="damaged"):
+    with pytest.raises(StudioError, match=r"cannot be read: .* (lacks|ends|damaged)"):
         load(f"timm:{NAME}", offline=True)
 
 
@@ -123,4 +167,7 @@ def test_catalogue_lists_what_can_be_opened(cache: Path) -> None:
     assert offers[NAME].is_cached
     assert not offers["convnext_tiny.fb_in1k"].is_cached
     assert offers["convnext_tiny.fb_in1k"].licence == "apache-2.0"
-    assert not any("hnf" in name or "v2" in name or "ols" in name for name in offers)
+    assert offers["convnextv2_huge.fcmae_ft_in22k_in1k_512"].licence == "cc-by-nc-4.0"
+    for name in ("convnext_tiny_hnf.a2h_in1k", "convnext_xxlarge.clip_laion2b_soup", "test_convnext.r160_in1k"):
+        assert name in offers
+    assert not any("resnet" in name for name in offers)

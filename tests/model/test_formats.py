@@ -1,0 +1,344 @@
+"""Weights of every published format: the other library's own network gives the same logits."""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.convnext import ConvNeXt as TorchvisionConvNeXt
+
+from convnext_studio.errors import StudioError
+from convnext_studio.model import load
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.formats import converted
+from convnext_studio.model.inference import infer_config
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.weights import shapes_of
+from tests.networks import lively
+
+DEPTHS, DIMS = (1, 2, 3, 1), (8, 12, 16, 20)
+V1 = ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS)
+V2 = ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS, grn=True, layer_scale_init_value=0)
+ISOTROPIC = ConvNeXtConfig(
+    num_classes=7,
+    depths=(3,),
+    dims=(16,),
+    stem_kernel_size=16,
+    stem_stride=16,
+    stem_norm=False,
+    layer_scale_init_value=0,
+)
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    """The same with weights of which every one matters."""
+    torch.manual_seed(0)
+    for name, parameter in network.named_parameters():
+        scales = parameter.ndim == 1 and "bias" not in name
+        nn.init.normal_(parameter, mean=1.0 if scales else 0.0, std=0.2)
+    return network.eval().requires_grad_(False)
+
+
+def timm_network(architecture: str, **changes: Any) -> nn.Module:
+    sizes: dict[str, Any] = {"depths": DEPTHS, "dims": DIMS, "num_classes": 7}
+    return randomised(timm.create_model(architecture, **sizes | changes))
+
+
+def torchvision_network() -> nn.Module:
+    after = (*DIMS[1:], None)
+    settings = [CNBlockConfig(*sizes) for sizes in zip(DIMS, after, DEPTHS, strict=True)]
+    return randomised(TorchvisionConvNeXt(settings, num_classes=7))
+
+
+def assert_same_logits(opened: LoadedModel, theirs: Callable[[Tensor], Tensor], side_px: int = 64) -> None:
+    x = torch.randn(2, opened.config.in_chans, side_px, side_px, generator=torch.Generator().manual_seed(1))
+    expected = theirs(x)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(opened.module(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def saved(path: Path, state_dict: Mapping[str, Any]) -> str:
+    if path.suffix == ".safetensors":
+        save_file({name: tensor.clone() for name, tensor in state_dict.items()}, path)
+    else:
+        torch.save(state_dict, path)
+    return str(path)
+
+
+def transformers_names(state_dict: Mapping[str, Tensor], root: str) -> dict[str, Tensor]:
+    """Our tensors, named and shaped as transformers' ConvNextForImageClassification (V1 and V2) has them."""
+    theirs = {}
+    for name, tensor in state_dict.items():
+        first, *rest = name.split(".")
+        if first == "head":
+            theirs[f"classifier.{rest[0]}"] = tensor
+        elif first == "norm":
+            theirs[f"{root}.layernorm.{rest[0]}"] = tensor
+        elif name.startswith("downsample_layers.0."):
+            part = ("patch_embeddings", "layernorm")[int(rest[1])]
+            theirs[f"{root}.embeddings.{part}.{rest[2]}"] = tensor
+        elif first == "downsample_layers":
+            theirs[f"{root}.encoder.stages.{rest[0]}.downsampling_layer.{rest[1]}.{rest[2]}"] = tensor
+        else:
+            stage, block, *parameter = rest
+            words = {"gamma": "layer_scale_parameter", "norm": "layernorm", "beta": "bias"}
+            if parameter[0] == "grn":
+                words["gamma"] = "weight"
+            told = ".".join(words.get(word, word) for word in parameter)
+            theirs[f"{root}.encoder.stages.{stage}.layers.{block}.{told}"] = tensor
+    return theirs
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+@pytest.mark.parametrize(("config", "root"), [(V1, "convnext"), (V2, "convnextv2")])
+def test_transformers(tmp_path: Path, config: ConvNeXtConfig, root: str, suffix: str) -> None:
+    ours = lively(config)
+    theirs = transformers_names(ours.state_dict(), root)
+    assert f"{root}.encoder.stages.1.layers.0.pwconv1.weight" in theirs
+    labels = {str(index): f"thing {index}" for index in range(7)}
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": labels}))
+    opened = load(saved(tmp_path / f"model{suffix}", theirs))
+    assert_same_logits(opened, ours)
+    assert opened.labels == tuple(labels.values())
+    assert "format of Hugging Face transformers" in opened.notes[0]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id2label": {"0": "a"}}', '{"id2label": null}'])
+def test_labels_beside_a_file_are_used_only_where_they_fit(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    path = saved(tmp_path / "m.bin", transformers_names(lively(V1).state_dict(), "convnext"))
+    assert load(path).labels[6] == "class 6"
+
+
+def test_torchvision(tmp_path: Path) -> None:
+    theirs = torchvision_network()
+    opened = load(saved(tmp_path / "m.pth", theirs.state_dict()))
+    assert_same_logits(opened, theirs)
+    assert opened.config == V1
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes", "expected"),
+    [
+        ("convnext_tiny", {}, {}),
+        ("convnext_tiny", {"kernel_sizes": (7, 5, 5, 3)}, {"kernel_size": (7, 5, 5, 3)}),
+        ("convnext_tiny", {"in_chans": 1}, {"in_chans": 1}),
+        ("convnext_atto", {}, {}),  # 1x1 convolutions in place of linear layers.
+        ("convnext_atto_ols", {"dims": (24, 28, 32, 36)}, {"stem_type": "overlap_tiered"}),
+        ("convnext_nano_ols", {}, {"stem_type": "overlap"}),
+        ("convnext_zepto_rms_ols", {}, {"stem_type": "overlap_act", "norm": "simple"}),
+        ("convnext_tiny_hnf", {}, {"head_norm_first": True}),
+        ("convnext_large_mlp", {"head_hidden_size": 24}, {"head_hidden_size": 24}),
+        ("convnextv2_atto", {}, {"grn": True, "layer_scale_init_value": 0}),
+        ("convnextv2_tiny", {}, {"grn": True, "layer_scale_init_value": 0}),
+    ],
+)
+def test_timm(tmp_path: Path, architecture: str, changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    theirs = timm_network(architecture, **changes)
+    opened = load(saved(tmp_path / "m.safetensors", theirs.state_dict()))
+    assert_same_logits(opened, theirs)
+    assert {name: getattr(opened.config, name) for name in expected} == expected
+
+
+def test_clips_largest_is_known_by_its_size() -> None:
+    # Three gigabytes of weights stay away: shapes are all that is read.
+    theirs = timm.create_model("convnext_xxlarge", device="meta")
+    config = infer_config(shapes_of(converted(theirs.state_dict(), 10**10).state_dict))
+    assert config.norm_eps == theirs.head.norm.eps == 1e-5
+
+
+@pytest.mark.parametrize("config", [V1, V2])
+def test_facebookresearch(tmp_path: Path, config: ConvNeXtConfig) -> None:
+    ours = lively(config)
+    opened = load(saved(tmp_path / "m.pth", {"model": ours.state_dict()}))
+    assert_same_logits(opened, ours)
+    assert opened.config.grn == config.grn
+
+
+def test_facebookresearch_isotropic(tmp_path: Path) -> None:
+    ours = lively(ISOTROPIC)
+    theirs = {
+        re.sub(r"^stages\.0\.", "blocks.", name.replace("downsample_layers.0.0.", "stem.")): tensor
+        for name, tensor in ours.state_dict().items()
+    }
+    assert {name.partition(".")[0] for name in theirs} == {"stem", "blocks", "norm", "head"}
+    opened = load(saved(tmp_path / "m.pth", {"model": theirs}))
+    assert_same_logits(opened, ours)
+    assert opened.config == ISOTROPIC
+
+
+@pytest.mark.parametrize("projection", ["linear", "mlp"])
+def test_open_clip_opens_the_image_tower(tmp_path: Path, projection: str) -> None:
+    trunk = timm_network("convnext_base", num_classes=0)
+    sizes = [(20, 5)] if projection == "linear" else [(20, 10), (10, 5)]
+    layers = [nn.Linear(*pair, bias=False) for pair in sizes[-1:]]
+    head: dict[str, Tensor] = {"visual.head.proj.weight": layers[0].weight}
+    if projection == "mlp":
+        layers.insert(0, nn.Linear(*sizes[0]))
+        head = {
+            "visual.head.mlp.fc1.weight": layers[0].weight,
+            "visual.head.mlp.fc1.bias": layers[0].bias,
+            "visual.head.mlp.fc2.weight": layers[1].weight,
+        }
+    contents = {
+        "logit_scale": torch.ones(()),
+        "text.transformer.resblocks.0.attn.in_proj_weight": torch.ones(4, 4),
+        **{f"visual.trunk.{name}": tensor for name, tensor in trunk.state_dict().items()},
+        **head,
+    }
+    path = saved(tmp_path / "open_clip_pytorch_model.bin", contents)
+
+    def theirs(x: Tensor) -> Tensor:
+        x = layers[0](trunk(x))
+        return (layers[1](nn.functional.gelu(x)) if projection == "mlp" else x).detach()
+
+    opened = load(path)
+    assert_same_logits(opened, theirs)
+    assert any("2 tensors of the file's other networks are left out" in note for note in opened.notes)
+    assert any("embedding" in note for note in opened.notes)
+    assert opened.preprocessing.mean[0] == pytest.approx(0.4815, abs=1e-4)
+
+
+def test_network_without_a_classifier_gives_its_features(tmp_path: Path) -> None:
+    theirs = timm_network("convnext_tiny", num_classes=0)
+    opened = load(saved(tmp_path / "m.pth", theirs.state_dict()))
+    assert_same_logits(opened, theirs)
+    assert any("no classifier" in note for note in opened.notes)
+    without_norm = {k: v for k, v in theirs.state_dict().items() if not k.startswith("head.norm")}
+    opened = load(saved(tmp_path / "n.pth", without_norm))
+    nn.init.ones_(theirs.head.norm.weight)
+    nn.init.zeros_(theirs.head.norm.bias)
+    assert_same_logits(opened, theirs)
+
+
+def scaled(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: 3 * tensor for name, tensor in weights.items()}
+
+
+def prefixed(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in weights.items()}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda weights: {"state_dict": weights, "epoch": 3, "arch": "convnext_tiny"},
+        lambda weights: {"state_dict": scaled(weights), "state_dict_ema": weights},
+        lambda weights: {"model": scaled(weights), "model_ema": weights, "optimizer": {"state": {}}},
+        lambda weights: {"module": weights},
+        lambda weights: {"model": {"state_dict": weights}},
+        partial(lambda prefix, weights: {prefix + name: weights[name] for name in weights}, "module."),
+        partial(
+            lambda prefix, weights: {prefix + name: weights[name] for name in weights}, "_orig_mod.module."
+        ),
+        partial(lambda prefix, weights: {prefix + name: weights[name] for name in weights}, "model.backbone."),
+        lambda weights: {
+            "state_dict": {("" if n.startswith("head") else "backbone.") + n: weights[n] for n in weights}
+        },
+    ],
+)
+def test_wrapped_and_prefixed(tmp_path: Path, wrap: Callable[[Mapping[str, Tensor]], dict[str, Any]]) -> None:
+    theirs = timm_network("convnext_tiny")
+    contents = wrap(theirs.state_dict())
+    opened = load(saved(tmp_path / "m.ckpt", contents))
+    assert_same_logits(opened, theirs)
+    averaged = any(name.endswith("_ema") for name in contents)
+    assert any("averaged" in note for note in opened.notes) == averaged
+
+
+def test_tensors_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    weights = timm_network("convnext_tiny").state_dict()
+    both = OrderedDict(weights) | {"module.stem.0.bias": torch.zeros(8)}
+    with pytest.raises(StudioError, match=r"holds stem\.0\.bias twice"):
+        load(saved(tmp_path / "m.pth", both))
+
+
+def test_missing_and_left_over_tensors_are_named_as_in_the_file(tmp_path: Path) -> None:
+    weights = torchvision_network().state_dict()
+    for name in list(weights):
+        if name.startswith("features.5.1"):
+            weights["extra." + name] = weights.pop(name)
+    with pytest.raises(StudioError) as caught:
+        load(saved(tmp_path / "m.pth", weights))
+    assert "9 missing (stages.2.1.dwconv.bias, " in caught.value.message
+    assert "9 left over (extra.features.5.1.block.0.bias, " in caught.value.message
+
+
+def test_many_left_over_tensors_are_ten_names_and_a_count(tmp_path: Path) -> None:
+    weights = timm_network("convnext_tiny").state_dict()
+    weights.update({f"decoder.{index}": torch.zeros(1) for index in range(30)})
+    with pytest.raises(StudioError, match="30 left over") as caught:
+        load(saved(tmp_path / "m.pth", weights))
+    assert caught.value.message.count("decoder.") == 10
+
+
+@pytest.mark.parametrize("name", ["stem.0.weight", "stages.0.blocks.0.mlp.fc1.weight", "head.fc.weight"])
+def test_a_missing_tensor_that_tells_the_architecture_is_named(tmp_path: Path, name: str) -> None:
+    weights = timm_network("convnext_tiny").state_dict()
+    del weights[name]
+    with pytest.raises(StudioError, match=r"(downsample_layers\.0\.0|pwconv1|head)\.weight is missing"):
+        load(saved(tmp_path / "m.pth", weights))
+
+
+@pytest.mark.parametrize("contents", [{}, {"a": 1}, {"fc.weight": torch.ones(2)}, {"state_dict": {"w": [1]}}])
+def test_other_networks_are_one_sentence(tmp_path: Path, contents: dict[str, Any]) -> None:
+    with pytest.raises(StudioError, match=r"no tensors by name|not the weights of a ConvNeXt"):
+        load(saved(tmp_path / "m.pth", contents))
+
+
+def test_integer_weights_are_refused(tmp_path: Path) -> None:
+    weights = {name: tensor.long() for name, tensor in timm_network("convnext_tiny").state_dict().items()}
+    with pytest.raises(StudioError, match="other numbers than floating point"):
+        load(saved(tmp_path / "m.safetensors", weights))
+
+
+def test_values_that_are_not_finite_are_told(tmp_path: Path) -> None:
+    weights = timm_network("convnext_tiny").state_dict()
+    weights["head.fc.bias"][2] = float("nan")
+    weights["stem.1.weight"][0] = float("inf")
+    opened = load(saved(tmp_path / "m.pth", weights))
+    assert opened.notes[0] == "2 tensors hold values that are not finite: stem.1.weight, head.fc.bias."
+
+
+def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
+    theirs = timm_network("convnext_tiny").bfloat16()
+    opened = load(saved(tmp_path / "m.safetensors", theirs.state_dict()))
+    assert opened.module.head.weight.dtype == torch.float32
+    assert_same_logits(opened, theirs.float())
+
+
+def test_stem_that_tensors_cannot_tell_is_assumed_said_and_given(tmp_path: Path) -> None:
+    ours = lively(ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS, stem_stride=1, stem_padding=1))
+    path = saved(tmp_path / "m.pth", ours.state_dict())
+    assumed = load(path)
+    assert (assumed.config.stem_stride, assumed.config.stem_padding) == (4, 0)
+    assert "stem stride 4, stem padding 0" in assumed.notes[-1]
+    given = load(path, stem_stride=1, stem_padding=1)
+    assert "stem" not in given.notes[-1]
+    assert_same_logits(given, ours, side_px=24)
+
+
+def test_imagenets_thousand_classes_have_words(tmp_path: Path) -> None:
+    weights = timm_network("convnext_tiny", num_classes=1000).state_dict()
+    opened = load(saved(tmp_path / "m.pth", weights))
+    assert opened.labels[281] == "tabby, tabby cat"
+    assert any("taken for ImageNet's" in note for note in opened.notes)
+
+
+def test_the_file_may_change_once_it_is_open(tmp_path: Path) -> None:
+    theirs = timm_network("convnext_tiny")
+    for name in ("m.pth", "m.safetensors"):
+        path = tmp_path / name
+        opened = load(saved(path, theirs.state_dict()))
+        with path.open("r+b") as stream:
+            stream.write(bytes(path.stat().st_size))
+        assert_same_logits(opened, theirs)
