@@ -82,6 +82,19 @@ class LoadModel(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListPretrained(Request):
+    """Say which pretrained models there are; answered by `Catalogue`.
+
+    Attributes
+    ----------
+    offline
+        No network connection will be opened: what is not on this computer cannot be had.
+    """
+
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenImage(Request):
     """Decode a picture and keep it; answered by `ImageInfo`.
 
@@ -225,6 +238,46 @@ class ModelInfo:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainedInfo:
+    """A pretrained model that ``timm:NAME`` opens.
+
+    Attributes
+    ----------
+    parameters
+        With its classifier.
+    input_px
+        Side of the pictures that it was trained for.
+    data
+        What it was trained on, in plain words.
+    licence, is_noncommercial
+        Of the weights, as timm names it, and whether that forbids commercial use.
+    download_bytes
+        About what is to be downloaded: its parameters in float32; None where nothing is.
+    is_cached
+        Its weights are on this computer.
+    why_not
+        Why it cannot be opened, in a sentence; empty where it can.
+    """
+
+    name: str
+    parameters: int
+    input_px: int
+    data: str
+    licence: str
+    is_noncommercial: bool
+    download_bytes: int | None
+    is_cached: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All pretrained models that can be asked for by name."""
+
+    entries: tuple[PretrainedInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,7 +434,16 @@ class ReceptiveFieldResult:
     random_weights: bool
 
 
-Payload = ModelInfo | ImageInfo | Prediction | FeatureMapsResult | Attribution | ReceptiveFieldResult | None
+Payload = (
+    ModelInfo
+    | Catalogue
+    | ImageInfo
+    | Prediction
+    | FeatureMapsResult
+    | Attribution
+    | ReceptiveFieldResult
+    | None
+)
 
 # ---------------------------------------------------------------------------------------------- envelopes
 
@@ -395,7 +457,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Work goes on. `partial` is a payload that can be shown already."""
+    """Work goes on; `total` is 0 where nobody knows how much. `partial` can be shown already."""
 
     id: int
     done: int

@@ -24,6 +24,7 @@ from convnext_studio.engine.messages import (
     FeatureMaps,
     FeatureMapsResult,
     ImageInfo,
+    ListPretrained,
     LoadModel,
     ModelInfo,
     OpenImage,
@@ -38,6 +39,7 @@ from convnext_studio.engine.messages import (
     Scale,
     Square,
 )
+from convnext_studio.engine.pretrained import downloading, list_pretrained
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
@@ -95,6 +97,8 @@ class Session:
         match request:
             case LoadModel():
                 return (yield from self._load_model(request, should_stop))
+            case ListPretrained():
+                return (yield from list_pretrained(request, should_stop))
             case OpenImage():
                 return self._open_image(request)
             case CloseImage():
@@ -127,6 +131,7 @@ class Session:
         if request.precision == "bfloat16" and device.type != "cuda":
             raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
         yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
+        yield from downloading(request, should_stop)
         model = _opened(request).to(device)
         if device.type != "cpu":
             # Kernels are chosen at the first call, which would make the first picture slow.

@@ -2,6 +2,8 @@
 
 import difflib
 import threading
+import time
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ PATTERNS = ["convnext*", "test_convnext*"]
 IMAGENET_SUBSETS = {1000: "imagenet-1k", 11821: "imagenet-12k", 21841: "imagenet-22k"}
 ATTEMPT_S = 8.0
 """How long to wait for the hub to answer at all; names can take long to resolve without a network."""
+STEP_S = 0.1
+"""How often work that waits for the network gives way."""
 
 # timm's classes in our words.
 _NORMS: dict[str, Norm] = {
@@ -52,18 +56,9 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
         Where timm has no such ConvNeXt, or it cannot be fetched: at once where `offline` (or
         ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
-    offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
-    if offline and not _is_cached(name):
-        raise _not_here(name)
-    # timm takes seconds to import, and only its own models need it.
-    import timm
-
-    names = _names()
-    if name not in names and not any(known.startswith(f"{name}.") for known in names):
-        raise _unknown(name, names)
-    published: Any = timm.get_pretrained_cfg(name)
+    published = find(name, offline)
     full_name = f"{published.architecture}.{published.tag}"
-    path = _weights_file(full_name, published.hf_hub_id, offline)
+    path = _weights_file(full_name, published.hf_hub_id, is_offline(offline))
     try:
         found = converted(read_contents(path), path.stat().st_size)
     except StudioError as error:
@@ -87,11 +82,53 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
     )
 
 
+def is_offline(offline: bool) -> bool:
+    """Whether a person forbade connections: here, or to all programs that use the hub."""
+    return offline or huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+def find(name: str, offline: bool) -> Any:
+    """What timm says of a pretrained ConvNeXt (a ``PretrainedCfg``).
+
+    Raises
+    ------
+    StudioError
+        Where timm has none of that name; at once where `offline` and its weights are not on this computer.
+    """
+    if is_offline(offline) and not _is_cached(name):
+        raise _not_here(name)
+    # timm takes seconds to import, and only its own models need it.
+    import timm
+
+    names = _names()
+    if name not in names and not any(known.startswith(f"{name}.") for known in names):
+        raise _unknown(name, names)
+    return timm.get_pretrained_cfg(name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A pretrained model that `read_timm` opens."""
+    """A pretrained model that `read_timm` opens.
+
+    Attributes
+    ----------
+    name, architecture, tag
+        ``convnext_tiny.fb_in1k`` is ``convnext_tiny`` with the weights ``fb_in1k``.
+    num_classes
+        Outputs of its classifier; 0 where it has none.
+    input_px
+        Side of its pictures.
+    licence
+        Of the weights, as timm names it.
+    is_cached
+        They lie on this computer.
+    """
 
     name: str
+    architecture: str
+    tag: str
+    num_classes: int
+    input_px: int
     licence: str
     is_cached: bool
 
@@ -102,7 +139,15 @@ def catalogue() -> list[Offer]:
 
     published: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in _names()}
     return [
-        Offer(name=name, licence=str(entry.license or "not stated"), is_cached=_is_cached(name))
+        Offer(
+            name=name,
+            architecture=str(entry.architecture),
+            tag=str(entry.tag),
+            num_classes=int(entry.num_classes),
+            input_px=int(entry.input_size[1]),
+            licence=str(entry.license or "not stated"),
+            is_cached=_is_cached(name),
+        )
         for name, entry in published.items()
     ]
 
@@ -151,33 +196,40 @@ def _weights_file(name: str, repository: str, offline: bool) -> Path:
     except LocalEntryNotFoundError:
         if offline:
             raise _not_here(name) from None
-    _ask_hub(name, huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE))
+    for _ in ask_hub(name, huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE)):
+        pass
     try:
         return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S))
     except (OSError, HfHubHTTPError) as error:
-        raise _unreachable(name, error) from error
+        raise unreachable(name, error) from error
 
 
-def _ask_hub(name: str, url: str) -> None:
-    """Make one short attempt, because the hub's own client tries again and again for half a minute."""
+def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
+    """Make one short attempt, because the hub's own client tries again and again for half a minute.
+
+    It yields every `STEP_S` while it waits, and returns what the hub says of the file.
+    """
+    found: list[huggingface_hub.HfFileMetadata] = []
     problem: list[BaseException] = [TimeoutError(f"no answer within {ATTEMPT_S:.0f} s")]
 
     def attempt() -> None:
         try:
-            huggingface_hub.get_hf_file_metadata(url, timeout=ATTEMPT_S)
-            problem.clear()
+            found.append(huggingface_hub.get_hf_file_metadata(url, timeout=ATTEMPT_S))
         except Exception as error:  # Whatever the network's layers raise, it is told in one sentence.
             problem[:] = [error]
 
     # A thread, because resolving a name cannot be given a time limit.
     thread = threading.Thread(target=attempt, daemon=True)
+    deadline = time.monotonic() + ATTEMPT_S
     thread.start()
-    thread.join(ATTEMPT_S)
-    if not problem:
-        return
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(STEP_S)
+        yield
+    if found:
+        return found[0]
     if isinstance(problem[0], EntryNotFoundError):
         raise StudioError(f"The Hugging Face hub has no {WEIGHTS_FILE} for {name}.") from problem[0]
-    raise _unreachable(name, problem[0])
+    raise unreachable(name, problem[0])
 
 
 def _unknown(name: str, known: list[str]) -> StudioError:
@@ -193,7 +245,8 @@ def _not_here(name: str) -> StudioError:
     )
 
 
-def _unreachable(name: str, error: BaseException) -> StudioError:
+def unreachable(name: str, error: BaseException) -> StudioError:
+    """What to tell where the hub does not answer."""
     return StudioError(
         f"{name} is not on this computer, and the Hugging Face hub cannot be reached ({error}).",
         "Check the network, or open weights from a file.",

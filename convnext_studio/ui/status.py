@@ -8,6 +8,7 @@ from convnext_studio.engine.messages import (
     CloseImage,
     Done,
     FeatureMaps,
+    ListPretrained,
     LoadModel,
     ModelInfo,
     OpenImage,
@@ -21,9 +22,12 @@ from convnext_studio.ui.state import AppState
 
 # Work that is over sooner is not announced: a flicker tells nothing.
 ANNOUNCE_AFTER_MS = 150
+# Qt's bar counts in 32 bits; the bytes of a download do not fit.
+LARGEST_STEP = 1 << 30
 
 DOING: dict[type[Request], str] = {
     LoadModel: "Loading the model",
+    ListPretrained: "Listing pretrained models",
     OpenImage: "Opening a picture",
     CloseImage: "Closing a picture",
     Predict: "Running the network",
@@ -94,8 +98,9 @@ class StatusBar(QStatusBar):
         self.doing.setText(f"{DOING[type(request)]}…")
 
     def _progressed(self, progress: Progress) -> None:
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
+        unit = 1 + progress.total // LARGEST_STEP
+        self.progress.setRange(0, progress.total // unit)
+        self.progress.setValue(progress.done // unit)
         if progress.text:
             self.doing.setText(progress.text)
 

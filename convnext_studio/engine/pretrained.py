@@ -1,0 +1,81 @@
+"""Work on timm's catalogue: what there is, and bringing it here."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+from convnext_studio.engine.messages import Catalogue, ListPretrained, LoadModel, PretrainedInfo, Progress
+from convnext_studio.model.loaded import TIMM_PREFIX
+from convnext_studio.stopping import Stopped
+
+BYTES_PER_PARAMETER = 4
+OFFLINE = "Its weights are not on this computer, and the program is offline."
+
+
+def list_pretrained(
+    request: ListPretrained, should_stop: Callable[[], bool]
+) -> Generator[Progress, None, Catalogue]:
+    """Say of every pretrained ConvNeXt of timm what people choose by.
+
+    Raises
+    ------
+    Stopped
+        Between two architectures, once `should_stop()` is true.
+    """
+    yield Progress(id=request.id, done=0, total=0, text="Reading timm's catalogue")
+    # timm takes seconds to import, and only its own models need it.
+    from convnext_studio.model.pretrained import catalogue, is_offline
+    from convnext_studio.model.provenance import count_trunk, is_noncommercial, trained_on
+
+    offers = catalogue()
+    architectures = sorted({offer.architecture for offer in offers})
+    trunks: dict[str, tuple[int, int]] = {}
+    for done, architecture in enumerate(architectures):
+        if should_stop():
+            raise Stopped
+        yield Progress(
+            id=request.id, done=done, total=len(architectures), text="Counting the parameters of timm's models"
+        )
+        trunks[architecture] = count_trunk(architecture)
+    entries = []
+    for offer in offers:
+        trunk, channels = trunks[offer.architecture]
+        parameters = trunk + offer.num_classes * (channels + 1)
+        entries.append(
+            PretrainedInfo(
+                name=offer.name,
+                parameters=parameters,
+                input_px=offer.input_px,
+                data=trained_on(offer.tag),
+                licence=offer.licence,
+                is_noncommercial=is_noncommercial(offer.licence),
+                download_bytes=None if offer.is_cached else BYTES_PER_PARAMETER * parameters,
+                is_cached=offer.is_cached,
+                why_not=OFFLINE if is_offline(request.offline) and not offer.is_cached else "",
+            )
+        )
+    return Catalogue(entries=tuple(entries))
+
+
+def downloading(request: LoadModel, should_stop: Callable[[], bool]) -> Generator[Progress, None, None]:
+    """Bring the weights that a request names onto this computer, where they are timm's and not there yet.
+
+    Raises
+    ------
+    StudioError
+        Where they cannot be fetched.
+    Stopped
+        Soon after `should_stop()` is true; nothing of the download stays.
+    """
+    if not request.source.startswith(TIMM_PREFIX):
+        return
+    from convnext_studio.model.downloading import download  # The hub's client takes long to import.
+
+    with closing(download(request.source.removeprefix(TIMM_PREFIX), request.offline)) as steps:
+        for received in steps:
+            if should_stop():
+                raise Stopped
+            done, total = received.done_bytes, received.total_bytes
+            text = f"Downloading {received.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            if total == 0:
+                text = f"Asking the Hugging Face hub for {received.name}"
+            yield Progress(id=request.id, done=done, total=total, text=text)

@@ -1,0 +1,44 @@
+"""What timm's names of weights mean, in plain words: trained on what, and free for whom."""
+
+from typing import Any
+
+_DATA = {
+    "in1k": "ImageNet-1k",
+    "in12k": "ImageNet-12k",
+    "in22k": "ImageNet-22k",
+    "laion2b": "LAION-2B",
+    "laiona": "LAION-Aesthetic",
+    "lvd1689m": "LVD-1689M",
+}
+# How the weights learnt from the data set that stands behind it first.
+_METHODS = {"clip": "captions, CLIP", "dinov3": "no labels, DINOv3", "eupe": "no labels, EUPE"}
+_MASKED = "ImageNet-1k (no labels, masked pictures)"
+"""ConvNeXt V2's own training, FCMAE, whose tag names no data set: Woo et al. 2023, section 3."""
+
+
+def trained_on(tag: str) -> str:
+    """The data sets of a tag, in order of training, such as "LAION-2B (captions, CLIP), then ImageNet-1k"."""
+    parts = tag.split("_")
+    found = [_MASKED] if "fcmae" in parts else []
+    method = next((_METHODS[part] for part in parts if part in _METHODS), "")
+    for part in parts:
+        if part in _DATA:
+            found.append(f"{_DATA[part]} ({method})" if method else _DATA[part])
+            method = ""
+    return ", then ".join(found) or "not stated"
+
+
+def is_noncommercial(licence: str) -> bool:
+    """Whether a licence, as timm names it, forbids commercial use."""
+    return "-nc" in licence or "noncommercial" in licence.replace("-", "")
+
+
+def count_trunk(architecture: str) -> tuple[int, int]:
+    """Count the parameters in front of the classifier, and the channels that it gets; no weights are made."""
+    import timm  # It takes seconds.
+
+    network: Any = timm.create_model(architecture, device="meta")
+    classifier = network.get_classifier()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    parameters -= sum(parameter.numel() for parameter in classifier.parameters())
+    return parameters, int(classifier.in_features)

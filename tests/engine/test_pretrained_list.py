@@ -1,0 +1,55 @@
+"""The catalogue that the engine sends, against timm's registry."""
+
+from pathlib import Path
+from typing import cast
+
+import huggingface_hub
+import pytest
+import timm
+
+from convnext_studio.engine.messages import Catalogue, ListPretrained
+from convnext_studio.engine.session import Session
+from convnext_studio.stopping import Stopped
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_all_of_timms_pretrained_convnexts_are_told(cache: Path, offline: bool) -> None:
+    here = "convnext_nano.in12k"
+    snapshot = cache / f"models--timm--{here}" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").touch()
+    answer = cast("Catalogue", Session().run(ListPretrained(offline=offline)))
+    entries = {entry.name: entry for entry in answer.entries}
+    registered = {name for name in timm.list_pretrained() if "convnext" in name and "hf_hub" not in name}
+    assert set(entries) == registered
+    assert len(entries) == len(answer.entries)
+    tiny = entries["convnext_tiny.fb_in1k"]
+    # Liu et al. 2022, appendix: 28.6 M parameters.
+    assert (tiny.parameters, tiny.download_bytes) == (28_589_128, 114_356_512)
+    assert (tiny.input_px, tiny.data, tiny.licence) == (224, "ImageNet-1k", "apache-2.0")
+    assert not tiny.is_cached
+    assert ("offline" in tiny.why_not) is offline
+    assert entries[here].is_cached
+    assert (entries[here].download_bytes, entries[here].why_not) == (None, "")
+    for name, entry in entries.items():
+        assert entry.is_noncommercial is (name.startswith("convnextv2") or ".eupe" in name)
+
+
+def test_listing_stops_between_architectures() -> None:
+    steps = 0
+
+    def should_stop() -> bool:
+        return steps > 3
+
+    work = Session().answer(ListPretrained(), should_stop)
+    for _ in range(4):
+        next(work)
+        steps += 1
+    with pytest.raises(Stopped):
+        next(work)
