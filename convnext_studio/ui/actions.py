@@ -142,6 +142,14 @@ _MODEL = (
         for name in PRESETS
     ),
     ActionSpec(
+        "model_pretrained",
+        "Model",
+        "P&retrained models…",
+        "List all pretrained models, with their data and licences, and open one",
+        Commands.list_pretrained,
+        "Ctrl+M",
+    ),
+    ActionSpec(
         "model_timm",
         "Model",
         "Open &timm model…",

@@ -137,7 +137,11 @@ class Commands(QObject):
 
     def build_network(self) -> None:
         """Describe a network, field by field."""
-        self._layout.open_aside()
+        self._layout.open_aside("build")
+
+    def list_pretrained(self) -> None:
+        """Choose among all pretrained models."""
+        self._layout.open_aside("catalogue")
 
     def use_device(self, device: str) -> None:
         """Load the model again, on another device."""

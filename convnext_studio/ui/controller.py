@@ -96,6 +96,11 @@ class Controller(QObject):
     # -------------------------------------------------------------------------------------------- the model
 
     @property
+    def is_offline(self) -> bool:
+        """Whether models open no network connection."""
+        return self._offline
+
+    @property
     def loaded(self) -> LoadModel | None:
         """How the model that is open was asked for."""
         return self._loaded_model

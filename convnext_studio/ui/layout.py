@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 2
+VERSION = 3
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
@@ -15,8 +15,8 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
-# Hidden at first; a column of its own at the right, while it is open.
-ASIDE = "build"
+# Hidden at first; a column of their own at the right, one in front of the other, while they are open.
+ASIDES = ("build", "catalogue")
 SEPARATOR_PX = 5  # As in the style sheet.
 
 
@@ -63,36 +63,40 @@ class DockLayout(QObject):
         """Put every panel where it was at first."""
         self._restore_docks(self._first)
         for name, dock in self.docks.items():
-            dock.setVisible(name != ASIDE)
+            dock.setVisible(name not in ASIDES)
         self.share_out()
 
-    def open_aside(self) -> None:
-        """Show the panel that is hidden at first, and give it the keyboard."""
-        self.prepare_aside()
-        dock = self.docks[ASIDE]
+    def open_aside(self, name: str) -> None:
+        """Show a panel that is hidden at first, and give it the keyboard."""
+        self._prepare_aside(name)
+        dock = self.docks[name]
         dock.show()
         dock.raise_()
         dock.activateWindow()
         dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def prepare_aside(self) -> None:
-        """Before it is shown: where its column has no room beside the others, it is to float above them."""
-        dock, window = self.docks[ASIDE], self._window
-        if dock.isVisible() or dock.isFloating() or self._smallest_width_px() <= window.width():
+    def prepare_asides(self) -> None:
+        """Before they are shown: where their column has no room beside the others, they are to float above."""
+        for name in ASIDES:
+            self._prepare_aside(name)
+
+    def _prepare_aside(self, name: str) -> None:
+        dock, window = self.docks[name], self._window
+        if dock.isVisible() or dock.isFloating() or self._smallest_width_px(dock) <= window.width():
             return
         dock.setFloating(True)
         inside = window.rect().marginsRemoved(QMargins(0, window.height() // 6, 8, window.height() // 24))
         inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
-    def _smallest_width_px(self) -> int:
-        """Width that the columns need beside each other, with the one that is hidden at first."""
+    def _smallest_width_px(self, aside: QDockWidget) -> int:
+        """Width that the columns need beside each other, with one that is hidden at first."""
         columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
         widths = [
             max((dock.minimumSizeHint().width() for dock in column if dock.isVisible()), default=0)
             for column in columns
         ]
-        widths.append(self.docks[ASIDE].minimumSizeHint().width())
+        widths.append(aside.minimumSizeHint().width())
         return sum(widths) + SEPARATOR_PX * (len(widths) - 1)
 
     def share_out(self) -> None:
@@ -134,8 +138,12 @@ class DockLayout(QObject):
         for column in columns:
             for upper, lower in zip(column[:-1], column[1:], strict=True):
                 window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
-        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.docks[ASIDE])
-        self.docks[ASIDE].hide()
+        asides = [self.docks[name] for name in ASIDES]
+        for dock in asides:
+            window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+            dock.hide()
+        for behind, before in zip(asides[:-1], asides[1:], strict=True):
+            window.tabifyDockWidget(behind, before)
 
 
 def to_text(data: QByteArray) -> str:

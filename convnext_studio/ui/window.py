@@ -17,6 +17,7 @@ from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
+from convnext_studio.ui.panels.catalogue import CataloguePanel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
@@ -67,6 +68,7 @@ class StudioWindow(QMainWindow):
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
         self.build_panel = BuildPanel(state, bridge)
+        self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
         self.dock_layout = DockLayout(
             self,
             {
@@ -78,6 +80,7 @@ class StudioWindow(QMainWindow):
                 "feature_maps": FeatureMapsPanel(state, bridge),
                 "attribution": AttributionPanel(state, bridge),
                 "build": self.build_panel,
+                "catalogue": self.catalogue_panel,
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -107,7 +110,7 @@ class StudioWindow(QMainWindow):
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
-        menus["View"].aboutToShow.connect(self.dock_layout.prepare_aside)
+        menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["model_bundled"].setEnabled(bundled_is_there())
         self._sync_actions()
@@ -126,6 +129,7 @@ class StudioWindow(QMainWindow):
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
         self.build_panel.build_asked.connect(controller.build_model)
+        self.catalogue_panel.open_asked.connect(lambda name: controller.change_model(source=f"timm:{name}"))
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)

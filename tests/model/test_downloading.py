@@ -115,9 +115,8 @@ def test_a_connection_that_breaks_is_one_sentence_and_leaves_nothing(hub: FakeHu
     assert list(download(NAME))[-1].done_bytes == len(hub.content)
 
 
-def test_a_disk_that_is_full_is_one_sentence(
-    hub: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("hub")
+def test_a_disk_that_is_full_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -46,6 +46,18 @@ def test_work_is_announced_with_progress_and_ends(
     assert not bar.cancel.isVisible()
 
 
+def test_a_download_of_more_bytes_than_32_bits_count_fills_the_bar(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    ask(bridge)
+    text = "Downloading convnext_xxlarge.clip_laion2b_soup: 2540 of 3386 MB"
+    engine.send(Progress(id=1, done=2_540_000_000, total=3_386_000_000, text=text))
+    assert bar.progress.value() / bar.progress.maximum() == pytest.approx(0.75, abs=0.001)
+    assert bar.doing.text() == text
+    engine.send(Progress(id=1, done=0, total=0, text="Asking"))
+    assert (bar.progress.minimum(), bar.progress.maximum()) == (0, 0)  # Qt's sign for no one knows how long.
+
+
 def test_short_work_is_not_announced(
     bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
 ) -> None:

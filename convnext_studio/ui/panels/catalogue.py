@@ -1,0 +1,213 @@
+"""All pretrained models: search, see data and licence before the download, and open one."""
+
+from dataclasses import replace
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from convnext_studio.engine.messages import (
+    Cancelled,
+    Catalogue,
+    Done,
+    Failed,
+    ListPretrained,
+    ModelInfo,
+    Payload,
+    PretrainedInfo,
+    Request,
+)
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.catalogue_table import CatalogueTable, spoken_megabytes
+from convnext_studio.ui.state import AppState
+
+
+class CataloguePanel(QWidget):
+    """A table of what timm offers. The engine is asked for it when it is first seen, and only then.
+
+    Parameters
+    ----------
+    offline
+        Nothing can be downloaded.
+    """
+
+    title = "Pretrained"
+    open_asked = Signal(str)  # the name in timm's catalogue
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, offline: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._offline = offline
+        self._entries: tuple[PretrainedInfo, ...] = ()
+        self._running: int | None = None
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search, such as tiny 384…")
+        self.search.setAccessibleName("Search the pretrained models")
+        self.search.setToolTip("Type words that stand anywhere in a row; Enter goes to the table")
+        self.search.setClearButtonEnabled(True)
+        self.search.setAcceptDrops(False)
+        self.table = CatalogueTable()
+        self.about = _text()
+        self.open = QPushButton("Open")
+        self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
+        self.notice = _text()
+        self.again = QPushButton("Try again")
+        self.again.setToolTip("Ask the engine for the list once more")
+        self._stack = QStackedWidget()
+        self._lay_out()
+        self._connect(state)
+        self._show_selected()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows the list, or a sentence in its place."""
+        return not (self.isVisible() and self._running is not None)
+
+    @property
+    def shows_list(self) -> bool:
+        """Whether the list is there."""
+        return self._stack.currentIndex() == 1
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for names and numbers."""
+        return QSize(self.fontMetrics().averageCharWidth() * 70, 600)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask, the first time."""
+        super().showEvent(event)
+        if not self._entries and self._running is None and self.again.isHidden():
+            self._ask()
+
+    # -------------------------------------------------------------------------------------------- the list
+
+    def _ask(self) -> None:
+        self._show_notice("Reading timm's catalogue …")
+        self._running = self._bridge.ask(
+            ListPretrained(panel="catalogue", offline=self._offline), self._receive, on_failure=self._refused
+        )
+
+    def _receive(self, answer: Payload) -> None:
+        if isinstance(answer, Catalogue):
+            self._running = None
+            self._entries = answer.entries
+            self.table.show_entries(self._entries)
+            self._stack.setCurrentIndex(1)
+            self._show_selected()
+
+    def _refused(self, failed: Failed) -> None:
+        self._running = None
+        self._show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+
+    def _finished(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        answer = finished[1]
+        if isinstance(answer, Cancelled) and answer.id == self._running:
+            self._running = None
+            self._show_notice("Stopped.", can_retry=True)
+
+    def _show_notice(self, text: str, can_retry: bool = False) -> None:
+        self.notice.setText(text)
+        self.again.setVisible(can_retry)
+        self._stack.setCurrentIndex(0)
+
+    def _model_loaded(self, model: ModelInfo) -> None:
+        """What was opened lies on this computer now."""
+        kept = tuple(
+            replace(entry, is_cached=True, download_bytes=None, why_not="")
+            if model.source == f"timm:{entry.name}"
+            else entry
+            for entry in self._entries
+        )
+        if kept != self._entries:
+            self._entries = kept
+            self.table.show_entries(kept)
+            self._show_selected()
+
+    # ------------------------------------------------------------------------------------------- the choice
+
+    def _search(self, text: str) -> None:
+        self.table.search(text)
+        self._show_selected()
+
+    def _go_to_table(self) -> None:
+        if self.table.selected is None:
+            self.table.select_first()
+        self.table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_selected(self) -> None:
+        entry = self.table.selected
+        self.open.setEnabled(entry is not None and not entry.why_not)
+        self.about.setText(_about(entry) if entry is not None else f"{len(self.table.texts)} models")
+        warns = entry is not None and entry.is_noncommercial
+        if self.about.property("warning") != warns:
+            self.about.setProperty("warning", warns)
+            self.about.style().polish(self.about)
+
+    def _open(self) -> None:
+        entry = self.table.selected
+        if entry is not None and not entry.why_not:
+            self.open_asked.emit(entry.name)
+
+    # ---------------------------------------------------------------------------------------------- set up
+
+    def _connect(self, state: AppState) -> None:
+        self.setFocusProxy(self.search)
+        self.search.textChanged.connect(self._search)
+        self.search.returnPressed.connect(self._go_to_table)
+        self.table.selectionModel().selectionChanged.connect(self._show_selected)
+        self.table.doubleClicked.connect(self._open)
+        # Not `activated`: on some desktops a single click sets that off, and may begin a download.
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            shortcut = QShortcut(QKeySequence(key), self.table)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(self._open)
+        self.open.clicked.connect(self._open)
+        self.again.clicked.connect(self._ask)
+        self._bridge.request_finished.connect(self._finished)
+        state.model_loaded.connect(self._model_loaded)
+
+    def _lay_out(self) -> None:
+        waiting = QWidget()
+        column = QVBoxLayout(waiting)
+        column.addStretch()
+        column.addWidget(self.notice)
+        column.addWidget(self.again, alignment=Qt.AlignmentFlag.AlignCenter)
+        column.addStretch()
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.again.hide()
+        there = QWidget()
+        body = QVBoxLayout(there)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(4)
+        body.addWidget(self.search)
+        body.addWidget(self.table, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.about, 1)
+        row.addWidget(self.open, alignment=Qt.AlignmentFlag.AlignBottom)
+        body.addLayout(row)
+        self._stack.addWidget(waiting)
+        self._stack.addWidget(there)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.addWidget(self._stack)
+
+
+def _about(entry: PretrainedInfo) -> str:
+    """What to know before opening it."""
+    sentences = [f"Licence of the weights: {entry.licence}."]
+    if entry.is_noncommercial:
+        sentences.append("It does not allow commercial use.")
+    if entry.why_not:
+        sentences.append(entry.why_not)
+    elif entry.download_bytes is not None:
+        sentences.append(f"Opening it downloads about {spoken_megabytes(entry.download_bytes)}.")
+    return " ".join(sentences)
+
+
+def _text() -> QLabel:
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setWordWrap(True)
+    return label
