@@ -71,8 +71,12 @@ class CataloguePanel(QWidget):
         return self._stack.currentIndex() == 1
 
     def sizeHint(self) -> QSize:
-        """Wide enough for names and numbers."""
-        return QSize(self.fontMetrics().averageCharWidth() * 70, 600)
+        """Wide enough for most of a row."""
+        return QSize(self.fontMetrics().averageCharWidth() * 110, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for a name and its numbers: less would be a list of nothing."""
+        return QSize(self.fontMetrics().averageCharWidth() * 60, super().minimumSizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ask, the first time."""
