@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -58,7 +59,7 @@ def read_timm(name: str, offline: bool = False) -> Pretrained:
         Where timm has no such model, it is none that our network expresses, or it cannot be fetched:
         at once where `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
-    offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
+    offline = offline or constants.HF_HUB_OFFLINE
     if offline and not _is_cached(name):
         raise _not_here(name)
     # timm takes seconds to import, and only its own models need it.
@@ -198,7 +199,7 @@ def _imagenet_labels() -> tuple[str, ...]:
 def _is_cached(name: str) -> bool:
     """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
-    return any(Path(huggingface_hub.constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+    return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
 
 
 def _weights_file(name: str, repository: str, offline: bool) -> Path:
