@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from convnext_studio.errors import StudioError
@@ -52,7 +53,7 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
         Where timm has no such ConvNeXt, or it cannot be fetched: at once where `offline` (or
         ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
-    offline = offline or huggingface_hub.constants.HF_HUB_OFFLINE
+    offline = offline or constants.HF_HUB_OFFLINE
     if offline and not _is_cached(name):
         raise _not_here(name)
     # timm takes seconds to import, and only its own models need it.
@@ -142,7 +143,7 @@ def _preprocessing(published: dict[str, Any]) -> Preprocessing:
 def _is_cached(name: str) -> bool:
     """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
-    return any(Path(huggingface_hub.constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+    return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
 
 
 def _weights_file(name: str, repository: str, offline: bool) -> Path:
