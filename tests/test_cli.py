@@ -108,6 +108,16 @@ def test_a_network_of_one_stage_exports_that_stage(tmp_path: Path) -> None:
     assert json.loads((folder / "erf.json").read_text())["node"] == "stage1"
 
 
+def test_what_tensors_cannot_tell_is_taken_from_the_command_line(tmp_path: Path) -> None:
+    model = small_model(stem_stride=2, stem_padding=1)
+    path = tmp_path / "m.pth"
+    torch.save(model.module.state_dict(), path)
+    options = ["--model", str(path), "--device", "cpu", "--out", str(tmp_path / "out"), "--field-count", "1"]
+    assert cli.main(["export", "sample:cat", "--stem-stride", "2", "--stem-padding", "1", *options]) == 0
+    # 224 pixels, the usual input, through that stem.
+    assert np.load(tmp_path / "out" / "cat" / "stage1.npy").shape == (8, 112, 112)
+
+
 def test_export_goes_on_after_bad_pictures(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

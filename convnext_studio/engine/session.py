@@ -15,7 +15,12 @@ from convnext_studio.analysis.features import StagePass, feature_maps, stage_pas
 from convnext_studio.analysis.images import PREVIEW_PX, THUMBNAIL_PX, DecodedImage, decode
 from convnext_studio.analysis.receptive_field import FieldSoFar, check_protocol, running_average, squares
 from convnext_studio.engine.cache import ByteCache
-from convnext_studio.engine.devices import computer_memory_bytes, device_name, resolve_device
+from convnext_studio.engine.devices import (
+    computer_memory_bytes,
+    device_name,
+    resolve_device,
+    use_exact_float32,
+)
 from convnext_studio.engine.messages import (
     THRESHOLDS,
     Attribute,
@@ -133,6 +138,7 @@ class Session:
         yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
         yield from downloading(request, should_stop)
         model = _opened(request).to(device)
+        use_exact_float32()
         if device.type != "cpu":
             # Kernels are chosen at the first call, which would make the first picture slow.
             yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")

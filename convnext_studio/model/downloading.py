@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
@@ -58,7 +59,7 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
         metadata: huggingface_hub.HfFileMetadata = finished.value
     if metadata.etag is None or metadata.size is None:
         raise unreachable(full_name, ValueError("it does not tell the size of the file"))
-    cache = Path(huggingface_hub.constants.HF_HUB_CACHE)
+    cache = Path(constants.HF_HUB_CACHE)
     blob = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / metadata.etag
     try:
         with closing(_fetch(url, metadata.size, cache, blob)) as fetching:

@@ -10,6 +10,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 
 NAMES_TOLD = 10
+MAX_BLOCKS = 300  # The deepest that is published has 40.
 
 
 def check_fit(
@@ -49,9 +50,11 @@ def _fitting_network(
 ) -> ConvNeXt:
     """The config's network without memory for its weights."""
     blocks = sum(config.depths)
+    # Not built at all: even without weights, ten thousand blocks take a minute.
     if blocks > len(shapes):
-        # Not built at all: even without weights, a million blocks take minutes.
         raise StudioError(f"The network has {blocks} blocks, but there are only {len(shapes)} tensors.")
+    if blocks > MAX_BLOCKS:
+        raise StudioError(f"The network has {blocks} blocks; up to {MAX_BLOCKS} can be opened.")
     try:
         with torch.device("meta"):
             network = ConvNeXt.from_config(config)

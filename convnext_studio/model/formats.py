@@ -178,7 +178,7 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
         if ours in state_dict:
             raise StudioError(f"The file holds {ours} twice: as {told_as[ours]} and as {told}.")
         state_dict[ours], told_as[ours] = _reshaped(ours, tensor), told
-    notes += _completed_head(state_dict, found)
+    notes += _completed_head(state_dict, found, file_bytes)
     return Converted(
         format=found,
         state_dict=state_dict,
@@ -233,7 +233,7 @@ def _renamed(name: str, rules: Rules) -> str:
 def _reshaped(name: str, tensor: Tensor) -> Tensor:
     """The same values in our network's shape: some write vectors as maps, and layers as 1x1 kernels."""
     if name.endswith((".grn.gamma", ".grn.beta")):
-        return tensor.reshape(1, 1, 1, -1)
+        return tensor.flatten()[None, None, None]
     if name.endswith(".gamma"):
         return tensor.flatten()
     if tensor.ndim == 4 and (".pwconv" in name or name.startswith(("head.", "pre_logits."))):
@@ -241,17 +241,23 @@ def _reshaped(name: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _completed_head(state_dict: dict[str, Tensor], found: Format) -> list[str]:
+def _rows(tensor: Tensor) -> int:
+    return tensor.shape[0] if tensor.ndim else 0
+
+
+def _completed_head(state_dict: dict[str, Tensor], found: Format, file_bytes: int) -> list[str]:
     """Add what a network without a classifier lacks, so that its outputs are its features; what was added."""
     if found.only and "head.weight" in state_dict and "head.bias" not in state_dict:
         # Projections to an embedding have no bias.
-        state_dict["head.bias"] = torch.zeros(state_dict["head.weight"].shape[0])
+        state_dict["head.bias"] = torch.zeros(_rows(state_dict["head.weight"]))
         return ["Its outputs are the numbers of an embedding, not classes."]
     if "head.weight" in state_dict or "head.bias" in state_dict:
         return []
     notes = ["There is no classifier: the outputs are the features in front of it."]
     last = max((name for name in state_dict if _LAST_OF_STAGE.fullmatch(name)), default="")
-    channels = state_dict[last].shape[0] if last else 0
+    channels = _rows(state_dict[last]) if last else 0
+    if channels**2 > file_bytes:  # A last block alone is several times as large.
+        raise StudioError("These are not the weights of a whole ConvNeXt: its last stage is cut off.")
     state_dict["head.weight"], state_dict["head.bias"] = torch.eye(channels), torch.zeros(channels)
     if "norm.weight" not in state_dict:
         state_dict["norm.weight"] = torch.ones(channels)

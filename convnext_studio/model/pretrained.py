@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from convnext_studio.errors import StudioError
@@ -84,7 +85,7 @@ def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
 
 def is_offline(offline: bool) -> bool:
     """Whether a person forbade connections: here, or to all programs that use the hub."""
-    return offline or huggingface_hub.constants.HF_HUB_OFFLINE
+    return offline or constants.HF_HUB_OFFLINE
 
 
 def find(name: str, offline: bool) -> Any:
@@ -187,7 +188,7 @@ def _preprocessing(published: dict[str, Any]) -> Preprocessing:
 def _is_cached(name: str) -> bool:
     """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
-    return any(Path(huggingface_hub.constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+    return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
 
 
 def _weights_file(name: str, repository: str, offline: bool) -> Path:

@@ -166,7 +166,8 @@ def _not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
     names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
     if not names:
         return []
-    return [f"{len(names)} tensors hold values that are not finite: {first_names(names)}."]
+    counted = "1 tensor holds" if len(names) == 1 else f"{len(names)} tensors hold"
+    return [f"{counted} values that are not finite: {first_names(names)}."]
 
 
 def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:

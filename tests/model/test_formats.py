@@ -4,6 +4,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import timm
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig
@@ -342,3 +345,25 @@ def test_the_file_may_change_once_it_is_open(tmp_path: Path) -> None:
         with path.open("r+b") as stream:
             stream.write(bytes(path.stat().st_size))
         assert_same_logits(opened, theirs)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_tensors_of_any_shape_give_a_model_or_a_sentence(tmp_path: Path, data: st.DataObject) -> None:
+    weights = dict(lively(data.draw(st.sampled_from([V1, V2]))).state_dict())
+    names = st.sampled_from(sorted(weights))
+    for name in data.draw(st.lists(names, max_size=3)):
+        weights.pop(name, None)
+    for name in data.draw(st.lists(names, max_size=3)):
+        weights[name] = torch.zeros(data.draw(st.lists(st.integers(0, 5), max_size=4)))
+    if data.draw(st.booleans()):
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("head.")}
+    with suppress(StudioError):
+        load(saved(tmp_path / "m.safetensors", weights)).module(torch.zeros(1, 3, 32, 32))
+
+
+def test_a_cut_off_trunk_is_not_completed(tmp_path: Path) -> None:
+    weights = {"downsample_layers.0.0.weight": torch.zeros(4, 3, 4, 4)}
+    weights["stages.0.0.pwconv2.weight"] = torch.zeros(10**6, 1)
+    with pytest.raises(StudioError, match="cut off"):
+        load(saved(tmp_path / "m.safetensors", weights))

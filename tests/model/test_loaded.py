@@ -51,6 +51,15 @@ def test_own_file_gives_the_same_network(tmp_path: object) -> None:
     assert load(path, stem_stride=2, stem_padding=0).config.stem_stride == 2
 
 
+def test_own_file_with_values_that_are_not_finite_says_so(tmp_path: object) -> None:
+    model = small_model()
+    state_dict = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    state_dict["head.bias"][0] = float("nan")
+    file = StudioFile(state_dict=state_dict, config=model.config)
+    write_studio_file(f"{tmp_path}/m.safetensors", file)
+    assert load(f"{tmp_path}/m.safetensors").notes == ("1 tensor holds values that are not finite: head.bias.",)
+
+
 @pytest.mark.parametrize("source", ["preset:nothing", "nothing", "/nowhere/weights.safetensors"])
 def test_unknown_sources_are_told_what_there_is(source: str) -> None:
     with pytest.raises(StudioError) as caught:

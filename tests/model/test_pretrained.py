@@ -1,5 +1,8 @@
 """timm's weights: found in a cache that the test makes; and what is said where they cannot be had."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,22 @@ def test_offline_says_so_within_a_second() -> None:
     with pytest.raises(StudioError, match=r"convnext_tiny\.fb_in1k are not on this computer.*offline"):
         load("timm:convnext_tiny.fb_in1k", offline=True)
     assert time.perf_counter() - start < 1
+
+
+def test_a_fresh_process_says_so_as_quickly(tmp_path: Path) -> None:
+    code = (
+        "import time\nfrom convnext_studio.errors import StudioError\n"
+        "from convnext_studio.model.loaded import load\n"
+        "start = time.process_time()\n"
+        "try: load('timm:convnext_tiny.fb_in1k', offline=True)\n"
+        "except StudioError as error: print(time.process_time() - start, error)"
+    )
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    seconds, _, sentence = done.stdout.partition(" ")
+    assert "offline" in sentence
+    assert float(seconds) < 1
 
 
 def test_environment_makes_it_offline_too(monkeypatch: pytest.MonkeyPatch) -> None:

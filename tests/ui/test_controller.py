@@ -224,6 +224,17 @@ def test_a_failed_model_leaves_the_open_one(
     assert (request.source, request.device) == ("preset:small", "cuda")
 
 
+def test_what_was_said_of_a_models_stem_stays_with_that_model(
+    controller: Controller, engine: FakeEngine
+) -> None:
+    controller.open_model("weights.pth", stem_stride=1, stem_padding=2)
+    controller.change_model(device="cpu")
+    controller.change_model(source="other.pth")
+    first, same, other = engine.open(LoadModel)
+    assert (first.stem_stride, first.stem_padding) == (same.stem_stride, same.stem_padding) == (1, 2)
+    assert (same.device, other.stem_stride, other.stem_padding) == ("cpu", None, None)
+
+
 def test_only_the_model_asked_for_last_is_taken(
     controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:

@@ -182,7 +182,7 @@ def test_hidden_it_asks_nothing_until_it_is_shown(desk: Desk, filled: ReceptiveF
 
 def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel) -> None:
     """Around (32, 32): a side of 16 px goes from 24 to 40."""
-    twenty, fifty, theoretical = marks(filled)
+    fifty, twenty, theoretical = marks(filled)
     assert twenty.box == (30, 30, 4, 4)
     assert fifty.box == (24, 24, 16, 16)
     assert twenty.label == "20 % · 4 px · area 0.391 %"
@@ -190,7 +190,7 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     assert theoretical.dashed
     assert "holds 30 % or 99 %" in filled.caption
     filled.scale.setCurrentIndex(1)
-    assert [mark.box[2] for mark in marks(filled)[:3]] == [4, 16, 60]
+    assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
     assert "holds 30 %" in filled.caption
     assert "99 %" not in filled.caption
 
