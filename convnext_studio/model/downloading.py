@@ -19,7 +19,15 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.pretrained import STEP_S, WEIGHTS_FILE, ask_hub, find, is_offline, unreachable
+from convnext_studio.model.pretrained import (
+    ATTEMPT_S,
+    STEP_S,
+    WEIGHTS_FILE,
+    ask_hub,
+    find,
+    is_offline,
+    unreachable,
+)
 
 SILENCE_S = 20.0
 """How long the hub may say nothing in the middle of a file."""
@@ -62,11 +70,12 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
     cache = Path(constants.HF_HUB_CACHE)
     blob = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / metadata.etag
     try:
-        with closing(_fetch(url, metadata.size, cache, blob)) as fetching:
-            for done_bytes in fetching:
-                yield Received(name=full_name, done_bytes=done_bytes, total_bytes=metadata.size)
+        if not blob.exists():
+            with closing(_fetch(url, metadata.size, cache, blob)) as fetching:
+                for done_bytes in fetching:
+                    yield Received(name=full_name, done_bytes=done_bytes, total_bytes=metadata.size)
         # The hub's client finds the file that it would have fetched, and only has to enter it in its books.
-        huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE)
+        huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S)
     except Exception as error:  # Whatever the network's layers raise, it is told in one sentence.
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise StudioError(

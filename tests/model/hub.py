@@ -22,6 +22,8 @@ class FakeHub:
         Bytes after which the connection ends; None to send all.
     stalls_after
         Bytes after which nothing more comes, while the connection stays.
+    redirects
+        Whether it sends people elsewhere for the file, as the real one does.
     asked
         Method and path of what was asked.
     """
@@ -32,45 +34,59 @@ class FakeHub:
         self.pause_s = 0.0
         self.breaks_after: int | None = None
         self.stalls_after: int | None = None
+        self.redirects = False
         self.asked: list[tuple[str, str]] = []
         self.closing = threading.Event()
         self.url = ""
 
 
+class _Handler(BaseHTTPRequestHandler):
+    hub: FakeHub
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        """Tell the file's size and etag, or where it is."""
+        self.hub.asked.append((self.command, self.path))
+        size, etag = str(len(self.hub.content)), f'"{self.hub.etag}"'
+        if self._is_elsewhere:
+            headers = {"Location": f"{self.hub.url}/elsewhere", "X-Linked-Size": size, "X-Linked-ETag": etag}
+            headers["Content-Length"] = "0"
+        else:
+            headers = {"Content-Length": size, "ETag": etag}
+        self.send_response(302 if self._is_elsewhere else 200)
+        for name, value in {**headers, "X-Repo-Commit": COMMIT}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Give the file."""
+        self.do_HEAD()
+        if self._is_elsewhere:
+            return
+        hub = self.hub
+        for start in range(0, len(hub.content), CHUNK_BYTES):
+            if hub.breaks_after is not None and start >= hub.breaks_after:
+                return
+            if hub.stalls_after is not None and start >= hub.stalls_after:
+                hub.closing.wait(30)
+                return
+            try:
+                self.wfile.write(hub.content[start : start + CHUNK_BYTES])
+            except OSError:
+                return  # The client went away.
+            time.sleep(hub.pause_s)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        return self.hub.redirects and "/resolve/" in self.path
+
+
 @contextmanager
 def serving(hub: FakeHub) -> Iterator[FakeHub]:
     """Serve on a free port of 127.0.0.1 until the block ends."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _head(self) -> None:
-            hub.asked.append((self.command, self.path))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(hub.content)))
-            self.send_header("ETag", f'"{hub.etag}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.end_headers()
-
-        def do_HEAD(self) -> None:
-            self._head()
-
-        def do_GET(self) -> None:
-            self._head()
-            for start in range(0, len(hub.content), CHUNK_BYTES):
-                if hub.breaks_after is not None and start >= hub.breaks_after:
-                    return
-                if hub.stalls_after is not None and start >= hub.stalls_after:
-                    hub.closing.wait(30)
-                    return
-                try:
-                    self.wfile.write(hub.content[start : start + CHUNK_BYTES])
-                except OSError:
-                    return
-                time.sleep(hub.pause_s)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_port}"

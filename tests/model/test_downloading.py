@@ -54,8 +54,9 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if not path.is_dir() and ".locks" not in path.parts]
 
 
-def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeHub) -> None:
-    hub.pause_s = 0.01
+@pytest.mark.parametrize("redirects", [False, True])
+def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeHub, redirects: bool) -> None:
+    hub.pause_s, hub.redirects = 0.01, redirects
     received = list(download(NAME))
     assert [entry.name for entry in received] == [NAME] * len(received)
     assert {entry.total_bytes for entry in received} == {0, len(hub.content)}
@@ -63,8 +64,8 @@ def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeH
     assert done == sorted(done)
     assert done[-1] == len(hub.content)
     assert any(0 < count < len(hub.content) for count in done)
-    asked = [method for method, path in hub.asked if "/resolve/" in path]
-    assert asked.count("GET") == 1
+    assert hub.asked.count(("GET", "/elsewhere")) == int(redirects)
+    assert [method for method, path in hub.asked if "/resolve/" in path].count("GET") == 1
     found = huggingface_hub.hf_hub_download(REPOSITORY, FILE, local_files_only=True)
     assert Path(found).read_bytes() == hub.content
 
@@ -84,6 +85,16 @@ def test_a_download_leaves_nothing_but_what_the_hubs_client_leaves(cache: Path) 
         path.unlink()
     huggingface_hub.hf_hub_download(REPOSITORY, FILE)
     assert {path.relative_to(cache) for path in files_in(cache)} == ours
+
+
+def test_bytes_that_were_fetched_but_not_entered_are_not_fetched_again(hub: FakeHub, cache: Path) -> None:
+    list(download(NAME))
+    (entered,) = cache.glob("*/snapshots/*/*")
+    entered.unlink()
+    hub.asked.clear()
+    list(download(NAME))
+    assert all(method == "HEAD" for method, path in hub.asked if "/resolve/" in path)
+    assert Path(huggingface_hub.hf_hub_download(REPOSITORY, FILE, local_files_only=True)).exists()
 
 
 def receive_some(work: Iterator[Received]) -> None:

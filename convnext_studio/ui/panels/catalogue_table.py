@@ -13,9 +13,9 @@ COLUMNS = {
     "Name": "In timm's catalogue",
     "Parameters": "Numbers that are learnt, of the whole network",
     "Input": "Side of the pictures that it was trained for, in pixels",
-    "Trained on": "Data sets, in order of training",
     "Licence": "Of the weights",
     "On this computer": "Whether the weights need no download",
+    "Trained on": "Data sets, in order of training",
 }
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -117,9 +117,9 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         (entry.name, entry.name),
         (spoken_count(entry.parameters), float(entry.parameters)),
         (str(entry.input_px), float(entry.input_px)),
-        (entry.data, entry.data),
         (licence, licence),
         (here, float(size)),
+        (entry.data, entry.data),
     ]
     items = []
     for text, order in cells:
