@@ -179,7 +179,7 @@ def load(
 def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224) -> LoadedModel:
     """Build an architecture on the CPU, with random weights drawn from that seed, for pictures of that side."""
     model = _random("built", title, config, seed)
-    return replace(model, title=title, preprocessing=replace(model.preprocessing, input_px=input_px))
+    return replace(model, preprocessing=replace(model.preprocessing, input_px=input_px))
 
 
 def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:
@@ -193,7 +193,7 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
         )
     return LoadedModel(
         source=source,
-        title=f"{name}, random weights",
+        title=name,
         module=_ready(module),
         labels=_numbered(config.num_classes),
         preprocessing=Preprocessing(),

@@ -134,8 +134,8 @@ _MODEL = (
     *(
         ActionSpec(
             f"model_preset:{name}",
-            "Model",
-            f"Preset {name}",
+            "Model/&Presets",
+            name,
             f"Open the architecture “{name}” with random weights",
             _with(Commands.open_model, f"preset:{name}"),
         )

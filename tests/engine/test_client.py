@@ -270,7 +270,7 @@ def test_closing_while_a_dead_engine_is_replaced(heard: Recorder) -> None:
 
 # A program that owns a client and never closes it; it says the engine's pid, and if one is lost.
 OWNER = """
-import sys, time
+import signal, sys, time
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import EngineLost, FeatureMaps, Started
 from tests.engine import fake_engine
@@ -282,6 +282,7 @@ def listener(message):
         print(message.message, flush=True)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell may have the tests ignore it.
     client = EngineClient(fake_engine.ENTRY)
     client.listen(listener)
     client.start()

@@ -14,7 +14,8 @@ from tests.networks import random_input, small_model
 def test_presets_are_random_seeded_and_marked() -> None:
     model = load("preset:convnext_tiny")
     assert model.random_weights
-    assert "random weights" in model.title
+    assert model.title == "convnext_tiny"
+    assert "learnt nothing" in model.notes[0]
     assert model.parameters == sum(parameter.numel() for parameter in model.module.parameters())
     assert model.labels[999] == "class 999"
     assert not any(parameter.requires_grad for parameter in model.module.parameters())
