@@ -76,7 +76,7 @@ class CataloguePanel(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Wide enough for a name and its numbers: less would be a list of nothing."""
-        return QSize(self.fontMetrics().averageCharWidth() * 60, super().minimumSizeHint().height())
+        return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ask, the first time."""

@@ -17,6 +17,7 @@ COLUMNS = {
     "On this computer": "Whether the weights need no download",
     "Trained on": "Data sets, in order of training",
 }
+NAME_CHARACTERS = 34
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -38,6 +39,7 @@ class CatalogueTable(QTreeView):
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setSortingEnabled(True)
@@ -52,6 +54,9 @@ class CatalogueTable(QTreeView):
             self._rows.appendRow(_row(entry, self.palette().placeholderText()))
         for column in range(len(COLUMNS)):
             self.resizeColumnToContents(column)
+        # The longest names leave room for the numbers beside them; their beginning and end tell them apart.
+        name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
+        self.setColumnWidth(0, min(self.columnWidth(0), name_px))
         if selected is not None:
             self.select(selected.name)
 
