@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +212,5 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_options: object) -> int:
         raise KeyboardInterrupt
 
-    resolve: Callable[[str], Callable[[object], int]] = lambda _name: interrupt  # noqa: E731
-    monkeypatch.setattr(cli, "resolve_name", resolve)
+    monkeypatch.setattr(cli, "resolve_name", lambda _name: interrupt)
     assert cli.main(["doctor"]) == 130

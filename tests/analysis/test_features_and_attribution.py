@@ -94,7 +94,7 @@ def test_attribution_defaults_to_the_prediction() -> None:
 def test_bad_questions_are_told(arguments: dict[str, object], message: str) -> None:
     model = small_model()
     with pytest.raises(StudioError, match=message):
-        analysis.attribute(model, random_input(model), **arguments)  # type: ignore[arg-type]
+        analysis.attribute(model, random_input(model), **arguments)
 
 
 def test_bfloat16_shows_its_own_logits_and_explains_in_float32() -> None:

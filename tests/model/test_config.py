@@ -38,7 +38,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 )
 def test_impossible_configs_name_the_field(changes: dict[str, object], named: str) -> None:
     with pytest.raises(StudioError, match=f"^{named} is .*, but must "):
-        ConvNeXtConfig(**changes)  # type: ignore[arg-type]
+        ConvNeXtConfig(**changes)
 
 
 def test_an_unknown_field_is_refused() -> None:

@@ -307,7 +307,7 @@ def test_layer_norm_is_the_same_in_both_layouts() -> None:
     by_hand = (x - x.mean(1, keepdim=True)) / torch.sqrt(x.var(1, correction=0, keepdim=True) + 1e-6)
     torch.testing.assert_close(first(x), by_hand, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="channels_middle"):
-        LayerNorm(6, data_format="channels_middle")  # type: ignore[arg-type]
+        LayerNorm(6, data_format="channels_middle")
 
 
 def test_drop_path_drops_whole_samples_and_keeps_the_mean() -> None:

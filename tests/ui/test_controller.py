@@ -85,8 +85,8 @@ def test_opening_an_open_picture_again_shows_it(
     assert state.picture is state.pictures[0]
 
 
+@pytest.mark.usefixtures("ready")
 def test_failures_of_one_drop_collapse_and_the_picture_stays(
-    ready: Predict,  # noqa: ARG001
     controller: Controller,
     state: AppState,
     engine: FakeEngine,
@@ -315,8 +315,8 @@ def test_a_refused_prediction_is_told_and_tried_again(
     assert state.prediction_failure == ""
 
 
+@pytest.mark.usefixtures("ready")
 def test_a_cancelled_prediction_is_not_awaited_for_ever(
-    ready: Predict,  # noqa: ARG001
     bridge: EngineBridge,
     state: AppState,
     engine: FakeEngine,

@@ -254,6 +254,17 @@ class AskingPanel(Panel):
             self.show_cancelled()
 
 
+def plain_label(role: str = "", text: str = "") -> QLabel:
+    """Text that wraps and can be copied, in one of the theme's roles."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setWordWrap(True)
+    if role:
+        label.setProperty(role, True)
+    return label
+
+
 def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBox:
     """A combo box with a name for screen readers, of (text, data) items."""
     box = QComboBox()

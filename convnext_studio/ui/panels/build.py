@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.presets import PRESETS, Published
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.build_draft import (
     INPUT_PX,
     Account,
@@ -61,12 +61,12 @@ class BuildPanel(QWidget):
         self.input_px = _spin_box("Input size", "Side of the square pictures that it gets", LARGEST_PX)
         self.input_px.setSuffix(" px")
         self.input_px.setValue(PUBLISHED_PX)
-        self.input_problem = _text("problem")
-        self.facts = {name: _text() for name in _FACTS}
+        self.input_problem = plain_label("problem")
+        self.facts = {name: plain_label() for name in _FACTS}
         self.table = StageTable()
-        self.warnings = _text("warning")
+        self.warnings = plain_label("warning")
         self.form = ConfigForm()
-        self.obstacles = _text("problem")
+        self.obstacles = plain_label("problem")
         self.seed = _spin_box(
             "Seed", "Of the random weights: the same seed gives the same weights", LARGEST_SEED
         )
@@ -170,7 +170,7 @@ class BuildPanel(QWidget):
         facts.setHorizontalSpacing(8)
         facts.setVerticalSpacing(1)
         for name, value in self.facts.items():
-            label = _text("muted", name)
+            label = plain_label("muted", name)
             label.setWordWrap(False)
             for part in (label, value):
                 part.setToolTip(_FACTS[name])
@@ -217,16 +217,6 @@ def _line() -> QFrame:
     line.setProperty("rule", True)
     line.setFixedHeight(1)
     return line
-
-
-def _text(role: str = "", text: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setWordWrap(True)
-    if role:
-        label.setProperty(role, True)
-    return label
 
 
 def _scrolled(form: QWidget) -> QScrollArea:

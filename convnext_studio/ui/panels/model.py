@@ -5,7 +5,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QScrollArea,
     QVBoxLayout,
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.state import AppState
 
 SOURCE_TIP = "The bundled model, a preset, timm:NAME or the path of a weights file; Enter opens it"
@@ -44,11 +44,11 @@ class ModelPanel(QWidget):
         self._device.setAccessibleName("Device")
         self._device.setToolTip("Where the network runs; auto takes CUDA, then MPS, then the CPU")
         self._device.activated.connect(lambda index: self.device_chosen.emit(DEVICES[index]))
-        self._title = _text("heading")
-        self._random = _text("badge", "random weights")
+        self._title = plain_label("heading")
+        self._random = plain_label("badge", "random weights")
         self._random.setWordWrap(False)
-        self._notes = _text("muted")
-        self._facts = {name: _text() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
+        self._notes = plain_label("muted")
+        self._facts = {name: plain_label() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
         self._show(None)
         self._lay_out()
         state.model_loaded.connect(self._show)
@@ -116,7 +116,7 @@ class ModelPanel(QWidget):
         facts.setVerticalSpacing(1)
         facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         for name, value in self._facts.items():
-            label = _text("muted")
+            label = plain_label("muted")
             label.setText(name)
             label.setWordWrap(False)
             value.setAccessibleName(name)
@@ -159,13 +159,3 @@ def _source_choice(typed: QLineEdit) -> QComboBox:
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     choice.setMinimumContentsLength(10)
     return choice
-
-
-def _text(role: str = "", text: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setWordWrap(True)
-    if role:
-        label.setProperty(role, True)
-    return label
