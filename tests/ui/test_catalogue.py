@@ -186,11 +186,11 @@ def test_refusal_and_stopping_are_said_and_can_be_retried(
     panel.show()
     qtbot.waitExposed(panel)
     engine.refuse(engine.open(ListPretrained)[0], "timm cannot be read.", "Install it.")
-    assert panel.notice.text() == "timm cannot be read. Install it."
+    assert panel.sentence.text() == "timm cannot be read. Install it."
     qtbot.mouseClick(panel.again, Qt.MouseButton.LeftButton)
     bridge.cancel_all()
     qtbot.waitUntil(panel.again.isVisible)
-    assert panel.notice.text() == "Stopped."
+    assert panel.sentence.text() == "Stopped."
     assert panel.is_settled
     qtbot.mouseClick(panel.again, Qt.MouseButton.LeftButton)
     engine.answer(engine.open(ListPretrained)[0], Catalogue(entries=ENTRIES))

@@ -52,7 +52,7 @@ class CataloguePanel(QWidget):
         self.about = _text()
         self.open = QPushButton("Open")
         self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
-        self.notice = _text()
+        self.sentence = _text()
         self.again = QPushButton("Try again")
         self.again.setToolTip("Ask the engine for the list once more")
         self._stack = QStackedWidget()
@@ -111,7 +111,7 @@ class CataloguePanel(QWidget):
             self._show_notice("Stopped.", can_retry=True)
 
     def _show_notice(self, text: str, can_retry: bool = False) -> None:
-        self.notice.setText(text)
+        self.sentence.setText(text)
         self.again.setVisible(can_retry)
         self._stack.setCurrentIndex(0)
 
@@ -175,10 +175,10 @@ class CataloguePanel(QWidget):
         waiting = QWidget()
         column = QVBoxLayout(waiting)
         column.addStretch()
-        column.addWidget(self.notice)
+        column.addWidget(self.sentence)
         column.addWidget(self.again, alignment=Qt.AlignmentFlag.AlignCenter)
         column.addStretch()
-        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.again.hide()
         there = QWidget()
         body = QVBoxLayout(there)
