@@ -27,6 +27,9 @@ from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 
+REPLKNET_INPUT_PX = 1024
+"""Side to which the published protocol squashes its pictures."""
+
 
 def export(options: argparse.Namespace) -> int:
     """Write the files of every picture; a picture that cannot be done costs one line, and the others go on."""
@@ -90,7 +93,7 @@ def _contents(
         images=tuple(opened.key for opened in images),
         count=options.field_count,
         protocol=options.protocol,
-        input_px=1024 if options.protocol == "replknet" else 0,
+        input_px=REPLKNET_INPUT_PX if options.protocol == "replknet" else 0,
     )
     prediction: Prediction = run(Predict(image=image.key, target=target))
     maps: dict[str, FeatureMapsResult] = {

@@ -27,7 +27,6 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 
 PROTOCOLS = ("replknet", "centred")
-REPLKNET_INPUT_PX = 1024
 THRESHOLDS = (0.2, 0.3, 0.5, 0.99)
 Field = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import (
     Cancelled,
@@ -18,6 +18,7 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.catalogue_table import CatalogueTable, spoken_megabytes
 from convnext_studio.ui.state import AppState
 
@@ -49,10 +50,10 @@ class CataloguePanel(QWidget):
         self.search.setClearButtonEnabled(True)
         self.search.setAcceptDrops(False)
         self.table = CatalogueTable()
-        self.about = _text()
+        self.about = plain_label()
         self.open = QPushButton("Open")
         self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
-        self.sentence = _text()
+        self.sentence = plain_label()
         self.again = QPushButton("Try again")
         self.again.setToolTip("Ask the engine for the list once more")
         self._stack = QStackedWidget()
@@ -207,11 +208,3 @@ def _about(entry: PretrainedInfo) -> str:
     elif entry.download_bytes is not None:
         sentences.append(f"Opening it downloads about {spoken_megabytes(entry.download_bytes)}.")
     return " ".join(sentences)
-
-
-def _text() -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setWordWrap(True)
-    return label
