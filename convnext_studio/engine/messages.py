@@ -2,38 +2,33 @@
 
 from dataclasses import dataclass
 
-from convnext_studio.engine.answers import (
+from convnext_studio.engine.topics.attributions import Attribute, Attribution
+from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.engine.topics.fields import (
     THRESHOLDS,
-    Attribution,
-    Catalogue,
-    FeatureMapsResult,
-    ImageInfo,
-    ModelInfo,
-    Payload,
-    Prediction,
-    PretrainedInfo,
+    Protocol,
+    ReceptiveField,
     ReceptiveFieldResult,
     Scale,
     Square,
 )
-from convnext_studio.engine.requests import (
+from convnext_studio.engine.topics.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.engine.topics.models import (
     BUILT,
-    Attribute,
-    CloseImage,
-    FeatureMaps,
+    Catalogue,
     ListPretrained,
     LoadModel,
-    OpenImage,
+    ModelInfo,
     Precision,
-    Predict,
-    Protocol,
-    ReceptiveField,
-    Request,
+    PretrainedInfo,
 )
+from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
+from convnext_studio.engine.topics.predictions import Predict, Prediction
 
 __all__ = [
     "BUILT",
     "THRESHOLDS",
+    "Answer",
     "Attribute",
     "Attribution",
     "Cancel",
@@ -67,6 +62,9 @@ __all__ = [
     "Square",
     "Started",
 ]
+
+Payload = Answer | None
+"""What a request gives: its answer, or None where there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from captum.attr import LayerGradCam
 from PIL import Image
 
 from convnext_studio import analysis
-from convnext_studio.engine import messages, session
+from convnext_studio.engine import messages
+from convnext_studio.engine.answering import fields, maps, models, predictions
 from convnext_studio.engine.messages import (
     Attribute,
     CloseImage,
@@ -32,7 +33,7 @@ from tests.networks import small_model
 def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
     """A small model, which every session of the test loads whatever it asks for."""
     small = small_model()
-    monkeypatch.setattr(session, "load", lambda *_, **__: small)
+    monkeypatch.setattr(models, "load", lambda *_, **__: small)
     return small
 
 
@@ -105,7 +106,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
     changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_model(**changes)
-    monkeypatch.setattr(session, "load", lambda *_, **__: model)
+    monkeypatch.setattr(models, "load", lambda *_, **__: model)
     engine = Session()
     engine.run(LoadModel(source="test", device="cpu"))
     image = open_cat(engine)
@@ -163,8 +164,12 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
     def computed(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    for function in ("stage_pass", "feature_maps", "running_average"):
-        monkeypatch.setattr(session, function, computed)
+    for module, function in (
+        (predictions, "stage_pass"),
+        (maps, "feature_maps"),
+        (fields, "running_average"),
+    ):
+        monkeypatch.setattr(module, function, computed)
     for question, answer in zip(questions, first, strict=True):
         again = opened.run(dataclasses.replace(question, id=9, panel="other"))
         assert again is answer
@@ -175,7 +180,7 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_model_voids_what_was_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     image = open_cat(opened)
     before = opened.run(Predict(image=image.key))
-    monkeypatch.setattr(session, "load", lambda *_, **__: small_model(seed=1))
+    monkeypatch.setattr(models, "load", lambda *_, **__: small_model(seed=1))
     opened.run(LoadModel(source="other", device="cpu"))
     after = opened.run(Predict(image=image.key))
     assert isinstance(before, messages.Prediction)
@@ -258,7 +263,7 @@ def test_failed_load_keeps_the_model(opened: Session, monkeypatch: pytest.Monkey
         raise StudioError("There is no such model.")
 
     image = open_cat(opened)
-    monkeypatch.setattr(session, "load", fail)
+    monkeypatch.setattr(models, "load", fail)
     with pytest.raises(StudioError):
         opened.run(LoadModel(source="gone", device="cpu"))
     assert isinstance(opened.run(Predict(image=image.key)), messages.Prediction)
@@ -299,7 +304,7 @@ def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> No
 def test_a_cancelled_load_keeps_the_model(
     opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "load", lambda *_, **__: small_model(num_classes=3))
+    monkeypatch.setattr(models, "load", lambda *_, **__: small_model(num_classes=3))
     with pytest.raises(Stopped):
         list(opened.answer(LoadModel(source="other", device="cpu"), lambda: True))
     prediction = opened.run(Predict(image=open_cat(opened).key))

@@ -1,0 +1,129 @@
+"""What all answers work with: the model that is open, the opened pictures, the results so far."""
+
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from convnext_studio.analysis.images import DecodedImage, decode
+from convnext_studio.engine.cache import ByteCache
+from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
+from convnext_studio.errors import StudioError
+from convnext_studio.geometry import CropGeometry
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import smallest_input_px
+
+CACHE_BYTES = 1 << 30
+PICTURE_BYTES = 1 << 29
+
+ShouldStop = Callable[[], bool]
+Work = Generator[Progress, None, Payload]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a picture came from, to decode it again when its pixels were let go."""
+
+    source: str | bytes
+    name: str
+
+
+class Bench:
+    """One model, several pictures, and what has been found out about them.
+
+    Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
+    another is loaded, and a picture's key is the digest of its pixels.
+
+    Parameters
+    ----------
+    cache_bytes, picture_bytes
+        Bounds on the results and on the decoded pictures that are kept.
+
+    Attributes
+    ----------
+    model_number
+        Another one for every model that was opened.
+    precision
+        Of the forward pass.
+    results
+        By `key`.
+    """
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
+        self._model: LoadedModel | None = None
+        self.model_number = 0
+        self.precision: Precision = "float32"
+        self._sources: dict[str, _Source] = {}
+        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
+        self.results: ByteCache[Answer] = ByteCache(cache_bytes)
+
+    @property
+    def model(self) -> LoadedModel:
+        """The model that is open; a StudioError where there is none."""
+        if self._model is None:
+            raise StudioError("No model is open.", "Choose one first.")
+        return self._model
+
+    def open_model(self, model: LoadedModel, precision: Precision) -> None:
+        """Work with another model from now on; the results of the one before are void."""
+        self._model, self.precision = model, precision
+        self.model_number += 1
+        self.results.clear()
+
+    def key(self, *question: Hashable) -> Hashable:
+        """Where `results` keep the answer to a question about the model that is open."""
+        return self.model_number, self.precision, *question
+
+    def open_picture(self, source: str | bytes, name: str = "") -> DecodedImage:
+        """Decode a picture and keep it.
+
+        Raises
+        ------
+        StudioError
+            Where it cannot be read, or is too small for the network.
+        """
+        picture = decode(source, name)
+        self._check_size(picture)
+        self._sources[picture.key] = _Source(source, name)
+        self._pictures.put(picture.key, picture)
+        return picture
+
+    def close_picture(self, key: str) -> None:
+        """Forget a picture."""
+        self._sources.pop(key, None)
+        self._pictures.forget(key)
+
+    def picture(self, key: str) -> DecodedImage:
+        """An opened picture, decoded again where its pixels were let go.
+
+        Raises
+        ------
+        StudioError
+            Where it is not open any more, or its file has changed.
+        """
+        kept = self._pictures.get(key)
+        if kept is not None:
+            return kept
+        if key not in self._sources:
+            raise StudioError("This picture is not open any more.", "Open it again.")
+        source = self._sources[key]
+        picture = decode(source.source, source.name)
+        if picture.key != key:
+            raise StudioError(f"“{picture.name}” has changed since it was opened.", "Open it again.")
+        self._pictures.put(key, picture)
+        return picture
+
+    def input(self, key: str) -> tuple[Tensor, CropGeometry]:
+        """An opened picture as the network wants it, (1, C, H, W), and where that lies in the picture."""
+        model, picture = self.model, self.picture(key)
+        self._check_size(picture)
+        array, geometry = model.preprocessing(picture.to_pil())
+        return model.to_tensor(array), geometry
+
+    def _check_size(self, picture: DecodedImage) -> None:
+        smallest = smallest_input_px(self._model.config) if self._model else 2
+        if min(picture.size) < smallest:
+            raise StudioError(
+                f"“{picture.name}” has {picture.size[0]} × {picture.size[1]} pixels, which is too small.",
+                f"The smallest picture for this network is {smallest} × {smallest} pixels.",
+            )

@@ -1,0 +1,86 @@
+"""Opening and building models."""
+
+from collections.abc import Generator
+
+import torch
+
+from convnext_studio.analysis.features import stage_pass
+from convnext_studio.engine.answering.bench import Bench, ShouldStop
+from convnext_studio.engine.answering.pretrained import downloading
+from convnext_studio.engine.devices import (
+    computer_memory_bytes,
+    device_name,
+    resolve_device,
+    use_exact_float32,
+)
+from convnext_studio.engine.messages import LoadModel, ModelInfo, Precision, Progress
+from convnext_studio.errors import StudioError
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.loaded import LoadedModel, build, load
+from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
+from convnext_studio.stopping import Stopped
+
+
+def load_model(
+    bench: Bench, request: LoadModel, should_stop: ShouldStop
+) -> Generator[Progress, None, ModelInfo]:
+    """Open a model and make it the bench's."""
+    device = resolve_device(request.device)
+    if request.precision == "bfloat16" and device.type != "cuda":
+        raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
+    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
+    yield from downloading(request, should_stop)
+    model = _opened(request).to(device)
+    use_exact_float32()
+    if device.type != "cpu":
+        # Kernels are chosen at the first call, which would make the first picture slow.
+        yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
+        side = model.preprocessing.input_px
+        nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
+        stage_pass(model, nothing, 0, request.precision)
+    if should_stop():
+        raise Stopped
+    bench.open_model(model, request.precision)
+    return _model_info(model, device, request.precision)
+
+
+def _opened(request: LoadModel) -> LoadedModel:
+    if request.config is None:
+        return load(
+            request.source,
+            stem_stride=request.stem_stride,
+            stem_padding=request.stem_padding,
+            offline=request.offline,
+        )
+    _check_memory(request.config)
+    return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
+
+
+def _check_memory(config: ConvNeXtConfig) -> None:
+    """Refuse what can never fit: filling memory to its end would take other programs down before this one."""
+    there = computer_memory_bytes()
+    needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)
+    if there is not None and needed > there:
+        raise StudioError(
+            f"The weights of this network take {needed / 2**30:,.0f} GiB, and this computer has "
+            f"{there / 2**30:,.0f} GiB of memory.",
+            "Take fewer channels or blocks, smaller kernels, or depthwise convolutions.",
+        )
+
+
+def _model_info(model: LoadedModel, device: torch.device, precision: Precision) -> ModelInfo:
+    return ModelInfo(
+        source=model.source,
+        title=model.title,
+        random_weights=model.random_weights,
+        notes=model.notes,
+        config=model.config,
+        nodes=model.nodes,
+        labels=model.labels,
+        parameters=model.parameters,
+        macs=model.macs,
+        input_px=model.preprocessing.input_px,
+        device=str(device),
+        device_name=device_name(device),
+        precision=precision,
+    )

@@ -1,0 +1,33 @@
+"""From numbers to colours: limits, colour maps, mosaics of channels, maps laid over pictures.
+
+Arrays in, arrays out, and no Qt: the window and the export paint with the same functions, so that a figure
+shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are those of
+`convnext_studio.geometry`, in pixels with pixel *i* covering [i, i + 1).
+"""
+
+from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, load_colour_maps, lut
+from convnext_studio.render.limits import Limits, Values, channel_limits, limits_of
+from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
+from convnext_studio.render.numbers import format_number, format_ticks, nice_ticks
+from convnext_studio.render.overlay import overlay, resample
+
+__all__ = [
+    "DIVERGING",
+    "SEQUENTIAL",
+    "Limits",
+    "Mosaic",
+    "Rgb",
+    "Values",
+    "assemble",
+    "channel_limits",
+    "colorize",
+    "format_number",
+    "format_ticks",
+    "limits_of",
+    "load_colour_maps",
+    "lut",
+    "mosaic_shape",
+    "nice_ticks",
+    "overlay",
+    "resample",
+]

@@ -1,0 +1,68 @@
+"""The values at the ends of a colour scale."""
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The values at the two ends of a colour scale, `low` below `high`, both finite."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"a colour scale cannot go from {self.low} to {self.high}")
+
+
+def limits_of(values: Values, symmetric: bool = False) -> Limits:
+    """The limits that just hold all finite values.
+
+    Parameters
+    ----------
+    values
+        Any shape; what is not finite is ignored.
+    symmetric
+        From -m to m, with m the largest magnitude: for signed data.
+
+    Returns
+    -------
+    Limits
+        Constant data get a scale that begins at their value (and goes from 0 to 1 where that is 0), so that
+        they take the lowest colour; so do data without a finite value. Symmetric limits of nothing but zeros
+        are -1 and 1.
+    """
+    finite = values if np.isfinite(values).all() else values[np.isfinite(values)]
+    if finite.size == 0:
+        return _spread(0.0, 0.0, symmetric)
+    return _spread(float(finite.min()), float(finite.max()), symmetric)
+
+
+def channel_limits(maps: Values, symmetric: bool = False) -> tuple[Limits, ...]:
+    """`limits_of` for each channel of (channels, height, width), in one go."""
+    finite = np.isfinite(maps)
+    if finite.all():
+        low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
+    else:
+        low = maps.min(axis=(1, 2), where=finite, initial=np.inf)
+        high = maps.max(axis=(1, 2), where=finite, initial=-np.inf)
+        empty = ~finite.any(axis=(1, 2))
+        low[empty] = high[empty] = 0
+    return tuple(_spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _spread(low: float, high: float, symmetric: bool) -> Limits:
+    if symmetric:
+        largest = max(abs(low), abs(high)) or 1.0
+        return Limits(-largest, largest)
+    if low == high:
+        return Limits(low, min(low + (abs(low) or 1.0), sys.float_info.max))
+    return Limits(low, high)

@@ -1,0 +1,141 @@
+"""All channels of a node side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.geometry import Box
+from convnext_studio.render.colours import Rgb, paint, steps_of
+from convnext_studio.render.limits import Limits, Values
+
+Tile = TypeVar("Tile", np.uint8, np.bool_)
+
+
+def mosaic_shape(count: int, height: float, width: float, aspect: float) -> tuple[int, int]:
+    """Rows and columns that show `count` tiles of that size as large as possible.
+
+    Parameters
+    ----------
+    aspect
+        Width over height of the place to fill.
+    """
+    columns = np.arange(1, count + 1)
+    rows = -(-count // columns)
+    scale = np.minimum(aspect / (columns * width), 1 / (rows * height))
+    best = int(np.argmax(scale))
+    return int(rows[best]), int(columns[best])
+
+
+@dataclass(frozen=True, slots=True)
+class Mosaic:
+    """Tiles of equal size side by side, row by row, with gaps between them and none around.
+
+    Attributes
+    ----------
+    count
+        Number of tiles; tile *i* shows channel *i*.
+    height, width
+        Of a tile, in pixels.
+    columns
+        Tiles in a row.
+    gap_px
+        Pixels between neighbours.
+    """
+
+    count: int
+    height: int
+    width: int
+    columns: int
+    gap_px: int = 1
+
+    @classmethod
+    def fitting(cls, shape: tuple[int, int, int], aspect: float, gap_px: int = 1) -> "Mosaic":
+        """The mosaic of (channels, height, width) that fills a place of that aspect best."""
+        count, height, width = shape
+        _, columns = mosaic_shape(count, height + gap_px, width + gap_px, aspect)
+        return cls(count, height, width, columns, gap_px)
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles."""
+        return -(-self.count // self.columns)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the whole."""
+        return (
+            self.columns * (self.width + self.gap_px) - self.gap_px,
+            self.rows * (self.height + self.gap_px) - self.gap_px,
+        )
+
+    def tile_box(self, channel: int) -> Box:
+        """Where a channel is."""
+        row, column = divmod(channel, self.columns)
+        x, y = column * (self.width + self.gap_px), row * (self.height + self.gap_px)
+        return float(x), float(y), float(self.width), float(self.height)
+
+    def unit_at(self, x: float, y: float) -> tuple[int, int, int] | None:
+        """Channel, row and column of the unit at a point, or None in gaps and outside."""
+        tile_column, in_x = divmod(x, self.width + self.gap_px)
+        tile_row, in_y = divmod(y, self.height + self.gap_px)
+        channel = int(tile_row) * self.columns + int(tile_column)
+        inside = 0 <= tile_column < self.columns and tile_row >= 0 and channel < self.count
+        if not inside or in_x >= self.width or in_y >= self.height:
+            return None
+        return channel, int(in_y), int(in_x)
+
+    def channel_at(self, x: float, y: float) -> int | None:
+        """The channel at a point, or None in gaps and outside; the inverse of `tile_box`."""
+        unit = self.unit_at(x, y)
+        return None if unit is None else unit[0]
+
+
+def assemble(
+    maps: Values,
+    mosaic: Mosaic,
+    limits: Limits | Sequence[Limits],
+    colormap: str,
+    background: tuple[int, int, int] = (24, 24, 27),
+) -> Rgb:
+    """All channels in one picture, one pixel a unit.
+
+    Parameters
+    ----------
+    maps
+        (channels, height, width), as `mosaic` says.
+    limits
+        One for all channels or one for each.
+    background
+        Colour of the gaps.
+
+    Returns
+    -------
+    Rgb
+        (height, width, 3) of `mosaic.size_px`.
+    """
+    # Arranged as indices, a third of the bytes, and coloured once.
+    colours = paint(_arrange(steps_of(maps, limits), mosaic), _arrange(~np.isfinite(maps), mosaic), colormap)
+    for gap in range(mosaic.gap_px):
+        colours[mosaic.height + gap :: mosaic.height + mosaic.gap_px] = background
+        colours[:, mosaic.width + gap :: mosaic.width + mosaic.gap_px] = background
+    unused = mosaic.rows * mosaic.columns - mosaic.count
+    if unused:
+        x, y, _, _ = mosaic.tile_box(mosaic.count)
+        colours[int(y) :, int(x) :] = background
+    return colours
+
+
+def _arrange(tiles: NDArray[Tile], mosaic: Mosaic) -> NDArray[Tile]:
+    """(channels, height, width) side by side; gaps and unused places are 0."""
+    rows, columns, gap = mosaic.rows, mosaic.columns, mosaic.gap_px
+    grid = np.zeros((rows, mosaic.height + gap, columns, mosaic.width + gap), dtype=tiles.dtype)
+    whole, rest = divmod(mosaic.count, columns)
+    full = tiles[: whole * columns].reshape(whole, columns, mosaic.height, mosaic.width)
+    grid[:whole, : mosaic.height, :, : mosaic.width] = full.swapaxes(1, 2)
+    if rest:
+        grid[whole, : mosaic.height, :rest, : mosaic.width] = tiles[-rest:].swapaxes(0, 1)
+    width, height = mosaic.size_px
+    return grid.reshape(rows * (mosaic.height + gap), columns * (mosaic.width + gap))[:height, :width]

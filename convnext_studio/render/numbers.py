@@ -1,0 +1,45 @@
+"""Numbers for people, and the ticks of a scale."""
+
+import math
+from collections.abc import Sequence
+
+from convnext_studio.render.limits import Limits
+
+
+def format_number(value: float, significant: int = 3) -> str:
+    """A number for people, with so many significant digits: "0.132", "-12.5", "40231", "1.2e-05"."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "-∞"}.get(value, "NaN")
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{significant - 1}e}")
+    exponent = math.floor(math.log10(abs(rounded)))
+    if -4 <= exponent < 5:
+        return f"{value:.{max(significant - 1 - exponent, 0)}f}"
+    mantissa, _, power = f"{value:.{significant - 1}e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{power}"
+
+
+def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:
+    """Round numbers within the limits, about `count` of them, 1, 2 or 5 times a power of ten apart."""
+    span = limits.high - limits.low
+    if not math.isfinite(span) or span / max(abs(limits.low), abs(limits.high)) < 1e-12:
+        return limits.low, limits.high
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    first, last = math.ceil(limits.low / step - 1e-9), math.floor(limits.high / step + 1e-9)
+    return tuple(min(max(index * step, limits.low), limits.high) for index in range(first, last + 1))
+
+
+def format_ticks(ticks: Sequence[float]) -> tuple[str, ...]:
+    """Ticks as texts with as many digits as it takes to tell them apart."""
+    step = min((later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)), default=0.0)
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    if not (step > 0 and math.isfinite(step)):
+        return tuple(format_number(tick) for tick in ticks)
+    power = math.floor(math.log10(step) + 1e-9)
+    if 1e-4 <= largest < 1e5:
+        return tuple(f"{tick:.{max(-power, 0)}f}" for tick in ticks)
+    digits = min(max(math.floor(math.log10(largest) + 1e-9) - power + 1, 1), 17)
+    return tuple(format_number(tick, digits) for tick in ticks)
