@@ -127,6 +127,14 @@ class Observer(QObject):
             (key,) = (opened.key for opened in self._state.pictures if opened.name == picture)
             self._state.select_picture(key)
 
+    def open(self, path: str) -> None:
+        """As a picture that is dropped on the window."""
+        self._window._controller.open_paths([path])
+
+    def close_picture(self) -> None:
+        """As the menu does."""
+        self._window.actions_by_id["close"].trigger()
+
     def set_control(self, panel: str, control: str, value: Any) -> None:
         """Bring a control of a panel to a value."""
         widget = getattr(self._window.dock_layout.docks[panel].widget(), control)

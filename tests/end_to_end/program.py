@@ -136,6 +136,11 @@ class Program:
                     return process
         return None
 
+    @property
+    def window(self) -> psutil.Process:
+        """The process of the window."""
+        return psutil.Process(self._process.pid)
+
     def kill_window(self) -> None:
         """End the window's process as the kernel does when memory runs out."""
         self._process.kill()

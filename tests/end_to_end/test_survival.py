@@ -1,0 +1,120 @@
+"""The real program at random moments: its engine is killed again and again, its window closed or killed."""
+
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from tests.end_to_end.program import Program
+from tests.end_to_end.waiting import LONG_S, wait_for
+
+KILLS = 100
+PICTURES, SAMPLED_EVERY, GROWTH = 1000, 50, 0.02
+LONGEST_PAUSE_S = 3.0
+DESCRIPTORS_OF_A_RESTART = 4
+NODES = ("stem", "stage1", "stage2.block1", "stage3", "stage4")
+# From before the window is there to after the first picture is analysed, on a machine that is busy or not.
+LATEST_END_S = 8.0
+
+Start = Callable[[], Program]
+
+
+@pytest.fixture
+def start(offscreen: dict[str, str], weights: Path, photograph: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts the program on two pictures with a small network."""
+    programs = []
+
+    def start() -> Program:
+        pictures = [str(photograph), "sample:cat"]
+        arguments = [*pictures, "--model", str(weights), "--device", "cpu", "--size", "1280x800"]
+        programs.append(Program(arguments, offscreen, tmp_path / "stderr.txt"))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.end()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_hundred_engines_killed_while_requests_stream_in(start: Start) -> None:
+    chance = random.Random(0)
+    program = start()
+    before = program.wait_until_settled()
+    descriptors = program.window.num_fds()
+    kills = 0
+    while kills < KILLS:
+        for _ in range(chance.randrange(4)):
+            program.ask("select", chance.choice(NODES), chance.randrange(4), chance.choice(before.pictures))
+        time.sleep(chance.uniform(0, LONGEST_PAUSE_S))
+        kills += kill_engine(program)
+    program.ask("select", "stage4", 0, before.picture)
+    wait_for("an engine is there again", lambda: program.engine is not None)
+    after = program.wait_until_settled(before.picture)
+    for kept in ("predictions", "model", "pictures", "title", "captions"):
+        assert getattr(after, kept) == getattr(before, kept)
+    assert program.window.num_fds() <= descriptors + DESCRIPTORS_OF_A_RESTART
+    assert {process.pid for process in program.left} >= {program.window.pid}
+    assert len(program.left) <= 3  # The window, its engine, and what multiprocessing keeps beside them.
+
+
+def kill_engine(program: Program) -> bool:
+    """As the kernel does when memory runs out; whether there was an engine."""
+    engine = program.engine
+    if engine is None:
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        engine.send_signal(signal.SIGKILL)
+        engine.wait(LONG_S)
+    return True
+
+
+@pytest.mark.parametrize("moment", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_a_window_that_is_ended_at_a_moment_leaves_no_process(start: Start, how: str, moment: float) -> None:
+    assert_nothing_stays_after(start(), how, moment)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_windows_that_are_ended_at_random_moments_leave_no_process(start: Start) -> None:
+    chance = random.Random(1)
+    for _ in range(20):
+        assert_nothing_stays_after(
+            start(), chance.choice(["kill", "terminate"]), chance.uniform(0, LATEST_END_S)
+        )
+
+
+def assert_nothing_stays_after(program: Program, how: str, moment_s: float) -> None:
+    time.sleep(moment_s)
+    getattr(program.window, how)()
+    wait_for("all processes have ended", lambda: not program.left)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_thousand_pictures_in_a_row_take_no_more_memory_than_a_hundred(start: Start, tmp_path: Path) -> None:
+    program = start()
+    program.wait_until_settled()
+    numbers = np.random.default_rng(0)
+    resident: list[tuple[int, int]] = []
+    for count in range(1, PICTURES + 1):
+        path = tmp_path / f"{count}.png"
+        Image.fromarray(numbers.integers(0, 255, (96, 96, 3), np.uint8)).save(path)
+        program.ask("open", str(path))
+        program.wait_until_settled(path.name)
+        program.ask("close_picture")
+        path.unlink()
+        if count % SAMPLED_EVERY == 0:
+            engine = program.engine
+            assert engine is not None
+            resident.append((program.window.memory_info().rss, engine.memory_info().rss))
+    early, late = np.array(resident[1:4]).mean(axis=0), np.array(resident[-3:]).mean(axis=0)
+    assert (late / early < 1 + GROWTH).all(), resident
