@@ -1,10 +1,13 @@
 """Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
 
 import difflib
+import sys
 import threading
 import time
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
+from convnext_studio.model.families import FAMILIES, family_of
 from convnext_studio.model.formats import converted
 from convnext_studio.model.inference import infer_config
 from convnext_studio.model.preprocessing import Preprocessing
@@ -28,7 +32,13 @@ from convnext_studio.model.weights import (
 
 WEIGHTS_FILE = "model.safetensors"
 PATTERNS = ["convnext*", "test_convnext*"]
-IMAGENET_SUBSETS = {1000: "imagenet-1k", 11821: "imagenet-12k", 21841: "imagenet-22k"}
+IMAGENET_SUBSETS = {
+    1000: "imagenet-1k",
+    11221: "imagenet-21k-miil",
+    11821: "imagenet-12k",
+    21841: "imagenet-22k",
+    21843: "imagenet-21k-goog",
+}
 ATTEMPT_S = 8.0
 """How long to wait for the hub to answer at all; names can take long to resolve without a network."""
 STEP_S = 0.1
@@ -46,41 +56,98 @@ _NORMS: dict[str, Norm] = {
 _ACTS: dict[str, Act] = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "SiLU": "silu", "ReLU": "relu"}
 
 
-def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
-    """Read a pretrained ConvNeXt of timm, such as ``convnext_tiny.fb_in1k``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Weights of timm's, as they were published, on this computer.
+
+    Attributes
+    ----------
+    name
+        Of architecture and tag.
+    tensors
+        By their names in the file.
+    file_bytes
+        Size of the file.
+    labels, preprocessing
+        As they were trained; no labels where there is no classifier of known classes.
+    licence
+        Of the weights, in a sentence.
+    """
+
+    name: str
+    tensors: Mapping[str, Any]
+    file_bytes: int
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    licence: str
+
+    @property
+    def architecture(self) -> str:
+        """The name without the tag."""
+        return self.name.partition(".")[0]
+
+
+def read_published(name: str, offline: bool = False) -> Published:
+    """Read weights of timm's, such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
 
     A file that is on this computer is used without opening a connection.
 
     Raises
     ------
     StudioError
-        Where timm has no such ConvNeXt, or it cannot be fetched: at once where `offline` (or
-        ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
+        Where timm has no such network that can be opened, or its weights cannot be fetched: at once where
+        `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
     published = find(name, offline)
     full_name = f"{published.architecture}.{published.tag}"
     path = _weights_file(full_name, published.hf_hub_id, is_offline(offline))
     try:
-        found = converted(read_contents(path), path.stat().st_size)
+        tensors = read_contents(path)
     except StudioError as error:
-        raise StudioError(
-            f"The weights of {full_name} cannot be read: {error.message}", f"Delete {path} and try again."
-        ) from error
+        raise _unreadable(full_name, error, path) from error
+    subset = IMAGENET_SUBSETS.get(published.num_classes)
+    return Published(
+        name=full_name,
+        tensors=tensors,
+        file_bytes=path.stat().st_size,
+        labels=() if subset is None else imagenet_labels(subset),
+        preprocessing=preprocessing_of(published.to_dict()),
+        licence=f"Licence of the weights: {published.license or 'not stated'}.",
+    )
+
+
+def convnext_weights(published: Published, stem: Stem) -> Weights:
+    """Give published weights of a ConvNeXt to our network.
+
+    Raises
+    ------
+    StudioError
+        Where they are not those of a whole ConvNeXt.
+    """
+    found = converted(published.tensors, published.file_bytes)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     config = stem.applied(as_timm_defines(published.architecture, inferred))
-    classifies = published.num_classes in IMAGENET_SUBSETS
     return Weights(
         config=config,
         state_dict=found.state_dict,
-        labels=imagenet_labels(IMAGENET_SUBSETS[published.num_classes]) if classifies else (),
-        preprocessing=_preprocessing(published.to_dict()),
-        title=f"{full_name} (timm)",
-        notes=(
-            *checked(found, config),
-            f"Licence of the weights: {published.license or 'not stated'}.",
-            *found.notes[1:],
-        ),
+        labels=published.labels,
+        preprocessing=published.preprocessing,
+        title=f"{published.name} (timm)",
+        notes=(*checked(found, config), published.licence, *found.notes[1:]),
     )
+
+
+def convnext_config(architecture: str) -> ConvNeXtConfig:
+    """Describe timm's ConvNeXt of that name; no weights are made."""
+    import timm  # It takes seconds, and only its own models need it.
+
+    found = converted(timm.create_model(architecture, device="meta").state_dict(), sys.maxsize)
+    return as_timm_defines(architecture, infer_config(shapes_of(found.state_dict), found.head_norm_first))
+
+
+def is_convnext(architecture: str) -> bool:
+    """Whether timm's network of that name is a ConvNeXt, of any version."""
+    return any(fnmatch(architecture, pattern) for pattern in PATTERNS)
 
 
 def is_offline(offline: bool) -> bool:
@@ -89,22 +156,63 @@ def is_offline(offline: bool) -> bool:
 
 
 def find(name: str, offline: bool) -> Any:
-    """What timm says of a pretrained ConvNeXt (a ``PretrainedCfg``).
+    """What timm says of pretrained weights (a ``PretrainedCfg``); an old name of theirs finds them too.
 
     Raises
     ------
     StudioError
-        Where timm has none of that name; at once where `offline` and its weights are not on this computer.
+        Where timm has none of that name, or none that can be opened; at once where `offline` and its weights
+        are not on this computer.
     """
     if is_offline(offline) and not _is_cached(name):
         raise _not_here(name)
     # timm takes seconds to import, and only its own models need it.
     import timm
 
-    names = _names()
-    if name not in names and not any(known.startswith(f"{name}.") for known in names):
-        raise _unknown(name, names)
-    return timm.get_pretrained_cfg(name)
+    name = _current_name(name)
+    if family_of(name.partition(".")[0]) is None:
+        names = _names()
+        if name not in names and not any(known.startswith(f"{name}.") for known in names):
+            raise _unknown(name, names)
+    published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
+    if published is None:
+        raise _unknown(name, [str(known) for known in timm.list_models(f"{name.partition('.')[0]}*.*")])
+    if not published.hf_hub_id:
+        raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
+    return published
+
+
+def check_architecture(name: str) -> str:
+    """Give the name of timm's architecture, without weights and their tag, where it can be opened.
+
+    Raises
+    ------
+    StudioError
+        Where timm has no such architecture, or none that can be opened.
+    """
+    import timm  # As above.
+
+    architecture = _current_name(name).partition(".")[0]
+    known = [str(found) for found in timm.list_models()]
+    if architecture not in known:
+        raise _unknown(architecture, known)
+    return architecture
+
+
+def _current_name(name: str) -> str:
+    """The name that timm gives today to what it called so before."""
+    import timm  # As above.
+
+    if "." in name or not timm.is_model(name) or name in timm.list_models():
+        return name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It warns that the name is an old one.
+        try:
+            network: Any = timm.create_model(name, device="meta")
+        except AssertionError:  # What was removed for good.
+            return name
+    now = network.pretrained_cfg
+    return f"{now['architecture']}.{now['tag']}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +282,8 @@ def as_timm_defines(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConf
     )
 
 
-def _preprocessing(published: dict[str, Any]) -> Preprocessing:
+def preprocessing_of(published: dict[str, Any]) -> Preprocessing:
+    """How timm prepares pictures for these weights."""
     return Preprocessing(
         input_px=int(published["input_size"][1]),
         crop_fraction=float(published["crop_pct"]),
@@ -235,8 +344,19 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
 
 def _unknown(name: str, known: list[str]) -> StudioError:
     closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {', '.join(known[:5])} and more."
-    return StudioError(f"timm has no pretrained ConvNeXt “{name}”.", hint)
+    families = ", ".join(family.title for family in FAMILIES)
+    some = ", ".join(known[:5])
+    hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {some} and more."
+    return StudioError(
+        f"timm has no pretrained ConvNeXt “{name}”.",
+        f"{hint} Other families that can be opened are {families}.",
+    )
+
+
+def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
+    return StudioError(
+        f"The weights of {name} cannot be read: {error.message}", f"Delete {path} and try again."
+    )
 
 
 def _not_here(name: str) -> StudioError:

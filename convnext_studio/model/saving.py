@@ -9,6 +9,7 @@ import torch
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 
 Layout = Literal["studio", "facebookresearch"]
@@ -31,13 +32,17 @@ def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> 
     StudioError
         Where the layout has no names for the network, or the disk refuses.
     """
-    path = Path(path)
+    path, module = Path(path), model.module
+    if not isinstance(module, ConvNeXt):
+        raise StudioError(
+            "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
+        )
     if layout == "facebookresearch":
-        _write_facebook(model, path)
+        _write_facebook(module, path)
         return
     file = StudioFile(
-        config=model.config,
-        state_dict=model.module.state_dict(),
+        config=module.config,
+        state_dict=module.state_dict(),
         labels=model.labels,
         preprocessing=model.preprocessing,
         title=model.title,
@@ -45,14 +50,14 @@ def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> 
     write_studio_file(path, file, torch.float32)
 
 
-def _write_facebook(model: LoadedModel, path: Path) -> None:
-    config = model.config
+def _write_facebook(module: ConvNeXt, path: Path) -> None:
+    config = module.config
     if lost := _not_in_facebook(config):
         raise StudioError(
             f"The layout of facebookresearch has no place for this network's {', '.join(lost)}.",
             "Save it as ConvNeXt Studio's own file, which keeps everything.",
         )
-    tensors = {name: tensor.detach().cpu() for name, tensor in model.module.state_dict().items()}
+    tensors = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if len(config.depths) == 1:
         tensors = {_isotropic(name): tensor for name, tensor in tensors.items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")

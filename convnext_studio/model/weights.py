@@ -133,7 +133,7 @@ def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
     strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
     if strange:
         raise StudioError(f"The file holds other numbers than floating point: {first_names(strange)}.")
-    return _not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
+    return not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -149,6 +149,15 @@ def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
     return tuple(str(name) for name in ImageNetInfo(subset).label_descriptions())
 
 
+def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Warn of tensors with values that are not finite: a sentence, or none."""
+    names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
+    if not names:
+        return []
+    counted = "1 tensor holds" if len(names) == 1 else f"{len(names)} tensors hold"
+    return [f"{counted} values that are not finite: {first_names(names)}."]
+
+
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
     provenance = (f"{name.capitalize()}: {text}" for name, text in file.provenance.items())
@@ -158,16 +167,8 @@ def _own(path: Path, stem: Stem) -> Weights:
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*_not_finite(file.state_dict), *provenance),
+        notes=(*not_finite(file.state_dict), *provenance),
     )
-
-
-def _not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
-    names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
-    if not names:
-        return []
-    counted = "1 tensor holds" if len(names) == 1 else f"{len(names)} tensors hold"
-    return [f"{counted} values that are not finite: {first_names(names)}."]
 
 
 def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:

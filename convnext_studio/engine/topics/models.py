@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
 
@@ -20,7 +21,8 @@ class LoadModel(Request):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file; `BUILT` with a `config`.
+        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or the path of a weights file; `BUILT`
+        with a `config`.
     config, seed, input_px
         Build this architecture, with random weights drawn from that seed, for pictures of that side.
     device
@@ -75,7 +77,7 @@ class ModelInfo(Answer):
     title: str
     random_weights: bool
     notes: tuple[str, ...]
-    config: ConvNeXtConfig
+    config: Architecture
     nodes: tuple[NodeInfo, ...]
     labels: tuple[str, ...]
     parameters: int

@@ -17,7 +17,10 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.state import AppState
 
-SOURCE_TIP = "The bundled model, a preset, timm:NAME or the path of a weights file; Enter opens it"
+SOURCE_TIP = (
+    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights) or the path of a weights file; "
+    "Enter opens it"
+)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
