@@ -1,7 +1,8 @@
 """The families of timm beside ConvNeXt that can be opened: where their stages are, and what they are made of.
 
 ResNet: He et al. 2016, arXiv:1512.03385. MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. ViT: Dosovitskiy
-et al. 2021, arXiv:2010.11929. Swin: Liu et al. 2021, arXiv:2103.14030. CoAtNet: Dai et al. 2021, arXiv:2106.04803.
+et al. 2021, arXiv:2010.11929. Swin: Liu et al. 2021, arXiv:2103.14030. CoAtNet: Dai et al. 2021,
+arXiv:2106.04803.
 """
 
 import re

@@ -51,6 +51,7 @@ def _opened(request: LoadModel) -> LoadedModel:
             stem_stride=request.stem_stride,
             stem_padding=request.stem_padding,
             offline=request.offline,
+            seed=request.seed,
         )
     _check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)

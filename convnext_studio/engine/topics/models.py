@@ -23,8 +23,10 @@ class LoadModel(Request):
     source
         ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or the path of a weights file; `BUILT`
         with a `config`.
-    config, seed, input_px
-        Build this architecture, with random weights drawn from that seed, for pictures of that side.
+    config, input_px
+        Build this architecture, for pictures of that side.
+    seed
+        From which random weights are drawn.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     precision

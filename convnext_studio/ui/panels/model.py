@@ -18,8 +18,8 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.state import AppState
 
 SOURCE_TIP = (
-    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights) or the path of a weights file; "
-    "Enter opens it"
+    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights) or the path of a weights "
+    "file; Enter opens it"
 )
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

@@ -288,7 +288,7 @@ def _theoretical_text(result: ReceptiveFieldResult) -> str:
     x, y, box_width, box_height = theoretical_box(result)
     size = f"{result.theoretical.size_px} × {result.theoretical.size_px} px"
     if result.theoretical.is_global:
-        return f"every unit sees the whole picture (something pools over it; its convolutions see {size})"
+        return f"every unit sees the whole picture (by GRN, pooling or attention; its convolutions see {size})"
     if not result.theoretical.has_box:
         return "attention in windows: what a unit can see is no box around it, and none is drawn"
     if x < 0 or y < 0 or x + box_width > width or y + box_height > height:
