@@ -1,9 +1,12 @@
 """What a network of another family is, as plain data: no torch, so that the window reads it too."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from convnext_studio.model.config import ConvNeXtConfig
+
+WeightsLayout = Literal["studio", "facebookresearch"]
+"""How a file of weights is written: ours, which keeps everything, or with the authors' names of tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,9 +146,17 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
         temporary.write_bytes(save(tensors, {METADATA_KEY: file.to_json()}))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        raise StudioError(f"{path} cannot be written ({error}).") from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: Exception) -> StudioError:
+    """What to tell where a file cannot be written: the system's own word for it, where there is one."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StudioError(
+        f"{path} cannot be written: {reason}.", "Choose another folder, or make room on the disk."
+    )
 
 
 def read_studio_file(path: Path | str) -> StudioFile:

@@ -1,8 +1,8 @@
 """A model that is ready to be looked at: network, node table, labels, preprocessing, provenance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
-from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights
+from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights, told
 
 if TYPE_CHECKING:
     from convnext_studio.model.timm_network import TimmNetwork
@@ -49,6 +49,10 @@ class LoadedModel:
         Nothing was learnt.
     notes
         Sentences that people should see.
+    provenance
+        Where the weights come from: pairs of name and text, which a saved file keeps.
+    is_stem_untold
+        The source does not tell the stem's stride and padding: they are as asked for, or as is usual.
     """
 
     source: str
@@ -58,6 +62,8 @@ class LoadedModel:
     preprocessing: Preprocessing
     random_weights: bool = False
     notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    is_stem_untold: bool = False
 
     @property
     def config(self) -> Architecture:
@@ -244,7 +250,8 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
         module=made(plan, published.tensors),
         labels=published.labels or _numbered(plan.config.num_classes),
         preprocessing=published.preprocessing,
-        notes=(*not_finite(published.tensors), published.licence, *plan.notes),
+        notes=(*not_finite(published.tensors), *told(published.provenance), *plan.notes),
+        provenance=published.provenance,
     )
 
 
@@ -277,7 +284,10 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
         module=filled(weights.config, weights.state_dict),
         labels=weights.labels or _numbered(weights.config.num_classes),
         preprocessing=weights.preprocessing,
+        random_weights=weights.random_weights,
         notes=weights.notes,
+        provenance=weights.provenance,
+        is_stem_untold=weights.is_stem_untold,
     )
 
 

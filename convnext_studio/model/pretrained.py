@@ -28,6 +28,7 @@ from convnext_studio.model.weights import (
     imagenet_labels,
     read_contents,
     shapes_of,
+    told,
 )
 
 WEIGHTS_FILE = "model.safetensors"
@@ -71,7 +72,7 @@ class Published:
     labels, preprocessing
         As they were trained; no labels where there is no classifier of known classes.
     licence
-        Of the weights, in a sentence.
+        Of the weights, as timm names it.
     """
 
     name: str
@@ -85,6 +86,11 @@ class Published:
     def architecture(self) -> str:
         """The name without the tag."""
         return self.name.partition(".")[0]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where the weights come from."""
+        return {"licence of the weights": self.licence, "published as": f"{self.name} in timm"}
 
 
 def read_published(name: str, offline: bool = False) -> Published:
@@ -112,7 +118,7 @@ def read_published(name: str, offline: bool = False) -> Published:
         file_bytes=path.stat().st_size,
         labels=() if subset is None else imagenet_labels(subset),
         preprocessing=preprocessing_of(published.to_dict()),
-        licence=f"Licence of the weights: {published.license or 'not stated'}.",
+        licence=str(published.license or "not stated"),
     )
 
 
@@ -133,7 +139,8 @@ def convnext_weights(published: Published, stem: Stem) -> Weights:
         labels=published.labels,
         preprocessing=published.preprocessing,
         title=f"{published.name} (timm)",
-        notes=(*checked(found, config), published.licence, *found.notes[1:]),
+        notes=(*checked(found, config), *told(published.provenance), *found.notes[1:]),
+        provenance=published.provenance,
     )
 
 

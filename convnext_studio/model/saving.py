@@ -1,21 +1,21 @@
 """Save a model as a file: our own, or one in the layout of the authors' implementations."""
 
 import os
+import shutil
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.checkpoint import StudioFile, cannot_write, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.weights import RANDOM, WEIGHTS_KEY
 
-Layout = Literal["studio", "facebookresearch"]
 
-
-def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> None:
+def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
     """Write a model's weights; to a temporary name first, so that `path` never holds half a file.
 
     Parameters
@@ -37,6 +37,7 @@ def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> 
         raise StudioError(
             "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
         )
+    _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
     if layout == "facebookresearch":
         _write_facebook(module, path)
         return
@@ -46,8 +47,23 @@ def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> 
         labels=model.labels,
         preprocessing=model.preprocessing,
         title=model.title,
+        provenance={**model.provenance, **({WEIGHTS_KEY: RANDOM} if model.random_weights else {})},
     )
     write_studio_file(path, file, torch.float32)
+
+
+def _check_room(path: Path, needed_bytes: int) -> None:
+    """Raise a StudioError where the disk has not that much room beside the file that is there."""
+    try:
+        free_bytes = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if free_bytes < needed_bytes:
+        raise StudioError(
+            f"{path} cannot be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
+            f"{free_bytes / 1e6:,.0f} MB left.",
+            "Make room, or choose another disk.",
+        )
 
 
 def _write_facebook(module: ConvNeXt, path: Path) -> None:
@@ -65,8 +81,8 @@ def _write_facebook(module: ConvNeXt, path: Path) -> None:
         with temporary.open("wb") as stream:
             torch.save({"model": tensors}, stream)
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise StudioError(f"{path} cannot be written ({error}).") from error
+    except (OSError, RuntimeError) as error:  # torch's writer makes its own of a disk that fills up.
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

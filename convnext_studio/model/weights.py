@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from convnext_studio.model.pickles import read_legacy, read_zip, refuse_pickle
 from convnext_studio.model.preprocessing import Preprocessing
 
 IMAGENET_CLASSES = 1000
+WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
+"""Of the provenance of a network that was saved with random weights."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -42,6 +44,12 @@ class Weights:
         For people; empty where the file does not say.
     notes
         Sentences that people should see.
+    provenance
+        Where they come from, to be kept where they are saved: pairs of name and text.
+    random_weights
+        Nothing was learnt.
+    is_stem_untold
+        The file does not tell the stem's stride and padding: they are as a person said, or as is usual.
     """
 
     config: ConvNeXtConfig
@@ -50,6 +58,9 @@ class Weights:
     preprocessing: Preprocessing
     title: str = ""
     notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    random_weights: bool = False
+    is_stem_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ def read_weights(path: Path, stem: Stem) -> Weights:
         labels=labels,
         preprocessing=preprocessing,
         notes=tuple(notes),
+        is_stem_untold=config.stem_type == "patch",
     )
 
 
@@ -158,16 +170,23 @@ def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
     return [f"{counted} values that are not finite: {first_names(names)}."]
 
 
+def told(provenance: Mapping[str, str]) -> list[str]:
+    """Say where weights come from, a sentence each."""
+    return [f"{name.capitalize()}: {text}" for name, text in provenance.items()]
+
+
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
-    provenance = (f"{name.capitalize()}: {text}" for name, text in file.provenance.items())
+    is_random = file.provenance.get(WEIGHTS_KEY) == RANDOM
     return Weights(
         config=stem.applied(file.config),
         state_dict=file.state_dict,
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*not_finite(file.state_dict), *provenance),
+        notes=(*not_finite(file.state_dict), *told(file.provenance)),
+        provenance=file.provenance,
+        random_weights=is_random,
     )
 
 

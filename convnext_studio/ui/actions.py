@@ -160,6 +160,13 @@ _MODEL = (
         "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
     ),
     ActionSpec(
+        "model_save",
+        "Model",
+        "&Save weights as…",
+        "Save this network as a file of ConvNeXt Studio, or with the tensors' names of its authors",
+        Commands.save_weights,
+    ),
+    ActionSpec(
         "model_build",
         "Model",
         "B&uild a network…",

@@ -25,8 +25,9 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.formats import converted
 from convnext_studio.model.inference import infer_config
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.saving import save_as
 from convnext_studio.model.weights import shapes_of
-from tests.networks import lively
+from tests.networks import lively, small_model
 
 DEPTHS, DIMS = (1, 2, 3, 1), (8, 12, 16, 20)
 V1 = ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS)
@@ -367,3 +368,12 @@ def test_a_cut_off_trunk_is_not_completed(tmp_path: Path) -> None:
     weights["stages.0.0.pwconv2.weight"] = torch.zeros(10**6, 1)
     with pytest.raises(StudioError, match="cut off"):
         load(saved(tmp_path / "m.safetensors", weights))
+
+
+def test_a_file_that_is_silent_about_its_stem_is_marked(tmp_path: Path) -> None:
+    model = small_model()
+    save_as(model, tmp_path / "theirs.pth", "facebookresearch")
+    save_as(model, tmp_path / "ours.safetensors")
+    assert load(str(tmp_path / "theirs.pth")).is_stem_untold
+    assert load(str(tmp_path / "theirs.pth"), stem_stride=2, stem_padding=1).is_stem_untold
+    assert not load(str(tmp_path / "ours.safetensors")).is_stem_untold

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from convnext_studio.engine.topics.base import Answer, Request
-from convnext_studio.model.architecture import Architecture
+from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
 
@@ -73,6 +73,8 @@ class ModelInfo(Answer):
         Side of the network's input.
     device, device_name, precision
         Where and how it runs: "cuda", "NVIDIA H100", "float32".
+    is_stem_untold
+        Its file does not tell the stem's stride and padding: they are as asked for, or as is usual.
     """
 
     source: str
@@ -88,6 +90,7 @@ class ModelInfo(Answer):
     device: str
     device_name: str
     precision: Precision
+    is_stem_untold: bool = False
 
     def node(self, name: str) -> NodeInfo:
         """The node of that name; KeyError where there is none."""
@@ -95,6 +98,35 @@ class ModelInfo(Answer):
             if node.name == name:
                 return node
         raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveModel(Request):
+    """Write the weights of the model that is open; answered by `SavedModel`.
+
+    Attributes
+    ----------
+    path
+        Where to; replaced if it is there.
+    layout
+        See `convnext_studio.model.saving.save_as`.
+    title
+        Of the model that is meant: where another was opened meanwhile, nothing is written.
+    """
+
+    priority: ClassVar[int] = 0
+    replaces: ClassVar[bool] = False
+    path: str
+    layout: WeightsLayout = "studio"
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedModel(Answer):
+    """A weights file was written."""
+
+    path: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
