@@ -183,7 +183,7 @@ def find(name: str, offline: bool) -> Any:
             raise _unknown(name, names)
     published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if published is None:
-        raise _unknown(name, [str(known) for known in timm.list_models(f"{name.partition('.')[0]}*.*")])
+        raise _unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
     if not published.hf_hub_id:
         raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
     return published
@@ -253,19 +253,31 @@ def catalogue() -> list[Offer]:
     """List timm's pretrained ConvNeXts."""
     import timm  # As above.
 
-    published: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in _names()}
-    return [
-        Offer(
-            name=name,
-            architecture=str(entry.architecture),
-            tag=str(entry.tag),
-            num_classes=int(entry.num_classes),
-            input_px=int(entry.input_size[1]),
-            licence=str(entry.license or "not stated"),
-            is_cached=_is_cached(name),
-        )
-        for name, entry in published.items()
-    ]
+    return [_offer(timm.get_pretrained_cfg(name)) for name in _names()]
+
+
+def offer_of(name: str, offline: bool) -> Offer:
+    """What timm offers under a name, of whatever family.
+
+    Raises
+    ------
+    StudioError
+        As `find` does.
+    """
+    return _offer(find(name, offline))
+
+
+def _offer(published: Any) -> Offer:
+    name = f"{published.architecture}.{published.tag}"
+    return Offer(
+        name=name,
+        architecture=str(published.architecture),
+        tag=str(published.tag),
+        num_classes=int(published.num_classes),
+        input_px=int(published.input_size[1]),
+        licence=str(published.license or "not stated"),
+        is_cached=_is_cached(name),
+    )
 
 
 def _names() -> list[str]:
@@ -351,11 +363,13 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
 
 def _unknown(name: str, known: list[str]) -> StudioError:
     closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    families = ", ".join(family.title for family in FAMILIES)
+    family = family_of(name.partition(".")[0])
+    kind = "ConvNeXt" if family is None else family.title
+    families = ", ".join(each.title for each in FAMILIES)
     some = ", ".join(known[:5])
     hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {some} and more."
     return StudioError(
-        f"timm has no pretrained ConvNeXt “{name}”.",
+        f"timm has no pretrained {kind} “{name}”.",
         f"{hint} Other families that can be opened are {families}.",
     )
 

@@ -150,13 +150,6 @@ _MODEL = (
         "Ctrl+M",
     ),
     ActionSpec(
-        "model_timm",
-        "Model",
-        "Open &timm model…",
-        "Open a model with its weights from timm's catalogue, by name",
-        Commands.open_timm_model,
-    ),
-    ActionSpec(
         "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
     ),
     ActionSpec(

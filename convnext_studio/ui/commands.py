@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
 from convnext_studio.model.architecture import WeightsLayout
@@ -127,14 +127,6 @@ class Commands(QObject):
     def open_model(self, source: str) -> None:
         """Open a model by its source."""
         self._controller.change_model(source=source)
-
-    def open_timm_model(self) -> None:
-        """Type the name of a timm model."""
-        name, accepted = QInputDialog.getText(
-            self._window, "Open a timm model", "Name in timm's catalogue, such as convnext_tiny.fb_in1k:"
-        )
-        if accepted and name.strip():
-            self._controller.change_model(source=f"timm:{name.strip().removeprefix('timm:')}")
 
     def open_weights(self) -> None:
         """Choose a weights file."""

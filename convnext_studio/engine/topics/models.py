@@ -137,9 +137,12 @@ class ListPretrained(Request):
     ----------
     offline
         No network connection will be opened: what is not on this computer cannot be had.
+    name
+        Only this one, which may be of another family than ConvNeXt; all ConvNeXts where it is empty.
     """
 
     offline: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

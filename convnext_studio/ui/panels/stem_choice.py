@@ -1,7 +1,7 @@
 """What no tensor tells of a network: the stride and the padding of its first convolution."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ModelInfo
 from convnext_studio.model.config import ConvNeXtConfig
@@ -17,10 +17,10 @@ class StemChoice(QWidget):
         super().__init__(parent)
         sentence = plain_label("muted", "The file tells neither stride nor padding of the stem:")
         self.stride = _number(
-            "Stem stride", "Input pixels from one position of the first convolution to the next"
+            "Stem stride", "stride", "Input pixels from one position of the first convolution to the next"
         )
         self.stride.setMinimum(1)
-        self.padding = _number("Stem padding", "Zeros around the picture, for the first convolution")
+        self.padding = _number("Stem padding", "padding", "Zeros around the picture, for the first convolution")
         self.apply = QPushButton("Apply")
         self.apply.setToolTip("Open the file again, with this stride and padding")
         self.apply.clicked.connect(lambda: self.chosen.emit(self.stride.value(), self.padding.value()))
@@ -28,14 +28,9 @@ class StemChoice(QWidget):
             number.valueChanged.connect(self._follow)
         row = QHBoxLayout()
         row.setSpacing(4)
-        for text, number in (("Stride", self.stride), ("Padding", self.padding)):
-            label = QLabel(text)
-            label.setProperty("muted", True)
-            label.setBuddy(number)
-            row.addWidget(label)
-            row.addWidget(number)
+        for part in (self.stride, self.padding, self.apply):
+            row.addWidget(part)
         row.addStretch(1)
-        row.addWidget(self.apply)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -63,8 +58,10 @@ class StemChoice(QWidget):
         self.apply.setEnabled((self.stride.value(), self.padding.value()) != self._shown)
 
 
-def _number(name: str, tip: str) -> QSpinBox:
+def _number(name: str, prefix: str, tip: str) -> QSpinBox:
     box = QSpinBox()
+    box.setPrefix(f"{prefix} ")
+    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # The panel is narrow; keys and wheel do the same.
     box.setAccessibleName(name)
     box.setToolTip(tip)
     return box
