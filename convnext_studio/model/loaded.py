@@ -19,6 +19,7 @@ from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
+from convnext_studio.model.timm_registry import check_architecture, convnext_config, is_convnext
 from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights, told
 
 if TYPE_CHECKING:
@@ -236,13 +237,14 @@ def _seeded(seed: int) -> Iterator[None]:
 
 def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     # The hub's client takes longer to import than the bundled model to load.
-    from convnext_studio.model.pretrained import convnext_weights, is_convnext, read_published
+    from convnext_studio.model.pretrained import convnext_weights, read_published
 
     published = read_published(source.removeprefix(TIMM_PREFIX), offline)
     if is_convnext(published.architecture):
         return _from_weights(source, convnext_weights(published, stem), published.name)
     from convnext_studio.model.timm_network import made, plan_of  # As above: it takes timm.
 
+    _refuse(stem)
     plan = plan_of(published.name)
     return LoadedModel(
         source=source,
@@ -256,13 +258,12 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
 
 
 def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
-    from convnext_studio.model.pretrained import check_architecture, convnext_config, is_convnext  # As above.
-
     name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
     if is_convnext(name):
         return _random(source, name, stem.applied(convnext_config(name)), seed)
-    from convnext_studio.model.timm_network import made, plan_of
+    from convnext_studio.model.timm_network import made, plan_of  # It takes timm.
 
+    _refuse(stem)
     plan = plan_of(name)
     with _seeded(seed):
         module = made(plan)
@@ -275,6 +276,12 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
         random_weights=True,
         notes=(RANDOM_NOTE, *plan.notes),
     )
+
+
+def _refuse(stem: Stem) -> None:
+    """Other families are as timm defines them."""
+    if stem != Stem():
+        raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
 
 
 def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:

@@ -1,13 +1,9 @@
 """Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
 
-import difflib
-import sys
 import threading
 import time
-import warnings
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
-from fnmatch import fnmatch
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +12,27 @@ from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
-from convnext_studio.model.families import FAMILIES, family_of
+from convnext_studio.model.families import family_of
 from convnext_studio.model.formats import converted
-from convnext_studio.model.inference import infer_config
+from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.timm_registry import (
+    PATTERNS,
+    as_timm_defines,
+    current_name,
+    preprocessing_of,
+    unknown,
+)
 from convnext_studio.model.weights import (
     Stem,
     Weights,
     checked,
     imagenet_labels,
     read_contents,
-    shapes_of,
     told,
 )
 
 WEIGHTS_FILE = "model.safetensors"
-PATTERNS = ["convnext*", "test_convnext*"]
 IMAGENET_SUBSETS = {
     1000: "imagenet-1k",
     11221: "imagenet-21k-miil",
@@ -44,17 +44,6 @@ ATTEMPT_S = 8.0
 """How long to wait for the hub to answer at all; names can take long to resolve without a network."""
 STEP_S = 0.1
 """How often work that waits for the network gives way."""
-
-# timm's classes in our words.
-_NORMS: dict[str, Norm] = {
-    "LayerNorm": "layer",
-    "LayerNorm2d": "layer",
-    "RmsNorm": "rms",
-    "RmsNorm2d": "rms",
-    "SimpleNorm": "simple",
-    "SimpleNorm2d": "simple",
-}
-_ACTS: dict[str, Act] = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "SiLU": "silu", "ReLU": "relu"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,19 +133,6 @@ def convnext_weights(published: Published, stem: Stem) -> Weights:
     )
 
 
-def convnext_config(architecture: str) -> ConvNeXtConfig:
-    """Describe timm's ConvNeXt of that name; no weights are made."""
-    import timm  # It takes seconds, and only its own models need it.
-
-    found = converted(timm.create_model(architecture, device="meta").state_dict(), sys.maxsize)
-    return as_timm_defines(architecture, infer_config(shapes_of(found.state_dict), found.head_norm_first))
-
-
-def is_convnext(architecture: str) -> bool:
-    """Whether timm's network of that name is a ConvNeXt, of any version."""
-    return any(fnmatch(architecture, pattern) for pattern in PATTERNS)
-
-
 def is_offline(offline: bool) -> bool:
     """Whether a person forbade connections: here, or to all programs that use the hub."""
     return offline or constants.HF_HUB_OFFLINE
@@ -176,50 +152,17 @@ def find(name: str, offline: bool) -> Any:
     # timm takes seconds to import, and only its own models need it.
     import timm
 
-    name = _current_name(name)
+    name = current_name(name)
     if family_of(name.partition(".")[0]) is None:
         names = _names()
         if name not in names and not any(known.startswith(f"{name}.") for known in names):
-            raise _unknown(name, names)
+            raise unknown(name, names)
     published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if published is None:
-        raise _unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
+        raise unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
     if not published.hf_hub_id:
         raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
     return published
-
-
-def check_architecture(name: str) -> str:
-    """Give the name of timm's architecture, without weights and their tag, where it can be opened.
-
-    Raises
-    ------
-    StudioError
-        Where timm has no such architecture, or none that can be opened.
-    """
-    import timm  # As above.
-
-    architecture = _current_name(name).partition(".")[0]
-    known = [str(found) for found in timm.list_models()]
-    if architecture not in known:
-        raise _unknown(architecture, known)
-    return architecture
-
-
-def _current_name(name: str) -> str:
-    """The name that timm gives today to what it called so before."""
-    import timm  # As above.
-
-    if "." in name or not timm.is_model(name) or name in timm.list_models():
-        return name
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It warns that the name is an old one.
-        try:
-            network: Any = timm.create_model(name, device="meta")
-        except AssertionError:  # What was removed for good.
-            return name
-    now = network.pretrained_cfg
-    return f"{now['architecture']}.{now['tag']}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,33 +229,6 @@ def _names() -> list[str]:
     return [str(name) for name in timm.list_models(PATTERNS, pretrained=True)]
 
 
-def as_timm_defines(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
-    """Complete what tensors do not tell by timm's own definition of the network."""
-    import timm  # As above.
-
-    # One block tells it; hundreds would take a second.
-    defined: Any = timm.create_model(architecture, device="meta", depths=(1, 1, 1, 1))
-    block = defined.stages[0].blocks[0]
-    return replace(
-        inferred,
-        norm=_NORMS[type(block.norm).__name__],
-        norm_eps=float(block.norm.eps),
-        act=_ACTS[type(block.mlp.act).__name__],
-    )
-
-
-def preprocessing_of(published: dict[str, Any]) -> Preprocessing:
-    """How timm prepares pictures for these weights."""
-    return Preprocessing(
-        input_px=int(published["input_size"][1]),
-        crop_fraction=float(published["crop_pct"]),
-        interpolation=str(published["interpolation"]),
-        mean=tuple(published["mean"]),
-        std=tuple(published["std"]),
-        squash=published["crop_mode"] == "squash",
-    )
-
-
 def _is_cached(name: str) -> bool:
     """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
@@ -359,19 +275,6 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
     if isinstance(problem[0], EntryNotFoundError):
         raise StudioError(f"The Hugging Face hub has no {WEIGHTS_FILE} for {name}.") from problem[0]
     raise unreachable(name, problem[0])
-
-
-def _unknown(name: str, known: list[str]) -> StudioError:
-    closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    family = family_of(name.partition(".")[0])
-    kind = "ConvNeXt" if family is None else family.title
-    families = ", ".join(each.title for each in FAMILIES)
-    some = ", ".join(known[:5])
-    hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {some} and more."
-    return StudioError(
-        f"timm has no pretrained {kind} “{name}”.",
-        f"{hint} Other families that can be opened are {families}.",
-    )
 
 
 def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:

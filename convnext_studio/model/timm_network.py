@@ -16,7 +16,7 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.families import FAMILIES, Layout, Part, family_of, field_behind
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.pretrained import preprocessing_of
+from convnext_studio.model.timm_registry import preprocessing_of
 
 
 class Viewed(nn.Module):

@@ -1,6 +1,5 @@
 """A weights file in any known format, with its architecture."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,12 +9,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.beside import read_beside
 from convnext_studio.model.checkpoint import METADATA_KEY, read_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.fitting import check_fit, first_names
-from convnext_studio.model.formats import TRANSFORMERS, Converted, converted
-from convnext_studio.model.headers import MAX_HEADER_BYTES, PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.inference import infer_config
+from convnext_studio.model.formats import Converted, converted
+from convnext_studio.model.headers import PERHAPS_TRUNCATED, file_kind, read_header
+from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.pickles import read_legacy, read_zip, refuse_pickle
 from convnext_studio.model.preprocessing import Preprocessing
 
@@ -90,21 +90,23 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     found = converted(read_contents(path), path.stat().st_size)
-    config = stem.applied(infer_config(shapes_of(found.state_dict), found.head_norm_first))
-    notes = [*checked(found, config), *found.notes, _assumptions(config, stem)]
-    labels = _labels_beside(path, config.num_classes) if found.format is TRANSFORMERS else ()
+    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    beside = read_beside(path, found.format, inferred)
+    config = stem.applied(beside.config)
+    notes = [*checked(found, config), *found.notes, *beside.notes, *told(beside.provenance)]
+    notes.append(_assumptions(config, stem, beside.knows_act))
+    labels = beside.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
         notes.append("Its 1000 classes are taken for ImageNet's.")
-    preprocessing = Preprocessing()
-    if not found.format.classifies:
-        preprocessing = Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
+    usual = Preprocessing() if found.format.classifies else Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
     return Weights(
         config=config,
         state_dict=found.state_dict,
         labels=labels,
-        preprocessing=preprocessing,
+        preprocessing=beside.preprocessing or usual,
         notes=tuple(notes),
+        provenance=beside.provenance,
         is_stem_untold=config.stem_type == "patch",
     )
 
@@ -148,11 +150,6 @@ def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
     return not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
 
 
-def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Give every tensor's shape."""
-    return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
-
-
 def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
     """Give the classes in plain words, in the order in which networks are trained on them."""
     # timm takes seconds to import, and most files come with labels or without classes of ImageNet.
@@ -190,7 +187,7 @@ def _own(path: Path, stem: Stem) -> Weights:
     )
 
 
-def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:
+def _assumptions(config: ConvNeXtConfig, stem: Stem, knows_act: bool) -> str:
     assumed = []
     if config.stem_type == "patch" and stem.stride is None:
         assumed.append(f"stem stride {config.stem_stride}")
@@ -198,15 +195,7 @@ def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:
         assumed.append(f"stem padding {config.stem_padding}")
     if config.norm == "simple":
         assumed.append("norms by the standard deviation (timm's simple norm)")
-    assumed += [f"norm epsilon {config.norm_eps:g}", "GELU"]
+    assumed.append(f"norm epsilon {config.norm_eps:g}")
+    if not knows_act:
+        assumed.append("GELU")
     return f"Tensors do not tell everything; assumed are: {', '.join(assumed)}."
-
-
-def _labels_beside(path: Path, classes: int) -> tuple[str, ...]:
-    """Class names from the config.json that transformers writes beside its weights; empty without one."""
-    try:
-        with path.with_name("config.json").open(encoding="utf-8") as stream:
-            names = json.loads(stream.read(MAX_HEADER_BYTES))["id2label"]
-        return tuple(str(names[str(index)]) for index in range(classes))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ()

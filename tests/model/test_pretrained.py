@@ -16,11 +16,10 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model import load, pretrained
+from convnext_studio.model import load, pretrained, timm_registry
 from convnext_studio.model.fitting import filled
 from convnext_studio.model.formats import converted
-from convnext_studio.model.inference import infer_config
-from convnext_studio.model.weights import shapes_of
+from convnext_studio.model.inference import infer_config, shapes_of
 from tests.model.hub import cached_weights
 
 NAME = "convnext_atto.d2_in1k"
@@ -146,7 +145,7 @@ def test_every_architecture_gives_timms_logits(architecture: str) -> None:
     theirs.eval().requires_grad_(False)
     found = converted(theirs.state_dict(), 10**6)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    ours = filled(pretrained.as_timm_defines(architecture, inferred), found.state_dict)
+    ours = filled(timm_registry.as_timm_defines(architecture, inferred), found.state_dict)
     x = torch.randn(2, 3, 64, 64)
     assert theirs(x).std() > 0.01
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)

@@ -26,6 +26,7 @@ from convnext_studio.model.nodes import (
 )
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm_network import TimmNetwork, made, plan_of
+from convnext_studio.stopping import Stopped
 from tests.model.hub import cached_weights
 
 SIDES_PX = {
@@ -330,3 +331,28 @@ def test_moving_and_copying_keep_the_places() -> None:
     assert len(model.blocks) == 6
     assert model.device == torch.device("cpu")
     assert analysis.feature_maps(model, picture("test_vit"), "stem").shape == (64, 10, 10)
+
+
+def test_other_stems_keep_what_timm_defines() -> None:
+    with pytest.raises(StudioError, match="Only a ConvNeXt's stem"):
+        load("timm-random:test_resnet", stem_stride=1)
+
+
+def test_passes_can_be_stopped_between_blocks_and_run_in_half_precision() -> None:
+    for name in ("test_resnet", "test_vit", "test_coatnet"):
+        _, ours = pair(name)
+        x = picture(name)
+        calls: list[int] = []
+
+        def third(calls: list[int] = calls) -> bool:
+            calls.append(1)
+            return len(calls) == 3
+
+        with pytest.raises(Stopped):
+            analysis.stage_pass(ours, x, should_stop=third)
+        assert len(calls) == 3
+        half = analysis.stage_pass(ours, x, target=1, precision="bfloat16")
+        whole = analysis.stage_pass(ours, x, target=1)
+        np.testing.assert_allclose(half.logits, whole.logits, atol=0.2 * np.abs(whole.logits).max())
+        for node in ours.config.stages:
+            torch.testing.assert_close(half.gradients[node], whole.gradients[node])

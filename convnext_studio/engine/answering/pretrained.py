@@ -8,6 +8,7 @@ from convnext_studio.engine.messages import Catalogue, ListPretrained, LoadModel
 from convnext_studio.model.loaded import TIMM_PREFIX
 from convnext_studio.model.nodes import total_parameters
 from convnext_studio.model.provenance import count_trunk, is_noncommercial, trained_on
+from convnext_studio.model.timm_registry import is_convnext
 from convnext_studio.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def list_pretrained(
 
 
 def _parameters_of(offer: "Offer") -> int:
-    from convnext_studio.model.pretrained import is_convnext  # As above.
-
     if is_convnext(offer.architecture):
         trunk, channels = count_trunk(offer.architecture)
         return trunk + offer.num_classes * (channels + 1)
