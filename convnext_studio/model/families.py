@@ -175,7 +175,7 @@ FAMILIES = (
 
 # ------------------------------------------------------------------------------------------ what a unit sees
 
-_POOLS_OVER_ALL = {"Attention", "Attention2d", "SEModule", "SqueezeExcite"}
+_POOLS_OVER_ALL = {"Attention2d", "SEModule", "SqueezeExcite"}
 _IN_WINDOWS = {"WindowAttention"}
 
 

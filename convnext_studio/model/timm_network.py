@@ -184,10 +184,11 @@ def made(plan: Plan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork
         # timm renames what was named otherwise when the weights were published.
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": dict(tensors)}}
     try:
-        network = timm.create_model(plan.name, **arguments)
+        network: Any = timm.create_model(plan.name, **arguments)
     except RuntimeError as error:  # Missing and left over tensors, and those of another shape.
         said = " ".join(str(error).split()).removesuffix(" .")
         raise StudioError(f"The tensors are not those of the network: {said}") from error
+    network.pretrained_cfg.pop("state_dict", None)  # It has them now, and would keep them twice.
     return TimmNetwork(network.eval().requires_grad_(False), plan)
 
 
@@ -275,6 +276,8 @@ def _fields(network: nn.Module, parts: Sequence[Part], beside: str) -> dict[str,
         for name, module in network.named_modules():
             if _is_in(name, part.owns) and not (beside and beside in name.split(".")):
                 field = field_behind(field, module)
+        if part.layout == "tokens":  # Whatever its attention is called, it mixes them all.
+            field = field.made_global()
         fields[part.node] = field
     return fields
 

@@ -198,6 +198,7 @@ def test_theoretical_fields_of_known_networks() -> None:
     assert vit[0].field.size_px == 16
     assert not vit[0].field.is_global
     assert all(node.field.is_global for node in vit[1:])
+    assert plan_of("vit_pwee_patch16_reg1_gap_256").nodes[1].field.is_global  # Its attention has another name.
     swin = plan_of("swin_tiny_patch4_window7_224").nodes
     assert [node.field.has_box for node in swin] == [True, False, False, False, False]
     assert [node.field.stride_px for node in swin] == [4, 4, 8, 16, 32]
@@ -261,6 +262,12 @@ def test_published_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pyte
         assert ours.preprocessing.input_px == 160
         assert not ours.random_weights
         assert any("Licence" in note for note in ours.notes)
+
+
+def test_weights_are_not_kept_twice() -> None:
+    theirs = timm.create_model("test_resnet")
+    module = made(plan_of("test_resnet"), theirs.state_dict())
+    assert "state_dict" not in module.network.pretrained_cfg
 
 
 def test_foreign_tensors_are_refused() -> None:
