@@ -12,7 +12,7 @@ from convnext_studio.model.checkpoint import StudioFile, cannot_write, write_stu
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.weights import RANDOM, WEIGHTS_KEY
+from convnext_studio.model.weights import PROVENANCE_KEY, RANDOM, WEIGHTS_KEY
 
 
 def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
@@ -24,8 +24,9 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studi
         Where to; replaced if it is there.
     layout
         ``studio`` is our own file (safetensors, float32), which keeps everything. ``facebookresearch`` is a
-        ``.pth`` file with the tensors' names of the authors' implementations under ``model``; it keeps neither
-        labels nor preprocessing, nor the stride and padding of the stem.
+        ``.pth`` file with the tensors' names of the authors' implementations under ``model``, and where they
+        come from under ``provenance``; it keeps neither labels nor preprocessing, nor the stride and padding of
+        the stem.
 
     Raises
     ------
@@ -38,8 +39,11 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studi
             "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
         )
     _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
+    provenance = dict(model.provenance)
+    if model.random_weights:
+        provenance[WEIGHTS_KEY] = RANDOM
     if layout == "facebookresearch":
-        _write_facebook(module, path)
+        _write_facebook(module, path, provenance)
         return
     file = StudioFile(
         config=module.config,
@@ -47,7 +51,7 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studi
         labels=model.labels,
         preprocessing=model.preprocessing,
         title=model.title,
-        provenance={**model.provenance, **({WEIGHTS_KEY: RANDOM} if model.random_weights else {})},
+        provenance=provenance,
     )
     write_studio_file(path, file, torch.float32)
 
@@ -66,7 +70,7 @@ def _check_room(path: Path, needed_bytes: int) -> None:
         )
 
 
-def _write_facebook(module: ConvNeXt, path: Path) -> None:
+def _write_facebook(module: ConvNeXt, path: Path, provenance: dict[str, str]) -> None:
     config = module.config
     if lost := _not_in_facebook(config):
         raise StudioError(
@@ -76,10 +80,13 @@ def _write_facebook(module: ConvNeXt, path: Path) -> None:
     tensors = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if len(config.depths) == 1:
         tensors = {_isotropic(name): tensor for name, tensor in tensors.items()}
+    contents: dict[str, object] = {"model": tensors}
+    if provenance:
+        contents[PROVENANCE_KEY] = provenance
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as stream:
-            torch.save({"model": tensors}, stream)
+            torch.save(contents, stream)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch's writer makes its own of a disk that fills up.
         raise cannot_write(path, error) from error

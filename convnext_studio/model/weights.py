@@ -22,6 +22,8 @@ from convnext_studio.model.preprocessing import Preprocessing
 IMAGENET_CLASSES = 1000
 WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
 """Of the provenance of a network that was saved with random weights."""
+PROVENANCE_KEY = "provenance"
+"""Of a checkpoint that was saved here in another layout: pairs of name and text, beside the tensors."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -89,11 +91,13 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     """
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
-    found = converted(read_contents(path), path.stat().st_size)
+    contents = read_contents(path)
+    found = converted(contents, path.stat().st_size)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     beside = read_beside(path, found.format, inferred)
     config = stem.applied(beside.config)
-    notes = [*checked(found, config), *found.notes, *beside.notes, *told(beside.provenance)]
+    provenance = {**beside.provenance, **_provenance_in(contents)}
+    notes = [*checked(found, config), *found.notes, *beside.notes, *told(provenance)]
     notes.append(_assumptions(config, stem, beside.knows_act))
     labels = beside.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
@@ -106,9 +110,18 @@ def read_weights(path: Path, stem: Stem) -> Weights:
         labels=labels,
         preprocessing=beside.preprocessing or usual,
         notes=tuple(notes),
-        provenance=beside.provenance,
+        provenance=provenance,
+        random_weights=provenance.get(WEIGHTS_KEY) == RANDOM,
         is_stem_untold=config.stem_type == "patch",
     )
+
+
+def _provenance_in(contents: Mapping[str, Any]) -> dict[str, str]:
+    """What a checkpoint that was saved here says of its tensors; nothing where it says something else."""
+    said = contents.get(PROVENANCE_KEY)
+    if not isinstance(said, Mapping):
+        return {}
+    return {name: text for name, text in said.items() if isinstance(name, str) and isinstance(text, str)}
 
 
 def read_contents(path: Path) -> Mapping[str, Any]:
@@ -174,7 +187,6 @@ def told(provenance: Mapping[str, str]) -> list[str]:
 
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
-    is_random = file.provenance.get(WEIGHTS_KEY) == RANDOM
     return Weights(
         config=stem.applied(file.config),
         state_dict=file.state_dict,
@@ -183,7 +195,7 @@ def _own(path: Path, stem: Stem) -> Weights:
         title=file.title,
         notes=(*not_finite(file.state_dict), *told(file.provenance)),
         provenance=file.provenance,
-        random_weights=is_random,
+        random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
     )
 
 

@@ -147,7 +147,7 @@ class Commands(QObject):
         )
         if not path:
             return
-        layout, suffix = _LAYOUTS[kind]
+        layout, suffix = _LAYOUTS.get(kind, _LAYOUTS[_KINDS[0]])
         # The dialog has asked about replacing the file of the name that was typed, and of no other.
         full = path if Path(path).suffix else path + suffix
         if full != path and Path(full).exists():

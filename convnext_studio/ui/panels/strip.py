@@ -131,9 +131,10 @@ class NetworkStrip(QWidget):
             self.state.hovered.emit(describe(node))
         elif layout is not None and layout.head.rect.contains(position) and self.state.model is not None:
             config = self.state.model.config
+            is_other = isinstance(config, TimmConfig)
+            what = "all behind the last stage" if is_other else "pooling, norm and linear layer"
             self.state.hovered.emit(
-                f"Head: all behind the last stage, to {config.num_classes} classes"
-                f" · {counted(head_parameters(config))} parameters"
+                f"Head: {what} to {config.num_classes} classes · {counted(head_parameters(config))} parameters"
             )
         else:
             self.state.hovered.emit("")
