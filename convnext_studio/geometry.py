@@ -93,7 +93,7 @@ class FieldGeometry:
 
     @property
     def extent(self) -> str:
-        """What a unit sees, in words: "127 px", "the whole picture", "windows"."""
+        """What a unit sees, in words: "127 px", "the whole picture"."""
         if self.is_global:
             return "the whole picture"
         return f"{self.size_px} px" if self.has_box else "windows of attention, no box"
