@@ -125,7 +125,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=default_model(),
-        help="preset:NAME, timm:NAME or a weights file (default: %(default)s)",
+        help="preset:NAME, timm:NAME, timm-random:NAME or a weights file (default: %(default)s)",
     )
     parser.add_argument(
         "--device",

@@ -4,7 +4,7 @@ All coordinates are continuous, with pixel *i* covering the interval [i, i + 1):
 pixel is 0.5 and the right edge of a picture is its width. Arithmetic only; both processes use it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
@@ -80,20 +80,39 @@ class FieldGeometry:
     is_global
         The node pools over its whole map somewhere before (GRN, attention): every unit sees all, and
         `size_px` counts convolutions only.
+    has_box
+        The units' fields are boxes of one size. Those behind attention in windows (Swin) are not: they end at
+        the windows' borders, wherever in its window the unit is; `size_px` counts convolutions only.
     """
 
     size_px: int = 1
     stride_px: int = 1
     first_centre_px: float = 0.5
     is_global: bool = False
+    has_box: bool = True
+
+    @property
+    def extent(self) -> str:
+        """What a unit sees, in words: "127 px", "the whole picture"."""
+        if self.is_global:
+            return "the whole picture"
+        return f"{self.size_px} px" if self.has_box else "windows of attention, no box"
+
+    def made_global(self) -> "FieldGeometry":
+        """The geometry behind something that pools over the whole map."""
+        return replace(self, is_global=True)
+
+    def without_box(self) -> "FieldGeometry":
+        """The geometry behind attention in windows."""
+        return replace(self, has_box=False)
 
     def after(self, kernel_size: int, stride: int = 1, padding: int = 0) -> "FieldGeometry":
         """The geometry behind one more convolution."""
-        return FieldGeometry(
+        return replace(
+            self,
             size_px=self.size_px + (kernel_size - 1) * self.stride_px,
             stride_px=self.stride_px * stride,
             first_centre_px=self.first_centre_px + ((kernel_size - 1) / 2 - padding) * self.stride_px,
-            is_global=self.is_global,
         )
 
     def centre_px(self, unit: int) -> float:

@@ -23,7 +23,7 @@ from convnext_studio.engine.messages import (
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.labels import find_class
-from convnext_studio.model.nodes import node_table, total_macs, total_parameters
+from convnext_studio.model.nodes import fitting_input_px, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 
@@ -49,9 +49,10 @@ def export(options: argparse.Namespace) -> int:
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
     if node not in {known.name for known in model.nodes} or node == "stem":
+        blocks = [known.name for known in model.nodes if known.kind == "block"]
+        such_as = f", or a block such as {blocks[-1]}" if blocks else ""
         raise StudioError(
-            f"There is no node “{node}” to export.",
-            f"Give a stage ({', '.join(stages)}), or a block such as {stages[-1]}.block1.",
+            f"There is no node “{node}” to export.", f"Give a stage ({', '.join(stages)}){such_as}."
         )
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(session.run, options.images)
@@ -93,7 +94,7 @@ def _contents(
         images=tuple(opened.key for opened in images),
         count=options.field_count,
         protocol=options.protocol,
-        input_px=REPLKNET_INPUT_PX if options.protocol == "replknet" else 0,
+        input_px=fitting_input_px(model.config, REPLKNET_INPUT_PX) if options.protocol == "replknet" else 0,
     )
     prediction: Prediction = run(Predict(image=image.key, target=target))
     maps: dict[str, FeatureMapsResult] = {

@@ -21,6 +21,8 @@ from convnext_studio.engine.topics.models import (
     ModelInfo,
     Precision,
     PretrainedInfo,
+    SavedModel,
+    SaveModel,
 )
 from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
 from convnext_studio.engine.topics.predictions import Predict, Prediction
@@ -57,6 +59,8 @@ __all__ = [
     "ReceptiveField",
     "ReceptiveFieldResult",
     "Request",
+    "SaveModel",
+    "SavedModel",
     "Scale",
     "Shutdown",
     "Square",

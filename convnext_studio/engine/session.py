@@ -12,7 +12,7 @@ from convnext_studio.engine.answering.bench import (
 )
 from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of
-from convnext_studio.engine.answering.models import load_model
+from convnext_studio.engine.answering.models import load_model, save_model
 from convnext_studio.engine.answering.pictures import close_image, open_image
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
@@ -27,6 +27,7 @@ from convnext_studio.engine.messages import (
     Predict,
     ReceptiveField,
     Request,
+    SaveModel,
 )
 
 
@@ -56,6 +57,8 @@ class Session:
         match request:
             case LoadModel():
                 return (yield from load_model(bench, request, should_stop))
+            case SaveModel():
+                return save_model(bench, request)
             case ListPretrained():
                 return (yield from list_pretrained(request, should_stop))
             case OpenImage():

@@ -112,9 +112,12 @@ def receptive_field_json(contents: ExportContents) -> dict[str, Any]:
             "stride_px": result.theoretical.stride_px,
             "first_centre_px": result.theoretical.first_centre_px,
             "is_global": result.theoretical.is_global,
+            "has_box": result.theoretical.has_box,
             "box_px": dict(
                 zip(("x", "y", "width", "height"), result.theoretical.unit_box(*result.unit), strict=True)
-            ),
+            )
+            if result.theoretical.has_box
+            else None,
         },
         "pictures": result.pictures,
         "noises": result.noises,

@@ -150,12 +150,13 @@ def receptive_field_figure(contents: ExportContents) -> Figure:
     factor = max(1, round(_BODY_PX / max(view.shape)))
     body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
     theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
-    dashed_frame(body, theoretical)
+    if result.theoretical.has_box:
+        dashed_frame(body, theoretical)
     boxes = [_scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
     for box in boxes:
         frame(body, box)
     label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
-    if theoretical[1] >= 0:
+    if theoretical[1] >= 0 and result.theoretical.has_box:
         label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
     title = f"Effective receptive field of {contents.model.node(result.node).title.lower()}"
@@ -170,11 +171,6 @@ def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:
 def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
     height, width = result.field_map.shape
     row, column = result.unit
-    field = result.theoretical
-    beyond = min(field.unit_box(*result.unit)[:2]) < 0
-    theoretical = f"theoretical field, {field.size_px} px" + (", beyond the input" if beyond else "")
-    if field.is_global:
-        theoretical += " by its convolutions; the whole input, because the node pools over it"
     averaged = f"{_counted(result.pictures, 'picture')} and {_counted(result.noises, 'noise image')}"
     skipped = f", {result.skipped} skipped because of gradients that are not finite" if result.skipped else ""
     return [
@@ -182,8 +178,19 @@ def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
         f"input {width} x {height} px; average over {averaged}{skipped}.",
         f"Squares hold that share of what is drawn: {_sides(result, 'log')}. "
         f"Of the gradient itself: {_sides(result, 'linear')}.",
-        f"Dashed: {theoretical}.",
+        _theoretical_sentence(result),
     ]
+
+
+def _theoretical_sentence(result: ReceptiveFieldResult) -> str:
+    field = result.theoretical
+    if not field.has_box:
+        return "No theoretical field is drawn: with attention in windows it is no box around the unit."
+    beyond = min(field.unit_box(*result.unit)[:2]) < 0
+    text = f"Dashed: theoretical field, {field.size_px} px" + (", beyond the input" if beyond else "")
+    if field.is_global:
+        text += " by its convolutions; the whole input, because the node pools over it"
+    return f"{text}."
 
 
 def _counted(count: int, what: str) -> str:

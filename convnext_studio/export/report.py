@@ -141,7 +141,7 @@ def _model(contents: ExportContents) -> str:
         (
             node.title,
             " × ".join(map(str, node.shape)),
-            "the whole picture" if node.field.is_global else f"{node.field.size_px} px",
+            node.field.extent,
             f"{node.field.stride_px} px",
             f"{node.parameters:,}",
             f"{node.macs:,}",

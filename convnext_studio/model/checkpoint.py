@@ -92,7 +92,7 @@ class Description:
             return cls(
                 config=ConvNeXtConfig.from_dict(values["config"]),
                 labels=tuple(str(label) for label in values["labels"]),
-                preprocessing=_read_preprocessing(values["preprocessing"]),
+                preprocessing=read_preprocessing(values["preprocessing"]),
                 title=str(values["title"]),
                 provenance={str(name): str(value) for name, value in values["provenance"].items()},
             )
@@ -146,9 +146,17 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
         temporary.write_bytes(save(tensors, {METADATA_KEY: file.to_json()}))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        raise StudioError(f"{path} cannot be written ({error}).") from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: Exception) -> StudioError:
+    """What to tell where a file cannot be written: the system's own word for it, where there is one."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StudioError(
+        f"{path} cannot be written: {reason}.", "Choose another folder, or make room on the disk."
+    )
 
 
 def read_studio_file(path: Path | str) -> StudioFile:
@@ -177,18 +185,10 @@ def read_description(path: Path | str) -> Description:
     return _read_header(Path(path))[0]
 
 
-def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    stored = tensor.detach().to("cpu", dtype).contiguous()
-    if not torch.equal(stored.isfinite(), tensor.isfinite().cpu()):
-        raise StudioError(f"{name} has values too large for {str(dtype).removeprefix('torch.')}.")
-    # The library refuses tensors that share memory, and an unchanged dtype gives the original back.
-    return stored.clone() if stored.data_ptr() == tensor.data_ptr() else stored
-
-
-def _read_preprocessing(values: dict[str, Any]) -> Preprocessing:
-    for name in ("mean", "std"):
-        values[name] = tuple(float(value) for value in values[name])  # JSON has lists only.
-    preprocessing = Preprocessing(**values)
+def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
+    """Read what a file says of it; a KeyError, TypeError or ValueError where that makes no sense."""
+    lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    preprocessing = Preprocessing(**values | lists)
     if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:
         raise ValueError(f"the input has {preprocessing.input_px} pixels a side")
     if not 0 < preprocessing.crop_fraction <= 1:
@@ -198,6 +198,14 @@ def _read_preprocessing(values: dict[str, Any]) -> Preprocessing:
     if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):
         raise ValueError("the mean and standard deviation do not fit")
     return preprocessing
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    stored = tensor.detach().to("cpu", dtype).contiguous()
+    if not torch.equal(stored.isfinite(), tensor.isfinite().cpu()):
+        raise StudioError(f"{name} has values too large for {str(dtype).removeprefix('torch.')}.")
+    # The library refuses tensors that share memory, and an unchanged dtype gives the original back.
+    return stored.clone() if stored.data_ptr() == tensor.data_ptr() else stored
 
 
 def _read_header(path: Path) -> tuple[Description, dict[str, tuple[int, ...]]]:

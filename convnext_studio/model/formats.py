@@ -3,6 +3,7 @@
 Ours are the names of the authors' implementations (facebookresearch/ConvNeXt and ConvNeXt-V2).
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,16 +120,29 @@ _TRANSFORMERS: Rules = (
 )
 _ISOTROPIC: Rules = ((r"^stem\.", "downsample_layers.0.0."), (r"^blocks\.", "stages.0."))
 
+_SPARSE: Rules = (
+    (r"^encoder\.", ""),
+    (r"\.(ln|linear)\.", "."),
+    (r"\.kernel$", ".weight"),
+)
+"""Of MinkowskiEngine, with which ConvNeXt V2 was pretrained on masked pictures (FCMAE)."""
+_SPARSE_MARKER = r"stages\.0\.0\.dwconv\.kernel"
+_SPARSE_NAME = "facebookresearch's sparse pretraining (FCMAE)"
+
 FACEBOOK = Format(name="facebookresearch", marker=r"downsample_layers\.0\.0\.weight")
 TRANSFORMERS = Format(
     name="Hugging Face transformers",
     marker=r"(convnext(v2)?\.)?embeddings\.patch_embeddings\.weight",
     rules=_TRANSFORMERS,
 )
+TIMM = Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rules=_TIMM)
 FORMATS = (
+    # Before the dense format, whose stem they have.
+    Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, only="encoder."),
+    Format(name=_SPARSE_NAME, marker=_SPARSE_MARKER, rules=_SPARSE),
     FACEBOOK,
     Format(name="facebookresearch isotropic", marker=r"blocks\.0\.dwconv\.weight", rules=_ISOTROPIC),
-    Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rules=_TIMM),
+    TIMM,
     Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION),
     TRANSFORMERS,
     Format(
@@ -159,6 +173,8 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
     mapping, wrappers = _unwrapped(contents)
     named = _without_prefixes(mapping)
     found = _recognised(named)
+    if found is TIMM:
+        _check_patches({name: tensor for name, (_, tensor) in named.items()})
     notes = [f"The weights are in the format of {found.name}."]
     if averaged := [name for name in wrappers if name in _AVERAGED]:
         notes.append(f"They are the averaged ones ({averaged[0]}), not those of the last training step.")
@@ -177,7 +193,8 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
             continue
         if ours in state_dict:
             raise StudioError(f"The file holds {ours} twice: as {told_as[ours]} and as {told}.")
-        state_dict[ours], told_as[ours] = _reshaped(ours, tensor), told
+        dense = _dense(tensor) if told.endswith(".kernel") else tensor
+        state_dict[ours], told_as[ours] = _reshaped(ours, dense), told
     notes += _completed_head(state_dict, found, file_bytes)
     return Converted(
         format=found,
@@ -186,6 +203,20 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
         head_norm_first="norm_pre.weight" in named or "visual.trunk.norm_pre.weight" in named,
         notes=tuple(notes),
     )
+
+
+def _check_patches(named: Mapping[str, Tensor]) -> None:
+    """Refuse what timm builds for some sizes of patches, to keep its maps as fine as ever.
+
+    With patches of 2 x 2 the first stage halves the map too; from 8 x 8 on the last one does not, but dilates.
+    """
+    stem = named.get("stem.0.weight")
+    is_dilated = "stem.1.weight" in named and stem is not None and stem.ndim == 4 and stem.shape[-1] >= 8
+    if is_dilated or "stages.0.downsample.0.weight" in named:
+        raise StudioError(
+            "timm's ConvNeXts with patches of 2 × 2, or of 8 × 8 and more, step and dilate differently.",
+            "They cannot be opened; all other sizes can.",
+        )
 
 
 def _unwrapped(contents: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
@@ -232,6 +263,8 @@ def _renamed(name: str, rules: Rules) -> str:
 
 def _reshaped(name: str, tensor: Tensor) -> Tensor:
     """The same values in our network's shape: some write vectors as maps, and layers as 1x1 kernels."""
+    if name.endswith(".bias"):
+        return tensor.flatten()
     if name.endswith((".grn.gamma", ".grn.beta")):
         return tensor.flatten()[None, None, None]
     if name.endswith(".gamma"):
@@ -239,6 +272,18 @@ def _reshaped(name: str, tensor: Tensor) -> Tensor:
     if tensor.ndim == 4 and (".pwconv" in name or name.startswith(("head.", "pre_logits."))):
         return tensor.flatten(1)
     return tensor
+
+
+def _dense(kernel: Tensor) -> Tensor:
+    """Turn a kernel of MinkowskiEngine into torch's (out, in, rows, columns).
+
+    It is (positions, in, out), or (positions, channels) where it is depthwise; positions count columns first.
+    """
+    side = math.isqrt(kernel.shape[0]) if kernel.ndim in (2, 3) else 0
+    if side == 0 or side**2 != kernel.shape[0]:
+        return kernel  # It fits no network, which is said where that is checked.
+    grid = kernel.reshape(side, side, *kernel.shape[1:])
+    return grid.permute(3, 2, 1, 0) if kernel.ndim == 3 else grid.permute(2, 1, 0)[:, None]
 
 
 def _rows(tensor: Tensor) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig, Norm, StemType
 
@@ -11,6 +13,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Published networks whose norms add something else to the variance than all others: CLIP's XXL.
 _EPSILONS: dict[tuple[tuple[int, ...], ...], float] = {((3, 4, 30, 3), (384, 768, 1536, 3072)): 1e-5}
 _STEM = "downsample_layers.0"
+
+
+def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Give every tensor's shape."""
+    return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
 
 
 def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfig:

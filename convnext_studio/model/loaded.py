@@ -1,7 +1,10 @@
 """A model that is ready to be looked at: network, node table, labels, preprocessing, provenance."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,22 +12,29 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
-from convnext_studio.model.weights import Stem, Weights, read_weights
+from convnext_studio.model.timm_registry import check_architecture, convnext_config, is_convnext
+from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights, told
+
+if TYPE_CHECKING:
+    from convnext_studio.model.timm_network import TimmNetwork
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
+TIMM_RANDOM_PREFIX = "timm-random:"
 BUNDLED = "bundled"
+RANDOM_NOTE = "Random weights: this network has learnt nothing, and its answers mean nothing."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A ConvNeXt with all that is known about it.
+    """A network with all that is known about it: a ConvNeXt, or one of another family of timm's.
 
     Attributes
     ----------
@@ -40,30 +50,38 @@ class LoadedModel:
         Nothing was learnt.
     notes
         Sentences that people should see.
+    provenance
+        Where the weights come from: pairs of name and text, which a saved file keeps.
+    is_stem_untold
+        The source does not tell the stem's stride and padding: they are as asked for, or as is usual.
     """
 
     source: str
     title: str
-    module: ConvNeXt
+    module: "ConvNeXt | TimmNetwork"
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     random_weights: bool = False
     notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    is_stem_untold: bool = False
 
     @property
-    def config(self) -> ConvNeXtConfig:
+    def config(self) -> Architecture:
         """The architecture as plain data."""
         return self.module.config
 
     @property
     def device(self) -> torch.device:
         """Where the network's weights lie."""
-        return self.module.head.weight.device
+        return next(self.module.parameters()).device
 
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The node table at the model's input size."""
-        return node_table(self.config, self.preprocessing.input_px)
+        if isinstance(self.module, ConvNeXt):
+            return node_table(self.module.config, self.preprocessing.input_px)
+        return self.module.nodes
 
     def node(self, name: str) -> NodeInfo:
         """The row of the node table with that name.
@@ -76,9 +94,10 @@ class LoadedModel:
         for info in self.nodes:
             if info.name == name:
                 return info
+        blocks = [info.name for info in self.nodes if info.kind == "block"]
+        such_as = f", and blocks such as {blocks[0]}" if blocks else ""
         raise StudioError(
-            f"This network has no node “{name}”.",
-            f"There are stem, {', '.join(self.config.stages)}, and blocks such as stage1.block1.",
+            f"This network has no node “{name}”.", f"There are stem, {', '.join(self.config.stages)}{such_as}."
         )
 
     @property
@@ -94,7 +113,9 @@ class LoadedModel:
     @property
     def blocks(self) -> list[nn.Module]:
         """All blocks in the order of the forward pass."""
-        return [module for module in self.module.modules() if isinstance(module, Block)]
+        if isinstance(self.module, ConvNeXt):
+            return [module for module in self.module.modules() if isinstance(module, Block)]
+        return self.module.blocks
 
     def to(self, device: torch.device) -> "LoadedModel":
         """Move the network to a device."""
@@ -118,6 +139,8 @@ class LoadedModel:
             Where the network has no such node; the hint says what there is.
         """
         kind = self.node(node).kind
+        if not isinstance(self.module, ConvNeXt):
+            return self.module.places[node]
         if kind == "stem":
             return self.module.downsample_layers[0]
         stage, _, part = node.partition(".")
@@ -144,7 +167,8 @@ def load(
     Parameters
     ----------
     source
-        ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights; or the
+        ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights, or
+        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.families`; or the
         path of a weights file in any known format (see `convnext_studio.model.formats`).
     stem_stride, stem_padding
         Replace what the source says; tensors cannot tell them.
@@ -164,6 +188,8 @@ def load(
         return _random(source, name, stem.applied(preset(name)), seed)
     if source.startswith(TIMM_PREFIX):
         return _from_timm(source, stem, offline)
+    if source.startswith(TIMM_RANDOM_PREFIX):
+        return _random_timm(source, stem, seed)
     if source == BUNDLED:
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
@@ -183,10 +209,9 @@ def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224
 
 
 def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:
-    with torch.random.fork_rng(devices=[]):  # The caller's random numbers stay as they were.
-        torch.manual_seed(seed)
+    with _seeded(seed):
         module = ConvNeXt.from_config(config)
-    notes = ["Random weights: this network has learnt nothing, and its answers mean nothing."]
+    notes = [RANDOM_NOTE]
     if 0 < config.layer_scale_init_value < 1e-3:
         notes.append(
             f"Its layer scale of {config.layer_scale_init_value:g} makes every block almost an identity."
@@ -202,12 +227,61 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
     )
 
 
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from that seed; the caller's random numbers stay as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     # The hub's client takes longer to import than the bundled model to load.
-    from convnext_studio.model.pretrained import read_timm
+    from convnext_studio.model.pretrained import convnext_weights, read_published
 
-    name = source.removeprefix(TIMM_PREFIX)
-    return _from_weights(source, read_timm(name, stem, offline), name)
+    published = read_published(source.removeprefix(TIMM_PREFIX), offline)
+    if is_convnext(published.architecture):
+        return _from_weights(source, convnext_weights(published, stem), published.name)
+    from convnext_studio.model.timm_network import made, plan_of  # As above: it takes timm.
+
+    _refuse(stem)
+    plan = plan_of(published.name)
+    return LoadedModel(
+        source=source,
+        title=f"{published.name} (timm)",
+        module=made(plan, published.tensors),
+        labels=published.labels or _numbered(plan.config.num_classes),
+        preprocessing=published.preprocessing,
+        notes=(*not_finite(published.tensors), *told(published.provenance), *plan.notes),
+        provenance=published.provenance,
+    )
+
+
+def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
+    name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
+    if is_convnext(name):
+        return _random(source, name, stem.applied(convnext_config(name)), seed)
+    from convnext_studio.model.timm_network import made, plan_of  # It takes timm.
+
+    _refuse(stem)
+    plan = plan_of(name)
+    with _seeded(seed):
+        module = made(plan)
+    return LoadedModel(
+        source=source,
+        title=name,
+        module=module,
+        labels=_numbered(plan.config.num_classes),
+        preprocessing=plan.preprocessing,
+        random_weights=True,
+        notes=(RANDOM_NOTE, *plan.notes),
+    )
+
+
+def _refuse(stem: Stem) -> None:
+    """Other families are as timm defines them."""
+    if stem != Stem():
+        raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
 
 
 def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
@@ -217,7 +291,10 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
         module=filled(weights.config, weights.state_dict),
         labels=weights.labels or _numbered(weights.config.num_classes),
         preprocessing=weights.preprocessing,
+        random_weights=weights.random_weights,
         notes=weights.notes,
+        provenance=weights.provenance,
+        is_stem_untold=weights.is_stem_untold,
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from convnext_studio.errors import StudioError
 from convnext_studio.geometry import FieldGeometry
+from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 
 NodeKind = Literal["stem", "downsample", "block", "stage"]
@@ -172,7 +174,9 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> N
     )
 
 
-def _head(config: ConvNeXtConfig) -> _Cost:
+def _head(config: Architecture) -> _Cost:
+    if isinstance(config, TimmConfig):
+        return _Cost(config.head_parameters, config.head_macs)
     cost, width = _norm(config, config.dims[-1]), config.dims[-1]
     if config.head_hidden_size:
         cost += _conv(width, config.head_hidden_size, 1, 1)
@@ -180,23 +184,25 @@ def _head(config: ConvNeXtConfig) -> _Cost:
     return cost + _conv(width, config.num_classes, 1, 1)
 
 
-def head_parameters(config: ConvNeXtConfig) -> int:
+def head_parameters(config: Architecture) -> int:
     """Parameters behind the last stage: the final norm, the hidden layer if there is one, the linear head."""
     return _head(config).parameters
 
 
-def total_parameters(nodes: Sequence[NodeInfo], config: ConvNeXtConfig) -> int:
+def total_parameters(nodes: Sequence[NodeInfo], config: Architecture) -> int:
     """Parameters of the whole network."""
     return sum(node.parameters for node in nodes if node.kind in ("stem", "stage")) + head_parameters(config)
 
 
-def total_macs(nodes: Sequence[NodeInfo], config: ConvNeXtConfig) -> int:
+def total_macs(nodes: Sequence[NodeInfo], config: Architecture) -> int:
     """Multiply-accumulate operations of one forward pass; the papers print this as "FLOPs"."""
     return sum(node.macs for node in nodes if node.kind in ("stem", "stage")) + _head(config).macs
 
 
-def smallest_input_px(config: ConvNeXtConfig) -> int:
+def smallest_input_px(config: Architecture) -> int:
     """Side of the smallest square input that leaves at least one unit everywhere."""
+    if isinstance(config, TimmConfig):
+        return config.smallest_input_px
     side = 1
     for _ in config.depths[1:]:
         # The separate layers drop an odd last row; the blocks pad it.
@@ -204,3 +210,23 @@ def smallest_input_px(config: ConvNeXtConfig) -> int:
     for conv in reversed(config.stem_convs):
         side = max((side - 1) * conv.stride + conv.kernel_size - 2 * conv.padding, 1)
     return side
+
+
+def fitting_input_px(config: Architecture, wanted_px: int) -> int:
+    """Side of a square input that the network takes: as wanted, or the next below; at least its smallest."""
+    if isinstance(config, TimmConfig):
+        if config.only_input_px is not None:
+            return config.only_input_px
+        wanted_px -= wanted_px % config.input_step_px
+    return max(wanted_px, smallest_input_px(config))
+
+
+def check_input_px(config: Architecture, input_px: int) -> None:
+    """Raise a StudioError where the network takes no square input of that side; the hint says what it takes."""
+    fitting, smallest = fitting_input_px(config, input_px), smallest_input_px(config)
+    if input_px < smallest:
+        raise StudioError(
+            f"An input of {input_px} pixels is too small for this network.", f"The smallest is {smallest}."
+        )
+    if input_px != fitting:
+        raise StudioError(f"This network takes no input of {input_px} pixels.", f"It takes {fitting}.")

@@ -1,10 +1,9 @@
 """Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
 
-import difflib
 import threading
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,73 +12,124 @@ from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
+from convnext_studio.model.families import family_of
 from convnext_studio.model.formats import converted
-from convnext_studio.model.inference import infer_config
+from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.timm_registry import (
+    PATTERNS,
+    as_timm_defines,
+    current_name,
+    preprocessing_of,
+    unknown,
+)
 from convnext_studio.model.weights import (
     Stem,
     Weights,
     checked,
     imagenet_labels,
     read_contents,
-    shapes_of,
+    told,
 )
 
 WEIGHTS_FILE = "model.safetensors"
-PATTERNS = ["convnext*", "test_convnext*"]
-IMAGENET_SUBSETS = {1000: "imagenet-1k", 11821: "imagenet-12k", 21841: "imagenet-22k"}
+IMAGENET_SUBSETS = {
+    1000: "imagenet-1k",
+    11221: "imagenet-21k-miil",
+    11821: "imagenet-12k",
+    21841: "imagenet-22k",
+    21843: "imagenet-21k-goog",
+}
 ATTEMPT_S = 8.0
 """How long to wait for the hub to answer at all; names can take long to resolve without a network."""
 STEP_S = 0.1
 """How often work that waits for the network gives way."""
 
-# timm's classes in our words.
-_NORMS: dict[str, Norm] = {
-    "LayerNorm": "layer",
-    "LayerNorm2d": "layer",
-    "RmsNorm": "rms",
-    "RmsNorm2d": "rms",
-    "SimpleNorm": "simple",
-    "SimpleNorm2d": "simple",
-}
-_ACTS: dict[str, Act] = {"GELU": "gelu", "GELUTanh": "gelu_tanh", "SiLU": "silu", "ReLU": "relu"}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Weights of timm's, as they were published, on this computer.
+
+    Attributes
+    ----------
+    name
+        Of architecture and tag.
+    tensors
+        By their names in the file.
+    file_bytes
+        Size of the file.
+    labels, preprocessing
+        As they were trained; no labels where there is no classifier of known classes.
+    licence
+        Of the weights, as timm names it.
+    """
+
+    name: str
+    tensors: Mapping[str, Any]
+    file_bytes: int
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    licence: str
+
+    @property
+    def architecture(self) -> str:
+        """The name without the tag."""
+        return self.name.partition(".")[0]
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where the weights come from."""
+        return {"licence of the weights": self.licence, "published as": f"{self.name} in timm"}
 
 
-def read_timm(name: str, stem: Stem, offline: bool = False) -> Weights:
-    """Read a pretrained ConvNeXt of timm, such as ``convnext_tiny.fb_in1k``.
+def read_published(name: str, offline: bool = False) -> Published:
+    """Read weights of timm's, such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
 
     A file that is on this computer is used without opening a connection.
 
     Raises
     ------
     StudioError
-        Where timm has no such ConvNeXt, or it cannot be fetched: at once where `offline` (or
-        ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
+        Where timm has no such network that can be opened, or its weights cannot be fetched: at once where
+        `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
     """
     published = find(name, offline)
     full_name = f"{published.architecture}.{published.tag}"
     path = _weights_file(full_name, published.hf_hub_id, is_offline(offline))
     try:
-        found = converted(read_contents(path), path.stat().st_size)
+        tensors = read_contents(path)
     except StudioError as error:
-        raise StudioError(
-            f"The weights of {full_name} cannot be read: {error.message}", f"Delete {path} and try again."
-        ) from error
+        raise _unreadable(full_name, error, path) from error
+    subset = IMAGENET_SUBSETS.get(published.num_classes)
+    return Published(
+        name=full_name,
+        tensors=tensors,
+        file_bytes=path.stat().st_size,
+        labels=() if subset is None else imagenet_labels(subset),
+        preprocessing=preprocessing_of(published.to_dict()),
+        licence=str(published.license or "not stated"),
+    )
+
+
+def convnext_weights(published: Published, stem: Stem) -> Weights:
+    """Give published weights of a ConvNeXt to our network.
+
+    Raises
+    ------
+    StudioError
+        Where they are not those of a whole ConvNeXt.
+    """
+    found = converted(published.tensors, published.file_bytes)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     config = stem.applied(as_timm_defines(published.architecture, inferred))
-    classifies = published.num_classes in IMAGENET_SUBSETS
     return Weights(
         config=config,
         state_dict=found.state_dict,
-        labels=imagenet_labels(IMAGENET_SUBSETS[published.num_classes]) if classifies else (),
-        preprocessing=_preprocessing(published.to_dict()),
-        title=f"{full_name} (timm)",
-        notes=(
-            *checked(found, config),
-            f"Licence of the weights: {published.license or 'not stated'}.",
-            *found.notes[1:],
-        ),
+        labels=published.labels,
+        preprocessing=published.preprocessing,
+        title=f"{published.name} (timm)",
+        notes=(*checked(found, config), *told(published.provenance), *found.notes[1:]),
+        provenance=published.provenance,
     )
 
 
@@ -89,22 +139,30 @@ def is_offline(offline: bool) -> bool:
 
 
 def find(name: str, offline: bool) -> Any:
-    """What timm says of a pretrained ConvNeXt (a ``PretrainedCfg``).
+    """What timm says of pretrained weights (a ``PretrainedCfg``); an old name of theirs finds them too.
 
     Raises
     ------
     StudioError
-        Where timm has none of that name; at once where `offline` and its weights are not on this computer.
+        Where timm has none of that name, or none that can be opened; at once where `offline` and its weights
+        are not on this computer.
     """
     if is_offline(offline) and not _is_cached(name):
         raise _not_here(name)
     # timm takes seconds to import, and only its own models need it.
     import timm
 
-    names = _names()
-    if name not in names and not any(known.startswith(f"{name}.") for known in names):
-        raise _unknown(name, names)
-    return timm.get_pretrained_cfg(name)
+    name = current_name(name)
+    if family_of(name.partition(".")[0]) is None:
+        names = _names()
+        if name not in names and not any(known.startswith(f"{name}.") for known in names):
+            raise unknown(name, names)
+    published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
+    if published is None:
+        raise unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
+    if not published.hf_hub_id:
+        raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
+    return published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,51 +196,37 @@ def catalogue() -> list[Offer]:
     """List timm's pretrained ConvNeXts."""
     import timm  # As above.
 
-    published: dict[str, Any] = {name: timm.get_pretrained_cfg(name) for name in _names()}
-    return [
-        Offer(
-            name=name,
-            architecture=str(entry.architecture),
-            tag=str(entry.tag),
-            num_classes=int(entry.num_classes),
-            input_px=int(entry.input_size[1]),
-            licence=str(entry.license or "not stated"),
-            is_cached=_is_cached(name),
-        )
-        for name, entry in published.items()
-    ]
+    return [_offer(timm.get_pretrained_cfg(name)) for name in _names()]
+
+
+def offer_of(name: str, offline: bool) -> Offer:
+    """What timm offers under a name, of whatever family.
+
+    Raises
+    ------
+    StudioError
+        As `find` does.
+    """
+    return _offer(find(name, offline))
+
+
+def _offer(published: Any) -> Offer:
+    name = f"{published.architecture}.{published.tag}"
+    return Offer(
+        name=name,
+        architecture=str(published.architecture),
+        tag=str(published.tag),
+        num_classes=int(published.num_classes),
+        input_px=int(published.input_size[1]),
+        licence=str(published.license or "not stated"),
+        is_cached=_is_cached(name),
+    )
 
 
 def _names() -> list[str]:
     import timm  # As above.
 
     return [str(name) for name in timm.list_models(PATTERNS, pretrained=True)]
-
-
-def as_timm_defines(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
-    """Complete what tensors do not tell by timm's own definition of the network."""
-    import timm  # As above.
-
-    # One block tells it; hundreds would take a second.
-    defined: Any = timm.create_model(architecture, device="meta", depths=(1, 1, 1, 1))
-    block = defined.stages[0].blocks[0]
-    return replace(
-        inferred,
-        norm=_NORMS[type(block.norm).__name__],
-        norm_eps=float(block.norm.eps),
-        act=_ACTS[type(block.mlp.act).__name__],
-    )
-
-
-def _preprocessing(published: dict[str, Any]) -> Preprocessing:
-    return Preprocessing(
-        input_px=int(published["input_size"][1]),
-        crop_fraction=float(published["crop_pct"]),
-        interpolation=str(published["interpolation"]),
-        mean=tuple(published["mean"]),
-        std=tuple(published["std"]),
-        squash=published["crop_mode"] == "squash",
-    )
 
 
 def _is_cached(name: str) -> bool:
@@ -233,10 +277,10 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
     raise unreachable(name, problem[0])
 
 
-def _unknown(name: str, known: list[str]) -> StudioError:
-    closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {', '.join(closest)}?" if closest else f"There are {', '.join(known[:5])} and more."
-    return StudioError(f"timm has no pretrained ConvNeXt “{name}”.", hint)
+def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
+    return StudioError(
+        f"The weights of {name} cannot be read: {error.message}", f"Delete {path} and try again."
+    )
 
 
 def _not_here(name: str) -> StudioError:

@@ -5,6 +5,7 @@ from typing import Any
 _DATA = {
     "in1k": "ImageNet-1k",
     "in12k": "ImageNet-12k",
+    "in21k": "ImageNet-21k",
     "in22k": "ImageNet-22k",
     "laion2b": "LAION-2B",
     "laiona": "LAION-Aesthetic",

@@ -1,20 +1,21 @@
 """Save a model as a file: our own, or one in the layout of the authors' implementations."""
 
 import os
+import shutil
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.checkpoint import StudioFile, cannot_write, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.weights import PROVENANCE_KEY, RANDOM, WEIGHTS_KEY
 
-Layout = Literal["studio", "facebookresearch"]
 
-
-def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> None:
+def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
     """Write a model's weights; to a temporary name first, so that `path` never holds half a file.
 
     Parameters
@@ -23,45 +24,72 @@ def save_as(model: LoadedModel, path: Path | str, layout: Layout = "studio") -> 
         Where to; replaced if it is there.
     layout
         ``studio`` is our own file (safetensors, float32), which keeps everything. ``facebookresearch`` is a
-        ``.pth`` file with the tensors' names of the authors' implementations under ``model``; it keeps neither
-        labels nor preprocessing, nor the stride and padding of the stem.
+        ``.pth`` file with the tensors' names of the authors' implementations under ``model``, and where they
+        come from under ``provenance``; it keeps neither labels nor preprocessing, nor the stride and padding of
+        the stem.
 
     Raises
     ------
     StudioError
         Where the layout has no names for the network, or the disk refuses.
     """
-    path = Path(path)
+    path, module = Path(path), model.module
+    if not isinstance(module, ConvNeXt):
+        raise StudioError(
+            "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
+        )
+    _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
+    provenance = dict(model.provenance)
+    if model.random_weights:
+        provenance[WEIGHTS_KEY] = RANDOM
     if layout == "facebookresearch":
-        _write_facebook(model, path)
+        _write_facebook(module, path, provenance)
         return
     file = StudioFile(
-        config=model.config,
-        state_dict=model.module.state_dict(),
+        config=module.config,
+        state_dict=module.state_dict(),
         labels=model.labels,
         preprocessing=model.preprocessing,
         title=model.title,
+        provenance=provenance,
     )
     write_studio_file(path, file, torch.float32)
 
 
-def _write_facebook(model: LoadedModel, path: Path) -> None:
-    config = model.config
+def _check_room(path: Path, needed_bytes: int) -> None:
+    """Raise a StudioError where the disk has not that much room beside the file that is there."""
+    try:
+        free_bytes = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if free_bytes < needed_bytes:
+        raise StudioError(
+            f"{path} cannot be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
+            f"{free_bytes / 1e6:,.0f} MB left.",
+            "Make room, or choose another disk.",
+        )
+
+
+def _write_facebook(module: ConvNeXt, path: Path, provenance: dict[str, str]) -> None:
+    config = module.config
     if lost := _not_in_facebook(config):
         raise StudioError(
             f"The layout of facebookresearch has no place for this network's {', '.join(lost)}.",
             "Save it as ConvNeXt Studio's own file, which keeps everything.",
         )
-    tensors = {name: tensor.detach().cpu() for name, tensor in model.module.state_dict().items()}
+    tensors = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if len(config.depths) == 1:
         tensors = {_isotropic(name): tensor for name, tensor in tensors.items()}
+    contents: dict[str, object] = {"model": tensors}
+    if provenance:
+        contents[PROVENANCE_KEY] = provenance
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as stream:
-            torch.save({"model": tensors}, stream)
+            torch.save(contents, stream)
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise StudioError(f"{path} cannot be written ({error}).") from error
+    except (OSError, RuntimeError) as error:  # torch's writer makes its own of a disk that fills up.
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,8 +1,7 @@
 """A weights file in any known format, with its architecture."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,21 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.beside import read_beside
 from convnext_studio.model.checkpoint import METADATA_KEY, read_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.fitting import check_fit, first_names
-from convnext_studio.model.formats import TRANSFORMERS, Converted, converted
-from convnext_studio.model.headers import MAX_HEADER_BYTES, PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.inference import infer_config
+from convnext_studio.model.formats import Converted, converted
+from convnext_studio.model.headers import PERHAPS_TRUNCATED, file_kind, read_header
+from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.pickles import read_legacy, read_zip, refuse_pickle
 from convnext_studio.model.preprocessing import Preprocessing
 
 IMAGENET_CLASSES = 1000
+WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
+"""Of the provenance of a network that was saved with random weights."""
+PROVENANCE_KEY = "provenance"
+"""Of a checkpoint that was saved here in another layout: pairs of name and text, beside the tensors."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -42,6 +46,12 @@ class Weights:
         For people; empty where the file does not say.
     notes
         Sentences that people should see.
+    provenance
+        Where they come from, to be kept where they are saved: pairs of name and text.
+    random_weights
+        Nothing was learnt.
+    is_stem_untold
+        The file does not tell the stem's stride and padding: they are as a person said, or as is usual.
     """
 
     config: ConvNeXtConfig
@@ -50,6 +60,9 @@ class Weights:
     preprocessing: Preprocessing
     title: str = ""
     notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    random_weights: bool = False
+    is_stem_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +91,37 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     """
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
-    found = converted(read_contents(path), path.stat().st_size)
-    config = stem.applied(infer_config(shapes_of(found.state_dict), found.head_norm_first))
-    notes = [*checked(found, config), *found.notes, _assumptions(config, stem)]
-    labels = _labels_beside(path, config.num_classes) if found.format is TRANSFORMERS else ()
+    contents = read_contents(path)
+    found = converted(contents, path.stat().st_size)
+    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    beside = read_beside(path, found.format, inferred)
+    config = stem.applied(beside.config)
+    provenance = {**beside.provenance, **_provenance_in(contents)}
+    notes = [*checked(found, config), *found.notes, *beside.notes, *told(provenance)]
+    notes.append(_assumptions(config, stem, beside.knows_act))
+    labels = beside.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
         notes.append("Its 1000 classes are taken for ImageNet's.")
-    preprocessing = Preprocessing()
-    if not found.format.classifies:
-        preprocessing = Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
+    usual = Preprocessing() if found.format.classifies else Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
     return Weights(
         config=config,
         state_dict=found.state_dict,
         labels=labels,
-        preprocessing=preprocessing,
+        preprocessing=beside.preprocessing or usual,
         notes=tuple(notes),
+        provenance=provenance,
+        random_weights=provenance.get(WEIGHTS_KEY) == RANDOM,
+        is_stem_untold=config.stem_type == "patch",
     )
+
+
+def _provenance_in(contents: Mapping[str, Any]) -> dict[str, str]:
+    """What a checkpoint that was saved here says of its tensors; nothing where it says something else."""
+    said = contents.get(PROVENANCE_KEY)
+    if not isinstance(said, Mapping):
+        return {}
+    return {name: text for name, text in said.items() if isinstance(name, str) and isinstance(text, str)}
 
 
 def read_contents(path: Path) -> Mapping[str, Any]:
@@ -133,12 +160,7 @@ def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
     strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
     if strange:
         raise StudioError(f"The file holds other numbers than floating point: {first_names(strange)}.")
-    return _not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
-
-
-def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Give every tensor's shape."""
-    return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    return not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
 
 
 def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
@@ -149,20 +171,8 @@ def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
     return tuple(str(name) for name in ImageNetInfo(subset).label_descriptions())
 
 
-def _own(path: Path, stem: Stem) -> Weights:
-    file = read_studio_file(path)
-    provenance = (f"{name.capitalize()}: {text}" for name, text in file.provenance.items())
-    return Weights(
-        config=stem.applied(file.config),
-        state_dict=file.state_dict,
-        labels=file.labels,
-        preprocessing=file.preprocessing,
-        title=file.title,
-        notes=(*_not_finite(file.state_dict), *provenance),
-    )
-
-
-def _not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Warn of tensors with values that are not finite: a sentence, or none."""
     names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
     if not names:
         return []
@@ -170,7 +180,26 @@ def _not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
     return [f"{counted} values that are not finite: {first_names(names)}."]
 
 
-def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:
+def told(provenance: Mapping[str, str]) -> list[str]:
+    """Say where weights come from, a sentence each."""
+    return [f"{name.capitalize()}: {text}" for name, text in provenance.items()]
+
+
+def _own(path: Path, stem: Stem) -> Weights:
+    file = read_studio_file(path)
+    return Weights(
+        config=stem.applied(file.config),
+        state_dict=file.state_dict,
+        labels=file.labels,
+        preprocessing=file.preprocessing,
+        title=file.title,
+        notes=(*not_finite(file.state_dict), *told(file.provenance)),
+        provenance=file.provenance,
+        random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
+    )
+
+
+def _assumptions(config: ConvNeXtConfig, stem: Stem, knows_act: bool) -> str:
     assumed = []
     if config.stem_type == "patch" and stem.stride is None:
         assumed.append(f"stem stride {config.stem_stride}")
@@ -178,15 +207,7 @@ def _assumptions(config: ConvNeXtConfig, stem: Stem) -> str:
         assumed.append(f"stem padding {config.stem_padding}")
     if config.norm == "simple":
         assumed.append("norms by the standard deviation (timm's simple norm)")
-    assumed += [f"norm epsilon {config.norm_eps:g}", "GELU"]
+    assumed.append(f"norm epsilon {config.norm_eps:g}")
+    if not knows_act:
+        assumed.append("GELU")
     return f"Tensors do not tell everything; assumed are: {', '.join(assumed)}."
-
-
-def _labels_beside(path: Path, classes: int) -> tuple[str, ...]:
-    """Class names from the config.json that transformers writes beside its weights; empty without one."""
-    try:
-        with path.with_name("config.json").open(encoding="utf-8") as stream:
-            names = json.loads(stream.read(MAX_HEADER_BYTES))["id2label"]
-        return tuple(str(names[str(index)]) for index in range(classes))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ()

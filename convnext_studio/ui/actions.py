@@ -150,14 +150,14 @@ _MODEL = (
         "Ctrl+M",
     ),
     ActionSpec(
-        "model_timm",
-        "Model",
-        "Open &timm model…",
-        "Open a model with its weights from timm's catalogue, by name",
-        Commands.open_timm_model,
+        "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
     ),
     ActionSpec(
-        "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
+        "model_save",
+        "Model",
+        "&Save weights as…",
+        "Save this network as a file of ConvNeXt Studio, or with the tensors' names of its authors",
+        Commands.save_weights,
     ),
     ActionSpec(
         "model_build",

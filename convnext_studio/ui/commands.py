@@ -4,12 +4,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
+from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.controller import SAVE, Controller
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.screenshot import save_picture_of
@@ -21,6 +22,13 @@ ABOUT = f"""<p><b>ConvNeXt Studio {__version__}</b></p>
 the network decided.</p>
 <p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
 <p>MIT licence.</p>"""
+
+
+_LAYOUTS: dict[str, tuple[WeightsLayout, str]] = {
+    "ConvNeXt Studio, keeps everything (*.safetensors)": ("studio", ".safetensors"),
+    "Names of facebookresearch, tensors only (*.pth)": ("facebookresearch", ".pth"),
+}
+_KINDS = tuple(_LAYOUTS)
 
 
 class Commands(QObject):
@@ -120,20 +128,33 @@ class Commands(QObject):
         """Open a model by its source."""
         self._controller.change_model(source=source)
 
-    def open_timm_model(self) -> None:
-        """Type the name of a timm model."""
-        name, accepted = QInputDialog.getText(
-            self._window, "Open a timm model", "Name in timm's catalogue, such as convnext_tiny.fb_in1k:"
-        )
-        if accepted and name.strip():
-            self._controller.change_model(source=f"timm:{name.strip().removeprefix('timm:')}")
-
     def open_weights(self) -> None:
         """Choose a weights file."""
         kinds = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
         path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._recent_folder(), kinds)
         if path:
             self._controller.change_model(source=path)
+
+    def save_weights(self) -> None:
+        """Choose a file and its kind, and write the weights of the model that is open."""
+        model = self._state.model
+        if model is None:
+            return
+        name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in model.title)
+        suggested = str(Path(self._recent_folder(), f"{name}{_LAYOUTS[_KINDS[0]][1]}"))
+        path, kind = QFileDialog.getSaveFileName(
+            self._window, "Save weights as", suggested, ";;".join(_KINDS), _KINDS[0]
+        )
+        if not path:
+            return
+        layout, suffix = _LAYOUTS.get(kind, _LAYOUTS[_KINDS[0]])
+        # The dialog has asked about replacing the file of the name that was typed, and of no other.
+        full = path if Path(path).suffix else path + suffix
+        if full != path and Path(full).exists():
+            message = f"There is a file {full} already, and nothing was saved."
+            self.noticed.emit(Notice(SAVE, message, "Type its whole name to replace it."))
+            return
+        self._controller.save_model(full, layout)
 
     def build_network(self) -> None:
         """Describe a network, field by field."""

@@ -27,8 +27,11 @@ from convnext_studio.engine.messages import (
     Predict,
     Prediction,
     Request,
+    SavedModel,
+    SaveModel,
 )
 from convnext_studio.errors import StudioError
+from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.ui.background import Background
@@ -40,6 +43,7 @@ from convnext_studio.ui.state import AppState
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 PICTURES, MODEL, PREDICTION, ENGINE, OTHER = "pictures", "model", "prediction", "engine", "other"
+SAVE = "save"
 
 
 @dataclass(slots=True)
@@ -152,6 +156,25 @@ class Controller(QObject):
             self.open_model(source, device, precision)
         else:
             self._ask_model(replace(now, device=device, precision=precision))
+
+    def change_stem(self, stride: int, padding: int) -> None:
+        """Load the model again, with this stride and padding of its first convolution."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, stem_stride=stride, stem_padding=padding))
+
+    def save_model(self, path: str, layout: WeightsLayout) -> None:
+        """Write the weights of the model that is open."""
+        if self._state.model is not None:
+            self._bridge.ask(
+                SaveModel(panel="save", path=path, layout=layout, title=self._state.model.title),
+                self._model_saved,
+                on_failure=partial(self._refuse, SAVE),
+            )
+
+    def _model_saved(self, answer: Payload) -> None:
+        if isinstance(answer, SavedModel):
+            message = f"The weights were saved as {answer.path} ({answer.size_bytes / 1e6:,.1f} MB)."
+            self.noticed.emit(Notice(SAVE, message, good=True))
 
     def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
         if request is not self._asked_model or not isinstance(answer, ModelInfo):

@@ -7,6 +7,7 @@ from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.actions import build_actions, build_menus
 from convnext_studio.ui.bridge import EngineBridge
@@ -128,6 +129,7 @@ class StudioWindow(QMainWindow):
         controller.model_refused.connect(self._model_refused)
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
+        self.model_panel.stem_chosen.connect(controller.change_stem)
         self.build_panel.build_asked.connect(controller.build_model)
         self.catalogue_panel.open_asked.connect(lambda name: controller.change_model(source=f"timm:{name}"))
         self.pictures_panel.close_asked.connect(controller.close_picture)
@@ -157,6 +159,7 @@ class StudioWindow(QMainWindow):
         for name in ("close", "next_picture", "previous_picture"):
             actions[name].setEnabled(has_picture)
         actions["export"].setEnabled(self._controller.exporter.is_possible)
+        actions["model_save"].setEnabled(model is not None and isinstance(model.config, ConvNeXtConfig))
         actions["precision_bfloat16"].setEnabled(model is not None and model.device.startswith("cuda"))
         if asked is not None:
             actions[f"precision_{asked.precision}"].setChecked(True)

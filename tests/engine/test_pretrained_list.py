@@ -9,6 +9,7 @@ import timm
 
 from convnext_studio.engine.messages import Catalogue, ListPretrained
 from convnext_studio.engine.session import Session
+from convnext_studio.errors import StudioError
 from convnext_studio.stopping import Stopped
 
 
@@ -53,3 +54,35 @@ def test_listing_stops_between_architectures() -> None:
         steps += 1
     with pytest.raises(Stopped):
         next(work)
+
+
+def test_one_network_of_another_family_is_told(cache: Path) -> None:
+    assert not list(cache.iterdir())
+    answer = cast("Catalogue", Session().run(ListPretrained(name="resnet50")))
+    (entry,) = answer.entries
+    assert entry.name == "resnet50.a1_in1k"
+    # He et al. 2016, as torchvision counts it: 25.6 M parameters.
+    assert (entry.parameters, entry.download_bytes) == (25_557_032, 102_228_128)
+    assert (entry.data, entry.licence, entry.why_not) == ("ImageNet-1k", "apache-2.0", "")
+    (old,) = cast("Catalogue", Session().run(ListPretrained(name="convnext_tiny_in22k"))).entries
+    assert old.name == "convnext_tiny.fb_in22k"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("resnet5000", "no pretrained ResNet “resnet5000”"),
+        ("nothing at all", "no pretrained ConvNeXt “nothing at all”"),
+        ("vit_base_patch16_224.mine", "no pretrained ViT"),
+    ],
+)
+def test_a_name_that_cannot_be_opened_is_refused(cache: Path, name: str, sentence: str) -> None:
+    assert cache.is_dir()
+    with pytest.raises(StudioError, match=sentence):
+        Session().run(ListPretrained(name=name))
+
+
+def test_one_network_that_is_not_here_is_refused_offline(cache: Path) -> None:
+    assert cache.is_dir()
+    with pytest.raises(StudioError, match="offline"):
+        Session().run(ListPretrained(name="resnet50", offline=True))

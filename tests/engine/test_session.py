@@ -21,10 +21,12 @@ from convnext_studio.engine.messages import (
     Predict,
     Progress,
     ReceptiveField,
+    SaveModel,
 )
 from convnext_studio.engine.session import Session
 from convnext_studio.errors import StudioError
-from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.loaded import LoadedModel, load
 from convnext_studio.stopping import Stopped
 from tests.networks import small_model
 
@@ -321,3 +323,22 @@ def test_work_can_be_stopped(opened: Session) -> None:
     ):
         with pytest.raises(Stopped):
             list(opened.answer(question, lambda: True))
+
+
+@pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
+def test_saved_weights_open_as_the_same_model(
+    opened: Session, model: LoadedModel, tmp_path: Path, layout: WeightsLayout
+) -> None:
+    request = SaveModel(path=str(tmp_path / "saved"), layout=layout, title=model.title)
+    saved = opened.run(request)
+    assert isinstance(saved, messages.SavedModel)
+    assert saved.size_bytes == (tmp_path / "saved").stat().st_size
+    state = load(saved.path).module.state_dict()
+    for name, tensor in model.module.state_dict().items():
+        torch.testing.assert_close(state[name], tensor)
+
+
+def test_a_model_that_was_replaced_is_not_saved(opened: Session, tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="Another is not open any more"):
+        opened.run(SaveModel(path=str(tmp_path / "saved"), title="Another"))
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A hub on this computer: serves one file, chunk by chunk, as slowly as the test wants."""
+"""A hub on this computer: serves one file, chunk by chunk, as slowly as the test wants; or its cache."""
 
 import hashlib
 import threading
@@ -6,6 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import save_file
 
 CHUNK_BYTES = 20_000
 COMMIT = "1" * 40
@@ -97,3 +103,18 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def cached_weights(cache: Path, name: str, **changes: Any) -> torch.nn.Module:
+    """Put random weights of that name where the hub's client looks, and give timm's model with them."""
+    network = timm.create_model(name.partition(".")[0], **changes).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    revision = "0" * 40
+    repository = cache / f"models--timm--{name}"
+    snapshot = repository / "snapshots" / revision
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    save_file(network.state_dict(), snapshot / "model.safetensors")
+    return network

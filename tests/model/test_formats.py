@@ -23,10 +23,10 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.formats import converted
-from convnext_studio.model.inference import infer_config
+from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.weights import shapes_of
-from tests.networks import lively
+from convnext_studio.model.saving import save_as
+from tests.networks import lively, small_model
 
 DEPTHS, DIMS = (1, 2, 3, 1), (8, 12, 16, 20)
 V1 = ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS)
@@ -367,3 +367,85 @@ def test_a_cut_off_trunk_is_not_completed(tmp_path: Path) -> None:
     weights["stages.0.0.pwconv2.weight"] = torch.zeros(10**6, 1)
     with pytest.raises(StudioError, match="cut off"):
         load(saved(tmp_path / "m.safetensors", weights))
+
+
+def test_a_file_that_is_silent_about_its_stem_is_marked(tmp_path: Path) -> None:
+    model = small_model()
+    save_as(model, tmp_path / "theirs.pth", "facebookresearch")
+    save_as(model, tmp_path / "ours.safetensors")
+    assert load(str(tmp_path / "theirs.pth")).is_stem_untold
+    assert load(str(tmp_path / "theirs.pth"), stem_stride=2, stem_padding=1).is_stem_untold
+    assert not load(str(tmp_path / "ours.safetensors")).is_stem_untold
+
+
+def sparse_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our tensors as MinkowskiEngine has them in the encoder of FCMAE: kernels by position, columns first."""
+    theirs: dict[str, Tensor] = {}
+    for name, tensor in state_dict.items():
+        if name.startswith(("head.", "norm.")):
+            continue
+        stem = name.startswith("downsample_layers.0.")
+        if tensor.ndim == 4 and not stem and "grn" not in name:
+            out_channels, in_channels, rows, columns = tensor.shape
+            kernel = torch.zeros(rows * columns, in_channels, out_channels)
+            for row in range(rows):
+                for column in range(columns):
+                    kernel[column * rows + row] = tensor[:, :, row, column].T
+            depthwise = "dwconv" in name
+            theirs[name.replace(".weight", ".kernel")] = kernel[:, 0] if depthwise else kernel
+        elif ".grn." in name:
+            theirs[name] = tensor.reshape(1, -1)
+        elif stem:
+            theirs[name] = tensor
+        elif re.search(r"\.norm\.|downsample_layers\.\d\.0\.", name):
+            theirs[re.sub(r"\.(weight|bias)$", r".ln.\1", name)] = tensor
+        elif ".pwconv" in name:
+            theirs[re.sub(r"\.(weight|bias)$", r".linear.\1", name)] = tensor
+        else:
+            theirs[name] = tensor.reshape(1, -1)  # Biases of the convolutions.
+    return theirs
+
+
+@pytest.mark.parametrize("prefix", ["encoder.", ""])
+def test_sparse_pretraining(tmp_path: Path, prefix: str) -> None:
+    ours = lively(V2)
+    theirs = {prefix + name: tensor for name, tensor in sparse_names(ours.state_dict()).items()}
+    assert theirs[f"{prefix}stages.0.0.dwconv.kernel"].shape == (49, DIMS[0])
+    assert theirs[f"{prefix}downsample_layers.1.1.kernel"].shape == (4, DIMS[0], DIMS[1])
+    if prefix:
+        theirs |= {"decoder.0.dwconv.weight": torch.zeros(3), "mask_token": torch.zeros(1, 8, 1, 1)}
+        theirs |= {"proj.weight": torch.zeros(2), "pred.bias": torch.zeros(2)}
+    opened = load(saved(tmp_path / "m.pt", {"model": theirs}))
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    features = ours.forward_features(x).mean([-2, -1])
+    expected = nn.functional.layer_norm(features, (DIMS[-1],), eps=1e-6)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(opened.module(x), expected, rtol=1e-4, atol=1e-4)
+    assert "FCMAE" in opened.notes[0]
+    assert any("no classifier" in note for note in opened.notes)
+    assert any("4 tensors of the file's other networks are left out" in note for note in opened.notes) == bool(
+        prefix
+    )
+
+
+@pytest.mark.parametrize("shape", [(48, 8), (49,), (), (49, 1, 8, 1), (0, 8)])
+def test_sparse_kernels_that_are_none_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    theirs = sparse_names(lively(V2).state_dict())
+    theirs["stages.0.0.dwconv.kernel"] = torch.zeros(shape)
+    with pytest.raises(StudioError):
+        load(saved(tmp_path / "m.pt", theirs))
+
+
+@pytest.mark.parametrize("patch", [1, 3, 7])
+def test_patches_of_other_sizes(tmp_path: Path, patch: int) -> None:
+    theirs = timm_network("convnext_tiny", patch_size=patch)
+    opened = load(saved(tmp_path / "m.pth", theirs.state_dict()))
+    assert (opened.config.stem_kernel_size, opened.config.stem_stride) == (patch, patch)
+    assert_same_logits(opened, theirs, side_px=16 * patch)
+
+
+@pytest.mark.parametrize("patch", [2, 8, 16])
+def test_patches_for_which_timm_builds_something_else_are_told(tmp_path: Path, patch: int) -> None:
+    theirs = timm_network("convnext_tiny", patch_size=patch)
+    with pytest.raises(StudioError, match="patches of 2 × 2, or of 8 × 8 and more"):
+        load(saved(tmp_path / "m.pth", theirs.state_dict()))

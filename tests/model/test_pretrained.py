@@ -13,15 +13,14 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model import load, pretrained
+from convnext_studio.model import load, pretrained, timm_registry
 from convnext_studio.model.fitting import filled
 from convnext_studio.model.formats import converted
-from convnext_studio.model.inference import infer_config
-from convnext_studio.model.weights import shapes_of
+from convnext_studio.model.inference import infer_config, shapes_of
+from tests.model.hub import cached_weights
 
 NAME = "convnext_atto.d2_in1k"
 
@@ -33,24 +32,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def cached_weights(cache: Path, name: str = NAME, **changes: Any) -> torch.nn.Module:
-    """Put random weights of that name where the hub's client looks, and give timm's model with them."""
-    network = timm.create_model(name.partition(".")[0], **changes).eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    revision = "0" * 40
-    repository = cache / f"models--timm--{name}"
-    snapshot = repository / "snapshots" / revision
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(revision)
-    save_file(network.state_dict(), snapshot / "model.safetensors")
-    return network
-
-
 @pytest.mark.parametrize("name", [NAME, "convnext_atto"])
 def test_cached_weights_give_timms_logits_without_a_connection(cache: Path, name: str) -> None:
-    theirs = cached_weights(cache)
+    theirs = cached_weights(cache, NAME)
     ours = load(f"timm:{name}", offline=True)
     picture = Image.effect_mandelbrot((300, 260), (-2, -1.5, 1, 1.5), 30).convert("RGB")
     transform = create_transform(**resolve_data_config({}, model=theirs), is_training=False)
@@ -161,19 +145,20 @@ def test_every_architecture_gives_timms_logits(architecture: str) -> None:
     theirs.eval().requires_grad_(False)
     found = converted(theirs.state_dict(), 10**6)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    ours = filled(pretrained.as_timm_defines(architecture, inferred), found.state_dict)
+    ours = filled(timm_registry.as_timm_defines(architecture, inferred), found.state_dict)
     x = torch.randn(2, 3, 64, 64)
     assert theirs(x).std() > 0.01
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
 
 
 def test_other_families_are_refused() -> None:
-    with pytest.raises(StudioError, match="no pretrained ConvNeXt “resnet50"):
-        load("timm:resnet50.a1_in1k")
+    with pytest.raises(StudioError, match="no pretrained ConvNeXt “efficientnet_b0") as caught:
+        load("timm:efficientnet_b0.ra_in1k")
+    assert "ResNet" in caught.value.hint
 
 
 def test_damaged_cached_weights_are_told(cache: Path) -> None:
-    cached_weights(cache)
+    cached_weights(cache, NAME)
     (weights,) = cache.glob("*/snapshots/*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(StudioError, match=r"cannot be read: .* (lacks|ends|damaged)"):
@@ -181,7 +166,7 @@ def test_damaged_cached_weights_are_told(cache: Path) -> None:
 
 
 def test_catalogue_lists_what_can_be_opened(cache: Path) -> None:
-    cached_weights(cache)
+    cached_weights(cache, NAME)
     offers = {offer.name: offer for offer in pretrained.catalogue()}
     assert offers[NAME].is_cached
     assert not offers["convnext_tiny.fb_in1k"].is_cached

@@ -1,6 +1,10 @@
 """What is saved opens again as the same network."""
 
+import errno
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +12,8 @@ import torch
 
 from convnext_studio.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.saving import Layout, save_as
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.saving import save_as
 from tests.networks import random_input, small_model
 
 ISOTROPIC = {"depths": (2,), "dims": (12,), "stem_kernel_size": 8, "stem_stride": 8, "stem_norm": False}
@@ -16,7 +21,7 @@ ISOTROPIC = {"depths": (2,), "dims": (12,), "stem_kernel_size": 8, "stem_stride"
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
 @pytest.mark.parametrize("changes", [{}, {"grn": True, "layer_scale_init_value": 0}, ISOTROPIC])
-def test_saved_models_open_again(tmp_path: Path, layout: Layout, changes: dict[str, Any]) -> None:
+def test_saved_models_open_again(tmp_path: Path, layout: WeightsLayout, changes: dict[str, Any]) -> None:
     model = small_model(**changes)
     path = tmp_path / "saved"
     save_as(model, path, layout)
@@ -82,6 +87,63 @@ def test_what_the_authors_layout_cannot_hold_is_refused(
 
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
-def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path, layout: Layout) -> None:
+def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path, layout: WeightsLayout) -> None:
     with pytest.raises(StudioError, match="cannot be written"):
         save_as(small_model(), tmp_path / "no" / "m.pth", layout)
+
+
+@pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
+def test_random_weights_stay_marked(tmp_path: Path, layout: WeightsLayout) -> None:
+    path = tmp_path / "random"
+    for _ in range(2):  # Saved, opened, and saved once more.
+        save_as(load(str(path)) if path.exists() else load("timm-random:convnext_atto"), path, layout)
+        opened = load(str(path))
+        assert opened.random_weights
+        assert opened.provenance == {"weights": "random, nothing was learnt"}
+        assert opened.notes.count("Weights: random, nothing was learnt") == 1
+
+
+@pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
+def test_where_weights_come_from_is_kept(tmp_path: Path, layout: WeightsLayout) -> None:
+    model = replace(small_model(), provenance={"licence of the weights": "cc-by-nc-4.0"}, random_weights=False)
+    save_as(model, tmp_path / "saved", layout)
+    opened = load(str(tmp_path / "saved"))
+    assert "Licence of the weights: cc-by-nc-4.0" in opened.notes
+    assert opened.provenance == model.provenance
+    assert not opened.random_weights
+
+
+@pytest.mark.parametrize("said", [3, "text", [1], {1: "a", "b": torch.zeros(2)}])
+def test_other_programs_may_say_something_else(tmp_path: Path, said: object) -> None:
+    model = small_model()
+    torch.save({"model": model.module.state_dict(), "provenance": said}, tmp_path / "theirs.pth")
+    assert load(str(tmp_path / "theirs.pth")).provenance == {}
+
+
+def test_other_families_are_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="Only a ConvNeXt can be saved"):
+        save_as(load("timm-random:test_resnet"), tmp_path / "saved")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
+def test_what_the_disk_refuses_is_told(
+    tmp_path: Path, layout: WeightsLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StudioError, match=r"nowhere/saved cannot be written: No such file or directory\."):
+        save_as(small_model(), tmp_path / "nowhere" / "saved", layout)
+    (tmp_path / "saved").write_text("before")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(StudioError, match=r"cannot be written: Permission denied\."):
+            save_as(small_model(), tmp_path / "saved", layout)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(StudioError, match="the disk has 0 MB left"):
+            save_as(small_model(), tmp_path / "saved", layout)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["saved"]
+    assert (tmp_path / "saved").read_text() == "before"

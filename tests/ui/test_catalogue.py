@@ -170,6 +170,41 @@ def test_a_selection_that_the_search_hides_is_not_opened(filled: CataloguePanel,
     assert not filled.open.isEnabled()
 
 
+def test_a_whole_name_of_another_family_is_looked_up_before_it_is_opened(
+    filled: CataloguePanel, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    opened: list[str] = []
+    filled.open_asked.connect(opened.append)
+    qtbot.keyClicks(filled.search, "timm:resnet50")
+    assert "Enter looks it up" in filled.about.text()
+    qtbot.keyClick(filled.search, Qt.Key.Key_Return)
+    request = engine.open(ListPretrained)[-1]
+    assert request.name == "resnet50"
+    resnet = replace(TINY, name="resnet50.a1_in1k", licence="cc-by-nc-4.0", is_noncommercial=True)
+    engine.answer(request, Catalogue(entries=(resnet,)))
+    assert filled.table.selected == resnet
+    assert "commercial" in filled.about.text()
+    assert opened == []  # First a person reads that.
+    qtbot.mouseClick(filled.open, Qt.MouseButton.LeftButton)
+    assert opened == [resnet.name]
+    filled.search.clear()
+    assert len(names(filled)) == len(ENTRIES) + 1
+
+
+def test_a_name_that_timm_does_not_have_is_told(
+    filled: CataloguePanel, engine: FakeEngine, bridge: EngineBridge, qtbot: QtBot
+) -> None:
+    qtbot.keyClicks(filled.search, "resnet5000")
+    qtbot.keyClick(filled.search, Qt.Key.Key_Return)
+    engine.refuse(engine.open(ListPretrained)[-1], "timm has no “resnet5000”.", "Did you mean resnet50?")
+    assert filled.about.text() == "timm has no “resnet5000”. Did you mean resnet50?"
+    assert filled.shows_list
+    qtbot.keyClick(filled.search, Qt.Key.Key_Return)
+    bridge.cancel_all()
+    qtbot.waitUntil(lambda: filled.about.text() == "Stopped.")
+    assert filled.shows_list
+
+
 def test_what_was_opened_is_on_this_computer(filled: CataloguePanel, state: AppState) -> None:
     filled.table.select(TINY.name)
     state.set_model(replace(make_model(), source=f"timm:{TINY.name}"))

@@ -45,7 +45,7 @@ def centre(strip: NetworkStrip, node: str) -> QPointF:
 @pytest.mark.parametrize("depths", [(3, 3, 9, 3), (3, 3, 27, 3), (1, 1, 1, 1)])
 def test_everything_has_its_own_place(width: int, depths: tuple[int, int, int, int]) -> None:
     nodes = model(ConvNeXtConfig(depths=depths), 224).nodes
-    layout = lay_out(nodes, width, 122, text_width=170, text_height=30)
+    layout = lay_out(nodes, depths, width, 122, text_width=170, text_height=30)
     order = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head.rect]
     for left, right in zip(order, order[1:], strict=False):
         assert left.right() < right.left()

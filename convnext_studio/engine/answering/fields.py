@@ -19,7 +19,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.model.nodes import check_input_px
 
 SCALES: tuple[Scale, Scale] = ("linear", "log")
 
@@ -33,11 +33,7 @@ def receptive_field(
     if request.count < 1:
         raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
     input_px = request.input_px or model.preprocessing.input_px
-    smallest = smallest_input_px(model.config)
-    if input_px < smallest:
-        raise StudioError(
-            f"An input of {input_px} pixels is too small for this network.", f"The smallest is {smallest}."
-        )
+    check_input_px(model.config, input_px)
     images = request.images[: request.count]
     key = bench.key("erf", replace(request, id=0, panel="", images=images))
     result = cast("ReceptiveFieldResult | None", bench.results.get(key))

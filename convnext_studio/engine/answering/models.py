@@ -1,6 +1,7 @@
 """Opening and building models."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import torch
 
@@ -13,11 +14,19 @@ from convnext_studio.engine.devices import (
     resolve_device,
     use_exact_float32,
 )
-from convnext_studio.engine.messages import LoadModel, ModelInfo, Precision, Progress
+from convnext_studio.engine.messages import (
+    LoadModel,
+    ModelInfo,
+    Precision,
+    Progress,
+    SavedModel,
+    SaveModel,
+)
 from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel, build, load
 from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
+from convnext_studio.model.saving import save_as
 from convnext_studio.stopping import Stopped
 
 
@@ -44,6 +53,17 @@ def load_model(
     return _model_info(model, device, request.precision)
 
 
+def save_model(bench: Bench, request: SaveModel) -> SavedModel:
+    """Write the weights of the model that is open."""
+    model, path = bench.model, Path(request.path)
+    if model.title != request.title:
+        raise StudioError(
+            f"{request.title} is not open any more, and nothing was saved.", "Open it again, then save it."
+        )
+    save_as(model, path, request.layout)
+    return SavedModel(path=str(path), size_bytes=path.stat().st_size)
+
+
 def _opened(request: LoadModel) -> LoadedModel:
     if request.config is None:
         return load(
@@ -51,6 +71,7 @@ def _opened(request: LoadModel) -> LoadedModel:
             stem_stride=request.stem_stride,
             stem_padding=request.stem_padding,
             offline=request.offline,
+            seed=request.seed,
         )
     _check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
@@ -83,4 +104,5 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         device=str(device),
         device_name=device_name(device),
         precision=precision,
+        is_stem_untold=model.is_stem_untold,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
 
@@ -20,9 +21,12 @@ class LoadModel(Request):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME`` or the path of a weights file; `BUILT` with a `config`.
-    config, seed, input_px
-        Build this architecture, with random weights drawn from that seed, for pictures of that side.
+        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or the path of a weights file; `BUILT`
+        with a `config`.
+    config, input_px
+        Build this architecture, for pictures of that side.
+    seed
+        From which random weights are drawn.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     precision
@@ -69,13 +73,15 @@ class ModelInfo(Answer):
         Side of the network's input.
     device, device_name, precision
         Where and how it runs: "cuda", "NVIDIA H100", "float32".
+    is_stem_untold
+        Its file does not tell the stem's stride and padding: they are as asked for, or as is usual.
     """
 
     source: str
     title: str
     random_weights: bool
     notes: tuple[str, ...]
-    config: ConvNeXtConfig
+    config: Architecture
     nodes: tuple[NodeInfo, ...]
     labels: tuple[str, ...]
     parameters: int
@@ -84,6 +90,7 @@ class ModelInfo(Answer):
     device: str
     device_name: str
     precision: Precision
+    is_stem_untold: bool = False
 
     def node(self, name: str) -> NodeInfo:
         """The node of that name; KeyError where there is none."""
@@ -94,6 +101,35 @@ class ModelInfo(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaveModel(Request):
+    """Write the weights of the model that is open; answered by `SavedModel`.
+
+    Attributes
+    ----------
+    path
+        Where to; replaced if it is there.
+    layout
+        See `convnext_studio.model.saving.save_as`.
+    title
+        Of the model that is meant: where another was opened meanwhile, nothing is written.
+    """
+
+    priority: ClassVar[int] = 0
+    replaces: ClassVar[bool] = False
+    path: str
+    layout: WeightsLayout = "studio"
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedModel(Answer):
+    """A weights file was written."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPretrained(Request):
     """Say which pretrained models there are; answered by `Catalogue`.
 
@@ -101,9 +137,12 @@ class ListPretrained(Request):
     ----------
     offline
         No network connection will be opened: what is not on this computer cannot be had.
+    name
+        Only this one, which may be of another family than ConvNeXt; all ConvNeXts where it is empty.
     """
 
     offline: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,9 +44,12 @@ class CataloguePanel(QWidget):
         self._entries: tuple[PretrainedInfo, ...] = ()
         self._running: int | None = None
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search, such as tiny 384…")
+        self.search.setPlaceholderText("Search, such as tiny 384; or a name, such as resnet50.a1_in1k…")
         self.search.setAccessibleName("Search the pretrained models")
-        self.search.setToolTip("Type words that stand anywhere in a row; Enter goes to the table")
+        self.search.setToolTip(
+            "Type words that stand anywhere in a row; Enter goes to the table. Or the whole name of a ResNet, "
+            "ViT, Swin, CoAtNet or MobileNetV2 of timm's: Enter looks it up"
+        )
         self.search.setClearButtonEnabled(True)
         self.search.setAcceptDrops(False)
         self.table = CatalogueTable()
@@ -101,6 +104,30 @@ class CataloguePanel(QWidget):
             self._stack.setCurrentIndex(1)
             self._show_selected()
 
+    def _look_up(self, name: str) -> None:
+        """Ask for a model that is not in the list: it may be of another family."""
+        self.about.setText(f"Looking up {name} …")
+        self._running = self._bridge.ask(
+            ListPretrained(panel="catalogue", offline=self._offline, name=name),
+            self._found,
+            on_failure=self._not_found,
+        )
+
+    def _found(self, answer: Payload) -> None:
+        """A model that was looked up joins the list."""
+        self._running = None
+        if isinstance(answer, Catalogue):
+            known = {entry.name for entry in answer.entries}
+            self._entries = (*(entry for entry in self._entries if entry.name not in known), *answer.entries)
+            self.table.show_entries(self._entries)
+            self.search.setText(answer.entries[0].name)
+            self._go_to_table()
+            self._show_selected()
+
+    def _not_found(self, failed: Failed) -> None:
+        self._running = None
+        self.about.setText(f"{failed.message} {failed.hint}".rstrip())
+
     def _refused(self, failed: Failed) -> None:
         self._running = None
         self._show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
@@ -109,7 +136,10 @@ class CataloguePanel(QWidget):
         answer = finished[1]
         if isinstance(answer, Cancelled) and answer.id == self._running:
             self._running = None
-            self._show_notice("Stopped.", can_retry=True)
+            if self.shows_list:
+                self.about.setText("Stopped.")
+            else:
+                self._show_notice("Stopped.", can_retry=True)
 
     def _show_notice(self, text: str, can_retry: bool = False) -> None:
         self.sentence.setText(text)
@@ -136,6 +166,10 @@ class CataloguePanel(QWidget):
         self._show_selected()
 
     def _go_to_table(self) -> None:
+        typed = self.search.text().strip().removeprefix("timm:")
+        if not self.table.texts and typed and self._running is None:
+            self._look_up(typed)
+            return
         if self.table.selected is None:
             self.table.select_first()
         self.table.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -143,7 +177,9 @@ class CataloguePanel(QWidget):
     def _show_selected(self) -> None:
         entry = self.table.selected
         self.open.setEnabled(entry is not None and not entry.why_not)
-        self.about.setText(_about(entry) if entry is not None else f"{len(self.table.texts)} models")
+        count = len(self.table.texts)
+        nothing = "Not in this list. Enter looks it up in the whole of timm's catalogue, by its whole name."
+        self.about.setText(_about(entry) if entry is not None else f"{count} models" if count else nothing)
         warns = entry is not None and entry.is_noncommercial
         if self.about.property("warning") != warns:
             self.about.setProperty("warning", warns)

@@ -15,9 +15,13 @@ from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.stem_choice import StemChoice
 from convnext_studio.ui.state import AppState
 
-SOURCE_TIP = "The bundled model, a preset, timm:NAME or the path of a weights file; Enter opens it"
+SOURCE_TIP = (
+    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights) or the path of a weights "
+    "file; Enter opens it"
+)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -27,6 +31,7 @@ class ModelPanel(QWidget):
     title = "Model"
     source_chosen = Signal(str)
     device_chosen = Signal(str)
+    stem_chosen = Signal(int, int)  # stride, padding
 
     def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +53,8 @@ class ModelPanel(QWidget):
         self._random = plain_label("badge", "random weights")
         self._random.setWordWrap(False)
         self._notes = plain_label("muted")
+        self.stem = StemChoice()
+        self.stem.chosen.connect(self.stem_chosen)
         self._facts = {name: plain_label() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
         self._show(None)
         self._lay_out()
@@ -72,6 +79,7 @@ class ModelPanel(QWidget):
         if open_now is None:
             self._title.setText("No model is open.")
         else:
+            self.stem.show_model(self._state.model)
             self.show_asked(open_now)
 
     def offer(self, sources: tuple[str, ...]) -> None:
@@ -93,6 +101,7 @@ class ModelPanel(QWidget):
     def _show(self, model: ModelInfo | None) -> None:
         self._random.setVisible(model is not None and model.random_weights)
         self._notes.setVisible(model is not None and bool(model.notes))
+        self.stem.show_model(model)
         if model is None:
             self._title.setText("Loading…")
             return
@@ -132,6 +141,7 @@ class ModelPanel(QWidget):
         inner.addWidget(self._title)
         inner.addWidget(self._random, alignment=Qt.AlignmentFlag.AlignLeft)
         inner.addLayout(facts)
+        inner.addWidget(self.stem)
         inner.addWidget(self._notes)
         inner.addStretch(1)
         # Notes may be long: they scroll, and never push the panels below out of the window.

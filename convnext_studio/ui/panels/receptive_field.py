@@ -3,10 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QPushButton, QSpinBox, QWidget
 
 from convnext_studio.engine.messages import (
     THRESHOLDS,
+    ModelInfo,
     Payload,
     Progress,
     Protocol,
@@ -17,6 +19,7 @@ from convnext_studio.engine.messages import (
     Square,
 )
 from convnext_studio.geometry import Box
+from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.render import format_number, limits_of
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
@@ -92,6 +95,7 @@ class ReceptiveFieldPanel(AskingPanel):
         self.count.valueChanged.connect(self._schedule)
         self.scale.currentIndexChanged.connect(self._paint)
         self.colormap.currentIndexChanged.connect(self._paint)
+        state.model_loaded.connect(self._offer_sides)
         self.stop.clicked.connect(self._stop_or_start)
         self.map.view.hovered.connect(self._hover)
         self.map.view.hover_left.connect(lambda: state.hovered.emit(""))
@@ -120,6 +124,15 @@ class ReceptiveFieldPanel(AskingPanel):
             input_px=self.side.currentData(),
             panel="receptive_field",
         )
+
+    def _offer_sides(self, model: ModelInfo) -> None:
+        """Leave the input sizes that the network takes; its own is always one."""
+        rows = self.side.model()
+        for index, side in enumerate(_SIDES_PX):
+            if isinstance(rows, QStandardItemModel):
+                rows.item(index).setEnabled(side == 0 or fitting_input_px(model.config, side) == side)
+        if fitting_input_px(model.config, self.side.currentData()) != self.side.currentData():
+            self.side.setCurrentIndex(0)
 
     def _schedule(self) -> None:
         if self.is_news():
@@ -200,7 +213,8 @@ class ReceptiveFieldPanel(AskingPanel):
         colormap, limits = str(self.colormap.currentData()), limits_of(values)
         layer = map_layer(values, (0.0, 0.0, float(width), float(height)), limits, colormap)
         marks = [_square_mark(square, result) for square in reversed(result.squares[self._scale])]
-        marks.append(self._theoretical_mark(result))
+        if result.theoretical.is_global or result.theoretical.has_box:
+            marks.append(self._theoretical_mark(result))
         scene = Scene(size=(width, height), layers=(layer,), marks=tuple(marks), note=self._note(result))
         self.map.view.set_scene(scene)
         self.map.bar.set_scale(ColorScale(colormap, limits))
@@ -209,7 +223,7 @@ class ReceptiveFieldPanel(AskingPanel):
     @staticmethod
     def _theoretical_mark(result: ReceptiveFieldResult) -> Mark:
         height, width = result.field_map.shape
-        label = f"theoretical · {result.theoretical.size_px} px"
+        label = f"theoretical · {result.theoretical.extent}"
         return Mark(
             _clipped(theoretical_box(result), width, height),
             label,
@@ -274,7 +288,9 @@ def _theoretical_text(result: ReceptiveFieldResult) -> str:
     x, y, box_width, box_height = theoretical_box(result)
     size = f"{result.theoretical.size_px} × {result.theoretical.size_px} px"
     if result.theoretical.is_global:
-        return f"every unit sees the whole picture (GRN pools over it; its convolutions see {size})"
+        return f"every unit sees the whole picture (by GRN, pooling or attention; its convolutions see {size})"
+    if not result.theoretical.has_box:
+        return "attention in windows: what a unit can see is no box around it, and none is drawn"
     if x < 0 or y < 0 or x + box_width > width or y + box_height > height:
         return f"theoretical field {size}, beyond the input and drawn clipped"
     return f"theoretical field {size}"

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.engine.messages import ModelInfo, Prediction
+from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.render import colorize, limits_of
 from convnext_studio.ui import theme
@@ -73,7 +74,9 @@ class NetworkStrip(QWidget):
                 for stage in model.config.stages
                 for text in stage_texts(model, stage)
             )
-            self._layout = lay_out(model.nodes, self.width(), self.height(), widest, 2 * metrics.height())
+            self._layout = lay_out(
+                model.nodes, model.config.depths, self.width(), self.height(), widest, 2 * metrics.height()
+            )
         return self._layout
 
     def sizeHint(self) -> QSize:
@@ -128,9 +131,10 @@ class NetworkStrip(QWidget):
             self.state.hovered.emit(describe(node))
         elif layout is not None and layout.head.rect.contains(position) and self.state.model is not None:
             config = self.state.model.config
+            is_other = isinstance(config, TimmConfig)
+            what = "all behind the last stage" if is_other else "pooling, norm and linear layer"
             self.state.hovered.emit(
-                f"Head: pooling, norm and linear layer to {config.num_classes} classes"
-                f" · {counted(head_parameters(config))} parameters"
+                f"Head: {what} to {config.num_classes} classes · {counted(head_parameters(config))} parameters"
             )
         else:
             self.state.hovered.emit("")
@@ -162,7 +166,9 @@ class NetworkStrip(QWidget):
             )
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.state.node != "stem":
             stage, _, inside = self.state.node.partition(".")
-            self.state.set_node(stage if inside else f"{stage}.block1")
+            target = stage if inside else f"{stage}.block1"
+            if any(node.name == target for node in model.nodes):
+                self.state.set_node(target)
         else:
             super().keyPressEvent(event)
 
@@ -312,7 +318,10 @@ def counted(parameters: int) -> str:
 
 
 def stem_texts(model: ModelInfo) -> tuple[str, str]:
-    """The two lines of the stem: "4×4", "stride 4"."""
+    """The two lines of the stem: "4×4", "stride 4"; its channels, where it is another family's."""
+    if isinstance(model.config, TimmConfig):
+        stem = model.node("stem")
+        return f"{stem.shape[0]} ch", f"stride {stem.field.stride_px}"
     convs = model.config.stem_convs
     size = f"{convs[0].kernel_size}×{convs[0].kernel_size}"
     stride = prod(conv.stride for conv in convs)
@@ -331,8 +340,7 @@ def stage_texts(model: ModelInfo, stage: str) -> tuple[str, str]:
 def describe(node: NodeInfo) -> str:
     """A node in a read-out."""
     channels, height, width = node.shape
-    field = "the whole picture" if node.field.is_global else f"{node.field.size_px} px"
     return (
         f"{node.title} · {channels} channels · {height}×{width} units · {counted(node.parameters)} parameters"
-        f" · {node.macs / 1e9:.2f} GMACs · theoretical field {field}"
+        f" · {node.macs / 1e9:.2f} GMACs · theoretical field {node.field.extent}"
     )

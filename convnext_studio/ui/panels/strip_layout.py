@@ -23,7 +23,7 @@ class Part:
     Attributes
     ----------
     node
-        The node; None for the head, which has no map.
+        The node; None for the head, which has no map, and for blocks of networks that have no nodes in them.
     rect
         What is drawn, and what a click hits.
     """
@@ -56,7 +56,7 @@ class StripLayout:
         """The node at a point: a block before its stage."""
         parts = [part for stage in self.stages for part in stage.blocks]
         parts += [*self.downsamples, self.stem, *(Part(stage.node, stage.rect) for stage in self.stages)]
-        return next((part.node for part in parts if part.rect.contains(x, y)), None)
+        return next((part.node for part in parts if part.node is not None and part.rect.contains(x, y)), None)
 
     def rect_of(self, name: str) -> QRectF | None:
         """Where the node of that name is drawn."""
@@ -67,7 +67,12 @@ class StripLayout:
 
 
 def lay_out(
-    nodes: Sequence[NodeInfo], width: float, height: float, text_width: float, text_height: float
+    nodes: Sequence[NodeInfo],
+    depths: Sequence[int],
+    width: float,
+    height: float,
+    text_width: float,
+    text_height: float,
 ) -> StripLayout:
     """Place the network.
 
@@ -75,6 +80,8 @@ def lay_out(
     ----------
     nodes
         The node table.
+    depths
+        Blocks of each stage.
     width, height
         Of the strip, in logical pixels.
     text_width, text_height
@@ -82,11 +89,10 @@ def lay_out(
     """
     by_name = {node.name: node for node in nodes}
     stages = [node for node in nodes if node.kind == "stage"]
-    blocks = [[node for node in nodes if node.name.startswith(f"{stage.name}.block")] for stage in stages]
+    blocks = [_blocks(nodes, stage, depth) for stage, depth in zip(stages, depths, strict=True)]
     room = width - 2 * MARGIN_PX - 2 * _END_PX - (len(stages) + 1) * _GAP_PX
     least = min(text_width + 2 * _PADDING_PX, room / len(stages))
-    depth = sum(len(inside) for inside in blocks)
-    widths = [least + (room - len(stages) * least) * len(inside) / depth for inside in blocks]
+    widths = [least + (room - len(stages) * least) * depth / sum(depths) for depth in depths]
 
     top, tall = MARGIN_PX, height - 2 * MARGIN_PX
     x = MARGIN_PX
@@ -104,8 +110,19 @@ def lay_out(
     return StripLayout(stem, tuple(places), tuple(downsamples), head)
 
 
+def _blocks(nodes: Sequence[NodeInfo], stage: NodeInfo, depth: int) -> list[NodeInfo | None]:
+    inside: list[NodeInfo | None] = [
+        node for node in nodes if node.kind == "block" and node.name.startswith(f"{stage.name}.")
+    ]
+    return inside or [None] * depth
+
+
 def _place_stage(
-    stage: NodeInfo, blocks: Sequence[NodeInfo], rect: QRectF, text_height: float, stages: Sequence[NodeInfo]
+    stage: NodeInfo,
+    blocks: Sequence[NodeInfo | None],
+    rect: QRectF,
+    text_height: float,
+    stages: Sequence[NodeInfo],
 ) -> StagePlace:
     inner = rect.adjusted(_PADDING_PX, _PADDING_PX, -_PADDING_PX, -_PADDING_PX)
     text = QRectF(inner.left(), inner.top(), inner.width(), text_height)
