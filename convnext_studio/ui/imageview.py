@@ -2,7 +2,7 @@
 
 import math
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QKeyEvent,
@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QPainterPath,
     QPaintEvent,
     QPen,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -26,6 +27,7 @@ _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEADER_PX = 18.0
 _HALO = QColor(0, 0, 0, 215)
+_CROSSHAIR_GAP_PX = 7
 
 
 class ImageView(QWidget):
@@ -43,6 +45,7 @@ class ImageView(QWidget):
         super().__init__(parent)
         self._scene: Scene | None = None
         self._highlight: Box | None = None
+        self._crosshair: tuple[float, float] | None = None
         self._dimmed = False
         self._fitted = True
         self._column = 0.0
@@ -99,6 +102,18 @@ class ImageView(QWidget):
         if box != self._highlight:
             self._highlight = box
             self.update()
+
+    @property
+    def crosshair(self) -> tuple[float, float] | None:
+        """The point of the scene that lines run through."""
+        return self._crosshair
+
+    def set_crosshair(self, point: tuple[float, float] | None) -> None:
+        """Draw lines through a point of the scene, open around it; none where None."""
+        if point != self._crosshair:
+            # Only what changes is painted anew: this happens with every movement of the pointer.
+            before, self._crosshair = self._crosshair_region(), point
+            self.update(before.united(self._crosshair_region()))
 
     # ---------------------------------------------------------------------------------------- coordinates
 
@@ -262,6 +277,10 @@ class ImageView(QWidget):
         self._paint_marks(painter, self._scene.marks)
         if self._highlight is not None:
             self._frame(painter, self._box_in_widget(self._highlight), QColor(look.accent), dashed=False)
+        for line in self._crosshair_lines():
+            for pen in (QPen(_HALO, 3), QPen(QColor("#ffffff"), 1)):
+                painter.setPen(pen)
+                painter.drawLine(line)
         for index, line in enumerate(reversed(self._note_lines)):
             left = self.width() - self._column + _LEADER_PX if self._column else _MARGIN_PX
             bottom = self.height() - _MARGIN_PX - index * self._label_height()
@@ -270,6 +289,28 @@ class ImageView(QWidget):
             painter.setPen(QPen(QColor(look.accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def _crosshair_lines(self) -> list[QLineF]:
+        if self._crosshair is None or self._scene is None or not self._holds(*self._crosshair):
+            return []
+        point = self.to_widget(*self._crosshair)
+        x, y = math.floor(point.x()) + 0.5, math.floor(point.y()) + 0.5
+        gap = _CROSSHAIR_GAP_PX
+        area = self._box_in_widget((0.0, 0.0, *self._scene.size)).intersected(QRectF(self.rect()))
+        arms = (
+            QLineF(area.left(), y, x - gap, y),
+            QLineF(x + gap, y, area.right(), y),
+            QLineF(x, area.top(), x, y - gap),
+            QLineF(x, y + gap, x, area.bottom()),
+        )
+        return [arm for arm in arms if arm.dx() + arm.dy() > 0]  # No room for one that would point back.
+
+    def _crosshair_region(self) -> QRegion:
+        region = QRegion()
+        for line in self._crosshair_lines():
+            box = QRectF(line.p1(), line.p2()).normalized().adjusted(-3, -3, 3, 3)
+            region = region.united(box.toAlignedRect())
+        return region
 
     def _box_in_widget(self, box: Box) -> QRectF:
         x, y, width, height = box
