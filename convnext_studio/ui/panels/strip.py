@@ -157,9 +157,8 @@ class NetworkStrip(QWidget):
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down):
             control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
             everything = control or key in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            self._walk(
-                [node.name for node in model.nodes] if everything else ["stem", *model.config.stages], back
-            )
+            walked = [node.name for node in model.nodes if node.is_explainable]
+            self._walk(walked if everything else ["stem", *model.config.stages], back)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.state.node != "stem":
             stage, _, inside = self.state.node.partition(".")
             self.state.set_node(stage if inside else f"{stage}.block1")

@@ -82,7 +82,9 @@ def lay_out(
     """
     by_name = {node.name: node for node in nodes}
     stages = [node for node in nodes if node.kind == "stage"]
-    blocks = [[node for node in nodes if node.name.startswith(f"{stage.name}.block")] for stage in stages]
+    blocks = [
+        [node for node in nodes if node.kind == "block" and node.parent == stage.name] for stage in stages
+    ]
     room = width - 2 * MARGIN_PX - 2 * _END_PX - (len(stages) + 1) * _GAP_PX
     least = min(text_width + 2 * _PADDING_PX, room / len(stages))
     depth = sum(len(inside) for inside in blocks)
