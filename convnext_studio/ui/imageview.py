@@ -1,6 +1,7 @@
 """Pictures and maps to zoom into. Pixel *i* covers [i, i + 1), as in `convnext_studio.geometry`."""
 
 import math
+from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.geometry import Box
 from convnext_studio.ui import theme
-from convnext_studio.ui.scene import Layer, Mark, Scene
+from convnext_studio.ui.scene import Layer, Lines, Mark, Scene
 
 _MARGIN_PX = 6
 _LARGEST_ZOOM = 400.0
@@ -28,6 +29,23 @@ _CLICK_PX = 4
 _LEADER_PX = 18.0
 _HALO = QColor(0, 0, 0, 215)
 _CROSSHAIR_GAP_PX = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """What part of a scene is seen, whatever the scene's and the view's sizes.
+
+    Attributes
+    ----------
+    x, y
+        What is in the middle of the view, as parts of the scene's width and height.
+    zoom
+        Over the scale at which the scene fits.
+    """
+
+    x: float
+    y: float
+    zoom: float
 
 
 class ImageView(QWidget):
@@ -40,6 +58,7 @@ class ImageView(QWidget):
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
     resized = Signal()
+    moved = Signal()  # zoomed, dragged or fitted by a person
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,6 +168,29 @@ class ImageView(QWidget):
         self._fitted = False
         self.update()
 
+    @property
+    def viewpoint(self) -> Viewpoint | None:
+        """What part of the scene is seen; None where all of it is."""
+        if self._fitted or self._scene is None:
+            return None
+        x, y = self.to_scene(QPointF(self.width() / 2, self.height() / 2))
+        width, height = self._scene.size
+        return Viewpoint(x / width, y / height, self._scale / self._fitting_scale())
+
+    def set_viewpoint(self, viewpoint: Viewpoint | None) -> None:
+        """See the same part as another view of a scene of any size; all where None."""
+        if viewpoint is None or self._scene is None:
+            self.fit()
+            return
+        width, height = self._scene.size
+        self._fitted = False
+        self._scale = self._fitting_scale() * viewpoint.zoom
+        self._origin = QPointF(
+            self.width() / 2 - viewpoint.x * width * self._scale,
+            self.height() / 2 - viewpoint.y * height * self._scale,
+        )
+        self.update()
+
     def _fitting_scale(self) -> float:
         width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
         room_x = self.width() - self._column - 2 * _MARGIN_PX
@@ -185,6 +227,7 @@ class ImageView(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the pointer."""
         self.zoom(_WHEEL_STEP ** event.angleDelta().y(), event.position())
+        self.moved.emit()
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -205,6 +248,7 @@ class ImageView(QWidget):
         self._drag = position
         self._fitted = False
         self.update()
+        self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a move, or click."""
@@ -219,6 +263,7 @@ class ImageView(QWidget):
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Fit."""
         self.fit()
+        self.moved.emit()
 
     def leaveEvent(self, _event: QEvent) -> None:
         """Nothing is under the pointer any more."""
@@ -236,6 +281,8 @@ class ImageView(QWidget):
                 self.fit()
             case _:
                 event.ignore()
+                return
+        self.moved.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -259,9 +306,14 @@ class ImageView(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint layers, marks and note."""
         with QPainter(self) as painter:
-            self._paint(painter)
+            self.draw(painter)
+            if self.hasFocus():
+                painter.setPen(QPen(QColor(theme.current().accent), 1))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
-    def _paint(self, painter: QPainter) -> None:
+    def draw(self, painter: QPainter) -> None:
+        """Draw what the view shows, as large as the view; the painter may enlarge it."""
         look = theme.current()
         painter.fillRect(self.rect(), QColor(look.surface))
         if self._scene is None:
@@ -274,21 +326,19 @@ class ImageView(QWidget):
             veil = QColor(look.surface)
             veil.setAlpha(150)
             painter.fillRect(self.rect(), veil)
+        for each in self._scene.lines:
+            self._paint_lines(painter, each)
         self._paint_marks(painter, self._scene.marks)
         if self._highlight is not None:
             self._frame(painter, self._box_in_widget(self._highlight), QColor(look.accent), dashed=False)
-        for line in self._crosshair_lines():
+        for arm in self._crosshair_lines():
             for pen in (QPen(_HALO, 3), QPen(QColor("#ffffff"), 1)):
                 painter.setPen(pen)
-                painter.drawLine(line)
+                painter.drawLine(arm)
         for index, line in enumerate(reversed(self._note_lines)):
             left = self.width() - self._column + _LEADER_PX if self._column else _MARGIN_PX
             bottom = self.height() - _MARGIN_PX - index * self._label_height()
             self._label(painter, line, QPointF(left, bottom - self._label_height()))
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(look.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def _crosshair_lines(self) -> list[QLineF]:
         if self._crosshair is None or self._scene is None or not self._holds(*self._crosshair):
@@ -321,7 +371,8 @@ class ImageView(QWidget):
         visible = whole.intersected(QRectF(self.rect()))
         if visible.isEmpty():
             return
-        scale = whole.width() / layer.bitmap.image.width() * self.devicePixelRatioF()
+        # Of the screen, or of whatever else is painted on.
+        scale = whole.width() / layer.bitmap.image.width() * painter.deviceTransform().m11()
         image = layer.bitmap.level(scale)
         across, down = whole.width() / image.width(), whole.height() / image.height()
         # Only the pixels that are visible: Qt loses precision on targets of many thousand pixels.
@@ -336,6 +387,17 @@ class ImageView(QWidget):
         painter.setOpacity(layer.opacity)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
         painter.drawImage(target, image, source)
+        painter.restore()
+
+    def _paint_lines(self, painter: QPainter, lines: Lines) -> None:
+        ends = lines.ends * self._scale + (self._origin.x(), self._origin.y())
+        drawn = [QLineF(*line) for line in ends.reshape(-1, 4).tolist()]
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for pen in (QPen(_HALO, 3), QPen(QColor(lines.colour), 1.4)):
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            painter.drawLines(drawn)
         painter.restore()
 
     def _shade_around(self, painter: QPainter, box: Box) -> None:

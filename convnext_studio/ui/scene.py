@@ -26,6 +26,13 @@ class Bitmap:
         """The whole, not reduced."""
         return self._levels[0]
 
+    def reduce(self, smallest_px: int) -> "Bitmap":
+        """Make the reduced copies now, down to about that size, so that none is waited for; from any thread."""
+        longest = max(self.image.width(), self.image.height())
+        if longest > smallest_px:
+            self.level(smallest_px / longest)
+        return self
+
     def level(self, scale: float) -> QImage:
         """The copy, halved as often as it takes, that is nearest above `scale` times the size.
 
@@ -67,6 +74,14 @@ class Mark:
     beside: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """Thin lines of the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
+
+    ends: NDArray[np.float64]
+    colour: str = "#ffffff"
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """All that a view shows.
@@ -81,6 +96,8 @@ class Scene:
         Everything outside it is dimmed slightly; nothing where None.
     note
         Lines printed beside the layers, below the marks' labels.
+    lines
+        Painted above the layers, below the marks.
     """
 
     size: tuple[float, float]
@@ -88,3 +105,4 @@ class Scene:
     marks: tuple[Mark, ...] = ()
     bright_box: Box | None = None
     note: str = ""
+    lines: tuple[Lines, ...] = ()
