@@ -15,7 +15,7 @@ from convnext_studio.render import (
     Mosaic,
     assemble,
     channel_limits,
-    channel_statistics,
+    channel_numbers,
     contour,
     descending,
     hatch,
@@ -31,10 +31,10 @@ ANY_MAPS = hnp.arrays(np.float32, SHAPES, elements=st.floats(width=32))
 
 @given(ANY_MAPS)
 def test_each_channels_numbers_are_those_of_its_finite_values(maps: np.ndarray) -> None:
-    found = channel_statistics(maps)
+    found = channel_numbers(maps)
     for index, channel in enumerate(maps):
         finite = [float(value) for value in channel.ravel() if math.isfinite(value)]
-        assert found.missing[index] == channel.size - len(finite)
+        assert found.non_finite[index] == channel.size - len(finite)
         if not finite:
             assert np.isnan(found.mean[index])
             continue
@@ -49,7 +49,7 @@ def test_each_channels_numbers_are_those_of_its_finite_values(maps: np.ndarray) 
 
 @given(ANY_MAPS, st.booleans())
 def test_limits_from_the_numbers_are_those_of_the_maps(maps: np.ndarray, symmetric: bool) -> None:
-    found = channel_statistics(maps)
+    found = channel_numbers(maps)
     assert found.shared_limits(symmetric) == limits_of(maps, symmetric)
     assert found.own_limits(symmetric) == channel_limits(maps, symmetric)
     assert found.is_signed == bool((maps[np.isfinite(maps)] < 0).any())
@@ -58,13 +58,13 @@ def test_limits_from_the_numbers_are_those_of_the_maps(maps: np.ndarray, symmetr
 def test_sparsity_by_hand() -> None:
     """Hoyer 2004: (sqrt(n) - L1 / L2) / (sqrt(n) - 1); for 3, 4, 0, 0 it is (2 - 7 / 5) / 1."""
     maps = np.array([[3, -4, 0, 0], [1, 1, -1, 1], [0, 0, 7, 0], [0, 0, 0, 0]], dtype=np.float32)
-    assert channel_statistics(maps[:, None]).sparsity == pytest.approx([0.6, 0, 1, 1])
+    assert channel_numbers(maps[:, None]).sparsity == pytest.approx([0.6, 0, 1, math.nan], nan_ok=True)
 
 
 def test_large_maps_are_measured_whole() -> None:
     """In parts, of which each channel's numbers must come out in order."""
     maps = np.random.default_rng(0).normal(size=(7, 300, 300)).astype(np.float32)
-    found = channel_statistics(maps)
+    found = channel_numbers(maps)
     assert found.mean == pytest.approx(maps.mean(axis=(1, 2), dtype=np.float64))
     assert found.variance == pytest.approx(maps.var(axis=(1, 2), dtype=np.float64))
 

@@ -5,7 +5,7 @@ shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are t
 `convnext_studio.geometry`, in pixels with pixel *i* covering [i, i + 1).
 """
 
-from convnext_studio.render.channels import ChannelStatistics, channel_statistics, descending
+from convnext_studio.render.channels import ChannelNumbers, channel_numbers, descending
 from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, hatch, load_colour_maps, lut
 from convnext_studio.render.contours import contour
 from convnext_studio.render.limits import (
@@ -24,14 +24,14 @@ __all__ = [
     "DIVERGING",
     "ROBUST_PERCENTILES",
     "SEQUENTIAL",
-    "ChannelStatistics",
+    "ChannelNumbers",
     "Limits",
     "Mosaic",
     "Rgb",
     "Values",
     "assemble",
     "channel_limits",
-    "channel_statistics",
+    "channel_numbers",
     "colorize",
     "contour",
     "descending",

@@ -11,7 +11,7 @@ _CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChannelStatistics:
+class ChannelNumbers:
     """Each channel in numbers; arrays of (channels,). What is not finite is counted and left out.
 
     Attributes
@@ -20,9 +20,9 @@ class ChannelStatistics:
         float64, NaN for a channel without a finite value.
     sparsity
         Between 0 (all magnitudes equal) and 1 (one value differs from 0): Hoyer 2004, "Non-negative matrix
-        factorization with sparseness constraints", of the magnitudes. 1 for a channel of zeros or of one
-        unit. GELU hardly ever gives an exact 0, so that a share of zeros would say nothing.
-    missing
+        factorization with sparseness constraints". NaN for a channel of zeros or of one unit. GELU hardly
+        ever gives an exact 0, so that a share of zeros would say nothing.
+    non_finite
         Values that are not finite.
     is_dead
         All values are finite and the same, and there are at least two.
@@ -33,7 +33,7 @@ class ChannelStatistics:
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     sparsity: NDArray[np.float64]
-    missing: NDArray[np.int64]
+    non_finite: NDArray[np.int64]
     is_dead: NDArray[np.bool_]
 
     @property
@@ -54,22 +54,22 @@ class ChannelStatistics:
         return tuple(spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
 
 
-def channel_statistics(maps: Values) -> ChannelStatistics:
+def channel_numbers(maps: Values) -> ChannelNumbers:
     """Each channel of (channels, height, width) in numbers."""
     count = len(maps)
     values = maps.reshape(count, -1)
     step = max(1, _CHUNK // values.shape[1])
     # In parts that fit into the processor's cache: memory is read once for all numbers.
     parts = [_of_channels(values[start : start + step]) for start in range(0, count, step)]
-    minimum, maximum, mean, variance, sparsity, missing = (
+    minimum, maximum, mean, variance, sparsity, non_finite = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
-    is_dead = (minimum == maximum) & (missing == 0) & (values.shape[1] > 1)
-    return ChannelStatistics(minimum, maximum, mean, variance, sparsity, missing.astype(np.int64), is_dead)
+    is_dead = (minimum == maximum) & (non_finite == 0) & (values.shape[1] > 1)
+    return ChannelNumbers(minimum, maximum, mean, variance, sparsity, non_finite.astype(np.int64), is_dead)
 
 
 def _of_channels(values: Values) -> tuple[NDArray[np.float64], ...]:
-    """Minimum, maximum, mean, variance, sparsity and number of missing values of (channels, units)."""
+    """Minimum, maximum, mean, variance, sparsity and number of non-finite values of (channels, units)."""
     finite = np.isfinite(values)
     count = np.count_nonzero(finite, axis=1).astype(np.float64)
     if finite.all():
@@ -87,10 +87,9 @@ def _of_channels(values: Values) -> tuple[NDArray[np.float64], ...]:
         exact -= mean[:, None]
         variance = np.square(exact, out=exact).sum(axis=1, where=finite) / count
     variance[low == high] = 0  # And not what rounding of the mean makes of it.
-    sparsity[(length == 0) | (count == 1)] = 1
+    sparsity[(length == 0) | (count < 2)] = np.nan
     empty = count == 0
     ends = [np.where(empty, np.nan, end.astype(np.float64)) for end in (low, high)]
-    sparsity[empty] = np.nan
     return *ends, mean, variance, sparsity, values.shape[1] - count
 
 
