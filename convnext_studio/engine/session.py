@@ -10,23 +10,34 @@ from convnext_studio.engine.answering.bench import (
     ShouldStop,
     Work,
 )
+from convnext_studio.engine.answering.channels import channel_map, kernel_of, statistics_of
+from convnext_studio.engine.answering.costs import measure_costs
 from convnext_studio.engine.answering.fields import receptive_field
-from convnext_studio.engine.answering.maps import maps_of
+from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model
+from convnext_studio.engine.answering.patches import strongest_patches
 from convnext_studio.engine.answering.pictures import close_image, open_image
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
+from convnext_studio.engine.answering.units import unit_field
 from convnext_studio.engine.messages import (
     Attribute,
+    ChannelMap,
+    ChannelStatistics,
     CloseImage,
     FeatureMaps,
+    Kernel,
     ListPretrained,
     LoadModel,
+    MeasureCosts,
+    NodeValues,
     OpenImage,
     Payload,
     Predict,
     ReceptiveField,
     Request,
+    StrongestPatches,
+    UnitField,
 )
 
 
@@ -67,10 +78,30 @@ class Session:
                 return predict(bench, request, should_stop)
             case Attribute():
                 return attribute(bench, request, should_stop)
-            case FeatureMaps():
-                return maps_of(bench, request, should_stop)
+            case StrongestPatches():
+                return (yield from strongest_patches(bench, request, should_stop))
+            case MeasureCosts():
+                return (yield from measure_costs(bench, request, should_stop))
             case ReceptiveField():
                 return (yield from receptive_field(bench, request, should_stop))
+        return self._about_a_node(request, should_stop)
+
+    def _about_a_node(self, request: Request, should_stop: ShouldStop) -> Payload:
+        """Answer at once what is asked about the node that is looked at."""
+        bench = self._bench
+        match request:
+            case FeatureMaps():
+                return maps_of(bench, request, should_stop)
+            case NodeValues():
+                return values_of(bench, request, should_stop)
+            case ChannelMap():
+                return channel_map(bench, request, should_stop)
+            case ChannelStatistics():
+                return statistics_of(bench, request, should_stop)
+            case Kernel():
+                return kernel_of(bench, request)
+            case UnitField():
+                return unit_field(bench, request, should_stop)
         raise TypeError(f"no answer to {type(request).__name__}")
 
     def run(self, request: Request) -> Payload:

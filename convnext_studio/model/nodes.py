@@ -6,6 +6,7 @@ No torch: the window draws the network from this table, and the engine resolves 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from convnext_studio.geometry import FieldGeometry
@@ -122,6 +123,7 @@ def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel_size) // stride + 1
 
 
+@lru_cache(maxsize=8)  # The engine looks nodes up by name for every question.
 def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
     """All nodes in the order of the forward pass, for a square input of that side.
 
@@ -243,19 +245,17 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
     if config.layer_scale_init_value > 0:
         branch.append(("gamma", dim, _Cost(dim), "NCHW"))
     nodes: list[NodeInfo] = []
+    if halves:
+        # A convolution of kernel 1 and stride 2: it sees every other unit.
+        cost, seen = _conv(dim_before, dim, 1, side), before.field.after(1, 2)
+        nodes.append(_operation(f"{name}.shortcut", before.name, (dim, side, side), cost, seen, "NCHW"))
+    source = before.name
     for operation, channels, cost, layout in branch:
         if operation == "grn":
             field = replace(field, is_global=True)
-        source = nodes[-1].name if nodes else before.name
-        shape = (channels, side, side)
-        nodes.append(_operation(f"{name}.{operation}", source, shape, cost, field, layout))
-    summed = nodes[-1]
-    if halves:
-        # A convolution of kernel 1 and stride 2: it sees every other unit.
-        seen, cost = before.field.after(1, 2), _conv(dim_before, dim, 1, side)
-        nodes.append(_operation(f"{name}.shortcut", before.name, summed.shape, cost, seen, "NCHW"))
-    block = _around(name, "block", before, nodes, own=summed.activation_bytes)
-    return [*nodes, replace(block, field=summed.field)]
+        nodes.append(_operation(f"{name}.{operation}", source, (channels, side, side), cost, field, layout))
+        source = nodes[-1].name
+    return [*nodes, _around(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
 
 
 def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeInfo:

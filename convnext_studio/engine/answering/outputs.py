@@ -1,0 +1,59 @@
+"""What the nodes gave for a picture, kept on the model's device, so that looking around runs nothing twice."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from torch import Tensor
+
+from convnext_studio.analysis.features import inner_outputs, trunk_node, trunk_nodes, trunk_outputs
+from convnext_studio.engine.answering.bench import Bench, ShouldStop
+
+
+def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: ShouldStop) -> dict[str, Tensor]:
+    """Outputs of nodes on a picture, (C, h, w) each, in the precision of the forward pass.
+
+    One forward pass gives the outputs of stem, downsampling and all blocks. An operation runs only its block
+    again, from that block's input.
+
+    Raises
+    ------
+    StudioError
+        Where the network has no such node, or the picture is not open.
+    Stopped
+        When `should_stop` said so.
+    """
+    model = bench.model
+    wanted = {name: trunk_node(model, name) for name in nodes}
+    within = {name: model.node(name) for name in wanted.values() if name not in trunk_nodes(model)}
+    sources = {trunk_node(model, _source(bench, name)) for name in within}
+    at_hand = _kept(bench, image, {*wanted.values(), *sources})
+    if any(name not in at_hand for name in {*wanted.values(), *sources} - {*within}):
+        tensor, _ = bench.input(image)
+        passed = trunk_outputs(model, tensor, bench.precision, should_stop)
+        keep_outputs(bench, image, passed)
+        at_hand |= passed
+    missing = [node for name, node in within.items() if name not in at_hand]
+    for _, group in groupby(missing, key=lambda node: node.parent):
+        operations = list(group)
+        source = at_hand[trunk_node(model, _source(bench, operations[0].name))]
+        inner = inner_outputs(model, source, operations, bench.precision)
+        keep_outputs(bench, image, inner)
+        at_hand |= inner
+    return {name: at_hand[kept_as] for name, kept_as in wanted.items()}
+
+
+def keep_outputs(bench: Bench, image: str, outputs: Mapping[str, Tensor]) -> None:
+    """Have the outputs of nodes at hand from now on."""
+    for name, output in outputs.items():
+        bench.outputs.put(bench.key(image, name), output)
+
+
+def _source(bench: Bench, name: str) -> str:
+    """The node that goes into the block of an operation, or into the head."""
+    node = bench.model.node(name)
+    return bench.model.node(node.parent).before if node.parent else node.before
+
+
+def _kept(bench: Bench, image: str, names: Iterable[str]) -> dict[str, Tensor]:
+    kept = {name: bench.outputs.get(bench.key(image, name)) for name in names}
+    return {name: output for name, output in kept.items() if output is not None}
