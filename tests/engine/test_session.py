@@ -11,7 +11,7 @@ from PIL import Image
 
 from convnext_studio import analysis
 from convnext_studio.engine import messages
-from convnext_studio.engine.answering import fields, maps, models, predictions
+from convnext_studio.engine.answering import fields, models, outputs, predictions
 from convnext_studio.engine.messages import (
     Attribute,
     CloseImage,
@@ -123,6 +123,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
         maps = engine.run(FeatureMaps(image=image.key, node=node.name))
         assert isinstance(maps, messages.FeatureMapsResult)
         assert maps.maps.shape == node.shape
+        np.testing.assert_allclose(maps.maps, analysis.feature_maps(model, x, node.name), rtol=1e-4, atol=1e-5)
     last = model.config.stages[-1]
     np.testing.assert_allclose(
         analysis.attribute(model, x, target=3), prediction.attribution.cams[last], rtol=1e-4, atol=1e-6
@@ -157,6 +158,7 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
         Predict(image=image.key),
         Attribute(image=image.key, target=4),
         FeatureMaps(image=image.key, node="stage2.block1"),
+        FeatureMaps(image=image.key, node="stage2.block1.pwconv1"),
         ReceptiveField(node="stage2", images=(image.key,), count=2),
     ]
     first = [opened.run(question) for question in questions]
@@ -166,7 +168,8 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
 
     for module, function in (
         (predictions, "stage_pass"),
-        (maps, "feature_maps"),
+        (outputs, "trunk_outputs"),
+        (outputs, "inner_outputs"),
         (fields, "running_average"),
     ):
         monkeypatch.setattr(module, function, computed)
