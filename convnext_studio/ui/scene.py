@@ -83,6 +83,15 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A point of the scene, marked by a small cross of the same size at any zoom."""
+
+    x: float
+    y: float
+    colour: str = "#ffffff"
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """All that a view shows.
 
@@ -98,6 +107,8 @@ class Scene:
         Lines printed beside the layers, below the marks' labels.
     lines
         Painted above the layers, below the marks.
+    spots
+        Painted above the marks.
     """
 
     size: tuple[float, float]
@@ -106,3 +117,4 @@ class Scene:
     bright_box: Box | None = None
     note: str = ""
     lines: tuple[Lines, ...] = ()
+    spots: tuple[Spot, ...] = ()

@@ -12,7 +12,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.crosshair import LinkedCrosshair
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.qimage import to_qimage
-from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene, Spot
 from convnext_studio.ui.state import AppState
 from tests.ui.desk import click_at, colour_at, point_at
 
@@ -265,3 +265,21 @@ def test_the_pointer_in_one_view_shows_in_another_in_the_picture_s_pixels(qtbot:
     point_at(first, first.to_widget(-2, 4))
     assert state.pointed is None
     assert first.crosshair is None
+
+
+def test_a_spot_has_the_same_size_at_any_zoom(qtbot: QtBot) -> None:
+    grey = grey_scene()
+    view = shown(qtbot, Scene(grey.size, grey.layers, spots=(Spot(15, 10, "#ff0000"),)))
+    sizes = []
+    for _ in range(2):
+        image = view.grab().toImage()
+        reds = [
+            x
+            for x in range(image.width())
+            for y in range(image.height())
+            if image.pixelColor(x, y).name() == "#ff0000"
+        ]
+        assert (reds[0] + reds[-1]) / 2 == pytest.approx(view.to_widget(15, 10).x(), abs=1)
+        sizes.append(reds[-1] - reds[0])
+        view.zoom(3)
+    assert sizes[0] == sizes[1] > 0
