@@ -48,7 +48,7 @@ def export(options: argparse.Namespace) -> int:
     model = cast("ModelInfo", session.run(load))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
-    if node not in {known.name for known in model.nodes} or node == "stem":
+    if node == "stem" or node not in {known.name for known in model.nodes if known.is_explainable}:
         raise StudioError(
             f"There is no node “{node}” to export.",
             f"Give a stage ({', '.join(stages)}), or a block such as {stages[-1]}.block1.",
