@@ -133,7 +133,18 @@ class StudioWindow(QMainWindow):
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
-        for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
+        self._commands.node_step_asked.connect(self.strip.step)
+        self._commands.open_node_asked.connect(self.strip.open_selected)
+        self._commands.go_up_asked.connect(self.strip.go_up)
+        self._commands.costs_asked.connect(self.strip.choose_costs)
+        self.strip.costs_changed.connect(self._follow_state)
+        for signal in (
+            state.model_loaded,
+            state.picture_selected,
+            state.prediction_made,
+            state.unit_selected,
+            state.pinned,
+        ):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
 
@@ -156,6 +167,10 @@ class StudioWindow(QMainWindow):
         has_picture = self._state.picture is not None
         for name in ("close", "next_picture", "previous_picture"):
             actions[name].setEnabled(has_picture)
+        actions["clear_unit"].setEnabled(self._state.unit is not None)
+        actions["pin"].setEnabled(has_picture and model is not None)
+        actions["pin"].setChecked(self._state.pin is not None)
+        actions[f"costs_{self.strip.cost_kind}"].setChecked(True)
         actions["export"].setEnabled(self._controller.exporter.is_possible)
         actions["precision_bfloat16"].setEnabled(model is not None and model.device.startswith("cuda"))
         if asked is not None:

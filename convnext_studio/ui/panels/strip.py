@@ -176,6 +176,11 @@ class NetworkStrip(QWidget):
 
     # ----------------------------------------------------------------------------------------------- costs
 
+    @property
+    def cost_kind(self) -> CostKind:
+        """What the bars count."""
+        return self.header.cost_kind
+
     def choose_costs(self, kind: str) -> None:
         """Let the bars count parameters, MACs, memory, time, or nothing."""
         self.header.choose_costs(kind)
@@ -187,7 +192,7 @@ class NetworkStrip(QWidget):
         self._show_selection()
 
     def _show_costs(self, model: ModelInfo) -> None:
-        kind, numbers = self.header.cost_kind, self.numbers
+        kind, numbers = self.cost_kind, self.numbers
         if kind == "time":
             self.numbers.want_times()
         shown = nodes_of(model.nodes, self.opened)

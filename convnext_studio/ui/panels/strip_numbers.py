@@ -5,18 +5,15 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import (
-    Cancelled,
-    Done,
-    Failed,
     MeasureCosts,
     MeasuredCosts,
     NodeValues,
     NodeValuesResult,
     Payload,
-    Request,
     ValueStatistics,
 )
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState
 
 _PANEL = "strip"
@@ -31,6 +28,8 @@ class NodeNumbers(QObject):
         Values that went into nodes, and that came out, by node name.
     measured
         Time of the nodes of this model; None where it was not measured.
+    times_failure
+        Why it was not; empty where it was, or may be.
     """
 
     changed = Signal()
@@ -38,27 +37,16 @@ class NodeNumbers(QObject):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = state
-        self._bridge = bridge
         self.before: dict[str, ValueStatistics] = {}
         self.after: dict[str, ValueStatistics] = {}
         self.measured: MeasuredCosts | None = None
-        self._values_asked: tuple[int, frozenset[str]] | None = None
+        self.times_failure = ""
+        self._asked_nodes: frozenset[str] = frozenset()
         self._values_refused = False
-        self._times_asked: int | None = None
-        self._times_failure = ""
+        self._values = SideQuestion(bridge, self._receive_values, self._refuse_values, parent=self)
+        self._times = SideQuestion(bridge, self._receive_times, self._refuse_times, parent=self)
         state.model_loaded.connect(self._forget_times)
         state.prediction_made.connect(self._forget_values)
-        bridge.request_finished.connect(self._notice_cancelled)
-
-    @property
-    def is_measuring(self) -> bool:
-        """Whether the engine owes the times."""
-        return self._times_asked is not None
-
-    @property
-    def times_failure(self) -> str:
-        """Why there are no times; empty where there are, or may be."""
-        return self._times_failure
 
     def want_values(self, nodes: Sequence[str]) -> None:
         """Ask for the values of these nodes on the current picture, once it is predicted: that goes first."""
@@ -66,66 +54,42 @@ class NodeNumbers(QObject):
         picture = self._state.picture
         if not missing or self._values_refused or picture is None or self._state.prediction is None:
             return
-        if self._values_asked is not None and missing <= self._values_asked[1]:
-            return
-        wanted = tuple(node for node in nodes if node in missing)
-        identifier = self._bridge.ask(
-            NodeValues(image=picture.key, nodes=wanted, panel=_PANEL),
-            on_answer=lambda payload: self._receive_values(identifier, payload),
-            on_failure=lambda _failed: self._refuse_values(identifier),
-        )
-        self._values_asked = identifier, missing
+        if not (self._values.is_running and missing <= self._asked_nodes):
+            self._asked_nodes = missing
+            wanted = tuple(node for node in nodes if node in missing)
+            self._values.ask(NodeValues(image=picture.key, nodes=wanted, panel=_PANEL))
 
     def want_times(self, again: bool = False) -> None:
         """Have the nodes of this model timed, once; after a failure only `again`."""
-        if self._state.model is None or self.measured is not None or self._times_asked is not None:
+        if self._state.model is None or self.measured is not None:
             return
-        if self._times_failure and not again:
-            return
-        self._times_failure = ""
-        identifier = self._bridge.ask(
-            MeasureCosts(panel=_PANEL),
-            on_answer=lambda payload: self._receive_times(identifier, payload),
-            on_failure=lambda failed: self._fail_times(identifier, failed.message),
-        )
-        self._times_asked = identifier
+        if again and self.times_failure:
+            self._forget_times()
+        self._times.ask(MeasureCosts(panel=_PANEL))
 
-    def _receive_values(self, identifier: int, payload: Payload) -> None:
-        if self._values_asked is None or self._values_asked[0] != identifier:
-            return
-        self._values_asked = None
+    def _receive_values(self, payload: Payload) -> None:
         if isinstance(payload, NodeValuesResult):
             self.before.update(payload.before)
             self.after.update(payload.after)
             self.changed.emit()
 
-    def _refuse_values(self, identifier: int) -> None:
-        if self._values_asked is not None and self._values_asked[0] == identifier:
-            self._values_asked = None
-            self._values_refused = True
+    def _refuse_values(self, _reason: str) -> None:
+        self._values_refused = True
 
-    def _receive_times(self, identifier: int, payload: Payload) -> None:
-        if identifier == self._times_asked and isinstance(payload, MeasuredCosts):
-            self._times_asked = None
+    def _receive_times(self, payload: Payload) -> None:
+        if isinstance(payload, MeasuredCosts):
             self.measured = payload
             self.changed.emit()
 
-    def _fail_times(self, identifier: int, reason: str) -> None:
-        if identifier == self._times_asked:
-            self._times_asked = None
-            self._times_failure = reason
-            self.changed.emit()
-
-    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        message = finished[1]
-        if isinstance(message, Cancelled):
-            self._refuse_values(message.id)
-            self._fail_times(message.id, "Stopped.")
+    def _refuse_times(self, reason: str) -> None:
+        self.times_failure = reason
+        self.changed.emit()
 
     def _forget_values(self) -> None:
-        self.before, self.after = {}, {}
-        self._values_asked, self._values_refused = None, False
+        self._values.drop()
+        self.before, self.after, self._values_refused = {}, {}, False
 
     def _forget_times(self) -> None:
         # What is being measured is of the model before.
-        self.measured, self._times_asked, self._times_failure = None, None, ""
+        self._times.drop()
+        self.measured, self.times_failure = None, ""

@@ -58,6 +58,10 @@ def shared_ends(values: Sequence[ValueStatistics | None]) -> tuple[float, float]
     return (low, high) if low < high and all(map(math.isfinite, ends)) else None
 
 
+def _span(values: ValueStatistics, digits: int) -> str:
+    return f"{format_number(values.minimum, digits)} … {format_number(values.maximum, digits)}"
+
+
 class StripPainter:
     """One painting of the strip.
 
@@ -175,7 +179,9 @@ class StripPainter:
                 self._whisker(part.rect.adjusted(0, self._metrics.height() + 9, 0, -6), values, self._ends)
             return
         if values is not None:
-            span = f"{format_number(values.minimum, 2)} … {format_number(values.maximum, 2)}"
+            span = _span(values, 2)
+            if self._metrics.horizontalAdvance(span) > room:
+                span = _span(values, 1)
             texts = (*texts, span, f"mean {format_number(values.mean, 2)}")
         self._lines(part.rect, texts)
 
