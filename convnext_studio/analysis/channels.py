@@ -65,28 +65,22 @@ def channel_numbers(maps: Tensor) -> ChannelNumbers:
 
 
 def _numbers(maps: Tensor) -> tuple[Tensor, ...]:
-    values = maps.flatten(1).double()
+    values = maps.flatten(1).float()
     positions = values.shape[1]
     is_finite = values.isfinite()
     count = is_finite.sum(1)
-    zeroed = values.where(is_finite, 0.0)
-    mean = zeroed.sum(1) / count
-    variance = (zeroed - mean[:, None]).where(is_finite, 0.0).square().sum(1) / count
-    minimum = values.where(is_finite, torch.inf).amin(1)
-    maximum = values.where(is_finite, -torch.inf).amax(1)
     is_empty = count == 0
+    minimum = values.where(is_finite, torch.inf).amin(1).where(~is_empty, torch.nan).double()
+    maximum = values.where(is_finite, -torch.inf).amax(1).where(~is_empty, torch.nan).double()
+    exact = values.where(is_finite, 0.0).double()
+    mean = exact.sum(1) / count
+    l1, l2 = (torch.linalg.vector_norm(exact, order, dim=1) for order in (1, 2))
+    # float64 has digits enough for the difference of float32's squares; of equal values it shall be nothing.
+    variance = (l2.square() / count - mean.square()).clamp(min=0).where(minimum != maximum, 0.0)
     root = count.double().sqrt()
-    concentration = zeroed.abs().sum(1) / zeroed.square().sum(1).sqrt()
-    sparsity = ((root - concentration) / (root - 1)).clamp(0, 1)
-    return (
-        mean,
-        minimum.where(~is_empty, torch.nan),
-        maximum.where(~is_empty, torch.nan),
-        variance,
-        sparsity,
-        positions - count,
-        (minimum == maximum) & (count == positions) & (positions > 1),
-    )
+    sparsity = ((root - l1 / l2) / (root - 1)).clamp(0, 1)
+    is_dead = (minimum == maximum) & (count == positions) & (positions > 1)
+    return mean, minimum, maximum, variance.where(~is_empty, torch.nan), sparsity, positions - count, is_dead
 
 
 def contributions(

@@ -1,5 +1,6 @@
 """What each node takes in time; parameters, operations and memory are arithmetic, in the node table."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -48,8 +49,8 @@ def measured_times(
 
 def _run(model: LoadedModel, precision: str, should_stop: ShouldStop) -> dict[str, float]:
     """One measurement of everything: three passes."""
-    side = model.preprocessing.input_px
-    x = torch.zeros(1, model.config.in_chans, side, side, device=model.device)
+    shape = (1, model.config.in_chans, *2 * (model.preprocessing.input_px,))
+    x = torch.linspace(-2, 2, math.prod(shape), device=model.device).view(shape)
 
     def clock() -> float:
         if x.device.type != "cpu":

@@ -297,12 +297,22 @@ def test_a_moving_cursor_runs_the_network_once(engine_of: Opener, monkeypatch: p
     assert isinstance(moved, UnitFieldResult)
     expected = effective_field(model, input_of(model), "stage3", 0, 2, 1)
     np.testing.assert_array_equal(moved.effective, expected)
-    # Too large a pass is not kept, and another node needs another.
-    monkeypatch.setattr(units, "KEPT_PASS_BYTES", 0)
-    engine.run(UnitField(image=image, node="stage2", channel=0, y=2, x=1))
-    monkeypatch.setattr(units, "UnitProbe", made)
-    with pytest.raises(AssertionError, match="another pass"):
-        engine.run(UnitField(image=image, node="stage2", channel=0, y=2, x=2))
+
+
+@pytest.mark.parametrize("node", ["stage1.block1", "stage1.block1.act", "stage1"])
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_only_a_pass_that_fits_is_kept(
+    engine_of: Opener, monkeypatch: pytest.MonkeyPatch, node: str, is_kept: bool
+) -> None:
+    engine, model, image = engine_of()
+    passed = model.node("stem").activation_bytes + model.node("stage1.block1").activation_bytes
+    monkeypatch.setattr(units, "KEPT_PASS_BYTES", passed if is_kept else passed - 1)
+    made: list[object] = []
+    probe = units.UnitProbe
+    monkeypatch.setattr(units, "UnitProbe", lambda *arguments: made.append(1) or probe(*arguments))
+    for column in range(3):
+        engine.run(UnitField(image=image, node=node, channel=0, y=2, x=column))
+    assert len(made) == (1 if is_kept else 3)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ class Bench:
         """Forget a picture."""
         self._sources.pop(key, None)
         self._pictures.forget(key)
+        self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
         """An opened picture, decoded again where its pixels were let go.

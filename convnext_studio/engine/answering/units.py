@@ -59,11 +59,13 @@ def _probe(bench: Bench, request: UnitField, should_stop: ShouldStop) -> UnitPro
 
 
 def _pass_bytes(bench: Bench, node: str) -> int:
-    """Results of all operations as far as a node."""
+    """Results of all operations as far as a node, with the rest of its block."""
+    info = bench.model.node(node)
+    end = info.parent if info.kind == "operation" else node
     total = 0
-    for info in bench.model.nodes:
-        if info.kind in ("stem", "downsample", "block"):
-            total += info.activation_bytes
-        if info.name in (node, bench.model.node(node).parent):
+    for passed in bench.model.nodes:
+        if passed.kind in ("stem", "downsample", "block"):
+            total += passed.activation_bytes
+        if passed.name == end:
             break
     return total
