@@ -222,6 +222,9 @@ class ImageView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin a click or a move."""
+        if event.button() == Qt.MouseButton.RightButton:
+            event.ignore()  # For a menu, behind which the button's release would be lost.
+            return
         self._press = self._drag = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -14,7 +14,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.panels.channel_values import ChannelValues
 from convnext_studio.ui.panels.maps import map_layer, picture_layer, point_text
-from convnext_studio.ui.scene import Layer, Lines, Mark, Scene
+from convnext_studio.ui.scene import Layer, Lines, Scene, Spot
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """Rows and columns of the map that a key walks."""
@@ -93,7 +93,7 @@ class ChannelView(MapView):
             self._compose()
 
     def show_unit(self, unit: Unit | None) -> None:
-        """Frame the selected unit."""
+        """Mark the selected unit."""
         self._unit = unit
         self._compose()
 
@@ -162,10 +162,11 @@ class ChannelView(MapView):
         if self._options.on_picture:
             layers = (self._picture, replace(layer, opacity=self._options.opacity))
             size = self._picture.box[2:]
-        marks: tuple[Mark, ...] = ()
+        spots: tuple[Spot, ...] = ()
         if self.unit is not None:
-            marks = (Mark(self._unit_box(shown, self.unit), colour=theme.DARK.accent),)
-        self.view.set_scene(Scene(size=size, layers=layers, marks=marks, lines=self._lines))
+            x, y, width, height = self._unit_box(shown, self.unit)
+            spots = (Spot(x + width / 2, y + height / 2, theme.DARK.accent),)
+        self.view.set_scene(Scene(size=size, layers=layers, lines=self._lines, spots=spots))
 
     # ------------------------------------------------------------------------------------------- pointing
 

@@ -14,6 +14,7 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.channel_values import ChannelValues
 from convnext_studio.ui.panels.histogram import Histogram
 from convnext_studio.ui.panels.maps import map_layer
+from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.scene import Scene
 from convnext_studio.ui.sidequestion import SideQuestion
 
@@ -34,14 +35,15 @@ class ChannelNumbersView(QWidget):
         self.statistics = plain_label("muted")
         self.kernel_map = MapView("Depthwise kernel")
         self.kernel_text = plain_label("muted")
-        self._sides = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._sides.setContentsMargins(0, 2, 0, 0)
-        for upper, lower in ((self.histogram, self.statistics), (self.kernel_map, self.kernel_text)):
-            side = QVBoxLayout()
-            side.setSpacing(2)
-            side.addWidget(upper, 1)
-            side.addWidget(lower)
-            self._sides.addLayout(side, 1)
+        self._pictures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._pictures.addWidget(self.histogram, 1)
+        self._pictures.addWidget(self.kernel_map, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(self._pictures, 1)
+        layout.addWidget(self.statistics)
+        layout.addWidget(self.kernel_text)
         self.histogram.hovered.connect(self.read_out)
         self.kernel_map.view.hovered.connect(self._hover_kernel)
         self.kernel_map.view.hover_left.connect(lambda: self.read_out.emit(""))
@@ -68,8 +70,8 @@ class ChannelNumbersView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Side by side where it is wide, one above the other where it is high."""
-        is_wide = event.size().width() > 1.2 * event.size().height()
-        self._sides.setDirection(
+        is_wide = event.size().width() > 0.8 * event.size().height()
+        self._pictures.setDirection(
             QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
         )
 
@@ -92,10 +94,13 @@ class ChannelNumbersView(QWidget):
         self.kernel_map.view.set_scene(Scene(size=(width, height), layers=(layer,)))
         self.kernel_map.bar.set_scale(ColorScale(_SIGNED, limits))
         self.kernel_map.show()
-        self.kernel_text.setText(
-            f"{payload.source}: {height} × {width}, sum {format_number(float(kernel.sum()))}, "
-            f"bias {format_number(payload.bias)}"
+        text = (
+            f"{payload.source}: {height} × {width} · sum {format_number(float(kernel.sum()))}"
+            f" · bias {format_number(payload.bias)}"
         )
+        self.kernel_text.setText(text)
+        name = f"{payload.source} kernel {payload.channel}"
+        self.kernel_map.set_contents(Contents(name, f"Channel {payload.channel} of {text}.", kernel))
 
     def _show_failure(self, reason: str) -> None:
         self._kernel = None
@@ -112,7 +117,7 @@ class ChannelNumbersView(QWidget):
 
 
 def _statistics_text(shown: ChannelValues) -> str:
-    """The channel's numbers, a line each."""
+    """The channel's numbers in words."""
     finite: NDArray[np.float64] = shown.finite.astype(np.float64)
     total = shown.values.size
     said = []
@@ -121,8 +126,14 @@ def _statistics_text(shown: ChannelValues) -> str:
     if finite.size < total:
         said.append(f"{total - finite.size} of {total} values are not finite")
     if finite.size:
-        said.append(f"min {format_number(finite.min())} · max {format_number(finite.max())}")
-        said.append(f"mean {format_number(finite.mean())} · std {format_number(finite.std())}")
         negative = 100 * np.count_nonzero(finite < 0) / finite.size
-        said.append(f"{format_number(negative)} % negative · median {format_number(float(np.median(finite)))}")
-    return "\n".join(said)
+        named = (
+            ("min", finite.min()),
+            ("median", float(np.median(finite))),
+            ("max", finite.max()),
+            ("mean", finite.mean()),
+            ("std", finite.std()),
+        )
+        said += [f"{name} {format_number(float(number))}" for name, number in named]
+        said.append(f"{format_number(negative)} % negative")
+    return " · ".join(said)

@@ -140,6 +140,7 @@ class FeatureChoices(QObject):
         button.setToolTip("Contour, comparison, unit")
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(menu)
+        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         return button
 
     def _fixed_row(self) -> QWidget:

@@ -15,6 +15,7 @@ from convnext_studio.ui.panels.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.channel_values import ChannelValues, ExactChannel, from_maps
 from convnext_studio.ui.panels.feature_choices import FeatureChoices
 from convnext_studio.ui.panels.feature_texts import describe_channel, describe_mosaic
+from convnext_studio.ui.panels.maps import is_signed
 from convnext_studio.ui.panels.mosaic import MosaicView
 from convnext_studio.ui.panels.mosaic_numbers import MosaicNumbers
 from convnext_studio.ui.panels.mosaic_painter import MosaicPainter, Paintings
@@ -22,12 +23,23 @@ from convnext_studio.ui.panels.mosaic_painting import Subject
 from convnext_studio.ui.panels.patches import PatchesView
 from convnext_studio.ui.panels.pinned import PinnedView
 from convnext_studio.ui.recent import Recent
+from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.state import AppState
 
 BUDGET_BYTES = 24 << 20
 """Most that the maps of a node take: 96 channels at 223 × 223 do; larger ones come as an overview."""
 _KEPT_BYTES = 192 << 20
 _REARRANGE_MS = 120
+# Flat and narrow, so that all fit beside the mosaic on a small screen.
+_TABS_STYLE = """
+QTabWidget::pane { border: none; }
+QTabBar { qproperty-drawBase: 0; }
+QTabBar::tab { padding: 2px 7px 3px 7px; border: none; border-bottom: 2px solid transparent;
+  color: palette(placeholder-text); }
+QTabBar::tab:hover { color: palette(text); }
+QTabBar::tab:selected { color: palette(text); border-bottom-color: palette(highlight); }
+QTabBar:focus::tab:selected { background: palette(button); }
+"""
 
 
 class FeatureMapsPanel(AskingPanel):
@@ -61,7 +73,7 @@ class FeatureMapsPanel(AskingPanel):
         for page, title, tip in (
             (
                 self.channel_map,
-                "Channel",
+                "Map",
                 "The selected channel, large; a click selects a unit, arrow keys move it",
             ),
             (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
@@ -72,7 +84,8 @@ class FeatureMapsPanel(AskingPanel):
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
         self.tabs.setAccessibleName("Selected channel")
         # The pages' own least widths would take the room that the mosaic needs more.
-        self.tabs.setMinimumWidth(190)
+        self.tabs.setMinimumSize(190, 110)
+        self.tabs.setStyleSheet(_TABS_STYLE)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(self.mosaic_map)
         splitter.addWidget(self.tabs)
@@ -220,7 +233,8 @@ class FeatureMapsPanel(AskingPanel):
             self.pinned.map.show_painting(paintings[1])
             self.pinned.map.follow(self.mosaic_map)
         if self.choices.scaling.currentData() == "fixed":
-            self.choices.propose_fixed(paintings[0].subject.numbers.shared_limits())
+            signed = is_signed(paintings[0].colormap)
+            self.choices.propose_fixed(paintings[0].subject.numbers.shared_limits(signed))
         self._show_channel()
 
     def _show_numbers(self, subject: Subject) -> None:
@@ -272,7 +286,14 @@ class FeatureMapsPanel(AskingPanel):
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.level, self.channel_map.unit)
-        self.set_caption(" ".join(text for text in (said, channel, contribution) if text))
+        caption = " · ".join(text for text in (said, channel, contribution) if text)
+        self.set_caption(caption)
+        for view, painted in ((self.mosaic_map, painting), (self.pinned.map, self.pinned.map.painting)):
+            if painted is not None:
+                subject = painted.subject
+                view.set_contents(Contents(f"{subject.file_name} channels", said, subject.result.maps))
+        name = f"{shown.subject.file_name} channel {shown.channel}"
+        self.channel_map.set_contents(Contents(name, caption, shown.values))
 
     def _show_pin(self) -> None:
         """Something was pinned, and its maps are there; or nothing is any more."""

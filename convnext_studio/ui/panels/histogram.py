@@ -120,7 +120,7 @@ class Histogram(QWidget):
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _label_values(self, painter: QPainter, area: QRectF) -> None:
-        ticks = nice_ticks(self._range, max(2, int(area.width() / 55)))
+        ticks = nice_ticks(self._range, max(3, int(area.width() / 45)))
         free = area.left() - area.width()
         for tick, text in zip(ticks, format_ticks(ticks), strict=True):
             x = area.left() + (tick - self._range.low) / (self._range.high - self._range.low) * area.width()

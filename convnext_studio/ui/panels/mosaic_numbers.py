@@ -77,7 +77,7 @@ class MosaicNumbers(QObject):
         if known is None or known.contributions is None:
             return self._failure
         value = float(known.contributions[channel])
-        return f"It contributes {format_number(value)} to the logit of {self.class_name}."
+        return f"contributes {format_number(value)} to {self.class_name}"
 
     @property
     def _target(self) -> int | None:

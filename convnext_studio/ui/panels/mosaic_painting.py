@@ -70,6 +70,11 @@ class Subject:
         return f"{self.node.title} · {self.picture.name}"
 
     @property
+    def file_name(self) -> str:
+        """For files about it."""
+        return f"{self.picture.name.partition('.')[0]} {self.result.node}"
+
+    @property
     def is_sortable(self) -> bool:
         """Whether the channels' exact numbers are at hand."""
         return self.result.is_exact or self.exact is not None

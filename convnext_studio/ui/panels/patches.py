@@ -51,13 +51,13 @@ class PatchesView(QWidget):
         self.stop.clicked.connect(self._stop_or_start)
         self.text = plain_label("muted")
         row = QHBoxLayout()
-        row.addWidget(self.progress, 1)
-        row.addWidget(self.stop)
+        row.addWidget(self.text, 1)
+        row.addWidget(self.stop, alignment=Qt.AlignmentFlag.AlignBottom)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 2, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.list, 1)
-        layout.addWidget(self.text)
+        layout.addWidget(self.progress)
         layout.addLayout(row)
         for changed in (state.pictures_changed, state.node_selected):
             changed.connect(self._schedule)
@@ -120,11 +120,13 @@ class PatchesView(QWidget):
 
     def _fail(self, reason: str) -> None:
         self._show_running(False)
+        self.stop.show()
         self.text.setText(reason)
 
     def _show_running(self, running: bool) -> None:
         self.progress.setVisible(running)
         self.progress.setRange(0, 0)
+        self.stop.setVisible(running)
         self.stop.setText("Stop" if running else "Again")
         self.stop.setToolTip("Stop looking" if running else "Look once more")
 
@@ -134,27 +136,26 @@ class PatchesView(QWidget):
         names = {picture.key: picture.name for picture in self._state.pictures}
         for patch in result.patches:
             self.list.addItem(_item(patch, names.get(patch.image, "")))
-        pictures = (
-            f"{result.seen} of {result.total} pictures"
-            if result.seen < result.total
-            else _counted(result.total)
-        )
-        said = [f"Strongest units of channel {result.channel} of {result.node} over {pictures}"]
-        if any(patch.is_global for patch in result.patches):
-            said.append("every unit sees the whole input")
-        elif result.patches:
-            clipped = (
-                " (clipped at the border where it reaches beyond)"
-                if any(p.is_clipped for p in result.patches)
-                else ""
-            )
-            said.append(f"cut out with the unit's theoretical field{clipped}")
-        if result.skipped:
-            said.append(f"{_counted(len(result.skipped))} could not be read")
-        self.text.setText(" · ".join(said))
+        self.text.setText(_describe(result))
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _describe(result: StrongestPatchesResult) -> str:
+    pictures = _counted(result.total)
+    if result.seen < result.total:
+        pictures = f"{result.seen} of {pictures} so far"
+    said = [f"Channel {result.channel} of {result.node} over {pictures}"]
+    if any(patch.is_global for patch in result.patches):
+        said.append("every unit sees the whole input")
+    elif any(patch.is_clipped for patch in result.patches):
+        said.append("theoretical fields, clipped at the border")
+    elif result.patches:
+        said.append("theoretical fields")
+    if result.skipped:
+        said.append(f"{_counted(len(result.skipped))} could not be read")
+    return " · ".join(said)
 
 
 def _counted(pictures: int) -> str:
