@@ -16,6 +16,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "window": windows.painted,
     "first": windows.first_picture,
     "gaps": windows.event_loop_gaps,
+    "mosaic": windows.mosaic,
     "predict": passes.predict,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
