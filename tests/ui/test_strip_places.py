@@ -14,14 +14,21 @@ from convnext_studio.ui.panels.strip_rows import lay_out_row
 from convnext_studio.ui.panels.strip_texts import part_texts, stage_texts
 from tests.ui.desk import model
 
-# One of each kind of architecture: four stages, 27 blocks, V2, one stage of 36 blocks, and the lecture's.
-KINDS = ["convnext_tiny", "convnext_small", "convnextv2_huge", "convnext_isotropic_large", "tutorial"]
+# One of each kind of architecture: 27 blocks in a stage, V2, one stage of 36 blocks, the lecture's, and one that
+# downsamples in its blocks.
+KINDS = {
+    **{
+        name: PRESETS[name].config
+        for name in ("convnext_small", "convnextv2_huge", "convnext_isotropic_large", "tutorial")
+    },
+    "downsampling in blocks": ConvNeXtConfig(downsample="block"),
+}
 
 
 @pytest.mark.parametrize("width", [700, 1366, 3840])
-@pytest.mark.parametrize("preset", KINDS)
-def test_everything_has_its_own_place(width: int, preset: str) -> None:
-    nodes = model(PRESETS[preset].config, 224).nodes
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_has_its_own_place(width: int, kind: str) -> None:
+    nodes = model(KINDS[kind], 224).nodes
     layout = lay_out(nodes, width, BOXES_PX, text_width=170, text_height=30)
     order = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head.rect]
     for left, right in zip(order, order[1:], strict=False):
@@ -44,9 +51,9 @@ def test_everything_has_its_own_place(width: int, preset: str) -> None:
 
 
 @pytest.mark.parametrize("width", [700, 1366, 3840])
-@pytest.mark.parametrize("preset", KINDS)
-def test_inside_everything_has_its_own_place(width: int, preset: str) -> None:
-    nodes = model(PRESETS[preset].config, 224).nodes
+@pytest.mark.parametrize("kind", KINDS)
+def test_inside_everything_has_its_own_place(width: int, kind: str) -> None:
+    nodes = model(KINDS[kind], 224).nodes
     for opened in nodes:
         if not is_openable(nodes, opened.name):
             continue
@@ -73,9 +80,9 @@ def test_it_is_drawn_to_scale() -> None:
     assert [len(stage.blocks) for stage in layout.stages] == [3, 3, 9, 3]
 
 
-@pytest.mark.parametrize("preset", KINDS)
-def test_texts_fit_at_1366(qapp: QApplication, preset: str) -> None:
-    shown = model(PRESETS[preset].config, 224)
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_fit_at_1366(qapp: QApplication, kind: str) -> None:
+    shown = model(KINDS[kind], 224)
     metrics = QFontMetricsF(qapp.font())
     texts = [text for stage in shown.config.stages for text in stage_texts(shown, stage)]
     widest = max(metrics.horizontalAdvance(text) for text in texts)

@@ -142,7 +142,6 @@ class PicturePanel(Panel):
         self._ask(unit, picture)
         for control in (self.scale, self.opacity, self.no_unit):
             control.setVisible(unit is not None)
-        self.map.bar.setVisible(unit is not None)
         self._colour()
 
     def _ask(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:

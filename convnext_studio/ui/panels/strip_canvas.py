@@ -28,6 +28,7 @@ from convnext_studio.ui.panels.strip_texts import stage_texts
 from convnext_studio.ui.state import AppState
 
 BOXES_PX = 104
+_KEYS = "A click selects, a double click or Enter opens, ← and → walk, Esc goes back up"
 _NO_COSTS = Costs("none", {}, 0.0)
 _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
 _OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
@@ -185,7 +186,7 @@ class NetworkCanvas(QWidget):
                 return True
         elif isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             node = self.node_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), "" if node is None else self._tip(node), self)
+            QToolTip.showText(event.globalPos(), _KEYS if node is None else self._tip(node), self)
             return True
         return super().event(event)
 
@@ -210,7 +211,13 @@ class NetworkCanvas(QWidget):
                 return
             hovered = "" if self._hovered is None else self._hovered.name
             content = Content(
-                model, self._state.node, hovered, self.hasFocus(), self._thumbnails, self._costs, self._values
+                model=model,
+                selected=self._state.node,
+                hovered=hovered,
+                has_focus=self.hasFocus(),
+                thumbnails=self._thumbnails,
+                costs=self._costs,
+                values=self._values,
             )
             brush = StripPainter(painter, self.font(), content, BOXES_PX - 3)
             if isinstance(places, RowLayout):

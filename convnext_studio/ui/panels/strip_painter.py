@@ -201,25 +201,22 @@ class StripPainter:
         self._painter.drawLine(QPointF(x - half, y_of(values.mean)), QPointF(x + half, y_of(values.mean)))
 
     def _connect(self, layout: RowLayout) -> None:
-        parts = [layout.opened, *layout.row]
-        ends = {part.node.name: part.rect for part in layout.row}
-        y = layout.row[0].rect.center().y()
-        for before, after in pairwise(parts):
+        first, y = layout.row[0], layout.row[0].rect.center().y()
+        for before, after in pairwise((layout.opened, *layout.row)):
             follows = before is layout.opened or after.node.before == before.node.name
             if follows and after.rect.left() - before.rect.right() > 2 * _HEAD_PX:
                 self._arrow(before.rect.right() + 2, after.rect.left() - 2, y)
         if layout.total is None:
             return
-        last, total, high = layout.row[-1], layout.total.rect, layout.opened.rect.top() + 4
-        self._arrow(last.rect.right() + 2, total.left() - 1, y)
-        over = QPointF(layout.opened.rect.right(), high), QPointF(total.center().x(), total.top() - 1)
-        if last.node.operation == "shortcut":
-            # The branch passes above the convolution that the shortcut ends in.
-            branch = ends[parts[-2].node.name]
-            self._arch(QPointF(branch.center().x(), branch.top()), over[1], high + 4)
-            self._arch(over[0], QPointF(last.rect.center().x(), last.rect.top() - 1), high)
-        else:
-            self._arch(*over, high)
+        total, high = layout.total.rect, layout.opened.rect.top() + 4
+        self._arrow(layout.row[-1].rect.right() + 2, total.left() - 1, y)
+        start, end = QPointF(layout.opened.rect.right(), high), QPointF(total.center().x(), total.top() - 1)
+        if first.node.operation == "shortcut":
+            # The shortcut is a convolution, and the branch begins behind it.
+            branch = layout.row[1].rect
+            self._arch(start + QPointF(0, 4), QPointF(branch.center().x(), branch.top() - 1), high + 4)
+            start = QPointF(first.rect.center().x(), first.rect.top())
+        self._arch(start, end, high)
 
     def _arch(self, start: QPointF, end: QPointF, y: float) -> None:
         """Up from the start, along at a height, and down to the end."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.ui.panels.strip_layout import MARGIN_PX, Part
 
-_OPENED_PX = 112.0
+_OPENED_PX = 122.0
 _GAP_PX = 18.0
 _NARROW_GAP_PX = 4.0
 _ARC_PX = 12.0

@@ -40,7 +40,7 @@ def part_texts(model: ModelInfo, node: NodeInfo) -> tuple[str, ...]:
     if node.kind == "block":
         return f"Block {last.removeprefix('block')}", shape_text(node)
     if node.kind == "downsample":
-        return "Downsampling", shape_text(node)
+        return "Downsample", shape_text(node)
     return last, _doing(model, node), shape_text(node)
 
 
