@@ -14,8 +14,8 @@ from convnext_studio.ui.panels.strip_rows import lay_out_row
 from convnext_studio.ui.panels.strip_texts import part_texts, stage_texts
 from tests.ui.desk import model
 
-# One of each kind of architecture: 27 blocks in a stage, V2, one stage of 36 blocks, the lecture's, and one that
-# downsamples in its blocks.
+# One of each kind of architecture: 27 blocks in a stage, V2, one stage of 36 blocks, the lecture's, and
+# downsampling within the blocks.
 KINDS = {
     **{
         name: PRESETS[name].config
