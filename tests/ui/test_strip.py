@@ -238,6 +238,9 @@ def test_the_read_out_names_the_node_and_its_numbers(desk: Desk, strip: NetworkS
     assert f"{head_parameters(CONVNEXT_T) / 1e3:.0f} k parameters" in desk.read_outs[-1]
     point_at(strip.canvas, QPointF(1, 1))
     assert desk.read_outs[-1] == ""
+    point_at(strip.canvas, centre(strip, "stage3.block2"))
+    press(strip, KEY.Key_Return)  # Another level comes under the pointer.
+    assert desk.read_outs[-1] == ""
 
 
 def test_without_a_model_it_says_so_and_does_nothing(desk: Desk) -> None:

@@ -71,8 +71,8 @@ class NetworkCanvas(QWidget):
     def show_level(self, opened: str) -> None:
         """Show the network, or what is inside a node; of whatever model is open by now."""
         self._opened = opened
-        self._hovered = None
         self._layout = None
+        self._hover(None)
         self.update()
 
     def show_thumbnails(self, thumbnails: Mapping[str, QImage]) -> None:

@@ -96,6 +96,6 @@ def describe(node: NodeInfo, config: ConvNeXtConfig) -> str:
     field = "the whole picture" if node.field.is_global else f"{node.field.size_px} px"
     return (
         f"{node.title} · {channels} channels · {height}×{width} units · {counted(node.parameters)} parameters"
-        f" · {node.macs / 1e9:.2f} GMACs · {sized(node.activation_bytes)} of activations"
+        f" · {counted(node.macs)} MACs · {sized(node.activation_bytes)} of activations"
         f" · theoretical field {field}"
     )
