@@ -1,5 +1,7 @@
 """One unit: what it could see by arithmetic, and what it looks at on a picture."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,34 @@ from convnext_studio.analysis.capture import ShouldStop, never, output_of, stopp
 from convnext_studio.analysis.features import as_maps, to_array
 from convnext_studio.geometry import Box, FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
+
+Window = tuple[slice, slice]
+"""Rows and columns of the network's input."""
+
+
+def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> Window | None:
+    """The part of the input that a unit depends on, where it is so small that running the network on it pays.
+
+    It begins at multiples of the node's stride, so that all maps in the network lie as they do in the whole.
+    The unit depends on no padding but that at the input's own borders, which the part shares.
+
+    Parameters
+    ----------
+    field, y, x
+        The node's geometry, and row and column of the unit.
+    input_px
+        Height and width of the input.
+
+    Returns
+    -------
+    None where the unit depends on more than half of the input.
+    """
+    (left, top, width, height), _ = box_in_input(field, y, x, input_px)
+    stride = field.stride_px
+    rows = slice(int(top) // stride * stride, math.ceil(top + height))
+    columns = slice(int(left) // stride * stride, math.ceil(left + width))
+    area = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return (rows, columns) if 0 < 2 * area <= math.prod(input_px) else None
 
 
 class UnitProbe:
@@ -26,6 +56,8 @@ class UnitProbe:
         Any node whose units have positions.
     should_stop
         Asked between blocks.
+    window
+        Run only on this part of the input, as `window_of` gives it for the one unit that will be asked for.
 
     Raises
     ------
@@ -35,22 +67,28 @@ class UnitProbe:
         When `should_stop` said so.
     """
 
-    def __init__(self, model: LoadedModel, tensor: Tensor, node: str, should_stop: ShouldStop = never) -> None:
-        self._should_stop = should_stop
-        self._input = tensor.detach().clone().requires_grad_()
+    def __init__(
+        self,
+        model: LoadedModel,
+        tensor: Tensor,
+        node: str,
+        should_stop: ShouldStop = never,
+        window: Window | None = None,
+    ) -> None:
         info, module = model.node(node), model.module_at(node)
+        height, width = tensor.shape[2:]
+        self._input_px = height, width
+        self._window = rows, columns = window or (slice(0, height), slice(0, width))
+        # Where the first unit of the window is in the whole map.
+        self._origin = rows.start // info.field.stride_px, columns.start // info.field.stride_px
+        self._should_stop = should_stop
+        self._input = tensor[:, :, rows, columns].detach().clone().requires_grad_()
         with torch.enable_grad(), stoppable(model.blocks, lambda: self._should_stop()):
             self._output = as_maps(output_of(model.module, module, self._input), info.layout)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the node's map."""
-        channels, height, width = self._output.shape
-        return channels, height, width
-
     def value(self, channel: int, y: int, x: int) -> float:
-        """The unit's value."""
-        return float(self._output.detach()[channel, y, x])
+        """The unit's value; `y` and `x` are its row and column in the whole map."""
+        return float(self._unit(channel, y, x).detach())
 
     def field(self, channel: int, y: int, x: int, should_stop: ShouldStop = never) -> NDArray[np.float32]:
         """Magnitude of the unit's derivative by the input, summed over the colours: (H, W) float32.
@@ -61,9 +99,13 @@ class UnitProbe:
             When `should_stop` said so, asked between blocks.
         """
         self._should_stop = should_stop
-        unit = self._output[channel, y, x]
-        (gradient,) = torch.autograd.grad(unit, self._input, retain_graph=True)
-        return to_array(gradient[0].abs().sum(dim=0))
+        (gradient,) = torch.autograd.grad(self._unit(channel, y, x), self._input, retain_graph=True)
+        whole = np.zeros(self._input_px, dtype=np.float32)
+        whole[self._window] = to_array(gradient[0].abs().sum(dim=0))
+        return whole
+
+    def _unit(self, channel: int, y: int, x: int) -> Tensor:
+        return self._output[channel, y - self._origin[0], x - self._origin[1]]
 
 
 def effective_field(
@@ -87,7 +129,8 @@ def effective_field(
     StudioError
         Where the model has no such node.
     """
-    return UnitProbe(model, tensor, node).field(channel, y, x)
+    window = window_of(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
+    return UnitProbe(model, tensor, node, window=window).field(channel, y, x)
 
 
 def box_in_input(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> tuple[Box, bool]:

@@ -1,16 +1,23 @@
 """One unit: its fields against arithmetic on strides and paddings, and against autograd on a plain network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
-from convnext_studio.analysis.units import UnitProbe, box_in_input, effective_field
+from convnext_studio.analysis.units import UnitProbe, box_in_input, effective_field, window_of
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import FieldGeometry
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.stopping import Stopped
+from tests.model.configs import configs
 from tests.networks import random_input, small_model
 from tests.plain import plain_forward
 
@@ -112,6 +119,28 @@ def test_the_effective_field_is_the_gradients_magnitude(
     assert not outside.any()
     assert field.any()
     assert (np.count_nonzero(field) == SIDE * SIDE) == info.field.is_global
+
+
+@settings(max_examples=80)
+@given(config=configs(), more_px=st.integers(20, 90), place=st.tuples(*[st.floats(0, 1)] * 3), data=st.data())
+def test_the_window_of_a_unit_is_enough(
+    config: ConvNeXtConfig, more_px: int, place: tuple[float, float, float], data: st.DataObject
+) -> None:
+    config = replace(config, grn=False)
+    side = smallest_input_px(config) + more_px
+    model = small_model(input_px=side, **config.to_dict())
+    model.module.double()
+    node = data.draw(st.sampled_from([node for node in model.nodes if node.has_positions]))
+    channel, y, x = (int(share * (size - 1)) for share, size in zip(place, node.shape, strict=True))
+    window = window_of(node.field, y, x, (side, side))
+    if window is None:
+        assert node.field.size_px**2 * 8 > side**2
+        return
+    tensor = random_input(model).double()
+    part, whole = UnitProbe(model, tensor, node.name, window=window), UnitProbe(model, tensor, node.name)
+    assert part.value(channel, y, x) == pytest.approx(whole.value(channel, y, x), rel=1e-9, abs=1e-9)
+    expected = whole.field(channel, y, x)
+    np.testing.assert_allclose(part.field(channel, y, x), expected, rtol=1e-5, atol=1e-9 * expected.max())
 
 
 def test_a_second_unit_costs_no_forward_pass_and_gives_the_same() -> None:

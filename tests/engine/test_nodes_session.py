@@ -284,6 +284,17 @@ def test_a_units_fields(engine_of: Opener, grn: bool) -> None:
     assert result.geometry.input_size == (64, 64)
 
 
+def test_where_a_part_of_the_input_is_enough_no_more_is_run(engine_of: Opener) -> None:
+    engine, model, image = engine_of()
+    sizes: list[tuple[int, ...]] = []
+    model.module.downsample_layers[0].register_forward_hook(lambda *a: sizes.append(tuple(a[2].shape[2:])))
+    result = engine.run(UnitField(image=image, node="stage1", channel=0, y=7, x=0))
+    # A unit of 4 pixels and one neighbour on each side; there is none beyond the border.
+    assert sizes == [(3, 2)]
+    assert isinstance(result, UnitFieldResult)
+    assert result.effective.shape == (64, 64)
+
+
 def test_a_moving_cursor_runs_the_network_once(engine_of: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, model, image = engine_of()
     engine.run(UnitField(image=image, node="stage3", channel=0, y=0, x=0))
@@ -305,6 +316,7 @@ def test_only_a_pass_that_fits_is_kept(
     engine_of: Opener, monkeypatch: pytest.MonkeyPatch, node: str, is_kept: bool
 ) -> None:
     engine, model, image = engine_of()
+    monkeypatch.setattr(units, "window_of", lambda *_: None)
     passed = model.node("stem").activation_bytes + model.node("stage1.block1").activation_bytes
     monkeypatch.setattr(units, "KEPT_PASS_BYTES", passed if is_kept else passed - 1)
     made: list[object] = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convnext_studio.analysis.units import UnitProbe, box_in_input
+from convnext_studio.analysis.units import UnitProbe, box_in_input, window_of
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.channels import check_channel
 from convnext_studio.engine.messages import UnitField, UnitFieldResult
@@ -46,14 +46,20 @@ def unit_field(bench: Bench, request: UnitField, should_stop: ShouldStop) -> Uni
 
 
 def _probe(bench: Bench, request: UnitField, should_stop: ShouldStop) -> UnitProbe:
-    """The forward pass as far as the node: the one before, where only the unit is another."""
+    """The forward pass as far as the node: where a part of the input is enough, of that part only.
+
+    Otherwise the one before, where only the unit is another.
+    """
+    field = bench.model.node(request.node).field
+    width, height = bench.geometry(request.image).input_size
+    window = window_of(field, request.y, request.x, (height, width))
     key = bench.key(request.image, request.node)
-    if bench.probe is not None and bench.probe[0] == key:
+    if window is None and bench.probe is not None and bench.probe[0] == key:
         return bench.probe[1]
     bench.probe = None  # Two passes may not fit beside each other.
     tensor, _ = bench.input(request.image)
-    probe = UnitProbe(bench.model, tensor, request.node, should_stop)
-    if _pass_bytes(bench, request.node) <= KEPT_PASS_BYTES:
+    probe = UnitProbe(bench.model, tensor, request.node, should_stop, window)
+    if window is None and _pass_bytes(bench, request.node) <= KEPT_PASS_BYTES:
         bench.probe = key, probe
     return probe
 
