@@ -4,25 +4,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import Done, FeatureMaps, FeatureMapsResult
+from convnext_studio.engine.messages import Done, FeatureMaps
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.render import Mosaic, lut
+from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps import BUDGET_BYTES, FeatureMapsPanel
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
-
-
-def answer(desk: Desk, panel: FeatureMapsPanel, result: FeatureMapsResult) -> None:
-    """Answer what was asked last, and wait until it is painted."""
-    desk.answer(result)
-    desk.qtbot.waitUntil(lambda: panel.is_settled)
-
-
-def shown_mosaic(panel: FeatureMapsPanel) -> Mosaic:
-    assert panel.mosaic_map.painting is not None
-    return panel.mosaic_map.painting.mosaic
+from tests.ui.features import answer, choose, shown_mosaic
 
 
 @pytest.fixture
@@ -231,10 +221,6 @@ def test_the_tutorials_stem_is_half_a_pixel_off(desk: Desk) -> None:
         assert colour_at(view, x, y) == high
     for x, y in [(28.4, 9), (29, 8.4)]:
         assert colour_at(view, x, y) == (100, 100, 100)
-
-
-def choose(box: QComboBox, data: str) -> None:
-    box.setCurrentIndex(box.findData(data))
 
 
 def test_scales_and_signs_are_said(desk: Desk, panel: FeatureMapsPanel) -> None:
