@@ -176,10 +176,24 @@ def feature_maps(
     Stopped
         When `should_stop` said so.
     """
+    return to_array(node_output(model, tensor, node, precision, should_stop))
+
+
+def node_output(
+    model: LoadedModel, tensor: Tensor, node: str, precision: str = "float32", should_stop: ShouldStop = never
+) -> Tensor:
+    """All channels of a node's output, (C, h, w), in the pass's precision, on the device.
+
+    Raises
+    ------
+    StudioError
+        Where the model has no such node.
+    Stopped
+        When `should_stop` said so.
+    """
     info, module = model.node(node), model.module_at(node)
     with torch.no_grad(), autocast(tensor, precision), stoppable(model.blocks, should_stop):
-        output = output_of(model.module, module, tensor)
-    return to_array(as_maps(output, info.layout))
+        return as_maps(output_of(model.module, module, tensor), info.layout)
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:

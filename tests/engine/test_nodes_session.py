@@ -425,6 +425,17 @@ def test_the_gallery_is_searched_with_progress_and_can_be_stopped(engine_of: Ope
         list(engine.answer(request, lambda: True))
 
 
+def test_a_search_runs_no_further_than_the_node_and_once_for_all_channels(engine_of: Opener) -> None:
+    engine, model, cat = engine_of()
+    ran: list[int] = []
+    for stage in (1, 2):
+        model.module.stages[stage][-1].register_forward_hook(lambda *_, stage=stage: ran.append(stage + 1))
+    engine.run(StrongestPatches(node="stage2", channel=0, images=(cat,)))
+    assert ran == [2]
+    engine.run(StrongestPatches(node="stage2", channel=5, images=(cat,)))
+    assert ran == [2]
+
+
 def test_another_model_ends_the_search(engine_of: Opener) -> None:
     engine, _, cat = engine_of()
     coffee = open_picture(engine, "sample:coffee")

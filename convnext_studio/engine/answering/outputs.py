@@ -5,7 +5,13 @@ from itertools import groupby
 
 from torch import Tensor
 
-from convnext_studio.analysis.features import inner_outputs, trunk_node, trunk_nodes, trunk_outputs
+from convnext_studio.analysis.features import (
+    inner_outputs,
+    node_output,
+    trunk_node,
+    trunk_nodes,
+    trunk_outputs,
+)
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 
 
@@ -40,6 +46,25 @@ def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: Shou
         keep_outputs(bench, image, inner)
         at_hand |= inner
     return {name: at_hand[kept_as] for name, kept_as in wanted.items()}
+
+
+def output_alone(bench: Bench, image: str, node: str, should_stop: ShouldStop) -> Tensor:
+    """Output of a node on a picture that is only passed by: nothing else is computed, and nothing else kept.
+
+    Raises
+    ------
+    StudioError
+        Where the network has no such node, or the picture is not open.
+    Stopped
+        When `should_stop` said so.
+    """
+    name = trunk_node(bench.model, node)
+    output = bench.outputs.get(bench.key(image, name))
+    if output is None:
+        tensor, _ = bench.input(image)
+        output = node_output(bench.model, tensor, name, bench.precision, should_stop)
+        keep_outputs(bench, image, {name: output})
+    return output
 
 
 def keep_outputs(bench: Bench, image: str, outputs: Mapping[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ from convnext_studio.analysis.features import to_array
 from convnext_studio.analysis.units import box_in_input
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.channels import check_channel
-from convnext_studio.engine.answering.outputs import outputs_of
+from convnext_studio.engine.answering.outputs import output_alone
 from convnext_studio.engine.messages import Patch, Progress, StrongestPatches, StrongestPatchesResult
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import Box, FieldGeometry
@@ -64,7 +64,7 @@ def _merged(
 ) -> list[Patch]:
     """The strongest so far, with those of one more picture."""
     field = bench.model.node(request.node).field
-    output = outputs_of(bench, image, [request.node], should_stop)[request.node]
+    output = output_alone(bench, image, request.node, should_stop)
     units = strongest_units(to_array(output[request.channel]), field, request.count)
     weakest = patches[-1].value if len(patches) == request.count else -math.inf
     found = [_cut(bench, image, field, *unit) for unit in units if unit[2] > weakest]
