@@ -66,9 +66,6 @@ def neighbour(nodes: Sequence[NodeInfo], opened: str, selected: str, step: int) 
 
 def _levels(nodes: Sequence[NodeInfo], depth: int) -> list[str]:
     """All levels of a depth that have nodes, in order."""
-    return list(dict.fromkeys(node.parent for node in nodes if node.name.count(".") == depth and _is_in(node)))
-
-
-def _is_in(node: NodeInfo) -> bool:
-    """Whether the name's parts are levels: the head's are not."""
-    return node.kind != "head"
+    # The head has a dot in its name, but is no level.
+    inside = (node for node in nodes if node.name.count(".") == depth and node.kind != "head")
+    return list(dict.fromkeys(node.parent for node in inside))
