@@ -56,7 +56,7 @@ class NodeInfo:
     layout: Layout = "NCHW"
     parameters: int
     macs: int
-    activation_bytes: int = 0
+    activation_bytes: int
     field: FieldGeometry
     before: str = ""
 

@@ -69,6 +69,14 @@ def test_one_pass_and_a_blocks_own_give_what_whole_passes_do(model: LoadedModel)
         assert_near(to_array(output), expected[node.name][0])
 
 
+def test_in_bfloat16_a_blocks_own_pass_repeats_the_whole_ones(model: LoadedModel) -> None:
+    x = random_input(model)
+    trunk = trunk_outputs(model, x, "bfloat16")
+    for name, source in (("stage2.block1.act", "stage2.downsample"), ("head.norm", "stage4.block1")):
+        (output,) = inner_outputs(model, trunk[source], [model.node(name)], "bfloat16").values()
+        np.testing.assert_array_equal(to_array(output), analysis.feature_maps(model, x, name, "bfloat16"))
+
+
 @pytest.mark.parametrize("target", [0, 4])
 def test_contributions_are_gradient_times_value(model: LoadedModel, target: int) -> None:
     x = random_input(model)

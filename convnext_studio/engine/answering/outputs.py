@@ -13,6 +13,8 @@ from convnext_studio.analysis.features import (
     trunk_outputs,
 )
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import NodeInfo
 
 
 def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: ShouldStop) -> dict[str, Tensor]:
@@ -30,21 +32,21 @@ def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: Shou
     """
     model = bench.model
     wanted = {name: trunk_node(model, name) for name in nodes}
-    within = {name: model.node(name) for name in wanted.values() if name not in trunk_nodes(model)}
-    sources = {trunk_node(model, _source(bench, name)) for name in within}
-    at_hand = _kept(bench, image, {*wanted.values(), *sources})
-    if any(name not in at_hand for name in {*wanted.values(), *sources} - {*within}):
+    at_hand = _kept(bench, image, wanted.values())
+    trunk = trunk_nodes(model)
+    inner = [model.node(name) for name in wanted.values() if name not in trunk and name not in at_hand]
+    sources = {node.name: trunk_node(model, _source(model, node)) for node in inner}
+    at_hand |= _kept(bench, image, sources.values())
+    if any(name in trunk and name not in at_hand for name in (*wanted.values(), *sources.values())):
         tensor, _ = bench.input(image)
         passed = trunk_outputs(model, tensor, bench.precision, should_stop)
         keep_outputs(bench, image, passed)
         at_hand |= passed
-    missing = [node for name, node in within.items() if name not in at_hand]
-    for _, group in groupby(missing, key=lambda node: node.parent):
+    for _, group in groupby(inner, key=lambda node: node.parent):
         operations = list(group)
-        source = at_hand[trunk_node(model, _source(bench, operations[0].name))]
-        inner = inner_outputs(model, source, operations, bench.precision)
-        keep_outputs(bench, image, inner)
-        at_hand |= inner
+        found = inner_outputs(model, at_hand[sources[operations[0].name]], operations, bench.precision)
+        keep_outputs(bench, image, found)
+        at_hand |= found
     return {name: at_hand[kept_as] for name, kept_as in wanted.items()}
 
 
@@ -73,10 +75,9 @@ def keep_outputs(bench: Bench, image: str, outputs: Mapping[str, Tensor]) -> Non
         bench.outputs.put(bench.key(image, name), output)
 
 
-def _source(bench: Bench, name: str) -> str:
+def _source(model: LoadedModel, node: NodeInfo) -> str:
     """The node that goes into the block of an operation, or into the head."""
-    node = bench.model.node(name)
-    return bench.model.node(node.parent).before if node.parent else node.before
+    return model.node(node.parent).before if node.parent else node.before
 
 
 def _kept(bench: Bench, image: str, names: Iterable[str]) -> dict[str, Tensor]:
