@@ -44,6 +44,9 @@ class Contents:
     values: NDArray[Any] | None = None
 
 
+RANDOM_WEIGHTS = "random weights: nothing was learnt"
+
+
 class Drawn(Protocol):
     """A view with its colour bar."""
 

@@ -10,6 +10,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.actions import build_actions, build_menus
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
@@ -123,6 +124,8 @@ class StudioWindow(QMainWindow):
             drops.watch(widget)
         for source in (controller, self._commands):
             source.noticed.connect(self.messages.tell)
+        for view in self.findChildren(MapView):
+            view.noticed.connect(self.messages.tell)
         controller.succeeded.connect(self.messages.withdraw)
         controller.model_asked.connect(self.model_panel.show_asked)
         controller.model_refused.connect(self._model_refused)

@@ -18,6 +18,8 @@ from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.qimage import from_qimage, to_qimage
 from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene, Spot
+from convnext_studio.ui.window import StudioWindow
+from tests.ui.conftest import make_model, make_prediction
 from tests.ui.desk import point_at
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], dtype=np.uint8)
@@ -164,3 +166,23 @@ def test_a_view_of_nothing_is_copied_too(qtbot: QtBot) -> None:
     qtbot.addWidget(empty)
     assert isinstance(empty.picture(), QImage)
     empty.saver.copy()
+
+
+def test_the_window_says_where_a_view_was_saved(
+    qtbot: QtBot, filled_window: StudioWindow, tmp_path: Path
+) -> None:
+    """Any panel's; the file says which model it is of."""
+    attribution = next(
+        view for view in filled_window.findChildren(MapView) if view.view.accessibleName() == "Attribution"
+    )
+    attribution.saver.write_png(tmp_path / "cam.png")
+    qtbot.waitUntil(lambda: "cam.png" in filled_window.messages.text)
+    with Image.open(tmp_path / "cam.png") as picture:
+        assert "Small · Grad-CAM for" in picture.text["Description"]
+    state = filled_window._state
+    state.set_model(make_model(random_weights=True))
+    prediction = make_prediction()
+    state.set_prediction(prediction)
+    state.set_attribution(prediction.attribution)
+    assert attribution.contents is not None
+    assert "random weights" in attribution.contents.caption

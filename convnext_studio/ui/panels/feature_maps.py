@@ -160,7 +160,7 @@ class FeatureMapsPanel(AskingPanel):
         """Paint the maps."""
         picture, model = self.state.picture, self.state.model
         if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
-            subject = Subject(payload, model.node(payload.node), model.title, picture)
+            subject = Subject(payload, model.node(payload.node), model, picture)
             self._kept.put(self._question_of(subject), subject, subject.size_bytes)
             self._show_subject(subject)
 
@@ -286,13 +286,19 @@ class FeatureMapsPanel(AskingPanel):
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.level, self.channel_map.unit)
-        caption = " · ".join(text for text in (said, channel, contribution) if text)
-        self.set_caption(caption)
-        for view, painted in ((self.mosaic_map, painting), (self.pinned.map, self.pinned.map.painting)):
-            if painted is not None:
-                subject = painted.subject
-                view.set_contents(Contents(f"{subject.file_name} channels", said, subject.result.maps))
+        self.set_caption(" · ".join(text for text in (said, channel, contribution) if text))
+        self._name_contents(shown)
+
+    def _name_contents(self, shown: ChannelValues) -> None:
+        """Say what the views show, for files of them."""
+        for view in (self.mosaic_map, self.pinned.map):
+            if view.painting is not None:
+                subject = view.painting.subject
+                said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
+                name = f"{subject.file_name} channels"
+                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
         name = f"{shown.subject.file_name} channel {shown.channel}"
+        caption = f"{shown.subject.title} · {self.caption}"
         self.channel_map.set_contents(Contents(name, caption, shown.values))
 
     def _show_pin(self) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo
+from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo, ModelInfo
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import (
     ChannelNumbers,
@@ -20,6 +20,7 @@ from convnext_studio.render import (
     robust_limits,
 )
 from convnext_studio.ui.panels.maps import Placement, is_signed
+from convnext_studio.ui.saving import RANDOM_WEIGHTS
 from convnext_studio.ui.scene import Bitmap, Layer
 
 Order = Literal["index", "mean", "maximum", "variance", "sparsity", "contribution"]
@@ -41,15 +42,15 @@ class Subject:
         The maps.
     node
         Of the model that it was asked of.
-    model_title, picture
-        That model, and the picture.
+    model, picture
+        What it was asked of.
     exact
         Each channel in numbers, where the maps are only an overview; None while that is not known.
     """
 
     result: FeatureMapsResult
     node: NodeInfo
-    model_title: str
+    model: ModelInfo
     picture: ImageInfo
     exact: ChannelNumbers | None = None
 
@@ -66,8 +67,9 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """Node and picture, for people."""
-        return f"{self.node.title} · {self.picture.name}"
+        """Node, picture and model, for people."""
+        random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
+        return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
 
     @property
     def file_name(self) -> str:

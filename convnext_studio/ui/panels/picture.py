@@ -214,6 +214,8 @@ class PicturePanel(Panel):
         )
         self.view.set_scene(scene)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
+        effective = None if unit is None or self._result is None else self._result.effective
+        self.map.set_contents(self.contents(picture.name, effective))
 
     def _unit_facts(self, unit: SelectedUnit) -> list[str]:
         if self._result is not None:

@@ -62,8 +62,8 @@ class PinnedView(QWidget):
     def _receive(self, payload: Payload) -> None:
         pin = self._pin
         if pin is not None and isinstance(payload, FeatureMapsResult):
-            self._subject = Subject(payload, pin.model.node(pin.node), pin.model.title, pin.picture)
-            self.text.setText(f"{self._subject.title} · {pin.model.title}")
+            self._subject = Subject(payload, pin.model.node(pin.node), pin.model, pin.picture)
+            self.text.setText(self._subject.title)
             self.changed.emit()
 
     def _fail(self, reason: str) -> None:
