@@ -20,6 +20,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "predict": passes.predict,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
+    "seen": nodes.seen,
     "unit": nodes.unit,
 }
 

@@ -2,18 +2,35 @@
 
 from collections.abc import Callable
 from itertools import cycle
+from queue import Queue
+from statistics import median
 
 import torch
 
 from convnext_studio.analysis.features import to_array, trunk_outputs
-from convnext_studio.engine.messages import ImageInfo, LoadModel, OpenImage, UnitField
+from convnext_studio.engine.client import EngineClient
+from convnext_studio.engine.messages import (
+    Done,
+    Failed,
+    FeatureMaps,
+    ImageInfo,
+    LoadModel,
+    Message,
+    OpenImage,
+    Payload,
+    Request,
+    UnitField,
+)
 from convnext_studio.engine.session import Session
 from convnext_studio.model.loaded import load
 from tests.benchmarks.table import Row
-from tests.benchmarks.timing import medians, timed
+from tests.benchmarks.timing import LONGEST_S, medians, timed
 
 MODEL = "preset:convnext_tiny"
+LARGE_MODEL = "preset:tutorial"  # 223 x 223 units in its first stage.
 LONGEST_UNIT_S = 0.1  # Asked for on a GPU.
+LONGEST_SEEN_S = 0.033
+BUDGET_BYTES = 24 << 20  # As the window's.
 
 
 def blocks(runs: int) -> list[Row]:
@@ -46,6 +63,41 @@ def blocks(runs: int) -> list[Row]:
         row("all block outputs, on the device", lambda: trunk_outputs(model, x), 1.1),
         row("all block outputs, as arrays", fetched, None),
     ]
+
+
+def seen(runs: int) -> list[Row]:
+    """From asking for the maps of a node that was computed before until they are on the window's side."""
+    return [
+        Row(
+            name=f"{node} of {model.removeprefix('preset:')}, seen before",
+            ours_s=_seen_s(model, node, runs),
+            goal=LONGEST_SEEN_S,
+        )
+        for model, node in ((MODEL, "stage3.block5"), (MODEL, "stage1.block1.act"), (LARGE_MODEL, "stage1"))
+    ]
+
+
+def _seen_s(model: str, node: str, runs: int) -> float:
+    answers: Queue[Message] = Queue()
+    client = EngineClient()
+
+    def ask(request: Request) -> Payload:
+        client.ask(request)
+        while not isinstance(message := answers.get(timeout=LONGEST_S), Done):
+            assert not isinstance(message, Failed), message
+        return message.payload
+
+    client.listen(answers.put)
+    client.start()
+    try:
+        ask(LoadModel(source=model))
+        picture = ask(OpenImage(path="sample:cat"))
+        assert isinstance(picture, ImageInfo)
+        request = FeatureMaps(image=picture.key, node=node, budget_bytes=BUDGET_BYTES)
+        ask(request)
+        return median(timed(lambda: ask(request)) for _ in range(runs))
+    finally:
+        client.close()
 
 
 def unit(runs: int) -> list[Row]:
