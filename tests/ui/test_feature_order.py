@@ -283,3 +283,16 @@ def test_on_the_way_to_an_unknown_node_a_known_one_is_shown(qtbot: QtBot) -> Non
     assert not panel.mosaic_map.view.is_dimmed
     assert panel.mosaic_map.painting.subject.result.node == "stage1"
     assert unanswered in desk.client.cancelled
+
+
+def test_what_goes_into_the_head_has_one_scale_and_no_units(qtbot: QtBot) -> None:
+    """One value a channel: on a scale of its own each would have an end's colour."""
+    desk, panel = open_panel(qtbot)
+    desk.state.set_node("head.norm")
+    answer(desk, panel, feature_maps(desk, "head.norm", np.linspace(-1, 3, 10).reshape(10, 1, 1)))
+    labels = panel.mosaic_map.bar.labels()
+    assert (labels[0][1], labels[-1][1]) == ("-3.00", "3.00")
+    assert "one scale" in panel.caption
+    assert "dead" not in panel.caption
+    click_at(panel.channel_map.view, panel.channel_map.view.to_widget(0.5, 0.5))
+    assert desk.state.unit is None

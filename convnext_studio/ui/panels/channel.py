@@ -103,7 +103,7 @@ class ChannelView(MapView):
         shown = self._shown
         return (
             self._unit
-            if shown is not None and shown.is_exact and self._unit and shown.holds(self._unit)
+            if shown is not None and shown.has_units and self._unit and shown.holds(self._unit)
             else None
         )
 
@@ -180,7 +180,7 @@ class ChannelView(MapView):
 
     def _click(self, x: float, y: float) -> None:
         unit = self.unit_at(x, y)
-        if unit is not None and self._shown is not None and self._shown.is_exact:
+        if unit is not None and self._shown is not None and self._shown.has_units:
             self.unit_chosen.emit(*unit)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
@@ -196,7 +196,7 @@ class ChannelView(MapView):
             unit = height // 2, width // 2
         else:
             unit = self.unit[0] + step[0], self.unit[1] + step[1]
-        if shown.is_exact and shown.holds(unit):
+        if shown.has_units and shown.holds(unit):
             self.unit_chosen.emit(*unit)
         return True
 

@@ -37,6 +37,11 @@ class ChannelValues:
     placement: Placement
     is_exact: bool
 
+    @property
+    def has_units(self) -> bool:
+        """Whether its values are units that can be selected: neither an overview's nor the head's."""
+        return self.is_exact and self.subject.node.kind != "head"
+
     @cached_property
     def finite(self) -> NDArray[np.float32]:
         """The values that are finite, in one row."""

@@ -12,10 +12,12 @@ def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
     """Shape, scale, order, and what is wrong with channels."""
     subject = painting.subject
     shape = " × ".join(map(str, subject.shape))
-    said = [f"{subject.node.title}: {shape}", f"a unit every {subject.placement.field.stride_px} px"]
+    said = [f"{subject.node.title}: {shape}"]
     side = subject.result.reduction
     if side > 1:
-        said[1] = f"overview, means of {side} × {side} units"
+        said.append(f"overview, means of {side} × {side} units")
+    elif subject.units > 1:
+        said.append(f"a unit every {subject.placement.field.stride_px} px")
     said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
     return " · ".join(text for text in said if text)
 

@@ -51,8 +51,8 @@ class MosaicView(MapView):
         if shown is not None and shown.subject.result is subject.result and not self.view.is_fitted:
             return replace(shown.mosaic, order=())
         channels, height, width = subject.shape
-        # Gaps that are seen also where large tiles are shown reduced.
-        gap_px = max(1, round(max(height, width) / 40))
+        # Gaps that are seen also where large tiles are shown reduced; single units need none.
+        gap_px = max(1, round(max(height, width) / 40)) if height * width > 1 else 0
         return Mosaic.fitting((channels, height, width), self.view.width() / max(self.view.height(), 1), gap_px)
 
     def show_painting(self, painting: Painting) -> None:

@@ -66,6 +66,12 @@ class Subject:
         return channels, height, width
 
     @property
+    def units(self) -> int:
+        """How many values a channel has."""
+        _, height, width = self.shape
+        return height * width
+
+    @property
     def title(self) -> str:
         """Node, picture and model, for people."""
         random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
@@ -231,7 +237,8 @@ def _limits(subjects: Sequence[Subject], look: Look, symmetric: bool) -> list[Al
     """Of each subject; common to all that can be compared."""
     if look.scaling == "fixed" and look.fixed is not None:
         return [look.fixed] * len(subjects)
-    if look.scaling != "channel":
+    # A single unit on a scale of its own would say nothing.
+    if look.scaling != "channel" or any(subject.units == 1 for subject in subjects):
         each = [subject.shared_limits(look.scaling, symmetric) for subject in subjects]
         return [_around(each)] * len(subjects)
     own = [subject.numbers.own_limits(symmetric) for subject in subjects]
