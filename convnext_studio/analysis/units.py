@@ -1,6 +1,7 @@
 """One unit: what it could see by arithmetic, and what it looks at on a picture."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,6 +40,17 @@ def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -
     columns = slice(int(left) // stride * stride, math.ceil(left + width))
     area = (rows.stop - rows.start) * (columns.stop - columns.start)
     return (rows, columns) if 0 < 2 * area <= math.prod(input_px) else None
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Who says whether to stop: somebody else for each unit.
+
+    The graph of the pass holds on to it, so it must not know the probe, which holds the graph: Python does not
+    see such a circle, and would never let go of it.
+    """
+
+    should_stop: ShouldStop
 
 
 class UnitProbe:
@@ -81,9 +93,9 @@ class UnitProbe:
         self._window = rows, columns = window or (slice(0, height), slice(0, width))
         # Where the first unit of the window is in the whole map.
         self._origin = rows.start // info.field.stride_px, columns.start // info.field.stride_px
-        self._should_stop = should_stop
+        self._asked = asked = _Asked(should_stop)
         self._input = tensor[:, :, rows, columns].detach().clone().requires_grad_()
-        with torch.enable_grad(), stoppable(model.blocks, lambda: self._should_stop()):
+        with torch.enable_grad(), stoppable(model.blocks, lambda: asked.should_stop()):
             self._output = as_maps(output_of(model.module, module, self._input), info.layout)
 
     def value(self, channel: int, y: int, x: int) -> float:
@@ -98,7 +110,7 @@ class UnitProbe:
         Stopped
             When `should_stop` said so, asked between blocks.
         """
-        self._should_stop = should_stop
+        self._asked.should_stop = should_stop
         (gradient,) = torch.autograd.grad(self._unit(channel, y, x), self._input, retain_graph=True)
         whole = np.zeros(self._input_px, dtype=np.float32)
         whole[self._window] = to_array(gradient[0].abs().sum(dim=0))

@@ -1,5 +1,6 @@
 """One unit: its fields against arithmetic on strides and paddings, and against autograd on a plain network."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -166,6 +167,15 @@ def test_each_unit_can_be_stopped_and_the_next_is_still_right() -> None:
     with pytest.raises(Stopped):
         probe.field(0, 0, 0, lambda: True)
     np.testing.assert_array_equal(probe.field(0, 1, 1), effective_field(model, x, "stage2", 0, 1, 1))
+
+
+def test_a_probe_goes_with_its_graph() -> None:
+    model = small_model()
+    probe = UnitProbe(model, random_input(model), "stage2")
+    probe.field(0, 0, 0)
+    kept = weakref.ref(probe._input)
+    del probe
+    assert kept() is None
 
 
 def test_an_unknown_node_is_told() -> None:
