@@ -41,24 +41,34 @@ def contour(values: Values, level: float) -> NDArray[np.float64]:
     height, width = values.shape
     if height < 2 or width < 2:
         return np.empty((0, 2, 2))
-    map_ = values.astype(np.float64)
-    corners = np.stack((map_[:-1, :-1], map_[:-1, 1:], map_[1:, 1:], map_[1:, :-1]))
-    above = corners >= level
-    case = (above * np.array([1, 2, 4, 8])[:, None, None]).sum(axis=0)
-    case[~np.isfinite(corners).all(axis=0)] = 0
-    middle = corners.mean(axis=0) >= level
-    crossings = _crossings(corners, level)
-    lines = [_joined(crossings, case == number, pair) for number, pairs in _LINES.items() for pair in pairs]
+    exact = values.astype(np.float64)
+    above = exact >= level
+    corner_views = (np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, 1:], np.s_[1:, :-1])
+    case = np.zeros((height - 1, width - 1), dtype=np.uint8)
+    for bit, view in enumerate(corner_views):
+        case |= above[view].astype(np.uint8) << bit
+    # Most cells are not crossed.
+    row, column = np.nonzero((case > 0) & (case < 15))
+    corners = np.stack([exact[view][row, column] for view in corner_views])
+    known = np.isfinite(corners).all(axis=0)
+    row, column, corners = row[known], column[known], corners[:, known]
+    x, y = column.astype(np.float64) + 0.5, row.astype(np.float64) + 0.5
+    crossings = _crossings(corners, x, y, level)
+    crossed = case[row, column]
+    is_above = corners.mean(axis=0) >= level
+    lines = [_joined(crossings, crossed == number, pair) for number, pairs in _LINES.items() for pair in pairs]
     for number, choices in _SADDLES.items():
-        for is_above, pairs in zip((False, True), choices, strict=True):
-            lines += [_joined(crossings, (case == number) & (middle == is_above), pair) for pair in pairs]
+        for side, pairs in zip((False, True), choices, strict=True):
+            where = (crossed == number) & (is_above == side)
+            lines += [_joined(crossings, where, pair) for pair in pairs]
     return np.concatenate(lines)
 
 
-def _crossings(corners: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """(edge, row, column, xy): where each cell's edges are crossed, whether they are or not."""
+def _crossings(
+    corners: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64], level: float
+) -> NDArray[np.float64]:
+    """(edge, cell, xy): where the edges of cells with that upper left corner are crossed, if they are."""
     upper_left, upper_right, lower_right, lower_left = corners
-    row, column = np.indices(upper_left.shape) + 0.5
 
     def share(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
@@ -66,10 +76,10 @@ def _crossings(corners: NDArray[np.float64], level: float) -> NDArray[np.float64
 
     return np.stack(
         [
-            np.stack((column + share(upper_left, upper_right), row), axis=-1),
-            np.stack((column + 1, row + share(upper_right, lower_right)), axis=-1),
-            np.stack((column + share(lower_left, lower_right), row + 1), axis=-1),
-            np.stack((column, row + share(upper_left, lower_left)), axis=-1),
+            np.stack((x + share(upper_left, upper_right), y), axis=-1),
+            np.stack((x + 1, y + share(upper_right, lower_right)), axis=-1),
+            np.stack((x + share(lower_left, lower_right), y + 1), axis=-1),
+            np.stack((x, y + share(upper_left, lower_left)), axis=-1),
         ]
     )
 

@@ -5,10 +5,11 @@ Boxes are those of `convnext_studio.geometry`: pixel *i* covers [i, i + 1).
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QLineF, QSize, Qt
 from PySide6.QtGui import QImage
 
 from convnext_studio.geometry import Box
@@ -74,12 +75,17 @@ class Mark:
     beside: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Lines:
     """Thin lines of the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
 
     ends: NDArray[np.float64]
     colour: str = "#ffffff"
+
+    @cached_property
+    def drawn(self) -> list[QLineF]:
+        """For Qt: made once, because making them takes as long as drawing them."""
+        return [QLineF(*line) for line in self.ends.reshape(-1, 4).tolist()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,15 +127,20 @@ class ScenePainter:
         self._painter.restore()
 
     def _paint_lines(self, lines: Lines) -> None:
-        ends = lines.ends * self._view.scale + (self._view.origin.x(), self._view.origin.y())
-        drawn = [QLineF(*line) for line in ends.reshape(-1, 4).tolist()]
-        self._painter.save()
-        self._painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for pen in (QPen(HALO, 3), QPen(QColor(lines.colour), 1.4)):
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-            self._painter.setPen(pen)
-            self._painter.drawLines(drawn)
-        self._painter.restore()
+        view, painter = self._view, self._painter
+        painter.save()
+        enlarged = painter.deviceTransform().m11()
+        painter.translate(view.origin)
+        painter.scale(view.scale, view.scale)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
+            pen = QPen(colour, width * enlarged)
+            pen.setCosmetic(True)
+            # Round ends would take three times as long.
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            painter.setPen(pen)
+            painter.drawLines(lines.drawn)
+        painter.restore()
 
     def _paint_spot(self, spot: Spot) -> None:
         point = self._view.point(spot.x, spot.y)

@@ -8,8 +8,10 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Kernel, KernelResult
 from convnext_studio.render import Limits
+from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.panels.histogram import BINS, Histogram
-from tests.ui.desk import click_at, feature_maps, model, point_at
+from convnext_studio.ui.scene import Bitmap, Layer, Lines, Scene
+from tests.ui.desk import click_at, colour_at, feature_maps, model, point_at
 from tests.ui.features import answer, asked, filled_panel, open_panel, reply
 
 NONE = 0
@@ -111,10 +113,17 @@ def test_a_contour_runs_at_the_quantile(qtbot: QtBot) -> None:
     assert "contour" not in panel.caption
 
 
+def test_a_contour_without_a_line_says_so(qtbot: QtBot) -> None:
+    _, panel = filled_panel(qtbot, np.zeros((8, 4, 4)))
+    panel.choices._quantiles.actions()[NINETY].trigger()
+    assert panel.channel_map.view.scene.lines == ()
+    assert panel.channel_map.contour_text == "contour at 0, nowhere crossed"
+
+
 def test_nothing_finite_has_no_contour(qtbot: QtBot) -> None:
     _, panel = filled_panel(qtbot, np.full((8, 4, 4), np.nan))
     panel.choices._quantiles.actions()[NINETY].trigger()
-    assert panel.channel_map.level is None
+    assert panel.channel_map.contour_text == ""
     assert "16 of 16 values are not finite" in panel.caption
 
 
@@ -221,3 +230,17 @@ def test_a_new_models_kernel_is_another(qtbot: QtBot) -> None:
 def test_the_panel_opens_on_the_map(qtbot: QtBot) -> None:
     _, panel = open_panel(qtbot)
     assert panel.tabs.currentWidget() is panel.channel_map
+
+
+@pytest.mark.parametrize("zoom", [1.0, 6.0])
+def test_lines_are_painted_where_they_are_and_as_thin_at_any_zoom(qtbot: QtBot, zoom: float) -> None:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    grey = Layer(Bitmap(np.full((3, 4, 3), 128, dtype=np.uint8)), (0, 0, 4, 3))
+    view.set_scene(Scene(size=(4, 3), layers=(grey,), lines=(Lines(np.array([[[0.5, 1.5], [3.5, 1.5]]])),)))
+    view.zoom(zoom, view.to_widget(2, 1.5))
+    scale = view.to_widget(1, 0).x() - view.to_widget(0, 0).x()
+    assert min(colour_at(view, 2, 1.5)) > 200
+    assert max(colour_at(view, 2, 1.5 + 1.5 / scale)) < 128  # the dark edge beside it
+    assert colour_at(view, 2, 1.5 + 4 / scale) == (128, 128, 128)

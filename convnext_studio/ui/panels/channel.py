@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.geometry import Box
-from convnext_studio.render import Limits, contour
+from convnext_studio.render import Limits, contour, format_number
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.panels.channel_values import ChannelValues
@@ -18,6 +18,8 @@ from convnext_studio.ui.scene import Layer, Lines, Scene, Spot
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """Rows and columns of the map that a key walks."""
+
+_MOST_LINES = 4000
 
 Point = tuple[float, float]
 Unit = tuple[int, int]
@@ -55,6 +57,7 @@ class ChannelView(MapView):
         self._picture: Layer | None = None
         self._lines: tuple[Lines, ...] = ()
         self._level: float | None = None
+        self._contour_problem = ""
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: self.read_out.emit(""))
         self.view.clicked.connect(self._click)
@@ -66,9 +69,11 @@ class ChannelView(MapView):
         return self._shown
 
     @property
-    def level(self) -> float | None:
-        """The value on the contour; None where there is none."""
-        return self._level
+    def contour_text(self) -> str:
+        """Where the contour is, or why it is not drawn; empty where none is wanted."""
+        if self._level is None:
+            return ""
+        return f"contour at {format_number(self._level)}{self._contour_problem}"
 
     def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
         """Show a channel in these colours."""
@@ -150,7 +155,11 @@ class ChannelView(MapView):
             return
         self._level = float(np.quantile(shown.finite, quantile))
         ends = contour(shown.values, self._level)
-        if len(ends):
+        # What consists of more pieces is no contour to the eye, and would take too long to draw.
+        self._contour_problem = ", nowhere crossed" if not len(ends) else ""
+        if len(ends) > _MOST_LINES:
+            self._contour_problem = ", in too many pieces to be drawn"
+        elif len(ends):
             self._lines = (Lines(_into(self._box(shown), shown.values.shape, ends)),)
 
     def _compose(self) -> None:

@@ -285,7 +285,7 @@ class FeatureMapsPanel(AskingPanel):
             return
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
-        channel = describe_channel(shown, self.channel_map.level, self.channel_map.unit)
+        channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
         self.set_caption(" · ".join(text for text in (said, channel, contribution) if text))
         self._name_contents(shown)
 

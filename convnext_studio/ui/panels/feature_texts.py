@@ -22,11 +22,11 @@ def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
     return " · ".join(text for text in said if text)
 
 
-def describe_channel(shown: ChannelValues, level: float | None, unit: tuple[int, int] | None) -> str:
+def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] | None) -> str:
     """The selected channel's numbers, its contour and the selected unit."""
     said = [f"Channel {shown.channel}: {statistics(shown.values)}"]
-    if level is not None:
-        said.append(f"contour at {format_number(level)}")
+    if contour:
+        said.append(contour)
     if unit is not None:
         said.append(f"unit (y {unit[0]}, x {unit[1]}) {format_number(float(shown.values[unit]))}")
     return " · ".join(said)

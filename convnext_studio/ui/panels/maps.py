@@ -13,6 +13,7 @@ from convnext_studio.ui.scene import Bitmap, Layer
 
 Map = NDArray[np.float32] | NDArray[np.float64]
 _SMOOTH_PX = 512
+_HATCHED_PX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,14 @@ def map_layer(values: Map, box: Box, limits: Limits, colormap: str, smooth: bool
 
     What is not finite is hatched.
     """
-    factor = max(1, math.ceil(_SMOOTH_PX / max(values.shape)))
     if smooth:
         height, width = values.shape
+        factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
         values = resample(values, height * factor, width * factor)
     rgb = colorize(values, limits, colormap)
     holes = ~np.isfinite(values)
     if holes.any() and not smooth:
-        rgb = hatch(rgb, holes, factor)
+        rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
     return Layer(Bitmap(rgb), box, smooth=smooth)
 
 
