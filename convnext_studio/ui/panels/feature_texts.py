@@ -11,9 +11,9 @@ from convnext_studio.ui.panels.mosaic_painting import Look, Painting
 def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
     """Shape, scale, order, and what is wrong with channels."""
     subject = painting.subject
-    shape = " × ".join(map(str, subject.shape))
-    said = [f"{subject.node.title}: {shape}"]
     side = subject.result.reduction
+    shape = " × ".join(map(str, subject.node.shape if side > 1 else subject.shape))
+    said = [f"{subject.node.title}: {shape}"]
     if side > 1:
         said.append(f"overview, means of {side} × {side} units")
     elif subject.units > 1:
