@@ -84,16 +84,16 @@ class Session:
                 return (yield from measure_costs(bench, request, should_stop))
             case ReceptiveField():
                 return (yield from receptive_field(bench, request, should_stop))
-        return self._about_a_node(request, should_stop)
+        return (yield from self._about_nodes(request, should_stop))
 
-    def _about_a_node(self, request: Request, should_stop: ShouldStop) -> Payload:
-        """Answer at once what is asked about the node that is looked at."""
+    def _about_nodes(self, request: Request, should_stop: ShouldStop) -> Work:
+        """Work on what is asked about the nodes that are looked at."""
         bench = self._bench
         match request:
             case FeatureMaps():
                 return maps_of(bench, request, should_stop)
             case NodeValues():
-                return values_of(bench, request, should_stop)
+                return (yield from values_of(bench, request, should_stop))
             case ChannelMap():
                 return channel_map(bench, request, should_stop)
             case ChannelStatistics():

@@ -191,6 +191,17 @@ def test_values_before_and_after_are_those_of_the_maps(engine_of: Opener) -> Non
             assert ours[name].non_finite == 0
 
 
+def test_other_requests_go_first_while_values_are_found(engine_of: Opener) -> None:
+    engine, _, image = engine_of()
+    request = NodeValues(id=4, image=image, nodes=("stem", "stage1"))
+    steps, _ = all_steps(engine.answer(request))
+    # Picture, stem and stage.
+    assert [(step.id, step.done, step.total) for step in steps] == [(4, 1, 3), (4, 2, 3), (4, 3, 3)]
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        list(engine.answer(NodeValues(image=image, nodes=("stage1", "stem")), lambda: next(asked)))
+
+
 def test_values_that_are_not_finite_are_counted(engine_of: Opener) -> None:
     engine, model, image = engine_of()
     block = model.module.stages[0][0]

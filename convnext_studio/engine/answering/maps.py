@@ -1,6 +1,7 @@
 """What the nodes make of a picture."""
 
 import math
+from collections.abc import Generator
 from typing import cast
 
 import numpy as np
@@ -17,10 +18,12 @@ from convnext_studio.engine.messages import (
     FeatureMapsResult,
     NodeValues,
     NodeValuesResult,
+    Progress,
     ValueStatistics,
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.nodes import BYTES_PER_VALUE
+from convnext_studio.stopping import Stopped
 
 
 def maps_of(bench: Bench, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
@@ -73,7 +76,9 @@ def _reduction(shape: tuple[int, int, int], budget_bytes: int) -> int:
     return side
 
 
-def values_of(bench: Bench, request: NodeValues, should_stop: ShouldStop) -> NodeValuesResult:
+def values_of(
+    bench: Bench, request: NodeValues, should_stop: ShouldStop
+) -> Generator[Progress, None, NodeValuesResult]:
     """Statistics of what goes into nodes and of what comes out."""
     key = bench.key("values", request.image, request.nodes)
     kept = bench.results.get(key)
@@ -84,7 +89,13 @@ def values_of(bench: Bench, request: NodeValues, should_stop: ShouldStop) -> Nod
     outputs = outputs_of(bench, request.image, names, should_stop)
     if "" in sources.values():
         outputs[""] = bench.input(request.image)[0][0]
-    statistics = {name: _statistics(output) for name, output in outputs.items()}
+    statistics: dict[str, ValueStatistics] = {}
+    for name, output in outputs.items():
+        if should_stop():
+            raise Stopped
+        statistics[name] = _statistics(output)
+        done, total = len(statistics), len(outputs)
+        yield Progress(id=request.id, done=done, total=total, text=f"Values: {done} of {total} nodes")
     result = NodeValuesResult(
         image=request.image,
         before={name: statistics[source] for name, source in sources.items()},
