@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Done, FeatureMaps
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import lut
-from convnext_studio.ui.panels.feature_maps import BUDGET_BYTES, FeatureMapsPanel
+from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.mosaic_painting import BUDGET_BYTES
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
 from tests.ui.features import answer, choose, shown_mosaic
 

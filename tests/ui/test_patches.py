@@ -115,6 +115,18 @@ def test_walking_the_channels_asks_for_the_last_only(
     assert panel.patches.list.count() == 0
 
 
+def test_patches_of_another_node_lead_nowhere(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    assert panel.patches.list.isEnabled()
+    desk.state.set_node("stage4")
+    assert not panel.patches.list.isEnabled()
+    patches = panel.patches.list
+    place = patches.visualItemRect(patches.item(0)).center()
+    QTest.mouseClick(patches.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert desk.state.unit is None
+
+
 def test_pictures_that_cannot_be_read_are_said(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
     desk, panel = desk_and_panel
     reply(desk, StrongestPatches, replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))

@@ -19,15 +19,14 @@ from convnext_studio.ui.panels.maps import is_signed
 from convnext_studio.ui.panels.mosaic import MosaicView
 from convnext_studio.ui.panels.mosaic_numbers import MosaicNumbers
 from convnext_studio.ui.panels.mosaic_painter import MosaicPainter, Paintings
-from convnext_studio.ui.panels.mosaic_painting import Subject
+from convnext_studio.ui.panels.mosaic_painting import Subject, maps_request
 from convnext_studio.ui.panels.patches import PatchesView
 from convnext_studio.ui.panels.pinned import PinnedView
 from convnext_studio.ui.recent import Recent
 from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.state import AppState
 
-BUDGET_BYTES = 24 << 20
-"""Most that the maps of a node take: 96 channels at 223 × 223 do; larger ones come as an overview."""
+_PANEL = "feature_maps"
 _KEPT_BYTES = 192 << 20
 _REARRANGE_MS = 120
 # Flat and narrow, so that all fit beside the mosaic on a small screen.
@@ -137,12 +136,7 @@ class FeatureMapsPanel(AskingPanel):
             return NO_PICTURE
         if self.state.model is None:
             return NO_MODEL
-        return FeatureMaps(
-            image=self.state.picture.key,
-            node=self.state.node,
-            panel="feature_maps",
-            budget_bytes=BUDGET_BYTES,
-        )
+        return maps_request(self.state.picture.key, self.state.node, _PANEL)
 
     def refresh(self) -> None:
         """Show at once what was seen lately; ask for everything else."""
@@ -166,10 +160,7 @@ class FeatureMapsPanel(AskingPanel):
 
     @staticmethod
     def _question_of(subject: Subject) -> FeatureMaps:
-        result = subject.result
-        return FeatureMaps(
-            image=result.image, node=result.node, panel="feature_maps", budget_bytes=BUDGET_BYTES
-        )
+        return maps_request(subject.result.image, subject.result.node, _PANEL)
 
     def _forget(self, _model: ModelInfo) -> None:
         """Nothing that was seen is the new model's."""

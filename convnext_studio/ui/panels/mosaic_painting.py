@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo, ModelInfo
+from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, ImageInfo, ModelInfo
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import (
     ChannelNumbers,
@@ -27,9 +27,16 @@ Order = Literal["index", "mean", "maximum", "variance", "sparsity", "contributio
 Scaling = Literal["channel", "layer", "robust", "fixed"]
 AllLimits = Limits | tuple[Limits, ...]
 
+BUDGET_BYTES = 24 << 20
+"""Most that the maps of a node take: 96 channels at 223 × 223 do; larger ones come as an overview."""
 _SIGNED, _UNSIGNED = "vik", "viridis"
 # Reduced copies smaller than this are made in no time when they are painted.
 _REDUCED_PX = 200
+
+
+def maps_request(image: str, node: str, panel: str) -> FeatureMaps:
+    """The question that a `Subject` answers."""
+    return FeatureMaps(image=image, node=node, panel=panel, budget_bytes=BUDGET_BYTES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,8 @@ class PatchesView(QWidget):
         self._ask()
 
     def _schedule(self) -> None:
+        # What is shown are units of another channel, and lead nowhere any more.
+        self.list.setEnabled(False)
         self._soon.start()
 
     def _forget(self) -> None:
@@ -133,6 +135,7 @@ class PatchesView(QWidget):
     def _show(self, result: StrongestPatchesResult) -> None:
         self._result = result
         self.list.clear()
+        self.list.setEnabled(True)
         names = {picture.key: picture.name for picture in self._state.pictures}
         for patch in result.patches:
             self.list.addItem(_item(patch, names.get(patch.image, "")))

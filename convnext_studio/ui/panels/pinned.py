@@ -3,15 +3,13 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, Payload
+from convnext_studio.engine.messages import FeatureMapsResult, Payload
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.mosaic import MosaicView
-from convnext_studio.ui.panels.mosaic_painting import Subject
+from convnext_studio.ui.panels.mosaic_painting import Subject, maps_request
 from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState, Pin
-
-BUDGET_BYTES = 24 << 20
 
 
 class PinnedView(QWidget):
@@ -54,9 +52,7 @@ class PinnedView(QWidget):
         self._question.drop()
         if pin is not None:
             # The engine has them at hand: they are what is seen now.
-            self._question.ask(
-                FeatureMaps(image=pin.picture.key, node=pin.node, panel="pinned", budget_bytes=BUDGET_BYTES)
-            )
+            self._question.ask(maps_request(pin.picture.key, pin.node, "pinned"))
         self.changed.emit()
 
     def _receive(self, payload: Payload) -> None:
