@@ -164,9 +164,9 @@ def test_a_bin_is_read_out(qtbot: QtBot) -> None:
     histogram.show_values(np.array([0.0, 0.0, 0.0, 48.0], dtype=np.float32), Limits(0, 48), "viridis")
     area = histogram._area()
     point_at(histogram, QPointF(area.left() + 1, 50))
-    assert told[-1] == "from 0 to 1.00: 3 units, 75.0 %"
+    assert told[-1] == "from 0 to 1.00: 3 of 4 units, 75.0 %"
     point_at(histogram, QPointF(area.right() - 1, 50))
-    assert told[-1] == "from 47.0 to 48.0: 1 units, 25.0 %"
+    assert told[-1] == "from 47.0 to 48.0: 1 of 4 units, 25.0 %"
 
 
 def kernel_of(channel: int, kernel: np.ndarray | None) -> KernelResult:

@@ -160,7 +160,7 @@ def test_a_robust_scale_leaves_the_outermost_out_and_says_so(qtbot: QtBot) -> No
     painted(desk, panel)
     high = float(panel.mosaic_map.bar.labels()[-1][1])
     assert high == pytest.approx(np.percentile(maps.astype(np.float32), 99.5), rel=0.01)
-    assert "percentiles 0.5 to 99.5 (1 channels reach beyond)" in panel.caption
+    assert "percentiles 0.5 to 99.5 (1 channel beyond it)" in panel.caption
 
 
 def test_a_scale_fixed_by_hand_is_kept_and_its_mistakes_are_said(qtbot: QtBot) -> None:

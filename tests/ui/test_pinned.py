@@ -38,6 +38,7 @@ def test_pinning_shows_it_beside_and_unpinning_hides_it(desk_and_panel: tuple[De
     assert desk.state.pin is None
     assert not panel.tabs.isTabVisible(panel.tabs.indexOf(panel.pinned))
     assert panel.pinned.subject is None
+    assert panel.tabs.currentWidget() is panel.channel_map
 
 
 def test_both_have_one_scale(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:

@@ -296,10 +296,12 @@ class FeatureMapsPanel(AskingPanel):
         """Something was pinned, and its maps are there; or nothing is any more."""
         is_pinned = self.pinned.subject is not None
         self.choices.set_pinned(self.state.pin is not None)
-        index = self.tabs.indexOf(self.pinned)
-        self.tabs.setTabVisible(index, is_pinned)
+        was_seen = self.tabs.currentWidget() is self.pinned
+        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), is_pinned)
         if is_pinned:
-            self.tabs.setCurrentIndex(index)
+            self.tabs.setCurrentWidget(self.pinned)
+        elif was_seen:
+            self.tabs.setCurrentWidget(self.channel_map)
         self._paint()
 
     def _show_patch(self, patch: Patch) -> None:

@@ -48,7 +48,7 @@ def _beyond(painting: Painting, limits: Limits) -> str:
     numbers = painting.subject.numbers
     with np.errstate(invalid="ignore"):
         count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
-    return f" ({count} channels reach beyond)" if count else ""
+    return f" ({_counted(count, 'channel')} beyond it)" if count else ""
 
 
 def _order_text(painting: Painting, look: Look, class_name: str) -> str:

@@ -70,7 +70,7 @@ class Histogram(QWidget):
         share = 100 * int(self._counts[index]) / max(int(self._counts.sum()), 1)
         self.hovered.emit(
             f"from {format_number(low)} to {format_number(low + step)}: "
-            f"{self._counts[index]} units, {format_number(share)} %"
+            f"{self._counts[index]} of {int(self._counts.sum())} units, {format_number(share)} %"
         )
 
     def leaveEvent(self, _event: QEvent) -> None:
@@ -120,17 +120,20 @@ class Histogram(QWidget):
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _label_values(self, painter: QPainter, area: QRectF) -> None:
-        ticks = nice_ticks(self._range, max(3, int(area.width() / 45)))
-        free = area.left() - area.width()
-        for tick, text in zip(ticks, format_ticks(ticks), strict=True):
-            x = area.left() + (tick - self._range.low) / (self._range.high - self._range.low) * area.width()
+        """Both ends, and the round numbers between them that have room."""
+        low, high = self._range.low, self._range.high
+        ticks = nice_ticks(self._range)
+        inner = list(zip(ticks, format_ticks(ticks), strict=True))
+        taken: list[QRectF] = []
+        for value, text in [(low, format_number(low)), (high, format_number(high)), *inner]:
+            x = area.left() + (value - low) / (high - low) * area.width()
             width = self.fontMetrics().horizontalAdvance(text) + 4.0
             left = min(max(x - width / 2, 0.0), self.width() - width)
-            if left < free:
+            place = QRectF(left, area.bottom() + _TICK_PX, width, self.fontMetrics().height())
+            if any(place.adjusted(-2, 0, 2, 0).intersects(other) for other in taken):
                 continue
-            free = left + width + 4
+            taken.append(place)
             painter.setPen(QColor(theme.current().outline))
             painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + _TICK_PX))
             painter.setPen(QColor(theme.current().muted))
-            place = QRectF(left, area.bottom() + _TICK_PX, width, self.fontMetrics().height())
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
