@@ -91,11 +91,14 @@ class ChannelView(MapView):
 
     def set_options(self, options: ChannelOptions) -> None:
         """Show it otherwise; nothing is coloured again."""
-        self._options = options
-        if self._shown is not None and self._layer is not None:
+        before, self._options = self._options, options
+        if self._shown is None or self._layer is None:
+            return
+        # The opacity changes with every step of a slider.
+        if replace(options, opacity=before.opacity) != before:
             self._layer = replace(self._layer, box=self._box(self._shown))
             self._trace()
-            self._compose()
+        self._compose()
 
     def show_unit(self, unit: Unit | None) -> None:
         """Mark the selected unit."""
