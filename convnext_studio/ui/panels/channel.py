@@ -77,12 +77,8 @@ class ChannelView(MapView):
 
     def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
         """Show a channel in these colours."""
-        if (
-            self._picture is None
-            or self._shown is None
-            or shown.subject.picture is not self._shown.subject.picture
-        ):
-            self._picture = picture_layer(shown.subject.picture)
+        if self._shown is None or shown.subject.picture is not self._shown.subject.picture:
+            self._picture = None
         self._shown = shown
         self._layer = map_layer(shown.values, self._box(shown), limits, colormap)
         self.bar.set_scale(ColorScale(colormap, limits))
@@ -167,11 +163,13 @@ class ChannelView(MapView):
 
     def _compose(self) -> None:
         shown, layer = self._shown, self._layer
-        if shown is None or layer is None or self._picture is None:
+        if shown is None or layer is None:
             return
         layers: tuple[Layer, ...] = (layer,)
         size = layer.box[2:]
         if self._options.on_picture:
+            # A large picture takes a while to convert: once, and only where it is seen.
+            self._picture = self._picture or picture_layer(shown.subject.picture)
             layers = (self._picture, replace(layer, opacity=self._options.opacity))
             size = self._picture.box[2:]
         spots: tuple[Spot, ...] = ()
