@@ -48,8 +48,9 @@ def export(options: argparse.Namespace) -> int:
     model = cast("ModelInfo", session.run(load))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
-    if node not in {known.name for known in model.nodes} or node == "stem":
-        blocks = [known.name for known in model.nodes if known.kind == "block"]
+    explainable = [known for known in model.nodes if known.is_explainable]
+    if node == "stem" or node not in {known.name for known in explainable}:
+        blocks = [known.name for known in explainable if known.kind == "block"]
         such_as = f", or a block such as {blocks[-1]}" if blocks else ""
         raise StudioError(
             f"There is no node “{node}” to export.", f"Give a stage ({', '.join(stages)}){such_as}."

@@ -139,6 +139,7 @@ def test_export_goes_on_after_bad_pictures(
         (["--model", "preset:nothing"], "There are: tutorial, convnext_tiny"),
         (["--target", "unicorn"], "no class “unicorn”"),
         (["--node", "stage8"], "no node “stage8”"),
+        (["--node", "stage1.block1.dwconv"], "no node “stage1.block1.dwconv” to export"),
         (["--device", "cuda:77"], "no device “cuda:77”"),
         (["--field-count", "0"], "cannot be averaged"),
     ],

@@ -1,16 +1,23 @@
 """Functions from a model and a picture to numpy arrays."""
 
 from convnext_studio.analysis.attribution import attribute
+from convnext_studio.analysis.channels import channel_numbers, contributions
+from convnext_studio.analysis.cost import measured_times
 from convnext_studio.analysis.features import feature_maps, stage_pass
 from convnext_studio.analysis.images import decode
 from convnext_studio.analysis.receptive_field import area_ratios, effective_receptive_field, squares
+from convnext_studio.analysis.units import effective_field
 
 __all__ = [
     "area_ratios",
     "attribute",
+    "channel_numbers",
+    "contributions",
     "decode",
+    "effective_field",
     "effective_receptive_field",
     "feature_maps",
+    "measured_times",
     "squares",
     "stage_pass",
 ]

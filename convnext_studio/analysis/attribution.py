@@ -62,12 +62,17 @@ def attribute(
     Raises
     ------
     StudioError
-        Where there is no such method, node or class.
+        Where there is no such method, node or class, or a map of the node would mean little.
     """
     if method not in METHODS:
         raise StudioError(f"There is no attribution method “{method}”.", f"There are: {', '.join(METHODS)}.")
     node = node or model.config.stages[-1]
-    module = model.module_at(node)
+    info, module = model.node(node), model.module_at(node)
+    if not info.is_explainable:
+        raise StudioError(
+            f"A class activation map of {node} would mean little: it lacks the shortcut, or has no positions.",
+            "Take the stem, a stage, a block, or a downsampling layer.",
+        )
     if target is not None:
         check_class(target, model.config.num_classes)
     with torch.enable_grad(), captured({node: module}, with_gradients=True) as outputs:

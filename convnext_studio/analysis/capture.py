@@ -1,6 +1,6 @@
 """The only place that touches hooks. Each is a context manager that removes what it set, whatever happens."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -69,6 +69,49 @@ def output_of(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
     finally:
         handle.remove()
     raise LookupError("the module is not part of the model's forward pass")
+
+
+@contextmanager
+def timed(
+    starts: Iterable[nn.Module], ends: Mapping[str, nn.Module], clock: Callable[[], float]
+) -> Iterator[dict[str, float]]:
+    """Measure how long modules take during a forward pass inside the ``with``.
+
+    Parameters
+    ----------
+    starts
+        Where such a module begins, the clock is set back.
+    ends
+        By name: where such a module ends, the time since the clock was set back or the last end before.
+    clock
+        Gives the time in seconds, after waiting for the device.
+
+    Yields
+    ------
+    dict
+        Seconds by name, filled by the forward pass.
+    """
+    seconds: dict[str, float] = {}
+    since = 0.0
+
+    def begin(*_: Any) -> None:
+        nonlocal since
+        since = clock()
+
+    def finish(name: str) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            nonlocal since
+            now = clock()
+            seconds[name], since = now - since, now
+
+        return hook
+
+    with ExitStack() as stack:
+        for module in starts:
+            stack.callback(module.register_forward_pre_hook(begin).remove)
+        for name, module in ends.items():
+            stack.callback(module.register_forward_hook(finish(name)).remove)
+        yield seconds
 
 
 @contextmanager

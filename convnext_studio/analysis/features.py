@@ -1,15 +1,18 @@
-"""What every stage made of a picture, and what it takes to explain a class: one forward pass, one backward."""
+"""What every node made of a picture, and what it takes to explain a class: one forward pass, one backward."""
 
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
+from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import HEAD_NORM, Layout, NodeInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +27,15 @@ class StagePass:
         The class whose logit was differentiated.
     activations, gradients
         By stage name, (C, h, w) float32: the stage's output, and the derivative of the target's logit by it.
+    trunk
+        By the names of `trunk_nodes`, (C, h, w): what else the forward pass came by, in its own precision.
     """
 
     logits: NDArray[np.float32]
     target: int
     activations: dict[str, Tensor]
     gradients: dict[str, Tensor]
+    trunk: dict[str, Tensor]
 
 
 def stage_pass(
@@ -39,7 +45,7 @@ def stage_pass(
     precision: str = "float32",
     should_stop: ShouldStop = never,
 ) -> StagePass:
-    """Run a picture forward with the stage outputs captured, and one backward pass for all of them.
+    """Run a picture forward with the outputs captured, and one backward pass for all stages.
 
     Parameters
     ----------
@@ -58,23 +64,24 @@ def stage_pass(
     Stopped
         When `should_stop` said so.
     """
-    stages = {name: model.module_at(name) for name in model.config.stages}
+    stages, trunk = _modules(model, model.config.stages), _modules(model, trunk_nodes(model))
     with stoppable(model.blocks, should_stop):
-        with torch.enable_grad(), captured(stages, with_gradients=True) as outputs:
+        with torch.enable_grad(), captured(trunk) as passed, captured(stages, with_gradients=True) as outputs:
             logits = model.module(tensor)[0]
+        logits_shown = logits.detach()
         if precision == "bfloat16":
-            with torch.no_grad(), autocast(tensor, precision), captured(stages) as activations:
+            with torch.no_grad(), autocast(tensor, precision), captured(trunk) as passed:
                 logits_shown = model.module(tensor)[0].float()
-        else:
-            activations, logits_shown = outputs, logits.detach()
         if target is None:
             target = int(logits_shown.argmax())
         gradients = torch.autograd.grad(logits[target], [outputs[name] for name in stages])
+    maps = {name: output.detach()[0] for name, output in passed.items()}
     return StagePass(
         logits=logits_shown.cpu().numpy(),
         target=target,
-        activations={name: activations[name].detach()[0].float() for name in stages},
+        activations={name: maps[trunk_node(model, name)].float() for name in stages},
         gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
+        trunk=maps,
     )
 
 
@@ -85,10 +92,92 @@ def autocast(tensor: Tensor, precision: str) -> torch.autocast | nullcontext[Non
     return torch.autocast(tensor.device.type, dtype=torch.bfloat16)
 
 
+def as_maps(output: Tensor, layout: Layout) -> Tensor:
+    """Give the output of a node for one picture as (C, h, w), a view; the node table knows its layout."""
+    if layout == "NHWC":
+        return output[0].permute(2, 0, 1)
+    return output[0][:, None, None] if layout == "NC" else output[0]
+
+
+def trunk_nodes(model: LoadedModel) -> list[str]:
+    """Stem, downsampling and blocks: from their outputs every other node is a step away.
+
+    Of networks without nodes in their stages, the stages.
+    """
+    kinds = ("stem", "downsample", "block" if _has_blocks(model) else "stage")
+    return [node.name for node in model.nodes if node.kind in kinds]
+
+
+def _has_blocks(model: LoadedModel) -> bool:
+    return any(node.kind == "block" for node in model.nodes)
+
+
+def trunk_node(model: LoadedModel, node: str) -> str:
+    """The name under which `trunk_nodes` have a node's output: a stage's is its last block's.
+
+    Raises
+    ------
+    StudioError
+        Where the model has no such node.
+    """
+    if model.node(node).kind != "stage" or not _has_blocks(model):
+        return node
+    return f"{node}.block{model.config.depths[model.config.stages.index(node)]}"
+
+
+def trunk_outputs(
+    model: LoadedModel, tensor: Tensor, precision: str = "float32", should_stop: ShouldStop = never
+) -> dict[str, Tensor]:
+    """Outputs of all `trunk_nodes` from one forward pass: (C, h, w), in the pass's precision, on the device.
+
+    Raises
+    ------
+    Stopped
+        When `should_stop` said so.
+    """
+    trunk = _modules(model, trunk_nodes(model))
+    last = list(trunk.values())[-1]
+    with (
+        torch.no_grad(),
+        autocast(tensor, precision),
+        stoppable(model.blocks, should_stop),
+        captured(trunk) as outputs,
+    ):
+        output_of(model.module, last, tensor)
+    return {name: output[0] for name, output in outputs.items()}
+
+
+def inner_outputs(
+    model: LoadedModel, before: Tensor, nodes: Iterable[NodeInfo], precision: str = "float32"
+) -> dict[str, Tensor]:
+    """Outputs of operations of one block (or downsampling layer, or of the head), which alone is run.
+
+    Parameters
+    ----------
+    before
+        (C, h, w): what goes into it, as `trunk_outputs` gave it in the same precision.
+    nodes
+        Operations of one parent, or the head's node alone.
+
+    Returns
+    -------
+    By name: (C, h, w), on the device.
+    """
+    layouts = {node.name: node.layout for node in nodes}
+    modules = _modules(model, layouts)
+    with torch.no_grad(), autocast(before, precision), captured(modules) as outputs:
+        if HEAD_NORM in layouts:
+            assert isinstance(model.module, ConvNeXt)  # Others' heads are no nodes.
+            model.module.forward_head(before[None])
+        else:
+            model.module_at(next(iter(layouts)).rpartition(".")[0])(before[None])
+    return {name: as_maps(output, layouts[name]) for name, output in outputs.items()}
+
+
 def feature_maps(
     model: LoadedModel, tensor: Tensor, node: str, precision: str = "float32", should_stop: ShouldStop = never
 ) -> NDArray[np.float32]:
-    """All channels of a node's output, (C, h, w) float32.
+    """All channels of a node's output, (C, h, w) float32, whatever its layout in the network.
 
     Raises
     ------
@@ -97,13 +186,32 @@ def feature_maps(
     Stopped
         When `should_stop` said so.
     """
-    module = model.module_at(node)
+    return to_array(node_output(model, tensor, node, precision, should_stop))
+
+
+def node_output(
+    model: LoadedModel, tensor: Tensor, node: str, precision: str = "float32", should_stop: ShouldStop = never
+) -> Tensor:
+    """All channels of a node's output, (C, h, w), in the pass's precision, on the device.
+
+    Raises
+    ------
+    StudioError
+        Where the model has no such node.
+    Stopped
+        When `should_stop` said so.
+    """
+    info, module = model.node(node), model.module_at(node)
     with torch.no_grad(), autocast(tensor, precision), stoppable(model.blocks, should_stop):
-        output = output_of(model.module, module, tensor)
-    return to_array(output[0])
+        return as_maps(output_of(model.module, module, tensor), info.layout)
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:
     """Give a tensor as a C-contiguous float32 array on the host."""
-    array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().float().cpu().numpy())
+    # Put in order on the device, which is quicker there.
+    array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().float().contiguous().cpu().numpy())
     return array
+
+
+def _modules(model: LoadedModel, nodes: Iterable[str]) -> Mapping[str, nn.Module]:
+    return {name: model.module_at(name) for name in nodes}

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, never, output_of, stoppable
+from convnext_studio.analysis.features import as_maps
 from convnext_studio.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 
@@ -68,20 +69,22 @@ def running_average(
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        Where the model has no such node, or its units have no positions.
     Stopped
         When `should_stop` said so.
     """
-    module = model.module_at(node)
+    info, module = model.node(node), model.module_at(node)
+    if not info.has_positions:
+        raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
     total: Field | None = None
     used = 0
     skipped: tuple[int, ...] = ()
     for position, tensor in enumerate(tensors):
         with torch.enable_grad(), stoppable(model.blocks, should_stop):
             x = tensor.detach().requires_grad_()
-            output = output_of(model.module, module, x)
-            unit = output.shape[2] // 2, output.shape[3] // 2
-            seen = torch.relu(output[:, :, unit[0], unit[1]]).sum()
+            output = as_maps(output_of(model.module, module, x), info.layout)
+            unit = output.shape[1] // 2, output.shape[2] // 2
+            seen = torch.relu(output[:, unit[0], unit[1]]).sum()
             (gradient,) = torch.autograd.grad(seen, x)
         field = torch.relu(gradient).sum(dim=(0, 1)).cpu().numpy().astype(np.float64)
         if total is None:
@@ -105,7 +108,7 @@ def effective_receptive_field(
         Pictures as the protocol wants them, each (1, C, H, W) float32, normalised, all of one size:
         ``replknet`` squashes them to 1024 x 1024 (`Preprocessing.squashed`).
     node
-        A stage or a block; the last stage where None.
+        Any node but the head's; the last stage where None.
     protocol
         ``replknet`` or ``centred``; the field is the same, the ratios differ (see `area_ratios`).
 

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 Value = TypeVar("Value")
 
@@ -60,8 +61,8 @@ class ByteCache(Generic[Value]):
 
 
 def array_bytes(value: Any) -> int:
-    """Bytes in the arrays of a value: an array, or dataclasses, mappings and sequences of them."""
-    if isinstance(value, np.ndarray):
+    """Bytes in the arrays of a value: an array, a tensor, or dataclasses, mappings and sequences of them."""
+    if isinstance(value, np.ndarray | Tensor):
         return value.nbytes
     if is_dataclass(value):
         return sum(array_bytes(getattr(value, field.name)) for field in fields(value))

@@ -4,6 +4,18 @@ from dataclasses import dataclass
 
 from convnext_studio.engine.topics.attributions import Attribute, Attribution
 from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.engine.topics.channels import (
+    ChannelMap,
+    ChannelMapResult,
+    ChannelStatistics,
+    ChannelStatisticsResult,
+    Kernel,
+    KernelResult,
+    Patch,
+    StrongestPatches,
+    StrongestPatchesResult,
+)
+from convnext_studio.engine.topics.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.engine.topics.fields import (
     THRESHOLDS,
     Protocol,
@@ -12,7 +24,13 @@ from convnext_studio.engine.topics.fields import (
     Scale,
     Square,
 )
-from convnext_studio.engine.topics.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.engine.topics.maps import (
+    FeatureMaps,
+    FeatureMapsResult,
+    NodeValues,
+    NodeValuesResult,
+    ValueStatistics,
+)
 from convnext_studio.engine.topics.models import (
     BUILT,
     Catalogue,
@@ -26,6 +44,7 @@ from convnext_studio.engine.topics.models import (
 )
 from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
 from convnext_studio.engine.topics.predictions import Predict, Prediction
+from convnext_studio.engine.topics.units import UnitField, UnitFieldResult
 
 __all__ = [
     "BUILT",
@@ -36,6 +55,10 @@ __all__ = [
     "Cancel",
     "Cancelled",
     "Catalogue",
+    "ChannelMap",
+    "ChannelMapResult",
+    "ChannelStatistics",
+    "ChannelStatisticsResult",
     "CloseImage",
     "Done",
     "EngineLost",
@@ -44,11 +67,18 @@ __all__ = [
     "FeatureMaps",
     "FeatureMapsResult",
     "ImageInfo",
+    "Kernel",
+    "KernelResult",
     "ListPretrained",
     "LoadModel",
+    "MeasureCosts",
+    "MeasuredCosts",
     "Message",
     "ModelInfo",
+    "NodeValues",
+    "NodeValuesResult",
     "OpenImage",
+    "Patch",
     "Payload",
     "Precision",
     "Predict",
@@ -65,6 +95,11 @@ __all__ = [
     "Shutdown",
     "Square",
     "Started",
+    "StrongestPatches",
+    "StrongestPatchesResult",
+    "UnitField",
+    "UnitFieldResult",
+    "ValueStatistics",
 ]
 
 Payload = Answer | None

@@ -1,6 +1,7 @@
 """Answers any request: the one place that knows which function answers what; runs in any process."""
 
-from typing import cast
+from collections.abc import Callable, Generator
+from typing import Any, cast
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.engine.answering.bench import (
@@ -10,25 +11,64 @@ from convnext_studio.engine.answering.bench import (
     ShouldStop,
     Work,
 )
+from convnext_studio.engine.answering.channels import channel_map, kernel_of, statistics_of
+from convnext_studio.engine.answering.costs import measure_costs
 from convnext_studio.engine.answering.fields import receptive_field
-from convnext_studio.engine.answering.maps import maps_of
+from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
+from convnext_studio.engine.answering.patches import strongest_patches
 from convnext_studio.engine.answering.pictures import close_image, open_image
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
+from convnext_studio.engine.answering.units import unit_field
 from convnext_studio.engine.messages import (
     Attribute,
+    ChannelMap,
+    ChannelStatistics,
     CloseImage,
     FeatureMaps,
+    Kernel,
     ListPretrained,
     LoadModel,
+    MeasureCosts,
+    NodeValues,
     OpenImage,
     Payload,
     Predict,
     ReceptiveField,
     Request,
     SaveModel,
+    StrongestPatches,
+    UnitField,
 )
+
+Answering = Callable[[Bench, Any, ShouldStop], Work | Payload]
+
+
+def _at_once(answer: Callable[[Bench, Any], Payload]) -> Answering:
+    """What never asks whether to stop, because it has no steps."""
+    return lambda bench, request, _should_stop: answer(bench, request)
+
+
+# Each takes the class of requests that it stands beside.
+_ANSWERED_BY: dict[type[Request], Answering] = {
+    Attribute: attribute,
+    ChannelMap: channel_map,
+    ChannelStatistics: statistics_of,
+    CloseImage: _at_once(close_image),
+    FeatureMaps: maps_of,
+    Kernel: _at_once(kernel_of),
+    ListPretrained: list_pretrained,
+    LoadModel: load_model,
+    MeasureCosts: measure_costs,
+    NodeValues: values_of,
+    OpenImage: _at_once(open_image),
+    Predict: predict,
+    ReceptiveField: receptive_field,
+    SaveModel: _at_once(save_model),
+    StrongestPatches: strongest_patches,
+    UnitField: unit_field,
+}
 
 
 class Session:
@@ -53,28 +93,10 @@ class Session:
         Stopped
             Once `should_stop()` is true.
         """
-        bench = self._bench
-        match request:
-            case LoadModel():
-                return (yield from load_model(bench, request, should_stop))
-            case SaveModel():
-                return save_model(bench, request)
-            case ListPretrained():
-                return (yield from list_pretrained(request, should_stop))
-            case OpenImage():
-                return open_image(bench, request)
-            case CloseImage():
-                close_image(bench, request)
-                return None
-            case Predict():
-                return predict(bench, request, should_stop)
-            case Attribute():
-                return attribute(bench, request, should_stop)
-            case FeatureMaps():
-                return maps_of(bench, request, should_stop)
-            case ReceptiveField():
-                return (yield from receptive_field(bench, request, should_stop))
-        raise TypeError(f"no answer to {type(request).__name__}")
+        answered = _ANSWERED_BY[type(request)](self._bench, request, should_stop)
+        if isinstance(answered, Generator):
+            return (yield from answered)
+        return answered
 
     def run(self, request: Request) -> Payload:
         """Answer a request at once, without its progress."""

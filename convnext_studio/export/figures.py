@@ -11,11 +11,19 @@ from convnext_studio.export.contents import ExportContents, label_of
 from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import PAPER, ColourBar, sheet
 from convnext_studio.geometry import Box
-from convnext_studio.render import Limits, Mosaic, Values, assemble, colorize, format_number, limits_of, overlay
+from convnext_studio.render import (
+    ROBUST_PERCENTILES,
+    Mosaic,
+    assemble,
+    colorize,
+    format_number,
+    limits_of,
+    overlay,
+    robust_limits,
+)
 
 COLORMAP = "viridis"
 CAM_OPACITY = 0.55
-ROBUST_PERCENTILES = (0.5, 99.5)
 # Longer side of the map in a figure, where that can be chosen freely.
 _BODY_PX = 1200
 
@@ -55,12 +63,6 @@ def _source(contents: ExportContents) -> str:
 
 
 # --------------------------------------------------------------------------------------------- feature maps
-
-
-def robust_limits(maps: Values) -> Limits:
-    """One scale for all channels, without the outermost values: a few units of a ConvNeXt exceed all others."""
-    finite = maps[np.isfinite(maps)]
-    return limits_of(np.percentile(finite, ROBUST_PERCENTILES) if finite.size else finite)
 
 
 def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure:

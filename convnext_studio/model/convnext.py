@@ -228,6 +228,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, dim, H, W), or half as high and wide, rounded up, where it downsamples."""
+        shortcut = self.shortcut(x)
         branch = self.dwconv(x)
         branch = branch.permute(0, 2, 3, 1)
         branch = self.norm(branch)
@@ -235,7 +236,7 @@ class Block(nn.Module):
         if self.gamma is not None:
             branch = self.gamma * branch
         branch = branch.permute(0, 3, 1, 2)
-        return cast(Tensor, self.shortcut(x) + self.drop_path(branch))
+        return cast(Tensor, shortcut + self.drop_path(branch))
 
 
 class ConvNeXt(nn.Module):
@@ -285,6 +286,7 @@ class ConvNeXt(nn.Module):
             self.downsample_layers.append(_downsampling(config, stage))
             self.stages.append(_stage(config, stage, rates))
         self.norm = NORMS[config.norm](dims[-1], config.norm_eps)
+        self.pooled = nn.Identity()  # Where the head's features can be looked at, in whichever order they came.
         self.pre_logits = nn.Linear(dims[-1], config.head_hidden_size) if config.head_hidden_size else None
         self.head = nn.Linear(config.head_hidden_size or dims[-1], num_classes)
         self._initialise(head_init_scale)
@@ -316,6 +318,7 @@ class ConvNeXt(nn.Module):
             x = self.norm(features.permute(0, 2, 3, 1)).mean([1, 2])
         else:
             x = self.norm(features.mean([-2, -1]))
+        x = self.pooled(x)
         if self.pre_logits is not None:
             x = functional.gelu(self.pre_logits(x))
         return cast(Tensor, self.head(x))

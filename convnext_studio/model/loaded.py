@@ -30,6 +30,10 @@ TIMM_PREFIX = "timm:"
 TIMM_RANDOM_PREFIX = "timm-random:"
 BUNDLED = "bundled"
 RANDOM_NOTE = "Random weights: this network has learnt nothing, and its answers mean nothing."
+_PATHS = {"stem": "downsample_layers.0", "head": "pooled"}
+_IN_DOWNSAMPLING = {"norm": "0", "conv": "1"}
+# Layer scale is a product with a parameter; what comes next hands its result on unchanged, out of training.
+_IN_BLOCK = {"gamma": "drop_path"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ class LoadedModel:
             if info.name == name:
                 return info
         blocks = [info.name for info in self.nodes if info.kind == "block"]
-        such_as = f", and blocks such as {blocks[0]}" if blocks else ""
+        such_as = f", and blocks such as {blocks[0]} with their operations" if blocks else ""
         raise StudioError(
             f"This network has no node “{name}”.", f"There are stem, {', '.join(self.config.stages)}{such_as}."
         )
@@ -138,20 +142,27 @@ class LoadedModel:
         StudioError
             Where the network has no such node; the hint says what there is.
         """
-        kind = self.node(node).kind
+        info = self.node(node)
         if not isinstance(self.module, ConvNeXt):
             return self.module.places[node]
-        if kind == "stem":
-            return self.module.downsample_layers[0]
-        stage, _, part = node.partition(".")
-        index = int(stage.removeprefix("stage")) - 1
-        if kind == "stage":
-            return self.module.stages[index]
-        if kind == "downsample":
-            return self.module.downsample_layers[index]
-        blocks = self.module.stages[index]
-        assert isinstance(blocks, nn.Sequential)
-        return blocks[int(part.removeprefix("block")) - 1]
+        return self.module.get_submodule(_path(info))
+
+
+def _path(node: NodeInfo) -> str:
+    """Where the module lies whose output is the node's."""
+    if node.kind in _PATHS:
+        return _PATHS[node.kind]
+    stage, *inside = node.name.split(".")
+    index = int(stage.removeprefix("stage")) - 1
+    match inside:
+        case []:
+            path = [f"stages.{index}"]
+        case ["downsample", *operations]:
+            path = [f"downsample_layers.{index}", *(_IN_DOWNSAMPLING[name] for name in operations)]
+        case [block, *operations]:
+            path = [f"stages.{index}.{int(block.removeprefix('block')) - 1}"]
+            path += [_IN_BLOCK.get(name, name) for name in operations]
+    return ".".join(path)
 
 
 def load(

@@ -3,8 +3,10 @@
 No torch: the window draws the network from this table, and the engine resolves the names to modules.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from convnext_studio.errors import StudioError
@@ -12,7 +14,11 @@ from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 
-NodeKind = Literal["stem", "downsample", "block", "stage"]
+NodeKind = Literal["stem", "downsample", "block", "stage", "operation", "head"]
+Layout = Literal["NCHW", "NHWC", "NC"]
+
+BYTES_PER_VALUE = 4  # float32
+HEAD_NORM = "head.norm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,30 +28,67 @@ class NodeInfo:
     Attributes
     ----------
     name
-        ``stem``, ``stage3``, ``stage3.downsample``, ``stage3.block5``; stages and blocks count from 1.
+        ``stem``, ``stage3``, ``stage3.downsample``, ``stage3.block5``, ``stage3.block5.dwconv``, ``head.norm``;
+        stages and blocks count from 1.
     kind
-        What it is. A stage's output is its last block's.
+        What it is. A stage's output is its last block's. An ``operation`` is a part of a block (``dwconv``,
+        ``norm``, ``pwconv1``, ``act``, ``grn`` in V2, ``pwconv2``, ``gamma`` where there is a layer scale,
+        ``shortcut`` where it is a convolution) or of a downsampling layer (``norm``, ``conv``); the block's own
+        output is the sum of branch and shortcut. The ``head`` node is what the classifier gets.
     shape
-        Channels, height and width of its output at the model's input size; the layout is (N, C, H, W).
+        Channels, height and width of its output at the model's input size, whatever its layout.
+    layout
+        Order of the axes of its output within the network. Whatever crosses to the window is (C, h, w).
     parameters
         Number of parameters in it. A stage counts its downsampling, so that stem, stages and head add up.
     macs
         Multiply-accumulate operations in it at the model's input size (convolutions and matrix products).
+    activation_bytes
+        Bytes of the results of all operations in it, as float32 for one picture; 0 where nobody counted. Like
+        parameters and MACs they add up, where a block counts the sum of branch and shortcut besides its
+        operations.
     field
         Theoretical receptive field of its units.
+    before
+        Name of the node whose output goes into it; empty for the stem, which gets the picture.
     """
 
     name: str
     kind: NodeKind
     shape: tuple[int, int, int]
+    layout: Layout = "NCHW"
     parameters: int
     macs: int
+    activation_bytes: int = 0
     field: FieldGeometry
+    before: str = ""
 
     @property
     def title(self) -> str:
-        """The name as people read it: "Stage 3, block 5"."""
-        return ", ".join(_spaced(part) for part in self.name.split(".")).capitalize()
+        """The name as people read it: "Stage 3, block 5, dwconv"."""
+        *places, last = self.name.split(".")
+        words = [_spaced(place) for place in places]
+        return ", ".join([*words, last if self.kind == "operation" else _spaced(last)]).capitalize()
+
+    @property
+    def operation(self) -> str:
+        """What an operation is called within its block (``dwconv``); empty for what is no operation."""
+        return self.name.rpartition(".")[2] if self.kind == "operation" else ""
+
+    @property
+    def parent(self) -> str:
+        """The block of an operation, the stage of a block; empty for what stands by itself."""
+        return self.name.rpartition(".")[0] if self.kind in ("operation", "block", "downsample") else ""
+
+    @property
+    def is_explainable(self) -> bool:
+        """Whether a class activation map means something here: operations lack the shortcut."""
+        return self.kind in ("stem", "downsample", "block", "stage")
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether its units have places in the picture, and so fields; the head's are pooled over it."""
+        return self.kind != "head"
 
 
 def _spaced(part: str) -> str:
@@ -83,94 +126,154 @@ def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel_size) // stride + 1
 
 
+@lru_cache(maxsize=8)  # The engine looks nodes up by name for every question.
 def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
     """All nodes in the order of the forward pass, for a square input of that side.
 
-    A stage comes after its downsampling and its blocks. There is no downsampling before the first stage, and
-    none where the stages' first blocks downsample.
+    A block comes after its operations, a stage after its downsampling and its blocks, the head last. There is
+    no downsampling before the first stage, and none where the stages' first blocks downsample.
     """
     nodes = [_stem(config, input_px)]
     for stage in range(len(config.depths)):
         inside = _inside(config, stage, nodes[-1])
-        last = inside[-1]
+        last, parts = inside[-1], [node for node in inside if node.kind != "operation"]
         whole = replace(
             last,
             name=f"stage{stage + 1}",
             kind="stage",
-            parameters=sum(node.parameters for node in inside),
-            macs=sum(node.macs for node in inside),
+            parameters=sum(node.parameters for node in parts),
+            macs=sum(node.macs for node in parts),
+            activation_bytes=sum(node.activation_bytes for node in parts),
+            before=nodes[-1].name,
         )
         nodes += [*inside, whole]
-    return tuple(nodes)
+    return (*nodes, _head_norm(config, input_px, nodes[-1]))
 
 
 def _stem(config: ConvNeXtConfig, input_px: int) -> NodeInfo:
-    side, field, cost = input_px, FieldGeometry(), _NOTHING
+    side, field, cost, values = input_px, FieldGeometry(), _NOTHING, 0
     for conv in config.stem_convs:
+        if values and config.stem_type == "overlap_act":
+            values += conv.in_chans * side * side
         side = convolved_px(side, conv.kernel_size, conv.stride, conv.padding)
         field = field.after(conv.kernel_size, conv.stride, conv.padding)
         cost += _conv(conv.in_chans, conv.out_chans, conv.kernel_size, side)
+        values += conv.out_chans * side * side
     if config.stem_norm:
         cost += _norm(config, config.dims[0])
+        values += config.dims[0] * side * side
     return NodeInfo(
         name="stem",
         kind="stem",
         shape=(config.dims[0], side, side),
         parameters=cost.parameters,
         macs=cost.macs,
+        activation_bytes=BYTES_PER_VALUE * values,
         field=field,
     )
 
 
-def _inside(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
-    """The downsampling and the blocks of a stage, counted from 0, behind a node."""
-    nodes: list[NodeInfo] = []
-    if stage > 0 and config.downsample == "separate":
-        nodes.append(_downsampling(config, stage, before))
-    for block in range(config.depths[stage]):
-        name = f"stage{stage + 1}.block{block + 1}"
-        nodes.append(_block(config, name, stage, nodes[-1] if nodes else before))
-    return nodes
-
-
-def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> NodeInfo:
-    dim_before, dim = config.dims[stage - 1 : stage + 1]
-    side = convolved_px(before.shape[1], 2, 2, 0)
-    cost = _norm(config, dim_before) + _conv(dim_before, dim, 2, side)
+def _operation(
+    name: str, before: str, shape: tuple[int, int, int], cost: _Cost, field: FieldGeometry, layout: Layout
+) -> NodeInfo:
     return NodeInfo(
-        name=f"stage{stage + 1}.downsample",
-        kind="downsample",
-        shape=(dim, side, side),
+        name=name,
+        kind="operation",
+        shape=shape,
+        layout=layout,
         parameters=cost.parameters,
         macs=cost.macs,
-        field=before.field.after(2, 2),
+        activation_bytes=BYTES_PER_VALUE * math.prod(shape),
+        field=field,
+        before=before,
     )
 
 
-def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> NodeInfo:
-    """A block behind a node; it downsamples where the node is not of its stage yet."""
+def _around(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeInfo], own: int) -> NodeInfo:
+    """What holds these operations, and keeps `own` bytes of results besides theirs."""
+    last = operations[-1]
+    return NodeInfo(
+        name=name,
+        kind=kind,
+        shape=last.shape,
+        parameters=sum(operation.parameters for operation in operations),
+        macs=sum(operation.macs for operation in operations),
+        activation_bytes=own + sum(operation.activation_bytes for operation in operations),
+        field=last.field,
+        before=before.name,
+    )
+
+
+def _inside(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
+    """The downsampling and the blocks of a stage, counted from 0, behind a node; operations first in each."""
+    nodes: list[NodeInfo] = []
+    if stage > 0 and config.downsample == "separate":
+        nodes += _downsampling(config, stage, before)
+    for block in range(config.depths[stage]):
+        name = f"stage{stage + 1}.block{block + 1}"
+        nodes += _block(config, name, stage, nodes[-1] if nodes else before)
+    return nodes
+
+
+def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
+    dim_before, dim = config.dims[stage - 1 : stage + 1]
+    side = convolved_px(before.shape[1], 2, 2, 0)
+    name = f"stage{stage + 1}.downsample"
+    norm = _operation(
+        f"{name}.norm", before.name, before.shape, _norm(config, dim_before), before.field, "NCHW"
+    )
+    cost, field = _conv(dim_before, dim, 2, side), before.field.after(2, 2)
+    conv = _operation(f"{name}.conv", norm.name, (dim, side, side), cost, field, "NCHW")
+    return [norm, conv, _around(name, "downsample", before, [norm, conv], own=0)]
+
+
+def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> list[NodeInfo]:
+    """A block behind a node, after its operations; it downsamples where the node is not of its stage yet."""
     dim, kernel = config.dims[stage], config.kernel_sizes[stage]
     dim_before, hidden = before.shape[0], config.hidden_dim(dim)
     halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
     stride = 2 if halves else 1
     side = convolved_px(before.shape[1], kernel, stride, kernel // 2)
-    cost = _conv(dim_before, dim_before, kernel, side, groups=dim_before if config.depthwise else 1)
-    cost += _norm(config, dim_before)
-    cost += _conv(dim_before, hidden, 1, side) + _conv(hidden, dim, 1, side)
-    if config.grn:
-        cost += _Cost(2 * hidden)
-    if config.layer_scale_init_value > 0:
-        cost += _Cost(dim)
-    if halves:
-        cost += _conv(dim_before, dim, 1, side)
     field = before.field.after(kernel, stride, kernel // 2)
+    groups = dim_before if config.depthwise else 1
+    branch: list[tuple[str, int, _Cost, Layout]] = [
+        ("dwconv", dim_before, _conv(dim_before, dim_before, kernel, side, groups), "NCHW"),
+        ("norm", dim_before, _norm(config, dim_before), "NHWC"),
+        ("pwconv1", hidden, _conv(dim_before, hidden, 1, side), "NHWC"),
+        ("act", hidden, _NOTHING, "NHWC"),
+    ]
+    if config.grn:
+        branch.append(("grn", hidden, _Cost(2 * hidden), "NHWC"))
+    branch.append(("pwconv2", dim, _conv(hidden, dim, 1, side), "NHWC"))
+    if config.layer_scale_init_value > 0:
+        branch.append(("gamma", dim, _Cost(dim), "NCHW"))
+    nodes: list[NodeInfo] = []
+    if halves:
+        # A convolution of kernel 1 and stride 2: it sees every other unit.
+        cost, seen = _conv(dim_before, dim, 1, side), before.field.after(1, 2)
+        nodes.append(_operation(f"{name}.shortcut", before.name, (dim, side, side), cost, seen, "NCHW"))
+    source = before.name
+    for operation, channels, cost, layout in branch:
+        if operation == "grn":
+            field = replace(field, is_global=True)
+        nodes.append(_operation(f"{name}.{operation}", source, (channels, side, side), cost, field, layout))
+        source = nodes[-1].name
+    return [*nodes, _around(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
+
+
+def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeInfo:
+    """What the classifier gets: the last map pooled and normalised, in whichever order."""
+    cost, channels = _norm(config, config.dims[-1]), config.dims[-1]
     return NodeInfo(
-        name=name,
-        kind="block",
-        shape=(dim, side, side),
+        name=HEAD_NORM,
+        kind="head",
+        shape=(channels, 1, 1),
+        layout="NC",
         parameters=cost.parameters,
-        macs=cost.macs,
-        field=replace(field, is_global=field.is_global or config.grn),
+        macs=0,
+        activation_bytes=BYTES_PER_VALUE * channels,
+        field=FieldGeometry(input_px, input_px, input_px / 2, is_global=True),
+        before=before.name,
     )
 
 

@@ -5,24 +5,39 @@ shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are t
 `convnext_studio.geometry`, in pixels with pixel *i* covering [i, i + 1).
 """
 
-from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, load_colour_maps, lut
-from convnext_studio.render.limits import Limits, Values, channel_limits, limits_of
+from convnext_studio.render.channels import ChannelNumbers, channel_numbers, descending
+from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, hatch, load_colour_maps, lut
+from convnext_studio.render.contours import contour
+from convnext_studio.render.limits import (
+    ROBUST_PERCENTILES,
+    Limits,
+    Values,
+    channel_limits,
+    limits_of,
+    robust_limits,
+)
 from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
 from convnext_studio.render.numbers import format_number, format_ticks, nice_ticks
 from convnext_studio.render.overlay import overlay, resample
 
 __all__ = [
     "DIVERGING",
+    "ROBUST_PERCENTILES",
     "SEQUENTIAL",
+    "ChannelNumbers",
     "Limits",
     "Mosaic",
     "Rgb",
     "Values",
     "assemble",
     "channel_limits",
+    "channel_numbers",
     "colorize",
+    "contour",
+    "descending",
     "format_number",
     "format_ticks",
+    "hatch",
     "limits_of",
     "load_colour_maps",
     "lut",
@@ -30,4 +45,5 @@ __all__ = [
     "nice_ticks",
     "overlay",
     "resample",
+    "robust_limits",
 ]

@@ -81,6 +81,23 @@ def colorize(values: Values, limits: Limits | Sequence[Limits], colormap: str) -
     return paint(steps_of(values, limits), ~np.isfinite(values), colormap)
 
 
+def hatch(rgb: Rgb, holes: NDArray[np.bool_], factor: int) -> Rgb:
+    """Colours of (h, w) units enlarged `factor` times, with those that are no value hatched.
+
+    Slanted lines in the two greys, so that even a single one cannot be taken for a colour of the map.
+
+    Returns
+    -------
+    Rgb
+        (h * factor, w * factor, 3).
+    """
+    large = rgb.repeat(factor, axis=0).repeat(factor, axis=1)
+    width = max(1, factor // 4)
+    rows, columns = np.nonzero(holes.repeat(factor, axis=0).repeat(factor, axis=1))
+    large[rows, columns] = _NOT_FINITE[(rows + columns) // width % 2]
+    return large
+
+
 def paint(steps: NDArray[np.uint8], holes: NDArray[np.bool_], colormap: str) -> Rgb:
     """Indices into the colour table as colours; holes are chequered over the last two axes."""
     # take: a third of the time that indexing the table would need.

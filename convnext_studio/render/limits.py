@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.floating[Any]]
+ROBUST_PERCENTILES = (0.5, 99.5)
+"""Between them lie the values that `robust_limits` hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ def limits_of(values: Values, symmetric: bool = False) -> Limits:
     """
     finite = values if np.isfinite(values).all() else values[np.isfinite(values)]
     if finite.size == 0:
-        return _spread(0.0, 0.0, symmetric)
-    return _spread(float(finite.min()), float(finite.max()), symmetric)
+        return spread(0.0, 0.0, symmetric)
+    return spread(float(finite.min()), float(finite.max()), symmetric)
 
 
 def channel_limits(maps: Values, symmetric: bool = False) -> tuple[Limits, ...]:
@@ -56,10 +58,17 @@ def channel_limits(maps: Values, symmetric: bool = False) -> tuple[Limits, ...]:
         high = maps.max(axis=(1, 2), where=finite, initial=-np.inf)
         empty = ~finite.any(axis=(1, 2))
         low[empty] = high[empty] = 0
-    return tuple(_spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
+    return tuple(spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
 
 
-def _spread(low: float, high: float, symmetric: bool) -> Limits:
+def robust_limits(maps: Values, symmetric: bool = False) -> Limits:
+    """Limits at `ROBUST_PERCENTILES`: a few units of a ConvNeXt exceed all others by far."""
+    finite = maps if np.isfinite(maps).all() else maps[np.isfinite(maps)]
+    return limits_of(np.percentile(finite, ROBUST_PERCENTILES) if finite.size else finite, symmetric)
+
+
+def spread(low: float, high: float, symmetric: bool) -> Limits:
+    """Limits that hold two finite values, as `limits_of` says."""
     if symmetric:
         largest = max(abs(low), abs(high)) or 1.0
         return Limits(-largest, largest)

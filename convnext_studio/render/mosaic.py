@@ -36,13 +36,15 @@ class Mosaic:
     Attributes
     ----------
     count
-        Number of tiles; tile *i* shows channel *i*.
+        Number of tiles.
     height, width
         Of a tile, in pixels.
     columns
         Tiles in a row.
     gap_px
         Pixels between neighbours.
+    order
+        The channel in each tile; empty where tile *i* shows channel *i*.
     """
 
     count: int
@@ -50,13 +52,16 @@ class Mosaic:
     width: int
     columns: int
     gap_px: int = 1
+    order: tuple[int, ...] = ()
 
     @classmethod
-    def fitting(cls, shape: tuple[int, int, int], aspect: float, gap_px: int = 1) -> "Mosaic":
+    def fitting(
+        cls, shape: tuple[int, int, int], aspect: float, gap_px: int = 1, order: tuple[int, ...] = ()
+    ) -> "Mosaic":
         """The mosaic of (channels, height, width) that fills a place of that aspect best."""
         count, height, width = shape
         _, columns = mosaic_shape(count, height + gap_px, width + gap_px, aspect)
-        return cls(count, height, width, columns, gap_px)
+        return cls(count, height, width, columns, gap_px, order)
 
     @property
     def rows(self) -> int:
@@ -71,9 +76,21 @@ class Mosaic:
             self.rows * (self.height + self.gap_px) - self.gap_px,
         )
 
+    def tile_of(self, channel: int) -> int:
+        """The tile that shows a channel."""
+        return self.order.index(channel) if self.order else channel
+
+    def channel_in(self, tile: int) -> int:
+        """The channel that a tile shows; the inverse of `tile_of`."""
+        return self.order[tile] if self.order else tile
+
     def tile_box(self, channel: int) -> Box:
         """Where a channel is."""
-        row, column = divmod(channel, self.columns)
+        return self.place_box(self.tile_of(channel))
+
+    def place_box(self, tile: int) -> Box:
+        """Where a tile is; also those behind the last one, which are empty."""
+        row, column = divmod(tile, self.columns)
         x, y = column * (self.width + self.gap_px), row * (self.height + self.gap_px)
         return float(x), float(y), float(self.width), float(self.height)
 
@@ -81,11 +98,11 @@ class Mosaic:
         """Channel, row and column of the unit at a point, or None in gaps and outside."""
         tile_column, in_x = divmod(x, self.width + self.gap_px)
         tile_row, in_y = divmod(y, self.height + self.gap_px)
-        channel = int(tile_row) * self.columns + int(tile_column)
-        inside = 0 <= tile_column < self.columns and tile_row >= 0 and channel < self.count
+        tile = int(tile_row) * self.columns + int(tile_column)
+        inside = 0 <= tile_column < self.columns and tile_row >= 0 and tile < self.count
         if not inside or in_x >= self.width or in_y >= self.height:
             return None
-        return channel, int(in_y), int(in_x)
+        return self.channel_in(tile), int(in_y), int(in_x)
 
     def channel_at(self, x: float, y: float) -> int | None:
         """The channel at a point, or None in gaps and outside; the inverse of `tile_box`."""
@@ -99,6 +116,7 @@ def assemble(
     limits: Limits | Sequence[Limits],
     colormap: str,
     background: tuple[int, int, int] = (24, 24, 27),
+    crossed: NDArray[np.bool_] | None = None,
 ) -> Rgb:
     """All channels in one picture, one pixel a unit.
 
@@ -110,22 +128,46 @@ def assemble(
         One for all channels or one for each.
     background
         Colour of the gaps.
+    crossed
+        Channels that get a small cross.
 
     Returns
     -------
     Rgb
         (height, width, 3) of `mosaic.size_px`.
     """
+    steps, holes = steps_of(maps, limits), ~np.isfinite(maps)
+    if mosaic.order:
+        order = np.array(mosaic.order)
+        steps, holes = steps[order], holes[order]
     # Arranged as indices, a third of the bytes, and coloured once.
-    colours = paint(_arrange(steps_of(maps, limits), mosaic), _arrange(~np.isfinite(maps), mosaic), colormap)
+    colours = paint(_arrange(steps, mosaic), _arrange(holes, mosaic), colormap)
+    if crossed is not None:
+        for channel in np.flatnonzero(crossed):
+            _cross(colours, mosaic.tile_box(int(channel)))
     for gap in range(mosaic.gap_px):
         colours[mosaic.height + gap :: mosaic.height + mosaic.gap_px] = background
         colours[:, mosaic.width + gap :: mosaic.width + mosaic.gap_px] = background
     unused = mosaic.rows * mosaic.columns - mosaic.count
     if unused:
-        x, y, _, _ = mosaic.tile_box(mosaic.count)
+        x, y, _, _ = mosaic.place_box(mosaic.count)
         colours[int(y) :, int(x) :] = background
     return colours
+
+
+def _cross(colours: Rgb, box: Box) -> None:
+    """Two diagonals over the middle of a tile, dark on light and light on dark."""
+    x, y, width, height = (int(edge) for edge in box)
+    side = max(min(width, height) * 3 // 5, min(width, height, 3))
+    top, left = y + (height - side) // 2, x + (width - side) // 2
+    middle = colours[y + height // 2, x + width // 2].astype(int)
+    ink = (40, 40, 44) if middle.sum() > 3 * 127 else (214, 214, 218)
+    along = np.arange(side)
+    # As thick as to be seen when the tile is shown reduced.
+    for shift in range(max(1, side // 12)):
+        across = np.minimum(along + shift, side - 1)
+        colours[top + along, left + across] = ink
+        colours[top + along, left + side - 1 - across] = ink
 
 
 def _arrange(tiles: NDArray[Tile], mosaic: Mosaic) -> NDArray[Tile]:

@@ -11,6 +11,7 @@ from convnext_studio.model.presets import PRESETS
 from convnext_studio.samples import SAMPLES
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.panels.model import DEVICES
+from convnext_studio.ui.panels.strip_costs import COST_TITLES
 
 Argument = TypeVar("Argument")
 SEPARATOR = "-"
@@ -246,6 +247,69 @@ _NAVIGATE = (
         for number in (1, 2, 3, 4)
     ),
     ActionSpec("navigate_2", "Navigate", SEPARATOR),
+    ActionSpec(
+        "next_node",
+        "Navigate",
+        "Ne&xt node",
+        "Look at the node behind, on the level that the network strip shows",
+        _with(Commands.step_node, 1),
+        "Ctrl+Right",
+    ),
+    ActionSpec(
+        "previous_node",
+        "Navigate",
+        "Pre&vious node",
+        "Look at the node before, on the level that the network strip shows",
+        _with(Commands.step_node, -1),
+        "Ctrl+Left",
+    ),
+    ActionSpec(
+        "open_node",
+        "Navigate",
+        "&Open node",
+        "Show a stage's blocks, or a block's operations, in the network strip",
+        Commands.open_node,
+        "Ctrl+Down",
+    ),
+    ActionSpec(
+        "go_up",
+        "Navigate",
+        "Go &up",
+        "Go back from operations to their block, and from blocks to their stage",
+        Commands.go_up,
+        "Ctrl+Up",
+    ),
+    *(
+        ActionSpec(
+            f"costs_{kind}",
+            "Navigate/Cost &bars",
+            title,
+            f"{title} below the nodes of the network strip",
+            _with(Commands.show_costs, kind),
+            f"Ctrl+{number}",
+            checkable=True,
+            group="costs",
+        )
+        for number, (kind, title) in enumerate(COST_TITLES.items())
+    ),
+    ActionSpec(
+        "clear_unit",
+        "Navigate",
+        "&Clear the unit",
+        "Show the picture without a unit's field",
+        Commands.clear_unit,
+        "Ctrl+U",
+    ),
+    ActionSpec(
+        "pin",
+        "Navigate",
+        "P&in",
+        "Keep this node on this picture beside whatever is selected next, to compare; or stop that",
+        Commands.toggle_pin,
+        "Ctrl+P",
+        checkable=True,
+    ),
+    ActionSpec("navigate_3", "Navigate", SEPARATOR),
     ActionSpec(
         "follow_top",
         "Navigate",

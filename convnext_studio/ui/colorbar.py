@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from convnext_studio.export.views import ScaleTexts
 from convnext_studio.render import Limits, format_number, format_ticks, lut, nice_ticks
 from convnext_studio.ui import theme
 from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.saving import Contents, ViewSaver
 from convnext_studio.ui.scene import Bitmap
 
 _BAR_PX = 12
 _TICK_PX = 4
+_MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"  # Its own arrow would cover the text.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,13 @@ class ColorBar(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bar, then as many numbers as are readable."""
+        with QPainter(self) as painter:
+            self.draw(painter)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw what the bar says, as large as the bar; the painter may enlarge it."""
         if self._scale is not None:
-            with QPainter(self) as painter:
-                self._paint(painter, self._scale)
+            self._paint(painter, self._scale)
 
     def _paint(self, painter: QPainter, scale: ColorScale) -> None:
         look = theme.current()
@@ -114,15 +121,79 @@ class ColorBar(QWidget):
 
 
 class MapView(QWidget):
-    """A view with its colour bar."""
+    """A view with its colour bar, and a menu that copies and saves both.
+
+    Attributes
+    ----------
+    view, bar
+        The map, and its scale.
+    saver
+        Copies and saves; the menu is also below the colour bar and under the right mouse button.
+    """
+
+    noticed = Signal(object)  # Notice: a file was written, or could not be
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.view = ImageView()
         self.view.setAccessibleName(name)
         self.bar = ColorBar()
+        self._contents: Contents | None = None
+        self.saver = ViewSaver(self, self)
+        self.saver.noticed.connect(self.noticed)
+        save = QToolButton()
+        save.setText("Save ▾")
+        save.setAutoRaise(True)
+        save.setAccessibleName(f"Copy or save: {name}")
+        save.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S)")
+        save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        save.setMenu(self.saver.menu)
+        save.setStyleSheet(_MENU_BUTTON_STYLE)
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.bar, 1)
+        beside.addWidget(save)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.view, 1)
-        layout.addWidget(self.bar)
+        layout.addLayout(beside)
+
+    @property
+    def contents(self) -> Contents | None:
+        """What is shown, for files of it."""
+        return self._contents
+
+    def set_contents(self, contents: Contents | None) -> None:
+        """Say what is shown: a name for files, the caption, the numbers."""
+        self._contents = contents
+
+    def scale_texts(self) -> ScaleTexts | None:
+        """Colour map of the bar, and its numbers at their heights; None where it is empty."""
+        scale = self.bar.scale
+        return None if scale is None else ScaleTexts(colormap=scale.colormap, texts=tuple(self.bar.labels()))
+
+    def picture(self, width_px: int | None = None) -> QImage:
+        """View and colour bar, that wide; as on the screen where None."""
+        size = QSize(self.bar.geometry().right() + 1, self.height())
+        factor = self.devicePixelRatioF() if width_px is None else width_px / size.width()
+        image = QImage(
+            max(1, round(size.width() * factor)),
+            max(1, round(size.height() * factor)),
+            QImage.Format.Format_RGB32,
+        )
+        image.fill(QColor(theme.current().surface))
+        with QPainter(image) as painter:
+            painter.scale(factor, factor)
+            for part in (self.view, self.bar):
+                painter.save()
+                painter.translate(part.pos())
+                painter.setClipRect(part.rect())
+                painter.setFont(part.font())
+                part.draw(painter)
+                painter.restore()
+        return image
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy and save."""
+        self.saver.menu.popup(event.globalPos())

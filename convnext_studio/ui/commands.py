@@ -13,6 +13,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import SAVE, Controller
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.panels.strip_costs import CostKind
 from convnext_studio.ui.screenshot import save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
@@ -36,6 +37,10 @@ class Commands(QObject):
 
     noticed = Signal(object)  # Notice
     search_asked = Signal()  # the class search wants the keyboard
+    node_step_asked = Signal(int)  # so many nodes on, in the network strip
+    open_node_asked = Signal()
+    go_up_asked = Signal()
+    costs_asked = Signal(str)  # CostKind
 
     def __init__(
         self,
@@ -187,13 +192,42 @@ class Commands(QObject):
         """Look at the stage before or behind."""
         stages, stage = self._stages, self._state.node.partition(".")[0]
         if stages:
-            index = stages.index(stage) + step if stage in stages else 0
+            # The stem lies before the first, the head behind the last.
+            ends = {"stem": -1, "head": len(stages)}
+            index = (ends[stage] if stage in ends else stages.index(stage)) + step
             self._state.set_node(stages[min(max(index, 0), len(stages) - 1)])
 
     @property
     def _stages(self) -> tuple[str, ...]:
         """Of the model that is open."""
         return () if self._state.model is None else self._state.model.config.stages
+
+    def step_node(self, step: int) -> None:
+        """Look at the node before or behind, on the level that the network strip shows."""
+        self.node_step_asked.emit(step)
+
+    def open_node(self) -> None:
+        """Show what is inside the selected node in the network strip."""
+        self.open_node_asked.emit()
+
+    def go_up(self) -> None:
+        """Show the level above in the network strip."""
+        self.go_up_asked.emit()
+
+    def show_costs(self, kind: CostKind) -> None:
+        """Let the bars in the network strip count this."""
+        self.costs_asked.emit(kind)
+
+    def clear_unit(self) -> None:
+        """Select no unit."""
+        self._state.clear_unit()
+
+    def toggle_pin(self) -> None:
+        """Pin what is selected, or compare with nothing any more."""
+        if self._state.pin is None:
+            self._state.pin_selection()
+        else:
+            self._state.unpin()
 
     def step_picture(self, step: int) -> None:
         """Show the picture before or behind."""

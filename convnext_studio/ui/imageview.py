@@ -1,16 +1,17 @@
 """Pictures and maps to zoom into. Pixel *i* covers [i, i + 1), as in `convnext_studio.geometry`."""
 
 import math
+from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPainterPath,
     QPaintEvent,
     QPen,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -18,14 +19,30 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.geometry import Box
 from convnext_studio.ui import theme
-from convnext_studio.ui.scene import Layer, Mark, Scene
+from convnext_studio.ui.scene import Scene
+from convnext_studio.ui.scenepainter import LEADER_PX, MARGIN_PX, ScenePainter, View
 
-_MARGIN_PX = 6
 _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
-_LEADER_PX = 18.0
-_HALO = QColor(0, 0, 0, 215)
+_CROSSHAIR_GAP_PX = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """What part of a scene is seen, whatever the scene's and the view's sizes.
+
+    Attributes
+    ----------
+    x, y
+        What is in the middle of the view, as parts of the scene's width and height.
+    zoom
+        Over the scale at which the scene fits.
+    """
+
+    x: float
+    y: float
+    zoom: float
 
 
 class ImageView(QWidget):
@@ -38,11 +55,13 @@ class ImageView(QWidget):
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
     resized = Signal()
+    moved = Signal()  # zoomed, dragged or fitted by a person
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: Scene | None = None
         self._highlight: Box | None = None
+        self._crosshair: tuple[float, float] | None = None
         self._dimmed = False
         self._fitted = True
         self._column = 0.0
@@ -100,11 +119,23 @@ class ImageView(QWidget):
             self._highlight = box
             self.update()
 
+    @property
+    def crosshair(self) -> tuple[float, float] | None:
+        """The point of the scene that lines run through."""
+        return self._crosshair
+
+    def set_crosshair(self, point: tuple[float, float] | None) -> None:
+        """Draw lines through a point of the scene, open around it; none where None."""
+        if point != self._crosshair:
+            # Only what changes is painted anew: this happens with every movement of the pointer.
+            before, self._crosshair = self._crosshair_region(), point
+            self.update(before.united(self._crosshair_region()))
+
     # ---------------------------------------------------------------------------------------- coordinates
 
     def to_widget(self, x: float, y: float) -> QPointF:
         """A point of the scene, in the widget's logical pixels."""
-        return QPointF(x * self._scale + self._origin.x(), y * self._scale + self._origin.y())
+        return self._view.point(x, y)
 
     def to_scene(self, point: QPointF) -> tuple[float, float]:
         """A point of the widget, in the scene; the inverse of `to_widget`."""
@@ -134,26 +165,42 @@ class ImageView(QWidget):
         self._fitted = False
         self.update()
 
+    @property
+    def viewpoint(self) -> Viewpoint | None:
+        """What part of the scene is seen; None where all of it is."""
+        if self._fitted or self._scene is None:
+            return None
+        x, y = self.to_scene(QPointF(self.width() / 2, self.height() / 2))
+        width, height = self._scene.size
+        return Viewpoint(x / width, y / height, self._scale / self._fitting_scale())
+
+    def set_viewpoint(self, viewpoint: Viewpoint | None) -> None:
+        """See the same part as another view of a scene of any size; all where None."""
+        if viewpoint is None or self._scene is None:
+            self.fit()
+            return
+        width, height = self._scene.size
+        self._fitted = False
+        self._scale = self._fitting_scale() * viewpoint.zoom
+        self._origin = QPointF(
+            self.width() / 2 - viewpoint.x * width * self._scale,
+            self.height() / 2 - viewpoint.y * height * self._scale,
+        )
+        self.update()
+
     def _fitting_scale(self) -> float:
         width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
-        room_x = self.width() - self._column - 2 * _MARGIN_PX
-        room_y = self.height() - 2 * _MARGIN_PX
+        room_x = self.width() - self._column - 2 * MARGIN_PX
+        room_y = self.height() - 2 * MARGIN_PX
         return max(min(room_x / width, room_y / height), 1e-6)
 
     def _column_px(self) -> float:
         """Room beside the layers for labels and note; none where it would take more than half."""
         if self._scene is None:
             return 0.0
-        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._note_lines
-        widest = max((self._text_px(text) for text in texts), default=0.0)
-        return widest + _LEADER_PX if 0 < widest < self.width() / 2 else 0.0
-
-    @property
-    def _note_lines(self) -> list[str]:
-        return self._scene.note.splitlines() if self._scene is not None else []
-
-    def _text_px(self, text: str) -> float:
-        return self.fontMetrics().horizontalAdvance(text) + 8.0
+        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
+        widest = max((self._view.text_px(text) for text in texts), default=0.0)
+        return widest + LEADER_PX if 0 < widest < self.width() / 2 else 0.0
 
     # --------------------------------------------------------------------------------------------- events
 
@@ -170,10 +217,14 @@ class ImageView(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the pointer."""
         self.zoom(_WHEEL_STEP ** event.angleDelta().y(), event.position())
+        self.moved.emit()
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin a click or a move."""
+        if event.button() == Qt.MouseButton.RightButton:
+            event.ignore()  # For a menu, behind which the button's release would be lost.
+            return
         self._press = self._drag = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -190,6 +241,7 @@ class ImageView(QWidget):
         self._drag = position
         self._fitted = False
         self.update()
+        self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a move, or click."""
@@ -204,6 +256,7 @@ class ImageView(QWidget):
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Fit."""
         self.fit()
+        self.moved.emit()
 
     def leaveEvent(self, _event: QEvent) -> None:
         """Nothing is under the pointer any more."""
@@ -221,6 +274,8 @@ class ImageView(QWidget):
                 self.fit()
             case _:
                 event.ignore()
+                return
+        self.moved.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -244,136 +299,52 @@ class ImageView(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint layers, marks and note."""
         with QPainter(self) as painter:
-            self._paint(painter)
+            self.draw(painter)
+            if self.hasFocus():
+                painter.setPen(QPen(QColor(theme.current().accent), 1))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
-    def _paint(self, painter: QPainter) -> None:
+    def draw(self, painter: QPainter) -> None:
+        """Draw what the view shows, as large as the view; the painter may enlarge it."""
         look = theme.current()
         painter.fillRect(self.rect(), QColor(look.surface))
         if self._scene is None:
             return
-        for layer in self._scene.layers:
-            self._paint_layer(painter, layer)
-        if self._scene.bright_box is not None:
-            self._shade_around(painter, self._scene.bright_box)
+        brush = ScenePainter(painter, self._view, self._scene)
+        brush.paint_layers()
         if self._dimmed:
             veil = QColor(look.surface)
             veil.setAlpha(150)
             painter.fillRect(self.rect(), veil)
-        self._paint_marks(painter, self._scene.marks)
+        brush.paint_marks()
         if self._highlight is not None:
-            self._frame(painter, self._box_in_widget(self._highlight), QColor(look.accent), dashed=False)
-        for index, line in enumerate(reversed(self._note_lines)):
-            left = self.width() - self._column + _LEADER_PX if self._column else _MARGIN_PX
-            bottom = self.height() - _MARGIN_PX - index * self._label_height()
-            self._label(painter, line, QPointF(left, bottom - self._label_height()))
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(look.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            brush.paint_highlight(self._highlight)
+        brush.paint_crosshair(self._crosshair_arms())
+        brush.paint_notes()
 
-    def _box_in_widget(self, box: Box) -> QRectF:
-        x, y, width, height = box
-        return QRectF(self.to_widget(x, y), self.to_widget(x + width, y + height))
+    @property
+    def _view(self) -> View:
+        return View(self._scale, self._origin, QRectF(self.rect()), self._column, self.fontMetrics())
 
-    def _paint_layer(self, painter: QPainter, layer: Layer) -> None:
-        whole = self._box_in_widget(layer.box)
-        visible = whole.intersected(QRectF(self.rect()))
-        if visible.isEmpty():
-            return
-        scale = whole.width() / layer.bitmap.image.width() * self.devicePixelRatioF()
-        image = layer.bitmap.level(scale)
-        across, down = whole.width() / image.width(), whole.height() / image.height()
-        # Only the pixels that are visible: Qt loses precision on targets of many thousand pixels.
-        left, top = math.floor((visible.x() - whole.x()) / across), math.floor((visible.y() - whole.y()) / down)
-        right = min(math.ceil((visible.right() - whole.x()) / across), image.width())
-        bottom = min(math.ceil((visible.bottom() - whole.y()) / down), image.height())
-        source = QRectF(left, top, right - left, bottom - top)
-        target = QRectF(
-            whole.x() + left * across, whole.y() + top * down, source.width() * across, source.height() * down
+    def _crosshair_arms(self) -> list[QLineF]:
+        if self._crosshair is None or self._scene is None or not self._holds(*self._crosshair):
+            return []
+        point = self.to_widget(*self._crosshair)
+        x, y = math.floor(point.x()) + 0.5, math.floor(point.y()) + 0.5
+        gap = _CROSSHAIR_GAP_PX
+        area = self._view.box((0.0, 0.0, *self._scene.size)).intersected(QRectF(self.rect()))
+        arms = (
+            QLineF(area.left(), y, x - gap, y),
+            QLineF(x + gap, y, area.right(), y),
+            QLineF(x, area.top(), x, y - gap),
+            QLineF(x, y + gap, x, area.bottom()),
         )
-        painter.save()
-        painter.setOpacity(layer.opacity)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
-        painter.drawImage(target, image, source)
-        painter.restore()
+        return [arm for arm in arms if arm.dx() + arm.dy() > 0]  # No room for one that would point back.
 
-    def _shade_around(self, painter: QPainter, box: Box) -> None:
-        width, height = self._scene.size if self._scene is not None else (0.0, 0.0)
-        around = QPainterPath()
-        around.addRect(self._box_in_widget((0.0, 0.0, width, height)))
-        inside = QPainterPath()
-        inside.addRect(self._box_in_widget(box))
-        painter.fillPath(around.subtracted(inside), QColor(0, 0, 0, 110))
-
-    def _paint_marks(self, painter: QPainter, marks: tuple[Mark, ...]) -> None:
-        for mark in marks:
-            self._frame(painter, self._box_in_widget(mark.box), QColor(mark.colour), mark.dashed)
-        labelled = [mark for mark in marks if mark.label]
-        if self._column:
-            self._label_beside(painter, [mark for mark in labelled if mark.beside])
-            labelled = [mark for mark in labelled if not mark.beside]
-        taken: list[QRectF] = []
-        for mark in labelled:
-            place = self._free_place(mark, taken)
-            taken.append(self._label(painter, mark.label, place, QColor(mark.colour)))
-
-    def _label_beside(self, painter: QPainter, marks: list[Mark]) -> None:
-        """Labels in a column, from the highest frame down, each with a line to its frame's corner."""
-        left, step = self.width() - self._column + _LEADER_PX, self._label_height() + 2
-        marks = sorted(marks, key=lambda mark: mark.box[1])
-        corners = [self._box_in_widget(mark.box).topRight() for mark in marks]
-        tops: list[float] = []
-        for corner in corners:
-            least = tops[-1] + step if tops else float(_MARGIN_PX)
-            tops.append(max(least, corner.y() - self._label_height() / 2))
-        # The note keeps the bottom of the column; labels that would reach into it move up.
-        lowest = self.height() - _MARGIN_PX - self._label_height() * len(self._note_lines) - step
-        for index in reversed(range(len(tops))):
-            tops[index] = min(tops[index], lowest - step * (len(tops) - 1 - index))
-        for mark, corner, top in zip(marks, corners, tops, strict=True):
-            painter.setPen(QPen(QColor(theme.current().outline), 1))
-            painter.drawLine(corner, QPointF(left - 2, top + self._label_height() / 2))
-            self._label(painter, mark.label, QPointF(left, top), QColor(mark.colour))
-
-    def _frame(self, painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> None:
-        crisp = QRectF(rect.topLeft().toPoint(), rect.bottomRight().toPoint())
-        pen = QPen(colour, 2, c=Qt.PenCapStyle.FlatCap, j=Qt.PenJoinStyle.MiterJoin)
-        if dashed:
-            pen.setDashPattern([4, 3])
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for each in (QPen(_HALO, 4, j=Qt.PenJoinStyle.MiterJoin), pen):
-            painter.setPen(each)
-            painter.drawRect(crisp)
-
-    def _label_height(self) -> float:
-        return self.fontMetrics().height() + 2.0
-
-    def _free_place(self, mark: Mark, taken: list[QRectF]) -> QPointF:
-        """Where a label of the mark fits: at its corners, outside first, or else below the labels so far."""
-        rect = self._box_in_widget(mark.box)
-        width, height = self._text_px(mark.label), self._label_height()
-        above, below, right = rect.top() - height - 2, rect.bottom() + 2, rect.right() - width
-        corners = [
-            QPointF(rect.left(), above),
-            QPointF(right, below),
-            QPointF(right, above),
-            QPointF(rect.left(), below),
-            QPointF(rect.left() + 2, rect.top() + 2),
-            QPointF(right - 2, rect.bottom() - height - 2),
-            QPointF(right - 2, rect.top() + 2),
-            QPointF(rect.left() + 2, rect.bottom() - height - 2),
-        ]
-        area = QRectF(self.rect())
-        for corner in corners:
-            place = QRectF(corner.x(), corner.y(), width, height)
-            if area.contains(place) and not any(place.intersects(other) for other in taken):
-                return corner
-        lowest = max((other.bottom() for other in taken), default=0.0)
-        return QPointF(max(area.width() - width - _MARGIN_PX, 0.0), lowest + 2)
-
-    def _label(self, painter: QPainter, text: str, at: QPointF, colour: QColor | None = None) -> QRectF:
-        rect = QRectF(at.x(), at.y(), self._text_px(text), self._label_height())
-        painter.fillRect(rect, _HALO)
-        painter.setPen(colour if colour is not None else QColor("#ffffff"))
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-        return rect
+    def _crosshair_region(self) -> QRegion:
+        region = QRegion()
+        for line in self._crosshair_arms():
+            box = QRectF(line.p1(), line.p2()).normalized().adjusted(-3, -3, 3, 3)
+            region = region.united(box.toAlignedRect())
+        return region

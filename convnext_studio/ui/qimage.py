@@ -25,3 +25,11 @@ def to_qimage(rgb: NDArray[np.uint8]) -> QImage:
     shared = QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     # The conversion copies, so that the array may go.
     return shared.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def from_qimage(image: QImage) -> NDArray[np.uint8]:
+    """The colours of a QImage, (height, width, 3), red first, without transparency; inverse of `to_qimage`."""
+    plain = image.convertToFormat(QImage.Format.Format_RGB888)
+    # Rows begin at multiples of four bytes.
+    rows = np.frombuffer(plain.constBits(), dtype=np.uint8).reshape(plain.height(), plain.bytesPerLine())
+    return rows[:, : 3 * plain.width()].reshape(plain.height(), plain.width(), 3).copy()

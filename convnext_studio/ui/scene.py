@@ -5,10 +5,11 @@ Boxes are those of `convnext_studio.geometry`: pixel *i* covers [i, i + 1).
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QLineF, QSize, Qt
 from PySide6.QtGui import QImage
 
 from convnext_studio.geometry import Box
@@ -25,6 +26,13 @@ class Bitmap:
     def image(self) -> QImage:
         """The whole, not reduced."""
         return self._levels[0]
+
+    def reduce(self, smallest_px: int) -> "Bitmap":
+        """Make the reduced copies now, down to about that size, so that none is waited for; from any thread."""
+        longest = max(self.image.width(), self.image.height())
+        if longest > smallest_px:
+            self.level(smallest_px / longest)
+        return self
 
     def level(self, scale: float) -> QImage:
         """The copy, halved as often as it takes, that is nearest above `scale` times the size.
@@ -67,6 +75,28 @@ class Mark:
     beside: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Thin lines of the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
+
+    ends: NDArray[np.float64]
+    colour: str = "#ffffff"
+
+    @cached_property
+    def drawn(self) -> list[QLineF]:
+        """For Qt: made once, because making them takes as long as drawing them."""
+        return [QLineF(*line) for line in self.ends.reshape(-1, 4).tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A point of the scene, marked by a small cross of the same size at any zoom."""
+
+    x: float
+    y: float
+    colour: str = "#ffffff"
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """All that a view shows.
@@ -81,6 +111,10 @@ class Scene:
         Everything outside it is dimmed slightly; nothing where None.
     note
         Lines printed beside the layers, below the marks' labels.
+    lines
+        Painted above the layers, below the marks.
+    spots
+        Painted above the marks.
     """
 
     size: tuple[float, float]
@@ -88,3 +122,5 @@ class Scene:
     marks: tuple[Mark, ...] = ()
     bright_box: Box | None = None
     note: str = ""
+    lines: tuple[Lines, ...] = ()
+    spots: tuple[Spot, ...] = ()

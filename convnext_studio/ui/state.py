@@ -1,10 +1,22 @@
 """The one selection that drives every panel."""
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import Attribution, ImageInfo, ModelInfo, Prediction
+from convnext_studio.model.nodes import NodeInfo
 
 FIRST_NODE = "stage4"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pin:
+    """What something else is to be compared with: a node of a model on a picture."""
+
+    model: ModelInfo
+    picture: ImageInfo
+    node: str
 
 
 class AppState(QObject):
@@ -18,6 +30,9 @@ class AppState(QObject):
     pictures_changed = Signal(object)  # tuple[ImageInfo, ...]
     node_selected = Signal(str)
     channel_selected = Signal(int)
+    unit_selected = Signal(object)  # tuple[int, int] | None: row and column
+    pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
+    pinned = Signal(object)  # Pin | None
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
@@ -31,6 +46,9 @@ class AppState(QObject):
         self._picture: ImageInfo | None = None
         self._node = FIRST_NODE
         self._channel = 0
+        self._unit: tuple[int, int] | None = None
+        self._pointed: tuple[float, float] | None = None
+        self._pin: Pin | None = None
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
@@ -44,8 +62,10 @@ class AppState(QObject):
     def set_model(self, model: ModelInfo) -> None:
         """A model was loaded: results of the one before are void.
 
-        The node stays where the model has it; otherwise its last stage is selected.
+        The node stays where the model has it; otherwise its last stage is selected. The unit does not stay:
+        another model's is another one.
         """
+        self.clear_unit()
         node_before = self._node
         # Whoever looks while the signals are on their way must find a node that the model has.
         self._model = model
@@ -84,6 +104,8 @@ class AppState(QObject):
             return
         self._pictures = self._pictures[:index] + self._pictures[index + 1 :]
         self.pictures_changed.emit(self._pictures)
+        if self._pin is not None and self._pin.picture.key == key:
+            self._set_pin(None)
         if self._picture is not None and self._picture.key == key:
             neighbour = self._pictures[min(index, len(self._pictures) - 1)] if self._pictures else None
             self._set_picture(neighbour)
@@ -98,6 +120,7 @@ class AppState(QObject):
         raise KeyError(key)
 
     def _set_picture(self, picture: ImageInfo | None) -> None:
+        self.point_at(None)
         self._picture = picture
         self.set_prediction(None)
         self.set_attribution(None)
@@ -109,10 +132,16 @@ class AppState(QObject):
         return self._node
 
     def set_node(self, node: str) -> None:
-        """Select a node by name."""
-        if node != self._node:
-            self._node = node
-            self.node_selected.emit(node)
+        """Select a node by name; the selected unit becomes the one of that node at the same place."""
+        if node == self._node:
+            return
+        unit_before = self._unit
+        if self._model is not None and unit_before is not None:
+            self._unit = _unit_beside(self._model.node(self._node), unit_before, self._model.node(node))
+        self._node = node
+        self.node_selected.emit(node)
+        if self._unit != unit_before:
+            self.unit_selected.emit(self._unit)
 
     @property
     def channel(self) -> int:
@@ -124,6 +153,54 @@ class AppState(QObject):
         if channel != self._channel:
             self._channel = channel
             self.channel_selected.emit(channel)
+
+    @property
+    def unit(self) -> tuple[int, int] | None:
+        """Row and column of the selected unit in the node's map; None where none is selected."""
+        return self._unit
+
+    def set_unit(self, y: int, x: int) -> None:
+        """Select the unit in that row and column."""
+        self._change_unit((y, x))
+
+    def clear_unit(self) -> None:
+        """Select no unit."""
+        self._change_unit(None)
+
+    def _change_unit(self, unit: tuple[int, int] | None) -> None:
+        if unit != self._unit:
+            self._unit = unit
+            self.unit_selected.emit(unit)
+
+    @property
+    def pointed(self) -> tuple[float, float] | None:
+        """Where the pointer is, whatever panel it is in: a point of the current picture, in its pixels."""
+        return self._pointed
+
+    def point_at(self, point: tuple[float, float] | None) -> None:
+        """The pointer shows this point of the current picture, or none of it."""
+        if point != self._pointed:
+            self._pointed = point
+            self.pointed_at.emit(point)
+
+    @property
+    def pin(self) -> Pin | None:
+        """What was pinned, to be compared with what is selected."""
+        return self._pin
+
+    def pin_selection(self) -> None:
+        """Pin the selected node of the model on the picture; nothing where a part of that is missing."""
+        if self._model is not None and self._picture is not None:
+            self._set_pin(Pin(self._model, self._picture, self._node))
+
+    def unpin(self) -> None:
+        """Compare with nothing any more."""
+        self._set_pin(None)
+
+    def _set_pin(self, pin: Pin | None) -> None:
+        if pin is not self._pin:
+            self._pin = pin
+            self.pinned.emit(pin)
 
     @property
     def target(self) -> int | None:
@@ -169,3 +246,17 @@ class AppState(QObject):
         if attribution is not self._attribution:
             self._attribution = attribution
             self.attribution_made.emit(attribution)
+
+
+def _unit_beside(before: NodeInfo, unit: tuple[int, int], after: NodeInfo) -> tuple[int, int]:
+    """The unit of one node whose field's centre is nearest to that of a unit of another."""
+    row, column = (
+        min(
+            max(
+                round((before.field.centre_px(index) - after.field.first_centre_px) / after.field.stride_px), 0
+            ),
+            side - 1,
+        )
+        for index, side in zip(unit, after.shape[1:], strict=True)
+    )
+    return row, column

@@ -5,17 +5,24 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QS
 
 from convnext_studio.engine.messages import (
     Attribute,
+    ChannelMap,
+    ChannelStatistics,
     CloseImage,
     Done,
     FeatureMaps,
+    Kernel,
     ListPretrained,
     LoadModel,
+    MeasureCosts,
     ModelInfo,
+    NodeValues,
     OpenImage,
     Predict,
     Progress,
     ReceptiveField,
     Request,
+    StrongestPatches,
+    UnitField,
 )
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
@@ -34,12 +41,20 @@ DOING: dict[type[Request], str] = {
     FeatureMaps: "Computing feature maps",
     Attribute: "Computing Grad-CAM",
     ReceptiveField: "Averaging the receptive field",
+    NodeValues: "Reading the nodes' values",
+    MeasureCosts: "Timing the nodes",
+    ChannelMap: "Computing a channel",
+    ChannelStatistics: "Computing the channels' numbers",
+    Kernel: "Reading a kernel",
+    UnitField: "Computing a unit's field",
+    StrongestPatches: "Searching the strongest patches",
 }
 TIMED: dict[type[Request], str] = {
     Predict: "forward + backward",
     Attribute: "Grad-CAM",
     FeatureMaps: "feature maps",
     ReceptiveField: "receptive field",
+    UnitField: "unit's field",
 }
 
 

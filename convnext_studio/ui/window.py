@@ -11,6 +11,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.actions import build_actions, build_menus
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
@@ -124,6 +125,8 @@ class StudioWindow(QMainWindow):
             drops.watch(widget)
         for source in (controller, self._commands):
             source.noticed.connect(self.messages.tell)
+        for view in self.findChildren(MapView):
+            view.noticed.connect(self.messages.tell)
         controller.succeeded.connect(self.messages.withdraw)
         controller.model_asked.connect(self.model_panel.show_asked)
         controller.model_refused.connect(self._model_refused)
@@ -135,7 +138,18 @@ class StudioWindow(QMainWindow):
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
-        for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
+        self._commands.node_step_asked.connect(self.strip.step)
+        self._commands.open_node_asked.connect(self.strip.open_selected)
+        self._commands.go_up_asked.connect(self.strip.go_up)
+        self._commands.costs_asked.connect(self.strip.choose_costs)
+        self.strip.costs_changed.connect(self._follow_state)
+        for signal in (
+            state.model_loaded,
+            state.picture_selected,
+            state.prediction_made,
+            state.unit_selected,
+            state.pinned,
+        ):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
 
@@ -158,6 +172,10 @@ class StudioWindow(QMainWindow):
         has_picture = self._state.picture is not None
         for name in ("close", "next_picture", "previous_picture"):
             actions[name].setEnabled(has_picture)
+        actions["clear_unit"].setEnabled(self._state.unit is not None)
+        actions["pin"].setEnabled(has_picture and model is not None)
+        actions["pin"].setChecked(self._state.pin is not None)
+        actions[f"costs_{self.strip.cost_kind}"].setChecked(True)
         actions["export"].setEnabled(self._controller.exporter.is_possible)
         actions["model_save"].setEnabled(model is not None and isinstance(model.config, ConvNeXtConfig))
         actions["precision_bfloat16"].setEnabled(model is not None and model.device.startswith("cuda"))

@@ -48,6 +48,29 @@ def test_field_is_zero_outside_the_theoretical_one() -> None:
     assert inside.sum() == field.sum() > 0
 
 
+@pytest.mark.parametrize("operation", ["dwconv", "pwconv1", "gamma"])
+def test_the_field_of_an_operation_is_its_central_units_whatever_its_layout(operation: str) -> None:
+    model = small_model()
+    x = random_input(model).requires_grad_()
+    block = model.module.stages[0][0]
+    conv = block.dwconv(model.module.downsample_layers[0](x))
+    inside = block.pwconv1(block.norm(conv.permute(0, 2, 3, 1)))
+    expected = {
+        "dwconv": conv[:, :, 8, 8],
+        "pwconv1": inside[:, 8, 8],
+        "gamma": block.gamma * block.pwconv2(torch.nn.functional.gelu(inside))[:, 8, 8],
+    }[operation]
+    (gradient,) = torch.autograd.grad(torch.relu(expected).sum(), x)
+    ours = analysis.effective_receptive_field(model, [x.detach()], node=f"stage1.block1.{operation}")
+    np.testing.assert_allclose(ours, torch.relu(gradient).sum(dim=(0, 1)), rtol=1e-5, atol=1e-12)
+
+
+def test_the_head_has_no_field() -> None:
+    model = small_model()
+    with pytest.raises(StudioError, match="pooled"):
+        analysis.effective_receptive_field(model, [random_input(model)], node="head.norm")
+
+
 def test_average_goes_on_picture_by_picture_and_leaves_out_what_is_not_finite() -> None:
     model = small_model()
     tensors = [random_input(model, seed) for seed in range(3)]

@@ -9,15 +9,19 @@ from importlib.metadata import version
 
 import torch
 
-from tests.benchmarks import passes, windows
+from tests.benchmarks import nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
     "window": windows.painted,
     "first": windows.first_picture,
     "gaps": windows.event_loop_gaps,
+    "mosaic": windows.mosaic,
     "predict": passes.predict,
     "erf": passes.receptive_field,
+    "blocks": nodes.blocks,
+    "seen": nodes.seen,
+    "unit": nodes.unit,
 }
 
 

@@ -8,6 +8,8 @@ from tests.benchmarks.timing import launch, medians
 MODEL = "preset:convnext_tiny"
 LARGE_MODEL = "preset:tutorial"  # Sixteen times as many units in every stage.
 LONGEST_GAP_S = 0.05
+KNOWN_NODE_S = 0.033
+FRAME_S = 1 / 60
 
 
 def _seconds(program: str, *arguments: str) -> float:
@@ -43,3 +45,15 @@ def event_loop_gaps(runs: int) -> list[Row]:
         rows.append(Row(name=f"{name}, longest work of its own", ours_s=float(working.max())))
         rows.append(Row(name=f"{name}, 99.9th percentile", ours_s=float(np.percentile(gaps, 99.9))))
     return rows
+
+
+def mosaic(runs: int) -> list[Row]:
+    """A node of 768 channels shown once more, and its mosaic moved in: medians, and the slowest frame in 20."""
+    reports = [launch("mosaic") for _ in range(runs)]
+    switches, frames = (np.concatenate([each[what] for each in reports]) for what in ("switches", "frames"))
+    name = "mosaic of 768 × 27 × 27"
+    return [
+        Row(name=f"{name}, known node painted", ours_s=float(np.median(switches)), goal=KNOWN_NODE_S),
+        Row(name=f"{name}, frame while zooming", ours_s=float(np.median(frames)), goal=FRAME_S),
+        Row(name=f"{name}, 95th percentile of frames", ours_s=float(np.percentile(frames, 95))),
+    ]

@@ -7,6 +7,7 @@ connection of that file descriptor as (method of `Observer`, its arguments), and
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ class Observer(QObject):
 
     def set_control(self, panel: str, control: str, value: Any) -> None:
         """Bring a control of a panel to a value."""
-        widget = getattr(self._window.dock_layout.docks[panel].widget(), control)
+        widget = attrgetter(control)(self._window.dock_layout.docks[panel].widget())
         match widget:
             case QComboBox():
                 widget.setCurrentIndex(widget.findData(value))

@@ -154,25 +154,27 @@ def test_the_selected_channel_lies_on_its_units(
     program: Program, truth: Apart, stage: int, channel: int
 ) -> None:
     program.ask("select", f"stage{stage}", channel)
-    program.ask("set_control", "feature_maps", "on_picture", True)
-    program.ask("set_control", "feature_maps", "opacity", 100)
+    program.ask("set_control", "feature_maps", "choices.on_picture", True)
+    program.ask("set_control", "feature_maps", "choices.opacity", 100)
     view = program.view("feature_maps", "channel_map.view")
     values = truth.maps(stage)[channel]
-    expected = apart.colours(values, values.min(), values.max(), "bids:viridis")
+    largest = np.abs(values).max()  # Signed, and so on a scale about 0.
+    expected = apart.colours(values, -largest, largest, "crameri:vik")
     assert_units_painted(view, truth, f"stage{stage}", expected)
 
 
 def test_the_selected_channel_is_shown_alone(program: Program, truth: Apart) -> None:
     program.ask("select", "stage2", 5)
-    program.ask("set_control", "feature_maps", "on_picture", False)
-    program.ask("set_control", "feature_maps", "scaling", "layer")
+    program.ask("set_control", "feature_maps", "choices.on_picture", False)
+    program.ask("set_control", "feature_maps", "choices.scaling", "layer")
     view = program.view("feature_maps", "channel_map.view")
-    program.ask("set_control", "feature_maps", "scaling", "channel")
+    program.ask("set_control", "feature_maps", "choices.scaling", "channel")
     maps = truth.maps(2)
     height, width = maps.shape[1:]
     assert view.scene_size == (width, height)
     painted = view.colours_at(*np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5))
-    expected = apart.colours(maps[5], maps.min(), maps.max(), "bids:viridis")
+    largest = np.abs(maps).max()
+    expected = apart.colours(maps[5], -largest, largest, "crameri:vik")
     assert_same_colours(painted.reshape(-1, 3), expected.reshape(-1, 3))
 
 

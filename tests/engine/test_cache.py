@@ -1,6 +1,7 @@
 """The cache's bound, against a plain count of what is in it."""
 
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +39,7 @@ def test_what_is_too_large_is_not_kept_and_nothing_goes_for_it() -> None:
 
 def test_array_bytes_counts_nested_arrays() -> None:
     assert array_bytes({"a": np.zeros(3, np.float32), "b": [np.zeros(2, np.uint8), "text"], "c": b"1234"}) == 18
+
+
+def test_tensors_count_as_arrays_do() -> None:
+    assert array_bytes({"a": torch.zeros(3, 4), "b": (torch.zeros(2, dtype=torch.bfloat16),)}) == 48 + 4

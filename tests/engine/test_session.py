@@ -11,7 +11,7 @@ from PIL import Image
 
 from convnext_studio import analysis
 from convnext_studio.engine import messages
-from convnext_studio.engine.answering import fields, maps, models, predictions
+from convnext_studio.engine.answering import fields, models, outputs, predictions
 from convnext_studio.engine.messages import (
     Attribute,
     CloseImage,
@@ -125,6 +125,8 @@ def test_every_architecture_is_explained_at_its_own_stages(
         maps = engine.run(FeatureMaps(image=image.key, node=node.name))
         assert isinstance(maps, messages.FeatureMapsResult)
         assert maps.maps.shape == node.shape
+        expected_maps = analysis.feature_maps(model, x, node.name)
+        np.testing.assert_allclose(maps.maps, expected_maps, atol=1e-6 * np.abs(expected_maps).max())
     last = model.config.stages[-1]
     np.testing.assert_allclose(
         analysis.attribute(model, x, target=3), prediction.attribution.cams[last], rtol=1e-4, atol=1e-6
@@ -159,6 +161,7 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
         Predict(image=image.key),
         Attribute(image=image.key, target=4),
         FeatureMaps(image=image.key, node="stage2.block1"),
+        FeatureMaps(image=image.key, node="stage2.block1.pwconv1"),
         ReceptiveField(node="stage2", images=(image.key,), count=2),
     ]
     first = [opened.run(question) for question in questions]
@@ -168,7 +171,8 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
 
     for module, function in (
         (predictions, "stage_pass"),
-        (maps, "feature_maps"),
+        (outputs, "trunk_outputs"),
+        (outputs, "inner_outputs"),
         (fields, "running_average"),
     ):
         monkeypatch.setattr(module, function, computed)

@@ -76,9 +76,13 @@ def test_every_node_has_its_module() -> None:
         handle = model.module_at(node.name).register_forward_hook(lambda *a, kept=outputs: kept.append(a[2]))
         model.module(x)
         handle.remove()
-        assert outputs[0].shape[1:] == node.shape, node.name
+        channels, height, width = node.shape
+        layouts = {"NCHW": node.shape, "NHWC": (height, width, channels), "NC": (channels,)}
+        assert outputs[0].shape[1:] == layouts[node.layout], node.name
     assert model.module_at("stage2.block2") is model.module.stages[1][1]
     assert model.module_at("stage2.downsample") is model.module.downsample_layers[1]
+    assert model.module_at("stage2.block2.pwconv1") is model.module.stages[1][1].pwconv1
+    assert model.module_at("stage2.downsample.conv") is model.module.downsample_layers[1][1]
     with pytest.raises(StudioError, match="no node “stage5”"):
         model.module_at("stage5")
 

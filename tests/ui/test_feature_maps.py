@@ -11,7 +11,9 @@ from convnext_studio.engine.messages import Done, FeatureMaps
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.mosaic_painting import BUDGET_BYTES
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
+from tests.ui.features import answer, choose, shown_mosaic
 
 
 @pytest.fixture
@@ -32,8 +34,7 @@ def panel(desk: Desk) -> FeatureMapsPanel:
 
 @pytest.fixture
 def filled(desk: Desk, panel: FeatureMapsPanel) -> FeatureMapsPanel:
-    desk.answer(feature_maps(desk, "stage3"))
-    desk.qtbot.waitUntil(lambda: panel.is_settled)
+    answer(desk, panel, feature_maps(desk, "stage3"))
     return panel
 
 
@@ -48,9 +49,11 @@ def test_without_picture_or_model_it_says_so(desk: Desk) -> None:
 
 
 def test_it_asks_for_what_is_selected_and_shows_it(desk: Desk, panel: FeatureMapsPanel) -> None:
-    assert desk.asked == [FeatureMaps(id=1, image="cat", node="stage3", panel="feature_maps")]
+    assert desk.asked == [
+        FeatureMaps(id=1, image="cat", node="stage3", panel="feature_maps", budget_bytes=BUDGET_BYTES)
+    ]
     assert not panel.is_settled
-    desk.answer(feature_maps(desk, "stage3"))
+    answer(desk, panel, feature_maps(desk, "stage3"))
     assert panel.notice == ""
     assert "8 × 4 × 4" in panel.caption
     assert "16 px" in panel.caption
@@ -74,7 +77,7 @@ def test_old_maps_stay_dimmed_and_stale_answers_are_dropped(desk: Desk, filled: 
     desk.answer(feature_maps(desk, "stage1"), identifier=2)
     assert filled.mosaic_map.view.is_dimmed
     assert "Stage 1" not in filled.caption
-    desk.answer(feature_maps(desk, "stage4"), identifier=3)
+    answer(desk, filled, feature_maps(desk, "stage4"))
     assert not filled.mosaic_map.view.is_dimmed
     assert "Stage 4" in filled.caption
 
@@ -90,11 +93,11 @@ def test_an_answer_already_on_its_way_is_dropped(desk: Desk, filled: FeatureMaps
 
 
 def test_display_changes_ask_nothing(desk: Desk, filled: FeatureMapsPanel) -> None:
-    for index in range(filled.colormap.count()):
-        filled.colormap.setCurrentIndex(index)
-    filled.scaling.setCurrentIndex(1)
-    filled.on_picture.setChecked(True)
-    filled.opacity.setValue(20)
+    for index in range(filled.choices.colormap.count()):
+        filled.choices.colormap.setCurrentIndex(index)
+    filled.choices.scaling.setCurrentIndex(1)
+    filled.choices.on_picture.setChecked(True)
+    filled.choices.opacity.setValue(20)
     desk.state.set_channel(5)
     filled.resize(400, 500)
     desk.qtbot.waitUntil(lambda: filled.is_settled)
@@ -112,7 +115,7 @@ def test_a_failure_is_said_and_can_be_tried_again(desk: Desk, panel: FeatureMaps
     assert panel.notice == "The GPU has no memory left. Close other programs."
     assert panel.is_settled
     panel.ask_again()
-    desk.answer(feature_maps(desk, "stage3"))
+    answer(desk, panel, feature_maps(desk, "stage3"))
     assert panel.notice == ""
 
 
@@ -124,8 +127,7 @@ def test_a_cancelled_question_is_said(desk: Desk, panel: FeatureMapsPanel) -> No
 
 def test_the_unit_under_the_pointer_in_the_mosaic_is_the_arrays(desk: Desk, filled: FeatureMapsPanel) -> None:
     """Values say where they are, so that the read-out can be checked against itself and the array."""
-    view, mosaic = filled.mosaic_map.view, filled._mosaic
-    assert mosaic is not None
+    view, mosaic = filled.mosaic_map.view, shown_mosaic(filled)
     for channel, row, column in [(0, 0, 0), (3, 1, 2), (7, 3, 3)]:
         x, y, _, _ = mosaic.tile_box(channel)
         point_at(view, view.to_widget(x + column + 0.5, y + row + 0.5))
@@ -139,12 +141,11 @@ def test_the_unit_under_the_pointer_in_the_mosaic_is_the_arrays(desk: Desk, fill
 
 
 def test_a_click_selects_the_channel_and_keys_walk(desk: Desk, filled: FeatureMapsPanel) -> None:
-    view, mosaic = filled.mosaic_map.view, filled._mosaic
-    assert mosaic is not None
+    view, mosaic = filled.mosaic_map.view, shown_mosaic(filled)
     x, y, width, height = mosaic.tile_box(5)
     click_at(view, view.to_widget(x + width / 2, y + height / 2))
     assert desk.state.channel == 5
-    assert filled.channel_box.value() == 5
+    assert filled.choices.channel_box.value() == 5
     view.setFocus()
     QTest.keyClick(view, Qt.Key.Key_Right)
     assert desk.state.channel == 6
@@ -158,7 +159,7 @@ def test_a_click_selects_the_channel_and_keys_walk(desk: Desk, filled: FeatureMa
 def test_the_selected_channel_is_painted_unit_by_unit(desk: Desk, panel: FeatureMapsPanel) -> None:
     maps = np.zeros((8, 4, 4))
     maps[2, 1, 3] = 1
-    desk.answer(feature_maps(desk, "stage3", maps))
+    answer(desk, panel, feature_maps(desk, "stage3", maps))
     desk.state.set_channel(2)
     view = panel.channel_map.view
     low, high = (tuple(lut("viridis")[step].tolist()) for step in (0, 255))
@@ -171,10 +172,9 @@ def test_the_selected_channel_is_painted_unit_by_unit(desk: Desk, panel: Feature
 def test_the_right_tile_of_the_mosaic_is_painted(desk: Desk, panel: FeatureMapsPanel) -> None:
     maps = np.zeros((8, 4, 4))
     maps[6] = np.arange(16).reshape(4, 4)
-    desk.answer(feature_maps(desk, "stage3", maps))
+    answer(desk, panel, feature_maps(desk, "stage3", maps))
     desk.qtbot.waitUntil(lambda: panel.is_settled)
-    view, mosaic = panel.mosaic_map.view, panel._mosaic
-    assert mosaic is not None
+    view, mosaic = panel.mosaic_map.view, shown_mosaic(panel)
     high = tuple(lut("viridis")[255].tolist())
     for channel in range(8):
         x, y, _, _ = mosaic.tile_box(channel)
@@ -185,9 +185,9 @@ def test_on_the_picture_a_unit_covers_its_stride_of_the_crop(desk: Desk, panel: 
     """Unit (1, 3) of stage 3: input 48..64 by 16..32, so picture 76..92 by 24..40. The picture is grey 100."""
     maps = np.zeros((8, 4, 4))
     maps[0, 1, 3] = 1
-    desk.answer(feature_maps(desk, "stage3", maps))
-    panel.on_picture.setChecked(True)
-    panel.opacity.setValue(100)
+    answer(desk, panel, feature_maps(desk, "stage3", maps))
+    panel.choices.on_picture.setChecked(True)
+    panel.choices.opacity.setValue(100)
     view = panel.channel_map.view
     low, high = (tuple(lut("viridis")[step].tolist()) for step in (0, 255))
     for x, y in [(77, 25), (91, 25), (77, 39), (91, 39)]:
@@ -212,9 +212,9 @@ def test_the_tutorials_stem_is_half_a_pixel_off(desk: Desk) -> None:
     desk.show(panel)
     maps = np.zeros((4, 63, 63))
     maps[0, 0, 0] = 1
-    desk.answer(feature_maps(desk, "stem", maps))
-    panel.on_picture.setChecked(True)
-    panel.opacity.setValue(100)
+    answer(desk, panel, feature_maps(desk, "stem", maps))
+    panel.choices.on_picture.setChecked(True)
+    panel.choices.opacity.setValue(100)
     view = panel.channel_map.view
     view.zoom(20, view.to_widget(29, 9))
     high = tuple(lut("viridis")[255].tolist())
@@ -227,14 +227,21 @@ def test_the_tutorials_stem_is_half_a_pixel_off(desk: Desk) -> None:
 def test_scales_and_signs_are_said(desk: Desk, panel: FeatureMapsPanel) -> None:
     maps = np.zeros((8, 4, 4))
     maps[0, 0, 0], maps[1, 0, 0] = 2, -7
-    desk.answer(feature_maps(desk, "stage3", maps))
+    answer(desk, panel, feature_maps(desk, "stage3", maps))
     own, mosaic = panel.channel_map.bar, panel.mosaic_map.bar
+    # Signed, so that the scale is symmetric, unless the person wants another.
+    assert [text for _, text in mosaic.labels()] == ["-max", "max"]
+    assert (own.labels()[0], own.labels()[-1]) == ((0.0, "-2.00"), (1.0, "2.00"))
+    choose(panel.choices.colormap, "viridis")
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
     assert [text for _, text in mosaic.labels()] == ["min", "max"]
-    assert own.labels()[-1] == (1.0, "2.00")
-    panel.scaling.setCurrentIndex(1)
+    assert (own.labels()[0], own.labels()[-1]) == ((0.0, "0"), (1.0, "2.00"))
+    choose(panel.choices.scaling, "layer")
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
     for bar in (own, mosaic):
         assert (bar.labels()[0], bar.labels()[-1]) == ((0.0, "-7.00"), (1.0, "2.00"))
-    panel.colormap.setCurrentIndex(panel.colormap.findData("vik"))
+    choose(panel.choices.colormap, "vik")
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
     for bar in (own, mosaic):
         assert (bar.labels()[0], bar.labels()[-1]) == ((0.0, "-7.00"), (1.0, "7.00"))
         assert (0.5, "0") in bar.labels()
@@ -245,14 +252,17 @@ def test_what_is_wrong_with_a_channel_is_said(desk: Desk, panel: FeatureMapsPane
     maps[0] = 0
     maps[1, :2] = np.nan
     maps[2, 0, 0], maps[2, 0, 1] = 0, 3
-    desk.answer(feature_maps(desk, "stage3", maps))
+    answer(desk, panel, feature_maps(desk, "stage3", maps))
     assert "dead" in panel.caption
     desk.state.set_channel(1)
     assert "8 of 16 values are not finite" in panel.caption
     view = panel.channel_map.view
-    seen = {colour_at(view, x + 0.5, y + 0.5) for x in range(4) for y in range(2)}
-    assert len(seen) == 2
-    assert seen.isdisjoint(map(tuple, lut("viridis").tolist()))
+    # Hatched within each unit: along a unit's row both greys are met.
+    seen = {colour_at(view, 1 + step / 20, 0.5) for step in range(20)}
+    assert {(206, 206, 210), (138, 138, 142)} <= seen
+    assert colour_at(view, 1.5, 2.5) in map(tuple, lut("viridis").tolist())
+    assert "8 values in 1 channel not finite (hatched)" in panel.caption
+    assert "6 dead channels (constant) crossed" in panel.caption
     desk.state.set_channel(2)
     assert "min 0 · max 3.00 · mean 1.06 · 6.2 % zeros" in panel.caption
 
@@ -266,17 +276,17 @@ def test_random_weights_are_marked(desk: Desk, filled: FeatureMapsPanel) -> None
 def test_a_node_with_fewer_channels_shows_its_last(desk: Desk, filled: FeatureMapsPanel) -> None:
     desk.state.set_channel(7)
     desk.state.set_node("stage1")
-    desk.answer(feature_maps(desk, "stage1"))
-    assert filled.channel_box.value() == 3
+    answer(desk, filled, feature_maps(desk, "stage1"))
+    assert filled.choices.channel_box.value() == 3
     assert "Channel 3" in filled.caption
     assert desk.state.channel == 7
 
 
 def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMapsPanel) -> None:
     """What was selected since may have other sizes, or not have the node at all."""
-    filled.on_picture.setChecked(True)
+    filled.choices.on_picture.setChecked(True)
     desk.state.set_node("stage3.block2")
-    desk.answer(feature_maps(desk, "stage3.block2"))
+    answer(desk, filled, feature_maps(desk, "stage3.block2"))
     desk.state.add_picture(picture("dog", size=(40, 60)))
     desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
     desk.state.set_channel(3)
@@ -288,12 +298,12 @@ def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMa
 
 
 def test_a_zoomed_mosaic_keeps_its_arrangement(desk: Desk, filled: FeatureMapsPanel) -> None:
-    before = filled._mosaic
+    before = shown_mosaic(filled)
     filled.resize(300, 700)
     desk.qtbot.waitUntil(lambda: filled.is_settled)
-    assert filled._mosaic != before
+    assert shown_mosaic(filled) != before
     filled.mosaic_map.view.zoom(2)
-    zoomed = filled._mosaic
+    zoomed = shown_mosaic(filled)
     filled.resize(900, 300)
     desk.qtbot.waitUntil(lambda: filled.is_settled)
-    assert filled._mosaic == zoomed
+    assert shown_mosaic(filled) == zoomed

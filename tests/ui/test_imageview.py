@@ -9,9 +9,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui import theme
+from convnext_studio.ui.crosshair import LinkedCrosshair
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.qimage import to_qimage
-from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene, Spot
+from convnext_studio.ui.state import AppState
 from tests.ui.desk import click_at, colour_at, point_at
 
 COLOURS = np.array(
@@ -218,3 +220,66 @@ def test_the_surround_follows_the_theme_and_dimming_steps_towards_it(
     view.set_dimmed(True)
     dimmed = colour_at(view, 0.5, 0.5)
     assert all(abs(d - s) < abs(c - s) for d, c, s in zip(dimmed, (255, 0, 0), surface, strict=True) if c != s)
+
+
+def grey_scene() -> Scene:
+    grey = np.full((20, 30, 3), 128, dtype=np.uint8)
+    return Scene(size=(30, 20), layers=(Layer(Bitmap(grey), (0, 0, 30, 20)),))
+
+
+def test_a_crosshair_runs_through_its_point_and_goes_without_a_trace(qtbot: QtBot) -> None:
+    view = shown(qtbot, grey_scene())
+    view.set_crosshair((12.5, 8.5))
+    for x, y in [(2, 8.5), (28, 8.5), (12.5, 2), (12.5, 18)]:
+        assert colour_at(view, x, y) == (255, 255, 255)
+    for x, y in [(2, 2), (12.5, 8.5)]:  # beside the lines, and at the point itself, which stays free
+        assert colour_at(view, x, y) == (128, 128, 128)
+    view.set_crosshair(None)
+    assert colour_at(view, 2, 8.5) == (128, 128, 128)
+
+
+def test_a_crosshair_outside_the_scene_is_not_drawn(qtbot: QtBot) -> None:
+    view = shown(qtbot, grey_scene())
+    before = view.grab().toImage()
+    view.set_crosshair((12.5, 20.5))
+    assert view.grab().toImage() == before
+
+
+def test_the_pointer_in_one_view_shows_in_another_in_the_picture_s_pixels(qtbot: QtBot) -> None:
+    """The second view shows the picture at half its size, and only the part from 10 on."""
+    state = AppState()
+    first, second = shown(qtbot, grey_scene()), shown(qtbot, grey_scene())
+    LinkedCrosshair(state, first)
+    LinkedCrosshair(
+        state,
+        second,
+        to_picture=lambda x, y: (2 * x + 10, 2 * y),
+        to_scene=lambda x, y: ((x - 10) / 2, y / 2) if x >= 10 else None,
+    )
+    point_at(second, second.to_widget(3, 4))
+    assert state.pointed == pytest.approx((16, 8))
+    assert first.crosshair == pytest.approx((16, 8))
+    assert second.crosshair == pytest.approx((3, 4))
+    point_at(first, first.to_widget(4, 4))
+    assert second.crosshair is None
+    point_at(first, first.to_widget(-2, 4))
+    assert state.pointed is None
+    assert first.crosshair is None
+
+
+def test_a_spot_has_the_same_size_at_any_zoom(qtbot: QtBot) -> None:
+    grey = grey_scene()
+    view = shown(qtbot, Scene(grey.size, grey.layers, spots=(Spot(15, 10, "#ff0000"),)))
+    sizes = []
+    for _ in range(2):
+        image = view.grab().toImage()
+        reds = [
+            x
+            for x in range(image.width())
+            for y in range(image.height())
+            if image.pixelColor(x, y).name() == "#ff0000"
+        ]
+        assert (reds[0] + reds[-1]) / 2 == pytest.approx(view.to_widget(15, 10).x(), abs=1)
+        sizes.append(reds[-1] - reds[0])
+        view.zoom(3)
+    assert sizes[0] == sizes[1] > 0

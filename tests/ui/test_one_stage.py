@@ -11,7 +11,9 @@ from PySide6.QtTest import QTest
 from convnext_studio.engine.messages import Attribute, FeatureMaps, Predict, ReceptiveField
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.panels.attribution import AttributionPanel
-from convnext_studio.ui.panels.strip import NetworkStrip, stem_texts
+from convnext_studio.ui.panels.strip import NetworkStrip
+from convnext_studio.ui.panels.strip_layout import NetworkLayout
+from convnext_studio.ui.panels.strip_texts import stem_texts
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
 from tests.ui.conftest import (
@@ -64,19 +66,18 @@ def test_without_a_model_the_stage_keys_do_nothing(window: StudioWindow, state: 
 
 def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow, state: AppState) -> None:
     [strip] = isotropic_window.findChildren(NetworkStrip)
-    layout = strip.layout_of_network
-    assert layout is not None
+    layout = strip.canvas.places
+    assert isinstance(layout, NetworkLayout)
     [stage] = layout.stages
-    assert [block.node.name for block in stage.blocks if block.node] == [f"stage1.block{i}" for i in (1, 2, 3)]
+    assert [block.node.name for block in stage.blocks] == [f"stage1.block{i}" for i in (1, 2, 3)]
     assert layout.stem.rect.right() < stage.rect.left() < stage.rect.right() < layout.head.rect.left()
     assert layout.head.rect.right() <= strip.width()
     strip.grab()
-    strip.setFocus()
     walked = []
-    for key in (Qt.Key.Key_Right, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Return):
-        QTest.keyClick(strip, key)
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Left, Qt.Key.Key_Return):
+        QTest.keyClick(strip.canvas, key)
         walked.append(state.node)
-    assert walked == ["stage1", "stem", "stage1", "stage1.block1"]
+    assert walked == ["stem", "stage1", "head.norm", "stage1", "stage1.block1"]
 
 
 def test_the_attribution_has_one_thumbnail(isotropic_window: StudioWindow, state: AppState) -> None:
@@ -105,13 +106,16 @@ def test_in_block_downsampling_is_drawn_with_plain_arrows(window: StudioWindow, 
     state.set_model(make_model(config=replace(FOUR_STAGES, downsample="block")))
     state.add_picture(make_image())
     [strip] = window.findChildren(NetworkStrip)
-    layout = strip.layout_of_network
-    assert layout is not None
+    layout = strip.canvas.places
+    assert isinstance(layout, NetworkLayout)
     assert layout.downsamples == ()
-    gap = round((layout.stages[0].rect.right() + layout.stages[1].rect.left()) / 2), strip.height() // 2
-    arrow = strip.grab().toImage().pixelColor(*gap)
+    gap = (
+        round((layout.stages[0].rect.right() + layout.stages[1].rect.left()) / 2),
+        round(layout.head.rect.center().y()),
+    )
+    arrow = strip.canvas.grab().toImage().pixelColor(*gap)
     state.set_model(ISOTROPIC)
-    empty = strip.grab().toImage().pixelColor(2, strip.height() // 2)
+    empty = strip.canvas.grab().toImage().pixelColor(2, gap[1])
     assert arrow != empty
 
 

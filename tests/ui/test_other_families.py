@@ -12,7 +12,10 @@ from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
-from convnext_studio.ui.panels.strip import NetworkStrip, describe, stem_texts
+from convnext_studio.ui.panels.strip import NetworkStrip
+from convnext_studio.ui.panels.strip_costs import CostKind
+from convnext_studio.ui.panels.strip_layout import NetworkLayout
+from convnext_studio.ui.panels.strip_texts import describe, stem_texts
 from tests.ui.desk import Desk, model
 
 CONFIG = TimmConfig(
@@ -57,37 +60,52 @@ def desk(qtbot: QtBot) -> Desk:
 
 def test_strip_draws_blocks_that_cannot_be_chosen(desk: Desk) -> None:
     strip = NetworkStrip(desk.state, desk.bridge)
-    desk.show(strip, 1366, 122)
+    desk.show(strip, 1366, 150)
     desk.state.set_model(swin())
-    layout = strip.layout_of_network
-    assert layout is not None
-    assert [len(stage.blocks) for stage in layout.stages] == [2, 2, 6, 2]
+    layout = strip.canvas.places
+    assert isinstance(layout, NetworkLayout)
+    assert [len(stage.bars) for stage in layout.stages] == [2, 2, 6, 2]
+    assert layout.head is None
     assert not strip.grab().isNull()
-    bar = layout.stages[2].blocks[3].rect.center()
-    node = layout.node_at(bar.x(), bar.y())
+    node = strip.canvas.node_at(layout.stages[2].bars[3].center())
     assert node is not None
     assert node.name == "stage3"  # A click on a bar takes the stage that it is in.
+    assert strip.canvas.node_at(layout.head_rect.center()) is None
 
 
 def test_keys_walk_the_stages_and_stay_out_of_blocks(desk: Desk, qtbot: QtBot) -> None:
     strip = NetworkStrip(desk.state, desk.bridge)
-    desk.show(strip, 1366, 122)
+    desk.show(strip, 1366, 150)
     desk.state.set_model(swin())
     desk.state.set_node("stage2")
-    qtbot.keyClick(strip, Qt.Key.Key_Return)
-    assert desk.state.node == "stage2"
-    qtbot.keyClick(strip, Qt.Key.Key_Right)
+    qtbot.keyClick(strip.canvas, Qt.Key.Key_Return)
+    assert (strip.opened, desk.state.node) == ("", "stage2")
+    qtbot.keyClick(strip.canvas, Qt.Key.Key_Right)
     assert desk.state.node == "stage3"
     for _ in range(5):
-        qtbot.keyClick(strip, Qt.Key.Key_Up)
+        qtbot.keyClick(strip.canvas, Qt.Key.Key_Left)
     assert desk.state.node == "stem"
 
 
 def test_texts_say_what_is_known() -> None:
     info = swin()
     assert stem_texts(info) == ("8 ch", "stride 4")
-    assert "theoretical field 4 px" in describe(info.node("stem"))
-    assert "windows of attention" in describe(info.node("stage2"))
+    assert "theoretical field 4 px" in describe(info.node("stem"), CONFIG)
+    stage = describe(info.node("stage2"), CONFIG)
+    assert "windows of attention" in stage
+    assert "activations" not in stage  # Nobody counted them.
+
+
+@pytest.mark.parametrize("kind", ["none", "parameters", "macs", "memory", "time"])
+def test_costs_that_are_not_known_are_not_drawn(desk: Desk, kind: CostKind) -> None:
+    strip = NetworkStrip(desk.state, desk.bridge)
+    desk.show(strip, 1366, 150)
+    desk.state.set_model(swin())
+    strip.header.choose_costs(kind)
+    assert not strip.grab().isNull()
+    assert set(strip.canvas._costs.of) == (
+        {"stem", "stage1", "stage2", "stage3", "stage4"} if kind in ("parameters", "macs") else set()
+    )
 
 
 def test_input_sizes_that_do_not_fit_are_not_offered(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -204,3 +205,52 @@ def test_every_text_fits_its_label(filled_window: StudioWindow) -> None:
     for label in filled_window.findChildren(QLabel):
         if label.isVisible() and not label.wordWrap() and label.text():
             assert label.width() >= label.fontMetrics().horizontalAdvance(label.text()), label.text()
+
+
+def test_the_network_is_walked_from_the_menu(filled_window: StudioWindow, state: AppState) -> None:
+    actions = filled_window.actions_by_id
+    state.set_node("stage3")
+    walked = []
+    for name in ("open_node", "next_node", "open_node", "next_node", "go_up", "previous_node", "go_up"):
+        actions[name].trigger()
+        walked.append(state.node.removeprefix("stage3."))
+    assert walked == ["block1", "block2", "block2.dwconv", "block2.norm", "block2", "block1", "stage3"]
+
+
+def test_the_costs_are_chosen_in_the_menu_or_the_strip(filled_window: StudioWindow) -> None:
+    actions, strip = filled_window.actions_by_id, filled_window.strip
+    assert actions[f"costs_{strip.cost_kind}"].isChecked()
+    actions["costs_memory"].trigger()
+    assert strip.cost_kind == "memory"
+    strip.choose_costs("none")
+    assert actions["costs_none"].isChecked()
+
+
+def test_unit_and_pin_are_let_go_from_the_menu(filled_window: StudioWindow, state: AppState) -> None:
+    actions = filled_window.actions_by_id
+    assert not actions["clear_unit"].isEnabled()
+    state.set_unit(0, 0)
+    actions["clear_unit"].trigger()
+    assert state.unit is None
+    actions["pin"].trigger()
+    assert state.pin is not None
+    assert actions["pin"].isChecked()
+    actions["pin"].trigger()
+    assert state.pin is None
+    assert not actions["pin"].isChecked()
+
+
+def test_escape_leaves_a_level_before_it_stops_what_is_computed(
+    filled_window: StudioWindow, state: AppState, engine: FakeEngine
+) -> None:
+    """The strip has the keyboard; what it asked itself is under way."""
+    strip = filled_window.strip
+    state.set_node("stage2")
+    strip.open_selected()
+    strip.canvas.setFocus()
+    QApplication.processEvents()
+    cancelled = len(engine.cancelled)
+    QTest.keyClick(strip.canvas, Qt.Key.Key_Escape)
+    assert strip.opened == ""
+    QTest.keyClick(strip.canvas, Qt.Key.Key_Escape)
+    assert len(engine.cancelled) > cancelled

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from convnext_studio.analysis.images import DecodedImage, decode
+from convnext_studio.analysis.units import UnitProbe
 from convnext_studio.engine.cache import ByteCache
 from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
 from convnext_studio.errors import StudioError
@@ -15,6 +16,7 @@ from convnext_studio.model.nodes import smallest_input_px
 
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
+OUTPUT_BYTES = 1 << 29
 
 ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
@@ -36,8 +38,8 @@ class Bench:
 
     Parameters
     ----------
-    cache_bytes, picture_bytes
-        Bounds on the results and on the decoded pictures that are kept.
+    cache_bytes, picture_bytes, output_bytes
+        Bounds on the results, on the decoded pictures and on the nodes' outputs that are kept.
 
     Attributes
     ----------
@@ -47,15 +49,26 @@ class Bench:
         Of the forward pass.
     results
         By `key`.
+    outputs
+        By `key` of picture and node, (C, h, w) on the model's device, in the precision of the forward pass.
+    probe
+        The unit that was looked at last, since its neighbours are likely to be next.
     """
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
+    def __init__(
+        self,
+        cache_bytes: int = CACHE_BYTES,
+        picture_bytes: int = PICTURE_BYTES,
+        output_bytes: int = OUTPUT_BYTES,
+    ) -> None:
         self._model: LoadedModel | None = None
         self.model_number = 0
         self.precision: Precision = "float32"
         self._sources: dict[str, _Source] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
+        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
+        self.probe: tuple[Hashable, UnitProbe] | None = None
 
     @property
     def model(self) -> LoadedModel:
@@ -69,6 +82,8 @@ class Bench:
         self._model, self.precision = model, precision
         self.model_number += 1
         self.results.clear()
+        self.outputs.clear()
+        self.probe = None
 
     def key(self, *question: Hashable) -> Hashable:
         """Where `results` keep the answer to a question about the model that is open."""
@@ -92,6 +107,7 @@ class Bench:
         """Forget a picture."""
         self._sources.pop(key, None)
         self._pictures.forget(key)
+        self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
         """An opened picture, decoded again where its pixels were let go.
@@ -119,6 +135,10 @@ class Bench:
         self._check_size(picture)
         array, geometry = model.preprocessing(picture.to_pil())
         return model.to_tensor(array), geometry
+
+    def geometry(self, key: str) -> CropGeometry:
+        """Where the network's input lies in an opened picture."""
+        return self.model.preprocessing.geometry(self.picture(key).size)
 
     def _check_size(self, picture: DecodedImage) -> None:
         smallest = smallest_input_px(self._model.config) if self._model else 2

@@ -10,6 +10,7 @@ from convnext_studio.analysis.attribution import grad_cam
 from convnext_studio.analysis.features import StagePass, stage_pass, to_array
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.maps import keep_maps
+from convnext_studio.engine.answering.outputs import keep_outputs
 from convnext_studio.engine.messages import Attribute, Attribution, Predict, Prediction
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.labels import check_class
@@ -38,6 +39,7 @@ def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Pred
     maps = {name: to_array(activation) for name, activation in result.activations.items()}
     for name, stage in maps.items():
         keep_maps(bench, request.image, name, stage, geometry)
+    keep_outputs(bench, request.image, result.trunk)
     return Prediction(
         image=request.image,
         logits=result.logits,

@@ -1,9 +1,10 @@
 """Work on timm's catalogue: what there is, and bringing it here."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.messages import Catalogue, ListPretrained, LoadModel, PretrainedInfo, Progress
 from convnext_studio.model.loaded import TIMM_PREFIX
 from convnext_studio.model.nodes import total_parameters
@@ -19,7 +20,7 @@ OFFLINE = "Its weights are not on this computer, and the program is offline."
 
 
 def list_pretrained(
-    request: ListPretrained, should_stop: Callable[[], bool]
+    _bench: Bench, request: ListPretrained, should_stop: ShouldStop
 ) -> Generator[Progress, None, Catalogue]:
     """Say of every pretrained ConvNeXt of timm, or of the one network asked for, what people choose by.
 
@@ -80,7 +81,7 @@ def _entry(offer: "Offer", parameters: int, offline: bool) -> PretrainedInfo:
     )
 
 
-def downloading(request: LoadModel, should_stop: Callable[[], bool]) -> Generator[Progress, None, None]:
+def downloading(request: LoadModel, should_stop: ShouldStop) -> Generator[Progress, None, None]:
     """Bring the weights that a request names onto this computer, where they are timm's and not there yet.
 
     Raises

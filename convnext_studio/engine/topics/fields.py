@@ -23,7 +23,7 @@ class ReceptiveField(Request):
     Attributes
     ----------
     node
-        Stage or block.
+        Any node but ``head.norm``, which has no positions.
     images
         Keys of the opened pictures to average over; where there are fewer than `count`, noise fills up, and
         the result says how many of each.

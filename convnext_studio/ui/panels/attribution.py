@@ -213,6 +213,7 @@ class AttributionPanel(Panel):
             self.map.bar.set_scale(None)
             self._compose()
             self.set_caption("The stem has no attribution: select a stage or a block.")
+            self.map.set_contents(None)
             return
         limits, colormap = self._limits(values), COLORMAPS[self._sign]
         self._map_layer = map_layer(
@@ -221,6 +222,7 @@ class AttributionPanel(Panel):
         self.map.bar.set_scale(ColorScale(colormap, limits))
         self._compose()
         self.set_caption(self._describe(attribution, values))
+        self.map.set_contents(self.contents(f"{picture.name} {attribution.method} {self.stage}", values))
 
     def _placement(self, stage: str) -> Placement | None:
         model = self.state.model

@@ -1,7 +1,9 @@
 """What all panels have: a row of controls, a caption, a plain sentence where there is nothing to show."""
 
 from collections.abc import Iterable
+from typing import Any
 
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -19,6 +21,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
 from convnext_studio.render import DIVERGING, SEQUENTIAL
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.saving import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state import AppState
 
 NO_PICTURE = "Drop a picture here, or open one."
@@ -130,6 +133,12 @@ class Panel(QWidget):
         """Scale and geometry of what is shown, in words."""
         self._caption.setText(text)
         self.setAccessibleDescription(text or self.notice)
+
+    def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
+        """What a view of the panel shows, for files of it: with model, caption and mark of random weights."""
+        model = "" if self.state.model is None else self.state.model.title
+        said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
+        return Contents(name, " · ".join(text for text in said if text), values)
 
     def ask_again(self) -> None:
         """The person wants another try."""

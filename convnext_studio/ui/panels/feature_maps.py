@@ -1,68 +1,44 @@
-"""All channels of a node side by side, and one of them large, on its own or on the picture."""
+"""All channels of a node side by side, and one of them large: its map, its numbers, where it is strongest."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCheckBox, QSpinBox, QSplitter, QWidget
+from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, Payload, Request
-from convnext_studio.geometry import Box
-from convnext_studio.render import Limits, Mosaic, assemble, channel_limits, limits_of
+from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, ModelInfo, Patch, Payload, Request
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.colorbar import ColorScale, MapView
-from convnext_studio.ui.panels.base import (
-    NO_MODEL,
-    NO_PICTURE,
-    AskingPanel,
-    choice,
-    colormap_choice,
-    opacity_slider,
-)
-from convnext_studio.ui.panels.maps import (
-    Map,
-    Placement,
-    is_signed,
-    map_layer,
-    picture_layer,
-    point_text,
-    scale_of,
-    statistics,
-    value_text,
-)
-from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, AskingPanel
+from convnext_studio.ui.panels.channel import ChannelView
+from convnext_studio.ui.panels.channel_numbers import ChannelNumbersView
+from convnext_studio.ui.panels.channel_values import ChannelValues, ExactChannel, from_maps
+from convnext_studio.ui.panels.feature_choices import FeatureChoices
+from convnext_studio.ui.panels.feature_texts import describe_channel, describe_mosaic
+from convnext_studio.ui.panels.maps import is_signed
+from convnext_studio.ui.panels.mosaic import MosaicView
+from convnext_studio.ui.panels.mosaic_numbers import MosaicNumbers
+from convnext_studio.ui.panels.mosaic_painter import MosaicPainter, Paintings
+from convnext_studio.ui.panels.mosaic_painting import Subject, maps_request
+from convnext_studio.ui.panels.patches import PatchesView
+from convnext_studio.ui.panels.pinned import PinnedView
+from convnext_studio.ui.recent import Recent
+from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.state import AppState
 
+_PANEL = "feature_maps"
+_KEPT_BYTES = 192 << 20
 _REARRANGE_MS = 120
-PER_CHANNEL, PER_LAYER = "channel", "layer"
-_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
-"""Rows and columns of the mosaic that a key walks."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """An answer, with what was selected when it was asked for: it stays, dimmed, when something else is."""
-
-    result: FeatureMapsResult
-    title: str
-    picture: Layer
-    placement: Placement
-
-    def read_out(self, channel: int, row: int, column: int, where: str = "") -> str:
-        """A unit in words; `where` in the picture, the centre of its field if not given."""
-        value = float(self.result.maps[channel, row, column])
-        return " · ".join(
-            (
-                self.result.node,
-                f"channel {channel}",
-                f"unit (y {row}, x {column})",
-                value_text(value),
-                where or point_text(*self.placement.centre(row, column)),
-            )
-        )
+# Flat and narrow, so that all fit beside the mosaic on a small screen.
+_TABS_STYLE = """
+QTabWidget::pane { border: none; }
+QTabBar { qproperty-drawBase: 0; }
+QTabBar::tab { padding: 2px 7px 3px 7px; border: none; border-bottom: 2px solid transparent;
+  color: palette(placeholder-text); }
+QTabBar::tab:hover { color: palette(text); }
+QTabBar::tab:selected { color: palette(text); border-bottom-color: palette(highlight); }
+QTabBar:focus::tab:selected { background: palette(button); }
+"""
 
 
 class FeatureMapsPanel(AskingPanel):
@@ -72,63 +48,85 @@ class FeatureMapsPanel(AskingPanel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._shown: _Shown | None = None
-        self._mosaic: Mosaic | None = None
-        self._layer_limits: Limits | None = None
-        self._map_layer: Layer | None = None
-        self._mosaic_layer: Layer | None = None
+        self._subject: Subject | None = None
+        self._kept: Recent[Subject] = Recent(_KEPT_BYTES)
+        self._painter = MosaicPainter(self._show_paintings, self)
+        self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
+        self._exact = ExactChannel(bridge, self._show_values, self)
         self._rearrange_soon = QTimer(self, singleShot=True, interval=_REARRANGE_MS)
-        self._rearrange_soon.timeout.connect(self._rearrange)
-        self._add_controls()
-        self.mosaic_map = MapView("All channels")
-        self.channel_map = MapView("Selected channel")
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.mosaic_map)
-        splitter.addWidget(self.channel_map)
-        splitter.setStretchFactor(0, 5)
-        splitter.setStretchFactor(1, 4)
-        splitter.setChildrenCollapsible(False)
-        self.set_body(splitter)
+        self._rearrange_soon.timeout.connect(self._paint)
+        self.choices = FeatureChoices(self)
+        self.choices.add_to(self.controls)
+        self.mosaic_map = MosaicView("All channels")
+        self.channel_map = ChannelView("Selected channel")
+        self.numbers = ChannelNumbersView(bridge)
+        self.patches = PatchesView(state, bridge)
+        self.pinned = PinnedView(state, bridge)
+        self.set_body(self._body())
         self._connect()
         self.refresh()
 
-    def _add_controls(self) -> None:
-        self.channel_box = QSpinBox()
-        self.channel_box.setPrefix("ch ")
-        self.channel_box.setAccessibleName("Channel")
-        self.channel_box.setToolTip("Channel shown large; a click in the mosaic or arrow keys select it, too")
-        self.channel_box.setKeyboardTracking(False)
-        self.scaling = choice(
-            "Scaling",
-            "Each channel has its own colour scale, or all of the layer share one",
-            [("Per channel", PER_CHANNEL), ("Per layer", PER_LAYER)],
-        )
-        self.colormap = colormap_choice()
-        self.on_picture = QCheckBox("On picture")
-        self.on_picture.setToolTip("Lay the selected channel over the picture, at its exact place")
-        self.opacity = opacity_slider()
-        self.opacity.setEnabled(False)
-        for control in (self.channel_box, self.scaling, self.colormap, self.on_picture, self.opacity):
-            self.controls.addWidget(control)
+    def _body(self) -> QWidget:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for page, title, tip in (
+            (
+                self.channel_map,
+                "Map",
+                "The selected channel, large; a click selects a unit, arrow keys move it",
+            ),
+            (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
+            (self.patches, "Patches", "Where in the opened pictures the channel is strongest"),
+            (self.pinned, "Pinned", "What was pinned, with the same scale, zoom and channel"),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
+        self.tabs.setAccessibleName("Selected channel")
+        # The pages' own least widths would take the room that the mosaic needs more.
+        self.tabs.setMinimumSize(190, 110)
+        self.tabs.setStyleSheet(_TABS_STYLE)
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.addWidget(self.mosaic_map)
+        splitter.addWidget(self.tabs)
+        splitter.setStretchFactor(0, 5)
+        splitter.setStretchFactor(1, 4)
+        splitter.setChildrenCollapsible(False)
+        splitter.setSizes([500, 400])
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.choices.fixed_row)
+        layout.addWidget(splitter, 1)
+        return body
 
     def _connect(self) -> None:
-        state = self.state
-        state.model_loaded.connect(self.refresh)
+        state, choices = self.state, self.choices
+        state.model_loaded.connect(self._forget)
         state.picture_selected.connect(self.refresh)
         state.node_selected.connect(self.refresh)
         state.channel_selected.connect(self._show_channel)
-        self.channel_box.valueChanged.connect(state.set_channel)
-        self.scaling.currentIndexChanged.connect(self._paint_all)
-        self.colormap.currentIndexChanged.connect(self._paint_all)
-        self.on_picture.toggled.connect(self.opacity.setEnabled)
-        self.on_picture.toggled.connect(self._paint_channel)
-        self.opacity.valueChanged.connect(self._compose_channel)
-        self.mosaic_map.view.hovered.connect(self._hover_mosaic)
-        self.mosaic_map.view.clicked.connect(self._click_mosaic)
+        state.unit_selected.connect(self._show_unit)
+        choices.channel_box.valueChanged.connect(state.set_channel)
+        choices.look_changed.connect(self._paint)
+        choices.options_changed.connect(self._show_options)
+        choices.unit_cleared.connect(state.clear_unit)
+        choices.pin_asked.connect(lambda: state.unpin() if state.pin is not None else state.pin_selection())
+        self.pinned.changed.connect(self._show_pin)
+        for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
+            mosaic.channel_chosen.connect(state.set_channel)
+            mosaic.view.moved.connect(lambda mosaic=mosaic, other=other: other.follow(mosaic))
+            mosaic.unit_hovered.connect(
+                lambda unit, mosaic=mosaic, other=other: self._hover(mosaic, other, unit)
+            )
         self.mosaic_map.view.resized.connect(self._rearrange_soon.start)
-        self.channel_map.view.hovered.connect(self._hover_channel)
-        for view in (self.mosaic_map.view, self.channel_map.view):
-            view.hover_left.connect(lambda: state.hovered.emit(""))
+        self.pinned.map.view.resized.connect(self._rearrange_soon.start)
+        self.channel_map.unit_chosen.connect(state.set_unit)
+        self.patches.patch_chosen.connect(self._show_patch)
+        for source in (self.channel_map.read_out, self.numbers.read_out):
+            source.connect(state.hovered)
+        LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
+        LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     # ------------------------------------------------------------------------------------------ the engine
 
@@ -138,25 +136,39 @@ class FeatureMapsPanel(AskingPanel):
             return NO_PICTURE
         if self.state.model is None:
             return NO_MODEL
-        return FeatureMaps(image=self.state.picture.key, node=self.state.node, panel="feature_maps")
+        return maps_request(self.state.picture.key, self.state.node, _PANEL)
+
+    def refresh(self) -> None:
+        """Show at once what was seen lately; ask for everything else."""
+        question, model = self.question(), self.state.model
+        kept = self._kept.get(question) if isinstance(question, Request) else None
+        if kept is None or model is None or not self.isVisible() or not self.is_news():
+            super().refresh()
+            return
+        self.abandon()
+        self._asked = (model, self._question_of(kept))
+        self.show_body()
+        self._show_subject(kept)
 
     def show_answer(self, payload: Payload) -> None:
         """Paint the maps."""
         picture, model = self.state.picture, self.state.model
-        if not isinstance(payload, FeatureMapsResult) or picture is None or model is None:
-            return
-        self._shown = _Shown(
-            payload,
-            model.node(payload.node).title,
-            picture_layer(picture),
-            Placement(payload.field, payload.geometry),
-        )
-        self._mosaic = self._fitting_mosaic(payload.maps)
-        # The selected channel stays selected, for a later node that has it.
-        with QSignalBlocker(self.channel_box):
-            self.channel_box.setRange(0, len(payload.maps) - 1)
-            self.channel_box.setValue(self.channel)
-        self._paint_all()
+        if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
+            subject = Subject(payload, model.node(payload.node), model, picture)
+            self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+            self._show_subject(subject)
+
+    @staticmethod
+    def _question_of(subject: Subject) -> FeatureMaps:
+        return maps_request(subject.result.image, subject.result.node, _PANEL)
+
+    def _forget(self, _model: ModelInfo) -> None:
+        """Nothing that was seen is the new model's."""
+        self._kept.clear()
+        self._painter.forget()
+        self._exact.drop()
+        self.numbers.forget()
+        self.refresh()
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while newer maps are under way."""
@@ -166,159 +178,152 @@ class FeatureMapsPanel(AskingPanel):
     @property
     def is_settled(self) -> bool:
         """Whether the maps are there and arranged for the panel's size."""
-        return super().is_settled and not (self.isVisible() and self._rearrange_soon.isActive())
-
-    def _fitting_mosaic(self, maps: NDArray[np.float32]) -> Mosaic:
-        view, (channels, height, width) = self.mosaic_map.view, maps.shape
-        # Gaps that are seen also where large tiles are shown reduced.
-        gap_px = max(1, round(max(height, width) / 40))
-        return Mosaic.fitting((channels, height, width), view.width() / max(view.height(), 1), gap_px)
-
-    def _rearrange(self) -> None:
-        """Use the panel's new shape well, unless the person has zoomed into the old arrangement."""
-        if self._shown is None or not self.mosaic_map.view.is_fitted:
-            return
-        mosaic = self._fitting_mosaic(self._shown.result.maps)
-        if mosaic != self._mosaic:
-            self._mosaic = mosaic
-            self._paint_mosaic()
+        if not self.isVisible():
+            return True
+        is_working = self._rearrange_soon.isActive() or self._painter.is_busy or self._exact.is_running
+        parts = (self._numbers, self.numbers, self.patches, self.pinned)
+        return super().is_settled and not is_working and all(part.is_settled for part in parts)
 
     # --------------------------------------------------------------------------------------------- display
 
     @property
     def channel(self) -> int:
         """The channel shown: the selected one, or the last where the node has fewer."""
-        last = len(self._shown.result.maps) - 1 if self._shown is not None else 0
+        last = self._subject.channels - 1 if self._subject is not None else 0
         return min(self.state.channel, last)
 
-    def _limits(self, maps: NDArray[np.float32]) -> Limits | tuple[Limits, ...]:
-        """For the mosaic, as the scaling asks."""
-        signed = is_signed(self._colormap)
-        if self.scaling.currentData() == PER_CHANNEL:
-            return channel_limits(maps, signed)
-        return limits_of(maps, signed)
+    def _show_subject(self, subject: Subject) -> None:
+        self._subject = subject
+        # The selected channel stays selected, for a later node that has it.
+        with QSignalBlocker(self.choices.channel_box):
+            self.choices.channel_box.setRange(0, subject.channels - 1)
+            self.choices.channel_box.setValue(self.channel)
+        self._paint()
+        # Until it is painted, what is seen is something else.
+        self.set_dimmed(self._painter.is_busy)
 
-    @property
-    def _colormap(self) -> str:
-        return str(self.colormap.currentData())
-
-    def _paint_all(self) -> None:
-        self._paint_mosaic()
-        self._paint_channel()
-
-    def _paint_mosaic(self) -> None:
-        if self._shown is None or self._mosaic is None:
+    def _paint(self) -> None:
+        """Have the mosaics coloured as the controls ask."""
+        self._rearrange_soon.stop()
+        if self._subject is None:
             return
-        maps = self._shown.result.maps
-        limits = self._limits(maps)
-        width, height = self._mosaic.size_px
-        rgb = assemble(maps, self._mosaic, limits, self._colormap, self._gap_colour())
-        self._mosaic_layer = Layer(Bitmap(rgb), (0.0, 0.0, float(width), float(height)))
-        shared = limits if isinstance(limits, Limits) else None
-        ends = ("-max", "max") if is_signed(self._colormap) else ("min", "max")
-        self.mosaic_map.bar.set_scale(ColorScale(self._colormap, shared, ends))
-        self._layer_limits = shared
-        self._frame_channel()
+        look = replace(self.choices.look, gap_colour=_gap_colour())
+        target, scores = self._numbers.ask(self._subject, look.order)
+        subjects, mosaics = [self._subject], [self.mosaic_map.fitting(self._subject)]
+        if self.pinned.subject is not None:
+            subjects.append(self.pinned.subject)
+            mosaics.append(self.pinned.map.fitting(self.pinned.subject))
+        self._painter.ask(subjects, mosaics, replace(look, target=target), scores)
 
-    @staticmethod
-    def _gap_colour() -> tuple[int, int, int]:
-        surface = theme.current().surface
-        return int(surface[1:3], 16), int(surface[3:5], 16), int(surface[5:7], 16)
-
-    def _frame_channel(self) -> None:
-        """Mark the selected channel in the mosaic."""
-        if self._mosaic is None or self._mosaic_layer is None:
+    def _show_paintings(self, paintings: Paintings) -> None:
+        if paintings[0].subject is not self._subject:
             return
-        mark = Mark(self._mosaic.tile_box(self.channel), colour=theme.DARK.accent)
-        size = self._mosaic_layer.box[2:]
-        self.mosaic_map.view.set_scene(Scene(size=size, layers=(self._mosaic_layer,), marks=(mark,)))
+        self.set_dimmed(self.is_running)
+        self.mosaic_map.show_painting(paintings[0])
+        if len(paintings) > 1:
+            self.pinned.map.show_painting(paintings[1])
+            self.pinned.map.follow(self.mosaic_map)
+        if self.choices.scaling.currentData() == "fixed":
+            signed = is_signed(paintings[0].colormap)
+            self.choices.propose_fixed(paintings[0].subject.numbers.shared_limits(signed))
+        self._show_channel()
 
-    def _show_channel(self, _channel: int) -> None:
-        with QSignalBlocker(self.channel_box):
-            self.channel_box.setValue(self.channel)
-        self._frame_channel()
-        self._paint_channel()
+    def _show_numbers(self, subject: Subject) -> None:
+        """The engine told what the channels are sorted by; of an overview, the subject knows it from now on."""
+        if self._subject is not None and subject.result is self._subject.result:
+            if subject is not self._subject:
+                self._subject = subject
+                self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+            self._paint()
 
-    def _paint_channel(self) -> None:
-        """Colour the selected channel, and say what is seen."""
-        shown = self._shown
-        if shown is None:
+    def _show_channel(self) -> None:
+        """Show the selected channel of what is painted."""
+        subject, painting = self._subject, self.mosaic_map.painting
+        with QSignalBlocker(self.choices.channel_box):
+            self.choices.channel_box.setValue(self.channel)
+        self.mosaic_map.frame_channel(self.state.channel)
+        self.pinned.map.frame_channel(self.state.channel)
+        if subject is None or painting is None or painting.subject is not subject:
             return
-        values = shown.result.maps[self.channel]
-        height, width = values.shape
-        limits = self._layer_limits or scale_of(values, self._colormap)
-        box: Box = (0.0, 0.0, float(width), float(height))
-        if self.on_picture.isChecked():
-            box = shown.placement.box(height, width)
-        self._map_layer = map_layer(values, box, limits, self._colormap)
-        self.channel_map.bar.set_scale(ColorScale(self._colormap, limits))
-        self._compose_channel()
-        self.set_caption(self._describe(shown, values))
+        self._show_values(self._exact.values_of(subject, self.channel))
 
-    def _compose_channel(self) -> None:
-        """Put the coloured channel on the picture, or alone; nothing is coloured again."""
-        layer, shown = self._map_layer, self._shown
-        if layer is None or shown is None:
+    def _show_values(self, shown: ChannelValues) -> None:
+        painting = self.mosaic_map.painting
+        if (
+            painting is None
+            or shown.subject.result is not painting.subject.result
+            or shown.channel != self.channel
+        ):
             return
-        if not self.on_picture.isChecked():
-            self.channel_map.view.set_scene(Scene(size=layer.box[2:], layers=(layer,)))
+        limits = painting.limits_of(shown.channel)
+        self.channel_map.show_channel(shown, limits, painting.colormap)
+        self.channel_map.show_unit(self.state.unit)
+        self.numbers.show_channel(shown, limits, painting.colormap)
+        self.patches.show_channel(shown.channel)
+        self._say()
+
+    def _show_options(self) -> None:
+        self.channel_map.set_options(self.choices.options)
+        self._say()
+
+    def _show_unit(self, unit: tuple[int, int] | None) -> None:
+        self.channel_map.show_unit(unit)
+        self._say()
+
+    def _say(self) -> None:
+        painting, shown = self.mosaic_map.painting, self.channel_map.shown
+        if painting is None or shown is None or not self.shows_body:
             return
-        overlay = replace(layer, opacity=self.opacity.value() / 100)
-        self.channel_map.view.set_scene(Scene(size=shown.picture.box[2:], layers=(shown.picture, overlay)))
+        said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
+        contribution = self._numbers.contribution_text(shown.subject, shown.channel)
+        channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
+        self.set_caption(" · ".join(text for text in (said, channel, contribution) if text))
+        self._name_contents(shown)
 
-    def _describe(self, shown: _Shown, values: Map) -> str:
-        channels, height, width = shown.result.maps.shape
-        scale = "each channel has its own scale" if self._layer_limits is None else "one scale for the layer"
-        stride = shown.result.field.stride_px
-        return (
-            f"{shown.title}: {channels} × {height} × {width}, one unit per {stride} px of the input; {scale}. "
-            f"Channel {self.channel}: {statistics(values)}."
-        )
+    def _name_contents(self, shown: ChannelValues) -> None:
+        """Say what the views show, for files of them."""
+        for view in (self.mosaic_map, self.pinned.map):
+            if view.painting is not None:
+                subject = view.painting.subject
+                said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
+                name = f"{subject.file_name} channels"
+                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
+        name = f"{shown.subject.file_name} channel {shown.channel}"
+        caption = f"{shown.subject.title} · {self.caption}"
+        self.channel_map.set_contents(Contents(name, caption, shown.values))
 
-    # -------------------------------------------------------------------------------------------- pointing
+    def _show_pin(self) -> None:
+        """Something was pinned, and its maps are there; or nothing is any more."""
+        is_pinned = self.pinned.subject is not None
+        self.choices.set_pinned(self.state.pin is not None)
+        was_seen = self.tabs.currentWidget() is self.pinned
+        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), is_pinned)
+        if is_pinned:
+            self.tabs.setCurrentWidget(self.pinned)
+        elif was_seen:
+            self.tabs.setCurrentWidget(self.channel_map)
+        self._paint()
 
-    def _hover_mosaic(self, x: float, y: float) -> None:
-        shown, mosaic = self._shown, self._mosaic
-        unit = None if mosaic is None else mosaic.unit_at(x, y)
-        if shown is None or mosaic is None or unit is None:
-            self.mosaic_map.view.set_highlight(None)
+    def _show_patch(self, patch: Patch) -> None:
+        self.state.select_picture(patch.image)
+        self.state.set_unit(patch.y, patch.x)
+        self.tabs.setCurrentWidget(self.channel_map)
+
+    def _hover(self, mosaic: MosaicView, other: MosaicView, unit: tuple[int, int, int] | None) -> None:
+        other.highlight_channel(None if unit is None else unit[0])
+        if unit is None or mosaic.painting is None:
             self.state.hovered.emit("")
             return
-        self.mosaic_map.view.set_highlight(mosaic.tile_box(unit[0]))
-        self.state.hovered.emit(shown.read_out(*unit))
-
-    def _click_mosaic(self, x: float, y: float) -> None:
-        channel = None if self._mosaic is None else self._mosaic.channel_at(x, y)
-        if channel is not None:
-            self.state.set_channel(channel)
-
-    def _hover_channel(self, x: float, y: float) -> None:
-        shown = self._shown
-        if shown is None:
-            return
-        _, height, width = shown.result.maps.shape
-        if not self.on_picture.isChecked():
-            row, column = int(y), int(x)
-            self.channel_map.view.set_highlight((float(column), float(row), 1.0, 1.0))
-            self.state.hovered.emit(shown.read_out(self.channel, row, column))
-            return
-        unit = shown.placement.unit_at(x, y, height, width)
-        self.channel_map.view.set_highlight(None if unit is None else shown.placement.unit_box(*unit))
-        here = point_text(x, y)
-        self.state.hovered.emit(here if unit is None else shown.read_out(self.channel, *unit, here))
+        shown = from_maps(mosaic.painting.subject, unit[0])
+        self.state.hovered.emit(shown.read_out(*unit[1:]))
 
     def changeEvent(self, event: QEvent) -> None:
         """Paint the gaps in the new theme's colour."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
-            self._paint_mosaic()
+            self._paint()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Walk the channels."""
-        step = _STEPS.get(Qt.Key(event.key()))
-        if step is None or self._mosaic is None:
-            super().keyPressEvent(event)
-            return
-        channel = self.channel + step[0] * self._mosaic.columns + step[1]
-        if 0 <= channel < self._mosaic.count:
-            self.state.set_channel(channel)
+
+def _gap_colour() -> tuple[int, int, int]:
+    surface = theme.current().surface
+    return int(surface[1:3], 16), int(surface[3:5], 16), int(surface[5:7], 16)

@@ -1,18 +1,19 @@
 """What the map panels say and do alike: scaling, statistics, and a read-out of the unit under the pointer."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.engine.messages import ImageInfo
 from convnext_studio.geometry import Box, CropGeometry, FieldGeometry
-from convnext_studio.render import DIVERGING, Limits, colorize, format_number, limits_of, resample
+from convnext_studio.render import DIVERGING, Limits, colorize, format_number, hatch, limits_of, resample
 from convnext_studio.ui.scene import Bitmap, Layer
 
 Map = NDArray[np.float32] | NDArray[np.float64]
 _SMOOTH_PX = 512
+_HATCHED_PX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,26 @@ class Placement:
 
     field: FieldGeometry
     crop: CropGeometry
+
+    def of_boxes(self, side: int) -> "Placement":
+        """Of a map whose values each stand for `side` by `side` units, the first for those from 0 on."""
+        field = replace(
+            self.field,
+            stride_px=self.field.stride_px * side,
+            first_centre_px=self.field.first_centre_px + (side - 1) / 2 * self.field.stride_px,
+        )
+        return replace(self, field=field)
+
+    def to_map(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the picture, in the map's own units: unit *i* covers [i, i + 1)."""
+        start, _, _, _ = self.field.map_box(1, 1)
+        in_x, in_y = self.crop.to_input(x, y)
+        return (in_x - start) / self.field.stride_px, (in_y - start) / self.field.stride_px
+
+    def from_map(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the map, as a point of the picture; the inverse of `to_map`."""
+        start, _, _, _ = self.field.map_box(1, 1)
+        return self.crop.to_picture(start + x * self.field.stride_px, start + y * self.field.stride_px)
 
     def box(self, height: int, width: int) -> Box:
         """The map's box in the picture."""
@@ -55,12 +76,19 @@ def is_signed(colormap: str) -> bool:
 
 
 def map_layer(values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False) -> Layer:
-    """A map in its box: its units as they are, or interpolated between their centres before colouring."""
+    """A map in its box: its units as they are, or interpolated between their centres before colouring.
+
+    What is not finite is hatched.
+    """
     if smooth:
         height, width = values.shape
         factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
         values = resample(values, height * factor, width * factor)
-    return Layer(Bitmap(colorize(values, limits, colormap)), box, smooth=smooth)
+    rgb = colorize(values, limits, colormap)
+    holes = ~np.isfinite(values)
+    if holes.any() and not smooth:
+        rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
+    return Layer(Bitmap(rgb), box, smooth=smooth)
 
 
 def picture_layer(picture: ImageInfo) -> Layer:

@@ -219,6 +219,7 @@ class ReceptiveFieldPanel(AskingPanel):
         self.map.view.set_scene(scene)
         self.map.bar.set_scale(ColorScale(colormap, limits))
         self.set_caption(self._describe(result))
+        self.map.set_contents(self.contents(f"receptive field {result.node}", values))
 
     @staticmethod
     def _theoretical_mark(result: ReceptiveFieldResult) -> Mark:

@@ -1,346 +1,228 @@
 """The network itself, drawn to a sensible scale: the way to say which part of it the panels show."""
 
-from itertools import pairwise
-from math import prod
-
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontMetricsF,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPolygonF,
-)
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ModelInfo, Prediction
-from convnext_studio.model.architecture import TimmConfig
-from convnext_studio.model.nodes import NodeInfo, head_parameters
+from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import colorize, limits_of
-from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.panels.strip_layout import Part, StagePlace, StripLayout, lay_out
+from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
+from convnext_studio.ui.panels.strip_costs import CostKind, costs_of, lasted
+from convnext_studio.ui.panels.strip_header import StripHeader
+from convnext_studio.ui.panels.strip_levels import (
+    NETWORK,
+    is_openable,
+    level_above,
+    level_showing,
+    neighbour,
+    nodes_of,
+)
+from convnext_studio.ui.panels.strip_numbers import NodeNumbers
+from convnext_studio.ui.panels.strip_texts import describe, shape_text, short_title, statistics_text
 from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.state import AppState
 
-_HEIGHT_PX = 122
-
 
 class NetworkStrip(QWidget):
-    """Stem, stages with their blocks, and head; a click selects a stage or a block, arrow keys walk."""
+    """Stem, stages and head; inside a stage its blocks, inside a block its operations.
+
+    A click selects, arrow keys walk, Enter opens what is selected and Escape goes back up. Numbers before and
+    after the nodes, and how long they take, are asked of the engine.
+    """
 
     title = "Network"
+    costs_changed = Signal(str)  # CostKind
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.state = state
         self.bridge = bridge
-        self._layout: StripLayout | None = None
-        self._layout_model: ModelInfo | None = None
-        self._thumbnails: dict[str, QImage] = {}
-        self._hovered: NodeInfo | None = None
-        self.setFixedHeight(_HEIGHT_PX)
-        self.setMinimumWidth(480)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Network")
-        self.setToolTip("A click selects; ←/→ walk the stages, ↑/↓ everything, Enter opens a stage's blocks")
-        state.model_loaded.connect(self._show_model)
-        state.prediction_made.connect(self._show_prediction)
-        state.node_selected.connect(self._show_selection)
+        self.opened = NETWORK
+        self.numbers = NodeNumbers(state, bridge, self)
+        self.header = StripHeader()
+        self.canvas = NetworkCanvas(state, self._tip)
+        self.setFocusProxy(self.canvas)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.canvas)
+        self._connect()
         self._show_model(state.model)
         self._show_prediction(state.prediction)
+        self.header.choose_costs("parameters")
 
-    @property
-    def is_settled(self) -> bool:
-        """The strip asks nothing."""
-        return True
+    def _connect(self) -> None:
+        state, canvas, header = self.state, self.canvas, self.header
+        canvas.pointed_at.connect(self._hover)
+        canvas.stepped.connect(self.step)
+        canvas.open_asked.connect(self.open_selected)
+        canvas.up_asked.connect(self.go_up)
+        header.level_chosen.connect(self._go_to)
+        header.costs_chosen.connect(self._choose_costs)
+        state.model_loaded.connect(self._show_model)
+        state.prediction_made.connect(self._show_prediction)
+        state.node_selected.connect(self._follow)
+        self.numbers.changed.connect(self._show_selection)
 
-    @property
-    def layout_of_network(self) -> StripLayout | None:
-        """Where everything is drawn; None without a model."""
+    # ------------------------------------------------------------------------------------------ navigation
+
+    def step(self, step: int) -> None:
+        """Select the node that is so many behind, on the level that is shown."""
         model = self.state.model
-        if model is not None and (self._layout is None or self._layout_model is not model):
-            self._layout_model = model
-            metrics = QFontMetricsF(self.font())
-            widest = max(
-                metrics.horizontalAdvance(text)
-                for stage in model.config.stages
-                for text in stage_texts(model, stage)
-            )
-            self._layout = lay_out(
-                model.nodes, model.config.depths, self.width(), self.height(), widest, 2 * metrics.height()
-            )
-        return self._layout
+        place = None if model is None else neighbour(model.nodes, self.opened, self.state.node, step)
+        if place is not None:
+            self._open(*place)
 
-    def sizeHint(self) -> QSize:
-        """As wide as the window."""
-        return QSize(1200, _HEIGHT_PX)
-
-    # --------------------------------------------------------------------------------------------- changes
-
-    def _show_model(self, _model: ModelInfo | None) -> None:
-        self._hovered = None
-        self._show_selection(self.state.node)
-
-    def _show_prediction(self, prediction: Prediction | None) -> None:
-        # Without one the old thumbnails stay; the next ones are under way.
-        if prediction is not None:
-            self._thumbnails = {
-                stage: to_qimage(colorize(mean, limits_of(mean), "viridis"))
-                for stage, mean in prediction.stage_means.items()
-            }
-        elif self.state.picture is None:
-            self._thumbnails = {}
-        self.update()
-
-    def _show_selection(self, node: str) -> None:
+    def open_selected(self) -> None:
+        """Show what is inside the selected node; or, where it lies deeper, the level that it is on."""
         model = self.state.model
-        self.setAccessibleDescription("No model is open" if model is None else describe(model.node(node)))
-        self.update()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and font."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
-            self._layout = None
-            self.update()
-        super().changeEvent(event)
-
-    def resizeEvent(self, _event: QEvent) -> None:
-        """Place everything anew."""
-        self._layout = None
-
-    # ------------------------------------------------------------------------------------ pointer and keys
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Say what is under the pointer."""
-        layout = self.layout_of_network
-        position = event.position()
-        node = None if layout is None else layout.node_at(position.x(), position.y())
-        if node is not self._hovered:
-            self._hovered = node
-            self.setCursor(Qt.CursorShape.ArrowCursor if node is None else Qt.CursorShape.PointingHandCursor)
-            self.update()
-        if node is not None:
-            self.state.hovered.emit(describe(node))
-        elif layout is not None and layout.head.rect.contains(position) and self.state.model is not None:
-            config = self.state.model.config
-            is_other = isinstance(config, TimmConfig)
-            what = "all behind the last stage" if is_other else "pooling, norm and linear layer"
-            self.state.hovered.emit(
-                f"Head: {what} to {config.num_classes} classes · {counted(head_parameters(config))} parameters"
-            )
-        else:
-            self.state.hovered.emit("")
-
-    def leaveEvent(self, _event: QEvent) -> None:
-        """Nothing is under the pointer any more."""
-        self._hovered = None
-        self.state.hovered.emit("")
-        self.update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Select what is under the pointer."""
-        layout = self.layout_of_network
-        node = None if layout is None else layout.node_at(event.position().x(), event.position().y())
-        if node is not None and event.button() == Qt.MouseButton.LeftButton:
-            self.state.set_node(node.name)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Walk the stages, or everything; Enter goes into a stage and back out."""
-        model, key = self.state.model, event.key()
-        back = key in (Qt.Key.Key_Left, Qt.Key.Key_Up)
         if model is None:
             return
-        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down):
-            control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-            everything = control or key in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            self._walk(
-                [node.name for node in model.nodes] if everything else ["stem", *model.config.stages], back
-            )
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.state.node != "stem":
-            stage, _, inside = self.state.node.partition(".")
-            target = stage if inside else f"{stage}.block1"
-            if any(node.name == target for node in model.nodes):
-                self.state.set_node(target)
-        else:
-            super().keyPressEvent(event)
+        node = model.node(self.state.node)
+        if node.parent != self.opened and node.name != self.opened:
+            self._open(node.parent, node.name)
+        elif is_openable(model.nodes, node.name):
+            inside = nodes_of(model.nodes, node.name)
+            first = next((part for part in inside if part.kind != "downsample"), inside[0])
+            self._open(node.name, first.name)
 
-    def _walk(self, names: list[str], back: bool) -> None:
-        here = self.state.node if self.state.node in names else self.state.node.partition(".")[0]
-        index = names.index(here) + (-1 if back else 1)
-        if 0 <= index < len(names):
-            self.state.set_node(names[index])
+    def go_up(self) -> None:
+        """Show the level that holds what is opened, and select that."""
+        if self.opened != NETWORK:
+            self._open(level_above(self.opened), self.opened)
 
-    # -------------------------------------------------------------------------------------------- painting
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the network."""
-        with QPainter(self) as painter:
-            self._paint(painter)
-
-    def _paint(self, painter: QPainter) -> None:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        look = theme.current()
-        painter.fillRect(self.rect(), QColor(look.background))
-        layout, model = self.layout_of_network, self.state.model
-        if layout is None or model is None:
-            painter.setPen(QColor(look.muted))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No model is open yet.")
+    def _go_to(self, name: str) -> None:
+        """Open a node of the breadcrumb, and select it."""
+        model = self.state.model
+        if model is None:
             return
-        self._paint_end(painter, layout.stem, "Stem", *stem_texts(model))
-        for stage in layout.stages:
-            self._paint_stage(painter, stage, model)
-        for part in layout.downsamples:
-            self._paint_arrow(painter, part)
-        boxes = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head.rect]
-        downsampled = {part.node.name for part in layout.downsamples if part.node is not None}
-        for (before, after), name in zip(pairwise(boxes), (*model.config.stages, "head"), strict=True):
-            if f"{name}.downsample" not in downsampled:
-                self._paint_plain_arrow(painter, before.right(), after.left())
-        self._paint_end(painter, layout.head, "Head", f"{model.config.num_classes}", "classes")
+        if name == NETWORK:
+            self._open(NETWORK, self.state.node.partition(".")[0] if self.opened else self.state.node)
+        else:
+            self._open(name if is_openable(model.nodes, name) else model.node(name).parent, name)
 
-    def _colour(self, node: NodeInfo | None, plain: str) -> QColor:
-        look = theme.current()
-        if node is not None and node.name == self.state.node:
-            return QColor(look.accent)
-        if node is not None and node is self._hovered:
-            return QColor(look.text)
-        return QColor(plain)
+    def _open(self, level: str, node: str) -> None:
+        # First the level: the node's signal must find it.
+        self.opened = level
+        self.canvas.show_level(level)
+        if node == self.state.node:
+            self._show_selection()
+        else:
+            self.state.set_node(node)
 
-    def _box(self, painter: QPainter, rect: QRectF, node: NodeInfo | None) -> None:
-        look = theme.current()
-        selected = node is not None and node.name == self.state.node
-        painter.setBrush(QColor(look.raised))
-        painter.setPen(QPen(self._colour(node, look.border), 2 if selected else 1))
-        painter.drawRoundedRect(rect, 4, 4)
-        if selected and self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(look.accent), 1, Qt.PenStyle.DotLine))
-            painter.drawRoundedRect(rect.adjusted(-3, -3, 3, 3), 6, 6)
+    def _follow(self, name: str) -> None:
+        """A node was selected, here or elsewhere: show a level that shows it."""
+        model = self.state.model
+        if model is not None:
+            level = level_showing(self.opened, model.node(name))
+            if level != self.opened:
+                self.opened = level
+                self.canvas.show_level(level)
+        self._show_selection()
 
-    def _paint_end(self, painter: QPainter, part: Part, *lines: str) -> None:
-        look = theme.current()
-        self._box(painter, part.rect, part.node)
-        line = QFontMetricsF(self.font()).height()
-        top = part.rect.center().y() - line * len(lines) / 2
-        for index, text in enumerate(lines):
-            painter.setFont(_bold(self.font()) if index == 0 else self.font())
-            painter.setPen(QColor(look.text if index == 0 else look.muted))
-            place = QRectF(part.rect.left(), top + index * line, part.rect.width(), line)
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
-        painter.setFont(self.font())
+    # --------------------------------------------------------------------------------- what the state says
 
-    def _paint_stage(self, painter: QPainter, stage: StagePlace, model: ModelInfo) -> None:
-        look = theme.current()
-        self._box(painter, stage.rect, stage.node)
-        title, size = stage_texts(model, stage.node.name)
-        metrics = QFontMetricsF(self.font())
-        inside = self.state.node.partition(".")[0] == stage.node.name
-        first = QRectF(stage.text.topLeft(), stage.text.size() / 2)
-        first.setWidth(stage.text.width())
-        second = first.translated(0, first.height())
-        name, _, parameters = title.partition(" · ")
-        painter.setPen(QColor(look.accent if inside else look.text))
-        painter.setFont(_bold(self.font()))
-        painter.drawText(first, Qt.AlignmentFlag.AlignLeft, name)
-        painter.setFont(self.font())
-        painter.setPen(QColor(look.muted))
-        painter.drawText(first, Qt.AlignmentFlag.AlignRight, parameters)
-        elided = metrics.elidedText(size, Qt.TextElideMode.ElideRight, second.width())
-        painter.drawText(second, Qt.AlignmentFlag.AlignLeft, elided)
-        self._paint_thumbnail(painter, stage)
-        painter.setPen(Qt.PenStyle.NoPen)
-        for block in stage.blocks:
-            painter.setBrush(self._colour(block.node, look.outline))
-            painter.drawRoundedRect(block.rect, 1, 1)
-            self._paint_focus(painter, block)
+    def _show_model(self, model: ModelInfo | None) -> None:
+        is_level = model is not None and is_openable(model.nodes, self.opened)
+        self.opened = self.opened if is_level else NETWORK
+        self.canvas.show_level(self.opened)
+        self._follow(self.state.node)
 
-    def _paint_focus(self, painter: QPainter, part: Part) -> None:
-        if part.node is not None and part.node.name == self.state.node and self.hasFocus():
-            painter.save()
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(theme.current().accent), 1, Qt.PenStyle.DotLine))
-            painter.drawRect(part.rect.adjusted(-2, -2, 2, 2))
-            painter.restore()
-
-    def _paint_thumbnail(self, painter: QPainter, stage: StagePlace) -> None:
-        image = self._thumbnails.get(stage.node.name)
-        if image is not None:
-            painter.setRenderHint(
-                QPainter.RenderHint.SmoothPixmapTransform, image.width() > stage.thumbnail.width()
+    def _show_prediction(self, prediction: Prediction | None) -> None:
+        # Without a prediction the old thumbnails stay; the next ones are under way.
+        if prediction is not None:
+            self.canvas.show_thumbnails(
+                {
+                    stage: to_qimage(colorize(mean, limits_of(mean), "viridis"))
+                    for stage, mean in prediction.stage_means.items()
+                }
             )
-            painter.drawImage(stage.thumbnail, image, QRectF(image.rect()))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(theme.current().border), 1))
-        painter.drawRect(stage.thumbnail)
+        elif self.state.picture is None:
+            self.canvas.show_thumbnails({})
+        self._show_selection()
 
-    def _paint_arrow(self, painter: QPainter, part: Part) -> None:
-        """A downsampling: what comes in tall goes out half as tall."""
-        centre, half = part.rect.center(), part.rect.width() / 2 - 5
-        shape = QPolygonF(
-            [
-                centre + QPointF(-half, -13),
-                centre + QPointF(half, -6.5),
-                centre + QPointF(half, 6.5),
-                centre + QPointF(-half, 13),
-            ]
-        )
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._colour(part.node, theme.current().outline))
-        painter.drawPolygon(shape)
-        self._paint_focus(painter, part)
+    def _show_selection(self) -> None:
+        model = self.state.model
+        if model is None:
+            self.canvas.setAccessibleDescription("No model is open")
+            return
+        node = model.node(self.state.node)
+        shown = nodes_of(model.nodes, self.opened)
+        if self.isVisible():
+            self.numbers.want_values(list(dict.fromkeys([*(part.name for part in shown), node.name])))
+        self.canvas.setAccessibleDescription(describe(node, model.config))
+        self.canvas.show_values(self.numbers.after)
+        self._show_path(model, node)
+        self._show_numbers(node)
+        self._show_costs(model)
 
-    def _paint_plain_arrow(self, painter: QPainter, left: float, right: float) -> None:
-        y = self.height() / 2
-        painter.setPen(QPen(QColor(theme.current().outline), 1.5))
-        painter.drawLine(QPointF(left + 4, y), QPointF(right - 4, y))
-        painter.drawPolyline([QPointF(right - 8, y - 4), QPointF(right - 4, y), QPointF(right - 8, y + 4)])
+    def _show_path(self, model: ModelInfo, node: NodeInfo) -> None:
+        """The nodes that lead to the selected one; each can be gone to."""
+        names = [node.name]
+        while model.node(names[0]).parent:
+            names.insert(0, model.node(names[0]).parent)
+        titles = [short_title(model.node(name)) for name in names]
+        self.header.show_path(["Network", *titles], [NETWORK, *names])
 
+    def _show_numbers(self, node: NodeInfo) -> None:
+        said = [shape_text(node)]
+        before, after = self.numbers.before.get(node.name), self.numbers.after.get(node.name)
+        if before is not None and after is not None:
+            said += [f"before: {statistics_text(before)}", f"after: {statistics_text(after)}"]
+        self.header.show_numbers("   ".join(said))
 
-def _bold(font: QFont) -> QFont:
-    bold = QFont(font)
-    bold.setBold(True)
-    return bold
+    # ----------------------------------------------------------------------------------------------- costs
 
+    @property
+    def cost_kind(self) -> CostKind:
+        """What the bars count."""
+        return self.header.cost_kind
 
-def counted(parameters: int) -> str:
-    """A number of parameters for people: "14.2 M", "49 k"."""
-    if parameters >= 1_000_000:
-        return f"{parameters / 1e6:.1f} M"
-    return f"{parameters / 1e3:.0f} k" if parameters >= 1000 else str(parameters)
+    def choose_costs(self, kind: str) -> None:
+        """Let the bars count parameters, MACs, memory, time, or nothing."""
+        self.header.choose_costs(kind)
 
+    def _choose_costs(self, kind: CostKind) -> None:
+        if kind == "time":
+            self.numbers.want_times(again=True)
+        self.costs_changed.emit(kind)
+        self._show_selection()
 
-def stem_texts(model: ModelInfo) -> tuple[str, str]:
-    """The two lines of the stem: "4×4", "stride 4"; its channels, where it is another family's."""
-    if isinstance(model.config, TimmConfig):
-        stem = model.node("stem")
-        return f"{stem.shape[0]} ch", f"stride {stem.field.stride_px}"
-    convs = model.config.stem_convs
-    size = f"{convs[0].kernel_size}×{convs[0].kernel_size}"
-    stride = prod(conv.stride for conv in convs)
-    return size if len(convs) == 1 else f"{size} twice", f"stride {stride}"
+    def _show_costs(self, model: ModelInfo) -> None:
+        kind, numbers = self.cost_kind, self.numbers
+        if kind == "time":
+            self.numbers.want_times()
+        shown = nodes_of(model.nodes, self.opened)
+        costs = costs_of(model, shown, self.opened, kind, numbers.measured)
+        self.canvas.show_costs(costs)
+        if kind == "time" and numbers.measured is None:
+            self.header.legend.setText(numbers.times_failure or "measuring …")
+        else:
+            self.header.legend.setText(costs.legend)
 
+    # -------------------------------------------------------------------------------------------- read-out
 
-def stage_texts(model: ModelInfo, stage: str) -> tuple[str, str]:
-    """The two lines of a stage: "Stage 3 · 14.2 M", "9 blocks · 384 ch · 14×14"."""
-    node = model.node(stage)
-    depth = model.config.depths[model.config.stages.index(stage)]
-    channels, height, width = node.shape
-    blocks = "1 block" if depth == 1 else f"{depth} blocks"
-    return f"{node.title} · {counted(node.parameters)}", f"{blocks} · {channels} ch · {height}×{width}"
+    def _hover(self, node: NodeInfo | None) -> None:
+        model = self.state.model
+        text = "" if node is None or model is None else describe(node, model.config)
+        values = None if node is None else self.numbers.after.get(node.name)
+        self.state.hovered.emit(f"{text} · {statistics_text(values)}" if values is not None else text)
 
+    def _tip(self, node: NodeInfo) -> str:
+        model, numbers = self.state.model, self.numbers
+        lines = [] if model is None else describe(node, model.config).split(" · ")
+        if numbers.measured is not None and node.name in numbers.measured.seconds:
+            where = numbers.measured.device_name
+            lines.append(f"{lasted(numbers.measured.seconds[node.name])} on {where}")
+        for when, values in (("before", numbers.before), ("after", numbers.after)):
+            if node.name in values:
+                lines.append(f"{when}: {statistics_text(values[node.name])}")
+        return "\n".join(lines)
 
-def describe(node: NodeInfo) -> str:
-    """A node in a read-out."""
-    channels, height, width = node.shape
-    return (
-        f"{node.title} · {channels} channels · {height}×{width} units · {counted(node.parameters)} parameters"
-        f" · {node.macs / 1e9:.2f} GMACs · theoretical field {node.field.extent}"
-    )
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while the strip was hidden."""
+        super().showEvent(event)
+        self._show_selection()

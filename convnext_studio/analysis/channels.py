@@ -1,0 +1,117 @@
+"""Numbers of channels: what they are sorted by, and what they contribute to a class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppable
+from convnext_studio.analysis.features import as_maps, to_array
+from convnext_studio.model.loaded import LoadedModel
+
+_CHUNK_VALUES = 1 << 22  # As float64, with what is made of them, some hundred MiB.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelNumbers:
+    """Statistics over the positions of each channel; each array is (C,).
+
+    Values that are not finite are counted and left out of the others, which are NaN where nothing is left.
+
+    Attributes
+    ----------
+    mean, minimum, maximum, variance
+        float64; the variance is that of the population.
+    sparsity
+        float64: (sqrt(n) - l1 / l2) / (sqrt(n) - 1) of n values, by Hoyer, "Non-negative matrix factorization
+        with sparseness constraints", JMLR 5 (2004): 0 where all magnitudes are equal, 1 where only one is not
+        zero; NaN where n is 1 or all are zero.
+    non_finite
+        int64.
+    is_dead
+        bool: all positions, of which there are several, have the same value.
+    """
+
+    mean: NDArray[np.float64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    sparsity: NDArray[np.float64]
+    non_finite: NDArray[np.int64]
+    is_dead: NDArray[np.bool_]
+
+
+def channel_numbers(maps: Tensor) -> ChannelNumbers:
+    """Statistics of each channel of (C, h, w) maps, on any device, in float64."""
+    if maps.device.type == "mps":  # Which has no float64.
+        maps = maps.cpu()
+    step = max(1, _CHUNK_VALUES // (maps.shape[1] * maps.shape[2]))
+    chunks = (maps[first : first + step] for first in range(0, len(maps), step))
+    columns = zip(*map(_numbers, chunks), strict=True)
+    mean, minimum, maximum, variance, sparsity, non_finite, is_dead = (
+        torch.cat(column).cpu().numpy() for column in columns
+    )
+    return ChannelNumbers(
+        mean=mean,
+        minimum=minimum,
+        maximum=maximum,
+        variance=variance,
+        sparsity=sparsity,
+        non_finite=non_finite,
+        is_dead=is_dead,
+    )
+
+
+def _numbers(maps: Tensor) -> tuple[Tensor, ...]:
+    values = maps.flatten(1).float()
+    positions = values.shape[1]
+    is_finite = values.isfinite()
+    count = is_finite.sum(1)
+    is_empty = count == 0
+    minimum = values.where(is_finite, torch.inf).amin(1).where(~is_empty, torch.nan).double()
+    maximum = values.where(is_finite, -torch.inf).amax(1).where(~is_empty, torch.nan).double()
+    exact = values.where(is_finite, 0.0).double()
+    mean = exact.sum(1) / count
+    l1, l2 = (torch.linalg.vector_norm(exact, order, dim=1) for order in (1, 2))
+    # float64 has digits enough for the difference of float32's squares; of equal values it shall be nothing.
+    variance = (l2.square() / count - mean.square()).clamp(min=0).where(minimum != maximum, 0.0)
+    root = count.double().sqrt()
+    sparsity = ((root - l1 / l2) / (root - 1)).clamp(0, 1)
+    is_dead = (minimum == maximum) & (count == positions) & (positions > 1)
+    return mean, minimum, maximum, variance.where(~is_empty, torch.nan), sparsity, positions - count, is_dead
+
+
+def contributions(
+    model: LoadedModel, tensor: Tensor, node: str, target: int, should_stop: ShouldStop = never
+) -> NDArray[np.float32]:
+    """What each channel of a node speaks for a class: gradient times value, summed over the positions.
+
+    Parameters
+    ----------
+    tensor
+        (1, C, H, W) float32, normalised, on the model's device; always run in float32.
+    node
+        Any node. At ``head.norm`` the sum over channels is the logit less the bias, where the head is linear.
+    target
+        Class.
+
+    Returns
+    -------
+    (C,) float32, signed, in units of the logit.
+
+    Raises
+    ------
+    StudioError
+        Where the model has no such node.
+    Stopped
+        When `should_stop` said so.
+    """
+    info, module = model.node(node), model.module_at(node)
+    with stoppable(model.blocks, should_stop):
+        with torch.enable_grad(), captured({node: module}, with_gradients=True) as outputs:
+            logit = model.module(tensor)[0, target]
+        (gradient,) = torch.autograd.grad(logit, outputs[node])
+    product = as_maps(gradient * outputs[node].detach(), info.layout)
+    return to_array(product.sum(dim=(1, 2)))

@@ -1,0 +1,141 @@
+"""What the nodes cost: one number each, in words, and as part of the largest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from convnext_studio.engine.messages import MeasuredCosts, ModelInfo
+from convnext_studio.model.architecture import TimmConfig
+from convnext_studio.model.nodes import NodeInfo, head_parameters
+from convnext_studio.render import format_number
+
+CostKind = Literal["none", "parameters", "macs", "memory", "time"]
+COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
+COST_TITLES: dict[CostKind, str] = {
+    "none": "No costs",
+    "parameters": "Parameters",
+    "macs": "MACs",
+    "memory": "Activation memory",
+    "time": "Measured time",
+}
+
+
+def counted(number: float) -> str:
+    """A large number for people: "14.2 M", "49 k"."""
+    for factor, unit in ((1e9, " G"), (1e6, " M")):
+        if number >= factor:
+            return f"{number / factor:.1f}{unit}"
+    return f"{number / 1e3:.0f} k" if number >= 1000 else f"{number:.0f}"
+
+
+def sized(count: float) -> str:
+    """A number of bytes for people."""
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def lasted(seconds: float) -> str:
+    """A duration for people."""
+    if seconds >= 1:
+        return f"{format_number(seconds)} s"
+    return f"{format_number(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{format_number(seconds * 1e6)} µs"
+
+
+_TEXTS: dict[CostKind, Callable[[float], str]] = {
+    "none": str,
+    "parameters": counted,
+    "macs": counted,
+    "memory": sized,
+    "time": lasted,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What nodes cost, in one kind.
+
+    Attributes
+    ----------
+    kind
+        What is counted.
+    of
+        By node name; what is not known is not in it.
+    total
+        Of the whole network; 0 where it is not known.
+    """
+
+    kind: CostKind
+    of: dict[str, float]
+    total: float
+
+    def text(self, cost: float) -> str:
+        """A cost in words."""
+        return _TEXTS[self.kind](cost)
+
+    def share(self, name: str) -> float:
+        """Of the largest of these nodes' costs, from 0 to 1."""
+        return self.of.get(name, 0.0) / (max(self.of.values(), default=0.0) or 1.0)
+
+    def part_of_total(self, cost: float) -> str:
+        """A cost as percentage of the whole network's; empty where it is nothing."""
+        percent = 100 * cost / self.total if self.total else 0.0
+        return f"{percent:.0f} %" if percent >= 0.95 else "< 1 %" if percent else ""
+
+    @property
+    def legend(self) -> str:
+        """What a full bar stands for, and what the percentages are of."""
+        if not any(self.of.values()):
+            return ""
+        return f"full bar: {self.text(max(self.of.values()))} · 100 %: {self.text(self.total)}"
+
+
+def costs_of(
+    model: ModelInfo,
+    shown: tuple[NodeInfo, ...],
+    opened: str,
+    kind: CostKind,
+    measured: MeasuredCosts | None,
+) -> Costs:
+    """The costs of nodes that are shown together.
+
+    The head's are those of all behind the last stage. Of a block that is opened they are those of the sum of
+    branch and shortcut alone, so that what is shown adds up to the block.
+    """
+    if kind == "none" or (kind == "memory" and isinstance(model.config, TimmConfig)):
+        return Costs(kind, {}, 0.0)
+    if kind == "time":
+        return _times(shown, opened, measured)
+    of = {node.name: float(_counted(node, kind)) for node in shown}
+    inside = sum(cost for name, cost in of.items() if name != opened)
+    if opened in of:
+        of[opened] -= inside
+    for node in shown:
+        if node.kind == "head":
+            of[node.name] = float(_head(model, kind))
+    roots = [node for node in model.nodes if node.kind in ("stem", "stage")]
+    return Costs(kind, of, sum(_counted(node, kind) for node in roots) + _head(model, kind))
+
+
+def _counted(node: NodeInfo, kind: CostKind) -> int:
+    return {"parameters": node.parameters, "macs": node.macs, "memory": node.activation_bytes}[kind]
+
+
+def _head(model: ModelInfo, kind: CostKind) -> int:
+    if kind == "parameters":
+        return head_parameters(model.config)
+    if kind == "macs":
+        return model.macs - sum(node.macs for node in model.nodes if node.kind in ("stem", "stage"))
+    return sum(node.activation_bytes for node in model.nodes if node.kind == "head")
+
+
+def _times(shown: tuple[NodeInfo, ...], opened: str, measured: MeasuredCosts | None) -> Costs:
+    if measured is None:
+        return Costs("time", {}, 0.0)
+    seconds = {
+        node.name: measured.seconds["head" if node.kind == "head" else node.name]
+        for node in shown
+        if node.name != opened and (node.kind == "head" or node.name in measured.seconds)
+    }
+    return Costs("time", seconds, measured.total_s)

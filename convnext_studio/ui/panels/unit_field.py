@@ -1,0 +1,147 @@
+"""The selected unit on the photograph: where it could look, and where it does."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from convnext_studio.engine.messages import UnitField, UnitFieldResult
+from convnext_studio.geometry import Box, CropGeometry
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.render import Limits, format_number
+from convnext_studio.ui import theme
+from convnext_studio.ui.panels.maps import Placement, map_layer
+from convnext_studio.ui.scene import Layer, Mark, Spot
+
+COLORMAP = "magma"
+"""Its lowest colour is black: over the photograph it darkens what the unit does not look at."""
+LOG_DECADES = 4
+"""What is smaller than this many powers of ten below the largest has the lowest colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedUnit:
+    """A unit of a node, in a picture that the network sees a part of.
+
+    Attributes
+    ----------
+    y, x
+        Row and column in the node's map.
+    crop
+        Where the network's input lies in the picture.
+    """
+
+    node: NodeInfo
+    channel: int
+    y: int
+    x: int
+    crop: CropGeometry
+
+    @property
+    def input_box(self) -> Box:
+        """What of its theoretical field lies in the network's input; all of that where it is global."""
+        width, height = self.crop.input_size
+        if self.node.field.is_global:
+            return 0.0, 0.0, float(width), float(height)
+        x, y, box_width, box_height = self.node.field.unit_box(self.y, self.x)
+        left, top = max(x, 0.0), max(y, 0.0)
+        return left, top, min(x + box_width, width) - left, min(y + box_height, height) - top
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether its theoretical field reaches beyond the input."""
+        side = float(self.node.field.size_px)
+        return not self.node.field.is_global and self.input_box[2:] != (side, side)
+
+    def answers(self, result: UnitFieldResult, image: str) -> bool:
+        """Whether a result is this unit's on that picture."""
+        asked = (image, self.node.name, self.channel, self.y, self.x)
+        return asked == (result.image, result.node, result.channel, result.y, result.x)
+
+    def question(self, image: str) -> UnitField:
+        """What to ask the engine."""
+        return UnitField(
+            image=image, node=self.node.name, channel=self.channel, y=self.y, x=self.x, panel="picture"
+        )
+
+    # ------------------------------------------------------------------------------------- what is painted
+
+    def marks(self) -> tuple[Mark, ...]:
+        """The theoretical field, clipped; none where that is the whole input, which is framed anyway."""
+        if self.node.field.is_global:
+            return ()
+        size = f"theoretical field {self.node.field.size_px} px"
+        label = f"{size}, clipped at the border" if self.is_clipped else size
+        box = self.crop.box_to_picture(self.input_box)
+        return (Mark(box, label, theme.DARK.warning, dashed=True),)
+
+    def spot(self) -> Spot:
+        """The true centre of its field."""
+        return Spot(*Placement(self.node.field, self.crop).centre(self.y, self.x), theme.DARK.warning)
+
+    def describe(self) -> str:
+        """Its theoretical field in words."""
+        x, y = self.node.field.centre_px(self.x), self.node.field.centre_px(self.y)
+        size = f"{self.node.field.size_px} × {self.node.field.size_px} px"
+        if self.node.field.is_global:
+            seen = f"sees the whole picture (GRN pools over it; its convolutions see {size})"
+        else:
+            clipped = ", clipped at the border" if self.is_clipped else ""
+            seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"
+        return f"Unit (y {self.y}, x {self.x}) of {self.node.title}, channel {self.channel}: {seen}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """An effective field, coloured.
+
+    Attributes
+    ----------
+    layer
+        On the picture.
+    limits
+        Of the colours.
+    """
+
+    layer: Layer
+    limits: Limits
+
+
+def heat_of(unit: SelectedUnit, result: UnitFieldResult, is_log: bool) -> Heat | None:
+    """The effective field where it can be other than zero; None where all of it is zero, or not finite.
+
+    Parameters
+    ----------
+    is_log
+        Colours stand for the logarithm of the parts of the largest.
+    """
+    largest = _largest(result)
+    if largest <= 0:
+        return None
+    x, y, width, height = unit.input_box
+    left, top = math.floor(x), math.floor(y)
+    right, bottom = math.ceil(x + width), math.ceil(y + height)
+    values = result.effective[top:bottom, left:right]
+    if is_log:
+        # Zeros take the lowest colour, as does all that is smaller than the scale shows; NaN stays NaN.
+        values = np.log10(np.maximum(values / np.float32(largest), np.float32(10.0**-LOG_DECADES)))
+    limits = Limits(-LOG_DECADES, 0.0) if is_log else Limits(0.0, largest)
+    box = unit.crop.box_to_picture((float(left), float(top), float(right - left), float(bottom - top)))
+    return Heat(map_layer(values, box, limits, COLORMAP), limits)
+
+
+def _largest(result: UnitFieldResult) -> float:
+    return float(result.effective.max(where=np.isfinite(result.effective), initial=0.0))
+
+
+def result_text(result: UnitFieldResult, is_log: bool) -> str:
+    """What was found, in words."""
+    said = [f"value {format_number(result.value)}"]
+    if _largest(result) <= 0:
+        said.append("no pixel moves it")
+    else:
+        scale = "log10 of the parts of the largest" if is_log else "linear"
+        said.append(f"effective field |d unit / d input|, {scale}")
+    if result.non_finite:
+        said.append(f"{result.non_finite} pixels are not finite")
+    return " · ".join(said)

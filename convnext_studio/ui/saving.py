@@ -1,0 +1,177 @@
+"""Copying and saving what a view shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+
+from convnext_studio.errors import StudioError
+from convnext_studio.export import safe_stem
+from convnext_studio.export.views import ScaleTexts, save_npy, save_png, save_svg
+from convnext_studio.ui.background import Background
+from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.qimage import from_qimage
+from convnext_studio.ui.viewfigure import figure_of
+
+SAVING = "saving"
+WIDTHS_PX = (1000, 2000, 4000)
+_MOST_PX = 16000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """What a view shows, for files of it.
+
+    Attributes
+    ----------
+    name
+        Suggested for the file, without extension.
+    caption
+        Scale and geometry in words.
+    values
+        The numbers behind the colours; None where there are none.
+    """
+
+    name: str
+    caption: str
+    values: NDArray[Any] | None = None
+
+
+RANDOM_WEIGHTS = "random weights: nothing was learnt"
+
+
+class Drawn(Protocol):
+    """A view with its colour bar."""
+
+    view: ImageView
+
+    @property
+    def contents(self) -> Contents | None:
+        """What it shows."""
+
+    def scale_texts(self) -> ScaleTexts | None:
+        """Colour map, and the numbers beside it."""
+
+    def picture(self, width_px: int | None = None) -> QImage:
+        """All of it, that wide; as on the screen where None."""
+
+
+class ViewSaver(QObject):
+    """The menu that copies and saves a view; files are written in the background."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(self, owner: QWidget, drawn: Drawn) -> None:
+        super().__init__(owner)
+        self._owner = owner
+        self._drawn = drawn
+        self._background = Background(self)
+        owner.destroyed.connect(self._background.close)
+        self.menu = QMenu(owner)
+        self.menu.setToolTipsVisible(True)
+        self.menu.aboutToShow.connect(self._show_possible)
+        self._add("&Copy picture", self.copy, QKeySequence(QKeySequence.StandardKey.Copy))
+        self._add("Save &PNG…", partial(self._save_png, None), QKeySequence(QKeySequence.StandardKey.Save))
+        larger = self.menu.addMenu("Save PNG of &width")
+        for width in WIDTHS_PX:
+            larger.addAction(f"{width} px…").triggered.connect(partial(self._save_png, width))
+        larger.addAction("Other…").triggered.connect(self._ask_width)
+        self._add("Save &SVG…", self._save_svg)
+        self._npy = self._add("Save &array (.npy)…", self._save_npy)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a file is being written."""
+        return self._background.is_busy
+
+    def copy(self) -> None:
+        """Put the picture on the clipboard."""
+        QGuiApplication.clipboard().setImage(self._drawn.picture())
+        self.noticed.emit(Notice(SAVING, "The picture was copied.", good=True))
+
+    def write_png(self, path: Path, width_px: int | None = None) -> None:
+        """Save the picture, as on the screen or that wide."""
+        rgb = from_qimage(self._drawn.picture(width_px))
+        self._run(lambda: save_png(path, rgb, self._name, self._caption))
+
+    def write_svg(self, path: Path) -> None:
+        """Save the picture as lines, text and maps, with the colour bar."""
+        figure = figure_of(self._drawn.view, self._name, self._caption, self._drawn.scale_texts())
+        self._run(lambda: save_svg(path, figure))
+
+    def write_npy(self, path: Path) -> None:
+        """Save the numbers behind the colours."""
+        contents = self._drawn.contents
+        if contents is not None and contents.values is not None:
+            values = contents.values
+            self._run(lambda: save_npy(path, values))
+
+    # --------------------------------------------------------------------------------------------- asking
+
+    def _add(self, text: str, handler: Callable[[], None], keys: QKeySequence | None = None) -> QAction:
+        action = QAction(text, self._owner)
+        if keys is not None:
+            action.setShortcut(keys)
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(lambda: handler())
+        self._owner.addAction(action)
+        self.menu.addAction(action)
+        return action
+
+    def _show_possible(self) -> None:
+        contents = self._drawn.contents
+        self._npy.setEnabled(contents is not None and contents.values is not None)
+
+    def _ask_width(self) -> None:
+        width, accepted = QInputDialog.getInt(
+            self._owner, "Save PNG", "Width in pixels, colour bar included:", WIDTHS_PX[1], 100, _MOST_PX
+        )
+        if accepted:
+            self._save_png(width)
+
+    def _save_png(self, width_px: int | None) -> None:
+        if (path := self._ask_path("png", "PNG (*.png)")) is not None:
+            self.write_png(path, width_px)
+
+    def _save_svg(self) -> None:
+        if (path := self._ask_path("svg", "SVG (*.svg)")) is not None:
+            self.write_svg(path)
+
+    def _save_npy(self) -> None:
+        if (path := self._ask_path("npy", "NumPy array (*.npy)")) is not None:
+            self.write_npy(path)
+
+    def _ask_path(self, suffix: str, kind: str) -> Path | None:
+        suggested = Path.home() / f"{safe_stem(f'{self._name}.{suffix}')}.{suffix}"
+        path, _ = QFileDialog.getSaveFileName(self._owner, "Save view", str(suggested), kind)
+        if not path:
+            return None
+        return Path(path) if Path(path).suffix else Path(path).with_suffix(f".{suffix}")
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    @property
+    def _name(self) -> str:
+        contents = self._drawn.contents
+        return contents.name if contents is not None else self._drawn.view.accessibleName()
+
+    @property
+    def _caption(self) -> str:
+        contents = self._drawn.contents
+        return contents.caption if contents is not None else ""
+
+    def _run(self, write: Callable[[], Path]) -> None:
+        self._background.run(write, self._tell_written, self._tell_failed)
+
+    def _tell_written(self, path: Path) -> None:
+        self.noticed.emit(Notice(SAVING, f"Saved as {path}.", good=True))
+
+    def _tell_failed(self, error: StudioError) -> None:
+        self.noticed.emit(Notice(SAVING, error.message, error.hint))

@@ -1,0 +1,109 @@
+"""The feature-map panel with the tutorial's last blocks, 768 channels of 27 × 27: shown again, and moved in."""
+
+import time
+
+import numpy as np
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QApplication
+
+from convnext_studio.engine.client import EngineClient, Listener
+from convnext_studio.engine.messages import Done, FeatureMaps, FeatureMapsResult, Request
+from convnext_studio.model.presets import PRESETS
+from convnext_studio.render import load_colour_maps
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.state import AppState
+from tests.benchmarks.timing import report
+from tests.ui.desk import CROP, model, picture
+
+NODES = ("stage4.block2", "stage4.block3")
+SWITCHES, FRAMES = 40, 120
+LONGEST_S = 60
+
+
+class NoiseEngine(EngineClient):
+    """Answers every question about maps with noise, at once."""
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__()
+        self._state = state
+        self._count = 0
+        self._tell: Listener = lambda _message: None
+
+    def listen(self, listener: Listener) -> None:
+        self._tell = listener
+
+    def ask(self, request: Request) -> int:
+        self._count += 1
+        if isinstance(request, FeatureMaps) and self._state.model is not None:
+            node = self._state.model.node(request.node)
+            maps = np.random.default_rng(self._count).normal(size=node.shape).astype(np.float32)
+            result = FeatureMapsResult(
+                image=request.image, node=node.name, maps=maps, field=node.field, geometry=CROP
+            )
+            self._tell(Done(id=self._count, payload=result, seconds=0.0))
+        return self._count
+
+    def cancel(self, identifier: int) -> None:
+        pass
+
+
+def main() -> None:
+    """Report the seconds of each switch and of each frame."""
+    application = QApplication([])
+    application.setStyle("Fusion")
+    load_colour_maps()
+    state = AppState()
+    state.set_model(model(PRESETS["tutorial"].config, 224))
+    state.add_picture(picture())
+    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(state)))
+    panel.resize(1600, 1000)
+    panel.show()
+    for node in NODES:
+        state.set_node(node)
+        _wait(application, panel, node)
+    switches = [_switch(application, panel, state, NODES[index % 2]) for index in range(SWITCHES)]
+    frames = _move(panel)
+    panel.close()
+    report(switches=switches, frames=frames)
+
+
+def _wait(application: QApplication, panel: FeatureMapsPanel, node: str) -> None:
+    start = time.perf_counter()
+    while not (panel.is_settled and _node_shown(panel) == node):
+        application.processEvents()
+        if time.perf_counter() - start > LONGEST_S:
+            raise TimeoutError(f"{node} was not shown")
+
+
+def _node_shown(panel: FeatureMapsPanel) -> str:
+    painting = panel.mosaic_map.painting
+    return "" if painting is None else painting.subject.result.node
+
+
+def _switch(application: QApplication, panel: FeatureMapsPanel, state: AppState, node: str) -> float:
+    """Seconds from the selection until the panel is painted."""
+    start = time.perf_counter()
+    state.set_node(node)
+    # What is due, paint events included.
+    application.processEvents()
+    taken = time.perf_counter() - start
+    if _node_shown(panel) != node or panel.mosaic_map.view.is_dimmed:
+        raise RuntimeError(f"{node} was not at hand")
+    return taken
+
+
+def _move(panel: FeatureMapsPanel) -> list[float]:
+    """Seconds of each frame while the mosaic is enlarged thirty times and made smaller again."""
+    view = panel.mosaic_map.view
+    frames = []
+    for index in range(FRAMES):
+        start = time.perf_counter()
+        view.zoom(1.06 if index < FRAMES / 2 else 1 / 1.06, QPointF(300 + 2 * index, 400))
+        view.repaint()
+        frames.append(time.perf_counter() - start)
+    return frames
+
+
+if __name__ == "__main__":
+    main()

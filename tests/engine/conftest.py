@@ -1,0 +1,24 @@
+"""What the session's tests start from."""
+
+import pytest
+
+from convnext_studio.engine.answering import models
+from convnext_studio.engine.messages import LoadModel
+from convnext_studio.engine.session import Session
+from convnext_studio.model.loaded import LoadedModel
+from tests.engine.opening import Opener, open_picture
+from tests.networks import small_model
+
+
+@pytest.fixture
+def engine_of(monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Make a session with a small model of the given kind loaded and the sample cat open."""
+
+    def make(**changes: object) -> tuple[Session, LoadedModel, str]:
+        model = small_model(**changes)
+        monkeypatch.setattr(models, "load", lambda *_, **__: model)
+        engine = Session()
+        engine.run(LoadModel(source="test", device="cpu"))
+        return engine, model, open_picture(engine, "sample:cat")
+
+    return make
