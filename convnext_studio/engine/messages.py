@@ -6,11 +6,20 @@ from convnext_studio.engine.topics.attributions import Attribute, Attribution
 from convnext_studio.engine.topics.base import Answer, Request
 from convnext_studio.engine.topics.fields import (
     THRESHOLDS,
+    FieldGrowth,
+    FieldGrowthResult,
+    FieldView,
+    Framing,
+    GrowthPoint,
+    Inputs,
+    OpenedField,
+    OpenField,
     Protocol,
     ReceptiveField,
     ReceptiveFieldResult,
     Scale,
     Square,
+    Subject,
 )
 from convnext_studio.engine.topics.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.engine.topics.models import (
@@ -41,12 +50,20 @@ __all__ = [
     "Failed",
     "FeatureMaps",
     "FeatureMapsResult",
+    "FieldGrowth",
+    "FieldGrowthResult",
+    "FieldView",
+    "Framing",
+    "GrowthPoint",
     "ImageInfo",
+    "Inputs",
     "ListPretrained",
     "LoadModel",
     "Message",
     "ModelInfo",
+    "OpenField",
     "OpenImage",
+    "OpenedField",
     "Payload",
     "Precision",
     "Predict",
@@ -61,6 +78,7 @@ __all__ = [
     "Shutdown",
     "Square",
     "Started",
+    "Subject",
 ]
 
 Payload = Answer | None

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from torch import Tensor
 
-from convnext_studio.analysis.receptive_field import FieldSoFar, check_protocol, running_average, squares
+from convnext_studio.analysis.receptive_field import FieldSoFar, check_protocol, running_average
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.messages import (
     THRESHOLDS,
@@ -15,9 +15,9 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     ReceptiveFieldResult,
     Scale,
-    Square,
 )
 from convnext_studio.errors import StudioError
+from convnext_studio.fields import squares
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import smallest_input_px
 
@@ -91,11 +91,7 @@ def _field_result(
         centre = (theoretical.centre_px(column), theoretical.centre_px(row))
     around = "replknet" if request.protocol == "replknet" else centre
     found: dict[Scale, tuple[Square, ...]] = {
-        scale: tuple(
-            Square(threshold=square.threshold, side_px=square.side_px, area_ratio=square.area_ratio)
-            for square in squares(average.field, THRESHOLDS, scale, around)
-        )
-        for scale in SCALES
+        scale: tuple(squares(average.field, THRESHOLDS, scale, around)) for scale in SCALES
     }
     done = range(average.used + len(average.skipped))
     return ReceptiveFieldResult(
