@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from convnext_studio.analysis.images import DecodedImage, decode
+from convnext_studio.engine.answering.subjects import Subjects
 from convnext_studio.engine.cache import ByteCache
 from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
 from convnext_studio.errors import StudioError
@@ -47,6 +48,8 @@ class Bench:
         Of the forward pass.
     results
         By `key`.
+    subjects
+        Other networks that are measured beside the open one.
     """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
@@ -56,6 +59,12 @@ class Bench:
         self._sources: dict[str, _Source] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
+        self.subjects = Subjects()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is open."""
+        return self._model is not None
 
     @property
     def model(self) -> LoadedModel:

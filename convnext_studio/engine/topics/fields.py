@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.engine.topics.base import Answer, Request
-from convnext_studio.fields import THRESHOLDS, FieldCurves, GaussianFit, Scale, Square
+from convnext_studio.fields import THRESHOLDS, FieldCurves, GaussianFit, Protocol, Scale, Square
 from convnext_studio.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeKind
@@ -16,6 +16,7 @@ __all__ = [
     "THRESHOLDS",
     "FieldGrowth",
     "FieldGrowthResult",
+    "FieldRequest",
     "FieldView",
     "Framing",
     "GrowthPoint",
@@ -30,7 +31,6 @@ __all__ = [
     "Subject",
 ]
 
-Protocol = Literal["replknet", "centred", "absolute", "luo"]
 Inputs = Literal["pictures", "folder", "noise"]
 Framing = Literal["squashed", "own"]
 
@@ -73,16 +73,14 @@ CURRENT = Subject()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceptiveField(Request):
-    """Average a node's effective receptive field; answered by `ReceptiveFieldResult`, with partial ones before.
+class FieldRequest(Request):
+    """What all measurements of fields need to know.
 
     To compare models, ask once for each with its `subject` and a `panel` of its own: a newer request replaces
     only one of the same panel.
 
     Attributes
     ----------
-    node
-        Stage or block.
     inputs
         What is averaged over: the opened `pictures` in `images`, pictures found in a `folder` (sub-folders
         included; `count` of them, sampled with `seed`), or `noise` (normally distributed, mean 0 and standard
@@ -92,35 +90,47 @@ class ReceptiveField(Request):
     count
         Pictures to average; where there are fewer, those, and the result says so.
     protocol
-        See `convnext_studio.analysis.receptive_field`; `protocol_text` says it in a sentence.
+        See `convnext_studio.fields.protocols`; `protocol_text` says it in a sentence.
     input_px
         Side to which the pictures are squashed; 0 for the model's own.
-    framing
-        ``squashed`` whole to a square, as the protocols have it; or as the network's ``own`` preprocessing
-        crops them for a prediction, for one picture's field at its score.
     seed
         Of the noise, and of the sample from the folder.
-    unit
-        Row and column of the unit in the node's map; its middle (h // 2, w // 2) where None.
-    target
-        Measure the gradient of this class's logit instead of a unit's; `node` and `unit` say nothing then.
     subject
         The network.
     """
 
-    priority: ClassVar[int] = 6
-    node: str
+    inputs: Inputs = "pictures"
     images: tuple[str, ...] = ()
+    folder: str = ""
     count: int = 8
     protocol: Protocol = "centred"
     input_px: int = 0
     seed: int = 0
-    inputs: Inputs = "pictures"
-    folder: str = ""
+    subject: Subject = CURRENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceptiveField(FieldRequest):
+    """Average a node's effective receptive field; answered by `ReceptiveFieldResult`, with partial ones before.
+
+    Attributes
+    ----------
+    node
+        Stage or block; ``last`` for the last stage.
+    framing
+        ``squashed`` whole to a square, as the protocols have it; or as the network's ``own`` preprocessing
+        crops them for a prediction, for one picture's field at its score (`input_px` says nothing then).
+    unit
+        Row and column of the unit in the node's map; its middle (h // 2, w // 2) where None.
+    target
+        Measure the gradient of this class's logit instead of a unit's; `node` and `unit` say nothing then.
+    """
+
+    priority: ClassVar[int] = 6
+    node: str
     framing: Framing = "squashed"
     unit: tuple[int, int] | None = None
     target: int | None = None
-    subject: Subject = CURRENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +150,9 @@ class FieldView(Answer):
     centre_px
         x and y, around which the squares grow and from which distances count.
     curves
-        Of the linear field. None only in partial answers that were sent without.
+        Of the linear field.
     gaussian
-        The Gaussian fitted to the linear field; for protocol ``luo``, None where there is none.
+        The Gaussian fitted to the linear field; None for a field that is constant.
     notes
         Sentences that people should see: fewer pictures than asked for, a field that is zero, shares that no
         square holds, a theoretical field that is the whole picture.
@@ -204,23 +214,16 @@ class ReceptiveFieldResult(FieldView):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldGrowth(Request):
+class FieldGrowth(FieldRequest):
     """Effective against theoretical size, stage by stage and block by block; answered by `FieldGrowthResult`.
 
-    One forward pass a picture and one backward pass a node; partial answers after each picture. The attributes
-    are those of `ReceptiveField`; the unit is the middle one of each node. Protocol ``replknet`` measures its
-    squares on the linear field too, because growth compares sizes.
+    One forward pass a picture and one backward pass a node; partial answers after each batch. The unit is the
+    middle one of each node. Squares are taken around its true centre on the linear field, whatever the
+    protocol, because growth compares sizes.
     """
 
     priority: ClassVar[int] = 7
-    images: tuple[str, ...] = ()
     count: int = 4
-    protocol: Protocol = "centred"
-    input_px: int = 0
-    seed: int = 0
-    inputs: Inputs = "pictures"
-    folder: str = ""
-    subject: Subject = CURRENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
