@@ -72,6 +72,22 @@ _FILE = (
     ),
     ActionSpec("file_1", "File", SEPARATOR),
     ActionSpec(
+        "open_field",
+        "File",
+        "Open receptive &field…",
+        "Open a saved field, .npy or .npz, in the receptive-field lab: its squares need no model",
+        Commands.open_field,
+        "Ctrl+Shift+F",
+    ),
+    ActionSpec(
+        "save_field",
+        "File",
+        "Save receptive fiel&d…",
+        "Save the receptive field that is shown, with its protocol (.npz) or alone (.npy)",
+        Commands.save_field,
+    ),
+    ActionSpec("file_3", "File", SEPARATOR),
+    ActionSpec(
         "export",
         "File",
         "&Export…",
@@ -93,6 +109,14 @@ _FILE = (
 
 _VIEW = (
     ActionSpec("reset", "View", "&Reset layout", "Put all panels back in their places", Commands.reset_layout),
+    ActionSpec(
+        "field_lab",
+        "View",
+        "Receptive-field &lab…",
+        "Compare receptive fields, see their curves and how they grow with depth",
+        Commands.open_field_lab,
+        "Ctrl+L",
+    ),
     ActionSpec("view_1", "View", SEPARATOR),
     ActionSpec(
         "theme_dark",

@@ -28,6 +28,8 @@ class Commands(QObject):
 
     noticed = Signal(object)  # Notice
     search_asked = Signal()  # the class search wants the keyboard
+    field_open_asked = Signal()
+    field_save_asked = Signal()
 
     def __init__(
         self,
@@ -79,6 +81,15 @@ class Commands(QObject):
         if folder:
             self._controller.exporter.export(Path(folder))
 
+    def open_field(self) -> None:
+        """Choose saved receptive fields, which the lab shows."""
+        self.open_field_lab()
+        self.field_open_asked.emit()
+
+    def save_field(self) -> None:
+        """Save the receptive field that its panel shows."""
+        self.field_save_asked.emit()
+
     def save_screenshot(self) -> None:
         """Choose a file and write a picture of the window."""
         suggested = str(Path(self._recent_folder(), "convnext-studio.png"))
@@ -109,6 +120,10 @@ class Commands(QObject):
     def use_light_theme(self) -> None:
         """Change to the light look."""
         self._use_theme(theme.LIGHT)
+
+    def open_field_lab(self) -> None:
+        """Compare receptive fields."""
+        self._layout.open_aside("field_lab")
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or stop doing so."""

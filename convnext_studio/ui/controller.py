@@ -38,6 +38,7 @@ from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 
+FIELD_SUFFIXES = (".npy", ".npz")
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 PICTURES, MODEL, PREDICTION, ENGINE, OTHER = "pictures", "model", "prediction", "engine", "other"
 
@@ -63,6 +64,7 @@ class Controller(QObject):
     succeeded = Signal(str)  # the topic whose notice is over
     model_asked = Signal(object)  # LoadModel: what is being loaded
     model_refused = Signal()  # the model that was open stays
+    field_asked = Signal(str)  # path of a saved receptive field
 
     def __init__(
         self,
@@ -177,11 +179,13 @@ class Controller(QObject):
     # ----------------------------------------------------------------------------------------- the pictures
 
     def open_paths(self, paths: Iterable[str]) -> None:
-        """Open pictures, in that order, and weights files; the engine reads them, or refuses."""
+        """Open pictures, in that order, weights files and saved fields; the engine reads them, or refuses."""
         batch = _Batch()
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
                 self.change_model(source=path)
+            elif path.lower().endswith(FIELD_SUFFIXES):
+                self.field_asked.emit(path)
             else:
                 self._open(OpenImage(panel=PICTURES, path=path), batch)
 

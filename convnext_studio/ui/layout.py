@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 3
+VERSION = 4
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
@@ -16,7 +16,9 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue")
+ASIDES = ("build", "catalogue", "field_lab")
+# Those that float over the whole window, because a column would be too narrow for them.
+WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
 
 
@@ -85,7 +87,8 @@ class DockLayout(QObject):
         if dock.isVisible() or dock.isFloating() or self._smallest_width_px(dock) <= window.width():
             return
         dock.setFloating(True)
-        inside = window.rect().marginsRemoved(QMargins(0, window.height() // 6, 8, window.height() // 24))
+        top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
+        inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
         inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 

@@ -54,13 +54,15 @@ def is_signed(colormap: str) -> bool:
     return colormap in DIVERGING
 
 
-def map_layer(values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False) -> Layer:
+def map_layer(
+    values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False, opacity: float = 1.0
+) -> Layer:
     """A map in its box: its units as they are, or interpolated between their centres before colouring."""
     if smooth:
         height, width = values.shape
         factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
         values = resample(values, height * factor, width * factor)
-    return Layer(Bitmap(colorize(values, limits, colormap)), box, smooth=smooth)
+    return Layer(Bitmap(colorize(values, limits, colormap)), box, opacity, smooth)
 
 
 def picture_layer(picture: ImageInfo) -> Layer:
