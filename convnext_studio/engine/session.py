@@ -10,18 +10,23 @@ from convnext_studio.engine.answering.bench import (
     ShouldStop,
     Work,
 )
+from convnext_studio.engine.answering.field_growth import field_growth
 from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of
 from convnext_studio.engine.answering.models import load_model
 from convnext_studio.engine.answering.pictures import close_image, open_image
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
+from convnext_studio.engine.answering.saved_fields import open_field
 from convnext_studio.engine.messages import (
     Attribute,
     CloseImage,
     FeatureMaps,
+    FieldGrowth,
+    FieldRequest,
     ListPretrained,
     LoadModel,
+    OpenField,
     OpenImage,
     Payload,
     Predict,
@@ -69,8 +74,8 @@ class Session:
                 return attribute(bench, request, should_stop)
             case FeatureMaps():
                 return maps_of(bench, request, should_stop)
-            case ReceptiveField():
-                return (yield from receptive_field(bench, request, should_stop))
+            case FieldRequest() | OpenField():
+                return (yield from _about_fields(bench, request, should_stop))
         raise TypeError(f"no answer to {type(request).__name__}")
 
     def run(self, request: Request) -> Payload:
@@ -81,3 +86,14 @@ class Session:
                 next(work)
             except StopIteration as finished:
                 return cast("Payload", finished.value)
+
+
+def _about_fields(bench: Bench, request: FieldRequest | OpenField, should_stop: ShouldStop) -> Work:
+    match request:
+        case ReceptiveField():
+            return (yield from receptive_field(bench, request, should_stop))
+        case FieldGrowth():
+            return (yield from field_growth(bench, request, should_stop))
+        case OpenField():
+            return open_field(request)
+    raise TypeError(f"no answer to {type(request).__name__}")

@@ -106,7 +106,7 @@ class Measured:
     protocol
         By which.
     node, unit
-        Where; unless `target` is a class, whose logit was measured.
+        Where, None for the middle one; unless `target` is a class, whose logit was measured.
     is_last_map
         The node's map is the last before the head.
     input_size
@@ -119,7 +119,7 @@ class Measured:
 
     protocol: Protocol
     node: str
-    unit: tuple[int, int]
+    unit: tuple[int, int] | None
     target: int | None
     is_last_map: bool
     input_size: tuple[int, int]
@@ -135,10 +135,10 @@ def protocol_text(measured: Measured) -> str:
         signal = f"the logit of class {measured.target}"
     else:
         rectified = "the ReLU of " if known.rectifies_unit else ""
-        signal = (
-            f"{rectified}unit (row {measured.unit[0]}, column {measured.unit[1]}) of {measured.node}, "
-            "summed over channels"
+        which = (
+            "the middle unit" if measured.unit is None else "unit (row {}, column {})".format(*measured.unit)
         )
+        signal = f"{rectified}{which} of {measured.node}, summed over channels"
     part = "absolute value" if known.takes_absolute else "positive part"
     centre = (
         "around pixel (h // 2, w // 2)" if known.published_centre else f"around {_true_centre(measured.target)}"

@@ -163,7 +163,7 @@ def test_average_goes_on_batch_by_batch_and_leaves_out_what_is_not_finite() -> N
     assert [average.used for average in averages] == [1, 1, 2, 3]
     assert averages[-1].skipped == (1,)
     assert averages[-1].done == 4
-    (batch,) = running_average(model, tensors, signal)
+    batch = averaged(model, tensors, signal)
     assert (batch.used, batch.skipped) == (3, (1,))
     del tensors[1]
     expected = plain_field(model.module, tensors, 3)
@@ -196,7 +196,7 @@ def test_memory_that_runs_out_halves_the_batch_down_to_one(monkeypatch: pytest.M
     monkeypatch.setattr(type(model.module), "forward_features", scarce)
     result = averaged(model, tensors, Signal(node="stage2"))
     assert result.used == 5
-    assert sizes == [5, 2, 2, 1]
+    assert sizes == [1, 4, 2, 2]
     expected = plain_field(model.module, tensors, 2)
     np.testing.assert_allclose(result.field, expected, rtol=1e-4, atol=1e-6 * expected.max())
     largest = 0
@@ -229,7 +229,7 @@ def test_growth_equals_every_nodes_own_field() -> None:
     model = small_model()
     tensors = [random_input(model, seed) for seed in range(3)]
     nodes = [node.name for node in model.nodes if node.kind in ("stem", "block", "stage")]
-    (growth,) = running_growth(model, tensors, nodes, "absolute")
+    *_, growth = running_growth(model, tensors, nodes, "absolute")
     assert growth.used == 3
     for node in nodes:
         expected = analysis.effective_receptive_field(model, tensors, node, "absolute")

@@ -1,5 +1,6 @@
 """As many inputs at a time as pay off and fit, and fewer where memory runs out."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -12,9 +13,11 @@ from convnext_studio.memory import is_out_of_memory
 
 Result = TypeVar("Result")
 
-CPU_PIXELS = 4 * 224 * 224
-"""Input pixels of a batch on a processor: four of 224 px take 0.86 of their time one by one, and eight no less."""
 LARGEST = 64
+CPU_PIXELS = 4 * 224 * 224
+"""Pixels of a batch on a processor: four of 224 px take 0.86 of their time one by one, and eight no less."""
+STEP_S = 1.0
+"""A batch takes about so long, so that people see the field grow."""
 _SHARE_OF_FREE_MEMORY = 0.7
 
 
@@ -23,7 +26,8 @@ def in_batches(
 ) -> Iterator[Result]:
     """Compute over inputs (1, C, H, W) of one size, joined into batches.
 
-    Where memory runs out, the batch is halved and its inputs are tried again.
+    The first is computed alone, which tells how much time and memory one takes. Where memory runs out, the
+    batch is halved and its inputs are tried again.
 
     Parameters
     ----------
@@ -37,56 +41,54 @@ def in_batches(
     StudioError
         Where not even one input fits into memory; the hint gives a smaller size.
     """
-    remaining = iter(inputs)
-    waiting = list(islice(remaining, 1))
-    size = min(_first_size(waiting[0]), largest) if waiting else 0
-    while waiting:
+    remaining, size = iter(inputs), 1
+    waiting: list[Tensor] = []
+    while True:
         waiting += islice(remaining, max(size - len(waiting), 0))
-        taken = waiting[:size]
-        free, before = _free_bytes(taken[0]), _allocated_bytes(taken[0])
+        if not waiting:
+            return
+        batch = torch.cat(waiting[:size])
+        meter = _Meter(batch)
         try:
-            result = compute(torch.cat(taken))
+            result = compute(batch)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if len(taken) == 1:
-                raise _too_large(taken[0]) from error
-            size = len(taken) // 2
-            largest = size
+            if len(batch) == 1:
+                raise _too_large(batch) from error
+            size = largest = len(batch) // 2
         else:
+            waiting = waiting[len(batch) :]
+            size = min(meter.next_size(), largest)
             yield result
-            size = min(_next_size(taken, size, free, before), largest)
-            waiting = waiting[len(taken) :] or list(islice(remaining, 1))
 
 
-def _first_size(tensor: Tensor) -> int:
-    if tensor.device.type != "cpu":
-        return 1  # What one takes tells how many fit.
-    return max(1, CPU_PIXELS // (tensor.shape[2] * tensor.shape[3]))
+class _Meter:
+    """What a batch takes, to tell how large the next may be."""
+
+    def __init__(self, batch: Tensor) -> None:
+        self._batch, self._start_s = batch, time.perf_counter()
+        if batch.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(batch.device)
+            self._free_bytes, _ = torch.cuda.mem_get_info(batch.device)
+            self._held_bytes = torch.cuda.memory_allocated(batch.device)
+
+    def next_size(self) -> int:
+        """How many inputs take a step's time, pay off and fit; at least 1."""
+        count, _, height, width = self._batch.shape
+        each_s = (time.perf_counter() - self._start_s) / count
+        bounds = [STEP_S / max(each_s, 1e-6)]
+        if self._batch.device.type == "cpu":
+            bounds.append(CPU_PIXELS / (height * width))
+        elif self._batch.device.type == "cuda":
+            peak_bytes = torch.cuda.max_memory_allocated(self._batch.device) - self._held_bytes
+            bounds.append(_SHARE_OF_FREE_MEMORY * self._free_bytes * count / max(peak_bytes, 1))
+        return max(1, int(min(bounds)))
 
 
-def _next_size(taken: list[Tensor], size: int, free: int, before: int) -> int:
-    """How many fit, after one has shown what it takes."""
-    if taken[0].device.type != "cuda" or len(taken) > 1:
-        return size
-    peak = torch.cuda.max_memory_allocated(taken[0].device) - before
-    return max(1, int(_SHARE_OF_FREE_MEMORY * free / max(peak, 1)))
-
-
-def _free_bytes(tensor: Tensor) -> int:
-    return torch.cuda.mem_get_info(tensor.device)[0] if tensor.device.type == "cuda" else 0
-
-
-def _allocated_bytes(tensor: Tensor) -> int:
-    if tensor.device.type != "cuda":
-        return 0
-    torch.cuda.reset_peak_memory_stats(tensor.device)
-    return torch.cuda.memory_allocated(tensor.device)
-
-
-def _too_large(tensor: Tensor) -> StudioError:
-    side = tensor.shape[2]
-    where = "The computer's" if tensor.device.type == "cpu" else "The graphics device's"
+def _too_large(batch: Tensor) -> StudioError:
+    side = batch.shape[2]
+    where = "The computer's" if batch.device.type == "cpu" else "The graphics device's"
     return StudioError(
         f"{where} memory does not take an input of {side} px for this network.",
         f"Choose a smaller input size, such as {max(32, side * 3 // 4 // 32 * 32)} px.",

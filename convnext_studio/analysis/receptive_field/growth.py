@@ -34,6 +34,11 @@ class GrowthSoFar:
     used: int
     skipped: int
 
+    @property
+    def done(self) -> int:
+        """How many pictures were looked at."""
+        return self.used + self.skipped
+
     def field(self, node: str) -> Field:
         """(H, W) float64: a node's mean over the pictures."""
         return np.asarray(self.totals[node] / max(self.used, 1))

@@ -101,13 +101,10 @@ class FieldInputs:
                 self.given.append(Given(f"noise {position + 1}", position))
                 yield self.model.to_tensor(array)
 
-    def check_any(self) -> None:
-        """Raise a StudioError where nothing could be read."""
-        if not self.given:
-            raise StudioError(
-                f"None of the {len(self.candidates)} pictures can be read.",
-                self.unreadable[0] if self.unreadable else "",
-            )
+    def nothing_read(self) -> StudioError:
+        """What to say where no candidate could be read."""
+        first = self.unreadable[0] if self.unreadable else ""
+        return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
 
     def notes(self, done: int) -> list[str]:
         """Sentences on what is missing, once `done` inputs were measured of all there are."""

@@ -51,16 +51,14 @@ def receptive_field(
     if kept is not None:
         return cast("ReceptiveFieldResult", kept)
     is_pointless = until_another_model(bench, request, should_stop)
-    result, inputs = None, measurement.inputs
+    inputs = measurement.inputs
+    average: FieldSoFar | None = None
     for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
-        result = measurement.result(average)
         if average.done < inputs.total:
             text = f"Receptive field: {average.done} of {inputs.total}"
-            yield Progress(id=request.id, done=average.done, total=inputs.total, text=text, partial=result)
-    inputs.check_any()
-    assert result is not None
-    # Once more, because the last files may have been unreadable.
-    result = measurement.result(average)
+            partial = measurement.result(average) if average.used else None
+            yield Progress(id=request.id, done=average.done, total=inputs.total, text=text, partial=partial)
+    result = measurement.final(average)
     if key is not None:
         bench.results.put(key, result)
     return result
@@ -141,19 +139,24 @@ class Measurement:
         settled = replace(request, node=node, images=images, input_px=preprocessing.input_px)
         return cls(model, settled, inputs_of(bench, model, settled, preprocessing, takes_noise=takes_noise))
 
-    def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
-        """What is known after so many pictures.
+    def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
+        """What is known in the end.
 
         Raises
         ------
         StudioError
-            Where all pictures were skipped, and none is to come.
+            Where no picture could be read, or all were skipped.
         """
+        if average is None:
+            raise self.inputs.nothing_read()
+        if average.used == 0:
+            raise no_gradient()
+        result = self.result(average)
+        return replace(result, notes=(*self.inputs.notes(average.done), *result.notes))
+
+    def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
+        """What is known after so many pictures."""
         request, model = self.request, self.model
-        if average.used == 0 and average.done >= self.inputs.total:
-            raise StudioError(
-                "No picture gave a finite gradient.", "The weights or the pictures hold extreme values."
-            )
         field_map = average.field
         size = (field_map.shape[1], field_map.shape[0])
         theoretical, centre = self._geometry(average.unit, size)
@@ -212,7 +215,7 @@ class Measurement:
         return (field if self.request.target is None else replace(field, is_global=True)), centre
 
     def _notes(self, average: FieldSoFar, theoretical: FieldGeometry) -> list[str]:
-        said = self.inputs.notes(average.done) if average.done >= self.inputs.total else []
+        said = []
         if average.skipped:
             lost = len(average.skipped)
             said.append(
@@ -221,6 +224,11 @@ class Measurement:
         if theoretical.is_global and self.request.target is None:
             said.append("The theoretical field is the whole input, because the network pools over its maps.")
         return said
+
+
+def no_gradient() -> StudioError:
+    """What to say where every picture was skipped."""
+    return StudioError("No picture gave a finite gradient.", "The weights or the pictures hold extreme values.")
 
 
 def last_map(model: LoadedModel) -> tuple[str, str]:
