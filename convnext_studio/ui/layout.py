@@ -17,7 +17,7 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
 ASIDES = ("build", "catalogue", "field_lab")
-# Those that float over the whole window, because a column would be too narrow for them.
+# Those that want their full width, and float over the whole window where that is not there.
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
 
@@ -84,7 +84,8 @@ class DockLayout(QObject):
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
-        if dock.isVisible() or dock.isFloating() or self._smallest_width_px(dock) <= window.width():
+        wanted_px = (dock.sizeHint() if name in WIDE_ASIDES else dock.minimumSizeHint()).width()
+        if dock.isVisible() or dock.isFloating() or self._columns_px() + wanted_px <= window.width():
             return
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
@@ -92,15 +93,14 @@ class DockLayout(QObject):
         inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
-    def _smallest_width_px(self, aside: QDockWidget) -> int:
-        """Width that the columns need beside each other, with one that is hidden at first."""
+    def _columns_px(self) -> int:
+        """Width that the columns need at least, with a separator behind each."""
         columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
         widths = [
             max((dock.minimumSizeHint().width() for dock in column if dock.isVisible()), default=0)
             for column in columns
         ]
-        widths.append(aside.minimumSizeHint().width())
-        return sum(widths) + SEPARATOR_PX * (len(widths) - 1)
+        return sum(widths) + SEPARATOR_PX * len(widths)
 
     def share_out(self) -> None:
         """Give each panel its part of the window, which must have its size by now."""

@@ -8,9 +8,11 @@ from convnext_studio.engine.messages import (
     CloseImage,
     Done,
     FeatureMaps,
+    FieldGrowth,
     ListPretrained,
     LoadModel,
     ModelInfo,
+    OpenField,
     OpenImage,
     Predict,
     Progress,
@@ -34,12 +36,15 @@ DOING: dict[type[Request], str] = {
     FeatureMaps: "Computing feature maps",
     Attribute: "Computing Grad-CAM",
     ReceptiveField: "Averaging the receptive field",
+    FieldGrowth: "Measuring the field's growth",
+    OpenField: "Opening a receptive field",
 }
 TIMED: dict[type[Request], str] = {
     Predict: "forward + backward",
     Attribute: "Grad-CAM",
     FeatureMaps: "feature maps",
     ReceptiveField: "receptive field",
+    FieldGrowth: "field growth",
 }
 
 

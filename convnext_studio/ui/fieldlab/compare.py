@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, Scale
-from convnext_studio.render import Limits, limits_of
+from convnext_studio.render import Limits, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
 from convnext_studio.ui.fieldlab.entries import MOST, OPEN_MODEL, Entry
@@ -36,14 +36,17 @@ COLUMNS = {
         for share in THRESHOLDS
     },
     "Theory": "Side of the theoretical field in pixels",
-    "Scale": "Whether the squares are those of the field or of its logarithm",
     "Weights": "Whether the network has learnt anything",
+    "Scale": "Whether the squares are those of the field or of its logarithm",
     "Protocol": "How it was measured",
     "Inputs": "What it was averaged over",
     "Node": "Where in the network",
     "Input side": "In pixels",
 }
 DISTANCE = "Distance from the unit's centre (px)"
+SIZES_DIFFER = (
+    "The inputs differ in size, and so do the areas that the ratios are parts of: “More” has one size."
+)
 NOTHING = "The curves come with the first field."
 _SOON_MS = 40
 
@@ -172,7 +175,10 @@ class ComparePage(QWidget):
         self.cumulative.show_curves(_cumulative_curves(views), NOTHING)
         self.radial.show_curves(_radial_curves(views), NOTHING)
         texts = dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text)
-        self.protocol.setText("\n".join(itertools.islice(texts, 2)))
+        said = [*itertools.islice(texts, 2)]
+        if len({view.field_map.shape for _, view in views}) > 1:
+            said.append(SIZES_DIFFER)
+        self.protocol.setText("\n".join(said))
         self.meaning.setText(MEANING if views else "")
 
     def _show_colours(self, views: list[FieldView]) -> None:
@@ -189,10 +195,10 @@ class ComparePage(QWidget):
         ratios = {square.threshold: square.area_ratio for square in view.squares[self._scale]}
         return [
             subject.name,
-            *(f"{100 * ratios[share]:.3g} %" if share in ratios else "not reached" for share in THRESHOLDS),
+            *(_percent(ratios[share]) if share in ratios else "not reached" for share in THRESHOLDS),
             _theory(view),
+            _weights(view),
             "log10(x + 1)" if self._scale == "log" else "linear",
-            "random" if view.random_weights else ("unknown" if isinstance(view, OpenedField) else "trained"),
             PROTOCOLS[view.protocol],
             count_text(view, subject.progress),
             what(view),
@@ -262,6 +268,16 @@ def _radial_curves(views: _Shown) -> list[Curve]:
         for subject, view in views
         if view.curves is not None
     ]
+
+
+def _percent(ratio: float) -> str:
+    return f"{format_number(100 * ratio)} %"
+
+
+def _weights(view: FieldView) -> str:
+    if view.random_weights:
+        return "random"
+    return "not said" if isinstance(view, OpenedField) else "learnt"
 
 
 def _theory(view: FieldView) -> str:

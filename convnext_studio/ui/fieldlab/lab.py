@@ -156,6 +156,7 @@ class ReceptiveFieldLab(QWidget):
         if entry is not None and self.compare.has_room:
             self.pages.setCurrentWidget(self.compare)
             self.compare.add(entry)
+            self.source.setCurrentText("")
 
     def _typed_entry(self, text: str) -> Entry | None:
         if not text:

@@ -123,7 +123,7 @@ class SubjectView(FieldPanel):
 
     def _short_text(self, view: FieldView) -> str:
         geometry, box = theoretical_of(view), theoretical_box(view)
-        said = [f"{PROTOCOLS[view.protocol]} protocol", count_text(view, self.progress)]
+        said = [PROTOCOLS[view.protocol], count_text(view, self.progress)]
         if geometry is not None and geometry.is_global:
             said.append(SEES_ALL)
         elif box is not None:

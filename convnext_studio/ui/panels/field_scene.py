@@ -204,7 +204,7 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
     missing = [f"{100 * share:g} %" for share in THRESHOLDS if share not in reached]
     if missing:
         said.append(f"no square within the input holds {' or '.join(missing)}")
-    if view.gaussian is not None:
+    if view.gaussian is not None and view.protocol == "luo":
         said.append(f"Gaussian fit: σ {view.gaussian.sigma_px:.3g} px, radius {view.gaussian.radius_px:.3g} px")
     if isinstance(view, ReceptiveFieldResult):
         said.extend(_failures(view))
@@ -214,6 +214,8 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
 
 def _theoretical_words(view: FieldView) -> list[str]:
     geometry, box = theoretical_of(view), theoretical_box(view)
+    if isinstance(view, ReceptiveFieldResult) and view.target is not None:
+        return [f"a class score {SEES_ALL}, because the head pools over it"]
     if geometry is not None and geometry.is_global:
         return [f"in theory the unit {SEES_ALL} (its convolutions alone see {geometry.size_px} px)"]
     if box is None:

@@ -22,6 +22,7 @@ from convnext_studio.ui.state import AppState
 
 SCALES = (("Linear", "linear"), ("Log", "log"))
 SCALE_TIP = "Colours and squares of the field itself, or of log10(field + 1)"
+LINES_BESIDE = 11  # Five labels, a note of five lines, and some room between them.
 NO_FIELD_HERE = "Receptive fields are measured for stages and blocks. Select one of them."
 
 
@@ -32,6 +33,7 @@ class ReceptiveFieldPanel(FieldPanel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self._is_small = False
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.colormap = colormap_choice()
         self.fields = FieldControls()
@@ -50,6 +52,7 @@ class ReceptiveFieldPanel(FieldPanel):
         self.scale.currentIndexChanged.connect(self.repaint_field)
         self.colormap.currentIndexChanged.connect(self.repaint_field)
         self.map.view.clicked.connect(self._choose_unit)
+        self.map.view.resized.connect(self._follow_size)
 
     def question(self) -> Request | str:
         """The field of the selected node, over the chosen inputs."""
@@ -67,12 +70,27 @@ class ReceptiveFieldPanel(FieldPanel):
         scale, colormap = self._scale, str(self.colormap.currentData())
         limits = limits_of(shown_values(view, scale))
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
-        self.map.view.set_scene(field_scene(view, colours, note=figure_note(view, scale, self.progress)))
+        note = figure_note(view, scale, self.progress)
+        self._is_small = self._has_little_room
+        if self._is_small:
+            self.map.view.set_scene(field_scene(view, colours, is_small=True))
+        else:
+            self.map.view.set_scene(field_scene(view, colours, note=note))
         self.map.bar.set_scale(ColorScale(colormap, limits))
-        self.set_caption(describe(view, scale, self.progress))
+        said = describe(view, scale, self.progress)
+        self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
+
+    @property
+    def _has_little_room(self) -> bool:
+        """Whether the labels and the note have no room beside the map, below each other."""
+        return self.map.view.height() < LINES_BESIDE * self.fontMetrics().lineSpacing()
+
+    def _follow_size(self) -> None:
+        if self._is_small != self._has_little_room:
+            self.repaint_field()
 
     @property
     def _scale(self) -> Scale:
