@@ -259,7 +259,9 @@ def test_the_figure_says_how_it_was_made(desk: Desk, panel: ReceptiveFieldPanel)
 def test_a_field_that_tells_nothing_is_told_in_its_place(
     desk: Desk, panel: ReceptiveFieldPanel, field_map: NDArray[np.float64], word: str
 ) -> None:
-    desk.answer(replace(receptive_field(desk, "stage2"), field_map=field_map, squares={"linear": (), "log": ()}))
+    desk.answer(
+        replace(receptive_field(desk, "stage2"), field_map=field_map, squares={"linear": (), "log": ()})
+    )
     assert word in panel.notice
     desk.state.set_node("stage1")
     settle(desk, panel)
