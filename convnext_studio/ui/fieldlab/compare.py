@@ -119,8 +119,8 @@ class ComparePage(QWidget):
         subject.field_changed.connect(self.show_soon)
         self.subjects.append(subject)
         self._row.insertWidget(len(self.subjects), subject, 1)
+        subject.show()  # Which asks; the layout would do it in a later turn.
         self._count_changed()
-        subject.refresh()
 
     def remove(self, subject: SubjectView) -> None:
         """Take a subject out, and forget what is being computed for it."""
