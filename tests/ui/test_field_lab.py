@@ -58,7 +58,7 @@ def lab(qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Backgro
     lab.resize(1280, 720)
     lab.show()
     qtbot.waitExposed(lab)
-    qtbot.waitUntil(lambda: lab.compare.radial.sentence != "Preparing the plot …", timeout=20_000)
+    qtbot.waitUntil(lambda: lab.growth.plot._plot is not None, timeout=20_000)
     return lab
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
@@ -149,11 +148,6 @@ class ComparePage(QWidget):
         self._scale, self._is_relative, self._colormap = scale, is_relative, colormap
         self.show_soon()
 
-    def build_plots(self, library: Any) -> None:
-        """Make the plots, with pyqtgraph."""
-        self.cumulative.build(library)
-        self.radial.build(library)
-
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme, in the lines beside the names."""
         super().changeEvent(event)
@@ -172,8 +166,12 @@ class ComparePage(QWidget):
         self._show_colours([view for _, view in views])
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
-        self.cumulative.show_curves(_cumulative_curves(views), NOTHING)
-        self.radial.show_curves(_radial_curves(views), NOTHING)
+        # Each in a turn of its own, as the fields are: drawing takes most of a frame.
+        for plot, curves in (
+            (self.cumulative, _cumulative_curves(views)),
+            (self.radial, _radial_curves(views)),
+        ):
+            QTimer.singleShot(0, plot, lambda plot=plot, curves=curves: plot.show_curves(curves, NOTHING))
         texts = dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text)
         said = [*itertools.islice(texts, 2)]
         if len({view.field_map.shape for _, view in views}) > 1:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -136,8 +136,9 @@ class ReceptiveFieldLab(QWidget):
             self.open_field(path)
 
     def _build_plots(self, library: object) -> None:
-        self.compare.build_plots(library)
-        self.growth.plot.build(library)
+        # Each in a turn of its own: the window has to answer between them.
+        for plot in (self.compare.cumulative, self.compare.radial, self.growth.plot):
+            QTimer.singleShot(0, plot, lambda plot=plot: plot.build(library))
 
     # --------------------------------------------------------------------------------------------- subjects
 

@@ -124,6 +124,8 @@ class CurvePlot(QWidget):
         self._axes = axes
         self._curves: tuple[Curve, ...] = ()
         self._ticks: Ticks = ()
+        self._items: list[Any] = []
+        self._drawn: object = None
         self._plot: Any = None
         self._library: Any = None
         self._legend: Any = None
@@ -182,14 +184,29 @@ class CurvePlot(QWidget):
             return
         self._stack.setCurrentIndex(1)
         look = theme.current()
+        drawn = (look.name, self._ticks, tuple((each.label, each.series, each.dots) for each in self._curves))
+        # While a field sharpens only values change: to make the items anew would take several times as long.
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._draw_anew(look)
+        for item, curve in zip(self._items, self._curves, strict=True):
+            y = np.where(curve.y > 0, curve.y, np.nan) if self._axes.is_log else curve.y
+            item.setData(curve.x, y)
+        if self._axes.is_log:
+            low, high = self._decades()
+            self._plot.getAxis("left").setTicks(log_ticks(low, high))
+            self._plot.setYRange(low, high, padding=0.03)
+
+    def _draw_anew(self, look: theme.Theme) -> None:
         item = self._plot.getPlotItem()
         item.clear()
         self._plot.setBackground(look.surface)
         self._draw_axes(item, look)
         if self._axes.has_legend:
             self._draw_legend(item, look)
-        for curve in self._curves:
-            item.addItem(self._item(curve, look))
+        self._items = [self._item(curve, look) for curve in self._curves]
+        for each in self._items:
+            item.addItem(each)
 
     def _draw_axes(self, item: Any, look: theme.Theme) -> None:
         size = f"{self.font().pointSizeF():g}pt"
@@ -201,10 +218,6 @@ class CurvePlot(QWidget):
             axis.setPen(look.outline)
             axis.setTextPen(look.text)
         item.getAxis("bottom").setTicks([list(self._ticks)] if self._ticks else None)
-        if self._axes.is_log:
-            low, high = self._decades()
-            item.getAxis("left").setTicks(log_ticks(low, high))
-            item.setYRange(low, high, padding=0.03)
         item.showGrid(x=True, y=True, alpha=0.18)
 
     def _draw_legend(self, item: Any, look: theme.Theme) -> None:
@@ -230,11 +243,8 @@ class CurvePlot(QWidget):
     def _item(self, curve: Curve, look: theme.Theme) -> Any:
         colour = series_colour(curve.series, look)
         pen = self._library.mkPen(colour, width=_WIDTH_PX, style=series_line(curve.series))
-        y = np.where(curve.y > 0, curve.y, np.nan) if self._axes.is_log else curve.y
         marks = {"symbol": "o", "symbolSize": 6, "symbolBrush": colour, "symbolPen": None} if curve.dots else {}
-        return self._library.PlotDataItem(
-            curve.x, y, name=curve.label, pen=pen, connect="finite", antialias=True, **marks
-        )
+        return self._library.PlotDataItem(name=curve.label, pen=pen, connect="finite", antialias=True, **marks)
 
     def _point(self, place: QPointF) -> None:
         x = float(self._plot.getPlotItem().vb.mapSceneToView(place).x())
