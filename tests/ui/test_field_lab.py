@@ -328,6 +328,13 @@ def test_stopping_keeps_what_there_is_with_its_count(
     assert subject.stop.text() == "Again"
 
 
+def test_a_long_download_fits_the_bar(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
+    (request,) = asked(engine)
+    engine.send(Progress(id=request.id, done=2**34, total=2**35, text="Downloading"))
+    bar = lab.compare.subjects[0]._bar
+    assert (bar.value(), bar.maximum()) == (500, 1000)
+
+
 def test_a_refusal_is_told_where_the_figure_would_be(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
     lab.source.setCurrentText("timm:resnet50")
     lab.add.click()

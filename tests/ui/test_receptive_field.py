@@ -153,6 +153,13 @@ def test_words_already_on_their_way_are_dropped(desk: Desk, filled: ReceptiveFie
     assert "of 8 pictures" not in filled.caption
 
 
+def test_what_comes_before_the_first_picture_is_told(desk: Desk, panel: ReceptiveFieldPanel) -> None:
+    desk.tell(Progress(id=1, done=0, total=0, text="Loading resnet50"))
+    assert panel.notice == "Loading resnet50 …"
+    desk.progress(1, 8, receptive_field(desk, "stage2"))
+    assert panel.notice == ""
+
+
 def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     desk.progress(3, 8, receptive_field(desk, "stage2"))
     assert panel.stop.text() == "Stop"
@@ -191,10 +198,11 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     assert twenty.label == "20 % · 4 px · area 0.391 %"
     assert fifty.label == "50 % · 16 px · area 6.25 %"
     assert theoretical.dashed
-    assert "holds 30 % or 99 %" in filled.caption
+    # On the protocol's own scale the engine's notes say what is not reached.
+    assert "no square within" not in filled.caption
     filled.scale.setCurrentIndex(1)
     assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
-    assert "holds 30 %" in filled.caption
+    assert "no square within the input holds 30 %" in filled.caption
     assert "99 %" not in filled.caption
 
 
@@ -220,7 +228,7 @@ def test_a_global_node_sees_the_whole_picture_which_is_said_and_not_drawn(
     geometry = FieldGeometry(28, 8, 4.0, is_global=True)
     desk.answer(replace(receptive_field(desk, "stage2"), theoretical=geometry))
     assert not any(mark.dashed for mark in marks(panel))
-    assert "sees the whole picture" in panel.caption
+    assert "convolutions alone see 28 px" in panel.caption
     assert panel.map.view.scene is not None
     assert "sees the whole picture" in panel.map.view.scene.note
 
@@ -238,13 +246,12 @@ def test_each_pixel_has_its_fields_colour_and_value(desk: Desk, filled: Receptiv
 
 def test_the_figure_says_how_it_was_made(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     result = receptive_field(desk, "stage2", pictures=2, noises=0)
-    notes = ("2 pictures instead of 8.",)
+    notes = ("8 pictures were asked for, and 2 pictures were used.",)
     desk.answer(replace(result, random_weights=True, protocol="replknet", skipped=1, notes=notes))
     assert panel.map.view.scene is not None
     note = panel.map.view.scene.note.splitlines()
     assert note == ["ERF of stage2", "RepLKNet protocol", "2 pictures", "linear", "random weights"]
-    assert "1 left out" in panel.caption
-    assert "2 pictures instead of 8." in panel.caption
+    assert "8 pictures were asked for, and 2 pictures were used." in panel.caption
 
 
 @pytest.mark.parametrize(
@@ -303,7 +310,7 @@ def test_a_folder_is_asked_for_and_then_measured(desk: Desk, filled: ReceptiveFi
 
 def test_noise_size_seed_and_count_reach_the_engine(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     filled.fields.inputs.setCurrentIndex(2)
-    filled.fields.side.setCurrentIndex(2)
+    filled.fields.side.setValue(384)
     filled.fields.seed.setValue(7)
     filled.fields.count.setValue(50)
     settle(desk, filled)

@@ -26,6 +26,8 @@ from convnext_studio.ui.panels.field_scene import (
 from convnext_studio.ui.panels.receptive_field import NO_FIELD_HERE
 from convnext_studio.ui.state import AppState
 
+_BAR_STEPS = 1000
+
 
 class SubjectView(FieldPanel):
     """The field of one subject, measured as all the others are, or read from a file.
@@ -134,8 +136,9 @@ class SubjectView(FieldPanel):
 
     def show_progress(self, progress: Progress) -> None:
         """Show the average so far, and how far it is."""
-        self._bar.setRange(0, progress.total)
-        self._bar.setValue(progress.done)
+        # Not the numbers themselves: Qt counts in 32 bits, and a download has more bytes.
+        self._bar.setRange(0, _BAR_STEPS if progress.total else 0)
+        self._bar.setValue(progress.done * _BAR_STEPS // max(progress.total, 1))
         super().show_progress(progress)
 
     def label_progress(self) -> None:

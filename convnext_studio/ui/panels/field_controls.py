@@ -35,7 +35,7 @@ PROTOCOL_SENTENCES: dict[Protocol, str] = {
     "noise is its input, whatever is open.",
 }
 INPUTS: dict[Inputs, str] = {"pictures": "Opened pictures", "folder": "A folder", "noise": "Noise"}
-SIDES_PX = (0, 224, 384, 512, 1024)
+LARGEST_SIDE_PX = 4096
 LARGEST_COUNT = 1000
 LARGEST_SEED = 2**31 - 1
 
@@ -136,11 +136,11 @@ class FieldControls(QWidget):
         self.more.setAccessibleName("More choices")
         self.more.setCheckable(True)
         self.more.setToolTip("Input size, seed, folder and the unit's position")
-        self.side = choice(
-            "Input size",
-            "Side to which the pictures are squashed",
-            [(_side_text(side), side) for side in SIDES_PX],
-        )
+        self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet's is 1024 px")
+        self.side.setRange(0, LARGEST_SIDE_PX)
+        self.side.setSingleStep(32)
+        self.side.setSpecialValueText("Own size")
+        self.side.setSuffix(" px")
         self.seed = _number("Seed", "Of the noise, and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
         self.seed.setPrefix("seed ")
@@ -215,9 +215,9 @@ class FieldControls(QWidget):
 
     def _connect(self) -> None:
         self.more.toggled.connect(self.rest.setVisible)
-        for box in (self.protocol, self.inputs, self.side):
+        for box in (self.protocol, self.inputs):
             box.currentIndexChanged.connect(self._notice_change)
-        for number in (self.count, self.seed, self.unit_row, self.unit_column):
+        for number in (self.count, self.side, self.seed, self.unit_row, self.unit_column):
             number.valueChanged.connect(self._notice_change)
         self.is_middle.toggled.connect(self._notice_change)
         self.choose.clicked.connect(self._choose_folder)
@@ -234,7 +234,7 @@ class FieldControls(QWidget):
             inputs=self.inputs.currentData(),
             folder=self.folder.text(),
             count=self.count.value(),
-            input_px=self.side.currentData(),
+            input_px=self.side.value(),
             seed=self.seed.value(),
             unit=unit,
         )
@@ -271,7 +271,3 @@ def _number(name: str, tip: str) -> QSpinBox:
     box.setAccessibleName(name)
     box.setToolTip(tip)
     return box
-
-
-def _side_text(side_px: int) -> str:
-    return f"{side_px} px" if side_px else "Own size"

@@ -76,11 +76,13 @@ class AveragingPanel(AskingPanel):
         self._label_button()
 
     def show_progress(self, progress: Progress) -> None:
-        """Show the average so far."""
-        self._progress = f"{progress.done} of {progress.total} pictures"
+        """Show the average so far; before there is one, what is being done for it, such as a download."""
         if progress.partial is not None:
+            self._progress = f"{progress.done} of {progress.total} pictures"
             self.set_dimmed(False)
             self.take(progress.partial)
+        elif not self.shows_body and progress.text:
+            self.show_notice(f"{progress.text.rstrip('.…')} …")
 
     def show_answer(self, payload: Payload) -> None:
         """Show the whole average."""

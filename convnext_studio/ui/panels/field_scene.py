@@ -14,6 +14,7 @@ from convnext_studio.engine.messages import (
     Scale,
     Square,
 )
+from convnext_studio.fields import DEFINITIONS
 from convnext_studio.geometry import Box, FieldGeometry
 from convnext_studio.render import Limits, format_number
 from convnext_studio.ui import theme
@@ -192,7 +193,7 @@ def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
 
 
 def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
-    """The sentences below the figure: geometry, what is missing and what failed."""
+    """The sentences below the figure: geometry, and the notes on what is missing and what failed."""
     height, width = view.field_map.shape
     said = [progress] if progress else []
     unit = getattr(view, "unit", None)
@@ -202,12 +203,11 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
     said.extend(_theoretical_words(view))
     reached = {square.threshold for square in view.squares[scale]}
     missing = [f"{100 * share:g} %" for share in THRESHOLDS if share not in reached]
-    if missing:
+    # On the protocol's own scale the notes say it.
+    if missing and DEFINITIONS[view.protocol].scale != scale:
         said.append(f"no square within the input holds {' or '.join(missing)}")
     if view.gaussian is not None and view.protocol == "luo":
         said.append(f"Gaussian fit: σ {view.gaussian.sigma_px:.3g} px, radius {view.gaussian.radius_px:.3g} px")
-    if isinstance(view, ReceptiveFieldResult):
-        said.extend(_failures(view))
     words = " · ".join(said)
     return " ".join((words[0].upper() + words[1:] + ".", *view.notes))
 
@@ -217,24 +217,14 @@ def _theoretical_words(view: FieldView) -> list[str]:
     if isinstance(view, ReceptiveFieldResult) and view.target is not None:
         return [f"a class score {SEES_ALL}, because the head pools over it"]
     if geometry is not None and geometry.is_global:
-        return [f"in theory the unit {SEES_ALL} (its convolutions alone see {geometry.size_px} px)"]
+        # That the whole picture is seen is a note; drawn is nothing.
+        return [f"its convolutions alone see {geometry.size_px} px"]
     if box is None:
         return []
     height, width = view.field_map.shape
     size = f"theoretical field {box[2]:g} × {box[3]:g} px"
     is_beyond = box[0] < 0 or box[1] < 0 or box[0] + box[2] > width or box[1] + box[3] > height
     return [f"{size}, beyond the input and drawn clipped" if is_beyond else size]
-
-
-def _failures(view: ReceptiveFieldResult) -> list[str]:
-    said = []
-    if view.skipped:
-        said.append(f"{view.skipped} left out, because their gradient was not finite")
-    if view.unreadable:
-        said.append(
-            f"{len(view.unreadable)} files could not be read, the first: {view.unreadable[0].rstrip('.')}"
-        )
-    return said
 
 
 def point_text(view: FieldView, x: float, y: float) -> str:
