@@ -39,10 +39,10 @@ class SavedField:
     about: Mapping[str, Any]
 
 
-def npy_bytes(field_map: NDArray[np.float64]) -> bytes:
+def npy_bytes(array: NDArray[np.floating]) -> bytes:
     """A whole ``.npy`` file."""
     buffer = io.BytesIO()
-    np.save(buffer, field_map, allow_pickle=False)
+    np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 

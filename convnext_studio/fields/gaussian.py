@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 OUTSIDE = 1 - 0.9545
 """Luo et al. count to the field what exceeds this part of its central value."""
 
-_STEPS = 60
+_STEPS = 40
+_TOLERANCE = 1e-5
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -76,10 +77,16 @@ def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> 
 
 
 def _golden_maximum(function: Callable[[float], float], low: float, high: float) -> float:
-    while high - low > 1e-6:
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        if function(left) >= function(right):
-            high = right
+    """Where a function with one maximum between two points has it, to one part in 100,000 of a sigma."""
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > _TOLERANCE:
+        if at_left >= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = function(left)
         else:
-            low = left
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = function(right)
     return (low + high) / 2

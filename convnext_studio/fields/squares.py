@@ -77,12 +77,13 @@ def squares(
     else:
         x, y = centre
     # A pixel is inside the square of side s when its far edge is at most s / 2 from the centre.
-    reach_x = np.abs(np.arange(width) + 0.5 - x) + 0.5
-    reach_y = np.abs(np.arange(height) + 0.5 - y) + 0.5
-    side_of_pixel = np.rint(2 * np.maximum(reach_y[:, None], reach_x[None, :])).astype(np.int64)
-    held = np.cumsum(np.bincount(side_of_pixel.ravel(), weights=weights.ravel()))
+    side_of_column = np.rint(2 * np.abs(np.arange(width) + 0.5 - x) + 1).astype(np.int64)
+    side_of_row = np.rint(2 * np.abs(np.arange(height) + 0.5 - y) + 1).astype(np.int64)
+    side_of_pixel = np.maximum(side_of_row[:, None], side_of_column[None, :])
+    inside = side_of_pixel.ravel()
+    held = np.cumsum(np.bincount(inside, weights=weights.ravel()))
     # The published loop runs over half-sides 1 .. H // 2 - 1.
-    sides = np.arange(3, 2 * (height // 2), 2) if published else np.unique(side_of_pixel)
+    sides = np.arange(3, 2 * (height // 2), 2) if published else np.flatnonzero(np.bincount(inside))
     found = []
     for threshold in thresholds:
         reached = sides[held[sides] / held[-1] > threshold] if held[-1] > 0 else sides[:0]

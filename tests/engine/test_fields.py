@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from convnext_studio import analysis
+from convnext_studio.analysis.receptive_field import batching
 from convnext_studio.engine import messages
 from convnext_studio.engine.answering import models, subjects
 from convnext_studio.engine.messages import (
@@ -92,16 +93,19 @@ def assert_same(ours: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
-def test_noise_is_averaged_where_it_is_asked_for_and_sharpens(opened: Session, model: LoadedModel) -> None:
+def test_noise_is_averaged_where_it_is_asked_for_and_sharpens(
+    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "CPU_PIXELS", 2 * 96 * 96)
     question = ReceptiveField(id=3, node="stage3", inputs="noise", count=5, input_px=96, seed=5)
     progress, result = steps(opened, question)
-    assert (progress[0].done, progress[0].total) == (1, 5)
+    assert [(step.done, step.total) for step in progress] == [(2, 5), (4, 5)]
     first = progress[0].partial
     assert isinstance(first, ReceptiveFieldResult)
-    assert (first.pictures, first.noises) == (0, 1)
+    assert (first.pictures, first.noises) == (0, 2)
     assert (result.pictures, result.noises, result.skipped, result.count) == (0, 5, 0, 5)
     tensors = noises(5, 5, 96)
-    assert_same(first.field_map, analysis.effective_receptive_field(model, tensors[:1], "stage3"))
+    assert_same(first.field_map, analysis.effective_receptive_field(model, tensors[:2], "stage3"))
     assert_same(result.field_map, analysis.effective_receptive_field(model, tensors, "stage3"))
     assert result.unit == (3, 3)
     assert result.centre_px == (56.0, 56.0)  # Stride 16, first centre 8.
@@ -271,7 +275,10 @@ def test_degenerate_fields_are_said(opened: Session, model: LoadedModel) -> None
     assert zero.gaussian is None
 
 
-def test_growth_lists_every_block_and_stage(opened: Session, model: LoadedModel) -> None:
+def test_growth_lists_every_block_and_stage(
+    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "CPU_PIXELS", 1)
     question = FieldGrowth(id=1, inputs="noise", count=3, input_px=96, protocol="absolute")
     progress, result = steps(opened, question)
     assert isinstance(progress[0].partial, FieldGrowthResult)

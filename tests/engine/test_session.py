@@ -131,7 +131,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
     assert field.theoretical == model.node(last).field
     squashed, _ = model.preprocessing.squashed(64)(analysis.decode("sample:cat").to_pil())
     expected = analysis.effective_receptive_field(model, [model.to_tensor(squashed)])
-    np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
 def test_targets_are_explained_whatever_was_asked_before(opened: Session, model: LoadedModel) -> None:
@@ -252,7 +252,7 @@ def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_pa
 
 
 def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> None:
-    work = opened.answer(ReceptiveField(node="stage2", count=3, inputs="noise"))
+    work = opened.answer(ReceptiveField(node="stage2", count=99, inputs="noise"))
     next(work)
     opened.run(LoadModel(source="test", device="cpu"))
     with pytest.raises(Stopped):

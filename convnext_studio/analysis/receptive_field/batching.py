@@ -14,10 +14,10 @@ from convnext_studio.memory import is_out_of_memory
 Result = TypeVar("Result")
 
 LARGEST = 64
-CPU_PIXELS = 4 * 224 * 224
-"""Pixels of a batch on a processor: four of 224 px take 0.86 of their time one by one, and eight no less."""
+CPU_PIXELS = 2 * 224 * 224
+"""Pixels of a batch on a processor: two of 224 px take 0.86 of their time one by one, and four no less."""
 STEP_S = 1.0
-"""A batch takes about so long, so that people see the field grow."""
+"""On other devices a batch takes about so long, so that people see the field grow."""
 _SHARE_OF_FREE_MEMORY = 0.7
 
 
@@ -26,8 +26,8 @@ def in_batches(
 ) -> Iterator[Result]:
     """Compute over inputs (1, C, H, W) of one size, joined into batches.
 
-    The first is computed alone, which tells how much time and memory one takes. Where memory runs out, the
-    batch is halved and its inputs are tried again.
+    On a graphics device the first is computed alone, which tells how much time and memory one takes. Where
+    memory runs out, the batch is halved and its inputs are tried again.
 
     Parameters
     ----------
@@ -41,8 +41,9 @@ def in_batches(
     StudioError
         Where not even one input fits into memory; the hint gives a smaller size.
     """
-    remaining, size = iter(inputs), 1
-    waiting: list[Tensor] = []
+    remaining = iter(inputs)
+    waiting = list(islice(remaining, 1))
+    size = min(_first_size(waiting[0]), largest) if waiting else 1
     while True:
         waiting += islice(remaining, max(size - len(waiting), 0))
         if not waiting:
@@ -59,30 +60,34 @@ def in_batches(
             size = largest = len(batch) // 2
         else:
             waiting = waiting[len(batch) :]
-            size = min(meter.next_size(), largest)
+            size = min(meter.next_size(size), largest)
             yield result
+
+
+def _first_size(tensor: Tensor) -> int:
+    return max(1, CPU_PIXELS // (tensor.shape[2] * tensor.shape[3])) if tensor.device.type == "cpu" else 1
 
 
 class _Meter:
     """What a batch takes, to tell how large the next may be."""
 
     def __init__(self, batch: Tensor) -> None:
-        self._batch, self._start_s = batch, time.perf_counter()
-        if batch.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(batch.device)
-            self._free_bytes, _ = torch.cuda.mem_get_info(batch.device)
-            self._held_bytes = torch.cuda.memory_allocated(batch.device)
+        self._device, self._count = batch.device, len(batch)
+        self._start_s = time.perf_counter()
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._free_bytes, _ = torch.cuda.mem_get_info(self._device)
+            self._held_bytes = torch.cuda.memory_allocated(self._device)
 
-    def next_size(self) -> int:
-        """How many inputs take a step's time, pay off and fit; at least 1."""
-        count, _, height, width = self._batch.shape
-        each_s = (time.perf_counter() - self._start_s) / count
+    def next_size(self, size: int) -> int:
+        """How many inputs take a step's time and fit; on a processor as many as before."""
+        if self._device.type == "cpu":
+            return size
+        each_s = (time.perf_counter() - self._start_s) / self._count
         bounds = [STEP_S / max(each_s, 1e-6)]
-        if self._batch.device.type == "cpu":
-            bounds.append(CPU_PIXELS / (height * width))
-        elif self._batch.device.type == "cuda":
-            peak_bytes = torch.cuda.max_memory_allocated(self._batch.device) - self._held_bytes
-            bounds.append(_SHARE_OF_FREE_MEMORY * self._free_bytes * count / max(peak_bytes, 1))
+        if self._device.type == "cuda":
+            each_bytes = (torch.cuda.max_memory_allocated(self._device) - self._held_bytes) / self._count
+            bounds.append(_SHARE_OF_FREE_MEMORY * self._free_bytes / max(each_bytes, 1))
         return max(1, int(min(bounds)))
 
 
