@@ -109,14 +109,6 @@ _FILE = (
 
 _VIEW = (
     ActionSpec("reset", "View", "&Reset layout", "Put all panels back in their places", Commands.reset_layout),
-    ActionSpec(
-        "field_lab",
-        "View",
-        "Receptive-field &lab…",
-        "Compare receptive fields, see their curves and how they grow with depth",
-        Commands.open_field_lab,
-        "Ctrl+L",
-    ),
     ActionSpec("view_1", "View", SEPARATOR),
     ActionSpec(
         "theme_dark",
@@ -190,6 +182,14 @@ _MODEL = (
         "Describe a network field by field, see what it costs, and build it with random weights",
         Commands.build_network,
         "Ctrl+B",
+    ),
+    ActionSpec(
+        "field_lab",
+        "Model",
+        "Receptive-field &lab…",
+        "Compare receptive fields, see their curves and how they grow with depth",
+        Commands.open_field_lab,
+        "Ctrl+L",
     ),
     ActionSpec("model_1", "Model", SEPARATOR),
     *(

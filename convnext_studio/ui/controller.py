@@ -29,6 +29,7 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.errors import StudioError
+from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.ui.background import Background
@@ -38,7 +39,6 @@ from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 
-FIELD_SUFFIXES = (".npy", ".npz")
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 PICTURES, MODEL, PREDICTION, ENGINE, OTHER = "pictures", "model", "prediction", "engine", "other"
 
@@ -184,7 +184,7 @@ class Controller(QObject):
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
                 self.change_model(source=path)
-            elif path.lower().endswith(FIELD_SUFFIXES):
+            elif path.lower().endswith(SUFFIXES):
                 self.field_asked.emit(path)
             else:
                 self._open(OpenImage(panel=PICTURES, path=path), batch)

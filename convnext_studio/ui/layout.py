@@ -90,7 +90,8 @@ class DockLayout(QObject):
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
         inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
-        inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
+        hinted_px = max(dock.sizeHint().width(), dock.minimumSizeHint().width())
+        inside.setLeft(max(inside.left(), inside.right() - hinted_px))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
     def _columns_px(self) -> int:

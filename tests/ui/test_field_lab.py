@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QPushButton, QSpinBox, QToolButton
+from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QSpinBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import (
@@ -30,10 +30,17 @@ from convnext_studio.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.nodes import node_table
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.fieldlab.entries import COMPARISONS, RELATIVES, network, random_weights, suggestions
+from convnext_studio.ui.fieldlab.entries import (
+    COMPARISONS,
+    RELATIVES,
+    at_node,
+    network,
+    random_weights,
+    suggestions,
+)
 from convnext_studio.ui.fieldlab.lab import OPEN_TEXT, RANDOM_TEXT, ReceptiveFieldLab
 from convnext_studio.ui.fieldlab.plots import log_ticks
-from convnext_studio.ui.fieldlab.saving import save_field, save_figure
+from convnext_studio.ui.fieldlab.saving import save_figure
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.state import AppState
 from tests.ui.conftest import FakeEngine, make_geometry, make_image, make_model, make_prediction
@@ -137,7 +144,8 @@ def test_four_subjects_ask_apart_and_a_fifth_has_no_room(lab: ReceptiveFieldLab,
     requests = asked(engine)
     assert len({request.panel for request in requests}) == len(requests) == 4
     assert [request.subject.source for request in requests] == ["", "", "preset:tutorial", "timm:resnet50"]
-    assert [request.subject.node for request in requests[2:]] == ["last", "last"]
+    # The tutorial's network has a fourth stage, too; what a ResNet calls its last one, only timm knows.
+    assert [request.subject.node for request in requests[2:]] == ["", "last"]
     assert not lab.add.isEnabled()
     lab.compare.subjects[1].remove.click()
     assert lab.add.isEnabled()
@@ -299,6 +307,25 @@ def test_protocol_and_random_weights_are_told_on_the_figure(pair: ReceptiveField
     assert "Theoretical field" in pair.compare.meaning.text()
     assert [subject.marks_random_weights for subject in pair.compare.subjects] == [False, True]
     assert "Centred · 1 picture" in pair.compare.subjects[0].caption
+
+
+def test_notes_are_told_once_and_say_of_whom_they_are(
+    pair: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
+) -> None:
+    pair.fields.count.setValue(2)
+    settle(qtbot, pair)
+    trained, random = asked(engine)
+    engine.answer(trained, replace(field_result(state), notes=("One was used.",)))
+    engine.answer(random, replace(field_result(state), notes=("One was used.", "It sees all.")))
+    settle(qtbot, pair)
+    assert pair.compare.protocol.text().splitlines()[1:] == ["One was used. Random weights: It sees all."]
+
+
+def test_an_isotropic_network_is_measured_at_its_last_stage() -> None:
+    subject = network("preset:convnext_isotropic_small", offline=False).subject
+    assert subject is not None
+    assert at_node(subject, "stage4").node == "last"
+    assert at_node(subject, "stage1").node == ""
 
 
 def test_inputs_of_different_size_are_told(
@@ -520,18 +547,39 @@ def test_a_fifth_field_takes_the_last_ones_place(lab: ReceptiveFieldLab) -> None
     assert [subject.name for subject in lab.compare.subjects] == ["Trained", "0.npy", "1.npy", "4.npy"]
 
 
-def test_a_field_is_saved_with_its_protocol_or_alone(state: AppState, tmp_path: Path) -> None:
-    state.set_model(make_model())
-    result = field_result(state)
-    alone = save_field(result, tmp_path / "alone.npy")
-    np.testing.assert_array_equal(np.load(alone), result.field_map)
-    whole = save_field(result, tmp_path / "whole")
-    assert whole.name == "whole.npz"
-    saved = read_field(str(whole))
-    np.testing.assert_array_equal(saved.field_map, result.field_map)
-    assert saved.about["protocol"] == "centred"
-    assert saved.about["protocol_text"] == "Protocol centred, exactly."
-    assert FieldGeometry(**saved.about["theoretical"]) == result.theoretical
+@pytest.mark.parametrize(("typed", "written"), [("erf.npy", "erf.npy"), ("erf", "erf.npz")])
+def test_a_field_is_saved_with_its_protocol_or_alone(
+    pair: ReceptiveFieldLab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+    typed: str,
+    written: str,
+) -> None:
+    told: list[Notice] = []
+    pair.noticed.connect(told.append)
+    path = str(tmp_path / typed)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    pair.compare.subjects[0].save.click()
+    qtbot.waitUntil(lambda: bool(told))
+    assert told[0].good
+    saved = read_field(str(tmp_path / written))
+    assert saved.field_map.sum() == 16 * 16 * 4
+    assert saved.about.get("protocol_text", "") == (
+        "Protocol centred, exactly." if written == "erf.npz" else ""
+    )
+
+
+def test_a_field_that_cannot_be_saved_is_told(
+    pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    told: list[Notice] = []
+    pair.noticed.connect(told.append)
+    path = str(tmp_path / "no folder" / "erf.npz")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    pair.compare.subjects[0].save.click()
+    qtbot.waitUntil(lambda: bool(told))
+    assert "could not be written" in told[0].message
 
 
 @pytest.mark.parametrize("name", ["figure.png", "figure.svg"])

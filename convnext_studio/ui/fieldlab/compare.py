@@ -43,9 +43,7 @@ COLUMNS = {
     "Input side": "In pixels",
 }
 DISTANCE = "Distance from the unit's centre (px)"
-SIZES_DIFFER = (
-    "The inputs differ in size, and so do the areas that the ratios are parts of: “More” has one size."
-)
+SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
 NOTHING = "The curves come with the first field."
 _SOON_MS = 40
 
@@ -172,11 +170,7 @@ class ComparePage(QWidget):
             (self.radial, _radial_curves(views)),
         ):
             QTimer.singleShot(0, plot, lambda plot=plot, curves=curves: plot.show_curves(curves, NOTHING))
-        texts = dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text)
-        said = [*itertools.islice(texts, 2)]
-        if len({view.field_map.shape for _, view in views}) > 1:
-            said.append(SIZES_DIFFER)
-        self.protocol.setText("\n".join(said))
+        self.protocol.setText("\n".join(_sentences(views)))
         self.meaning.setText(MEANING if views else "")
 
     def _show_colours(self, views: list[FieldView]) -> None:
@@ -266,6 +260,20 @@ def _radial_curves(views: _Shown) -> list[Curve]:
         for subject, view in views
         if view.curves is not None
     ]
+
+
+def _sentences(views: _Shown) -> list[str]:
+    """What has to be known about the figure, each once: protocols, what differs, what is missing."""
+    said = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
+    if len({view.field_map.shape for _, view in views}) > 1:
+        said.append(SIZES_DIFFER)
+    owners: dict[str, list[str]] = {}
+    for subject, view in views:
+        for note in view.notes:
+            owners.setdefault(note, []).append(subject.name)
+    common = [note for note, names in owners.items() if len(names) == len(views)]
+    own = [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
+    return [*said, *([" ".join((*common, *own))] if owners else [])]
 
 
 def _percent(ratio: float) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from convnext_studio.engine.messages import ModelInfo, Subject
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import node_table
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 
 MOST = 4
-FIELD_SUFFIXES = (".npy", ".npz")
+_ANY_INPUT_PX = 224  # Names do not depend on it.
 PAPER_SCALE = 1e-6
 # Of the families that the paper and its tutorial compare ConvNeXt with; timm has their weights.
 RELATIVES = (
@@ -49,9 +50,23 @@ def saved_field(path: str) -> Entry:
 
 
 def network(source: str, offline: bool) -> Entry:
-    """A preset, a model of timm's or a weights file, measured at its last stage."""
-    title = Path(source).name if ":" not in source or Path(source).is_file() else source.partition(":")[2]
-    return Entry(title=title, subject=Subject(source=source, node="last", title=title, offline=offline))
+    """A preset, a model of timm's or a weights file."""
+    kind, _, name = source.partition(":")
+    title = name if kind in ("preset", "timm") else Path(source).name
+    return Entry(title=title, subject=Subject(source=source, title=title, offline=offline))
+
+
+def at_node(subject: Subject, node: str) -> Subject:
+    """The subject, measured at its last stage where it is known to have no node of that name."""
+    kind, _, name = subject.source.partition(":")
+    if kind == "timm":
+        has_node = name.startswith("convnext")
+    elif kind == "preset" and name in PRESETS:
+        nodes = node_table(PRESETS[name].config, _ANY_INPUT_PX)
+        has_node = any(each.name == node for each in nodes)
+    else:
+        has_node = True
+    return subject if has_node else replace(subject, node="last")
 
 
 def suggestions() -> tuple[str, ...]:

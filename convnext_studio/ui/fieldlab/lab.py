@@ -17,8 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.engine.messages import FieldView, Scale
+from convnext_studio.engine.messages import FieldView, ReceptiveFieldResult, Scale
 from convnext_studio.errors import StudioError
+from convnext_studio.export import save_field
+from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.fieldlab.compare import ComparePage
@@ -36,7 +38,7 @@ from convnext_studio.ui.fieldlab.entries import (
 from convnext_studio.ui.fieldlab.growth import GrowthPage
 from convnext_studio.ui.fieldlab.one_picture import OnePicturePage
 from convnext_studio.ui.fieldlab.plots import load_library
-from convnext_studio.ui.fieldlab.saving import FIELD_KINDS, FIGURE_KINDS, save_field, save_figure
+from convnext_studio.ui.fieldlab.saving import FIGURE_KINDS, save_figure
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
@@ -45,6 +47,7 @@ from convnext_studio.ui.state import AppState
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its largest"
+FIELD_KINDS = "With its protocol (*.npz);;The array alone, as the published scripts save it (*.npy)"
 _TOPIC = "field_lab"
 
 
@@ -207,14 +210,15 @@ class ReceptiveFieldLab(QWidget):
 
     def save_field(self, view: FieldView | None) -> None:
         """Choose a file and write a field, with its protocol (.npz) or alone (.npy)."""
-        if view is None:
+        if not isinstance(view, ReceptiveFieldResult):
             self._tell("There is no receptive field to save yet.")
             return
         path, _ = QFileDialog.getSaveFileName(self, "Save receptive field", "receptive-field.npz", FIELD_KINDS)
         if path:
+            known = Path(path) if path.lower().endswith(SUFFIXES) else Path(f"{path}.npz")
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
-                lambda: save_field(view, Path(path)),
+                lambda: save_field(known, view),
                 lambda written: self._tell_good(f"The receptive field was saved as {written}."),
                 lambda error: self._tell(error.message, error.hint),
             )
@@ -270,6 +274,7 @@ class ReceptiveFieldLab(QWidget):
         for place, box in enumerate((self.scale, self.relative, self.colormap), start=3):
             self.fields.row.insertWidget(place, box)
         self.fields.row.addStretch(1)
+        self.fields.rest_row.addStretch(1)
         subjects = QHBoxLayout()
         subjects.setSpacing(4)
         for widget in (self.ready_made, self.source, self.add, self.open, self.copy, self.save):

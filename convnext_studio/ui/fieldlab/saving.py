@@ -1,7 +1,6 @@
-"""Fields and figures as files."""
+"""A part of the window as a file: pixels, or lines that can be enlarged."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QRect
@@ -9,49 +8,10 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.engine.messages import FieldView, OpenedField, ReceptiveFieldResult
 from convnext_studio.errors import StudioError
-from convnext_studio.export.files import write_file
-from convnext_studio.fields.files import npy_bytes, npz_bytes
 
-FIELD_KINDS = "With its protocol (*.npz);;The array alone, as the published scripts save it (*.npy)"
 _PIXELS_PER_PIXEL = 2
 FIGURE_KINDS = "Pixels, twice as fine as the screen (*.png);;Lines and text that can be enlarged (*.svg)"
-
-
-def save_field(view: FieldView, path: Path) -> Path:
-    """Write a field as ``.npy``, the array alone, or else as ``.npz``, with what was measured.
-
-    Returns the file's path: a name without a known ending gets ``.npz``.
-
-    Raises
-    ------
-    StudioError
-        Where it cannot be written.
-    """
-    if path.suffix.lower() == ".npy":
-        return write_file(path, lambda file: file.write(npy_bytes(view.field_map)))
-    if path.suffix.lower() != ".npz":
-        path = path.with_name(f"{path.name}.npz")
-    return write_file(path, lambda file: file.write(npz_bytes(view.field_map, about_field(view))))
-
-
-def about_field(view: FieldView) -> dict[str, object]:
-    """What is known of a field besides its values, ready for JSON, as `convnext_studio.fields.files` has it."""
-    about: dict[str, object] = {
-        "protocol": view.protocol,
-        "protocol_text": view.protocol_text,
-        "title": view.title,
-        "random_weights": view.random_weights,
-        "centre_px": list(view.centre_px),
-    }
-    if isinstance(view, ReceptiveFieldResult | OpenedField):
-        about |= {
-            "node": view.node,
-            "unit": None if view.unit is None else list(view.unit),
-            "theoretical": None if view.theoretical is None else asdict(view.theoretical),
-        }
-    return about
 
 
 def save_figure(widget: QWidget, path: Path) -> Path:

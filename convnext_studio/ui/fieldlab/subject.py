@@ -6,9 +6,16 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QToolButton, QWidget
 
-from convnext_studio.engine.messages import FieldView, ModelInfo, OpenField, Progress, Request
+from convnext_studio.engine.messages import (
+    FieldView,
+    ModelInfo,
+    OpenField,
+    Progress,
+    ReceptiveFieldResult,
+    Request,
+)
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.fieldlab.entries import OPEN_MODEL, Entry
+from convnext_studio.ui.fieldlab.entries import OPEN_MODEL, Entry, at_node
 from convnext_studio.ui.fieldlab.plots import series_colour
 from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.base import NO_MODEL
@@ -106,7 +113,7 @@ class SubjectView(FieldPanel):
             return NO_MODEL
         if model.node(self.state.node).kind not in ("stage", "block"):
             return NO_FIELD_HERE
-        return settings.field_request(self.state, self._asker, self.entry.subject)
+        return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))
 
     def show_colours(self, colours: Colours) -> None:
         """Take over the comparison's common colours."""
@@ -130,6 +137,8 @@ class SubjectView(FieldPanel):
             said.append(SEES_ALL)
         elif box is not None:
             said.append(f"theory {box[2]:g} px")
+        if view.protocol == "luo" and view.gaussian is not None:
+            said.append(f"Gaussian σ {view.gaussian.sigma_px:.3g} px")
         return " · ".join(said)
 
     # ------------------------------------------------------------------------------------- how far it is
@@ -152,7 +161,7 @@ class SubjectView(FieldPanel):
         self._bar.setVisible(self.is_running)
         if not self.is_running:
             self._bar.setRange(0, 0)
-        self.save.setEnabled(self.view is not None and self.shows_body)
+        self.save.setEnabled(isinstance(self.view, ReceptiveFieldResult) and self.shows_body)
 
     def _show_badge(self, _model: ModelInfo | None) -> None:
         # The badge tells of this subject's weights, not of the open model's.

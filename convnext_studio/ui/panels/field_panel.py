@@ -153,7 +153,6 @@ class FieldPanel(AveragingPanel):
         sentence = why_no_figure(self._view)
         if sentence:
             self.show_notice(sentence)
-            self.set_caption(" ".join(self._view.notes))
         else:
             self.show_body()
             self.paint(self._view)

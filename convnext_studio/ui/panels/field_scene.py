@@ -45,8 +45,8 @@ def why_no_figure(view: FieldView) -> str:
         return "This field holds values that are not finite, so that neither shares nor squares have a meaning."
     if field.max() == 0:
         return (
-            "This field is zero everywhere: no pixel of these inputs changes the unit. "
-            "Measure another unit, or more pictures."
+            "This field is zero everywhere: no pixel of the inputs changes what was measured. "
+            "Another unit, or more pictures, may tell more."
         )
     if field.min() == field.max():
         return "This field is the same everywhere: it has no centre and no size."
