@@ -19,7 +19,8 @@ def test_the_window_imports_no_torch(module: str) -> None:
 
 
 def test_the_window_comes_before_what_only_the_lab_needs() -> None:
-    assert "pyqtgraph" not in modules_after("import convnext_studio.ui.launch")
+    loaded = modules_after("import convnext_studio.ui.launch")
+    assert not loaded & {"pyqtgraph", "PySide6.QtSvg", "convnext_studio.ui.fieldlab.lab"}
 
 
 @pytest.mark.parametrize(

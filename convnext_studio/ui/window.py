@@ -13,7 +13,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
-from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
+from convnext_studio.ui.fieldlab.late import LateLab
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
@@ -71,7 +71,7 @@ class StudioWindow(QMainWindow):
         self.build_panel = BuildPanel(state, bridge)
         self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
         self.receptive_field_panel = ReceptiveFieldPanel(state, bridge)
-        self.field_lab = ReceptiveFieldLab(state, bridge, controller.background, controller.is_offline)
+        self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.dock_layout = DockLayout(
             self,
             {
@@ -135,9 +135,9 @@ class StudioWindow(QMainWindow):
         self.build_panel.build_asked.connect(controller.build_model)
         self.catalogue_panel.open_asked.connect(lambda name: controller.change_model(source=f"timm:{name}"))
         controller.field_asked.connect(self._show_field)
-        self._commands.field_open_asked.connect(self.field_lab.choose_field)
+        self._commands.field_open_asked.connect(lambda: self.field_lab.lab.choose_field())
         self._commands.field_save_asked.connect(
-            lambda: self.field_lab.save_field(self.receptive_field_panel.view)
+            lambda: self.field_lab.lab.save_field(self.receptive_field_panel.view)
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
@@ -181,7 +181,7 @@ class StudioWindow(QMainWindow):
     def _show_field(self, path: str) -> None:
         """A saved field was dropped or named on the command line."""
         self.dock_layout.open_aside("field_lab")
-        self.field_lab.open_field(path)
+        self.field_lab.lab.open_field(path)
 
     def _fill_recent(self) -> None:
         self._recent_menu.clear()

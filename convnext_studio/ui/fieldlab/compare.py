@@ -283,7 +283,8 @@ def _percent(ratio: float) -> str:
 def _weights(view: FieldView) -> str:
     if view.random_weights:
         return "random"
-    return "not said" if isinstance(view, OpenedField) else "learnt"
+    # A bare array says nothing of where it was measured, nor on what.
+    return "not said" if isinstance(view, OpenedField) and not view.node else "learnt"
 
 
 def _theory(view: FieldView) -> str:

@@ -23,7 +23,9 @@ from convnext_studio.ui.panels.field_scene import SEES_ALL, averaged_text
 from convnext_studio.ui.state import AppState
 
 MOST_PICTURES = 4
-_AXES = Axes(x="Depth", y="Side (px)", is_log=True, has_legend=True)
+_AXES = Axes(
+    x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True, has_legend=True
+)
 _SHARES = (0.99, 0.5)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -62,7 +62,6 @@ class ReceptiveFieldLab(QWidget):
         Subjects open no network connection.
     """
 
-    title = "Receptive-field lab"
     noticed = Signal(object)  # Notice
 
     def __init__(
@@ -108,14 +107,6 @@ class ReceptiveFieldLab(QWidget):
         return all(
             not page.isVisible() or page.is_settled for page in (self.compare, self.growth, self.one_picture)
         )
-
-    def sizeHint(self) -> QSize:
-        """Room for four fields beside each other."""
-        return QSize(1280, 720)
-
-    def minimumSizeHint(self) -> QSize:
-        """Less would show nothing of four fields, so that in a narrow window it floats."""
-        return QSize(760, 480)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Make the plots, the first time."""

@@ -38,7 +38,6 @@ class OnePicturePage(FieldPanel):
         Protocol and unit, at the time when it is asked.
     """
 
-    title = "One picture"
     unit_chosen = Signal(object)  # (row, column)
 
     def __init__(

@@ -164,6 +164,10 @@ class CurvePlot(QWidget):
         self._curves = tuple(curves)
         self._ticks = tuple(ticks)
         self._sentence.setText(sentence)
+        labels = ", ".join(curve.label for curve in curves)
+        self.setAccessibleDescription(
+            f"{self._axes.y} against {self._axes.x}: {labels}" if labels else sentence
+        )
         self._draw()
 
     def changeEvent(self, event: QEvent) -> None:
