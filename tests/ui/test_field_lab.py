@@ -106,7 +106,7 @@ def settle(qtbot: QtBot, lab: ReceptiveFieldLab) -> None:
     """Let it show what it has been told, and ask what it wants to ask."""
     qtbot.waitUntil(lambda: not lab.compare._soon.isActive())
     qtbot.waitUntil(lambda: not any(subject._soon.isActive() for subject in lab.compare.subjects))
-    qtbot.wait(1)  # Each field is coloured in a turn of its own.
+    qtbot.waitUntil(lambda: not lab.compare._turns.is_busy)
 
 
 def compare(lab: ReceptiveFieldLab, title: str) -> None:
@@ -137,7 +137,7 @@ def test_four_subjects_ask_apart_and_a_fifth_has_no_room(lab: ReceptiveFieldLab,
         QTest.keyClick(lab.source, Qt.Key.Key_Return)
     assert [subject.name for subject in lab.compare.subjects] == [
         "Trained",
-        "Random weights",
+        "Trained, random",
         "tutorial",
         "resnet50",
     ]
@@ -267,7 +267,7 @@ def test_all_share_one_colour_scale(pair: ReceptiveFieldLab, qtbot: QtBot) -> No
 
 
 def test_the_table_tells_ratios_weights_and_protocol(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
-    assert [cell(pair, row, "Subject") for row in (0, 1)] == ["Trained", "Random weights"]
+    assert [cell(pair, row, "Subject") for row in (0, 1)] == ["Trained", "Trained, random"]
     assert cell(pair, 0, "20 %") == "1.56 %"  # 64 of 4096
     assert cell(pair, 0, "50 %") == "3.52 %"  # 144 of 4096
     assert cell(pair, 0, "99 %") == "not reached"
@@ -292,7 +292,7 @@ def test_the_table_is_copied_with_the_keyboard(pair: ReceptiveFieldLab, qtbot: Q
 
 def test_the_curves_are_those_of_the_fields(pair: ReceptiveFieldLab) -> None:
     trained, random = pair.compare.cumulative.curves
-    assert (trained.label, random.label) == ("Trained", "Random weights")
+    assert (trained.label, random.label) == ("Trained", "Trained, random")
     # The flat square reaches 8 px to the sides: within 8 px lies a disc of it, pi / 4 of its area.
     assert trained.y[7] == pytest.approx(100 * np.pi / 4, abs=3)
     assert trained.y[-1] == pytest.approx(100)
@@ -318,7 +318,7 @@ def test_notes_are_told_once_and_say_of_whom_they_are(
     engine.answer(trained, replace(field_result(state), notes=("One was used.",)))
     engine.answer(random, replace(field_result(state), notes=("One was used.", "It sees all.")))
     settle(qtbot, pair)
-    assert pair.compare.protocol.text().splitlines()[1:] == ["One was used. Random weights: It sees all."]
+    assert pair.compare.protocol.text().splitlines()[1:] == ["One was used. Trained, random: It sees all."]
 
 
 def test_an_isotropic_network_is_measured_at_its_last_stage() -> None:
@@ -448,11 +448,11 @@ def test_growth_is_offered_for_every_network_in_the_comparison(
     pair: ReceptiveFieldLab, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     pair.pages.setCurrentWidget(pair.growth)
-    assert [pair.growth.subject.itemText(index) for index in (0, 1)] == ["Trained", "Random weights"]
+    assert [pair.growth.subject.itemText(index) for index in (0, 1)] == ["Trained", "Trained, random"]
     pair.growth.subject.setCurrentIndex(1)
     qtbot.waitUntil(lambda: not pair.growth._soon.isActive())
     request = engine.open(FieldGrowth)[-1]
-    assert request.subject.title == "Random weights"
+    assert request.subject.title == "Trained, random"
 
 
 # ---------------------------------------------------------------------------------------------- one picture

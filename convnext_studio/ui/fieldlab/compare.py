@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, Scale
+from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, ReceptiveFieldResult, Scale
 from convnext_studio.render import Limits, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
@@ -15,6 +16,7 @@ from convnext_studio.ui.fieldlab.entries import MOST, OPEN_MODEL, Entry
 from convnext_studio.ui.fieldlab.plots import Axes, Curve, CurvePlot, line_icon
 from convnext_studio.ui.fieldlab.subject import SubjectView
 from convnext_studio.ui.fieldlab.table import NumberTable
+from convnext_studio.ui.fieldlab.turns import Turns
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.field_controls import PROTOCOLS, FieldSettings
 from convnext_studio.ui.panels.field_scene import (
@@ -46,6 +48,7 @@ DISTANCE = "Distance from the unit's centre (px)"
 SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
 NOTHING = "The curves come with the first field."
 _SOON_MS = 40
+_MOST_TEXTS = 2  # They differ in little, and take two lines each.
 
 
 class ComparePage(QWidget):
@@ -61,6 +64,7 @@ class ComparePage(QWidget):
 
     save_asked = Signal(object)  # FieldView
     subjects_changed = Signal()
+    unit_measured = Signal(object)  # row and column, of the first subject
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class ComparePage(QWidget):
         self.protocol = plain_label("muted")
         self.empty = QLabel("Add a subject, or take a ready-made comparison.")
         self._lay_out()
+        self._turns = Turns(self)
         # A field that sharpens changes limits, table and curves; several at a time are shown once.
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._show_all)
@@ -96,7 +101,8 @@ class ComparePage(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether every subject that can be seen shows its answer."""
-        return not self._soon.isActive() and all(subject.is_settled for subject in self.subjects)
+        is_shown = not (self._soon.isActive() or self._turns.is_busy)
+        return is_shown and all(subject.is_settled for subject in self.subjects)
 
     @property
     def has_room(self) -> bool:
@@ -122,6 +128,7 @@ class ComparePage(QWidget):
     def remove(self, subject: SubjectView) -> None:
         """Take a subject out, and forget what is being computed for it."""
         subject.abandon()
+        self._turns.do(())
         self.subjects.remove(subject)
         subject.hide()
         subject.deleteLater()
@@ -161,27 +168,27 @@ class ComparePage(QWidget):
 
     def _show_all(self) -> None:
         views = [(subject, subject.view) for subject in self.subjects if subject.view is not None]
-        self._show_colours([view for _, view in views])
+        colours = self._common_colours([view for _, view in views])
+        self.bar.set_scale(ColorScale(colours.colormap, colours.limits))
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
-        # Each in a turn of its own, as the fields are: drawing takes most of a frame.
-        for plot, curves in (
-            (self.cumulative, _cumulative_curves(views)),
-            (self.radial, _radial_curves(views)),
-        ):
-            QTimer.singleShot(0, plot, lambda plot=plot, curves=curves: plot.show_curves(curves, NOTHING))
+        # To colour a field of 1024 × 1024, or to draw the curves, takes most of a frame.
+        self._turns.do(
+            [
+                *(partial(subject.show_colours, colours) for subject in self.subjects),
+                partial(self.cumulative.show_curves, _cumulative_curves(views), NOTHING),
+                partial(self.radial.show_curves, _radial_curves(views), NOTHING),
+            ]
+        )
         self.protocol.setText("\n".join(_sentences(views)))
         self.meaning.setText(MEANING if views else "")
+        measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
+        if measured is not None:
+            self.unit_measured.emit(measured.unit)
 
-    def _show_colours(self, views: list[FieldView]) -> None:
+    def _common_colours(self, views: list[FieldView]) -> Colours:
         limits = Limits(0.0, 1.0) if self._is_relative else _common_limits(views, self._scale)
-        self.bar.set_scale(ColorScale(self._colormap, limits))
-        colours = Colours(
-            scale=self._scale, colormap=self._colormap, limits=limits, is_relative=self._is_relative
-        )
-        # One in a turn of the event loop: colouring a field of 1024 × 1024 takes a frame.
-        for subject in self.subjects:
-            QTimer.singleShot(0, subject, lambda subject=subject: subject.show_colours(colours))
+        return Colours(scale=self._scale, colormap=self._colormap, limits=limits, is_relative=self._is_relative)
 
     def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
         ratios = {square.threshold: square.area_ratio for square in view.squares[self._scale]}
@@ -264,7 +271,10 @@ def _radial_curves(views: _Shown) -> list[Curve]:
 
 def _sentences(views: _Shown) -> list[str]:
     """What has to be known about the figure, each once: protocols, what differs, what is missing."""
-    said = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
+    texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
+    said = texts[:_MOST_TEXTS]
+    if len(texts) > _MOST_TEXTS:
+        said.append("The other protocols are told in full by the line below each field, when it is pointed at.")
     if len({view.field_map.shape for _, view in views}) > 1:
         said.append(SIZES_DIFFER)
     owners: dict[str, list[str]] = {}

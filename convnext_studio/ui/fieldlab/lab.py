@@ -1,8 +1,9 @@
 """The receptive-field lab: what is compared, how it is measured, and three ways to look at it."""
 
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -39,6 +40,7 @@ from convnext_studio.ui.fieldlab.growth import GrowthPage
 from convnext_studio.ui.fieldlab.one_picture import OnePicturePage
 from convnext_studio.ui.fieldlab.plots import load_library
 from convnext_studio.ui.fieldlab.saving import FIGURE_KINDS, save_figure
+from convnext_studio.ui.fieldlab.turns import Turns
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
@@ -77,6 +79,7 @@ class ReceptiveFieldLab(QWidget):
         self._background = background
         self._offline = offline
         self._has_plots = False
+        self._turns = Turns(self)
         self.fields = FieldControls()
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.relative = choice(
@@ -130,9 +133,8 @@ class ReceptiveFieldLab(QWidget):
             self.open_field(path)
 
     def _build_plots(self, library: object) -> None:
-        # Each in a turn of its own: the window has to answer between them.
-        for plot in (self.compare.cumulative, self.compare.radial, self.growth.plot):
-            QTimer.singleShot(0, plot, lambda plot=plot: plot.build(library))
+        plots = (self.compare.cumulative, self.compare.radial, self.growth.plot)
+        self._turns.do([partial(plot.build, library) for plot in plots])
 
     # --------------------------------------------------------------------------------------------- subjects
 
@@ -262,8 +264,8 @@ class ReceptiveFieldLab(QWidget):
         self.save = _button("Save figure…", "Save what this page shows as PNG or SVG")
 
     def _lay_out(self) -> None:
-        for place, box in enumerate((self.scale, self.relative, self.colormap), start=3):
-            self.fields.row.insertWidget(place, box)
+        for box in (self.scale, self.relative, self.colormap):
+            self.fields.add_before_more(box)
         self.fields.row.addStretch(1)
         self.fields.rest_row.addStretch(1)
         subjects = QHBoxLayout()
@@ -289,6 +291,8 @@ class ReceptiveFieldLab(QWidget):
         self.copy.clicked.connect(self._copy_table)
         self.save.clicked.connect(self.save_figure)
         self.compare.subjects_changed.connect(self._subjects_changed)
+        self.compare.unit_measured.connect(self.fields.show_unit)
+        state.model_loaded.connect(self._subjects_changed)
         self.compare.save_asked.connect(self.save_field)
         self.one_picture.unit_chosen.connect(self.fields.set_unit)
         self.pages.currentChanged.connect(self._page_changed)

@@ -166,6 +166,10 @@ class FieldControls(QWidget):
         self._settings = self._read()
         self._show_settings()
 
+    def add_before_more(self, widget: QWidget) -> None:
+        """Put a widget into the first row, behind the choices that are always seen."""
+        self.row.insertWidget(self.row.indexOf(self.more), widget)
+
     @property
     def settings(self) -> FieldSettings:
         """What is chosen."""
@@ -252,7 +256,7 @@ class FieldControls(QWidget):
         self.protocol.setToolTip(sentence)
         self.inputs.setEnabled(settings.protocol != "luo")
         for number in (self.unit_row, self.unit_column):
-            number.setEnabled(settings.unit is not None)
+            number.setVisible(settings.unit is not None)
         if settings.inputs == "folder" and not settings.folder:
             self.more.setChecked(True)  # There is the button for it.
 

@@ -37,7 +37,7 @@ class ReceptiveFieldPanel(FieldPanel):
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.colormap = colormap_choice()
         self.fields = FieldControls()
-        self.fields.row.insertWidget(3, self.stop)
+        self.fields.add_before_more(self.stop)
         for control in (self.scale, self.colormap):
             self.fields.rest_row.addWidget(control)
         self.controls.addWidget(self.fields, 1)
