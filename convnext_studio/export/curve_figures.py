@@ -17,9 +17,9 @@ from convnext_studio.render import Limits, format_ticks, nice_ticks
 # Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 _PLOT_PX = (560, 460)
-_LEFT, _TOP, _BOTTOM = 84, 40, 70
+_LEFT, _TOP, _RIGHT, _BOTTOM = 84, 40, 8, 70
 _DECADES = 6
-"""The radial profile is drawn down to so many powers of ten below its largest value."""
+"""The radial profile is drawn down to so many powers of ten below its largest value, at most."""
 _FINE = 2
 """Drawn so much larger and then reduced, which smooths the lines."""
 
@@ -41,7 +41,7 @@ class _Plot:
 
     def drawn(self) -> Image.Image:
         width, height = _PLOT_PX
-        picture = Image.new("RGB", (_FINE * (width + _LEFT), _FINE * (height + _TOP + _BOTTOM)), PAPER)
+        picture = Image.new("RGB", (_FINE * (_LEFT + width + _RIGHT), _FINE * (height + _TOP + _BOTTOM)), PAPER)
         pencil = ImageDraw.Draw(picture)
         for (x, y), colour in zip(self.lines, COLOURS, strict=False):
             self._line(pencil, x, y, colour)
@@ -110,7 +110,8 @@ def curves_figure(views: Sequence[FieldView]) -> Figure:
         "Distance is Euclidean, from the centre of the squares. The profile is the mean over rings one pixel "
         "wide, relative to the largest; rings of zeros are left out."
     )
-    marked = any(view.random_weights for view in shown)
+    # Where only some learnt nothing, the table says which.
+    marked = all(view.random_weights for view in shown)
     picture, place = page_of(body, title=title, caption=caption, random_weights=marked)
     return Figure(picture, place, title, tuple(caption))
 
@@ -144,13 +145,15 @@ def _radial(shown: Sequence[FieldView]) -> _Plot:
         positive = view.curves.radial > 0
         relative = view.curves.radial[positive] / largest if largest > 0 else np.zeros(0)
         lines.append((view.curves.distance_px[positive], np.log10(relative)))
-    exponents = range(-_DECADES, 1)
+    smallest = min((float(y.min()) for _, y in lines if len(y)), default=-1.0)
+    decades = min(max(math.ceil(-smallest), 1), _DECADES)
+    exponents = range(-decades, 1)
     return _Plot(
         title="Radial profile",
         x_title="distance from the centre in input pixels",
         y_title="mean of the ring over the largest",
         x=Limits(0, _farthest(shown)),
-        y=Limits(-_DECADES, 0),
+        y=Limits(-decades, 0),
         lines=lines,
         y_ticks=tuple(exponents),
         y_texts=["1" if exponent == 0 else f"1e{exponent}" for exponent in exponents],

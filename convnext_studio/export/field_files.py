@@ -111,7 +111,7 @@ def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: 
             f"{stem}.png": png_bytes(field_figure(result), result.random_weights),
         }
         written += [_write(folder / name, data) for name, data in files.items()]
-    marked = any(result.random_weights for result in results)
+    marked = all(result.random_weights for result in results)
     return [*written, _write(folder / "curves.png", png_bytes(curves_figure(results), marked))]
 
 

@@ -239,6 +239,16 @@ def test_other_networks_are_measured_beside_the_open_one(
     np.testing.assert_array_equal(after.field_map, before.field_map)
 
 
+def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Session) -> None:
+    subject = Subject(config=dataclasses.replace(SMALL, grn=True), seed=2)
+    result = field_of(opened, subject=subject, inputs="noise", count=3, node="stage1", protocol="absolute")
+    model = build(dataclasses.replace(SMALL, grn=True), "", 2)
+    tensors = noises(0, 3, 64)
+    assert_same(result.field_map, analysis.effective_receptive_field(model, tensors, "stage1", "absolute"))
+    assert result.theoretical.is_global
+    assert any("whole input" in note for note in result.notes)
+
+
 def test_a_subject_needs_no_open_model() -> None:
     result = field_of(Session(), subject=Subject(config=SMALL), inputs="noise", count=1, input_px=0)
     assert result.field_map.shape == (224, 224)

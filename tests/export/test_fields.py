@@ -120,5 +120,6 @@ def test_curves_of_several_fields_are_drawn_in_their_colours(result: ReceptiveFi
         assert not has_colour(figure.picture, WARNING)
         assert figure.caption[0] == result.protocol_text
     assert has_colour(curves_figure([result]).picture, WARNING)
+    assert not has_colour(curves_figure([result, learnt]).picture, WARNING)
     nothing = replace(result, squares={"linear": (), "log": ()})
     assert curves_figure([nothing]).picture.size == curves_figure([result]).picture.size
