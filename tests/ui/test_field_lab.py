@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QSpinBox, QToolButton
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QPushButton, QSpinBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import (
@@ -28,6 +28,7 @@ from convnext_studio.fields import curves_of
 from convnext_studio.fields.files import read_field
 from convnext_studio.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.nodes import node_table
+from convnext_studio.ui import theme
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.fieldlab.entries import (
@@ -137,7 +138,7 @@ def test_four_subjects_ask_apart_and_a_fifth_has_no_room(lab: ReceptiveFieldLab,
         QTest.keyClick(lab.source, Qt.Key.Key_Return)
     assert [subject.name for subject in lab.compare.subjects] == [
         "Trained",
-        "Trained, random",
+        "Random weights: Trained",
         "tutorial",
         "resnet50",
     ]
@@ -267,7 +268,7 @@ def test_all_share_one_colour_scale(pair: ReceptiveFieldLab, qtbot: QtBot) -> No
 
 
 def test_the_table_tells_ratios_weights_and_protocol(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
-    assert [cell(pair, row, "Subject") for row in (0, 1)] == ["Trained", "Trained, random"]
+    assert [cell(pair, row, "Subject") for row in (0, 1)] == ["Trained", "Random weights: Trained"]
     assert cell(pair, 0, "20 %") == "1.56 %"  # 64 of 4096
     assert cell(pair, 0, "50 %") == "3.52 %"  # 144 of 4096
     assert cell(pair, 0, "99 %") == "not reached"
@@ -292,7 +293,7 @@ def test_the_table_is_copied_with_the_keyboard(pair: ReceptiveFieldLab, qtbot: Q
 
 def test_the_curves_are_those_of_the_fields(pair: ReceptiveFieldLab) -> None:
     trained, random = pair.compare.cumulative.curves
-    assert (trained.label, random.label) == ("Trained", "Trained, random")
+    assert (trained.label, random.label) == ("Trained", "Random weights: Trained")
     # The flat square reaches 8 px to the sides: within 8 px lies a disc of it, pi / 4 of its area.
     assert trained.y[7] == pytest.approx(100 * np.pi / 4, abs=3)
     assert trained.y[-1] == pytest.approx(100)
@@ -300,6 +301,19 @@ def test_the_curves_are_those_of_the_fields(pair: ReceptiveFieldLab) -> None:
     radial = pair.compare.radial.curves
     assert radial[0].y[0] == pytest.approx(4)
     assert radial[1].y[0] == pytest.approx(0.5)
+
+
+def test_the_plots_follow_the_theme(pair: ReceptiveFieldLab, qapp: QApplication, qtbot: QtBot) -> None:
+    palette, sheet = qapp.palette(), qapp.styleSheet()
+    try:
+        for look in (theme.LIGHT, theme.DARK):
+            theme.apply(qapp, look)
+            settle(qtbot, pair)
+            middle = pair.compare.radial.grab().toImage().pixelColor(3, 3)
+            assert middle.name() == look.surface
+    finally:
+        qapp.setPalette(palette)
+        qapp.setStyleSheet(sheet)
 
 
 def test_protocol_and_random_weights_are_told_on_the_figure(pair: ReceptiveFieldLab) -> None:
@@ -318,7 +332,9 @@ def test_notes_are_told_once_and_say_of_whom_they_are(
     engine.answer(trained, replace(field_result(state), notes=("One was used.",)))
     engine.answer(random, replace(field_result(state), notes=("One was used.", "It sees all.")))
     settle(qtbot, pair)
-    assert pair.compare.protocol.text().splitlines()[1:] == ["One was used. Trained, random: It sees all."]
+    assert pair.compare.protocol.text().splitlines()[1:] == [
+        "One was used. Random weights: Trained: It sees all."
+    ]
 
 
 def test_an_isotropic_network_is_measured_at_its_last_stage() -> None:
@@ -448,11 +464,11 @@ def test_growth_is_offered_for_every_network_in_the_comparison(
     pair: ReceptiveFieldLab, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     pair.pages.setCurrentWidget(pair.growth)
-    assert [pair.growth.subject.itemText(index) for index in (0, 1)] == ["Trained", "Trained, random"]
+    assert [pair.growth.subject.itemText(index) for index in (0, 1)] == ["Trained", "Random weights: Trained"]
     pair.growth.subject.setCurrentIndex(1)
     qtbot.waitUntil(lambda: not pair.growth._soon.isActive())
     request = engine.open(FieldGrowth)[-1]
-    assert request.subject.title == "Trained, random"
+    assert request.subject.title == "Random weights: Trained"
 
 
 # ---------------------------------------------------------------------------------------------- one picture

@@ -46,9 +46,9 @@ COLUMNS = {
 }
 DISTANCE = "Distance from the unit's centre (px)"
 SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
+OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
 NOTHING = "The curves come with the first field."
 _SOON_MS = 40
-_MOST_TEXTS = 2  # They differ in little, and take two lines each.
 
 
 class ComparePage(QWidget):
@@ -180,7 +180,7 @@ class ComparePage(QWidget):
                 partial(self.radial.show_curves, _radial_curves(views), NOTHING),
             ]
         )
-        self.protocol.setText("\n".join(_sentences(views)))
+        self.protocol.setText(_about(views))
         self.meaning.setText(MEANING if views else "")
         measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
         if measured is not None:
@@ -269,21 +269,19 @@ def _radial_curves(views: _Shown) -> list[Curve]:
     ]
 
 
-def _sentences(views: _Shown) -> list[str]:
-    """What has to be known about the figure, each once: protocols, what differs, what is missing."""
+def _about(views: _Shown) -> str:
+    """What has to be known about the figure, each once: the protocol, what differs, what is missing."""
     texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
-    said = texts[:_MOST_TEXTS]
-    if len(texts) > _MOST_TEXTS:
-        said.append("The other protocols are told in full by the line below each field, when it is pointed at.")
+    said = [OTHERS_DIFFER] if len(texts) > 1 else []
     if len({view.field_map.shape for _, view in views}) > 1:
         said.append(SIZES_DIFFER)
     owners: dict[str, list[str]] = {}
     for subject, view in views:
         for note in view.notes:
             owners.setdefault(note, []).append(subject.name)
-    common = [note for note, names in owners.items() if len(names) == len(views)]
-    own = [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
-    return [*said, *([" ".join((*common, *own))] if owners else [])]
+    said += [note for note, names in owners.items() if len(names) == len(views)]
+    said += [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
+    return "\n".join([*texts[:1], *([" ".join(said)] if said else [])])
 
 
 def _percent(ratio: float) -> str:

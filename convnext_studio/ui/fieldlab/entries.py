@@ -82,7 +82,7 @@ def untrained(config: ConvNeXtConfig, title: str) -> Entry:
 
 def random_weights(model: ModelInfo) -> Entry:
     """Random weights in the architecture that is open."""
-    return untrained(model.config, f"{model.title}, random")
+    return untrained(model.config, f"Random weights: {model.title}")
 
 
 @dataclass(frozen=True, slots=True)
