@@ -18,9 +18,9 @@ from convnext_studio.export.files import make_directory
 from convnext_studio.field_resuming import measured
 from convnext_studio.fields import REPLKNET_INPUT_PX, definition
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.terminal import draw_bar
 
 MOST = 4
-BAR_WIDTH = 30
 RANDOM, KERNEL, LAYER_SCALE = "random", "kernel", "layer-scale"
 
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     results: list[ReceptiveFieldResult] = []
     for subject, measurement in zip(subjects, measurements, strict=True):
         stems.append(_stem(subject, stems))
-        results.append(measured(measurement, out / stems[-1], _draw_bar))
+        results.append(measured(measurement, out / stems[-1], draw_bar))
         _tell(results[-1])
     for text in dict.fromkeys(result.protocol_text for result in results):
         print(text)
@@ -133,14 +133,4 @@ def _finished(work: Generator[Progress, None, Result]) -> Result:
             result: Result = finished.value
             return result
         if progress.total:
-            _draw_bar(progress.text, progress.done, progress.total)
-
-
-def _draw_bar(what: str, done: int, total: int) -> None:
-    """One line that is drawn over itself; only where somebody watches, so that logs stay readable."""
-    if not sys.stderr.isatty():
-        return
-    filled = BAR_WIDTH * done // max(total, 1)
-    bar = "#" * filled + "-" * (BAR_WIDTH - filled)
-    end = "\n" if done >= total else ""
-    print(f"\r{what} [{bar}] {done}/{total}\033[K", end=end, file=sys.stderr, flush=True)
+            draw_bar(progress.text, progress.done, progress.total)

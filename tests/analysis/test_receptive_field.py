@@ -234,3 +234,13 @@ def test_growth_equals_every_nodes_own_field() -> None:
     for node in nodes:
         expected = analysis.effective_receptive_field(model, tensors, node, "absolute")
         np.testing.assert_allclose(growth.field(node), expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def test_growth_leaves_out_pictures_whose_fields_are_not_finite() -> None:
+    model = small_model()
+    tensors = [random_input(model, 0), torch.full((1, 3, 64, 64), torch.nan), random_input(model, 1)]
+    *_, growth = running_growth(model, tensors, ["stage1", "stage4"], "centred")
+    assert (growth.used, growth.skipped, growth.done) == (2, 1, 3)
+    del tensors[1]
+    expected = plain_field(model.module, tensors, 4)
+    np.testing.assert_allclose(growth.field("stage4"), expected, rtol=1e-4, atol=1e-6 * expected.max())

@@ -45,7 +45,7 @@ def field_growth(
     if growth.used == 0:
         raise no_gradient()
     result = _result(model, request, growth, nodes, inputs)
-    result = replace(result, notes=(*inputs.notes(growth.done), *result.notes))
+    result = replace(result, notes=(*inputs.notes(growth.used), *result.notes))
     if key is not None:
         bench.results.put(key, result)
     return result

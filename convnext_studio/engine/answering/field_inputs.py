@@ -38,6 +38,10 @@ class FieldInputs:
 
     Attributes
     ----------
+    request, model, preprocessing
+        What is measured, on what, and how its pictures are brought to their size.
+    opened, candidates
+        Who has the opened pictures; their keys, or the paths of a folder's, in the order of trying.
     total
         How many there will be, unless some cannot be read.
     is_noise
@@ -82,7 +86,8 @@ class FieldInputs:
             try:
                 picture = self._read(candidate)
             except StudioError as error:
-                self.unreadable.append(str(error))
+                if str(error) not in self.unreadable:  # A measurement that goes on may meet it again.
+                    self.unreadable.append(str(error))
                 continue
             array, self.geometry = self.preprocessing(picture.to_pil())
             self.given.append(Given(picture.name, position))
@@ -106,11 +111,11 @@ class FieldInputs:
         first = self.unreadable[0] if self.unreadable else ""
         return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
 
-    def notes(self, done: int) -> list[str]:
-        """Sentences on what is missing, once `done` inputs were measured of all there are."""
+    def notes(self, used: int) -> list[str]:
+        """Sentences on what is missing, once all there are were measured and `used` of them averaged."""
         said = []
-        if done < self.request.count:
-            there = f"{done} picture{' was' if done == 1 else 's were'}"
+        if used < self.request.count:
+            there = f"{used} picture{' was' if used == 1 else 's were'}"
             said.append(f"{self.request.count} pictures were asked for, and {there} used.")
         if self.unreadable:
             named = " ".join(self.unreadable[:3])

@@ -7,7 +7,7 @@ from typing import cast
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.field_inputs import FieldInputs, inputs_of
-from convnext_studio.engine.devices import resolve_device
+from convnext_studio.engine.devices import resolve_device, use_exact_float32
 from convnext_studio.engine.messages import (
     THRESHOLDS,
     FieldRequest,
@@ -78,6 +78,7 @@ def subject_of(
     if subject.is_current:
         model = bench.model
         return replace(model, title=subject.title) if subject.title else model
+    use_exact_float32()
     device = bench.model.device if bench.has_model else resolve_device("auto")
     input_px = bench.model.preprocessing.input_px if bench.has_model else DEFAULT_INPUT_PX
     return (yield from bench.subjects.open(subject, device, input_px, request.id, should_stop))
@@ -152,7 +153,7 @@ class Measurement:
         if average.used == 0:
             raise no_gradient()
         result = self.result(average)
-        return replace(result, notes=(*self.inputs.notes(average.done), *result.notes))
+        return replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
         """What is known after so many pictures."""
