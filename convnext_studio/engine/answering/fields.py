@@ -36,6 +36,8 @@ from convnext_studio.model.nodes import smallest_input_px
 SCALES: tuple[Scale, Scale] = ("linear", "log")
 DEFAULT_INPUT_PX = 224
 LAST = "last"
+KINDS = ("stem", "downsample", "block", "stage")
+"""Nodes whose maps are (N, C, H, W)."""
 
 
 def receptive_field(
@@ -134,7 +136,8 @@ class Measurement:
         node = request.subject.node or request.node
         if node == LAST or request.target is not None:
             node = model.config.stages[-1]
-        model.module_at(node)
+        if model.node(node).kind not in KINDS:
+            raise StudioError(f"{node} has no receptive field of its own here.", "Choose a stage or a block.")
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
         settled = replace(request, node=node, images=images, input_px=preprocessing.input_px)
