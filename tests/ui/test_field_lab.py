@@ -386,6 +386,19 @@ def test_a_refusal_is_told_where_the_figure_would_be(lab: ReceptiveFieldLab, eng
     assert lab.compare.subjects[1].remove.isEnabled()
 
 
+def test_what_is_refused_leaves_table_and_curves(
+    pair: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
+) -> None:
+    pair.fields.side.setValue(8)
+    settle(qtbot, pair)
+    trained, random = asked(engine)
+    engine.answer(trained, field_result(state))
+    engine.refuse(random, "An input of 8 pixels is too small.")
+    settle(qtbot, pair)
+    assert pair.compare.table.rowCount() == 1
+    assert [curve.label for curve in pair.compare.radial.curves] == ["Trained"]
+
+
 def test_a_global_field_is_said_and_not_drawn(
     lab: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:

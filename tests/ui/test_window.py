@@ -69,6 +69,16 @@ def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: Studi
     assert not lab.isVisible()
 
 
+def test_the_lab_floats_inside_a_window_without_room_for_it(
+    filled_window: StudioWindow,
+) -> None:
+    filled_window.resize(1180, 700)
+    filled_window.actions_by_id["field_lab"].trigger()
+    dock = filled_window.dock_layout.docks["field_lab"]
+    assert dock.isFloating()
+    assert filled_window.frameGeometry().contains(dock.geometry())
+
+
 def test_without_a_field_there_is_none_to_save(filled_window: StudioWindow) -> None:
     filled_window.actions_by_id["save_field"].trigger()
     assert "no receptive field to save" in filled_window.messages.text

@@ -146,13 +146,19 @@ class FieldPanel(AveragingPanel):
         """The field, whole or so far; None before there is one."""
         return self._view
 
+    def show_notice(self, text: str, can_retry: bool = False) -> None:
+        """A plain sentence in the figure's place: there is no field any more."""
+        self._view = None
+        super().show_notice(text, can_retry)
+        self.field_changed.emit()
+
     def repaint_field(self) -> None:
         """Show it anew, because a choice of display changed."""
         if self._view is None:
             return
         sentence = why_no_figure(self._view)
         if sentence:
-            self.show_notice(sentence)
+            super().show_notice(sentence)  # There is a field, of which there are numbers.
         else:
             self.show_body()
             self.paint(self._view)

@@ -101,18 +101,21 @@ def theoretical_of(view: FieldView) -> FieldGeometry | None:
     return view.theoretical if isinstance(view, ReceptiveFieldResult | OpenedField) else None
 
 
+def unit_of(view: FieldView) -> tuple[int, int] | None:
+    """Row and column of the measured unit; None where it is not known, and for a class score."""
+    if isinstance(view, ReceptiveFieldResult):
+        return view.unit if view.target is None else None
+    return view.unit if isinstance(view, OpenedField) else None
+
+
 def theoretical_box(view: FieldView) -> Box | None:
     """The theoretical field of the measured unit in the input.
 
     None where it is not known, where a class score was measured, and where the unit sees the whole picture:
     that is said, not drawn.
     """
-    geometry = theoretical_of(view)
-    if geometry is None or geometry.is_global or not isinstance(view, ReceptiveFieldResult | OpenedField):
-        return None
-    if view.unit is None or (isinstance(view, ReceptiveFieldResult) and view.target is not None):
-        return None
-    return geometry.unit_box(*view.unit)
+    geometry, unit = theoretical_of(view), unit_of(view)
+    return None if geometry is None or geometry.is_global or unit is None else geometry.unit_box(*unit)
 
 
 def nearest_unit(view: ReceptiveFieldResult, x: float, y: float) -> tuple[int, int]:
@@ -196,8 +199,8 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
     """The sentences below the figure: geometry, and the notes on what is missing and what failed."""
     height, width = view.field_map.shape
     said = [progress] if progress else []
-    unit = getattr(view, "unit", None)
-    if unit is not None and getattr(view, "target", None) is None:
+    unit = unit_of(view)
+    if unit is not None:
         said.append(f"unit (y {unit[0]}, x {unit[1]})")
     said.append(f"input {width} × {height} px")
     said.extend(_theoretical_words(view))
