@@ -333,6 +333,14 @@ def test_a_click_on_the_field_measures_the_unit_there(desk: Desk, filled: Recept
     assert asked(desk)[-1].unit is None
 
 
+def test_another_node_is_measured_in_its_middle(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    filled.fields.set_unit((1, 6))
+    settle(desk, filled)
+    desk.state.set_node("stage4")
+    settle(desk, filled)
+    assert (asked(desk)[-1].node, asked(desk)[-1].unit) == ("stage4", None)
+
+
 def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (4, 4)
     settle(desk, filled)

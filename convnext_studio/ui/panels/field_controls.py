@@ -119,6 +119,51 @@ class FieldControls(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._make_first_row()
+        self._make_rest()
+        self._lay_out()
+        self._connect()
+        self._settings = self._read()
+        self._show_settings()
+
+    def add_before_more(self, widget: QWidget) -> None:
+        """Put a widget into the first row, behind the choices that are always seen."""
+        self.row.insertWidget(self.row.indexOf(self.more), widget)
+
+    @property
+    def settings(self) -> FieldSettings:
+        """What is chosen."""
+        return self._settings
+
+    def set_unit(self, unit: tuple[int, int]) -> None:
+        """Choose the unit in this row and column."""
+        for number, value in zip((self.unit_row, self.unit_column), unit, strict=True):
+            number.blockSignals(True)
+            number.setValue(value)
+            number.blockSignals(False)
+        self.is_middle.setChecked(False)
+        self._notice_change()
+
+    def reset_unit(self) -> None:
+        """Choose the middle one: rows and columns of another node's map mean other places."""
+        self.is_middle.setChecked(True)
+
+    def show_unit(self, unit: tuple[int, int]) -> None:
+        """Say which unit was measured, where it is the middle one."""
+        if self.is_middle.isChecked():
+            self.unit_row.setValue(unit[0])
+            self.unit_column.setValue(unit[1])
+
+    def set_folder(self, folder: str) -> None:
+        """Measure on the pictures of a folder."""
+        self.folder.setText(folder)
+        self.folder.setToolTip(folder)
+        self.inputs.setCurrentIndex(self.inputs.findData("folder"))
+        self._notice_change()
+
+    # ---------------------------------------------------------------------------------------------- set up
+
+    def _make_first_row(self) -> None:
         self.protocol = choice("Protocol", "", [(text, name) for name, text in PROTOCOLS.items()])
         for index, sentence in enumerate(PROTOCOL_SENTENCES[name] for name in PROTOCOLS):
             self.protocol.setItemData(index, sentence, Qt.ItemDataRole.ToolTipRole)
@@ -136,6 +181,8 @@ class FieldControls(QWidget):
         self.more.setAccessibleName("More choices")
         self.more.setCheckable(True)
         self.more.setToolTip("Input size, seed, folder and the unit's position")
+
+    def _make_rest(self) -> None:
         self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet's is 1024 px")
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
@@ -161,43 +208,6 @@ class FieldControls(QWidget):
         self.folder.setAccessibleName("Folder of pictures")
         self.sentence = plain_label("muted")
         self.rest = QWidget()
-        self._lay_out()
-        self._connect()
-        self._settings = self._read()
-        self._show_settings()
-
-    def add_before_more(self, widget: QWidget) -> None:
-        """Put a widget into the first row, behind the choices that are always seen."""
-        self.row.insertWidget(self.row.indexOf(self.more), widget)
-
-    @property
-    def settings(self) -> FieldSettings:
-        """What is chosen."""
-        return self._settings
-
-    def set_unit(self, unit: tuple[int, int]) -> None:
-        """Choose the unit in this row and column."""
-        for number, value in zip((self.unit_row, self.unit_column), unit, strict=True):
-            number.blockSignals(True)
-            number.setValue(value)
-            number.blockSignals(False)
-        self.is_middle.setChecked(False)
-        self._notice_change()
-
-    def show_unit(self, unit: tuple[int, int]) -> None:
-        """Say which unit was measured, where it is the middle one."""
-        if self.is_middle.isChecked():
-            self.unit_row.setValue(unit[0])
-            self.unit_column.setValue(unit[1])
-
-    def set_folder(self, folder: str) -> None:
-        """Measure on the pictures of a folder."""
-        self.folder.setText(folder)
-        self.folder.setToolTip(folder)
-        self.inputs.setCurrentIndex(self.inputs.findData("folder"))
-        self._notice_change()
-
-    # ---------------------------------------------------------------------------------------------- set up
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)

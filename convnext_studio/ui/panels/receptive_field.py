@@ -47,6 +47,7 @@ class ReceptiveFieldPanel(FieldPanel):
 
     def _connect(self) -> None:
         state = self.state
+        state.node_selected.connect(self.fields.reset_unit)
         for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
             changed.connect(self.schedule)
         self.scale.currentIndexChanged.connect(self.repaint_field)
