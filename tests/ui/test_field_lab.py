@@ -41,7 +41,6 @@ from convnext_studio.ui.fieldlab.entries import (
 )
 from convnext_studio.ui.fieldlab.lab import OPEN_TEXT, RANDOM_TEXT, ReceptiveFieldLab
 from convnext_studio.ui.fieldlab.plots import log_ticks
-from convnext_studio.ui.fieldlab.saving import save_figure
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.state import AppState
 from tests.ui.conftest import FakeEngine, make_geometry, make_image, make_model, make_prediction
@@ -612,13 +611,35 @@ def test_a_field_that_cannot_be_saved_is_told(
 
 
 @pytest.mark.parametrize("name", ["figure.png", "figure.svg"])
-def test_the_figure_is_saved(pair: ReceptiveFieldLab, tmp_path: Path, name: str) -> None:
-    path = save_figure(pair.compare.figure, tmp_path / name)
+def test_the_figure_is_saved_without_buttons(
+    pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    told: list[Notice] = []
+    pair.noticed.connect(told.append)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / name), ""))
+    pair.save.click()
+    assert told[-1].good
+    path = tmp_path / name
     if path.suffix == ".png":
-        assert QImage(str(path)).width() == 2 * pair.compare.figure.width()
+        assert QImage(str(path)).width() > pair.width()
     else:
-        assert "not reached" in path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        assert "not reached" in text
+        assert "Again" not in text
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [name]
+    assert all(button.isVisible() for subject in pair.compare.subjects for button in subject.buttons)
+    assert not any(pair.compare.table.isColumnHidden(column) for column in range(11))
+
+
+def test_a_figure_that_cannot_be_saved_is_told(
+    pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Notice] = []
+    pair.noticed.connect(told.append)
+    path = str(tmp_path / "no folder" / "figure.png")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    pair.save.click()
+    assert "could not be written" in told[-1].message
 
 
 # ------------------------------------------------------------------------------------------------ the rest

@@ -1,7 +1,8 @@
 """Up to four fields side by side, in one scale, with their ratios in a table and their curves."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -56,8 +57,6 @@ class ComparePage(QWidget):
 
     Attributes
     ----------
-    figure
-        What is saved as the figure.
     table
         The ratios.
     """
@@ -153,6 +152,21 @@ class ComparePage(QWidget):
         self._scale, self._is_relative, self._colormap = scale, is_relative, colormap
         self.show_soon()
 
+    @contextmanager
+    def figure(self) -> Iterator[QWidget]:
+        """What is saved: all but the buttons, and the columns that would be cut off."""
+        hidden = [button for subject in self.subjects for button in subject.buttons if not button.isHidden()]
+        for button in hidden:
+            button.hide()
+        columns = self.table.hide_cut_columns()
+        try:
+            yield self._figure
+        finally:
+            for button in hidden:
+                button.show()
+            for column in columns:
+                self.table.showColumn(column)
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme, in the lines beside the names."""
         super().changeEvent(event)
@@ -226,14 +240,14 @@ class ComparePage(QWidget):
         column.addWidget(self._maps, 1)
         column.addWidget(self.protocol)
         column.addWidget(self.meaning)
-        self.figure = QSplitter(Qt.Orientation.Vertical)
-        self.figure.setAccessibleName("Comparison of receptive fields")
-        self.figure.addWidget(upper)
-        self.figure.addWidget(numbers)
-        self.figure.setSizes([360, 240])
+        self._figure = QSplitter(Qt.Orientation.Vertical)
+        self._figure.setAccessibleName("Comparison of receptive fields")
+        self._figure.addWidget(upper)
+        self._figure.addWidget(numbers)
+        self._figure.setSizes([360, 240])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self.figure)
+        layout.addWidget(self._figure)
 
 
 _CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)")

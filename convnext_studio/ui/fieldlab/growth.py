@@ -108,6 +108,8 @@ class GrowthPage(AveragingPanel):
             said.append("random weights")
         if any(point.is_global for point in points):
             said.append(f"in theory a unit {SEES_ALL} where the theoretical curve ends")
+        if any(side > result.input_px for point in points for side in point.effective_px.values()):
+            said.append("a square around a unit off the middle can be wider than the input")
         self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
 
     def _show_badge(self, _model: ModelInfo | None) -> None:

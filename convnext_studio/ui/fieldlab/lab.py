@@ -1,5 +1,6 @@
 """The receptive-field lab: what is compared, how it is measured, and three ways to look at it."""
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -189,13 +190,13 @@ class ReceptiveFieldLab(QWidget):
 
     def save_figure(self) -> None:
         """Choose a file and write what this page shows."""
-        page = self.pages.currentWidget()
-        figure = self.compare.figure if page is self.compare else page
         path, _ = QFileDialog.getSaveFileName(self, "Save figure", "receptive-fields.png", FIGURE_KINDS)
         if not path:
             return
+        page = self.pages.currentWidget()
         try:
-            written = save_figure(figure, Path(path))
+            with self.compare.figure() if page is self.compare else nullcontext(page) as figure:
+                written = save_figure(figure, Path(path))
         except StudioError as error:
             self._tell(error.message, error.hint)
         else:

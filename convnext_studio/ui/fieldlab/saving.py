@@ -53,6 +53,7 @@ def _write_svg(widget: QWidget, path: Path) -> bool:
     svg = QSvgGenerator()
     svg.setFileName(str(path))
     svg.setSize(widget.size())
+    svg.setResolution(widget.logicalDpiX())  # Or texts would have another size than the widget made room for.
     svg.setViewBox(QRect(0, 0, widget.width(), widget.height()))
     svg.setTitle(widget.accessibleName())
     painter = QPainter()

@@ -93,6 +93,11 @@ class SubjectView(FieldPanel):
         return self.state.model.title if self.state.model is not None else "The open model"
 
     @property
+    def buttons(self) -> tuple[QWidget, ...]:
+        """What is for the hand, not for the eye."""
+        return self.stop, self.save, self.remove
+
+    @property
     def place(self) -> int:
         """Its place among the others, from 0."""
         return self._place

@@ -67,6 +67,18 @@ class NumberTable(QTableWidget):
         """Put it on the clipboard."""
         QGuiApplication.clipboard().setText(self.text())
 
+    def hide_cut_columns(self) -> list[int]:
+        """Hide the columns that do not fit into the width, for a picture; which they are."""
+        width = self.viewport().width()
+        cut = [
+            column
+            for column in range(self.columnCount())
+            if self.columnViewportPosition(column) + self.columnWidth(column) > width
+        ]
+        for column in cut:
+            self.hideColumn(column)
+        return cut
+
     def sizeHint(self) -> QSize:
         """All rows without scrolling down, where there is room."""
         heading, bar = (
