@@ -69,7 +69,9 @@ def _of_unit(model: LoadedModel, batch: Tensor, signal: Signal) -> Passed:
     crop = crop_of(model, signal, (batch.shape[2], batch.shape[3]))
     if crop is None:
         return _of_whole_map(model, batch, signal)
-    x = batch[:, :, crop.rows, crop.columns].detach().requires_grad_()
+    needed = batch[:, :, crop.rows, crop.columns].detach()
+    # The blocks go on in this memory order anyway; the passes take some per cent less time from the start.
+    x = needed.contiguous(memory_format=torch.channels_last).requires_grad_()
     with cut(crop.cuts):
         output = output_of(model.module, model.module_at(signal.node), x)
     (gradient,) = torch.autograd.grad(signal.of_columns(output[:, :, 0, 0]), x)
