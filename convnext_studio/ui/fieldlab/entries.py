@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convnext_studio.engine.messages import ModelInfo, Subject
+from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
 from convnext_studio.model.presets import PRESETS, bundled_is_there
@@ -81,8 +82,16 @@ def untrained(config: ConvNeXtConfig, title: str) -> Entry:
 
 
 def random_weights(model: ModelInfo) -> Entry:
-    """Random weights in the architecture that is open."""
-    return untrained(model.config, f"Random weights: {model.title}")
+    """Random weights in the architecture that is open; a StudioError where it is no ConvNeXt."""
+    return untrained(_convnext(model.config), f"Random weights: {model.title}")
+
+
+def _convnext(config: object) -> ConvNeXtConfig:
+    if not isinstance(config, ConvNeXtConfig):
+        raise StudioError(
+            "This comparison varies a ConvNeXt, and the model that is open is none.", "Open a ConvNeXt first."
+        )
+    return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +117,14 @@ def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
 
 def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
     # At a layer scale of 1e-6 the blocks of an untrained network hardly count, whatever their kernels.
-    config = _with_layer_scale(model.config, 1.0)
+    config = _with_layer_scale(_convnext(model.config), 1.0)
     return tuple(
         untrained(replace(config, kernel_size=side), f"{side} × {side} kernels, random") for side in (3, 7)
     )
 
 
 def _layer_scales(model: ModelInfo) -> tuple[Entry, ...]:
-    config = replace(model.config, grn=False)
+    config = replace(_convnext(model.config), grn=False)
     return tuple(
         untrained(replace(config, layer_scale_init_value=value), f"Layer scale {value:g}, random")
         for value in (PAPER_SCALE, 1.0)
@@ -123,8 +132,9 @@ def _layer_scales(model: ModelInfo) -> tuple[Entry, ...]:
 
 
 def _versions(model: ModelInfo) -> tuple[Entry, ...]:
-    first = replace(model.config, grn=False, layer_scale_init_value=PAPER_SCALE)
-    second = replace(model.config, grn=True, layer_scale_init_value=0.0)
+    config = _convnext(model.config)
+    first = replace(config, grn=False, layer_scale_init_value=PAPER_SCALE)
+    second = replace(config, grn=True, layer_scale_init_value=0.0)
     return untrained(first, "V1, random"), untrained(second, "V2 (GRN), random")
 
 

@@ -143,14 +143,20 @@ class ReceptiveFieldLab(QWidget):
         if self._state.model is None:
             self._tell("No model is open yet, so that there is nothing to compare.")
             return
-        self.pages.setCurrentWidget(self.compare)
         try:
-            self.compare.show_entries(comparison.entries(self._state.model))
+            entries = comparison.entries(self._state.model)
         except StudioError as error:
             self._tell(error.message, error.hint)
+        else:
+            self.pages.setCurrentWidget(self.compare)
+            self.compare.show_entries(entries)
 
     def _add_typed(self) -> None:
-        entry = self._typed_entry(self.source.currentText().strip())
+        try:
+            entry = self._typed_entry(self.source.currentText().strip())
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+            return
         if entry is not None and self.compare.has_room:
             self.pages.setCurrentWidget(self.compare)
             self.compare.add(entry)
@@ -163,8 +169,7 @@ class ReceptiveFieldLab(QWidget):
             return OPEN_MODEL
         if text == RANDOM_TEXT:
             if self._state.model is None:
-                self._tell("No model is open yet, so that its architecture is not known.")
-                return None
+                raise StudioError("No model is open yet, so that its architecture is not known.")
             return random_weights(self._state.model)
         return network(text, self._offline)
 

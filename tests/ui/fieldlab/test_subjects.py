@@ -1,7 +1,9 @@
 """Subjects are measured apart, at the selected node, and ready-made pairs differ in one thing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -143,6 +145,19 @@ def test_versions_are_made_as_they_begin(lab: ReceptiveFieldLab, state: AppState
     second = replace(state.model.config, grn=True, layer_scale_init_value=0.0)
     assert configs(lab) == [state.model.config, second]
     assert all(node.field.is_global for node in node_table(second, 64) if node.kind == "stage")
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_network_of_another_family_is_not_varied(lab: ReceptiveFieldLab, state: AppState, title: str) -> None:
+    told: list[Notice] = []
+    lab.noticed.connect(told.append)
+    assert state.model is not None
+    other = replace(state.model)
+    object.__setattr__(other, "config", SimpleNamespace(stages=state.model.config.stages))
+    state.set_model(other)
+    compare(lab, title)
+    assert "none" in told[-1].message
+    assert len(lab.compare.subjects) == 1
 
 
 def test_a_comparison_without_a_model_is_told(
