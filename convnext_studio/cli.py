@@ -17,6 +17,7 @@ EXIT_CANNOT_START = 2
 _EPILOG = """\
 commands, each with a --help of its own:
   export      write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window
+  erf         measure effective receptive fields over a folder of pictures, and compare networks
   train       train a network on a folder of pictures
   evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
@@ -105,6 +106,61 @@ def _export_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _erf_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio erf",
+        description="Average the effective receptive field over pictures, and write it to DIR: erf.npy (the "
+        "array, as the published scripts save it), erf.npz (with its protocol), erf.json, erf.png, curves.png. "
+        "An average that was broken off goes on where it was left; so does one asked for with more pictures.",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write into; made where it is missing"
+    )
+    inputs = parser.add_mutually_exclusive_group()
+    inputs.add_argument("--images", metavar="FOLDER", help="pictures, in sub-folders too")
+    inputs.add_argument("--noise", action="store_true", help="average over standard normal noise instead")
+    _add_model_options(parser, with_precision=False)
+    parser.add_argument(
+        "--protocol",
+        choices=("replknet", "centred", "absolute", "luo"),
+        default="replknet",
+        help="what is measured (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--count", type=int, default=50, metavar="N", help="pictures to average (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--input-px",
+        type=int,
+        metavar="PX",
+        help="side to which they are squashed (default: 1024 for replknet, else the model's own)",
+    )
+    parser.add_argument("--node", help="a stage or a block such as stage3.block5 (default: the last stage)")
+    parser.add_argument("--unit", type=_unit, metavar="Y,X", help="unit of its map (default: the middle one)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the sample of pictures, of noise and of random weights (default: 0)",
+    )
+    parser.add_argument(
+        "--subject",
+        action="append",
+        default=[],
+        metavar="MODEL|random|kernel=N|layer-scale=X",
+        help="another network to measure beside the model, up to three times: a model as for --model, or "
+        "random weights in the model's architecture, as it is or with another kernel size or layer scale",
+    )
+    return parser
+
+
+def _unit(text: str) -> tuple[int, int]:
+    row, _, column = text.partition(",")
+    if not (row.isdecimal() and column.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a unit such as 16,16 (row, column)")
+    return int(row), int(column)
+
+
 def _models_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convnext-studio models", description="List the models that --model can open."
@@ -121,7 +177,7 @@ def _doctor_parser() -> argparse.ArgumentParser:
     )
 
 
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
+def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
     parser.add_argument(
         "--model",
         default=default_model(),
@@ -133,12 +189,13 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="auto|cpu|cuda|mps",
         help="where to compute (default: the fastest there is)",
     )
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of the forward pass; bfloat16 on CUDA only (default: %(default)s)",
-    )
+    if with_precision:
+        parser.add_argument(
+            "--precision",
+            choices=("float32", "bfloat16"),
+            default="float32",
+            help="of the forward pass; bfloat16 on CUDA only (default: %(default)s)",
+        )
     parser.add_argument("--offline", action="store_true", help="open no network connection")
     stem = parser.add_argument_group("what tensors cannot tell of the network")
     stem.add_argument("--stem-stride", type=int, metavar="PX", help="of the first convolution")
@@ -154,6 +211,7 @@ def _size(text: str) -> tuple[int, int]:
 
 _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "export": (_export_parser, "convnext_studio.headless:export"),
+    "erf": (_erf_parser, "convnext_studio.field_command:run"),
     "train": (train_parser, "convnext_studio.training.commands:train"),
     "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),

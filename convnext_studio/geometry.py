@@ -92,6 +92,11 @@ class FieldGeometry:
     has_box: bool = True
 
     @property
+    def is_box(self) -> bool:
+        """Whether a unit sees a box around its centre, and nothing else."""
+        return self.has_box and not self.is_global
+
+    @property
     def extent(self) -> str:
         """What a unit sees, in words: "127 px", "the whole picture"."""
         if self.is_global:

@@ -22,13 +22,11 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.fields import REPLKNET_INPUT_PX
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import PRESETS, bundled_is_there
-
-REPLKNET_INPUT_PX = 1024
-"""Side to which the published protocol squashes its pictures."""
 
 
 def export(options: argparse.Namespace) -> int:

@@ -18,6 +18,11 @@ def test_the_window_imports_no_torch(module: str) -> None:
     assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib"}
 
 
+def test_the_window_comes_before_what_only_the_lab_needs() -> None:
+    loaded = modules_after("import convnext_studio.ui.launch")
+    assert not loaded & {"pyqtgraph", "PySide6.QtSvg", "convnext_studio.ui.fieldlab.lab"}
+
+
 @pytest.mark.parametrize(
     "module",
     ["engine.session", "engine.worker", "engine.client", "analysis", "model", "export", "headless", "doctor"],

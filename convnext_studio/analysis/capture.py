@@ -71,6 +71,23 @@ def output_of(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
     raise LookupError("the module is not part of the model's forward pass")
 
 
+Cuts = Mapping[nn.Module, tuple[slice, slice]]
+"""By module: rows and columns of its output (N, C, H, W) to go on with."""
+
+
+@contextmanager
+def cut(cuts: Cuts) -> Iterator[None]:
+    """Let the passes inside the ``with`` go on with a part of what some modules give."""
+
+    def keep(rows: slice, columns: slice) -> Callable[..., Tensor]:
+        return lambda _module, _inputs, output: output[:, :, rows, columns]
+
+    with ExitStack() as stack:
+        for module, part in cuts.items():
+            stack.callback(module.register_forward_hook(keep(*part)).remove)
+        yield
+
+
 @contextmanager
 def timed(
     starts: Iterable[nn.Module], ends: Mapping[str, nn.Module], clock: Callable[[], float]

@@ -156,7 +156,7 @@ def box_in_input(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]
     Returns
     -------
     box
-        In input coordinates; all of the input where the field is global.
+        In input coordinates; all of the input where the field is no box.
     is_clipped
         The field of the convolutions reaches beyond the input.
     """
@@ -166,6 +166,6 @@ def box_in_input(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]
     x0, x1 = (min(max(edge, 0.0), float(width)) for edge in (left, left + across))
     y0, y1 = (min(max(edge, 0.0), float(height)) for edge in (top, top + down))
     is_clipped = (x1 - x0, y1 - y0) != (across, down)
-    if field.is_global:
+    if not field.is_box:
         return (0.0, 0.0, float(width), float(height)), is_clipped
     return (x0, y0, x1 - x0, y1 - y0), is_clipped

@@ -6,6 +6,8 @@ import platform
 import torch
 
 from convnext_studio.errors import StudioError
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
 
 
 def resolve_device(name: str) -> torch.device:
@@ -55,3 +57,21 @@ def computer_memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and not every system these names.
         return None
+
+
+def check_memory(config: ConvNeXtConfig) -> None:
+    """Refuse what can never fit: filling memory to its end would take other programs down before this one.
+
+    Raises
+    ------
+    StudioError
+        Where the weights of that network take more than the computer has.
+    """
+    there = computer_memory_bytes()
+    needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)
+    if there is not None and needed > there:
+        raise StudioError(
+            f"The weights of this network take {needed / 2**30:,.0f} GiB, and this computer has "
+            f"{there / 2**30:,.0f} GiB of memory.",
+            "Take fewer channels or blocks, smaller kernels, or depthwise convolutions.",
+        )

@@ -13,6 +13,7 @@ from convnext_studio.engine.answering.bench import (
 )
 from convnext_studio.engine.answering.channels import channel_map, kernel_of, statistics_of
 from convnext_studio.engine.answering.costs import measure_costs
+from convnext_studio.engine.answering.field_growth import field_growth
 from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
@@ -20,6 +21,7 @@ from convnext_studio.engine.answering.patches import strongest_patches
 from convnext_studio.engine.answering.pictures import close_image, open_image
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
+from convnext_studio.engine.answering.saved_fields import open_field
 from convnext_studio.engine.answering.units import unit_field
 from convnext_studio.engine.messages import (
     Attribute,
@@ -27,11 +29,13 @@ from convnext_studio.engine.messages import (
     ChannelStatistics,
     CloseImage,
     FeatureMaps,
+    FieldGrowth,
     Kernel,
     ListPretrained,
     LoadModel,
     MeasureCosts,
     NodeValues,
+    OpenField,
     OpenImage,
     Payload,
     Predict,
@@ -57,11 +61,13 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     ChannelStatistics: statistics_of,
     CloseImage: _at_once(close_image),
     FeatureMaps: maps_of,
+    FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
-    ListPretrained: list_pretrained,
+    ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
     MeasureCosts: measure_costs,
     NodeValues: values_of,
+    OpenField: lambda _bench, request, _should_stop: open_field(request),
     OpenImage: _at_once(open_image),
     Predict: predict,
     ReceptiveField: receptive_field,

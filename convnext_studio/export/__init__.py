@@ -3,9 +3,18 @@
 from pathlib import Path
 
 from convnext_studio.export.contents import ExportContents
+from convnext_studio.export.field_files import about_field, export_fields, save_field
 from convnext_studio.export.files import export_directory, make_directory, safe_stem
 
-__all__ = ["ExportContents", "export_directory", "export_picture", "safe_stem"]
+__all__ = [
+    "ExportContents",
+    "about_field",
+    "export_directory",
+    "export_fields",
+    "export_picture",
+    "safe_stem",
+    "save_field",
+]
 
 
 def export_picture(directory: Path, contents: ExportContents, taken: set[str] | None = None) -> list[Path]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from convnext_studio.engine.messages import (
-    THRESHOLDS,
     FeatureMapsResult,
     ImageInfo,
     ModelInfo,
     Prediction,
     ReceptiveFieldResult,
-    Scale,
 )
 
 TOP_COUNT = 5
@@ -91,50 +89,6 @@ def predictions_json(contents: ExportContents) -> dict[str, Any]:
         },
         "top": [classes[index] for index in prediction.top(TOP_COUNT)],
         "classes": classes,
-    }
-
-
-def receptive_field_json(contents: ExportContents) -> dict[str, Any]:
-    """The contents of ``erf.json``. A threshold that no square within the input reaches is null."""
-    result, model = contents.receptive_field, contents.model
-    height, width = result.field_map.shape
-    return {
-        "model": {"source": model.source, "title": model.title},
-        "random_weights": result.random_weights,
-        "node": result.node,
-        "protocol": result.protocol,
-        "input_px": {"width": width, "height": height},
-        "unit": {"row": result.unit[0], "column": result.unit[1]},
-        "centre_px": dict(zip(("x", "y"), result.centre_px, strict=True)),
-        "squares": {scale: _squares_json(result, scale) for scale in result.squares},
-        "theoretical": {
-            "size_px": result.theoretical.size_px,
-            "stride_px": result.theoretical.stride_px,
-            "first_centre_px": result.theoretical.first_centre_px,
-            "is_global": result.theoretical.is_global,
-            "has_box": result.theoretical.has_box,
-            "box_px": dict(
-                zip(("x", "y", "width", "height"), result.theoretical.unit_box(*result.unit), strict=True)
-            )
-            if result.theoretical.has_box
-            else None,
-        },
-        "pictures": result.pictures,
-        "noises": result.noises,
-        "skipped": result.skipped,
-        "count": result.count,
-    }
-
-
-def _squares_json(result: ReceptiveFieldResult, scale: Scale) -> dict[str, dict[str, float] | None]:
-    reached = {square.threshold: square for square in result.squares[scale]}
-    return {
-        str(threshold): (
-            {"side_px": reached[threshold].side_px, "area_ratio": reached[threshold].area_ratio}
-            if threshold in reached
-            else None
-        )
-        for threshold in sorted({*THRESHOLDS, *reached})
     }
 
 

@@ -1,21 +1,22 @@
-"""The figures: mosaic of a node's channels, Grad-CAM on the picture, effective receptive field."""
+"""The figures of a picture: mosaic of a node's channels, Grad-CAM on the picture."""
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from convnext_studio.engine.messages import FeatureMapsResult, Protocol, ReceptiveFieldResult, Scale, Square
+from convnext_studio import __version__
+from convnext_studio.engine.messages import FeatureMapsResult
 from convnext_studio.export.contents import ExportContents, label_of
-from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
-from convnext_studio.export.sheet import PAPER, ColourBar, sheet
+from convnext_studio.export.marks import frame
+from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
 from convnext_studio.render import (
     ROBUST_PERCENTILES,
     Mosaic,
     assemble,
-    colorize,
     format_number,
     limits_of,
     overlay,
@@ -25,7 +26,7 @@ from convnext_studio.render import (
 COLORMAP = "viridis"
 CAM_OPACITY = 0.55
 # Longer side of the map in a figure, where that can be chosen freely.
-_BODY_PX = 1200
+BODY_PX = 1200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,19 @@ class Figure:
     body_xy: tuple[int, int]
     title: str
     caption: tuple[str, ...]
+
+
+def png_bytes(figure: Figure, random_weights: bool) -> bytes:
+    """A PNG file that carries its caption as text too."""
+    texts = PngInfo()
+    texts.add_itxt("Software", f"ConvNeXt Studio {__version__}")
+    texts.add_itxt("Title", figure.title.encode(errors="replace"))
+    mark = (RANDOM_WEIGHTS,) if random_weights else ()
+    # Names of files may have characters that no encoding has.
+    texts.add_itxt("Description", " ".join((*mark, *figure.caption)).encode(errors="replace"))
+    buffer = BytesIO()
+    figure.picture.save(buffer, "PNG", pnginfo=texts)
+    return buffer.getvalue()
 
 
 def _figure(
@@ -71,7 +85,7 @@ def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure
     mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)
     limits = robust_limits(result.maps)
     pixels = Image.fromarray(assemble(result.maps, mosaic, limits, COLORMAP, background=PAPER))
-    factor = max(1, round(_BODY_PX / max(pixels.size)))
+    factor = max(1, round(BODY_PX / max(pixels.size)))
     body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
     node = contents.model.node(result.node)
     finite = result.maps[np.isfinite(result.maps)]
@@ -105,7 +119,7 @@ def cam_figure(contents: ExportContents) -> Figure:
     positive = np.maximum(cam, 0)
     limits = limits_of(np.append(positive, np.float32(0)))
     preview = Image.fromarray(image.preview)
-    factor = _BODY_PX / max(preview.size)
+    factor = BODY_PX / max(preview.size)
     size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
     scale = (size[0] / image.size[0], size[1] / image.size[1])
     photograph = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
@@ -129,79 +143,3 @@ def cam_figure(contents: ExportContents) -> Figure:
 
 def _scaled(box: Box, scale: tuple[float, float]) -> Box:
     return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
-
-
-# ------------------------------------------------------------------------------------------ receptive field
-
-_PROTOCOLS: dict[Protocol, str] = {
-    "replknet": "as published (Ding et al. 2022, at 1024 x 1024 px), squares around pixel (h // 2, w // 2)",
-    "centred": "gradient as published (Ding et al. 2022), squares around the unit's true centre",
-}
-
-
-def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
-    """What the figure shows: log10(1 + gradient)."""
-    return np.asarray(np.log10(1 + result.field_map))
-
-
-def receptive_field_figure(contents: ExportContents) -> Figure:
-    """The field on the network's input, in logarithms, with its squares and the theoretical field."""
-    result = contents.receptive_field
-    view = log_view(result)
-    limits = limits_of(np.append(view, 0.0))
-    factor = max(1, round(_BODY_PX / max(view.shape)))
-    body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
-    theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
-    if result.theoretical.has_box:
-        dashed_frame(body, theoretical)
-    boxes = [_scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
-    for box in boxes:
-        frame(body, box)
-    label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
-    if theoretical[1] >= 0 and result.theoretical.has_box:
-        label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
-    title = f"Effective receptive field of {contents.model.node(result.node).title.lower()}"
-    return _figure(body, bar, title, _receptive_field_caption(result), contents)
-
-
-def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:
-    x, y = (centre - square.side_px / 2 for centre in result.centre_px)
-    return x, y, float(square.side_px), float(square.side_px)
-
-
-def _receptive_field_caption(result: ReceptiveFieldResult) -> list[str]:
-    height, width = result.field_map.shape
-    row, column = result.unit
-    averaged = f"{_counted(result.pictures, 'picture')} and {_counted(result.noises, 'noise image')}"
-    skipped = f", {result.skipped} skipped because of gradients that are not finite" if result.skipped else ""
-    return [
-        f"Protocol “{result.protocol}”: {_PROTOCOLS[result.protocol]}. Unit in row {row}, column {column}; "
-        f"input {width} x {height} px; average over {averaged}{skipped}.",
-        f"Squares hold that share of what is drawn: {_sides(result, 'log')}. "
-        f"Of the gradient itself: {_sides(result, 'linear')}.",
-        _theoretical_sentence(result),
-    ]
-
-
-def _theoretical_sentence(result: ReceptiveFieldResult) -> str:
-    field = result.theoretical
-    if not field.has_box:
-        return "No theoretical field is drawn: with attention in windows it is no box around the unit."
-    beyond = min(field.unit_box(*result.unit)[:2]) < 0
-    text = f"Dashed: theoretical field, {field.size_px} px" + (", beyond the input" if beyond else "")
-    if field.is_global:
-        text += " by its convolutions; the whole input, because the node pools over it"
-    return f"{text}."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
-    squares = result.squares.get(scale, ())
-    return (
-        ", ".join(f"{100 * each.threshold:g}% in {each.side_px} px" for each in squares)
-        or "none fits the input"
-    )

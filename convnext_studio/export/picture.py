@@ -1,18 +1,17 @@
 """The files of one picture."""
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import PngInfo
 
-from convnext_studio import __version__
-from convnext_studio.export.contents import ExportContents, json_bytes, predictions_json, receptive_field_json
-from convnext_studio.export.figures import Figure, cam_figure, mosaic_figure, receptive_field_figure
+from convnext_studio.export.contents import ExportContents, json_bytes, predictions_json
+from convnext_studio.export.field_figures import field_figure
+from convnext_studio.export.field_files import about_field
+from convnext_studio.export.figures import cam_figure, mosaic_figure, png_bytes
 from convnext_studio.export.files import write_file
 from convnext_studio.export.report import report_html
-from convnext_studio.export.sheet import RANDOM_WEIGHTS
+from convnext_studio.fields.files import npy_bytes
 
 
 def write_files(folder: Path, contents: ExportContents) -> list[Path]:
@@ -21,38 +20,18 @@ def write_files(folder: Path, contents: ExportContents) -> list[Path]:
     arrays: dict[str, NDArray[np.floating]] = {name: result.maps for name, result in contents.maps.items()}
     arrays |= {"gradcam": attribution.cams[contents.cam_stage], "erf": receptive_field.field_map}
     figures = {name: mosaic_figure(contents, result) for name, result in contents.maps.items()}
-    figures |= {"gradcam": cam_figure(contents), "erf": receptive_field_figure(contents)}
-    drawn = {
-        f"{name}.png": (figure, _png(figure, contents.model.random_weights)) for name, figure in figures.items()
-    }
+    figures |= {"gradcam": cam_figure(contents), "erf": field_figure(receptive_field)}
+    marked = contents.model.random_weights
+    drawn = {f"{name}.png": (figure, png_bytes(figure, marked)) for name, figure in figures.items()}
 
     written = [_write(folder / "predictions.json", json_bytes(predictions_json(contents)))]
     for name, array in arrays.items():
-        written.append(_write(folder / f"{name}.npy", _npy(array)))
+        written.append(_write(folder / f"{name}.npy", npy_bytes(array)))
         written.append(_write(folder / f"{name}.png", drawn[f"{name}.png"][1]))
-    written.append(_write(folder / "erf.json", json_bytes(receptive_field_json(contents))))
+    written.append(_write(folder / "erf.json", json_bytes(about_field(receptive_field))))
     written.append(_write(folder / "report.html", report_html(contents, drawn)))
     return written
 
 
 def _write(path: Path, data: bytes) -> Path:
     return write_file(path, lambda file: file.write(data))
-
-
-def _npy(array: NDArray[np.floating]) -> bytes:
-    buffer = BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _png(figure: Figure, random_weights: bool) -> bytes:
-    """A PNG file that carries its caption as text too."""
-    texts = PngInfo()
-    texts.add_itxt("Software", f"ConvNeXt Studio {__version__}")
-    texts.add_itxt("Title", figure.title.encode(errors="replace"))
-    mark = (RANDOM_WEIGHTS,) if random_weights else ()
-    # Names of files may have characters that no encoding has.
-    texts.add_itxt("Description", " ".join((*mark, *figure.caption)).encode(errors="replace"))
-    buffer = BytesIO()
-    figure.picture.save(buffer, "PNG", pnginfo=texts)
-    return buffer.getvalue()

@@ -90,7 +90,7 @@ class _Lines:
 def sheet(
     body: Image.Image, bar: ColourBar, *, title: str, caption: Sequence[str], random_weights: bool
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """The figure around a map.
+    """The figure around a map with its colour bar; the others are `page_of`'s.
 
     Parameters
     ----------
@@ -98,23 +98,50 @@ def sheet(
         The map, in the pixels that it is to have.
     bar
         Its colours and numbers.
+    """
+    unit = _unit(body)
+    gap = round(20 * unit)
+    bar_picture = _bar(bar, max(body.height, round(320 * unit)), unit)
+    joined = Image.new("RGB", (body.width + gap + bar_picture.width, bar_picture.height), PAPER)
+    down = (bar_picture.height - body.height) // 2
+    joined.paste(body, (0, down))
+    joined.paste(bar_picture, (body.width + gap, 0))
+    page, (x, y) = page_of(joined, title=title, caption=caption, random_weights=random_weights, unit=unit)
+    return page, (x, y + down)
+
+
+def page_of(
+    body: Image.Image,
+    *,
+    title: str,
+    caption: Sequence[str],
+    random_weights: bool,
+    unit: float | None = None,
+) -> tuple[Image.Image, tuple[int, int]]:
+    """The page around what is shown.
+
+    Parameters
+    ----------
+    body
+        In the pixels that it is to have.
     title
         One line above.
     caption
         Paragraphs below.
     random_weights
         Mark the figure.
+    unit
+        A thousandth of the page's size, by which texts are scaled; from the body where None.
 
     Returns
     -------
     tuple
-        The RGB picture, and x and y of the map's upper left corner in it.
+        The RGB picture, and x and y of the body's upper left corner in it.
     """
-    unit = max(body.width, body.height, 900) / 1000
+    unit = _unit(body) if unit is None else unit
     margin, gap, text_size, title_size = (round(px * unit) for px in (40, 20, 21, 31))
-    bar_picture = _bar(bar, max(body.height, round(320 * unit)), unit)
     # Beside a narrow map the page stays white, because the caption needs room.
-    column = max(body.width + gap + bar_picture.width, round(800 * unit))
+    column = max(body.width, round(800 * unit))
 
     above = [_Lines(wrapped(title, title_size, column), title_size, INK)]
     if random_weights:
@@ -122,15 +149,17 @@ def sheet(
     below = [_Lines(wrapped(paragraph, text_size, column), text_size, GREY) for paragraph in caption]
 
     top = margin + sum(lines.height for lines in above) + gap
-    bottom = top + bar_picture.height + gap
+    bottom = top + body.height + gap
     size = (column + 2 * margin, bottom + sum(lines.height for lines in below) + margin)
     page = Image.new("RGB", size, PAPER)
     _draw_down(page, above, margin, margin)
-    place = margin, top + (bar_picture.height - body.height) // 2
-    page.paste(body, place)
-    page.paste(bar_picture, (place[0] + body.width + gap, top))
+    page.paste(body, (margin, top))
     _draw_down(page, below, margin, bottom)
-    return page, place
+    return page, (margin, top)
+
+
+def _unit(body: Image.Image) -> float:
+    return max(body.width, body.height, 900) / 1000
 
 
 def _draw_down(page: Image.Image, paragraphs: Sequence[_Lines], x: int, y: int) -> None:

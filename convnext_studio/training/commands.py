@@ -3,12 +3,11 @@
 import argparse
 import sys
 
+from convnext_studio.terminal import draw_bar
 from convnext_studio.training import evaluate as evaluation
 from convnext_studio.training import trainer
 from convnext_studio.training.arguments import plan_from
 from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
-
-BAR_WIDTH = 30
 
 
 def train(options: argparse.Namespace) -> int:
@@ -34,7 +33,7 @@ def evaluate(options: argparse.Namespace) -> int:
         options.folder,
         input_px=options.input_px,
         device=options.device,
-        advance=lambda done, total: _draw_bar("Evaluating", done, total),
+        advance=lambda done, total: draw_bar("Evaluating", done, total),
     )
     print(measured.to_text())
     return 0
@@ -43,13 +42,13 @@ def evaluate(options: argparse.Namespace) -> int:
 def _tell(event: Event) -> None:
     match event:
         case Decoding(done, total):
-            _draw_bar("Decoding", done, total)
+            draw_bar("Decoding", done, total)
         case Skipped(paths):
             names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
             print(f"{len(paths)} pictures cannot be read and are left out: {names}", file=sys.stderr)
         case StepDone():
             note = f" loss {event.loss:.3f}"
-            _draw_bar(f"Epoch {event.epoch} of {event.epochs}", event.step, event.steps, note)
+            draw_bar(f"Epoch {event.epoch} of {event.epochs}", event.step, event.steps, note)
         case EpochDone():
             print(_epoch_line(event), flush=True)
 
@@ -62,13 +61,3 @@ def _epoch_line(event: EpochDone) -> str:
     if event.accuracy is not None and event.average_accuracy is not None:
         line += f", held out {event.average_accuracy:.1%} right (without averaging {event.accuracy:.1%})"
     return line
-
-
-def _draw_bar(what: str, done: int, total: int, note: str = "") -> None:
-    """One line that is drawn over itself; only where somebody watches, so that logs stay readable."""
-    if not sys.stderr.isatty():
-        return
-    filled = BAR_WIDTH * done // max(total, 1)
-    end = "\n" if done >= total else ""
-    bar = "#" * filled + "-" * (BAR_WIDTH - filled)
-    print(f"\r{what} [{bar}] {done}/{total}{note}\033[K", end=end, file=sys.stderr, flush=True)

@@ -16,12 +16,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from convnext_studio.analysis.folders import SUFFIXES
 from convnext_studio.analysis.images import decode
 from convnext_studio.errors import StudioError
 
-SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
-)
 CHUNK = 4096
 
 

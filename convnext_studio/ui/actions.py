@@ -73,6 +73,22 @@ _FILE = (
     ),
     ActionSpec("file_1", "File", SEPARATOR),
     ActionSpec(
+        "open_field",
+        "File",
+        "Open receptive &field…",
+        "Open a saved field, .npy or .npz, in the receptive-field lab: its squares need no model",
+        Commands.open_field,
+        "Ctrl+Shift+F",
+    ),
+    ActionSpec(
+        "save_field",
+        "File",
+        "Save receptive fiel&d…",
+        "Save the receptive field that is shown, with its protocol (.npz) or alone (.npy)",
+        Commands.save_field,
+    ),
+    ActionSpec("file_3", "File", SEPARATOR),
+    ActionSpec(
         "export",
         "File",
         "&Export…",
@@ -167,6 +183,14 @@ _MODEL = (
         "Describe a network field by field, see what it costs, and build it with random weights",
         Commands.build_network,
         "Ctrl+B",
+    ),
+    ActionSpec(
+        "field_lab",
+        "Model",
+        "Receptive-field &lab…",
+        "Compare receptive fields, see their curves and how they grow with depth",
+        Commands.open_field_lab,
+        "Ctrl+L",
     ),
     ActionSpec("model_1", "Model", SEPARATOR),
     *(

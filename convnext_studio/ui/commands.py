@@ -41,6 +41,8 @@ class Commands(QObject):
     open_node_asked = Signal()
     go_up_asked = Signal()
     costs_asked = Signal(str)  # CostKind
+    field_open_asked = Signal()
+    field_save_asked = Signal()
 
     def __init__(
         self,
@@ -92,6 +94,15 @@ class Commands(QObject):
         if folder:
             self._controller.exporter.export(Path(folder))
 
+    def open_field(self) -> None:
+        """Choose saved receptive fields, which the lab shows."""
+        self.open_field_lab()
+        self.field_open_asked.emit()
+
+    def save_field(self) -> None:
+        """Save the receptive field that its panel shows."""
+        self.field_save_asked.emit()
+
     def save_screenshot(self) -> None:
         """Choose a file and write a picture of the window."""
         suggested = str(Path(self._recent_folder(), "convnext-studio.png"))
@@ -122,6 +133,10 @@ class Commands(QObject):
     def use_light_theme(self) -> None:
         """Change to the light look."""
         self._use_theme(theme.LIGHT)
+
+    def open_field_lab(self) -> None:
+        """Compare receptive fields."""
+        self._layout.open_aside("field_lab")
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or stop doing so."""

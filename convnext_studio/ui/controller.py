@@ -31,6 +31,7 @@ from convnext_studio.engine.messages import (
     SaveModel,
 )
 from convnext_studio.errors import StudioError
+from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.samples import SAMPLE_PREFIX
@@ -67,6 +68,7 @@ class Controller(QObject):
     succeeded = Signal(str)  # the topic whose notice is over
     model_asked = Signal(object)  # LoadModel: what is being loaded
     model_refused = Signal()  # the model that was open stays
+    field_asked = Signal(str)  # path of a saved receptive field
 
     def __init__(
         self,
@@ -200,11 +202,13 @@ class Controller(QObject):
     # ----------------------------------------------------------------------------------------- the pictures
 
     def open_paths(self, paths: Iterable[str]) -> None:
-        """Open pictures, in that order, and weights files; the engine reads them, or refuses."""
+        """Open pictures, in that order, weights files and saved fields; the engine reads them, or refuses."""
         batch = _Batch()
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
                 self.change_model(source=path)
+            elif path.lower().endswith(SUFFIXES):
+                self.field_asked.emit(path)
             else:
                 self._open(OpenImage(panel=PICTURES, path=path), batch)
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 3
+VERSION = 4
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
@@ -16,7 +16,9 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue")
+ASIDES = ("build", "catalogue", "field_lab")
+# Those that want their full width, and float over the whole window where that is not there.
+WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
 
 
@@ -82,22 +84,24 @@ class DockLayout(QObject):
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
-        if dock.isVisible() or dock.isFloating() or self._smallest_width_px(dock) <= window.width():
+        wanted_px = (dock.sizeHint() if name in WIDE_ASIDES else dock.minimumSizeHint()).width()
+        if dock.isVisible() or dock.isFloating() or self._columns_px() + wanted_px <= window.width():
             return
         dock.setFloating(True)
-        inside = window.rect().marginsRemoved(QMargins(0, window.height() // 6, 8, window.height() // 24))
-        inside.setLeft(inside.right() - max(dock.sizeHint().width(), dock.minimumSizeHint().width()))
+        top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
+        inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
+        hinted_px = max(dock.sizeHint().width(), dock.minimumSizeHint().width())
+        inside.setLeft(max(inside.left(), inside.right() - hinted_px))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
-    def _smallest_width_px(self, aside: QDockWidget) -> int:
-        """Width that the columns need beside each other, with one that is hidden at first."""
+    def _columns_px(self) -> int:
+        """Width that the columns need at least, with a separator behind each."""
         columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
         widths = [
             max((dock.minimumSizeHint().width() for dock in column if dock.isVisible()), default=0)
             for column in columns
         ]
-        widths.append(aside.minimumSizeHint().width())
-        return sum(widths) + SEPARATOR_PX * (len(widths) - 1)
+        return sum(widths) + SEPARATOR_PX * len(widths)
 
     def share_out(self) -> None:
         """Give each panel its part of the window, which must have its size by now."""

@@ -10,12 +10,14 @@ from convnext_studio.engine.messages import (
     CloseImage,
     Done,
     FeatureMaps,
+    FieldGrowth,
     Kernel,
     ListPretrained,
     LoadModel,
     MeasureCosts,
     ModelInfo,
     NodeValues,
+    OpenField,
     OpenImage,
     Predict,
     Progress,
@@ -48,6 +50,8 @@ DOING: dict[type[Request], str] = {
     Kernel: "Reading a kernel",
     UnitField: "Computing a unit's field",
     StrongestPatches: "Searching the strongest patches",
+    FieldGrowth: "Measuring the field's growth",
+    OpenField: "Opening a receptive field",
 }
 TIMED: dict[type[Request], str] = {
     Predict: "forward + backward",
@@ -55,6 +59,7 @@ TIMED: dict[type[Request], str] = {
     FeatureMaps: "feature maps",
     ReceptiveField: "receptive field",
     UnitField: "unit's field",
+    FieldGrowth: "field growth",
 }
 
 

@@ -15,6 +15,7 @@ from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
+from convnext_studio.ui.fieldlab.late import LateLab
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
@@ -71,6 +72,8 @@ class StudioWindow(QMainWindow):
         self.predictions_panel = PredictionsPanel(state, bridge)
         self.build_panel = BuildPanel(state, bridge)
         self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
+        self.receptive_field_panel = ReceptiveFieldPanel(state, bridge)
+        self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.dock_layout = DockLayout(
             self,
             {
@@ -78,11 +81,12 @@ class StudioWindow(QMainWindow):
                 "pictures": self.pictures_panel,
                 "predictions": self.predictions_panel,
                 "picture": PicturePanel(state, bridge),
-                "receptive_field": ReceptiveFieldPanel(state, bridge),
+                "receptive_field": self.receptive_field_panel,
                 "feature_maps": FeatureMapsPanel(state, bridge),
                 "attribution": AttributionPanel(state, bridge),
                 "build": self.build_panel,
                 "catalogue": self.catalogue_panel,
+                "field_lab": self.field_lab,
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -123,7 +127,7 @@ class StudioWindow(QMainWindow):
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *self.dock_layout.docks.values()):
             drops.watch(widget)
-        for source in (controller, self._commands):
+        for source in (controller, self._commands, self.field_lab):
             source.noticed.connect(self.messages.tell)
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
@@ -135,6 +139,11 @@ class StudioWindow(QMainWindow):
         self.model_panel.stem_chosen.connect(controller.change_stem)
         self.build_panel.build_asked.connect(controller.build_model)
         self.catalogue_panel.open_asked.connect(lambda name: controller.change_model(source=f"timm:{name}"))
+        controller.field_asked.connect(self._show_field)
+        self._commands.field_open_asked.connect(lambda: self.field_lab.lab.choose_field())
+        self._commands.field_save_asked.connect(
+            lambda: self.field_lab.lab.save_field(self.receptive_field_panel.view)
+        )
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
@@ -189,6 +198,11 @@ class StudioWindow(QMainWindow):
     def _model_refused(self) -> None:
         self.model_panel.show_refused(self._controller.loaded)
         self._sync_actions()
+
+    def _show_field(self, path: str) -> None:
+        """A saved field was dropped or named on the command line."""
+        self.dock_layout.open_aside("field_lab")
+        self.field_lab.lab.open_field(path)
 
     def _fill_recent(self) -> None:
         self._recent_menu.clear()

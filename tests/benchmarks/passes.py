@@ -60,7 +60,7 @@ def receptive_field(runs: int) -> list[Row]:
             (gradient,) = torch.autograd.grad(central, leaf)
             torch.relu(gradient).sum((0, 1)).cpu().numpy()
 
-    request = ReceptiveField(node="stage4", count=ERF_COUNT)
+    request = ReceptiveField(node="stage4", inputs="noise", count=ERF_COUNT)
     ours, reference = medians(runs, lambda: timed(lambda: session.run(request)), lambda: timed(published))
     return [
         Row(

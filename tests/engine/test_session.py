@@ -19,7 +19,6 @@ from convnext_studio.engine.messages import (
     LoadModel,
     OpenImage,
     Predict,
-    Progress,
     ReceptiveField,
     SaveModel,
 )
@@ -136,7 +135,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
     assert field.theoretical == model.node(last).field
     squashed, _ = model.preprocessing.squashed(64)(analysis.decode("sample:cat").to_pil())
     expected = analysis.effective_receptive_field(model, [model.to_tensor(squashed)])
-    np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
 def test_targets_are_explained_whatever_was_asked_before(opened: Session, model: LoadedModel) -> None:
@@ -194,47 +193,6 @@ def test_another_model_voids_what_was_kept(opened: Session, monkeypatch: pytest.
     assert not np.array_equal(before.logits, after.logits)
 
 
-def test_receptive_field_sharpens_over_pictures_then_noise(opened: Session, model: LoadedModel) -> None:
-    image = open_cat(opened)
-    request = ReceptiveField(id=3, node="stage3", images=(image.key,), count=3, input_px=96, seed=5)
-    work = opened.answer(request)
-    partial: list[Progress] = []
-    while True:
-        try:
-            partial.append(next(work))
-        except StopIteration as finished:
-            result = finished.value
-            break
-    assert [(progress.done, progress.total) for progress in partial] == [(1, 3), (2, 3)]
-    assert (result.pictures, result.noises, result.skipped, result.count) == (1, 2, 0, 3)
-    picture = analysis.decode("sample:cat").to_pil().resize((96, 96), Image.Resampling.BICUBIC)
-    mean, std = np.array(model.preprocessing.mean), np.array(model.preprocessing.std)
-    pixels = ((np.asarray(picture) / 255 - mean) / std).transpose(2, 0, 1).astype(np.float32)
-    noise = np.random.default_rng(5)
-    tensors = [torch.from_numpy(pixels)[None]]
-    tensors += [torch.from_numpy(noise.standard_normal((3, 96, 96), dtype=np.float32))[None] for _ in range(2)]
-    np.testing.assert_allclose(
-        result.field_map, analysis.effective_receptive_field(model, tensors, "stage3"), rtol=1e-4, atol=1e-9
-    )
-    first = partial[0].partial
-    assert isinstance(first, messages.ReceptiveFieldResult)
-    assert (first.pictures, first.noises) == (1, 0)
-    assert result.unit == (3, 3)
-    assert result.centre_px == (56.0, 56.0)  # Stride 16, first centre 8.
-    ratios = analysis.area_ratios(result.field_map, scale="linear", centre=(56.0, 56.0))
-    assert {square.threshold: square.area_ratio for square in result.squares["linear"]} == pytest.approx(ratios)
-
-
-def test_replknet_protocol_reports_the_published_squares(opened: Session) -> None:
-    result = opened.run(ReceptiveField(node="stage2", count=2, protocol="replknet"))
-    assert isinstance(result, messages.ReceptiveFieldResult)
-    assert result.centre_px == (32.5, 32.5)
-    expected = analysis.area_ratios(result.field_map)
-    assert {square.threshold: square.area_ratio for square in result.squares["log"]} == {
-        threshold: ratio for threshold, ratio in expected.items() if ratio is not None
-    }
-
-
 def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Session, tmp_path: Path) -> None:
     for size in ((1, 1), (2000, 10)):
         Image.new("RGB", size).save(tmp_path / "small.png")
@@ -242,7 +200,7 @@ def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Session, tm
             opened.run(OpenImage(path=str(tmp_path / "small.png")))
         assert "32 × 32" in caught.value.hint
     with pytest.raises(StudioError, match="too small"):
-        opened.run(ReceptiveField(node="stage2", input_px=20))
+        opened.run(ReceptiveField(node="stage2", input_px=20, inputs="noise"))
 
 
 def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Session) -> None:
@@ -252,7 +210,7 @@ def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Session) -> Non
         Predict(image=image.key, target=7),
         Attribute(image=image.key, target=-1),
         FeatureMaps(image=image.key, node="stage7"),
-        ReceptiveField(node="stage1", count=0),
+        ReceptiveField(node="stage1", count=0, inputs="noise"),
         OpenImage(path="/nowhere.png"),
         LoadModel(source="test", device="cuda:99"),
         LoadModel(source="test", device="cpu", precision="bfloat16"),
@@ -300,7 +258,7 @@ def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_pa
 
 
 def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> None:
-    work = opened.answer(ReceptiveField(node="stage2", count=3))
+    work = opened.answer(ReceptiveField(node="stage2", count=99, inputs="noise"))
     next(work)
     opened.run(LoadModel(source="test", device="cpu"))
     with pytest.raises(Stopped):
@@ -323,7 +281,7 @@ def test_work_can_be_stopped(opened: Session) -> None:
     for question in (
         Predict(image=image.key),
         FeatureMaps(image=image.key, node="stage2.block2"),
-        ReceptiveField(node="stage2"),
+        ReceptiveField(node="stage2", inputs="noise"),
     ):
         with pytest.raises(Stopped):
             list(opened.answer(question, lambda: True))

@@ -18,6 +18,7 @@ from convnext_studio.engine.messages import (
     Square,
 )
 from convnext_studio.export import ExportContents
+from convnext_studio.fields import Measured, curves_of, fit_gaussian, protocol_text
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
@@ -105,10 +106,27 @@ def contents() -> ExportContents:
         )
         for stage in CONFIG.stages
     }
+    field_map = gaussian_field(INPUT_PX, 9)
+    measured = Measured(
+        protocol="centred",
+        node="stage3",
+        unit=(2, 2),
+        target=None,
+        is_last_map=False,
+        input_size=(INPUT_PX, INPUT_PX),
+        is_cropped=False,
+        pictures=3,
+        noises=5,
+    )
     receptive_field = ReceptiveFieldResult(
         node="stage3",
+        protocol_text=protocol_text(measured),
+        curves=curves_of(field_map, (INPUT_PX / 2, INPUT_PX / 2)),
+        gaussian=fit_gaussian(field_map, (INPUT_PX / 2, INPUT_PX / 2)),
+        title=model.title,
+        source=model.source,
         protocol="centred",
-        field_map=gaussian_field(INPUT_PX, 9),
+        field_map=field_map,
         squares={"linear": squares_of(8, 10, 14), "log": squares_of(16, 20, 28)},
         centre_px=(INPUT_PX / 2, INPUT_PX / 2),
         theoretical=nodes["stage3"].field,

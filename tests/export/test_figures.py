@@ -15,9 +15,7 @@ from convnext_studio.export.figures import (
     COLORMAP,
     cam_box,
     cam_figure,
-    log_view,
     mosaic_figure,
-    receptive_field_figure,
 )
 from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
 from convnext_studio.render import colorize, limits_of, lut
@@ -118,44 +116,11 @@ def test_a_cam_on_an_extreme_picture_is_drawn(contents: ExportContents, shape: t
     assert min(picture.size) >= 300
 
 
-def test_the_receptive_field_is_drawn_in_logarithms_with_its_squares(contents: ExportContents) -> None:
-    result = contents.receptive_field
-    figure = receptive_field_figure(contents)
-    factor = round(1200 / 64)
-    body = body_of(figure.picture, figure.body_xy, (64 * factor, 64 * factor))
-    view = np.log10(1 + result.field_map)
-    np.testing.assert_array_equal(log_view(result), view)
-    colours = colorize(view, limits_of(np.append(view, 0)), COLORMAP)
-    # Pixel (33, 32) lies within the smallest square, (63, 1) outside of the largest.
-    for row, column in ((33, 32), (63, 1)):
-        middle = np.s_[row * factor + factor // 2, column * factor + factor // 2]
-        np.testing.assert_array_equal(body[middle], colours[row, column])
-    for square in result.squares["log"]:
-        edge = (32 - square.side_px // 2) * factor
-        line = body[32 * factor, edge : edge + 3]
-        assert line.tolist()[1] == [255, 255, 255]
-        assert line.tolist()[0] == [24, 28, 34]
-
-
-def test_the_caption_of_the_receptive_field_says_the_protocol(contents: ExportContents) -> None:
-    result = contents.receptive_field
-    text = " ".join(receptive_field_figure(contents).caption)
-    for part in ("“centred”", "row 2, column 2", "64 x 64 px", "3 pictures and 5 noise images", "20% in 16 px"):
-        assert part in text
-    assert f"{result.theoretical.size_px} px, beyond the input" in text
-    published = replace(
-        contents, receptive_field=replace(result, protocol="replknet", skipped=2, squares={"log": ()})
-    )
-    text = " ".join(receptive_field_figure(published).caption)
-    for part in ("“replknet”", "2 skipped", "none fits the input"):
-        assert part in text
-
-
 def test_random_weights_are_marked_on_every_figure_and_learnt_ones_on_none(contents: ExportContents) -> None:
     learnt = replace(contents, model=replace(contents.model, random_weights=False))
     for shown, marked in ((contents, True), (learnt, False)):
-        figures = [mosaic_figure(shown, shown.maps["stage1"]), cam_figure(shown), receptive_field_figure(shown)]
-        assert [has_colour(figure.picture, WARNING) for figure in figures] == [marked] * 3
+        figures = [mosaic_figure(shown, shown.maps["stage1"]), cam_figure(shown)]
+        assert [has_colour(figure.picture, WARNING) for figure in figures] == [marked] * 2
 
 
 def test_texts_have_only_characters_that_the_font_draws() -> None:

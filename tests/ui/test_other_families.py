@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QStandardItemModel
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import ModelInfo
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip import NetworkStrip
 from convnext_studio.ui.panels.strip_costs import CostKind
 from convnext_studio.ui.panels.strip_layout import NetworkLayout
@@ -106,19 +104,3 @@ def test_costs_that_are_not_known_are_not_drawn(desk: Desk, kind: CostKind) -> N
     assert set(strip.canvas._costs.of) == (
         {"stem", "stage1", "stage2", "stage3", "stage4"} if kind in ("parameters", "macs") else set()
     )
-
-
-def test_input_sizes_that_do_not_fit_are_not_offered(desk: Desk) -> None:
-    panel = ReceptiveFieldPanel(desk.state, desk.bridge)
-    desk.show(panel)
-    panel.side.setCurrentIndex(panel.side.findData(512))
-    desk.state.set_model(swin(replace(CONFIG, only_input_px=224)))
-    rows = panel.side.model()
-    assert isinstance(rows, QStandardItemModel)
-    offered = [
-        panel.side.itemData(index) for index in range(panel.side.count()) if rows.item(index).isEnabled()
-    ]
-    assert offered == [0, 224]
-    assert panel.side.currentData() == 0
-    desk.state.set_model(model())
-    assert all(rows.item(index).isEnabled() for index in range(panel.side.count()))

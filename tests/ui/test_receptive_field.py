@@ -1,7 +1,10 @@
 """The receptive-field panel: asks late and little, sharpens as it goes, draws fields and squares in place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -10,7 +13,7 @@ from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.scene import Mark
-from tests.ui.desk import Desk, colour_at, model, picture, point_at, receptive_field
+from tests.ui.desk import Desk, click_at, colour_at, model, picture, point_at, receptive_field
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_many_changes_ask_once(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     for key in ("dog", "owl", "fox"):
         desk.state.add_picture(picture(key))
     desk.state.set_node("stage3")
-    filled.protocol.setCurrentIndex(1)
+    filled.fields.protocol.setCurrentIndex(1)
     assert not filled.is_settled
     assert filled.map.view.is_dimmed
     settle(desk, filled)
@@ -92,7 +95,7 @@ def test_many_changes_ask_once(desk: Desk, filled: ReceptiveFieldPanel) -> None:
 
 
 def test_pictures_beyond_the_count_change_nothing(desk: Desk, filled: ReceptiveFieldPanel) -> None:
-    filled.count.setValue(1)
+    filled.fields.count.setValue(1)
     settle(desk, filled)
     desk.answer(receptive_field(desk, "stage2"))
     desk.state.add_picture(picture("dog"))
@@ -117,7 +120,7 @@ def test_it_sharpens_while_it_is_averaged(desk: Desk, filled: ReceptiveFieldPane
     assert not filled.map.view.is_dimmed
     assert "3 of 8 pictures" in filled.caption
     assert filled.map.view.scene is not None
-    assert "1 picture + 2 × noise" in filled.map.view.scene.note
+    assert "3 of 8 pictures" in filled.map.view.scene.note
     assert not filled.is_settled
     desk.answer(receptive_field(desk, "stage3"))
     assert "of 8 pictures" not in filled.caption
@@ -150,12 +153,19 @@ def test_words_already_on_their_way_are_dropped(desk: Desk, filled: ReceptiveFie
     assert "of 8 pictures" not in filled.caption
 
 
+def test_what_comes_before_the_first_picture_is_told(desk: Desk, panel: ReceptiveFieldPanel) -> None:
+    desk.tell(Progress(id=1, done=0, total=0, text="Loading resnet50"))
+    assert panel.notice == "Loading resnet50 …"
+    desk.progress(1, 8, receptive_field(desk, "stage2"))
+    assert panel.notice == ""
+
+
 def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     desk.progress(3, 8, receptive_field(desk, "stage2"))
     assert panel.stop.text() == "Stop"
     panel.stop.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
-    assert "stopped after 3 of 8 pictures" in panel.caption
+    assert panel.caption.startswith("Stopped after 3 of 8 pictures")
     assert panel.notice == ""
     settle(desk, panel)
     assert len(desk.asked) == 1
@@ -188,10 +198,11 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     assert twenty.label == "20 % · 4 px · area 0.391 %"
     assert fifty.label == "50 % · 16 px · area 6.25 %"
     assert theoretical.dashed
-    assert "holds 30 % or 99 %" in filled.caption
+    # On the protocol's own scale the engine's notes say what is not reached.
+    assert "no square within" not in filled.caption
     filled.scale.setCurrentIndex(1)
     assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
-    assert "holds 30 %" in filled.caption
+    assert "no square within the input holds 30 %" in filled.caption
     assert "99 %" not in filled.caption
 
 
@@ -211,12 +222,15 @@ def test_the_theoretical_field_is_clipped_to_the_input_and_its_size_said(
     assert "beyond" not in filled.caption
 
 
-def test_a_global_node_sees_the_whole_picture(desk: Desk, panel: ReceptiveFieldPanel) -> None:
-    result = receptive_field(desk, "stage2")
-    object.__setattr__(result, "theoretical", FieldGeometry(28, 8, 4.0, is_global=True))
-    desk.answer(result)
-    assert marks(panel)[-1].box == (0, 0, 64, 64)
-    assert "whole picture" in panel.caption
+def test_a_global_node_sees_the_whole_picture_which_is_said_and_not_drawn(
+    desk: Desk, panel: ReceptiveFieldPanel
+) -> None:
+    geometry = FieldGeometry(28, 8, 4.0, is_global=True)
+    desk.answer(replace(receptive_field(desk, "stage2"), theoretical=geometry))
+    assert not any(mark.dashed for mark in marks(panel))
+    assert "convolutions alone see 28 px" in panel.caption
+    assert panel.map.view.scene is not None
+    assert "sees the whole picture" in panel.map.view.scene.note
 
 
 def test_each_pixel_has_its_fields_colour_and_value(desk: Desk, filled: ReceptiveFieldPanel) -> None:
@@ -232,20 +246,102 @@ def test_each_pixel_has_its_fields_colour_and_value(desk: Desk, filled: Receptiv
 
 def test_the_figure_says_how_it_was_made(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     result = receptive_field(desk, "stage2", pictures=2, noises=0)
-    object.__setattr__(result, "random_weights", True)
-    object.__setattr__(result, "protocol", "replknet")
-    object.__setattr__(result, "skipped", 1)
-    desk.answer(result)
+    notes = ("8 pictures were asked for, and 2 pictures were used.",)
+    desk.answer(replace(result, random_weights=True, protocol="replknet", skipped=1, notes=notes))
     assert panel.map.view.scene is not None
     note = panel.map.view.scene.note.splitlines()
     assert note == ["ERF of stage2", "RepLKNet protocol", "2 pictures", "linear", "random weights"]
-    assert "1 left out" in panel.caption
+    assert "8 pictures were asked for, and 2 pictures were used." in panel.caption
 
 
-def test_a_field_of_nothing_is_shown(desk: Desk, panel: ReceptiveFieldPanel) -> None:
-    result = receptive_field(desk, "stage2")
-    object.__setattr__(result, "field_map", np.zeros((64, 64)))
-    desk.answer(result)
-    assert colour_at(panel.map.view, 5.5, 5.5) == tuple(lut("viridis")[0].tolist())
-    point_at(panel.map.view, panel.map.view.to_widget(5.5, 5.5))
-    assert desk.read_outs[-1].endswith("value 0")
+@pytest.mark.parametrize(
+    ("field_map", "word"),
+    [
+        (np.zeros((64, 64)), "zero everywhere"),
+        (np.full((64, 64), 2.5), "same everywhere"),
+        (np.eye(2), "too small"),
+        (np.full((8, 8), np.nan), "not finite"),
+    ],
+)
+def test_a_field_that_tells_nothing_is_told_in_its_place(
+    desk: Desk, panel: ReceptiveFieldPanel, field_map: NDArray[np.float64], word: str
+) -> None:
+    desk.answer(
+        replace(receptive_field(desk, "stage2"), field_map=field_map, squares={"linear": (), "log": ()})
+    )
+    assert word in panel.notice
+    desk.state.set_node("stage1")
+    settle(desk, panel)
+    desk.answer(receptive_field(desk, "stage1"))
+    assert panel.notice == ""
+
+
+def test_every_protocol_can_be_chosen_and_has_a_sentence(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    said = set()
+    for index, name in enumerate(("centred", "replknet", "absolute", "luo")):
+        filled.fields.protocol.setCurrentIndex(index)
+        settle(desk, filled)
+        assert filled.fields.settings.protocol == asked(desk)[-1].protocol == name
+        said.add(filled.fields.sentence.text())
+    assert len(said) == 4
+
+
+def test_luo_takes_noise_and_needs_no_picture(desk: Desk) -> None:
+    desk.state.set_model(model())
+    panel = ReceptiveFieldPanel(desk.state, desk.bridge)
+    desk.show(panel)
+    assert "picture" in panel.notice
+    panel.fields.protocol.setCurrentIndex(3)
+    settle(desk, panel)
+    assert asked(desk)[-1].images == ()
+    assert not panel.fields.inputs.isEnabled()
+
+
+def test_a_folder_is_asked_for_and_then_measured(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    filled.fields.inputs.setCurrentIndex(1)
+    settle(desk, filled)
+    assert "folder" in filled.notice
+    assert filled.fields.choose.isVisible()
+    filled.fields.set_folder("/photos")
+    settle(desk, filled)
+    assert (asked(desk)[-1].inputs, asked(desk)[-1].folder) == ("folder", "/photos")
+    assert asked(desk)[-1].images == ()
+
+
+def test_noise_size_seed_and_count_reach_the_engine(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    filled.fields.inputs.setCurrentIndex(2)
+    filled.fields.side.setValue(384)
+    filled.fields.seed.setValue(7)
+    filled.fields.count.setValue(50)
+    settle(desk, filled)
+    request = asked(desk)[-1]
+    assert (request.inputs, request.input_px, request.seed, request.count) == ("noise", 384, 7, 50)
+
+
+def test_a_click_on_the_field_measures_the_unit_there(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    """Units of stage 2 are 8 px apart, the first at 4: row 1 is centred on 12, column 6 on 52."""
+    view = filled.map.view
+    click_at(view, view.to_widget(53.0, 11.0))
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == (1, 6)
+    assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (1, 6)
+    click_at(view, view.to_widget(63.5, 0.5))
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == (0, 7)
+    filled.fields.is_middle.setChecked(True)
+    settle(desk, filled)
+    assert asked(desk)[-1].unit is None
+
+
+def test_another_node_is_measured_in_its_middle(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    filled.fields.set_unit((1, 6))
+    settle(desk, filled)
+    desk.state.set_node("stage4")
+    settle(desk, filled)
+    assert (asked(desk)[-1].node, asked(desk)[-1].unit) == ("stage4", None)
+
+
+def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (4, 4)
+    settle(desk, filled)
+    assert len(asked(desk)) == 1

@@ -1,6 +1,5 @@
 """Saving the weights from the menu: what is asked of the engine, and what is told."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from PySide6.QtWidgets import QFileDialog
 from convnext_studio.engine.messages import SavedModel, SaveModel
 from convnext_studio.ui.window import StudioWindow
 from tests.ui.conftest import FakeEngine, make_model
-from tests.ui.test_other_families import CONFIG
+from tests.ui.test_other_families import swin
 
 STUDIO, FACEBOOK = (
     "ConvNeXt Studio, keeps everything (*.safetensors)",
@@ -89,5 +88,5 @@ def test_it_is_offered_for_a_convnext_only(window: StudioWindow) -> None:
     assert not action.isEnabled()
     window._state.set_model(make_model())
     assert action.isEnabled()
-    window._state.set_model(replace(make_model(), config=CONFIG))
+    window._state.set_model(swin())
     assert not action.isEnabled()

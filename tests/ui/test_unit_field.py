@@ -188,7 +188,9 @@ def test_behind_grn_a_unit_sees_the_whole_picture(qtbot: QtBot) -> None:
     desk, panel = open_panel(qtbot, replace(TINY, grn=True, layer_scale_init_value=0))
     desk.state.set_unit(0, 1)
     assert len(scene_of(panel).marks) == 1
-    assert "sees the whole picture (GRN pools over it; its convolutions see 28 × 28 px)" in panel.caption
+    assert (
+        "sees the whole picture (the network pools over it; its convolutions see 28 × 28 px)" in panel.caption
+    )
     answer(desk, fields(desk)[0], one_pixel(60, 60, 1.0))
     assert colour_at(panel.view, 28 + 60.5, 8 + 60.5) == tuple(lut("magma")[255].tolist())
     desk.state.set_node("stage1.block1.pwconv1")  # before it, it does not

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import OpenImage, Predict, Request
+from convnext_studio.engine.messages import OpenField, OpenImage, Predict, Request
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.layout import COLUMNS
@@ -49,6 +49,40 @@ def test_files_are_dropped_on_the_window_and_on_floating_panels(
     floating.setFloating(True)
     assert drop(floating, files("/c.png"))
     assert [request.path for request in engine.open(OpenImage)] == ["/a.png", "/b.png", "/c.png"]
+
+
+def test_a_saved_field_that_is_dropped_opens_in_the_lab(
+    filled_window: StudioWindow, engine: FakeEngine
+) -> None:
+    assert not filled_window.field_lab.isVisible()
+    assert drop(filled_window, files("/fields/erf.npy", "/a.png"))
+    assert filled_window.field_lab.isVisible()
+    assert [request.path for request in engine.open(OpenField)] == ["/fields/erf.npy"]
+    assert [request.path for request in engine.open(OpenImage)] == ["/a.png"]
+
+
+def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
+    filled_window.actions_by_id["field_lab"].trigger()
+    lab = filled_window.field_lab
+    assert lab.isVisible()
+    qtbot.waitUntil(lambda: lab.lab.ready_made.hasFocus())
+    filled_window.actions_by_id["reset"].trigger()
+    assert not lab.isVisible()
+
+
+def test_the_lab_floats_inside_a_window_without_room_for_it(
+    filled_window: StudioWindow,
+) -> None:
+    filled_window.resize(1180, 700)
+    filled_window.actions_by_id["field_lab"].trigger()
+    dock = filled_window.dock_layout.docks["field_lab"]
+    assert dock.isFloating()
+    assert filled_window.frameGeometry().contains(dock.geometry())
+
+
+def test_without_a_field_there_is_none_to_save(filled_window: StudioWindow) -> None:
+    filled_window.actions_by_id["save_field"].trigger()
+    assert "no receptive field to save" in filled_window.messages.text
 
 
 def test_text_is_not_accepted(window: StudioWindow) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.images import DecodedImage, decode
 from convnext_studio.analysis.units import UnitProbe
+from convnext_studio.engine.answering.subjects import Subjects
 from convnext_studio.engine.cache import ByteCache
 from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
 from convnext_studio.errors import StudioError
@@ -53,6 +54,8 @@ class Bench:
         By `key` of picture and node, (C, h, w) on the model's device, in the precision of the forward pass.
     probe
         The unit that was looked at last, since its neighbours are likely to be next.
+    subjects
+        Other networks that are measured beside the open one.
     """
 
     def __init__(
@@ -69,6 +72,12 @@ class Bench:
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
+        self.subjects = Subjects()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is open."""
+        return self._model is not None
 
     @property
     def model(self) -> LoadedModel:

@@ -9,7 +9,7 @@ from convnext_studio.analysis.features import stage_pass
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.pretrained import downloading
 from convnext_studio.engine.devices import (
-    computer_memory_bytes,
+    check_memory,
     device_name,
     resolve_device,
     use_exact_float32,
@@ -23,9 +23,7 @@ from convnext_studio.engine.messages import (
     SaveModel,
 )
 from convnext_studio.errors import StudioError
-from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel, build, load
-from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
 from convnext_studio.model.saving import save_as
 from convnext_studio.stopping import Stopped
 
@@ -73,20 +71,8 @@ def _opened(request: LoadModel) -> LoadedModel:
             offline=request.offline,
             seed=request.seed,
         )
-    _check_memory(request.config)
+    check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
-
-
-def _check_memory(config: ConvNeXtConfig) -> None:
-    """Refuse what can never fit: filling memory to its end would take other programs down before this one."""
-    there = computer_memory_bytes()
-    needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)
-    if there is not None and needed > there:
-        raise StudioError(
-            f"The weights of this network take {needed / 2**30:,.0f} GiB, and this computer has "
-            f"{there / 2**30:,.0f} GiB of memory.",
-            "Take fewer channels or blocks, smaller kernels, or depthwise convolutions.",
-        )
 
 
 def _model_info(model: LoadedModel, device: torch.device, precision: Precision) -> ModelInfo:

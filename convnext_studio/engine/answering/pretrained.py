@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from convnext_studio.engine.answering.bench import Bench, ShouldStop
+from convnext_studio.analysis.capture import ShouldStop
 from convnext_studio.engine.messages import Catalogue, ListPretrained, LoadModel, PretrainedInfo, Progress
 from convnext_studio.model.loaded import TIMM_PREFIX
 from convnext_studio.model.nodes import total_parameters
@@ -19,9 +19,7 @@ BYTES_PER_PARAMETER = 4
 OFFLINE = "Its weights are not on this computer, and the program is offline."
 
 
-def list_pretrained(
-    _bench: Bench, request: ListPretrained, should_stop: ShouldStop
-) -> Generator[Progress, None, Catalogue]:
+def list_pretrained(request: ListPretrained, should_stop: ShouldStop) -> Generator[Progress, None, Catalogue]:
     """Say of every pretrained ConvNeXt of timm, or of the one network asked for, what people choose by.
 
     Raises

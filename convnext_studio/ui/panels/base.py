@@ -152,11 +152,18 @@ class AskingPanel(Panel):
 
     It asks when what it would ask differs from what it asked last, and only while it can be seen. Until the
     answer is there the old content stays, dimmed; answers to older questions are dropped.
+
+    Attributes
+    ----------
+    needs_model
+        There is nothing to ask before a model is open.
     """
+
+    needs_model = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._asked: tuple[ModelInfo, Request] | None = None
+        self._asked: tuple[ModelInfo | None, Request] | None = None
         self._running: int | None = None
         bridge.request_finished.connect(self._notice_cancelled)
 
@@ -192,7 +199,7 @@ class AskingPanel(Panel):
     def refresh(self) -> None:
         """Ask, if there is something new to ask and someone to see it."""
         question, model = self.question(), self.state.model
-        if isinstance(question, str) or model is None:
+        if isinstance(question, str) or (model is None and self.needs_model):
             self.abandon()
             self.show_notice(question if isinstance(question, str) else NO_MODEL)
             return
@@ -227,7 +234,7 @@ class AskingPanel(Panel):
         super().showEvent(event)
         self.refresh()
 
-    def _ask(self, model: ModelInfo, question: Request) -> None:
+    def _ask(self, model: ModelInfo | None, question: Request) -> None:
         if not self.shows_body:
             self.show_notice("Computing …")
         self._asked = (model, question)

@@ -75,7 +75,9 @@ def is_signed(colormap: str) -> bool:
     return colormap in DIVERGING
 
 
-def map_layer(values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False) -> Layer:
+def map_layer(
+    values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False, opacity: float = 1.0
+) -> Layer:
     """A map in its box: its units as they are, or interpolated between their centres before colouring.
 
     What is not finite is hatched.
@@ -88,7 +90,7 @@ def map_layer(values: Map, box: Box, limits: Limits, colormap: str, smooth: bool
     holes = ~np.isfinite(values)
     if holes.any() and not smooth:
         rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
-    return Layer(Bitmap(rgb), box, smooth=smooth)
+    return Layer(Bitmap(rgb), box, opacity, smooth)
 
 
 def picture_layer(picture: ImageInfo) -> Layer:

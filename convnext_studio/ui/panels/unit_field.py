@@ -39,9 +39,9 @@ class SelectedUnit:
 
     @property
     def input_box(self) -> Box:
-        """What of its theoretical field lies in the network's input; all of that where it is global."""
+        """What of its theoretical field lies in the network's input; all of that where it is no box."""
         width, height = self.crop.input_size
-        if self.node.field.is_global:
+        if not self.node.field.is_box:
             return 0.0, 0.0, float(width), float(height)
         x, y, box_width, box_height = self.node.field.unit_box(self.y, self.x)
         left, top = max(x, 0.0), max(y, 0.0)
@@ -51,7 +51,7 @@ class SelectedUnit:
     def is_clipped(self) -> bool:
         """Whether its theoretical field reaches beyond the input."""
         side = float(self.node.field.size_px)
-        return not self.node.field.is_global and self.input_box[2:] != (side, side)
+        return self.node.field.is_box and self.input_box[2:] != (side, side)
 
     def answers(self, result: UnitFieldResult, image: str) -> bool:
         """Whether a result is this unit's on that picture."""
@@ -67,8 +67,8 @@ class SelectedUnit:
     # ------------------------------------------------------------------------------------- what is painted
 
     def marks(self) -> tuple[Mark, ...]:
-        """The theoretical field, clipped; none where that is the whole input, which is framed anyway."""
-        if self.node.field.is_global:
+        """The theoretical field, clipped; none where it is no box, or all of the input, framed anyway."""
+        if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
         label = f"{size}, clipped at the border" if self.is_clipped else size
@@ -84,7 +84,9 @@ class SelectedUnit:
         x, y = self.node.field.centre_px(self.x), self.node.field.centre_px(self.y)
         size = f"{self.node.field.size_px} × {self.node.field.size_px} px"
         if self.node.field.is_global:
-            seen = f"sees the whole picture (GRN pools over it; its convolutions see {size})"
+            seen = f"sees the whole picture (the network pools over it; its convolutions see {size})"
+        elif not self.node.field.has_box:
+            seen = f"sees {self.node.field.extent}"
         else:
             clipped = ", clipped at the border" if self.is_clipped else ""
             seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"

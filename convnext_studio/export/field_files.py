@@ -1,0 +1,122 @@
+"""Receptive fields as files: array, protocol, numbers, figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from convnext_studio.engine.messages import THRESHOLDS, ReceptiveFieldResult, Scale
+from convnext_studio.errors import StudioError
+from convnext_studio.export.contents import json_bytes
+from convnext_studio.export.files import write_file
+from convnext_studio.fields.files import SUFFIXES, npy_bytes, npz_bytes
+
+
+def about_field(result: ReceptiveFieldResult) -> dict[str, Any]:
+    """What is told beside a field, as JSON: ``erf.json``, and ``about`` in an ``.npz``.
+
+    A threshold that no square within the input reaches is null.
+    """
+    height, width = result.field_map.shape
+    theoretical, gaussian = result.theoretical, result.gaussian
+    return {
+        "model": {"source": result.source, "title": result.title},
+        "random_weights": result.random_weights,
+        "node": result.node,
+        "target": result.target,
+        "protocol": result.protocol,
+        "protocol_text": result.protocol_text,
+        "input_px": {"width": width, "height": height},
+        "unit": {"row": result.unit[0], "column": result.unit[1]},
+        "centre_px": dict(zip(("x", "y"), result.centre_px, strict=True)),
+        "squares": {scale: _squares(result, scale) for scale in result.squares},
+        "gaussian": None
+        if gaussian is None
+        else {
+            "sigma_px": gaussian.sigma_px,
+            "radius_px": gaussian.radius_px,
+            "amplitude": gaussian.amplitude,
+            "explained": gaussian.explained,
+        },
+        "theoretical": {
+            "size_px": theoretical.size_px,
+            "stride_px": theoretical.stride_px,
+            "first_centre_px": theoretical.first_centre_px,
+            "is_global": theoretical.is_global,
+            "has_box": theoretical.has_box,
+            "box_px": dict(zip(("x", "y", "width", "height"), theoretical.unit_box(*result.unit), strict=True))
+            if theoretical.has_box
+            else None,
+        },
+        "pictures": result.pictures,
+        "noises": result.noises,
+        "skipped": result.skipped,
+        "unreadable": list(result.unreadable),
+        "count": result.count,
+        "notes": list(result.notes),
+    }
+
+
+def _squares(result: ReceptiveFieldResult, scale: Scale) -> dict[str, dict[str, float] | None]:
+    reached = {square.threshold: square for square in result.squares[scale]}
+    return {
+        str(threshold): (
+            {"side_px": reached[threshold].side_px, "area_ratio": reached[threshold].area_ratio}
+            if threshold in reached
+            else None
+        )
+        for threshold in sorted({*THRESHOLDS, *reached})
+    }
+
+
+def save_field(path: Path, result: ReceptiveFieldResult) -> Path:
+    """Write a field to a file.
+
+    An ``.npy`` is the array alone, as the published scripts save it; an ``.npz`` has its protocol too.
+
+    Raises
+    ------
+    StudioError
+        Where the file's name ends otherwise, or it cannot be written.
+    """
+    suffix, field_map = path.suffix.lower(), result.field_map
+    if suffix not in SUFFIXES:
+        raise StudioError(f"“{path.name}” is not a name for a receptive field.", "Let it end in .npz or .npy.")
+    return _write(path, npy_bytes(field_map) if suffix == ".npy" else npz_bytes(field_map, about_field(result)))
+
+
+def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: Sequence[str]) -> list[Path]:
+    """Write ``STEM.npy``, ``.npz``, ``.json`` and ``.png`` of each field, and ``curves.png`` of all together.
+
+    Existing files of these names are replaced, each at once.
+
+    Parameters
+    ----------
+    folder
+        Is there.
+    results, stems
+        Fields, and the beginnings of their files' names.
+
+    Raises
+    ------
+    StudioError
+        Where a file cannot be written; those before it stay.
+    """
+    # Pillow, and what draws with it, would keep the window 40 ms from appearing.
+    from convnext_studio.export.curve_figures import curves_figure
+    from convnext_studio.export.field_figures import field_figure
+    from convnext_studio.export.figures import png_bytes
+
+    written: list[Path] = []
+    for result, stem in zip(results, stems, strict=True):
+        written += [save_field(folder / f"{stem}{suffix}", result) for suffix in SUFFIXES]
+        files = {
+            f"{stem}.json": json_bytes(about_field(result)),
+            f"{stem}.png": png_bytes(field_figure(result), result.random_weights),
+        }
+        written += [_write(folder / name, data) for name, data in files.items()]
+    marked = all(result.random_weights for result in results)
+    return [*written, _write(folder / "curves.png", png_bytes(curves_figure(results), marked))]
+
+
+def _write(path: Path, data: bytes) -> Path:
+    return write_file(path, lambda file: file.write(data))

@@ -1,0 +1,38 @@
+"""What a measured receptive field says: squares, curves, a fitted Gaussian; numpy only, for every process."""
+
+from convnext_studio.fields.curves import FieldCurves, curves_of
+from convnext_studio.fields.gaussian import GaussianFit, fit_gaussian
+from convnext_studio.fields.notes import field_notes
+from convnext_studio.fields.protocols import (
+    DEFINITIONS,
+    REPLKNET_COUNT,
+    REPLKNET_INPUT_PX,
+    Definition,
+    Measured,
+    Protocol,
+    definition,
+    protocol_text,
+)
+from convnext_studio.fields.squares import THRESHOLDS, Field, Scale, Square, area_ratios, squares
+
+__all__ = [
+    "DEFINITIONS",
+    "REPLKNET_COUNT",
+    "REPLKNET_INPUT_PX",
+    "THRESHOLDS",
+    "Definition",
+    "Field",
+    "FieldCurves",
+    "GaussianFit",
+    "Measured",
+    "Protocol",
+    "Scale",
+    "Square",
+    "area_ratios",
+    "curves_of",
+    "definition",
+    "field_notes",
+    "fit_gaussian",
+    "protocol_text",
+    "squares",
+]

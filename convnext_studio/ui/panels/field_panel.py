@@ -1,0 +1,184 @@
+"""What all views of averages have: few questions, partial answers that are shown, a button that stops."""
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from convnext_studio.engine.messages import FieldView, Payload, Progress
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import MapView
+from convnext_studio.ui.panels.base import AskingPanel
+from convnext_studio.ui.panels.field_scene import point_text, why_no_figure
+from convnext_studio.ui.state import AppState
+
+WAIT_MS = 200
+
+
+class AveragingPanel(AskingPanel):
+    """A view of an average over pictures, which is shown while it is made.
+
+    Attributes
+    ----------
+    stop
+        Stops the average and keeps it, or measures again.
+    """
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._progress = ""
+        self._is_dimmed = False
+        # Several things often change at once (a drop of ten pictures); the last change asks.
+        self._soon = QTimer(self, singleShot=True, interval=WAIT_MS)
+        self._soon.timeout.connect(self.refresh)
+        self.stop = QPushButton("Stop")
+        self.stop.setToolTip("Stop averaging and keep what is there, or measure again")
+        self.stop.setEnabled(False)
+        self.stop.clicked.connect(self._stop_or_start)
+
+    def take(self, payload: Payload) -> None:
+        """Show an average, whole or so far."""
+        raise NotImplementedError
+
+    def label_progress(self) -> None:
+        """Say anew how many pictures are in what is shown."""
+        raise NotImplementedError
+
+    @property
+    def progress(self) -> str:
+        """How far the average is, or where it was stopped; empty where it is whole."""
+        return self._progress
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the panel awaits nothing and is about to ask nothing."""
+        return super().is_settled and not (self.isVisible() and self._soon.isActive())
+
+    def schedule(self) -> None:
+        """Ask soon, if there is something new to ask."""
+        if self.is_news():
+            self.abandon()
+            self._soon.start()
+
+    def refresh(self) -> None:
+        """Ask, if there is something new to ask and someone to see it."""
+        self._soon.stop()
+        super().refresh()
+        self._label_button()
+
+    def abandon(self) -> None:
+        """Drop the average that is under way."""
+        super().abandon()
+        self._progress = ""
+        self._label_button()
+
+    def show_notice(self, text: str, can_retry: bool = False) -> None:
+        """A plain sentence in the figure's place."""
+        super().show_notice(text, can_retry)
+        self._label_button()
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show the average so far; before there is one, what is being done for it, such as a download."""
+        if progress.partial is not None:
+            self._progress = f"{progress.done} of {progress.total} pictures"
+            self.set_dimmed(False)
+            self.take(progress.partial)
+        elif not self.shows_body and progress.text:
+            self.show_notice(f"{progress.text.rstrip('.…')} …")
+
+    def show_answer(self, payload: Payload) -> None:
+        """Show the whole average."""
+        self._progress = ""
+        self.take(payload)
+        self._label_button()
+
+    def show_cancelled(self) -> None:
+        """Keep the average so far, if there is one."""
+        if self._progress and not self._is_dimmed:
+            self._progress = f"stopped after {self._progress}"
+            self.label_progress()
+        else:
+            super().show_cancelled()
+        self._label_button()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self._is_dimmed = dimmed
+
+    def _stop_or_start(self) -> None:
+        if self._running is None:
+            self.ask_again()
+        else:
+            # As when the person cancels in the status bar: the engine's word comes back as `show_cancelled`.
+            self.bridge.cancel(self._running)
+
+    def _label_button(self) -> None:
+        self.stop.setText("Stop" if self.is_running else "Again")
+        self.stop.setEnabled(self.is_running or self.shows_body)
+
+
+class FieldPanel(AveragingPanel):
+    """A view of one field. Who derives from it asks the `question`, and paints.
+
+    Attributes
+    ----------
+    map
+        The figure and its colour bar.
+    """
+
+    field_changed = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._view: FieldView | None = None
+        self.map = MapView("Effective receptive field")
+        self.map.view.hovered.connect(self._hover)
+        self.map.view.hover_left.connect(lambda: state.hovered.emit(""))
+
+    def paint(self, view: FieldView) -> None:
+        """Show the field."""
+        raise NotImplementedError
+
+    def point_text(self, view: FieldView, x: float, y: float) -> str:
+        """What is under the pointer, at a point of the scene."""
+        return point_text(view, x, y)
+
+    @property
+    def view(self) -> FieldView | None:
+        """The field, whole or so far; None before there is one."""
+        return self._view
+
+    def show_notice(self, text: str, can_retry: bool = False) -> None:
+        """A plain sentence in the figure's place: there is no field any more."""
+        self._view = None
+        super().show_notice(text, can_retry)
+        self.field_changed.emit()
+
+    def repaint_field(self) -> None:
+        """Show it anew, because a choice of display changed."""
+        if self._view is None:
+            return
+        sentence = why_no_figure(self._view)
+        if sentence:
+            super().show_notice(sentence)  # There is a field, of which there are numbers.
+        else:
+            self.show_body()
+            self.paint(self._view)
+
+    def take(self, payload: Payload) -> None:
+        """Show a field."""
+        if isinstance(payload, FieldView):
+            self._view = payload
+            self.label_progress()
+
+    def label_progress(self) -> None:
+        """Show the field with what its progress says now."""
+        self.repaint_field()
+        self.field_changed.emit()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while a newer field is under way."""
+        super().set_dimmed(dimmed)
+        self.map.view.set_dimmed(dimmed)
+
+    def _hover(self, x: float, y: float) -> None:
+        if self._view is not None:
+            self.state.hovered.emit(self.point_text(self._view, x, y))
