@@ -293,6 +293,8 @@ class ImageView(QWidget):
         )
         painter.save()
         painter.setOpacity(layer.opacity)
+        if layer.clip is not None:
+            painter.setClipRect(self._box_in_widget(layer.clip))
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
         painter.drawImage(target, image, source)
         painter.restore()
