@@ -2,7 +2,25 @@
 
 from dataclasses import dataclass
 
-from convnext_studio.engine.topics.attributions import Attribute, Attribution
+from convnext_studio.engine.topics.attributions import (
+    AVERAGE,
+    INPUT,
+    Agreement,
+    Attribute,
+    Attribution,
+    CheckSanity,
+    CompareMethods,
+    Curves,
+    Explain,
+    ExplainSeveral,
+    Explanation,
+    Explanations,
+    Faithfulness,
+    MeasureFaithfulness,
+    RemovalFill,
+    Sanity,
+    SanityStep,
+)
 from convnext_studio.engine.topics.base import Answer, Request
 from convnext_studio.engine.topics.fields import (
     THRESHOLDS,
@@ -24,29 +42,60 @@ from convnext_studio.engine.topics.models import (
 )
 from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
 from convnext_studio.engine.topics.predictions import Predict, Prediction
+from convnext_studio.methods import (
+    FILLS,
+    METHODS,
+    Method,
+    MethodKind,
+    MethodName,
+    Output,
+    Parameter,
+    Value,
+    method_named,
+    why_no_cam,
+)
 
 __all__ = [
+    "AVERAGE",
     "BUILT",
+    "FILLS",
+    "INPUT",
+    "METHODS",
     "THRESHOLDS",
+    "Agreement",
     "Answer",
     "Attribute",
     "Attribution",
     "Cancel",
     "Cancelled",
     "Catalogue",
+    "CheckSanity",
     "CloseImage",
+    "CompareMethods",
+    "Curves",
     "Done",
     "EngineLost",
     "EngineReady",
+    "Explain",
+    "ExplainSeveral",
+    "Explanation",
+    "Explanations",
     "Failed",
+    "Faithfulness",
     "FeatureMaps",
     "FeatureMapsResult",
     "ImageInfo",
     "ListPretrained",
     "LoadModel",
+    "MeasureFaithfulness",
     "Message",
+    "Method",
+    "MethodKind",
+    "MethodName",
     "ModelInfo",
     "OpenImage",
+    "Output",
+    "Parameter",
     "Payload",
     "Precision",
     "Predict",
@@ -56,11 +105,17 @@ __all__ = [
     "Protocol",
     "ReceptiveField",
     "ReceptiveFieldResult",
+    "RemovalFill",
     "Request",
+    "Sanity",
+    "SanityStep",
     "Scale",
     "Shutdown",
     "Square",
     "Started",
+    "Value",
+    "method_named",
+    "why_no_cam",
 ]
 
 Payload = Answer | None
