@@ -174,7 +174,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="hirescam",
         title="HiResCAM",
-        sentence="Multiplies activation and gradient unit by unit and sums the channels; no gradient is averaged.",
+        sentence="Multiplies activation and gradient unit by unit, and sums the channels.",
         source="Draelos and Carin 2020, arXiv:2011.08891",
         kind="cam",
         is_linear=True,

@@ -4,13 +4,12 @@ import sys
 
 from convnext_studio.engine.messages import Failed
 from convnext_studio.errors import StudioError
-
-_OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
+from convnext_studio.memory import is_of_computer, is_out_of_memory
 
 
 def is_expected(error: BaseException) -> bool:
     """Whether it needs no traceback: a `StudioError`, or memory that ran out."""
-    return isinstance(error, StudioError) or _is_out_of_memory(error)
+    return isinstance(error, StudioError) or is_out_of_memory(error)
 
 
 def poisons_device(error: BaseException) -> bool:
@@ -31,8 +30,8 @@ def failure(identifier: int, error: Exception) -> Failed:
     """The answer to a request whose computation raised `error`."""
     if isinstance(error, StudioError):
         return Failed(id=identifier, message=error.message, hint=error.hint)
-    if _is_out_of_memory(error):
-        if isinstance(error, MemoryError) or "CPUAllocator" in str(error):
+    if is_out_of_memory(error):
+        if is_of_computer(error):
             message, hint = "The computer's memory has run out.", "Use a smaller input or a smaller model."
         else:
             message, hint = "The graphics device's memory has run out.", "Use a smaller input, or the CPU."
@@ -53,13 +52,6 @@ def failure(identifier: int, error: Exception) -> Failed:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says."""
     return next(iter(str(error).splitlines()), "no message")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or _is_torch_error(error, "OutOfMemoryError"):
-        return True
-    # The allocators of the CPU and of Apple's devices, and the CUDA libraries, raise a plain RuntimeError.
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS)
 
 
 def _is_torch_error(error: BaseException, name: str) -> bool:
