@@ -3,6 +3,7 @@
 from typing import cast
 
 from convnext_studio.analysis.capture import never
+from convnext_studio.engine.answering.attributions import explain, explain_several
 from convnext_studio.engine.answering.bench import (
     CACHE_BYTES,
     PICTURE_BYTES,
@@ -10,6 +11,7 @@ from convnext_studio.engine.answering.bench import (
     ShouldStop,
     Work,
 )
+from convnext_studio.engine.answering.faithfulness import check_sanity, compare_methods, measure_faithfulness
 from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of
 from convnext_studio.engine.answering.models import load_model
@@ -18,10 +20,15 @@ from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
 from convnext_studio.engine.messages import (
     Attribute,
+    CheckSanity,
     CloseImage,
+    CompareMethods,
+    Explain,
+    ExplainSeveral,
     FeatureMaps,
     ListPretrained,
     LoadModel,
+    MeasureFaithfulness,
     OpenImage,
     Payload,
     Predict,
@@ -67,6 +74,8 @@ class Session:
                 return predict(bench, request, should_stop)
             case Attribute():
                 return attribute(bench, request, should_stop)
+            case Explain() | ExplainSeveral() | MeasureFaithfulness() | CheckSanity() | CompareMethods():
+                return (yield from _attributed(bench, request, should_stop))
             case FeatureMaps():
                 return maps_of(bench, request, should_stop)
             case ReceptiveField():
@@ -81,3 +90,22 @@ class Session:
                 next(work)
             except StopIteration as finished:
                 return cast("Payload", finished.value)
+
+
+def _attributed(
+    bench: Bench,
+    request: Explain | ExplainSeveral | MeasureFaithfulness | CheckSanity | CompareMethods,
+    should_stop: ShouldStop,
+) -> Work:
+    """Attributions by any method, and what shows whether they can be believed."""
+    match request:
+        case Explain():
+            return explain(bench, request, should_stop)
+        case ExplainSeveral():
+            return explain_several(bench, request, should_stop)
+        case MeasureFaithfulness():
+            return measure_faithfulness(bench, request, should_stop)
+        case CheckSanity():
+            return check_sanity(bench, request, should_stop)
+        case CompareMethods():
+            return compare_methods(bench, request, should_stop)

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.case import INPUT, Map, Outputs
+from convnext_studio.analysis.attribution.case import INPUT, Found, Map, Outputs
 from convnext_studio.analysis.attribution.explaining import (
     AVERAGE,
     Explained,
     Question,
+    conclude,
     explain,
     question_of,
 )
@@ -27,9 +28,11 @@ __all__ = [
     "INPUT",
     "METHODS",
     "Explained",
+    "Found",
     "Outputs",
     "Question",
     "attribute",
+    "conclude",
     "explain",
     "grad_cam",
     "question_of",

@@ -152,10 +152,11 @@ def explain(
     steps = gradient_cams(case, name) if name in GRADIENT_CAMS else _OTHERS[name](case)
     fields = {node: model.node(node).field for node in question.nodes} or {INPUT: PIXELS}
     for found in steps:
-        yield _explained(question, found, fields)
+        yield conclude(question, found, fields)
 
 
-def _explained(question: Question, found: Found, fields: dict[str, FieldGeometry]) -> Explained:
+def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry]) -> Explained:
+    """From what a method found at the nodes, whose units lie there, to the answer."""
     maps = found.maps
     if question.average:
         # There is nothing to average before all nodes are done.
