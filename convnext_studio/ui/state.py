@@ -1,8 +1,18 @@
 """The one selection that drives every panel."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.engine.messages import Attribution, ImageInfo, ModelInfo, Prediction
+from convnext_studio.engine.messages import (
+    Attribution,
+    Explain,
+    Faithfulness,
+    ImageInfo,
+    MeasureFaithfulness,
+    ModelInfo,
+    Prediction,
+)
 
 FIRST_NODE = "stage4"
 
@@ -22,6 +32,8 @@ class AppState(QObject):
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
     attribution_made = Signal(object)  # Attribution | None
+    explaining_changed = Signal(object)  # Explain
+    faithfulness_measured = Signal(object)  # (MeasureFaithfulness, Faithfulness)
     hovered = Signal(str)  # the status bar's read-out
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -35,6 +47,8 @@ class AppState(QObject):
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
         self._attribution: Attribution | None = None
+        self._explaining = Explain(image="")
+        self._faithfulness: tuple[MeasureFaithfulness, Faithfulness] | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -53,8 +67,11 @@ class AppState(QObject):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
         self.set_attribution(None)
+        self._faithfulness = None
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
+        # Its nodes are another network's.
+        self._explaining = replace(self._explaining, nodes=())
         if self._node != node_before:
             self.node_selected.emit(self._node)
         self.model_loaded.emit(model)
@@ -169,3 +186,24 @@ class AppState(QObject):
         if attribution is not self._attribution:
             self._attribution = attribution
             self.attribution_made.emit(attribution)
+
+    @property
+    def explaining(self) -> Explain:
+        """How the class is explained: method, nodes, output; without the picture and the class."""
+        return self._explaining
+
+    def set_explaining(self, explaining: Explain) -> None:
+        """Choose how the class is explained."""
+        if explaining != self._explaining:
+            self._explaining = explaining
+            self.explaining_changed.emit(explaining)
+
+    @property
+    def faithfulness(self) -> tuple[MeasureFaithfulness, Faithfulness] | None:
+        """What was measured last of a map, and what the question was."""
+        return self._faithfulness
+
+    def set_faithfulness(self, question: MeasureFaithfulness, answer: Faithfulness) -> None:
+        """A map was measured to the end."""
+        self._faithfulness = question, answer
+        self.faithfulness_measured.emit(self._faithfulness)

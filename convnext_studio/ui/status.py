@@ -5,11 +5,16 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QS
 
 from convnext_studio.engine.messages import (
     Attribute,
+    CheckSanity,
     CloseImage,
+    CompareMethods,
     Done,
+    Explain,
+    ExplainSeveral,
     FeatureMaps,
     ListPretrained,
     LoadModel,
+    MeasureFaithfulness,
     ModelInfo,
     OpenImage,
     Predict,
@@ -33,11 +38,17 @@ DOING: dict[type[Request], str] = {
     Predict: "Running the network",
     FeatureMaps: "Computing feature maps",
     Attribute: "Computing Grad-CAM",
+    Explain: "Computing the attribution",
+    ExplainSeveral: "Explaining all pictures",
+    MeasureFaithfulness: "Inserting and deleting",
+    CheckSanity: "Randomising the weights",
+    CompareMethods: "Comparing the methods",
     ReceptiveField: "Averaging the receptive field",
 }
 TIMED: dict[type[Request], str] = {
     Predict: "forward + backward",
     Attribute: "Grad-CAM",
+    Explain: "attribution",
     FeatureMaps: "feature maps",
     ReceptiveField: "receptive field",
 }

@@ -79,9 +79,9 @@ def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow,
     assert walked == ["stage1", "stem", "stage1", "stage1.block1"]
 
 
-def test_the_attribution_has_one_thumbnail(isotropic_window: StudioWindow, state: AppState) -> None:
+def test_the_attribution_has_one_stage_button(isotropic_window: StudioWindow, state: AppState) -> None:
     [panel] = isotropic_window.findChildren(AttributionPanel)
-    assert [stage for stage, button in panel.thumbnails.items() if button.isVisible()] == ["stage1"]
+    assert [stage for stage, button in panel.where.stages.items() if button.isVisible()] == ["stage1"]
     assert state.attribution is not None
     shown = panel.shown_map("stage1")
     assert shown is not None
