@@ -83,9 +83,9 @@ def test_the_attribution_has_one_stage_button(isotropic_window: StudioWindow, st
     [panel] = isotropic_window.findChildren(AttributionPanel)
     assert [stage for stage, button in panel.where.stages.items() if button.isVisible()] == ["stage1"]
     assert state.attribution is not None
-    shown = panel.shown_map("stage1")
+    shown = panel.figure.cells[0].shown
     assert shown is not None
-    np.testing.assert_array_equal(shown, state.attribution.cams["stage1"])
+    np.testing.assert_array_equal(shown.values, state.attribution.cams["stage1"])
     assert "at stage 1" in panel.caption
 
 
