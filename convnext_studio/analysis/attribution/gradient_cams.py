@@ -45,7 +45,11 @@ def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Map:
 
 
 def hires_cam(activation: Tensor, gradient: Tensor) -> Map:
-    """Weights of their own for every unit: g (Draelos and Carin 2020, arXiv:2011.08891)."""
+    """Weights of their own for every unit: g (Draelos and Carin 2020, arXiv:2011.08891).
+
+    A unit that the network sees only through a norm of its own channels, as at the end of a stage before a
+    downsampling, can be scaled without effect, so that its gradient is at right angles to it and the sum is 0.
+    """
     return to_array((gradient * activation).sum(dim=0))
 
 
@@ -89,26 +93,48 @@ _DIVIDES = (
     "The channels of this network take both signs: where one sums to nearly 0, this method divides by "
     "nearly 0, and a single channel may make the map."
 )
+_CANCELLED_SHARE = 1e-3
+
+
+def _cancelled(activation: Tensor, gradient: Tensor) -> bool:
+    """Whether HiResCAM's sum over channels is what rounding, and the norm's epsilon, leave of its terms."""
+    terms = gradient * activation
+    return bool(terms.sum(dim=0).abs().max() < _CANCELLED_SHARE * terms.abs().sum(dim=0).max())
+
+
+def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> tuple[str, ...]:
+    """What people should know of a method's maps at these activations and gradients."""
+    if method in ("gradcam++", "xgradcam"):
+        return (_DIVIDES,)
+    if method == "hirescam":
+        return tuple(
+            f"A norm follows {node}, behind which HiResCAM is 0 by construction: the map is rounding. "
+            "Choose a block before it, or another method."
+            for node, (activation, gradient) in at_nodes.items()
+            if _cancelled(activation, gradient)
+        )
+    return ()
 
 
 def gradient_cams(case: Case, method: MethodName) -> Iterator[Found]:
     """The maps at all nodes from one forward pass, and one backward pass for each output."""
     cam = GRADIENT_CAMS[method]
     modules = {node: case.model.module_at(node) for node in case.nodes}
-    maps = []
+    maps: list[dict[str, Map]] = []
+    notes: dict[str, None] = {}  # In order, each once.
     with case.passes(with_gradients=True):
         with captured(modules, with_gradients=True) as activations:
             scores = case.outputs(case.model.module(case.tensor))[0]
         leaves = [activations[node] for node in case.nodes]
         for score in scores:
             gradients = torch.autograd.grad(score, leaves, retain_graph=True)
-            maps.append(
-                {
-                    node: cam(activation.detach()[0], gradient[0])
-                    for node, activation, gradient in zip(case.nodes, leaves, gradients, strict=True)
-                }
-            )
-    yield Found(maps=tuple(maps), notes=(_DIVIDES,) if method in ("gradcam++", "xgradcam") else ())
+            at_nodes = {
+                node: (activation.detach()[0], gradient[0])
+                for node, activation, gradient in zip(case.nodes, leaves, gradients, strict=True)
+            }
+            maps.append({node: cam(*there) for node, there in at_nodes.items()})
+            notes |= dict.fromkeys(_caveats(method, at_nodes))
+    yield Found(maps=tuple(maps), notes=tuple(notes))
 
 
 def eigen_cams(case: Case) -> Iterator[Found]:
