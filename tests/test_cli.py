@@ -66,6 +66,7 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
         "predictions.json",
         "gradcam.npy",
         "gradcam.png",
+        "gradcam.json",
         "erf.npy",
         "erf.png",
         "erf.json",

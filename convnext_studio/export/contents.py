@@ -7,6 +7,8 @@ from typing import Any
 
 from convnext_studio.engine.messages import (
     THRESHOLDS,
+    Explanation,
+    Faithfulness,
     FeatureMapsResult,
     ImageInfo,
     ModelInfo,
@@ -14,6 +16,7 @@ from convnext_studio.engine.messages import (
     ReceptiveFieldResult,
     Scale,
 )
+from convnext_studio.geometry import CropGeometry
 
 TOP_COUNT = 5
 
@@ -33,7 +36,11 @@ class ExportContents:
     receptive_field
         Of the chosen node.
     cam_stage
-        Stage whose Grad-CAM is written.
+        Stage whose Grad-CAM is written, where there is no `explanation`.
+    explanation
+        Written instead of the prediction's Grad-CAM.
+    faithfulness
+        Of one of its maps, where that was measured.
     """
 
     model: ModelInfo
@@ -42,6 +49,8 @@ class ExportContents:
     maps: dict[str, FeatureMapsResult]
     receptive_field: ReceptiveFieldResult
     cam_stage: str
+    explanation: Explanation | None = None
+    faithfulness: Faithfulness | None = None
 
 
 def label_of(model: ModelInfo, index: int) -> str:
@@ -51,14 +60,14 @@ def label_of(model: ModelInfo, index: int) -> str:
 
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
     """The contents of ``predictions.json``."""
-    model, image, prediction = contents.model, contents.image, contents.prediction
-    geometry = prediction.geometry
+    model, prediction = contents.model, contents.prediction
+    target = prediction.attribution.target if contents.explanation is None else contents.explanation.target
     classes = [
         {
             "class": index,
             "label": label_of(model, index),
-            "logit": _number(prediction.logits[index]),
-            "probability": _number(prediction.probabilities[index]),
+            "logit": finite_or_none(prediction.logits[index]),
+            "probability": finite_or_none(prediction.probabilities[index]),
         }
         for index in range(len(prediction.logits))
     ]
@@ -76,21 +85,23 @@ def predictions_json(contents: ExportContents) -> dict[str, Any]:
             "precision": model.precision,
             "config": model.config.to_dict(),
         },
-        "picture": {
-            "name": image.name,
-            "path": image.path,
-            "width_px": image.size[0],
-            "height_px": image.size[1],
-            "notes": list(image.notes),
-            "resized_px": list(geometry.resized_size),
-            "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.crop_box, strict=True)),
-        },
-        "target": {
-            "class": prediction.attribution.target,
-            "label": label_of(model, prediction.attribution.target),
-        },
+        "picture": picture_json(contents.image, prediction.geometry),
+        "target": {"class": target, "label": label_of(model, target)},
         "top": [classes[index] for index in prediction.top(TOP_COUNT)],
         "classes": classes,
+    }
+
+
+def picture_json(image: ImageInfo, geometry: CropGeometry) -> dict[str, Any]:
+    """A picture, and where the network's input lies in it."""
+    return {
+        "name": image.name,
+        "path": image.path,
+        "width_px": image.size[0],
+        "height_px": image.size[1],
+        "notes": list(image.notes),
+        "resized_px": list(geometry.resized_size),
+        "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.crop_box, strict=True)),
     }
 
 
@@ -140,7 +151,7 @@ def json_bytes(values: dict[str, Any]) -> bytes:
     return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
 
 
-def _number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """JSON has no NaN and no infinity."""
     number = float(value)
     return number if math.isfinite(number) else None

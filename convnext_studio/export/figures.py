@@ -1,4 +1,4 @@
-"""The figures: mosaic of a node's channels, Grad-CAM on the picture, effective receptive field."""
+"""The figures: mosaic of a node's channels, effective receptive field (and see `attribution_figure`)."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.engine.messages import FeatureMapsResult, Protocol, ReceptiveFieldResult, Scale, Square
-from convnext_studio.export.contents import ExportContents, label_of
+from convnext_studio.export.contents import ExportContents
 from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import PAPER, ColourBar, sheet
 from convnext_studio.geometry import Box
-from convnext_studio.render import Limits, Mosaic, Values, assemble, colorize, format_number, limits_of, overlay
+from convnext_studio.render import Limits, Mosaic, Values, assemble, colorize, format_number, limits_of
 
 COLORMAP = "viridis"
-CAM_OPACITY = 0.55
 ROBUST_PERCENTILES = (0.5, 99.5)
-# Longer side of the map in a figure, where that can be chosen freely.
-_BODY_PX = 1200
+BODY_PX = 1200
+"""Longer side of the map in a figure, where that can be chosen freely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,25 @@ class Figure:
     caption: tuple[str, ...]
 
 
-def _figure(
+def figure_of(
     body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: ExportContents
 ) -> Figure:
+    """A figure around a map, with the model in its caption, and random weights marked."""
     model = contents.model
     caption = [*caption, f"Model: {model.title} ({model.source})."]
     picture, place = sheet(body, bar, title=title, caption=caption, random_weights=model.random_weights)
     return Figure(picture, place, title, tuple(caption))
 
 
-def _source(contents: ExportContents) -> str:
+def source_text(contents: ExportContents) -> str:
+    """Name and size of the picture, as every caption ends."""
     width, height = contents.image.size
     return f"Picture: {contents.image.name}, {width} x {height} px."
+
+
+def scaled(box: Box, scale: tuple[float, float]) -> Box:
+    """A box in pixels of another size."""
+    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
 
 # --------------------------------------------------------------------------------------------- feature maps
@@ -69,7 +75,7 @@ def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure
     mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)
     limits = robust_limits(result.maps)
     pixels = Image.fromarray(assemble(result.maps, mosaic, limits, COLORMAP, background=PAPER))
-    factor = max(1, round(_BODY_PX / max(pixels.size)))
+    factor = max(1, round(BODY_PX / max(pixels.size)))
     body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
     node = contents.model.node(result.node)
     finite = result.maps[np.isfinite(result.maps)]
@@ -83,50 +89,9 @@ def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure
         f"largest {format_number(finite.max(initial=-np.inf))}.",
     ]
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
-    return _figure(body, bar, f"Feature maps of {node.title.lower()}", [*caption, _source(contents)], contents)
-
-
-# ---------------------------------------------------------------------------------------------- attribution
-
-
-def cam_box(contents: ExportContents) -> Box:
-    """Where the Grad-CAM that is written lies in the picture, in picture pixels."""
-    field = contents.model.node(contents.cam_stage).field
-    height, width = contents.prediction.attribution.cams[contents.cam_stage].shape
-    return contents.prediction.attribution.geometry.box_to_picture(field.map_box(height, width))
-
-
-def cam_figure(contents: ExportContents) -> Figure:
-    """The positive part of a stage's Grad-CAM laid over the picture, and what the network sees framed."""
-    attribution, image = contents.prediction.attribution, contents.image
-    cam = attribution.cams[contents.cam_stage]
-    positive = np.maximum(cam, 0)
-    limits = limits_of(np.append(positive, np.float32(0)))
-    preview = Image.fromarray(image.preview)
-    factor = _BODY_PX / max(preview.size)
-    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
-    scale = (size[0] / image.size[0], size[1] / image.size[1])
-    photograph = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
-    blended = overlay(
-        photograph, positive, _scaled(cam_box(contents), scale), limits, COLORMAP, CAM_OPACITY, smooth=True
+    return figure_of(
+        body, bar, f"Feature maps of {node.title.lower()}", [*caption, source_text(contents)], contents
     )
-    body = Image.fromarray(blended)
-    frame(body, _scaled(attribution.geometry.crop_box, scale))
-    probability = contents.prediction.probabilities[attribution.target]
-    caption = [
-        f"{attribution.method} of class {attribution.target} at {contents.cam_stage}, "
-        f"{cam.shape[0]} x {cam.shape[1]} units; its probability is {100 * probability:.3g} %.",
-        f"Positive part, opacity {100 * CAM_OPACITY:.0f} %, resampled bilinearly between the units' centres. "
-        f"The signed map goes from {format_number(float(cam.min()))} to {format_number(float(cam.max()))}.",
-        "The frame is what the network sees.",
-    ]
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="Grad-CAM in logit units")
-    title = f"{attribution.method}: {label_of(contents.model, attribution.target)}"
-    return _figure(body, bar, title, [*caption, _source(contents)], contents)
-
-
-def _scaled(box: Box, scale: tuple[float, float]) -> Box:
-    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
 
 # ------------------------------------------------------------------------------------------ receptive field
@@ -147,11 +112,11 @@ def receptive_field_figure(contents: ExportContents) -> Figure:
     result = contents.receptive_field
     view = log_view(result)
     limits = limits_of(np.append(view, 0.0))
-    factor = max(1, round(_BODY_PX / max(view.shape)))
+    factor = max(1, round(BODY_PX / max(view.shape)))
     body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
-    theoretical = _scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
+    theoretical = scaled(result.theoretical.unit_box(*result.unit), (factor, factor))
     dashed_frame(body, theoretical)
-    boxes = [_scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
+    boxes = [scaled(_square_box(result, square), (factor, factor)) for square in result.squares["log"]]
     for box in boxes:
         frame(body, box)
     label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in result.squares["log"]])
@@ -159,7 +124,7 @@ def receptive_field_figure(contents: ExportContents) -> Figure:
         label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
     title = f"Effective receptive field of {contents.model.node(result.node).title.lower()}"
-    return _figure(body, bar, title, _receptive_field_caption(result), contents)
+    return figure_of(body, bar, title, _receptive_field_caption(result), contents)
 
 
 def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:

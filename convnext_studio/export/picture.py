@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
+from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contents import ExportContents, json_bytes, predictions_json, receptive_field_json
-from convnext_studio.export.figures import Figure, cam_figure, mosaic_figure, receptive_field_figure
+from convnext_studio.export.explanations import explanation_json, explanation_of, map_arrays, map_stems
+from convnext_studio.export.figures import Figure, mosaic_figure, receptive_field_figure
 from convnext_studio.export.files import write_file
 from convnext_studio.export.report import report_html
 from convnext_studio.export.sheet import RANDOM_WEIGHTS
@@ -17,11 +19,13 @@ from convnext_studio.export.sheet import RANDOM_WEIGHTS
 
 def write_files(folder: Path, contents: ExportContents) -> list[Path]:
     """Write all files that `convnext_studio.export.export_picture` promises into a folder that is there."""
-    receptive_field, attribution = contents.receptive_field, contents.prediction.attribution
+    explanation = explanation_of(contents)
+    stems = map_stems(explanation)
     arrays: dict[str, NDArray[np.floating]] = {name: result.maps for name, result in contents.maps.items()}
-    arrays |= {"gradcam": attribution.cams[contents.cam_stage], "erf": receptive_field.field_map}
+    arrays |= {**map_arrays(explanation), "erf": contents.receptive_field.field_map}
     figures = {name: mosaic_figure(contents, result) for name, result in contents.maps.items()}
-    figures |= {"gradcam": cam_figure(contents), "erf": receptive_field_figure(contents)}
+    figures |= {stem: attribution_figure(contents, explanation, name) for name, stem in stems.items()}
+    figures["erf"] = receptive_field_figure(contents)
     drawn = {
         f"{name}.png": (figure, _png(figure, contents.model.random_weights)) for name, figure in figures.items()
     }
@@ -29,9 +33,13 @@ def write_files(folder: Path, contents: ExportContents) -> list[Path]:
     written = [_write(folder / "predictions.json", json_bytes(predictions_json(contents)))]
     for name, array in arrays.items():
         written.append(_write(folder / f"{name}.npy", _npy(array)))
-        written.append(_write(folder / f"{name}.png", drawn[f"{name}.png"][1]))
+        if name in figures:
+            written.append(_write(folder / f"{name}.png", drawn[f"{name}.png"][1]))
+    for name, stem in stems.items():
+        values = explanation_json(contents, explanation, name)
+        written.append(_write(folder / f"{stem}.json", json_bytes(values)))
     written.append(_write(folder / "erf.json", json_bytes(receptive_field_json(contents))))
-    written.append(_write(folder / "report.html", report_html(contents, drawn)))
+    written.append(_write(folder / "report.html", report_html(contents, explanation, drawn)))
     return written
 
 
