@@ -90,7 +90,7 @@ def attribution_figure(contents: ExportContents, explanation: Explanation, name:
     caption = [
         _what(contents, explanation, name),
         f"{shading.text}, opacity {100 * MAP_OPACITY:.0f} %, resampled {resampling}. " + _range_text(values),
-        *_told(explanation),
+        *_told(explanation, values),
         "The frame is what the network sees.",
         source_text(contents),
     ]
@@ -114,7 +114,7 @@ def _what(contents: ExportContents, explanation: Explanation, name: str) -> str:
     )
 
 
-def _told(explanation: Explanation) -> list[str]:
+def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
     """Parameters, convergence delta and notes, where there are any."""
     told = []
     if explanation.parameters:
@@ -122,8 +122,8 @@ def _told(explanation: Explanation) -> list[str]:
         told.append(f"Parameters: {settings}.")
     if explanation.delta is not None:
         told.append(
-            f"Convergence delta: {format_number(explanation.delta)} of a {explanation.output} of "
-            f"{format_number(explanation.score)}."
+            f"Convergence delta: {format_number(explanation.delta)}; the map adds up to "
+            f"{format_number(float(values.sum(dtype=np.float64)))}."
         )
     return [*told, *([" ".join(explanation.notes)] if explanation.notes else [])]
 

@@ -35,20 +35,21 @@ def contact_sheet_png(
     width = columns * (_TILE_PX + _GAP_PX) + _GAP_PX
     heading = _heading(model, explanations[0], width - 2 * _GAP_PX)
     top = _GAP_PX + sum(round(size * _LINE) for _, size, _ in heading) + _GAP_PX // 2
-    pitch = _TILE_PX + round(_LINES_BELOW * _TEXT_PX * _LINE) + _GAP_PX
+    tiles = [_tile(pictures[explanation.image], explanation) for explanation in explanations]
+    tallest = max(tile.height for tile in tiles)
+    pitch = tallest + round(_LINES_BELOW * _TEXT_PX * _LINE) + _GAP_PX
     page = Image.new("RGB", (width, top + rows * pitch), PAPER)
     _write(page, (_GAP_PX, _GAP_PX), heading)
-    for position, explanation in enumerate(explanations):
+    for position, (explanation, tile) in enumerate(zip(explanations, tiles, strict=True)):
         row, column = divmod(position, columns)
         image = pictures[explanation.image]
         x, y = _GAP_PX + column * (_TILE_PX + _GAP_PX), top + row * pitch
-        tile = _tile(image, explanation)
-        page.paste(tile, (x + (_TILE_PX - tile.width) // 2, y + (_TILE_PX - tile.height) // 2))
+        page.paste(tile, (x + (_TILE_PX - tile.width) // 2, y + tallest - tile.height))
         text = f"{label_of(model, explanation.target)}: {explanation.output} {explanation.score:.3g}"
         limits = shading_of(explanation, *explanation.maps).limits
         colours = f"colours from {format_number(limits.low)} to {format_number(limits.high)}"
         lines = [(_cut(image.name), _TEXT_PX, INK), *((_cut(line), _TEXT_PX, GREY) for line in (text, colours))]
-        _write(page, (x, y + _TILE_PX), lines)
+        _write(page, (x, y + tallest), lines)
     buffer = BytesIO()
     page.save(buffer, "PNG")
     return buffer.getvalue()

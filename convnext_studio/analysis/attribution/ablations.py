@@ -27,8 +27,9 @@ def occlusion(case: Case) -> Iterator[Found]:
 
     The last window of a row or column is cut off where it reaches beyond the picture.
     """
-    window, stride = case.integer("window"), case.integer("stride")
     height, width = case.tensor.shape[-2:]
+    window = case.integer("window") or max(min(height, width) // 8, 1)
+    stride = case.integer("stride") or max(window // 2, 1)
     if stride > window:
         raise StudioError(
             f"A stride of {stride} px leaves pixels between windows of {window} px uncovered.",
@@ -40,7 +41,7 @@ def occlusion(case: Case) -> Iterator[Found]:
         )
     rows, columns = (range(0, max(side - window + stride, 1), stride) for side in (height, width))
     windows = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
-    return _without(case, windows, ())
+    return _without(case, windows, (f"Windows of {window} px, every {stride} px.",))
 
 
 def superpixels(case: Case) -> Iterator[Found]:

@@ -130,6 +130,9 @@ def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
     ours = answered(model, x, "occlusion", window=8, stride=8).maps["input"]
     expected = torch.where(patch_mask(), 1.0, 0.0)  # Two windows cover it, half of its mean of 2 each.
     np.testing.assert_allclose(ours, expected, atol=1e-6)
+    default = answered(model, x, "occlusion")
+    assert default.notes == ("Windows of 8 px, every 4 px.",)
+    assert (default.maps["input"][ROWS, COLUMNS] > 0).all()
     sliding = answered(model, x, "occlusion", window=4, stride=2).maps["input"]
     assert (sliding[ROWS, COLUMNS] > 0).all()
     # A window of 4 with stride 2 touches the patch from at most 2 pixels away.
@@ -142,7 +145,7 @@ def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
     [
         ({"window": 8, "stride": 9}, "uncovered"),
         ({"window": 65, "stride": 9}, "larger than the input"),
-        ({"window": 0}, "Window cannot be 0"),
+        ({"window": -1}, "Window cannot be -1"),
         ({"window": 8.5}, "whole number"),
         ({"fill": "pink"}, "no fill"),
         ({"colour": 3}, "no parameter"),
