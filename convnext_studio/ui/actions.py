@@ -262,6 +262,24 @@ _NAVIGATE = (
         Commands.search_class,
         "Ctrl+F",
     ),
+    ActionSpec("navigate_3", "Navigate", SEPARATOR),
+    ActionSpec(
+        "evidence",
+        "Navigate",
+        "Check the &map…",
+        "Measure whether the attribution map can be believed",
+        Commands.show_evidence,
+        "Ctrl+I",
+    ),
+    ActionSpec(
+        "contact_sheet",
+        "Navigate",
+        "&Contact sheet…",
+        "Explain all opened pictures beside each other",
+        Commands.show_contact_sheet,
+        "Ctrl+K",
+    ),
+    ActionSpec("navigate_4", "Navigate", SEPARATOR),
     ActionSpec(
         "cancel", "Navigate", "&Stop computing", "Stop all that is being computed", Commands.cancel, "Esc"
     ),

@@ -143,6 +143,14 @@ class Commands(QObject):
         """Choose among all pretrained models."""
         self._layout.open_aside("catalogue")
 
+    def show_evidence(self) -> None:
+        """Measure whether the map can be believed."""
+        self._layout.open_aside("evidence")
+
+    def show_contact_sheet(self) -> None:
+        """Explain all opened pictures beside each other."""
+        self._layout.open_aside("contact_sheet")
+
     def use_device(self, device: str) -> None:
         """Load the model again, on another device."""
         self._controller.change_model(device=device)

@@ -7,7 +7,7 @@ from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 3
+VERSION = 4
 
 # Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
@@ -16,7 +16,7 @@ COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue")
+ASIDES = ("build", "catalogue", "evidence", "contact_sheet")
 SEPARATOR_PX = 5  # As in the style sheet.
 
 

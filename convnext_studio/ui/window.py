@@ -18,6 +18,8 @@ from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.catalogue import CataloguePanel
+from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
+from convnext_studio.ui.panels.evidence import EvidencePanels
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
@@ -69,6 +71,8 @@ class StudioWindow(QMainWindow):
         self.predictions_panel = PredictionsPanel(state, bridge)
         self.build_panel = BuildPanel(state, bridge)
         self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
+        self.attribution_panel = AttributionPanel(state, bridge)
+        self.contact_sheet_panel = ContactSheetPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
             {
@@ -78,9 +82,11 @@ class StudioWindow(QMainWindow):
                 "picture": PicturePanel(state, bridge),
                 "receptive_field": ReceptiveFieldPanel(state, bridge),
                 "feature_maps": FeatureMapsPanel(state, bridge),
-                "attribution": AttributionPanel(state, bridge),
+                "attribution": self.attribution_panel,
                 "build": self.build_panel,
                 "catalogue": self.catalogue_panel,
+                "evidence": EvidencePanels(state, bridge),
+                "contact_sheet": self.contact_sheet_panel,
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -133,6 +139,8 @@ class StudioWindow(QMainWindow):
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
+        self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
+        self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
         for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)

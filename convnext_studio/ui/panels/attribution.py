@@ -23,9 +23,11 @@ from convnext_studio.engine.messages import (
     Payload,
     Progress,
     Request,
+    method_named,
 )
 from convnext_studio.render import Rgb, colorize
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.attribution_bar import AttributionBar
 from convnext_studio.ui.panels.attribution_cell import Veil
 from convnext_studio.ui.panels.attribution_figure import AttributionFigure
@@ -104,8 +106,11 @@ class AttributionPanel(AskingPanel):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
+        self.about = OneLine()
+        self.about.setProperty("muted", True)
         layout.addWidget(across, 1)
         layout.addLayout(below)
+        layout.addWidget(self.about)
         return body
 
     def _connect(self) -> None:
@@ -139,6 +144,8 @@ class AttributionPanel(AskingPanel):
     def _choose(self) -> None:
         """Tell the state what the controls say."""
         method, model, where = self.bar.method, self.state.model, self.where.where
+        self.about.setText(self.bar.about.replace("\n", " "))
+        self.about.setToolTip(self.bar.about)
         against = self.state.explaining.against
         nodes: tuple[str, ...] = ()
         if method.kind == "cam" and model is not None:
@@ -323,6 +330,7 @@ class AttributionPanel(AskingPanel):
     def _paint(self) -> None:
         explanation, picture, model = self._explanation, self.state.picture, self.state.model
         if explanation is not None and picture is not None and model is not None:
+            self.bar.look.suit(method_named(explanation.method).is_signed)
             if explanation.image == picture.key:
                 self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
             self._describe()
@@ -339,7 +347,7 @@ class AttributionPanel(AskingPanel):
         question = self.question()
         said = caption(explanation, shown, self.bar.look.shading, model, prediction)
         areas = areas_text(self.state.faithfulness, None if isinstance(question, str) else question)
-        self.set_caption("\n".join(part for part in (self._progress_text, said, areas) if part))
+        self.set_caption(" · ".join(part for part in (self._progress_text, said, areas) if part))
 
     def _show_classes(self) -> None:
         state = self.state

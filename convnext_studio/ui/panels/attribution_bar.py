@@ -45,6 +45,7 @@ class AttributionBar(QWidget):
             self.stop,
         ):
             layout.addWidget(control)
+        layout.addStretch()
         self._list.currentIndexChanged.connect(self._method_chosen)
         self.parameters.changed.connect(self.changed)
         self._explain_method()
@@ -54,6 +55,11 @@ class AttributionBar(QWidget):
     def method(self) -> Method:
         """The method chosen."""
         return method_named(str(self._list.currentData()))
+
+    @property
+    def about(self) -> str:
+        """What the method does, and where it comes from."""
+        return _about(self.method)
 
     def choose_method(self, name: str) -> None:
         """Choose a method by its name in requests."""

@@ -17,7 +17,7 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.maps import Map, Placement, map_layer, point_text, value_text
 from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
 
-_BAR_PX = 8
+_BAR_PX = 7
 # Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
 _LARGEST_SIDE = 640
 
@@ -48,7 +48,7 @@ class Veil:
 
 
 class ColorLine(QWidget):
-    """A flat colour bar between its two end numbers, for a map among several."""
+    """A flat colour bar above its two end numbers, for a map among several."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,8 +70,8 @@ class ColorLine(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        """One line of text."""
-        return QSize(80, self.fontMetrics().height())
+        """The bar and one line of text."""
+        return QSize(80, _BAR_PX + 2 + self.fontMetrics().height())
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -80,21 +80,20 @@ class ColorLine(QWidget):
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The lower number, the colours, the higher number."""
+        """The colours, and below them the lower and the higher number."""
         if self._scale is None or self.ends is None:
             return
-        look, (low, high), metrics = theme.current(), self.ends, self.fontMetrics()
-        left, right = metrics.horizontalAdvance(low) + 4, metrics.horizontalAdvance(high) + 4
+        look, (low, high) = theme.current(), self.ends
         with QPainter(self) as painter:
+            bar = QRectF(0.5, 0.5, self.width() - 1, _BAR_PX - 1)
+            gradient = Bitmap(lut(self._scale.colormap)[None]).image
+            painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+            painter.setPen(QPen(QColor(look.outline), 1))
+            painter.drawRect(bar)
             painter.setPen(QColor(look.text))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, low)
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, high)
-            bar = QRectF(left, (self.height() - _BAR_PX) / 2, self.width() - left - right, _BAR_PX)
-            if bar.width() > 0:
-                gradient = Bitmap(lut(self._scale.colormap)[None]).image
-                painter.drawImage(bar, gradient, QRectF(gradient.rect()))
-                painter.setPen(QPen(QColor(look.outline), 1))
-                painter.drawRect(bar)
+            below = self.rect().adjusted(0, _BAR_PX, 0, 0)
+            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
+            painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
 
 
 class MapCell(QWidget):

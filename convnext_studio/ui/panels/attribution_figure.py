@@ -1,7 +1,8 @@
 """The maps of an explanation beside each other, over the picture."""
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from convnext_studio.engine.messages import Explanation, ImageInfo, ModelInfo, method_named
 from convnext_studio.ui.panels.attribution_cell import MapCell, PlacedMap, Veil
@@ -28,11 +29,12 @@ class AttributionFigure(QWidget):
         self._to_paint: list[tuple[MapCell, PlacedMap, list[PlacedMap]]] = []
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._paint_next)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self._count = self._columns = 1
         for number, cell in enumerate(self.cells):
-            layout.addWidget(cell, 1)
+            self._grid.addWidget(cell, 0, number)
             cell.setVisible(number == 0)
             cell.be_one_of(1)
             cell.pointed.connect(self.pointed)
@@ -51,9 +53,11 @@ class AttributionFigure(QWidget):
         self._shading = shading
         self._read_out = method_named(explanation.method).title
         shown = placed_maps(explanation, model)
+        self._count = len(shown)
         for number, cell in enumerate(self.cells):
-            cell.setVisible(number < len(shown))
-            cell.be_one_of(len(shown))
+            cell.setVisible(number < self._count)
+            cell.be_one_of(self._count)
+        self._arrange()
         of_group = {id(each): group for group in scale_groups(shown, explanation) for each in group}
         self._to_paint = [
             (cell, each, of_group[id(each)]) for cell, each in zip(self.cells, shown, strict=False)
@@ -74,6 +78,29 @@ class AttributionFigure(QWidget):
         """Step back while something newer is under way."""
         for cell in self.cells:
             cell.set_dimmed(dimmed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another shape may have room for larger maps in other rows."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """As many maps in a row as makes them largest."""
+        columns = self._best_columns()
+        if columns != self._columns:
+            self._columns = columns
+            for number, cell in enumerate(self.cells):
+                self._grid.addWidget(cell, number // columns, number % columns)
+
+    def _best_columns(self) -> int:
+        width, height = self._picture.size if self._picture is not None else (1, 1)
+        words_px = 0 if self._count == 1 else 3 * self.fontMetrics().height()
+
+        def scale(columns: int) -> float:
+            rows = -(-self._count // columns)
+            return min(self.width() / columns / width, (self.height() / rows - words_px) / height)
+
+        return max(range(1, self._count + 1), key=scale)
 
     def _paint_next(self) -> None:
         if not self._to_paint or self._picture is None or self._below is None:

@@ -19,6 +19,7 @@ class LookButton(PopupButton):
         super().__init__("Look…", "Signed or positive part, colour map, clipping, resampling", parent)
         self.setAccessibleName("Look of the map")
         self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
+        self._signed_part: Part = "signed"
         self.part = choice(
             "Part",
             "Evidence for and against the class, or (ReLU) only that for it",
@@ -48,6 +49,15 @@ class LookButton(PopupButton):
         for box in (self.clip, self.resampling):
             box.currentIndexChanged.connect(self.changed)
 
+    def suit(self, is_signed: bool) -> None:
+        """Offer the signed part only where the sign means something."""
+        if is_signed != self.part.isEnabled():
+            self.part.setEnabled(is_signed)
+            was_blocked = self.part.blockSignals(True)
+            self.part.setCurrentIndex(self.part.findData(self._signed_part if is_signed else "positive"))
+            self.part.blockSignals(was_blocked)
+            self._offer_colormaps()
+
     @property
     def shading(self) -> Shading:
         """How maps are to be coloured."""
@@ -69,6 +79,7 @@ class LookButton(PopupButton):
         self.colormap.setCurrentIndex(self.colormap.findData(self._chosen[self._part]))
 
     def _part_changed(self) -> None:
+        self._signed_part = self._part
         self._offer_colormaps()
         self.changed.emit()
 

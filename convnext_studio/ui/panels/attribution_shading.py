@@ -55,10 +55,10 @@ class Shading:
     @property
     def text(self) -> str:
         """In a caption."""
-        said = ["signed, symmetric about 0" if self.part == "signed" else "positive part (ReLU), from 0"]
+        said = ["bilinear" if self.smooth else "nearest"]
+        said.append("signed" if self.part == "signed" else "positive part (ReLU)")
         if self.percentile < 100:
-            said.append(f"clipped at the {self.percentile:g}th percentile of |value|")
-        said.append("bilinear between the units' centres" if self.smooth else "nearest: units as they are")
+            said.append(f"clipped at percentile {self.percentile:g} of |value|")
         return " · ".join(said)
 
 

@@ -80,7 +80,7 @@ class TargetColumn(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 0, 0, 0)
-        layout.setSpacing(2)
+        layout.setSpacing(1)
         head = QHBoxLayout()
         head.setSpacing(2)
         for part in (self.this, self.that):

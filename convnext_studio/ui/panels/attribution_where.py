@@ -13,12 +13,13 @@ from convnext_studio.ui.qimage import to_qimage
 
 Where = Literal["node", "stages", "average"]
 MOST_STAGES = 4
-_THUMBNAIL_PX = 22
+_THUMBNAIL_PX = 18
 _STYLE = """
 QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 5px; }
 QToolButton:hover, QToolButton:focus { border-color: palette(text); }
 QToolButton:checked { border: 2px solid palette(highlight); padding: 1px 4px; }
-QToolButton::menu-button { width: 14px; border: none; }
+QToolButton[popupMode="1"] { padding-right: 18px; }
+QToolButton::menu-button { width: 16px; border: none; }
 """
 
 

@@ -63,10 +63,10 @@ def caption(
     model: ModelInfo,
     prediction: Prediction | None,
 ) -> str:
-    """Method, target, place, resolution, scale and numbers; then what the method does, and its source."""
+    """Method, target, place, resolution, scale and numbers."""
     method = method_named(explanation.method)
     where = ", ".join(node_text(name, model).lower() for name in explanation.nodes) or "the input's pixels"
-    if explanation.nodes == model.config.stages:
+    if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
         where = "all stages"
     target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
     said = [f"{method.title} for {target} at {where}"]
@@ -84,7 +84,7 @@ def caption(
         said.append(f"convergence delta {format_number(explanation.delta)}")
     said += [f"{name} {value}" for name, value in explanation.parameters.items()]
     said += explanation.notes
-    return " · ".join(part for part in said if part) + f"\n{method.sentence} {method.source}"
+    return " · ".join(part for part in said if part)
 
 
 def _resolution(shown: PlacedMap, method: Method) -> str:

@@ -18,7 +18,7 @@ class PredictionRow(QAbstractButton):
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent)
-        self._margin_px = 1 if compact else 2
+        self._margin_px = 0 if compact else 2
         self._is_contrast = False
         self.target = 0
         self.label = ""
