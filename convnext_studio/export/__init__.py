@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convnext_studio.engine.messages import Explanation, ImageInfo, ModelInfo
-from convnext_studio.export.contents import ExportContents
+from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.files import export_directory, make_directory, safe_stem, write_file
 
-__all__ = ["ExportContents", "export_contact_sheet", "export_directory", "export_picture", "safe_stem"]
+__all__ = [
+    "ExportContents",
+    "MapContents",
+    "export_contact_sheet",
+    "export_directory",
+    "export_map",
+    "export_picture",
+    "safe_stem",
+]
 
 
 def export_picture(directory: Path, contents: ExportContents, taken: set[str] | None = None) -> list[Path]:
@@ -44,6 +52,25 @@ def export_picture(directory: Path, contents: ExportContents, taken: set[str] | 
     folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
     make_directory(folder)
     return write_files(folder, contents)
+
+
+def export_map(directory: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
+    """Write an attribution alone, into the folder of its picture, as `export_picture` names the files.
+
+    ``gradcam.npy``, the signed map (height, width) float32, ``gradcam.json`` and ``gradcam.png``; one of each
+    for every node, and of a difference also the two maps that were subtracted.
+
+    Raises
+    ------
+    StudioError
+        Where a file cannot be written; those before it stay, and none is left half-written.
+    """
+    # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
+    from convnext_studio.export.picture import write_map_files
+
+    folder = export_directory(directory, contents.image.name, set())
+    make_directory(folder)
+    return write_map_files(folder, contents, explanation)
 
 
 def export_contact_sheet(

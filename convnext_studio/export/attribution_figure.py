@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.engine.messages import INPUT, Explanation, method_named
-from convnext_studio.export.contents import ExportContents
+from convnext_studio.export.contents import MapContents
 from convnext_studio.export.explanations import explained_text
 from convnext_studio.export.figures import BODY_PX, Figure, figure_of, scaled, source_text
 from convnext_studio.export.marks import frame
@@ -66,7 +66,7 @@ def map_box(explanation: Explanation, name: str) -> Box:
     return explanation.geometry.box_to_picture(field.map_box(*explanation.maps[name].shape))
 
 
-def attribution_figure(contents: ExportContents, explanation: Explanation, name: str) -> Figure:
+def attribution_figure(contents: MapContents, explanation: Explanation, name: str) -> Figure:
     """One of an explanation's maps laid over the picture, and what the network sees framed."""
     image, values, method = contents.image, explanation.maps[name], method_named(explanation.method)
     shading, is_smooth = shading_of(explanation, name), name != INPUT
@@ -98,7 +98,7 @@ def attribution_figure(contents: ExportContents, explanation: Explanation, name:
     return figure_of(body, bar, f"{method.title}: {explained_text(contents, explanation)}", caption, contents)
 
 
-def _what(contents: ExportContents, explanation: Explanation, name: str) -> str:
+def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
     height, width = explanation.maps[name].shape
     where = (
         f"on the input's {height} x {width} pixels"

@@ -22,23 +22,17 @@ TOP_COUNT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportContents:
-    """Everything that is written for one picture.
+class MapContents:
+    """What is written about an attribution.
 
     Attributes
     ----------
     model, image
         What was run on what.
     prediction
-        Of that picture by that model; its attribution is the one that is written.
-    maps
-        Feature maps by node name: the stages, and any other node that was chosen.
-    receptive_field
-        Of the chosen node.
-    cam_stage
-        Stage whose Grad-CAM is written, where there is no `explanation`.
+        Of that picture by that model.
     explanation
-        Written instead of the prediction's Grad-CAM.
+        The attribution; None for the Grad-CAM that came with the prediction.
     faithfulness
         Of one of its maps, where that was measured.
     """
@@ -46,11 +40,27 @@ class ExportContents:
     model: ModelInfo
     image: ImageInfo
     prediction: Prediction
+    explanation: Explanation | None = None
+    faithfulness: Faithfulness | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportContents(MapContents):
+    """Everything that is written for one picture.
+
+    Attributes
+    ----------
+    maps
+        Feature maps by node name: the stages, and any other node that was chosen.
+    receptive_field
+        Of the chosen node.
+    cam_stage
+        Stage whose Grad-CAM is written, where there is no `explanation`.
+    """
+
     maps: dict[str, FeatureMapsResult]
     receptive_field: ReceptiveFieldResult
     cam_stage: str
-    explanation: Explanation | None = None
-    faithfulness: Faithfulness | None = None
 
 
 def label_of(model: ModelInfo, index: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.engine.messages import Curves, Explanation, Faithfulness, method_named
-from convnext_studio.export.contents import ExportContents, finite_or_none, label_of, picture_json
+from convnext_studio.export.contents import ExportContents, MapContents, finite_or_none, label_of, picture_json
 
 
 def explanation_of(contents: ExportContents) -> Explanation:
@@ -54,7 +54,7 @@ def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
-def explained_text(contents: ExportContents, explanation: Explanation) -> str:
+def explained_text(contents: MapContents, explanation: Explanation) -> str:
     """What is explained, in words: the class, its probability, or one class and not another."""
     label = label_of(contents.model, explanation.target)
     if explanation.against is not None:
@@ -62,7 +62,7 @@ def explained_text(contents: ExportContents, explanation: Explanation) -> str:
     return f"probability of {label}" if explanation.output == "probability" else label
 
 
-def explanation_json(contents: ExportContents, explanation: Explanation, name: str) -> dict[str, Any]:
+def explanation_json(contents: MapContents, explanation: Explanation, name: str) -> dict[str, Any]:
     """The contents of a map's ``.json``. What is not known, or not finite, is null."""
     method, model = method_named(explanation.method), contents.model
     values = explanation.maps[name]
@@ -100,7 +100,7 @@ def explanation_json(contents: ExportContents, explanation: Explanation, name: s
     }
 
 
-def _class_json(contents: ExportContents, index: int) -> dict[str, Any]:
+def _class_json(contents: MapContents, index: int) -> dict[str, Any]:
     return {"class": index, "label": label_of(contents.model, index)}
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.engine.messages import FeatureMapsResult, Protocol, ReceptiveFieldResult, Scale, Square
-from convnext_studio.export.contents import ExportContents
+from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import PAPER, ColourBar, sheet
 from convnext_studio.geometry import Box
@@ -40,7 +40,7 @@ class Figure:
 
 
 def figure_of(
-    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: ExportContents
+    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: MapContents
 ) -> Figure:
     """A figure around a map, with the model in its caption, and random weights marked."""
     model = contents.model
@@ -49,7 +49,7 @@ def figure_of(
     return Figure(picture, place, title, tuple(caption))
 
 
-def source_text(contents: ExportContents) -> str:
+def source_text(contents: MapContents) -> str:
     """Name and size of the picture, as every caption ends."""
     width, height = contents.image.size
     return f"Picture: {contents.image.name}, {width} x {height} px."

@@ -8,8 +8,15 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
+from convnext_studio.engine.messages import Explanation
 from convnext_studio.export.attribution_figure import attribution_figure
-from convnext_studio.export.contents import ExportContents, json_bytes, predictions_json, receptive_field_json
+from convnext_studio.export.contents import (
+    ExportContents,
+    MapContents,
+    json_bytes,
+    predictions_json,
+    receptive_field_json,
+)
 from convnext_studio.export.explanations import explanation_json, explanation_of, map_arrays, map_stems
 from convnext_studio.export.figures import Figure, mosaic_figure, receptive_field_figure
 from convnext_studio.export.files import write_file
@@ -40,6 +47,17 @@ def write_files(folder: Path, contents: ExportContents) -> list[Path]:
         written.append(_write(folder / f"{stem}.json", json_bytes(values)))
     written.append(_write(folder / "erf.json", json_bytes(receptive_field_json(contents))))
     written.append(_write(folder / "report.html", report_html(contents, explanation, drawn)))
+    return written
+
+
+def write_map_files(folder: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
+    """Write all files that `convnext_studio.export.export_map` promises into a folder that is there."""
+    written = [_write(folder / f"{stem}.npy", _npy(array)) for stem, array in map_arrays(explanation).items()]
+    for name, stem in map_stems(explanation).items():
+        values = explanation_json(contents, explanation, name)
+        figure = attribution_figure(contents, explanation, name)
+        written.append(_write(folder / f"{stem}.json", json_bytes(values)))
+        written.append(_write(folder / f"{stem}.png", _png(figure, contents.model.random_weights)))
     return written
 
 
