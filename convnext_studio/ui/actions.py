@@ -80,6 +80,14 @@ _FILE = (
         "Ctrl+E",
     ),
     ActionSpec(
+        "save_map",
+        "File",
+        "Save &map…",
+        "Write the attribution map that is shown, its numbers and its figure into a folder",
+        Commands.save_map,
+        "Ctrl+Shift+E",
+    ),
+    ActionSpec(
         "screenshot",
         "File",
         "Sa&ve screenshot…",

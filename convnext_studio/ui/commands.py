@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
+from convnext_studio.engine.messages import Explanation
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
@@ -78,6 +79,21 @@ class Commands(QObject):
         folder = QFileDialog.getExistingDirectory(self._window, "Export into the folder", self._recent_folder())
         if folder:
             self._controller.exporter.export(Path(folder))
+
+    def save_map(self) -> None:
+        """Choose a folder and write the attribution that is shown, with its numbers."""
+        folder = QFileDialog.getExistingDirectory(
+            self._window, "Save the map into the folder", self._recent_folder()
+        )
+        if folder:
+            self._controller.exporter.export_map(Path(folder))
+
+    def save_contact_sheet(self, explanations: tuple[Explanation, ...]) -> None:
+        """Choose a file and write the maps of all pictures into it."""
+        suggested = str(Path(self._recent_folder(), "contact-sheet.png"))
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
+        if path:
+            self._controller.exporter.export_sheet(Path(path), explanations)
 
     def save_screenshot(self) -> None:
         """Choose a file and write a picture of the window."""

@@ -114,7 +114,7 @@ class LinePlot(QWidget):
         """Where the curves are: within the legend, the numbers and the titles."""
         numbers = max(self.fontMetrics().horizontalAdvance(text) for _, text in self._ticks(1))
         left = self._line_px + numbers + 10
-        top = self._line_px * len(self._legend_rows()) + 4
+        top = self._line_px * (len(self._legend_rows()) + 0.5) + 4
         right = self.fontMetrics().horizontalAdvance("0.00") / 2 + 4
         return QRectF(left, top, self.width() - left - right, self.height() - top - 2 * self._line_px - 8)
 

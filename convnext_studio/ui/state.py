@@ -7,9 +7,9 @@ from PySide6.QtCore import QObject, Signal
 from convnext_studio.engine.messages import (
     Attribution,
     Explain,
+    Explanation,
     Faithfulness,
     ImageInfo,
-    MeasureFaithfulness,
     ModelInfo,
     Prediction,
 )
@@ -33,7 +33,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     attribution_made = Signal(object)  # Attribution | None
     explaining_changed = Signal(object)  # Explain
-    faithfulness_measured = Signal(object)  # (MeasureFaithfulness, Faithfulness)
+    faithfulness_measured = Signal(object)  # Faithfulness
     hovered = Signal(str)  # the status bar's read-out
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -48,7 +48,8 @@ class AppState(QObject):
         self._prediction_failure = ""
         self._attribution: Attribution | None = None
         self._explaining = Explain(image="")
-        self._faithfulness: tuple[MeasureFaithfulness, Faithfulness] | None = None
+        self._explained: tuple[Explain, Explanation] | None = None
+        self._measured: tuple[Explain, Faithfulness] | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -67,7 +68,7 @@ class AppState(QObject):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
         self.set_attribution(None)
-        self._faithfulness = None
+        self._explained = self._measured = None
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
         # Its nodes are another network's.
@@ -199,11 +200,26 @@ class AppState(QObject):
             self.explaining_changed.emit(explaining)
 
     @property
-    def faithfulness(self) -> tuple[MeasureFaithfulness, Faithfulness] | None:
-        """What was measured last of a map, and what the question was."""
-        return self._faithfulness
+    def explanation(self) -> Explanation | None:
+        """The maps of what is selected; None until they are there, and whole."""
+        return None if self._explained is None else self._explained[1]
 
-    def set_faithfulness(self, question: MeasureFaithfulness, answer: Faithfulness) -> None:
-        """A map was measured to the end."""
-        self._faithfulness = question, answer
-        self.faithfulness_measured.emit(self._faithfulness)
+    def set_explanation(self, question: Explain, explanation: Explanation) -> None:
+        """The maps of what is selected arrived."""
+        self._explained = replace(question, id=0, panel=""), explanation
+
+    def drop_explanation(self) -> None:
+        """Something else was selected."""
+        self._explained = None
+
+    @property
+    def faithfulness(self) -> Faithfulness | None:
+        """What was measured of one of those maps; None where it was not."""
+        if self._explained is None or self._measured is None or self._measured[0] != self._explained[0]:
+            return None
+        return self._measured[1]
+
+    def set_faithfulness(self, question: Explain, measured: Faithfulness) -> None:
+        """One of the maps that answer a question was measured to the end."""
+        self._measured = replace(question, id=0, panel=""), measured
+        self.faithfulness_measured.emit(measured)

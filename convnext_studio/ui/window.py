@@ -141,6 +141,10 @@ class StudioWindow(QMainWindow):
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
         self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
+        self.attribution_panel.save_asked.connect(self._commands.save_map)
+        self.contact_sheet_panel.save_asked.connect(
+            lambda: self._commands.save_contact_sheet(self.contact_sheet_panel.explanations)
+        )
         for signal in (state.model_loaded, state.picture_selected, state.prediction_made):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)

@@ -16,7 +16,6 @@ from convnext_studio.engine.messages import (
     Explain,
     Explanation,
     Faithfulness,
-    MeasureFaithfulness,
 )
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import lut
@@ -494,7 +493,7 @@ def test_areas_stand_under_the_map_they_belong_to(
         random_weights=False,
         seconds=1.0,
     )
-    desk.state.set_faithfulness(MeasureFaithfulness(question=asked), measured)
+    desk.state.set_faithfulness(asked, measured)
     assert "insertion area 0.750, deletion area 0.250" in panel.caption
     desk.state.set_node("stage3")
     assert "insertion area" not in panel.caption

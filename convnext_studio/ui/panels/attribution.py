@@ -293,8 +293,10 @@ class AttributionPanel(AskingPanel):
         """Show the maps."""
         if isinstance(payload, Explanation):
             self._explanation = payload
-            if not self.is_running:
+            question = self.question()
+            if not self.is_running and not isinstance(question, str):
                 self._progress_text = ""
+                self.state.set_explanation(question, payload)
             self._paint()
         self._show_running()
 
@@ -310,6 +312,7 @@ class AttributionPanel(AskingPanel):
     def abandon(self) -> None:
         """Drop the maps that are under way."""
         super().abandon()
+        self.state.drop_explanation()
         self._progress_text, self._done_of = "", (0, 0)
         self._show_running()
 
@@ -344,9 +347,8 @@ class AttributionPanel(AskingPanel):
         if explanation is None or model is None or not self.shows_body:
             return
         shown = placed_maps(explanation, model)
-        question = self.question()
         said = caption(explanation, shown, self.bar.look.shading, model, prediction)
-        areas = areas_text(self.state.faithfulness, None if isinstance(question, str) else question)
+        areas = areas_text(self.state.faithfulness, model)
         self.set_caption(" · ".join(part for part in (self._progress_text, said, areas) if part))
 
     def _show_classes(self) -> None:

@@ -3,10 +3,8 @@
 import numpy as np
 
 from convnext_studio.engine.messages import (
-    Explain,
     Explanation,
     Faithfulness,
-    MeasureFaithfulness,
     Method,
     ModelInfo,
     Prediction,
@@ -99,29 +97,10 @@ def _extremes(shown: PlacedMap) -> str:
     return f"min {format_number(float(finite.min()))}, max {format_number(float(finite.max()))}"
 
 
-def areas_text(measured: tuple[MeasureFaithfulness, Faithfulness] | None, question: Explain | None) -> str:
-    """The areas of insertion and deletion, where they were measured of this map."""
-    if measured is None or question is None or not is_same_map(measured[0].question, question):
+def areas_text(measured: Faithfulness | None, model: ModelInfo) -> str:
+    """The areas of insertion and deletion, and of which map, where they were measured."""
+    if measured is None:
         return ""
-    curves = measured[1].of_map
-    insertion, deletion = format_number(curves.insertion_area), format_number(curves.deletion_area)
-    place = f" ({measured[1].map_name})" if len(question.nodes) > 1 and not question.average else ""
-    return f"insertion area {insertion}, deletion area {deletion}{place}"
-
-
-def is_same_map(one: Explain, other: Explain) -> bool:
-    """Whether two questions differ only in who asked them."""
-    return _anonymous(one) == _anonymous(other)
-
-
-def _anonymous(question: Explain) -> tuple[object, ...]:
-    return (
-        question.image,
-        question.method,
-        question.nodes,
-        question.average,
-        question.target,
-        question.output,
-        question.against,
-        question.parameters,
-    )
+    insertion, deletion = measured.of_map.insertion_area, measured.of_map.deletion_area
+    place = node_text(measured.map_name, model).lower()
+    return f"insertion area {format_number(insertion)}, deletion area {format_number(deletion)} ({place})"

@@ -203,12 +203,12 @@ class ContactSheetPanel(MeasuringPanel):
         if model is None or isinstance(asked, str):
             return
         question = asked.question
-        target = "its first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
         if question.against is not None:
             target += f" and not “{label_of(model, question.against)}”"
         nodes = ", ".join(node_text(name, model).lower() for name in question.nodes)
         said = [
-            f"{method_named(question.method).title} for {target} on each picture"
+            f"{method_named(question.method).title} for {target} of each picture"
             + (f" at {nodes}" if nodes else ""),
             self.look.shading.text,
             "each on its own scale",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
 from convnext_studio.engine.messages import Explanation, ImageInfo
@@ -99,12 +99,11 @@ class ContactTiles(QListWidget):
 
 def _icon(colours: Rgb) -> QIcon:
     """In the middle of a square, so that the texts below stand in line."""
-    pixmap = QPixmap.fromImage(to_qimage(colours))
-    return QIcon(
-        pixmap.scaled(
-            TILE_PX,
-            TILE_PX,
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
+    image = to_qimage(colours).scaled(
+        TILE_PX, TILE_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
+    square = QPixmap(TILE_PX, TILE_PX)
+    square.fill(Qt.GlobalColor.transparent)
+    with QPainter(square) as painter:
+        painter.drawImage((TILE_PX - image.width()) // 2, (TILE_PX - image.height()) // 2, image)
+    return QIcon(square)

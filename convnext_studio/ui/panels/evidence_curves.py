@@ -1,7 +1,6 @@
 """Insertion and deletion: whether the network's answer follows the pixels that the map calls important."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
@@ -20,7 +19,7 @@ from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
 from convnext_studio.ui.state import AppState
 
-_ALL = Limits(0.0, 1.0)
+_SHARES = Limits(0.0, 1.0)
 _STEPS = (16, 32, 64)
 
 
@@ -77,11 +76,12 @@ class CurvesPanel(MeasuringPanel):
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
             return
-        self.plot.show_lines(_lines(payload), _ALL, _ALL)
+        lines = _lines(payload)
+        self.plot.show_lines(lines, _SHARES, _probabilities(lines))
         self.table.show_curves(payload)
         self.set_caption(_caption(payload, map_text(asked.question, payload.map_name, model)))
         if not math.isnan(payload.of_map.insertion_area) and not self.progress_text:
-            self.state.set_faithfulness(replace(asked, panel=""), payload)
+            self.state.set_faithfulness(asked.question, payload)
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while newer curves are under way."""
@@ -100,6 +100,12 @@ def _lines(measured: Faithfulness) -> list[Line]:
             ("deletion, random", measured.of_random.deletion, 1, True),
         )
     ]
+
+
+def _probabilities(lines: list[Line]) -> Limits:
+    """From 0 to a round number above all curves: they may all lie low."""
+    largest = max(float(np.nanmax(line.y, initial=0.0)) for line in lines)
+    return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
 
 
 def _caption(measured: Faithfulness, of: str) -> str:
@@ -135,8 +141,8 @@ class _Numbers(QWidget):
         heads = (
             "Insertion area",
             "Deletion area",
-            f"Top {top} kept (whole: {whole})",
-            f"Top {top} removed (whole: {whole})",
+            f"Top {top} kept (of {whole})",
+            f"Top {top} removed (of {whole})",
         )
         for head, text in zip(self.heads, heads, strict=True):
             head.setText(text)
@@ -155,7 +161,7 @@ def _texts(curves: Curves, whole: float) -> tuple[str, ...]:
 
 
 def _signed(points: float) -> str:
-    return f"{'+' if points > 0 else '−' if points < 0 else ''}{abs(points):.1f} points"
+    return f"{'+' if points > 0 else '−' if points < 0 else ''}{abs(points):.1f}"
 
 
 def _known(value: float, text: str) -> str:
