@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import torch
 
-from tests.benchmarks import passes, windows
+from tests.benchmarks import attributions, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -17,6 +17,8 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "first": windows.first_picture,
     "gaps": windows.event_loop_gaps,
     "predict": passes.predict,
+    "grad-cam": attributions.grad_cams,
+    "batched": attributions.batched,
     "erf": passes.receptive_field,
 }
 
