@@ -128,8 +128,8 @@ def _check(parameter: Parameter, value: Value) -> None:
             )
     elif (
         isinstance(value, str)
-        or (isinstance(parameter.default, int) and value != int(value))
         or not parameter.low <= value <= parameter.high
+        or (isinstance(parameter.default, int) and value != int(value))
     ):
         kind = "a whole number" if isinstance(parameter.default, int) else "a number"
         raise StudioError(

@@ -118,7 +118,7 @@ def insertion_deletion(
         return probability(torch.cat(pictures))
 
     for batch, values in in_batches(len(shown), batch_size(tensor.device), evaluate):
-        measured.ravel()[batch.start : batch.stop] = values.double().cpu().numpy()
+        measured.ravel()[batch.start : batch.stop] = values.cpu().double().numpy()
         yield InsertionDeletion(
             insertion=measured[:-1, 0].copy(),
             deletion=measured[:-1, 1].copy(),

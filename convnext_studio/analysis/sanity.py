@@ -91,7 +91,7 @@ def cascade(
     generator = torch.Generator().manual_seed(seed)
     steps: tuple[Randomised, ...] = ()
     for part in ("", *parts(model)):
-        for module in _modules(worked_on.module, part):
+        for module in modules_of(worked_on.module, part):
             shuffle(module, generator)
         explained = None
         for explained in explain(worked_on, tensor, question, should_stop):
@@ -111,7 +111,8 @@ def cascade(
         yield SanityStep(steps=steps, share=0.0)
 
 
-def _modules(network: ConvNeXt, part: str) -> list[nn.Module]:
+def modules_of(network: ConvNeXt, part: str) -> list[nn.Module]:
+    """What is randomised together; nothing for the part without a name, the network as it is."""
     if part == "":
         return []
     if part == "head":

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 from convnext_studio.analysis.attribution import Outputs, Question, explain, question_of
-from convnext_studio.analysis.sanity import cascade, parts
+from convnext_studio.analysis.sanity import cascade, modules_of, parts, shuffle
 from convnext_studio.methods import method_named
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.stopping import Stopped
@@ -47,6 +47,25 @@ def test_a_map_that_does_not_look_behind_its_node_stays_until_its_own_part() -> 
     (last,) = deque(cascade(model, random_input(model), ask(model, "eigencam", "stage2"), "stage2"), maxlen=1)
     same = [step.part for step in last.steps if step.correlation == pytest.approx(1)]
     assert same == ["", "head", "stage4", "stage3"]
+
+
+def test_the_parts_are_the_whole_network_and_shuffling_keeps_the_values() -> None:
+    model = small_model(norm="batch", head_hidden_size=5)
+    whole = dict(model.module.state_dict())
+    before = {name: tensor.clone() for name, tensor in whole.items()}
+    held = [
+        tensor.data_ptr()
+        for part in parts(model)
+        for module in modules_of(model.module, part)
+        for tensor in module.state_dict().values()
+    ]
+    assert sorted(held) == sorted(tensor.data_ptr() for tensor in whole.values())
+    for part in parts(model):
+        for module in modules_of(model.module, part):
+            shuffle(module, torch.Generator().manual_seed(0))
+    for name, tensor in whole.items():
+        assert torch.equal(tensor.flatten().sort().values, before[name].flatten().sort().values)
+        assert not torch.equal(tensor, before[name]), name
 
 
 def test_the_seed_decides() -> None:

@@ -57,7 +57,7 @@ def segmented(
     """(H, W): the number of each pixel's superpixel, from 0 (SLIC, Achanta et al. 2012)."""
     from skimage.segmentation import slic  # Slow to import; most sessions never need it.
 
-    pixels = tensor[0].permute(1, 2, 0).double().cpu().numpy()
+    pixels = tensor[0].permute(1, 2, 0).cpu().double().numpy()
     pixels = np.clip(pixels * np.array(preprocessing.std) + np.array(preprocessing.mean), 0, 1)
     labels = slic(pixels, n_segments=count, compactness=compactness, start_label=0, channel_axis=-1)
     # Consecutive from 0, also where small segments were merged.

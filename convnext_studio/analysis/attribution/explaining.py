@@ -166,7 +166,9 @@ def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry])
     shown = {name: values - maps[1][name] for name, values in maps[0].items()} if is_difference else maps[0]
     deltas = found.deltas
     delta = None if not deltas else deltas[0] - (deltas[1] if is_difference else 0)
-    notes = [*found.notes, *(note for name, values in shown.items() for note in _notes(question, name, values))]
+    notes = list(found.notes)
+    if found.done == found.total:
+        notes += [note for name, values in shown.items() for note in _notes(question, name, values)]
     if is_difference and question.method.depends_on_target and not question.method.is_linear:
         notes.append(
             f"The difference of two maps, which by {question.method.title} is not the map of the difference."
@@ -210,9 +212,10 @@ def _notes(question: Question, name: str, values: Map) -> Iterator[str]:
     if missing:
         yield f"{missing} of {values.size} values of the map{where} are not finite numbers."
     elif values.min() == values.max():
+        is_flat = values.flat[0] == 0 and question.method.depends_on_target
         yield (
             f"The map{where} is constant ({values.flat[0]:.3g}): it tells no place from another."
-            + (" The output does not change with this layer." if values.flat[0] == 0 else "")
+            + (" What is explained does not change with what is seen here." if is_flat else "")
         )
     elif values.max() <= 0 and question.method.is_signed:
         yield f"Nothing in the map{where} is positive: it speaks only against; its positive part is empty."

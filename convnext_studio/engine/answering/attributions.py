@@ -122,19 +122,25 @@ def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generato
 def _steps(bench: Bench, complete: Explain, question: Question, should_stop: ShouldStop) -> Iterator[Explained]:
     """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
     model = bench.model
-    if (
-        complete.method == "gradcam"
-        and complete.output == "logit"
-        and set(complete.nodes) <= {*model.config.stages}
-    ):
-        kept = bench.results.get(bench.key("attribution", complete.image, complete.target))
-        if kept is not None:
-            cams = cast("Attribution", kept).cams
-            found = Found(maps=({node: cams[node] for node in complete.nodes},))
-            yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
-            return
+    at_hand = _at_hand(bench, complete)
+    if at_hand is not None:
+        found = Found(maps=({node: at_hand.cams[node] for node in complete.nodes},))
+        yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
+        return
     tensor, _ = bench.input(complete.image)
     yield from explained_by(model, tensor, question, should_stop)
+
+
+def _at_hand(bench: Bench, complete: Explain) -> Attribution | None:
+    """Grad-CAM at all stages, where it answers the request and is kept."""
+    is_answer = complete.method == "gradcam" and complete.output == "logit"
+    # In a lower precision the prediction's activations are not those that attributions promise.
+    is_answer &= bench.precision == "float32" and set(complete.nodes) <= {*bench.model.config.stages}
+    if not is_answer:
+        return None
+    return cast(
+        "Attribution | None", bench.results.get(bench.key("attribution", complete.image, complete.target))
+    )
 
 
 def _explanation(

@@ -205,6 +205,14 @@ def test_hires_cam_says_where_a_norm_cancels_it() -> None:
     assert last(model, "gradcam", ("stage3",)).notes == ()
 
 
+def test_eigen_cam_of_a_difference_is_told_to_mean_nothing() -> None:
+    found = last(small_model(), "eigencam", output="difference")
+    assert not found.maps[NODE].any()
+    assert found.notes[0] == "EigenCAM is the same for every class."
+    assert "constant (0)" in found.notes[1]
+    assert "does not change" not in found.notes[1]
+
+
 def test_a_map_without_positive_part_is_told() -> None:
     model = small_model()
     weight = model.module.head.weight[3].clone()
