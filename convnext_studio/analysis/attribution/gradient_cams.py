@@ -22,6 +22,9 @@ _SPACE = (1, 2)
 def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
     """Weights: the spatial means of the gradients (Selvaraju et al., ICCV 2017, arXiv:1610.02391).
 
+    At the last stage of the standard head (pool, norm, linear) the map of a logit adds up to 0: scaling the
+    pooled features changes nothing behind their norm. What speaks for a class and what against it balance.
+
     Parameters
     ----------
     activation, gradient

@@ -113,6 +113,11 @@ def test_grad_cam_equals_hires_cam_at_stage_4_with_the_standard_head_only(model:
     assert np.abs(grad - hires).max() > 1e-2
 
 
+def test_grad_cam_at_stage_4_adds_up_to_zero(model: LoadedModel) -> None:
+    cam = analysis.attribute(model, random_input(model), "gradcam", "stage4", 1)
+    assert abs(float(cam.sum())) < 1e-4 * np.abs(cam).max() * cam.size
+
+
 def test_eigen_cam_is_the_first_principal_direction_and_the_same_for_all_classes(model: LoadedModel) -> None:
     x = random_input(model)
     activation, _ = activation_and_gradient(model, x, "stage2", 0)
