@@ -3,6 +3,7 @@
 import numpy as np
 
 from convnext_studio.engine.messages import (
+    AVERAGE,
     Explanation,
     Faithfulness,
     Method,
@@ -66,6 +67,8 @@ def caption(
     where = ", ".join(node_text(name, model).lower() for name in explanation.nodes) or "the input's pixels"
     if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
         where = "all stages"
+    elif AVERAGE in explanation.maps:
+        where = f"the average of {where}"
     target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
     said = [f"{method.title} for {target} at {where}"]
     if len(shown) == 1:
@@ -80,9 +83,17 @@ def caption(
     said += [missing_text(each.values) for each in shown]
     if explanation.delta is not None:
         said.append(f"convergence delta {format_number(explanation.delta)}")
-    said += [f"{name} {value}" for name, value in explanation.parameters.items()]
-    said += explanation.notes
+    said += _settings(explanation, method)
+    said += [note.rstrip(".") for note in explanation.notes]
     return " · ".join(part for part in said if part)
+
+
+def _settings(explanation: Explanation, method: Method) -> list[str]:
+    titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
+    return [
+        f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
+        for name, value in explanation.parameters.items()
+    ]
 
 
 def _resolution(shown: PlacedMap, method: Method) -> str:

@@ -38,3 +38,7 @@ class EvidencePanels(QWidget):
     def sizeHint(self) -> QSize:
         """Wide enough for the curves and their numbers."""
         return QSize(520, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would be curves without numbers."""
+        return QSize(self.fontMetrics().averageCharWidth() * 60, super().minimumSizeHint().height())

@@ -77,14 +77,14 @@ class AgreementPanel(MeasuringPanel):
         if not isinstance(payload, Agreement) or model is None:
             return
         titles = [method_named(name).title for name in payload.methods]
-        self.matrix.show_matrix(titles, payload.matrix, is_whole=not self.progress_text)
+        self.matrix.show_matrix(titles, payload.matrix, is_whole=not self.is_running)
         target = next((label_of(model, each.target) for each in payload.explanations), "")
         said = (
             f"Spearman's rank correlation of the signed maps for “{target}” on the grid of "
             f"{node_text(payload.node, model).lower()}; each method with its default parameters. Methods that "
             "agree may still be wrong together."
         )
-        if not self.progress_text and not np.isfinite(payload.matrix).all():
+        if not self.is_running and not np.isfinite(payload.matrix).all():
             said += " –: a map is constant."
         self.set_caption(f"{self.progress_text}\n{said}".lstrip())
 

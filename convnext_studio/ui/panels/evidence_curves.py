@@ -80,7 +80,7 @@ class CurvesPanel(MeasuringPanel):
         self.plot.show_lines(lines, _SHARES, _probabilities(lines))
         self.table.show_curves(payload)
         self.set_caption(_caption(payload, map_text(asked.question, payload.map_name, model)))
-        if not math.isnan(payload.of_map.insertion_area) and not self.progress_text:
+        if not math.isnan(payload.of_map.insertion_area) and not self.is_running:
             self.state.set_faithfulness(asked.question, payload)
 
     def set_dimmed(self, dimmed: bool) -> None:

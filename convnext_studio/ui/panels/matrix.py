@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.render import Limits, Rgb, colorize
@@ -114,8 +114,18 @@ class MatrixView(QWidget):
                 head.setHeight(self.fontMetrics().height())
                 painter.setPen(QColor(look.muted))
                 painter.drawText(head, Qt.AlignmentFlag.AlignCenter, str(row + 1))
-                for column in range(self._count):
-                    self._paint_cell(painter, row, column, look)
+            painter.setFont(self._cell_font())
+            for row, column in np.ndindex(self._count, self._count):
+                self._paint_cell(painter, row, column, look)
+
+    def _cell_font(self) -> QFont:
+        """As large as the window's, or as small as it takes for a number to fit its cell."""
+        font = QFont(self.font())
+        needed = self.fontMetrics().horizontalAdvance("−0.00") + 4
+        if self._count and self._box(0, 0).width() < needed:
+            height = self.fontMetrics().height() * self._box(0, 0).width() / needed
+            font.setPixelSize(max(6, round(0.8 * height)))
+        return font
 
     def _paint_cell(self, painter: QPainter, row: int, column: int, look: theme.Theme) -> None:
         box = self._box(row, column).adjusted(0.5, 0.5, -0.5, -0.5)

@@ -19,6 +19,7 @@ class MeasuringPanel(AskingPanel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._progress_text = ""
+        self._shows_partial = False
         # Several things often change at once; the last change asks.
         self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._soon.timeout.connect(self.refresh)
@@ -76,6 +77,7 @@ class MeasuringPanel(AskingPanel):
         """Drop what is under way."""
         super().abandon()
         self._progress_text = ""
+        self._shows_partial = False
         self._show_running()
 
     def show_progress(self, progress: Progress) -> None:
@@ -86,6 +88,7 @@ class MeasuringPanel(AskingPanel):
         if progress.partial is not None:
             self.set_dimmed(False)
             self.show_body()
+            self._shows_partial = True
             self.show_result(progress.partial)
         elif not self.shows_body:
             self.show_notice(progress.text)
@@ -93,14 +96,14 @@ class MeasuringPanel(AskingPanel):
     def show_answer(self, payload: Payload) -> None:
         """Show the whole."""
         self._progress_text = ""
+        self._shows_partial = False
         self.show_result(payload)
         self._show_running()
 
     def show_cancelled(self) -> None:
         """Keep what there is, if the progress showed some."""
-        if self.shows_body and self._progress_text:
-            self._progress_text = f"Stopped. {self._progress_text}"
-            self.set_caption(f"{self._progress_text}\n{self.caption}")
+        if self._shows_partial:
+            self.set_caption(f"Stopped. {self._progress_text}\n{self.caption}")
         else:
             super().show_cancelled()
         self._show_running()
