@@ -278,9 +278,9 @@ METHODS: tuple[Method, ...] = (
                 name="steps",
                 title="Steps",
                 default=64,
-                low=8,
+                low=4,
                 high=2048,
-                sentence="Gradients on the way, of each baseline; rounded up to a multiple of 8.",
+                sentence="Gradients on the way, of each baseline; rounded up to a multiple of 4.",
             ),
             Parameter(
                 name="baseline",

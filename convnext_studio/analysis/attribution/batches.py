@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 
 
 def batch_size(device: torch.device, *, with_gradients: bool = False) -> int:
-    """Pictures that a device takes at once; a CPU gains little from more, and dies of too many."""
+    """Pictures that a device takes at once; a CPU gains little from more, and has to step aside soon."""
     if device.type == "cpu":
-        return 2 if with_gradients else 8
+        return 2 if with_gradients else 4
     return 16 if with_gradients else 64
 
 

@@ -12,7 +12,7 @@ from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map
 from convnext_studio.analysis.attribution.fills import filled
 from convnext_studio.analysis.features import to_array
 
-_SEGMENT_STEPS = 8
+_SEGMENT_STEPS = 4
 
 
 def _output(case: Case, index: int) -> Callable[[Tensor], Tensor]:
@@ -71,7 +71,7 @@ def smooth_grad(case: Case) -> Iterator[Found]:
 def integrated_gradients(case: Case) -> Iterator[Found]:
     """The gradient on the straight way from a baseline, times the way (arXiv:1703.01365), summed over colours.
 
-    The way is taken in segments of 8 Gauss-Legendre points, each an integral of captum's from one picture to
+    The way is taken in segments of 4 Gauss-Legendre points, each an integral of captum's from one picture to
     the next; their sum is the whole integral, and there is progress. The delta is the sum of the map minus the
     change of the output; where several noise baselines are averaged, the largest in size.
     """

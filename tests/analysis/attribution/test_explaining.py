@@ -168,11 +168,14 @@ def test_the_average_of_a_difference_is_the_difference_of_the_averages() -> None
 def test_a_long_method_shows_a_node_when_it_is_done() -> None:
     model = small_model(dims=(8, 12, 16, 20))
     taken = steps(model, method_named("ablationcam"), ("stage2", "stage4"))
-    # 12 channels in batches of 8, then 20.
+    # 12 channels in batches of 4, then 20.
     assert [(step.done, tuple(step.maps)) for step in taken] == [
+        (4, ()),
         (8, ()),
         (12, ("stage2",)),
+        (16, ("stage2",)),
         (20, ("stage2",)),
+        (24, ("stage2",)),
         (28, ("stage2",)),
         (32, ("stage2", "stage4")),
     ]
