@@ -212,10 +212,6 @@ def _notes(question: Question, name: str, values: Map) -> Iterator[str]:
     if missing:
         yield f"{missing} of {values.size} values of the map{where} are not finite numbers."
     elif values.min() == values.max():
-        is_flat = values.flat[0] == 0 and question.method.depends_on_target
-        yield (
-            f"The map{where} is constant ({values.flat[0]:.3g}): it tells no place from another."
-            + (" What is explained does not change with what is seen here." if is_flat else "")
-        )
+        yield f"The map{where} is constant ({values.flat[0]:.3g}): it tells no place from another."
     elif values.max() <= 0 and question.method.is_signed:
         yield f"Nothing in the map{where} is positive: it speaks only against; its positive part is empty."

@@ -17,6 +17,7 @@ from convnext_studio.methods import MethodName
 
 Cam = Callable[[Tensor, Tensor], Map]
 _SPACE = (1, 2)
+_CANCELLED_SHARE = 1e-4
 
 
 def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
@@ -52,8 +53,16 @@ def hires_cam(activation: Tensor, gradient: Tensor) -> Map:
 
     A unit that the network sees only through a norm of its own channels, as at the end of a stage before a
     downsampling, can be scaled without effect, so that its gradient is at right angles to it and the sum is 0.
+    What rounding leaves of it would look like a map; it is given as 0.
     """
-    return to_array((gradient * activation).sum(dim=0))
+    terms = gradient * activation
+    total = terms.sum(dim=0)
+    return to_array(torch.zeros_like(total) if _is_cancelled(terms) else total)
+
+
+def _is_cancelled(terms: Tensor) -> bool:
+    """Whether sums over channels are what rounding, and a norm's epsilon, leave of their terms (C, h, w)."""
+    return bool(terms.sum(dim=0).abs().max() < _CANCELLED_SHARE * terms.abs().sum(dim=0).max())
 
 
 def layer_cam(activation: Tensor, gradient: Tensor) -> Map:
@@ -96,27 +105,20 @@ _DIVIDES = (
     "The channels of this network take both signs: where one sums to nearly 0, this method divides by "
     "nearly 0, and a single channel may make the map."
 )
-_CANCELLED_SHARE = 1e-3
 
 
-def _cancelled(activation: Tensor, gradient: Tensor) -> bool:
-    """Whether HiResCAM's sum over channels is what rounding, and the norm's epsilon, leave of its terms."""
-    terms = gradient * activation
-    return bool(terms.sum(dim=0).abs().max() < _CANCELLED_SHARE * terms.abs().sum(dim=0).max())
-
-
-def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> tuple[str, ...]:
+def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> Iterator[str]:
     """What people should know of a method's maps at these activations and gradients."""
     if method in ("gradcam++", "xgradcam"):
-        return (_DIVIDES,)
-    if method == "hirescam":
-        return tuple(
-            f"A norm follows {node}, behind which HiResCAM is 0 by construction: the map is rounding. "
-            "Choose a block before it, or another method."
-            for node, (activation, gradient) in at_nodes.items()
-            if _cancelled(activation, gradient)
-        )
-    return ()
+        yield _DIVIDES
+    for node, (activation, gradient) in at_nodes.items():
+        if not gradient.any():
+            yield f"The gradient at {node} is 0 everywhere: what is explained does not change with it."
+        elif method == "hirescam" and _is_cancelled(activation * gradient):
+            yield (
+                f"A norm follows {node}, behind which HiResCAM is 0 by construction. "
+                "Choose a block before it, or another method."
+            )
 
 
 def gradient_cams(case: Case, method: MethodName) -> Iterator[Found]:
