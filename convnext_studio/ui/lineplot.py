@@ -1,7 +1,7 @@
 """Curves on a pair of axes, painted in the window's colours."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from convnext_studio.render import Limits, format_number, format_ticks, nice_tic
 from convnext_studio.ui import theme
 
 _DOT_PX = 2.5
+
+Place = Callable[[float, float], QPointF]
+"""From a point of the axes to its place in the widget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,8 +91,9 @@ class LinePlot(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Read the nearest point."""
+        place = self._placer()
         places = [
-            ((self._place(x, y) - event.position()).manhattanLength(), line.label, x, y)
+            ((place(x, y) - event.position()).manhattanLength(), line.label, x, y)
             for line in self._lines
             for x, y in _points(line)
         ]
@@ -118,12 +122,17 @@ class LinePlot(QWidget):
         right = self.fontMetrics().horizontalAdvance("0.00") / 2 + 4
         return QRectF(left, top, self.width() - left - right, self.height() - top - 2 * self._line_px - 8)
 
-    def _place(self, x: float, y: float) -> QPointF:
+    def _placer(self) -> Place:
+        """Gives the place in the widget of a point of the axes; the area is measured once."""
         area, (across, up) = self._area, self._limits
-        return QPointF(
-            area.left() + (x - across.low) / (across.high - across.low) * area.width(),
-            area.bottom() - (y - up.low) / (up.high - up.low) * area.height(),
-        )
+
+        def place(x: float, y: float) -> QPointF:
+            return QPointF(
+                area.left() + (x - across.low) / (across.high - across.low) * area.width(),
+                area.bottom() - (y - up.low) / (up.high - up.low) * area.height(),
+            )
+
+        return place
 
     def _ticks(self, axis: int) -> list[tuple[float, str]]:
         if axis == 0 and self._names:
@@ -151,26 +160,27 @@ class LinePlot(QWidget):
             look = theme.current()
             painter.fillRect(self.rect(), QColor(look.surface))
             painter.setOpacity(1.0 if self.isEnabled() else 0.4)
-            self._paint_axes(painter, look)
+            place = self._placer()
+            self._paint_axes(painter, place, look)
             for line in self._lines:
-                self._paint_line(painter, line, look)
+                self._paint_line(painter, [place(x, y) for x, y in _points(line)], _pen(line, look))
             self._paint_legend(painter, look)
 
-    def _paint_axes(self, painter: QPainter, look: theme.Theme) -> None:
+    def _paint_axes(self, painter: QPainter, place: Place, look: theme.Theme) -> None:
         area, height = self._area, self._line_px
         last_right = -math.inf
         for value, text in self._ticks(0):
-            x = self._place(value, 0).x()
+            x = place(value, 0).x()
             painter.setPen(QColor(look.border))
             painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
             width = self.fontMetrics().horizontalAdvance(text)
             if x - width / 2 > last_right + 4:
                 last_right = x + width / 2
                 painter.setPen(QColor(look.muted))
-                place = QRectF(x - width / 2, area.bottom() + 2, width + 1, height)
-                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+                below = QRectF(x - width / 2, area.bottom() + 2, width + 1, height)
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, text)
         for value, text in self._ticks(1):
-            y = self._place(0, value).y()
+            y = place(0, value).y()
             painter.setPen(QColor(look.border))
             painter.drawLine(QLineF(area.left(), y, area.right(), y))
             painter.setPen(QColor(look.muted))
@@ -187,16 +197,14 @@ class LinePlot(QWidget):
         painter.drawText(QRectF(0, 0, area.height(), height), Qt.AlignmentFlag.AlignCenter, self._titles[1])
         painter.restore()
 
-    def _paint_line(self, painter: QPainter, line: Line, look: theme.Theme) -> None:
-        pen = _pen(line, look)
+    def _paint_line(self, painter: QPainter, points: list[QPointF], pen: QPen) -> None:
         painter.setPen(pen)
-        painter.setBrush(pen.color())
-        points = [self._place(x, y) for x, y in _points(line)]
         painter.drawPolyline(QPolygonF(points))
         if self._names:
+            painter.setBrush(pen.color())
             for point in points:
                 painter.drawEllipse(point, _DOT_PX, _DOT_PX)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _paint_legend(self, painter: QPainter, look: theme.Theme) -> None:
         for number, row in enumerate(self._legend_rows()):

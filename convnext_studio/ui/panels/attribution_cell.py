@@ -8,18 +8,19 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
-from convnext_studio.render import Limits, format_number, lut
+from convnext_studio.render import Limits, colorize, format_number, lut, resample
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.attribution_shading import Shading, why_empty
 from convnext_studio.ui.panels.base import plain_label
-from convnext_studio.ui.panels.maps import Map, Placement, map_layer, point_text, value_text
+from convnext_studio.ui.panels.maps import Map, Placement, point_text, value_text
 from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
 
 _BAR_PX = 7
 # Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
 _LARGEST_SIDE = 640
+_SMOOTH_SIDE = 448
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -203,8 +204,14 @@ class MapCell(QWidget):
 
 
 def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
-    box = shown.placement.box(*shown.values.shape)
-    return map_layer(shading.part_of(_reduced(shown.values)), box, limits, shading.colormap, shading.smooth)
+    """The map as a layer; where it is to be smooth, values are interpolated, not colours."""
+    values = shading.part_of(_reduced(shown.values))
+    height, width = values.shape
+    if shading.smooth:
+        factor = max(1, _SMOOTH_SIDE // max(height, width))
+        values = resample(values, height * factor, width * factor)
+    colours = colorize(values, limits, shading.colormap)
+    return Layer(Bitmap(colours), shown.placement.box(*shown.values.shape), smooth=shading.smooth)
 
 
 def _reduced(values: Map) -> Map:
