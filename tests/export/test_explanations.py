@@ -12,7 +12,7 @@ from PIL import Image
 
 from convnext_studio.engine.messages import Curves, Explanation, Faithfulness
 from convnext_studio.errors import StudioError
-from convnext_studio.export import ExportContents, export_contact_sheet, export_picture
+from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.explanations import explanation_of
 from convnext_studio.geometry import FieldGeometry
@@ -109,6 +109,18 @@ def test_a_difference_writes_its_two_maps_and_says_everything(
     assert "Sundararajan" in report
     assert "A random map" in report
     assert read(written["predictions.json"])["target"]["class"] == 1
+
+
+def test_an_attribution_alone_is_written_as_with_all_the_rest(
+    contents: ExportContents, pixels: Explanation, tmp_path: Path
+) -> None:
+    chosen = replace(contents, explanation=pixels, faithfulness=measured("input"))
+    whole = {path.name: path for path in export_picture(tmp_path / "whole", chosen)}
+    alone = export_map(tmp_path / "alone", chosen, pixels)
+    assert {path.name for path in alone} == {name for name in whole if name.startswith("integratedgradients")}
+    for path in alone:
+        assert path.parent == tmp_path / "alone" / "chelsea"
+        assert path.read_bytes() == whole[path.name].read_bytes()
 
 
 def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path) -> None:
