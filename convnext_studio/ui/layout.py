@@ -13,7 +13,7 @@ VERSION = 4
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.18, (("model", 0.36), ("pictures", 0.20), ("predictions", 0.44))),
     (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
-    (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
+    (0.44, (("feature_maps", 0.46), ("attribution", 0.54))),
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
 ASIDES = ("build", "catalogue", "evidence", "contact_sheet")

@@ -267,7 +267,7 @@ def test_the_caption_names_target_method_node_and_source(
     desk.state.set_target(1)
     attribute(target=1)
     assert "Grad-CAM for “espresso” (logit 0.500, 11.7 %) at stage 4 · 2 × 2 units" in panel.caption
-    assert "arXiv:1610.02391" in panel.about.text()
+    assert "arXiv:1610.02391" in panel.caption
 
 
 def test_the_old_map_stays_dimmed_until_the_new_one_comes(

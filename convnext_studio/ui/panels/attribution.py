@@ -27,8 +27,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.render import Rgb, colorize
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.oneline import OneLine
-from convnext_studio.ui.panels.attribution_bar import AttributionBar
+from convnext_studio.ui.panels.attribution_bar import AttributionBar, about
 from convnext_studio.ui.panels.attribution_cell import Veil
 from convnext_studio.ui.panels.attribution_figure import AttributionFigure
 from convnext_studio.ui.panels.attribution_question import (
@@ -106,11 +105,8 @@ class AttributionPanel(AskingPanel):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        self.about = OneLine()
-        self.about.setProperty("muted", True)
         layout.addWidget(across, 1)
         layout.addLayout(below)
-        layout.addWidget(self.about)
         return body
 
     def _connect(self) -> None:
@@ -144,8 +140,6 @@ class AttributionPanel(AskingPanel):
     def _choose(self) -> None:
         """Tell the state what the controls say."""
         method, model, where = self.bar.method, self.state.model, self.where.where
-        self.about.setText(self.bar.about.replace("\n", " "))
-        self.about.setToolTip(self.bar.about)
         against = self.state.explaining.against
         nodes: tuple[str, ...] = ()
         if method.kind == "cam" and model is not None:
@@ -349,7 +343,8 @@ class AttributionPanel(AskingPanel):
         shown = placed_maps(explanation, model)
         said = caption(explanation, shown, self.bar.look.shading, model, prediction)
         areas = areas_text(self.state.faithfulness, model)
-        self.set_caption(" · ".join(part for part in (self._progress_text, said, areas) if part))
+        said = " · ".join(part for part in (self._progress_text, said, areas) if part)
+        self.set_caption(f"{said}\n{about(method_named(explanation.method))}")
 
     def _show_classes(self) -> None:
         state = self.state

@@ -18,7 +18,7 @@ class AttributionBar(QWidget):
         super().__init__(parent)
         self._list = choice("Method", "", [(method.title, method.name) for method in METHODS])
         for index, method in enumerate(METHODS):
-            self._list.setItemData(index, _about(method), Qt.ItemDataRole.ToolTipRole)
+            self._list.setItemData(index, about(method), Qt.ItemDataRole.ToolTipRole)
         self.parameters = ParameterButton()
         self.look = LookButton()
         self.evidence = _button("Evidence", "Can this map be believed? Measure it, and see")
@@ -56,11 +56,6 @@ class AttributionBar(QWidget):
         """The method chosen."""
         return method_named(str(self._list.currentData()))
 
-    @property
-    def about(self) -> str:
-        """What the method does, and where it comes from."""
-        return _about(self.method)
-
     def choose_method(self, name: str) -> None:
         """Choose a method by its name in requests."""
         self._list.setCurrentIndex(self._list.findData(name))
@@ -79,12 +74,13 @@ class AttributionBar(QWidget):
         self.changed.emit()
 
     def _explain_method(self) -> None:
-        self._list.setToolTip(_about(self.method))
+        self._list.setToolTip(about(self.method))
         self.parameters.show_method(self.method)
 
 
-def _about(method: Method) -> str:
-    return f"{method.sentence}\n{method.source}"
+def about(method: Method) -> str:
+    """What a method does, and where it comes from."""
+    return f"{method.sentence} {method.source}"
 
 
 def _button(text: str, tip: str) -> QToolButton:

@@ -1,7 +1,15 @@
 """For what: the likeliest classes one click away, any other by search, and a second class to set against."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.engine.messages import ModelInfo, Output, Prediction
 from convnext_studio.export.contents import label_of
@@ -88,12 +96,32 @@ class TargetColumn(QWidget):
         head.addStretch()
         head.addWidget(self.output)
         layout.addLayout(head)
-        for row in self.rows:
-            layout.addWidget(row)
+        layout.addWidget(self._list_of_rows(), 1)
         layout.addWidget(self.search)
         layout.addStretch()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 26)
+
+    def _list_of_rows(self) -> QScrollArea:
+        """All rows where there is room for them; where a long caption takes it, they scroll."""
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        for row in self.rows:
+            column.addWidget(row)
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.viewport().setAutoFillBackground(False)
+        inside.setAutoFillBackground(False)
+        row_px = self.rows[0].sizeHint().height() + 1
+        area.setMinimumHeight(3 * row_px)
+        area.setMaximumHeight(len(self.rows) * row_px + 8)
+        return area
 
 
 def _mode(text: str, tip: str) -> QToolButton:

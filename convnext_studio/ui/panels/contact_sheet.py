@@ -195,8 +195,10 @@ class ContactSheetPanel(MeasuringPanel):
         chance = f"{explanation.output} {format_number(explanation.score)}"
         if prediction is not None:
             chance = f"{100 * float(prediction.probabilities[explanation.target]):.1f} %"
-        words = why_empty(shown_map(explanation)[1], self.look.shading.part)
-        return [label_of(model, explanation.target), chance, *([words] if words else [])]
+        values, shading = shown_map(explanation)[1], self.look.shading
+        limits = shading.limits_of([values])
+        scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"
+        return [label_of(model, explanation.target), chance, why_empty(values, shading.part) or scale]
 
     def _describe(self) -> None:
         model, asked = self.state.model, self.question()
