@@ -61,6 +61,10 @@ class DockLayout(QObject):
 
     def reset(self) -> None:
         """Put every panel where it was at first."""
+        for name in ASIDES:
+            # One that floats would be put back into the window, and widen it, before it is hidden.
+            self.docks[name].hide()
+            self.docks[name].setFloating(False)
         self._restore_docks(self._first)
         for name, dock in self.docks.items():
             dock.setVisible(name not in ASIDES)

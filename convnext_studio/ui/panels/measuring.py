@@ -128,7 +128,7 @@ def map_text(question: Explain, name: str, model: ModelInfo) -> str:
     """Which map is measured: ``Grad-CAM for “tabby” at stage 4``."""
     method = method_named(question.method)
     target = label_of(model, question.target or 0)
-    said = f"{method.title} for “{target}”"
+    said = f"{method.title} for {'the probability of ' if question.output == 'probability' else ''}“{target}”"
     if question.output == "difference" and question.against is not None:
         said += f" and not “{label_of(model, question.against)}”"
     return said if method.kind == "input" else f"{said} at {node_text(name, model).lower()}"
