@@ -430,6 +430,7 @@ def test_a_class_cannot_be_set_against_itself(
     panel.target.that.click()
     panel.target.rows[0].click()
     desk.qtbot.waitUntil(lambda: "against itself" in panel.notice)
+    assert panel.target.rows[0].isVisible()  # There is still a way out.
     assert panel.is_settled
 
 

@@ -71,7 +71,8 @@ class AttributionPanel(AskingPanel):
         self.figure = AttributionFigure()
         self.target = TargetColumn()
         self.where = WhereRow()
-        self.set_body(self._body())
+        self.set_body(self.figure)
+        self._surround()
         self._connect()
         self._show_model()
         self._choose()
@@ -79,9 +80,13 @@ class AttributionPanel(AskingPanel):
 
     # ------------------------------------------------------------------------------------------- the parts
 
-    def _body(self) -> QWidget:
+    def _surround(self) -> None:
+        """Put the classes beside the figure, or the words in its place, and what belongs to it below."""
+        around, whole = QWidget(), self.layout()
+        assert whole is not None  # Every panel has one.
+        whole.replaceWidget(self._stack, around)
         across = QSplitter(Qt.Orientation.Horizontal)
-        across.addWidget(self.figure)
+        across.addWidget(self._stack)
         across.addWidget(self.target)
         across.setCollapsible(0, False)
         across.setStretchFactor(0, 1)
@@ -101,13 +106,11 @@ class AttributionPanel(AskingPanel):
         for text, slider in (("Curtain", self.curtain), ("Opacity", self.opacity)):
             below.addWidget(QLabel(text))
             below.addWidget(slider)
-        body = QWidget()
-        layout = QVBoxLayout(body)
+        layout = QVBoxLayout(around)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addWidget(across, 1)
         layout.addLayout(below)
-        return body
 
     def _connect(self) -> None:
         state = self.state

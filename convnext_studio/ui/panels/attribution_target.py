@@ -45,6 +45,7 @@ class TargetColumn(QWidget):
         self.output.currentIndexChanged.connect(self.output_chosen)
         self.rows = [PredictionRow(compact=True) for _ in range(ROWS)]
         for row in self.rows:
+            row.hide()  # Until there is a prediction.
             row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
         self.search = ClassSearch(
             "Search a class",
