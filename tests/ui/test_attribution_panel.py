@@ -423,6 +423,27 @@ def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     assert len(seen(panel)) == 1
 
 
+def test_a_map_of_sizes_is_shown_from_0_and_a_difference_of_two_signed(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.bar.choose_method("saliency")
+    desk.answer(explanation(desk, wait_for_question(desk)))
+    assert cell(panel).map.bar.labels()[0][1] == "0"
+    assert not panel.bar.look.part.isEnabled()
+    panel.target.that.click()
+    panel.target.rows[1].click()
+    question = wait_for_question(desk, 2)
+    small = _numbered(64, 64)
+    answer = explanation(
+        desk, question, maps={INPUT: -small}, target_maps={INPUT: small}, against_maps={INPUT: 2 * small}
+    )
+    desk.answer(answer)
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
+    assert seen(panel)[2].line.ends == ("-4096", "4096")
+    assert seen(panel)[2].says == ""
+
+
 def test_a_class_cannot_be_set_against_itself(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:

@@ -36,6 +36,7 @@ from convnext_studio.ui.panels.attribution_question import (
     explain_question,
     explained_class,
     explanation_of,
+    has_sign,
 )
 from convnext_studio.ui.panels.attribution_target import TargetColumn
 from convnext_studio.ui.panels.attribution_where import WhereRow
@@ -330,7 +331,7 @@ class AttributionPanel(AskingPanel):
     def _paint(self) -> None:
         explanation, picture, model = self._explanation, self.state.picture, self.state.model
         if explanation is not None and picture is not None and model is not None:
-            self.bar.look.suit(method_named(explanation.method).is_signed)
+            self.bar.look.suit(has_sign(explanation.method, explanation.output))
             if explanation.image == picture.key:
                 self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
             self._describe()

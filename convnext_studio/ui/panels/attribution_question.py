@@ -8,7 +8,9 @@ from convnext_studio.engine.messages import (
     Attribution,
     Explain,
     Explanation,
+    MethodName,
     ModelInfo,
+    Output,
     Prediction,
     method_named,
     why_no_cam,
@@ -90,6 +92,11 @@ def explanation_of(
         random_weights=model.random_weights,
         seconds=0.0,
     )
+
+
+def has_sign(method: MethodName, output: Output) -> bool:
+    """Whether negative values of the map say something; those of a difference always do."""
+    return output == "difference" or method_named(method).is_signed
 
 
 def node_text(name: str, model: ModelInfo) -> str:

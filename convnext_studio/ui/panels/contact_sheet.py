@@ -21,7 +21,7 @@ from convnext_studio.export.contents import label_of
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.attribution_look import LookButton
-from convnext_studio.ui.panels.attribution_question import node_text
+from convnext_studio.ui.panels.attribution_question import has_sign, node_text
 from convnext_studio.ui.panels.attribution_shading import why_empty
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, opacity_slider
 from convnext_studio.ui.panels.contact_tiles import ContactTiles, map_on_picture, shown_map
@@ -172,7 +172,7 @@ class ContactSheetPanel(MeasuringPanel):
         explanation = self._explanations.get(key)
         picture = next((each for each in self.state.pictures if each.key == key), None)
         if explanation is not None and picture is not None:
-            self.look.suit(method_named(explanation.method).is_signed)
+            self.look.suit(has_sign(explanation.method, explanation.output))
             opacity = self.opacity.value() / 100
             colours = map_on_picture(picture.thumbnail, explanation, self.look.shading, opacity)
             self.tiles.show_tile(key, colours)

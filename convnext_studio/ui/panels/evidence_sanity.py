@@ -9,12 +9,11 @@ from convnext_studio.engine.messages import (
     Payload,
     Sanity,
     SanityStep,
-    method_named,
 )
 from convnext_studio.render import Limits, colorize, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lineplot import Line, LinePlot
-from convnext_studio.ui.panels.attribution_question import explain_question, map_name
+from convnext_studio.ui.panels.attribution_question import explain_question, has_sign, map_name
 from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
 from convnext_studio.ui.panels.tiles import Tile, TileGrid
 from convnext_studio.ui.state import AppState
@@ -51,7 +50,7 @@ class SanityPanel(MeasuringPanel):
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Sanity) or model is None or isinstance(asked, str):
             return
-        is_signed = method_named(payload.method).is_signed
+        is_signed = has_sign(payload.method, asked.question.output)
         self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in payload.steps])
         places = np.arange(len(payload.steps), dtype=np.float64)
         lines = [
