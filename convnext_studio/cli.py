@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 
 from convnext_studio import __version__
 from convnext_studio.errors import StudioError
+from convnext_studio.methods import METHODS
 from convnext_studio.model.presets import default_model
 from convnext_studio.training.arguments import evaluate_parser, train_parser
 
@@ -78,7 +79,7 @@ def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convnext-studio export",
         description="Write what the window shows of each picture to DIR/<picture's name>/: predictions.json, "
-        "each stage, gradcam and erf as .npy and .png, erf.json, report.html.",
+        "each stage, the attribution and erf as .npy and .png, the latter two's .json, report.html.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or sample:NAME")
     parser.add_argument(
@@ -87,8 +88,18 @@ def _export_parser() -> argparse.ArgumentParser:
     _add_model_options(parser)
     parser.add_argument(
         "--node",
-        help="node for Grad-CAM (its stage) and receptive field: a stage such as stage2, or a block such as "
+        help="node for attribution and receptive field: a stage such as stage2, or a block such as "
         "stage3.block5 (default: the last stage)",
+    )
+    parser.add_argument(
+        "--method",
+        default="gradcam",
+        help="of attribution: " + ", ".join(method.name for method in METHODS) + " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="measure insertion and deletion by the attribution, too",
     )
     parser.add_argument(
         "--target", metavar="CLASS", help="class to explain, by name or number (default: the prediction)"

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from convnext_studio.engine.messages import (
+    Explain,
+    Explanation,
+    Faithfulness,
     FeatureMaps,
     FeatureMapsResult,
     ImageInfo,
     LoadModel,
+    MeasureFaithfulness,
     ModelInfo,
     OpenImage,
     Predict,
     Prediction,
     ReceptiveField,
     ReceptiveFieldResult,
+    method_named,
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
@@ -53,6 +58,7 @@ def export(options: argparse.Namespace) -> int:
         raise StudioError(
             f"There is no node “{node}” to export.", f"Give a stage ({', '.join(stages)}){such_as}."
         )
+    method_named(options.method)  # Told now, and not once for each picture.
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(session.run, options.images)
     taken: set[str] = set()
@@ -101,6 +107,11 @@ def _contents(
         for name in dict.fromkeys((*model.config.stages, node))
     }
     result: ReceptiveFieldResult = run(field)
+    question = Explain(image=image.key, method=options.method, nodes=(node,), target=target)
+    explanation: Explanation = run(question)
+    faithfulness: Faithfulness | None = (
+        run(MeasureFaithfulness(question=question)) if options.faithfulness else None
+    )
     return ExportContents(
         model=model,
         image=image,
@@ -108,6 +119,8 @@ def _contents(
         maps=maps,
         receptive_field=result,
         cam_stage=node.partition(".")[0],
+        explanation=explanation,
+        faithfulness=faithfulness,
     )
 
 

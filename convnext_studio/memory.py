@@ -17,3 +17,8 @@ def is_torch_error(error: BaseException, name: str) -> bool:
     By name: a process that has not imported torch can have no such error, and need not import it to know.
     """
     return any(kind.__module__ == "torch" and kind.__name__ == name for kind in type(error).__mro__)
+
+
+def is_of_computer(error: BaseException) -> bool:
+    """Whether memory that ran out is the computer's, not a device's."""
+    return isinstance(error, MemoryError) or "CPUAllocator" in str(error)

@@ -66,6 +66,7 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
         "predictions.json",
         "gradcam.npy",
         "gradcam.png",
+        "gradcam.json",
         "erf.npy",
         "erf.png",
         "erf.json",
@@ -93,6 +94,21 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
     assert [entry["probability"] for entry in predictions["classes"]] == pytest.approx(
         probabilities.tolist(), rel=1e-4
     )
+
+
+def test_export_writes_any_method_and_how_far_to_believe_it(weights: Path, tmp_path: Path) -> None:
+    options = ["--model", str(weights), "--device", "cpu", "--out", str(tmp_path), "--field-count", "1"]
+    options += ["--method", "layercam", "--node", "stage2.block1", "--target", "2", "--faithfulness"]
+    assert cli.main(["export", "sample:cat", *options]) == 0
+    folder = tmp_path / "cat"
+    assert not (folder / "gradcam.npy").exists()
+    model = load(str(weights))
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    expected = analysis.attribute(model, x, "layercam", "stage2.block1", 2)
+    np.testing.assert_allclose(np.load(folder / "layercam.npy"), expected, rtol=1e-4, atol=1e-6)
+    values = json.loads((folder / "layercam.json").read_text())
+    assert (values["method"], values["nodes"]) == ("layercam", ["stage2.block1"])
+    assert 0 < values["faithfulness"]["of_map"]["insertion_area"] < 1
 
 
 def test_a_network_of_one_stage_exports_that_stage(tmp_path: Path) -> None:
@@ -142,6 +158,7 @@ def test_export_goes_on_after_bad_pictures(
         (["--target", "unicorn"], "no class “unicorn”"),
         (["--node", "stage8"], "no node “stage8”"),
         (["--node", "stage1.block1.dwconv"], "no node “stage1.block1.dwconv” to export"),
+        (["--method", "deeplift"], "no attribution method “deeplift”"),
         (["--device", "cuda:77"], "no device “cuda:77”"),
         (["--field-count", "0"], "cannot be averaged"),
     ],

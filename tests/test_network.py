@@ -68,7 +68,7 @@ def test_looking_at_a_picture(weights: Path) -> None:
         Predict(image=image.key),
         Attribute(image=image.key, target=1),
         FeatureMaps(image=image.key, node="stage2"),
-        ReceptiveField(node="stage2", count=1),
+        ReceptiveField(node="stage2", inputs="noise", count=1),
     ):
         assert session.run(question) is not None
 

@@ -4,7 +4,7 @@ import sys
 
 from convnext_studio.engine.messages import Failed
 from convnext_studio.errors import StudioError
-from convnext_studio.memory import is_out_of_memory, is_torch_error
+from convnext_studio.memory import is_of_computer, is_out_of_memory, is_torch_error
 
 
 def is_expected(error: BaseException) -> bool:
@@ -31,7 +31,7 @@ def failure(identifier: int, error: Exception) -> Failed:
     if isinstance(error, StudioError):
         return Failed(id=identifier, message=error.message, hint=error.hint)
     if is_out_of_memory(error):
-        if isinstance(error, MemoryError) or "CPUAllocator" in str(error):
+        if is_of_computer(error):
             message, hint = "The computer's memory has run out.", "Use a smaller input or a smaller model."
         else:
             message, hint = "The graphics device's memory has run out.", "Use a smaller input, or the CPU."

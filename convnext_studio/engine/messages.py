@@ -2,7 +2,25 @@
 
 from dataclasses import dataclass
 
-from convnext_studio.engine.topics.attributions import Attribute, Attribution
+from convnext_studio.engine.topics.attributions import (
+    AVERAGE,
+    INPUT,
+    Agreement,
+    Attribute,
+    Attribution,
+    CheckSanity,
+    CompareMethods,
+    Curves,
+    Explain,
+    ExplainSeveral,
+    Explanation,
+    Explanations,
+    Faithfulness,
+    MeasureFaithfulness,
+    RemovalFill,
+    Sanity,
+    SanityStep,
+)
 from convnext_studio.engine.topics.base import Answer, Request
 from convnext_studio.engine.topics.channels import (
     ChannelMap,
@@ -55,10 +73,27 @@ from convnext_studio.engine.topics.models import (
 from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
 from convnext_studio.engine.topics.predictions import Predict, Prediction
 from convnext_studio.engine.topics.units import UnitField, UnitFieldResult
+from convnext_studio.methods import (
+    FILLS,
+    METHODS,
+    Method,
+    MethodKind,
+    MethodName,
+    Output,
+    Parameter,
+    Value,
+    method_named,
+    why_no_cam,
+)
 
 __all__ = [
+    "AVERAGE",
     "BUILT",
+    "FILLS",
+    "INPUT",
+    "METHODS",
     "THRESHOLDS",
+    "Agreement",
     "Answer",
     "Attribute",
     "Attribution",
@@ -69,11 +104,19 @@ __all__ = [
     "ChannelMapResult",
     "ChannelStatistics",
     "ChannelStatisticsResult",
+    "CheckSanity",
     "CloseImage",
+    "CompareMethods",
+    "Curves",
     "Done",
     "EngineLost",
     "EngineReady",
+    "Explain",
+    "ExplainSeveral",
+    "Explanation",
+    "Explanations",
     "Failed",
+    "Faithfulness",
     "FeatureMaps",
     "FeatureMapsResult",
     "FieldGrowth",
@@ -89,14 +132,20 @@ __all__ = [
     "ListPretrained",
     "LoadModel",
     "MeasureCosts",
+    "MeasureFaithfulness",
     "MeasuredCosts",
     "Message",
+    "Method",
+    "MethodKind",
+    "MethodName",
     "ModelInfo",
     "NodeValues",
     "NodeValuesResult",
     "OpenField",
     "OpenImage",
     "OpenedField",
+    "Output",
+    "Parameter",
     "Patch",
     "Payload",
     "Precision",
@@ -107,7 +156,10 @@ __all__ = [
     "Protocol",
     "ReceptiveField",
     "ReceptiveFieldResult",
+    "RemovalFill",
     "Request",
+    "Sanity",
+    "SanityStep",
     "SaveModel",
     "SavedModel",
     "Scale",
@@ -119,7 +171,10 @@ __all__ = [
     "Subject",
     "UnitField",
     "UnitFieldResult",
+    "Value",
     "ValueStatistics",
+    "method_named",
+    "why_no_cam",
 ]
 
 Payload = Answer | None

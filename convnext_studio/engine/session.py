@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any, cast
 
 from convnext_studio.analysis.capture import never
+from convnext_studio.engine.answering.attributions import explain, explain_several
 from convnext_studio.engine.answering.bench import (
     CACHE_BYTES,
     PICTURE_BYTES,
@@ -13,6 +14,7 @@ from convnext_studio.engine.answering.bench import (
 )
 from convnext_studio.engine.answering.channels import channel_map, kernel_of, statistics_of
 from convnext_studio.engine.answering.costs import measure_costs
+from convnext_studio.engine.answering.faithfulness import check_sanity, compare_methods, measure_faithfulness
 from convnext_studio.engine.answering.field_growth import field_growth
 from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of, values_of
@@ -27,13 +29,18 @@ from convnext_studio.engine.messages import (
     Attribute,
     ChannelMap,
     ChannelStatistics,
+    CheckSanity,
     CloseImage,
+    CompareMethods,
+    Explain,
+    ExplainSeveral,
     FeatureMaps,
     FieldGrowth,
     Kernel,
     ListPretrained,
     LoadModel,
     MeasureCosts,
+    MeasureFaithfulness,
     NodeValues,
     OpenField,
     OpenImage,
@@ -59,13 +66,18 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     Attribute: attribute,
     ChannelMap: channel_map,
     ChannelStatistics: statistics_of,
+    CheckSanity: check_sanity,
     CloseImage: _at_once(close_image),
+    CompareMethods: compare_methods,
+    Explain: explain,
+    ExplainSeveral: explain_several,
     FeatureMaps: maps_of,
     FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
     ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
     MeasureCosts: measure_costs,
+    MeasureFaithfulness: measure_faithfulness,
     NodeValues: values_of,
     OpenField: lambda _bench, request, _should_stop: open_field(request),
     OpenImage: _at_once(open_image),

@@ -6,37 +6,56 @@ from dataclasses import dataclass
 from typing import Any
 
 from convnext_studio.engine.messages import (
+    Explanation,
+    Faithfulness,
     FeatureMapsResult,
     ImageInfo,
     ModelInfo,
     Prediction,
     ReceptiveFieldResult,
 )
+from convnext_studio.geometry import CropGeometry
 
 TOP_COUNT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportContents:
-    """Everything that is written for one picture.
+class MapContents:
+    """What is written about an attribution.
 
     Attributes
     ----------
     model, image
         What was run on what.
     prediction
-        Of that picture by that model; its attribution is the one that is written.
-    maps
-        Feature maps by node name: the stages, and any other node that was chosen.
-    receptive_field
-        Of the chosen node.
-    cam_stage
-        Stage whose Grad-CAM is written.
+        Of that picture by that model.
+    explanation
+        The attribution; None for the Grad-CAM that came with the prediction.
+    faithfulness
+        Of one of its maps, where that was measured.
     """
 
     model: ModelInfo
     image: ImageInfo
     prediction: Prediction
+    explanation: Explanation | None = None
+    faithfulness: Faithfulness | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportContents(MapContents):
+    """Everything that is written for one picture.
+
+    Attributes
+    ----------
+    maps
+        Feature maps by node name: the stages, and any other node that was chosen.
+    receptive_field
+        Of the chosen node.
+    cam_stage
+        Stage whose Grad-CAM is written, where there is no `explanation`.
+    """
+
     maps: dict[str, FeatureMapsResult]
     receptive_field: ReceptiveFieldResult
     cam_stage: str
@@ -49,14 +68,14 @@ def label_of(model: ModelInfo, index: int) -> str:
 
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
     """The contents of ``predictions.json``."""
-    model, image, prediction = contents.model, contents.image, contents.prediction
-    geometry = prediction.geometry
+    model, prediction = contents.model, contents.prediction
+    target = prediction.attribution.target if contents.explanation is None else contents.explanation.target
     classes = [
         {
             "class": index,
             "label": label_of(model, index),
-            "logit": _number(prediction.logits[index]),
-            "probability": _number(prediction.probabilities[index]),
+            "logit": finite_or_none(prediction.logits[index]),
+            "probability": finite_or_none(prediction.probabilities[index]),
         }
         for index in range(len(prediction.logits))
     ]
@@ -74,21 +93,23 @@ def predictions_json(contents: ExportContents) -> dict[str, Any]:
             "precision": model.precision,
             "config": model.config.to_dict(),
         },
-        "picture": {
-            "name": image.name,
-            "path": image.path,
-            "width_px": image.size[0],
-            "height_px": image.size[1],
-            "notes": list(image.notes),
-            "resized_px": list(geometry.resized_size),
-            "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.crop_box, strict=True)),
-        },
-        "target": {
-            "class": prediction.attribution.target,
-            "label": label_of(model, prediction.attribution.target),
-        },
+        "picture": picture_json(contents.image, prediction.geometry),
+        "target": {"class": target, "label": label_of(model, target)},
         "top": [classes[index] for index in prediction.top(TOP_COUNT)],
         "classes": classes,
+    }
+
+
+def picture_json(image: ImageInfo, geometry: CropGeometry) -> dict[str, Any]:
+    """A picture, and where the network's input lies in it."""
+    return {
+        "name": image.name,
+        "path": image.path,
+        "width_px": image.size[0],
+        "height_px": image.size[1],
+        "notes": list(image.notes),
+        "resized_px": list(geometry.resized_size),
+        "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.crop_box, strict=True)),
     }
 
 
@@ -97,7 +118,7 @@ def json_bytes(values: dict[str, Any]) -> bytes:
     return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
 
 
-def _number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """JSON has no NaN and no infinity."""
     number = float(value)
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The figures of a picture: mosaic of a node's channels, Grad-CAM on the picture."""
+"""The figures of a picture: mosaic of a node's channels (and see `attribution_figure`, `field_figures`)."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,24 +9,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
 from convnext_studio.engine.messages import FeatureMapsResult
-from convnext_studio.export.contents import ExportContents, label_of
-from convnext_studio.export.marks import frame
+from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
-from convnext_studio.render import (
-    ROBUST_PERCENTILES,
-    Mosaic,
-    assemble,
-    format_number,
-    limits_of,
-    overlay,
-    robust_limits,
-)
+from convnext_studio.render import ROBUST_PERCENTILES, Mosaic, assemble, format_number, robust_limits
 
 COLORMAP = "viridis"
-CAM_OPACITY = 0.55
-# Longer side of the map in a figure, where that can be chosen freely.
 BODY_PX = 1200
+"""Longer side of the map in a figure, where that can be chosen freely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +52,25 @@ def png_bytes(figure: Figure, random_weights: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _figure(
-    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: ExportContents
+def figure_of(
+    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: MapContents
 ) -> Figure:
+    """A figure around a map, with the model in its caption, and random weights marked."""
     model = contents.model
     caption = [*caption, f"Model: {model.title} ({model.source})."]
     picture, place = sheet(body, bar, title=title, caption=caption, random_weights=model.random_weights)
     return Figure(picture, place, title, tuple(caption))
 
 
-def _source(contents: ExportContents) -> str:
+def source_text(contents: MapContents) -> str:
+    """Name and size of the picture, as every caption ends."""
     width, height = contents.image.size
     return f"Picture: {contents.image.name}, {width} x {height} px."
+
+
+def scaled(box: Box, scale: tuple[float, float]) -> Box:
+    """A box in pixels of another size."""
+    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
 
 # --------------------------------------------------------------------------------------------- feature maps
@@ -99,47 +96,6 @@ def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure
         f"largest {format_number(finite.max(initial=-np.inf))}.",
     ]
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
-    return _figure(body, bar, f"Feature maps of {node.title.lower()}", [*caption, _source(contents)], contents)
-
-
-# ---------------------------------------------------------------------------------------------- attribution
-
-
-def cam_box(contents: ExportContents) -> Box:
-    """Where the Grad-CAM that is written lies in the picture, in picture pixels."""
-    field = contents.model.node(contents.cam_stage).field
-    height, width = contents.prediction.attribution.cams[contents.cam_stage].shape
-    return contents.prediction.attribution.geometry.box_to_picture(field.map_box(height, width))
-
-
-def cam_figure(contents: ExportContents) -> Figure:
-    """The positive part of a stage's Grad-CAM laid over the picture, and what the network sees framed."""
-    attribution, image = contents.prediction.attribution, contents.image
-    cam = attribution.cams[contents.cam_stage]
-    positive = np.maximum(cam, 0)
-    limits = limits_of(np.append(positive, np.float32(0)))
-    preview = Image.fromarray(image.preview)
-    factor = BODY_PX / max(preview.size)
-    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
-    scale = (size[0] / image.size[0], size[1] / image.size[1])
-    photograph = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
-    blended = overlay(
-        photograph, positive, _scaled(cam_box(contents), scale), limits, COLORMAP, CAM_OPACITY, smooth=True
+    return figure_of(
+        body, bar, f"Feature maps of {node.title.lower()}", [*caption, source_text(contents)], contents
     )
-    body = Image.fromarray(blended)
-    frame(body, _scaled(attribution.geometry.crop_box, scale))
-    probability = contents.prediction.probabilities[attribution.target]
-    caption = [
-        f"{attribution.method} of class {attribution.target} at {contents.cam_stage}, "
-        f"{cam.shape[0]} x {cam.shape[1]} units; its probability is {100 * probability:.3g} %.",
-        f"Positive part, opacity {100 * CAM_OPACITY:.0f} %, resampled bilinearly between the units' centres. "
-        f"The signed map goes from {format_number(float(cam.min()))} to {format_number(float(cam.max()))}.",
-        "The frame is what the network sees.",
-    ]
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="Grad-CAM in logit units")
-    title = f"{attribution.method}: {label_of(contents.model, attribution.target)}"
-    return _figure(body, bar, title, [*caption, _source(contents)], contents)
-
-
-def _scaled(box: Box, scale: tuple[float, float]) -> Box:
-    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]

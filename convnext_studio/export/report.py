@@ -8,8 +8,9 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
 from convnext_studio import __version__
-from convnext_studio.engine.messages import ReceptiveFieldResult
+from convnext_studio.engine.messages import Explanation, ReceptiveFieldResult, method_named
 from convnext_studio.export.contents import TOP_COUNT, ExportContents, label_of
+from convnext_studio.export.explanations import explained_text, map_stems
 from convnext_studio.export.figures import Figure
 from convnext_studio.export.sheet import RANDOM_WEIGHTS
 
@@ -36,19 +37,23 @@ figcaption { color: #5c636c; font-size: .9rem; margin-top: .4rem; }
 _LIBRARIES = ("torch", "timm", "captum", "numpy", "pillow")
 
 
-def report_html(contents: ExportContents, figures: Mapping[str, tuple[Figure, bytes]]) -> bytes:
+def report_html(
+    contents: ExportContents, explanation: Explanation, figures: Mapping[str, tuple[Figure, bytes]]
+) -> bytes:
     """The report as a whole file.
 
     Parameters
     ----------
+    explanation
+        What is shown under "Why".
     figures
         By file name: the figure and its PNG file.
     """
     name = escape(contents.image.name)
     marked = f'<p class="warning">{escape(RANDOM_WEIGHTS)}</p>' if contents.model.random_weights else ""
     sections = [
-        ("Predictions", _predictions(contents)),
-        ("Why", _figures(figures, ["gradcam.png"])),
+        ("Predictions", _predictions(contents, explanation)),
+        ("Why", _why(contents, explanation, figures)),
         ("What each stage made of it", _figures(figures, [f"{node}.png" for node in contents.maps])),
         ("What a unit sees", _receptive_field(contents.receptive_field) + _figures(figures, ["erf.png"])),
         ("Picture", _picture(contents)),
@@ -77,7 +82,7 @@ def report_html(contents: ExportContents, figures: Mapping[str, tuple[Figure, by
     return page.encode(errors="replace")
 
 
-def _predictions(contents: ExportContents) -> str:
+def _predictions(contents: ExportContents, explanation: Explanation) -> str:
     prediction = contents.prediction
     rows = [
         (
@@ -88,9 +93,41 @@ def _predictions(contents: ExportContents) -> str:
         )
         for index in prediction.top(TOP_COUNT)
     ]
-    target = prediction.attribution.target
-    explained = f"<p>Explained below: {escape(label_of(contents.model, target))} (class {target}).</p>"
+    text, method = explained_text(contents, explanation), method_named(explanation.method)
+    explained = (
+        f"<p>Explained below: {escape(text)} (class {explanation.target}), by {escape(method.title)}.</p>"
+    )
     return _table(("Class", "Number", "Logit", "Probability"), rows, numbers=(1, 2, 3)) + explained
+
+
+def _why(
+    contents: ExportContents, explanation: Explanation, figures: Mapping[str, tuple[Figure, bytes]]
+) -> str:
+    """The maps, the method's sentence and source, and how far it can be believed, where that was measured."""
+    method, result = method_named(explanation.method), contents.faithfulness
+    said = f"<p>{escape(method.title)}: {escape(method.sentence)} ({escape(method.source)})</p>\n"
+    shown = _figures(figures, [f"{stem}.png" for stem in map_stems(explanation).values()])
+    if result is None:
+        return said + shown
+    rows = [
+        (
+            of,
+            f"{curves.insertion_area:.3f}",
+            f"{curves.deletion_area:.3f}",
+            f"{100 * curves.kept:.2f} %",
+            f"{100 * curves.removed:.2f} %",
+        )
+        for of, curves in (("This map", result.of_map), ("A random map", result.of_random))
+    ]
+    top = f"{100 * result.top_share:g} %"
+    head = ("Order of", "Insertion area", "Deletion area", f"Top {top} kept", f"Top {top} removed")
+    table = _table(head, rows, numbers=(1, 2, 3, 4))
+    how = (
+        f"<p>Areas under the probability of the class over {result.steps} steps (Petsiuk et al. 2018), "
+        f"filled with the {'blurred picture' if result.fill == 'blur' else 'mean colour'}; "
+        f"the whole picture has {100 * result.probability:.2f} %.</p>"
+    )
+    return said + shown + table + how
 
 
 def _receptive_field(result: ReceptiveFieldResult) -> str:

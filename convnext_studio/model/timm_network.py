@@ -79,6 +79,12 @@ class TimmNetwork(nn.Module):
         self.blocks = [network.get_submodule(name) for part in plan.parts for name in part.blocks]
         self.places = insert_views(network, plan.parts)
         self.network = network
+        self._parts = plan.parts
+
+    def part_of(self, tensor: str) -> str:
+        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        name = tensor.removeprefix("network.")
+        return next((part.node for part in self._parts if _is_in(name, part.owns)), _HEAD)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""

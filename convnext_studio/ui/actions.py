@@ -97,6 +97,14 @@ _FILE = (
         "Ctrl+E",
     ),
     ActionSpec(
+        "save_map",
+        "File",
+        "Save &map…",
+        "Write the attribution map that is shown, its numbers and its figure into a folder",
+        Commands.save_map,
+        "Ctrl+Shift+E",
+    ),
+    ActionSpec(
         "screenshot",
         "File",
         "Sa&ve screenshot…",
@@ -350,6 +358,24 @@ _NAVIGATE = (
         Commands.search_class,
         "Ctrl+F",
     ),
+    ActionSpec("navigate_4", "Navigate", SEPARATOR),
+    ActionSpec(
+        "evidence",
+        "Navigate",
+        "Check the &map…",
+        "Measure whether the attribution map can be believed",
+        Commands.show_evidence,
+        "Ctrl+I",
+    ),
+    ActionSpec(
+        "contact_sheet",
+        "Navigate",
+        "Contact s&heet…",
+        "Explain all opened pictures beside each other",
+        Commands.show_contact_sheet,
+        "Ctrl+K",
+    ),
+    ActionSpec("navigate_5", "Navigate", SEPARATOR),
     ActionSpec(
         "cancel", "Navigate", "&Stop computing", "Stop all that is being computed", Commands.cancel, "Esc"
     ),

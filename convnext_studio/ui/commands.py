@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
+from convnext_studio.engine.messages import Explanation
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
@@ -103,6 +104,21 @@ class Commands(QObject):
         """Save the receptive field that its panel shows."""
         self.field_save_asked.emit()
 
+    def save_map(self) -> None:
+        """Choose a folder and write the attribution that is shown, with its numbers."""
+        folder = QFileDialog.getExistingDirectory(
+            self._window, "Save the map into the folder", self._recent_folder()
+        )
+        if folder:
+            self._controller.exporter.export_map(Path(folder))
+
+    def save_contact_sheet(self, explanations: tuple[Explanation, ...]) -> None:
+        """Choose a file and write the maps of all pictures into it."""
+        suggested = str(Path(self._recent_folder(), "contact-sheet.png"))
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
+        if path:
+            self._controller.exporter.export_sheet(Path(path), explanations)
+
     def save_screenshot(self) -> None:
         """Choose a file and write a picture of the window."""
         suggested = str(Path(self._recent_folder(), "convnext-studio.png"))
@@ -183,6 +199,14 @@ class Commands(QObject):
     def list_pretrained(self) -> None:
         """Choose among all pretrained models."""
         self._layout.open_aside("catalogue")
+
+    def show_evidence(self) -> None:
+        """Measure whether the map can be believed."""
+        self._layout.open_aside("evidence")
+
+    def show_contact_sheet(self) -> None:
+        """Explain all opened pictures beside each other."""
+        self._layout.open_aside("contact_sheet")
 
     def use_device(self, device: str) -> None:
         """Load the model again, on another device."""

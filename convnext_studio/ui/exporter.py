@@ -7,7 +7,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import (
+    Explanation,
     Failed,
+    Faithfulness,
     FeatureMaps,
     FeatureMapsResult,
     ImageInfo,
@@ -17,7 +19,13 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     ReceptiveFieldResult,
 )
-from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.export import (
+    ExportContents,
+    MapContents,
+    export_contact_sheet,
+    export_map,
+    export_picture,
+)
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.messagebar import Notice
@@ -35,6 +43,8 @@ class _Job:
     image: ImageInfo
     prediction: Prediction
     cam_stage: str
+    explanation: Explanation | None
+    faithfulness: Faithfulness | None
     nodes: tuple[str, ...]
     maps: dict[str, FeatureMapsResult] = field(default_factory=dict)
     receptive_field: ReceptiveFieldResult | None = None
@@ -72,6 +82,8 @@ class Exporter(QObject):
             image=state.picture,
             prediction=replace(state.prediction, attribution=state.attribution or state.prediction.attribution),
             cam_stage=stage if stage in stages else stages[-1],
+            explanation=state.explanation,
+            faithfulness=state.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
         for node in job.nodes:
@@ -81,6 +93,42 @@ class Exporter(QObject):
         pictures = tuple(picture.key for picture in state.pictures)
         field_request = ReceptiveField(panel="export", node=job.cam_stage, images=pictures)
         self._bridge.ask(field_request, partial(self._collect, job), on_failure=partial(self._fail, job))
+
+    def export_map(self, directory: Path) -> None:
+        """Write the attribution that is shown, with its numbers, into the picture's folder in the directory."""
+        state = self._state
+        explanation, prediction = state.explanation, state.prediction
+        if state.model is None or state.picture is None or prediction is None or explanation is None:
+            self._tell("There is no map to save yet.", "")
+            return
+        contents = MapContents(
+            model=state.model,
+            image=state.picture,
+            prediction=prediction,
+            explanation=explanation,
+            faithfulness=state.faithfulness,
+        )
+        self._background.run(
+            partial(export_map, directory, contents, explanation),
+            self._map_written,
+            lambda error: self._tell(error.message, error.hint),
+        )
+
+    def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
+        """Write the maps of several pictures as one picture."""
+        if self._state.model is None:
+            return
+        self._background.run(
+            partial(export_contact_sheet, path, self._state.model, self._state.pictures, explanations),
+            lambda written: self.noticed.emit(
+                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True)
+            ),
+            lambda error: self._tell(error.message, error.hint),
+        )
+
+    def _map_written(self, paths: list[Path]) -> None:
+        names = ", ".join(path.name for path in paths)
+        self.noticed.emit(Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True))
 
     def _collect(self, job: _Job, answer: Payload) -> None:
         if isinstance(answer, FeatureMapsResult):
@@ -96,6 +144,8 @@ class Exporter(QObject):
             maps={node: job.maps[node] for node in job.nodes},
             receptive_field=job.receptive_field,
             cam_stage=job.cam_stage,
+            explanation=job.explanation,
+            faithfulness=job.faithfulness,
         )
         self._background.run(
             partial(export_picture, job.directory, contents),

@@ -13,10 +13,10 @@ VERSION = 4
 COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
     (0.18, (("model", 0.36), ("pictures", 0.20), ("predictions", 0.44))),
     (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
-    (0.44, (("feature_maps", 0.5), ("attribution", 0.5))),
+    (0.44, (("feature_maps", 0.46), ("attribution", 0.54))),
 )
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue", "field_lab")
+ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet")
 # Those that want their full width, and float over the whole window where that is not there.
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
@@ -63,6 +63,10 @@ class DockLayout(QObject):
 
     def reset(self) -> None:
         """Put every panel where it was at first."""
+        for name in ASIDES:
+            # One that floats would be put back into the window, and widen it, before it is hidden.
+            self.docks[name].hide()
+            self.docks[name].setFloating(False)
         self._restore_docks(self._first)
         for name, dock in self.docks.items():
             dock.setVisible(name not in ASIDES)

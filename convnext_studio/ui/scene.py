@@ -53,12 +53,16 @@ class Bitmap:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A bitmap in a box of the scene; enlarged, its pixels stay sharp unless `smooth`."""
+    """A bitmap in a box of the scene; enlarged, its pixels stay sharp unless `smooth`.
+
+    Only what lies in the box `clip` is painted; all of it where None.
+    """
 
     bitmap: Bitmap
     box: Box
     opacity: float = 1.0
     smooth: bool = False
+    clip: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,8 @@ class ScenePainter:
         )
         self._painter.save()
         self._painter.setOpacity(layer.opacity)
+        if layer.clip is not None:
+            self._painter.setClipRect(self._view.box(layer.clip), Qt.ClipOperation.IntersectClip)
         self._painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
         self._painter.drawImage(target, image, source)
         self._painter.restore()

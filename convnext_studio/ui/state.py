@@ -1,10 +1,18 @@
 """The one selection that drives every panel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.engine.messages import Attribution, ImageInfo, ModelInfo, Prediction
+from convnext_studio.engine.messages import (
+    Attribution,
+    Explain,
+    Explanation,
+    Faithfulness,
+    ImageInfo,
+    ModelInfo,
+    Prediction,
+)
 from convnext_studio.model.nodes import NodeInfo
 
 FIRST_NODE = "stage4"
@@ -37,6 +45,8 @@ class AppState(QObject):
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
     attribution_made = Signal(object)  # Attribution | None
+    explaining_changed = Signal(object)  # Explain
+    faithfulness_measured = Signal(object)  # Faithfulness
     hovered = Signal(str)  # the status bar's read-out
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -53,6 +63,9 @@ class AppState(QObject):
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
         self._attribution: Attribution | None = None
+        self._explaining = Explain(image="")
+        self._explained: tuple[Explain, Explanation] | None = None
+        self._measured: tuple[Explain, Faithfulness] | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -73,8 +86,11 @@ class AppState(QObject):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
         self.set_attribution(None)
+        self._explained = self._measured = None
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
+        # Its nodes are another network's.
+        self._explaining = replace(self._explaining, nodes=())
         if self._node != node_before:
             self.node_selected.emit(self._node)
         self.model_loaded.emit(model)
@@ -246,6 +262,42 @@ class AppState(QObject):
         if attribution is not self._attribution:
             self._attribution = attribution
             self.attribution_made.emit(attribution)
+
+    @property
+    def explaining(self) -> Explain:
+        """How the class is explained: method, nodes, output; without the picture and the class."""
+        return self._explaining
+
+    def set_explaining(self, explaining: Explain) -> None:
+        """Choose how the class is explained."""
+        if explaining != self._explaining:
+            self._explaining = explaining
+            self.explaining_changed.emit(explaining)
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """The maps of what is selected; None until they are there, and whole."""
+        return None if self._explained is None else self._explained[1]
+
+    def set_explanation(self, question: Explain, explanation: Explanation) -> None:
+        """The maps of what is selected arrived."""
+        self._explained = replace(question, id=0, panel=""), explanation
+
+    def drop_explanation(self) -> None:
+        """Something else was selected."""
+        self._explained = None
+
+    @property
+    def faithfulness(self) -> Faithfulness | None:
+        """What was measured of one of those maps; None where it was not."""
+        if self._explained is None or self._measured is None or self._measured[0] != self._explained[0]:
+            return None
+        return self._measured[1]
+
+    def set_faithfulness(self, question: Explain, measured: Faithfulness) -> None:
+        """One of the maps that answer a question was measured to the end."""
+        self._measured = replace(question, id=0, panel=""), measured
+        self.faithfulness_measured.emit(measured)
 
 
 def _unit_beside(before: NodeInfo, unit: tuple[int, int], after: NodeInfo) -> tuple[int, int]:

@@ -21,6 +21,8 @@ from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.catalogue import CataloguePanel
+from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
+from convnext_studio.ui.panels.evidence import EvidencePanels
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
@@ -74,6 +76,8 @@ class StudioWindow(QMainWindow):
         self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
         self.receptive_field_panel = ReceptiveFieldPanel(state, bridge)
         self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
+        self.attribution_panel = AttributionPanel(state, bridge)
+        self.contact_sheet_panel = ContactSheetPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
             {
@@ -83,10 +87,12 @@ class StudioWindow(QMainWindow):
                 "picture": PicturePanel(state, bridge),
                 "receptive_field": self.receptive_field_panel,
                 "feature_maps": FeatureMapsPanel(state, bridge),
-                "attribution": AttributionPanel(state, bridge),
+                "attribution": self.attribution_panel,
                 "build": self.build_panel,
                 "catalogue": self.catalogue_panel,
                 "field_lab": self.field_lab,
+                "evidence": EvidencePanels(state, bridge),
+                "contact_sheet": self.contact_sheet_panel,
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -147,6 +153,12 @@ class StudioWindow(QMainWindow):
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
+        self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
+        self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
+        self.attribution_panel.save_asked.connect(self._commands.save_map)
+        self.contact_sheet_panel.save_asked.connect(
+            lambda: self._commands.save_contact_sheet(self.contact_sheet_panel.explanations)
+        )
         self._commands.node_step_asked.connect(self.strip.step)
         self._commands.open_node_asked.connect(self.strip.open_selected)
         self._commands.go_up_asked.connect(self.strip.go_up)

@@ -103,7 +103,7 @@ def test_computing_only_what_a_unit_sees_changes_nothing(
     model = small_model(**changes)
     model.module.double()  # In float64 a wrong pixel cannot pass for rounding.
     x = torch.randn(2, 3, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    node = data.draw(st.sampled_from([node.name for node in model.nodes if node.has_positions]))
+    node = data.draw(st.sampled_from([node.name for node in model.nodes if node.is_explainable]))
     with torch.no_grad():
         outputs: list[torch.Tensor] = []
         handle = model.module_at(node).register_forward_hook(lambda *args: outputs.append(args[2]))

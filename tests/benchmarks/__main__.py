@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import torch
 
-from tests.benchmarks import nodes, passes, windows
+from tests.benchmarks import attributions, nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -18,6 +18,8 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "gaps": windows.event_loop_gaps,
     "mosaic": windows.mosaic,
     "predict": passes.predict,
+    "grad-cam": attributions.grad_cams,
+    "batched": attributions.batched,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
     "seen": nodes.seen,

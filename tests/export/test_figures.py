@@ -10,11 +10,11 @@ from PIL import Image, ImageFont
 
 from convnext_studio.engine.messages import Attribution
 from convnext_studio.export import ExportContents
+from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_figure, map_box
+from convnext_studio.export.explanations import explanation_of
 from convnext_studio.export.figures import (
-    CAM_OPACITY,
     COLORMAP,
-    cam_box,
-    cam_figure,
+    Figure,
     mosaic_figure,
 )
 from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
@@ -24,6 +24,10 @@ from tests.export.conftest import CONFIG
 
 def body_of(picture: Image.Image, place: tuple[int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(picture.crop((*place, place[0] + size[0], place[1] + size[1])))
+
+
+def cam_figure(contents: ExportContents) -> Figure:
+    return attribution_figure(contents, explanation_of(contents), contents.cam_stage)
 
 
 def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
@@ -81,7 +85,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
     scale = 1200 / 451
     body = body_of(figure.picture, figure.body_xy, (1200, round(300 * scale)))
     x, y, side_x, side_y = 22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73
-    assert cam_box(shown) == pytest.approx((x, y, side_x, side_y))
+    assert map_box(explanation_of(shown), "stage4") == pytest.approx((x, y, side_x, side_y))
 
     def at(share_x: float, share_y: float) -> list[int]:
         return [
@@ -90,7 +94,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
         ]
 
     def blend(colour: NDArray[np.uint8]) -> list[int]:
-        return [round(CAM_OPACITY * float(value)) for value in colour]
+        return [round(MAP_OPACITY * float(value)) for value in colour]
 
     table = lut(COLORMAP)
     assert at(0.1, 0.9) == blend(table[255])  # beyond the centre of the lower left unit

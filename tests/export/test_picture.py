@@ -19,7 +19,7 @@ from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.nodes import node_table
 from tests.export.conftest import CONFIG, LABELS, renamed
 
-FILES = {"predictions.json", "report.html", "erf.json"} | {
+FILES = {"predictions.json", "report.html", "erf.json", "gradcam.json"} | {
     f"{name}.{kind}" for name in (*CONFIG.stages, "gradcam", "erf") for kind in ("npy", "png")
 }
 

@@ -80,13 +80,13 @@ def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow,
     assert walked == ["stem", "stage1", "head.norm", "stage1", "stage1.block1"]
 
 
-def test_the_attribution_has_one_thumbnail(isotropic_window: StudioWindow, state: AppState) -> None:
+def test_the_attribution_has_one_stage_button(isotropic_window: StudioWindow, state: AppState) -> None:
     [panel] = isotropic_window.findChildren(AttributionPanel)
-    assert [stage for stage, button in panel.thumbnails.items() if button.isVisible()] == ["stage1"]
+    assert [stage for stage, button in panel.where.stages.items() if button.isVisible()] == ["stage1"]
     assert state.attribution is not None
-    shown = panel.shown_map("stage1")
+    shown = panel.figure.cells[0].shown
     assert shown is not None
-    np.testing.assert_array_equal(shown, state.attribution.cams["stage1"])
+    np.testing.assert_array_equal(shown.values, state.attribution.cams["stage1"])
     assert "at stage 1" in panel.caption
 
 

@@ -69,15 +69,15 @@ def test_it_asks_for_the_selected_node_over_the_opened_pictures(desk: Desk, pane
     assert panel.notice == ""
 
 
-def test_without_pictures_or_for_the_stem_it_says_why_there_is_nothing(desk: Desk) -> None:
+def test_without_pictures_or_for_the_head_it_says_why_there_is_nothing(desk: Desk) -> None:
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)
     desk.show(panel)
     assert "picture" in panel.notice
     desk.state.set_model(model())
     desk.state.add_picture(picture())
-    desk.state.set_node("stem")
+    desk.state.set_node("head.norm")
     settle(desk, panel)
-    assert "stages and blocks" in panel.notice
+    assert "no receptive field" in panel.notice
     assert desk.asked == []
 
 

@@ -172,9 +172,7 @@ def test_the_window_says_where_a_view_was_saved(
     qtbot: QtBot, filled_window: StudioWindow, tmp_path: Path
 ) -> None:
     """Any panel's; the file says which model it is of."""
-    attribution = next(
-        view for view in filled_window.findChildren(MapView) if view.view.accessibleName() == "Attribution"
-    )
+    attribution = filled_window.attribution_panel.figure.cells[0].map
     attribution.saver.write_png(tmp_path / "cam.png")
     qtbot.waitUntil(lambda: "cam.png" in filled_window.messages.text)
     with Image.open(tmp_path / "cam.png") as picture:

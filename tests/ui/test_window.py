@@ -288,3 +288,23 @@ def test_escape_leaves_a_level_before_it_stops_what_is_computed(
     assert strip.opened == ""
     QTest.keyClick(strip.canvas, Qt.Key.Key_Escape)
     assert len(engine.cancelled) > cancelled
+
+
+@pytest.mark.parametrize(("button", "aside"), [("evidence", "evidence"), ("sheet", "contact_sheet")])
+def test_the_attribution_leads_to_its_evidence_and_its_sheet(
+    filled_window: StudioWindow, button: str, aside: str
+) -> None:
+    dock = filled_window.dock_layout.docks[aside]
+    assert not dock.isVisible()
+    getattr(filled_window.attribution_panel.bar, button).click()
+    assert dock.isVisible()
+
+
+def test_resetting_the_layout_keeps_the_windows_size(filled_window: StudioWindow) -> None:
+    """Also where a panel floats that has no room in the window."""
+    filled_window.dock_layout.open_aside("evidence")
+    assert filled_window.dock_layout.docks["evidence"].isFloating()
+    filled_window.actions_by_id["reset"].trigger()
+    QApplication.processEvents()
+    assert (filled_window.width(), filled_window.height()) == (1366, 768)
+    assert not filled_window.dock_layout.docks["evidence"].isVisible()

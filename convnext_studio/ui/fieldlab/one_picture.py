@@ -84,7 +84,7 @@ class OnePicturePage(FieldPanel):
         if settings.protocol == "luo":
             return "Luo et al. measure on noise, not on photographs. Take another protocol."
         is_score = self.what.currentData() == "score"
-        if not is_score and state.model.node(state.node).kind not in ("stage", "block"):
+        if not is_score and not state.model.node(state.node).has_positions:
             return NO_FIELD_HERE
         target = self._target() if is_score else None
         if is_score and target is None:

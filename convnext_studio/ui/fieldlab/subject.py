@@ -115,7 +115,7 @@ class SubjectView(FieldPanel):
             return sentence
         if model is None:
             return NO_MODEL
-        if model.node(self.state.node).kind not in ("stage", "block"):
+        if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
         return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))
 

@@ -1,286 +1,376 @@
 """Where in the picture the evidence for a class is."""
 
 from dataclasses import replace
-from typing import Literal, cast
 
-import numpy as np
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon, QPixmap
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.engine.messages import (
     Attribute,
     Attribution,
     Cancelled,
     Done,
+    Explain,
+    Explanation,
     Failed,
-    ImageInfo,
+    Payload,
+    Progress,
     Request,
+    method_named,
 )
-from convnext_studio.render import Limits, colorize, format_number, limits_of
+from convnext_studio.render import Rgb, colorize
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.colorbar import ColorScale, MapView
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel, choice, opacity_slider
-from convnext_studio.ui.panels.maps import Map, Placement, map_layer, picture_layer, point_text, value_text
-from convnext_studio.ui.qimage import to_qimage
-from convnext_studio.ui.scene import Layer, Scene
+from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.panels.attribution_bar import AttributionBar, about
+from convnext_studio.ui.panels.attribution_cell import Veil
+from convnext_studio.ui.panels.attribution_figure import AttributionFigure
+from convnext_studio.ui.panels.attribution_question import (
+    WAITING,
+    comes_with_prediction,
+    explain_question,
+    explained_class,
+    explanation_of,
+    has_sign,
+)
+from convnext_studio.ui.panels.attribution_target import TargetColumn
+from convnext_studio.ui.panels.attribution_where import WhereRow
+from convnext_studio.ui.panels.attribution_words import areas_text, caption, placed_maps
+from convnext_studio.ui.panels.base import AskingPanel, opacity_slider
 from convnext_studio.ui.state import AppState
 
-Sign = Literal["raw", "relu"]
-COLORMAPS: dict[Sign, str] = {"raw": "vik", "relu": "viridis"}
-_MOST_STAGES = 4
-_THUMBNAIL_PX = 32
-_THUMBNAIL_STYLE = """
-QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 6px 2px 2px; }
-QToolButton:hover, QToolButton:focus { border-color: palette(text); }
-QToolButton:checked { border: 2px solid palette(highlight); padding: 1px 5px 1px 1px; }
-"""
+_WAIT_MS = 120
 
 
-class AttributionPanel(Panel):
-    """The class activation map of the selected stage over the picture; thumbnails of all stages."""
+class AttributionPanel(AskingPanel):
+    """The maps of a method over the picture: for a class, or for one and not another, at one place or several.
+
+    Grad-CAM at the stages comes with every prediction and is shown at once; everything else is asked for.
+    """
 
     title = "Attribution"
+    evidence_asked = Signal()
+    sheet_asked = Signal()
+    save_asked = Signal()
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._attribution: Attribution | None = None
-        self._failure = ""
-        self._picture: ImageInfo | None = None
-        self._picture_layer: Layer | None = None
-        self._map_layer: Layer | None = None
-        self._add_controls()
-        self.map = MapView("Attribution")
-        self.thumbnails: dict[str, QToolButton] = {}
-        body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.map, 1)
-        layout.addLayout(self._thumbnail_row())
-        self.set_body(body)
+        self._explanation: Explanation | None = None
+        self._instant_failure = ""
+        self._progress_text = ""
+        self._done_of = 0, 0
+        # Several things often change at once; the last change asks.
+        self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
+        self._soon.timeout.connect(self.refresh)
+        self.bar = AttributionBar()
+        self.controls.addWidget(self.bar, 1)
+        self.figure = AttributionFigure()
+        for cell in self.figure.cells:
+            LinkedCrosshair(state, cell.map.view)
+        self.target = TargetColumn()
+        self.where = WhereRow()
+        self.set_body(self.figure)
+        self._surround()
         self._connect()
-        self._show_attribution(state.attribution)
+        self._show_model()
+        self._choose()
+        self.refresh()
 
-    def _add_controls(self) -> None:
-        self.sign = choice(
-            "Sign",
-            "Evidence for and against the class, or (ReLU) only that for it",
-            [("Signed map", "raw"), ("ReLU map", "relu")],
-        )
-        self.smooth = QCheckBox("Smooth")
-        self.smooth.setToolTip(
-            "Interpolate between the units' centres, instead of showing the units as they are"
-        )
+    # ------------------------------------------------------------------------------------------- the parts
+
+    def _surround(self) -> None:
+        """Put the classes beside the figure, or the words in its place, and what belongs to it below."""
+        around, whole = QWidget(), self.layout()
+        assert whole is not None  # Every panel has one.
+        whole.replaceWidget(self._stack, around)
+        across = QSplitter(Qt.Orientation.Horizontal)
+        across.addWidget(self._stack)
+        across.addWidget(self.target)
+        across.setCollapsible(0, False)
+        across.setStretchFactor(0, 1)
+        across.setStretchFactor(1, 0)
+        self.curtain = QSlider(Qt.Orientation.Horizontal)
+        self.curtain.setRange(0, 100)
+        self.curtain.setMinimumWidth(40)
+        self.curtain.setAccessibleName("Curtain")
+        self.curtain.setToolTip("Draw the map aside: left of the line the picture is bare")
         self.opacity = opacity_slider()
-        for control in (self.sign, self.smooth, self.opacity):
-            self.controls.addWidget(control)
-
-    def _thumbnail_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        group = QButtonGroup(self)
-        for number in range(1, _MOST_STAGES + 1):
-            stage = f"stage{number}"
-            button = QToolButton()
-            button.setText(f"Stage {number}")
-            button.setCheckable(True)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            button.setStyleSheet(_THUMBNAIL_STYLE)
-            button.setIconSize(QSize(_THUMBNAIL_PX, _THUMBNAIL_PX))
-            button.setToolTip(f"Select stage {number}; each thumbnail has its own scale")
-            button.setAccessibleName(f"Attribution at stage {number}")
-            button.clicked.connect(lambda _checked, stage=stage: self.state.set_node(stage))
-            group.addButton(button)
-            row.addWidget(button)
-            self.thumbnails[stage] = button
-        row.addStretch()
-        return row
+        self.opacity.setMinimumWidth(40)
+        self.opacity.setMaximumWidth(80)
+        below = QHBoxLayout()
+        below.setSpacing(4)
+        below.addWidget(self.where)
+        below.addStretch()
+        for text, slider in (("Curtain", self.curtain), ("Opacity", self.opacity)):
+            below.addWidget(QLabel(text))
+            below.addWidget(slider)
+        layout = QVBoxLayout(around)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(across, 1)
+        layout.addLayout(below)
 
     def _connect(self) -> None:
         state = self.state
-        state.attribution_made.connect(self._show_attribution)
-        state.picture_selected.connect(lambda _picture: self._await())
-        state.model_loaded.connect(lambda _model: self._await())
-        state.target_selected.connect(lambda _target: self._await())
-        state.prediction_made.connect(lambda _prediction: self._paint())
-        state.prediction_failed.connect(lambda _reason: self._paint())
-        state.node_selected.connect(lambda _node: self._paint())
-        self.bridge.request_finished.connect(self._notice_end)
-        self.sign.currentIndexChanged.connect(self._paint)
-        self.smooth.toggled.connect(self._paint)
-        self.opacity.valueChanged.connect(self._compose)
-        self.map.view.hovered.connect(self._hover)
-        self.map.view.hover_left.connect(lambda: state.hovered.emit(""))
+        state.model_loaded.connect(lambda _model: self._model_loaded())
+        for changed in (state.picture_selected, state.target_selected, state.prediction_made):
+            changed.connect(lambda _changed: self._await())
+        state.prediction_failed.connect(lambda _reason: self._await())
+        state.attribution_made.connect(self._attribution_made)
+        state.node_selected.connect(lambda _node: self._choose())
+        state.explaining_changed.connect(lambda _explaining: self._await())
+        state.faithfulness_measured.connect(lambda _measured: self._describe())
+        self.bridge.request_finished.connect(self._notice_instant_end)
+        self.bar.changed.connect(self._choose)
+        self.target.output_chosen.connect(self._choose)
+        self.target.target_chosen.connect(self._explain)
+        self.target.against_chosen.connect(self._set_against)
+        self.where.changed.connect(self._choose)
+        self.where.stage_chosen.connect(state.set_node)
+        self.bar.look.changed.connect(self._paint)
+        for slider in (self.opacity, self.curtain):
+            slider.valueChanged.connect(self._draw_veil)
+        self.bar.evidence.clicked.connect(self.evidence_asked)
+        self.bar.sheet.clicked.connect(self.sheet_asked)
+        self.bar.save.clicked.connect(self.save_asked)
+        self.bar.stop.clicked.connect(self._stop)
+        self.figure.pointed.connect(state.hovered)
 
-    # ----------------------------------------------------------------------------------------- what is there
+    # ------------------------------------------------------------------------------------------ the choices
+
+    def _choose(self) -> None:
+        """Tell the state what the controls say."""
+        method, model, where = self.bar.method, self.state.model, self.where.where
+        against = self.state.explaining.against
+        nodes: tuple[str, ...] = ()
+        if method.kind == "cam" and model is not None:
+            of = {"node": (self.state.node,), "stages": model.config.stages, "average": self.where.averaged}
+            nodes = of[where]
+        self.state.set_explaining(
+            Explain(
+                image="",
+                method=method.name,
+                nodes=nodes,
+                average=method.kind == "cam" and where == "average",
+                output="difference" if against is not None else self.target.chosen_output,
+                against=against,
+                parameters=self.bar.parameters.given,
+            )
+        )
+        self._show_where()
+
+    def _explain(self, target: int) -> None:
+        if target == self.state.explaining.against:
+            self._set_against(None)
+        self.state.set_target(target)
+        self._show_classes()  # Also where it was the target before: the click unchecked its row.
+
+    def _set_against(self, against: int | None) -> None:
+        output = "difference" if against is not None else self.target.chosen_output
+        self.state.set_explaining(replace(self.state.explaining, against=against, output=output))
+        self._show_classes()
+
+    def _show_model(self) -> None:
+        model, against = self.state.model, self.state.explaining.against
+        if model is not None:
+            self.where.show_model(model)
+            self.target.search.set_labels(model.labels)
+            if against is not None and against >= len(model.labels):
+                self._set_against(None)
+
+    def _model_loaded(self) -> None:
+        self._show_model()
+        self._choose()
+        self._await()
+
+    # ------------------------------------------------------------------------------------------- the engine
 
     @property
     def is_settled(self) -> bool:
-        """Whether the attribution of what is selected is there, or will not come."""
-        return not self.isVisible() or self._nothing_to_show() != "" or self._is_current()
+        """Whether the maps of what is selected are there, or will not come."""
+        if not self.isVisible():
+            return True
+        is_waiting = self.is_running or self._soon.isActive() or self.figure.is_painting
+        return not is_waiting and self.question() != WAITING and self._instant_is_there()
 
     @property
-    def stage(self) -> str | None:
-        """The stage of the selected node; None for the stem, which belongs to none."""
-        name = self.state.node.partition(".")[0]
-        return name if name in self._stages else None
+    def _is_instant(self) -> bool:
+        model = self.state.model
+        return model is not None and comes_with_prediction(self.state.explaining, model)
 
-    @property
-    def _stages(self) -> tuple[str, ...]:
-        return () if self.state.model is None else self.state.model.config.stages
+    def _instant_is_there(self) -> bool:
+        if not self._is_instant or isinstance(self.question(), str) or self._instant_failure:
+            return True
+        return self._instant_answer() is not None
 
-    def _nothing_to_show(self) -> str:
-        if self.state.picture is None:
-            return NO_PICTURE
-        if self.state.model is None:
-            return NO_MODEL
-        return self.state.prediction_failure or self._failure
+    def _instant_answer(self) -> Explanation | None:
+        """What came with the prediction, where it explains what is selected now."""
+        state = self.state
+        attribution, picture = state.attribution, state.picture
+        if attribution is None or picture is None or state.prediction is None or state.model is None:
+            return None
+        if attribution.image != picture.key or attribution.target != explained_class(state):
+            return None
+        return explanation_of(attribution, state.prediction, state.model, state.explaining.nodes)
 
-    def _is_current(self) -> bool:
-        """Whether the attribution held explains what is selected now."""
-        held, picture = self._attribution, self.state.picture
-        if held is None or held is not self.state.attribution or picture is None or held.image != picture.key:
-            return False
-        return self._wanted is None or held.target == self._wanted
-
-    @property
-    def _wanted(self) -> int | None:
-        """The class to explain; None while it is not known which one comes first."""
-        if self.state.target is None and self.state.prediction is not None:
-            return self.state.prediction.top(1)[0]
-        return self.state.target
+    def question(self) -> Explain | str:
+        """The maps of what is selected."""
+        return explain_question(self.state, "attribution")
 
     def _await(self) -> None:
-        """Something else was selected: the answer is under way."""
-        self._failure = ""
-        self._paint()
+        """Something else was selected: what is shown is old; once all has changed, the answer is asked for."""
+        self._instant_failure = ""
+        if self._is_instant:
+            self._soon.stop()
+            self.refresh()
+        elif self.is_news():
+            self.abandon()
+            self._soon.start()
+        self._show_classes()
+        self._show_where()
 
-    def _notice_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+    def refresh(self) -> None:
+        """Show what is there already, or ask."""
+        question = self.question()
+        if question == WAITING and self.shows_body:
+            self.abandon()  # What is shown stays, dimmed, until it is known what to ask.
+        elif self._is_instant and not isinstance(question, str):
+            self.abandon()
+            self._show_instant()
+        else:
+            super().refresh()
+        self._show_running()
+
+    def _show_instant(self) -> None:
+        answer = self._instant_answer()
+        if answer is not None:
+            self.set_dimmed(False)
+            self.show_body()
+            self.show_answer(answer)
+        elif self._instant_failure or not self.shows_body:
+            self.show_notice(self._instant_failure or WAITING)
+
+    def _attribution_made(self, attribution: Attribution | None) -> None:
+        if attribution is not None:
+            self._instant_failure = ""
+        if self._is_instant:
+            self.refresh()
+        self._show_where()
+
+    def _notice_instant_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         """Another class was to be explained and will not be; why a prediction failed is in the state."""
         request, message = finished
         picture = self.state.picture
-        if not isinstance(request, Attribute) or isinstance(message, Done) or self._is_current():
+        if not isinstance(request, Attribute) or isinstance(message, Done) or self._instant_is_there():
             return
         # What was replaced, because something else was selected, is of no interest.
-        if picture is not None and (request.image, request.target) == (picture.key, self._wanted):
-            self._failure = (
-                f"{message.message} {message.hint}".rstrip() if isinstance(message, Failed) else "Stopped."
-            )
-            self._paint()
+        if picture is not None and (request.image, request.target) == (
+            picture.key,
+            explained_class(self.state),
+        ):
+            said = f"{message.message} {message.hint}".rstrip() if isinstance(message, Failed) else "Stopped."
+            self._instant_failure = said
+            self.refresh()
 
-    def _show_attribution(self, attribution: Attribution | None) -> None:
-        if attribution is not None:
-            self._attribution = attribution
-            self._failure = ""
-        self._paint()
+    def show_progress(self, progress: Progress) -> None:
+        """Say how far it is, and show the maps so far."""
+        self._progress_text = progress.text
+        self._done_of = progress.done, progress.total
+        if isinstance(progress.partial, Explanation):
+            self.set_dimmed(False)
+            self.show_body()
+            self.show_answer(progress.partial)
+        elif not self.shows_body:
+            self.show_notice(progress.text or WAITING)
+        self._show_running()
+
+    def show_answer(self, payload: Payload) -> None:
+        """Show the maps."""
+        if isinstance(payload, Explanation):
+            self._explanation = payload
+            question = self.question()
+            if not self.is_running and not isinstance(question, str):
+                self._progress_text = ""
+                self.state.set_explanation(question, payload)
+            self._paint()
+        self._show_running()
+
+    def show_cancelled(self) -> None:
+        """Keep the maps so far, if there are some."""
+        if self.shows_body and not self.figure.is_dimmed:
+            self._progress_text = f"Stopped. {self._progress_text}".rstrip()
+            self._describe()
+        else:
+            super().show_cancelled()
+        self._show_running()
+
+    def abandon(self) -> None:
+        """Drop the maps that are under way."""
+        super().abandon()
+        self.state.drop_explanation()
+        self._progress_text, self._done_of = "", (0, 0)
+        self._show_running()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self.figure.set_dimmed(dimmed)
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            self.bridge.cancel(self._running)
+
+    def _show_running(self) -> None:
+        is_long = self.is_running and self.bar.method.is_long
+        self.bar.show_progress(self._done_of if is_long else None)
 
     # --------------------------------------------------------------------------------------------- display
 
-    @property
-    def _sign(self) -> Sign:
-        return cast("Sign", self.sign.currentData())
-
-    def shown_map(self, stage: str) -> Map | None:
-        """The map of a stage as it is coloured: signed, or its positive part."""
-        if self._attribution is None or stage not in self._attribution.cams:
-            return None
-        cam = self._attribution.cams[stage]
-        return np.maximum(cam, 0) if self._sign == "relu" else cam
-
-    def _limits(self, values: Map) -> Limits:
-        if self._sign == "raw":
-            return limits_of(values, symmetric=True)
-        high = limits_of(values).high
-        return Limits(0.0, high if high > 0 and np.any(values > 0) else 1.0)
-
     def _paint(self) -> None:
-        missing = self._nothing_to_show()
-        attribution, picture = self._attribution, self.state.picture
-        if missing or attribution is None or picture is None:
-            self.show_notice(missing or "Computing …")
+        explanation, picture, model = self._explanation, self.state.picture, self.state.model
+        if explanation is not None and picture is not None and model is not None:
+            self.bar.look.suit(has_sign(explanation.method, explanation.output))
+            if explanation.image == picture.key:
+                self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
+            self._describe()
+        self._show_where()
+
+    def _draw_veil(self) -> None:
+        self.figure.set_veil(Veil(self.opacity.value() / 100, self.curtain.value() / 100))
+
+    def _describe(self) -> None:
+        explanation, model, prediction = self._explanation, self.state.model, self.state.prediction
+        if explanation is None or model is None or not self.shows_body:
             return
-        self.show_body()
-        self.map.view.set_dimmed(not self._is_current())
-        if not self._is_current():
-            return
-        if picture is not self._picture:
-            self._picture, self._picture_layer = picture, picture_layer(picture)
-        self._paint_thumbnails()
-        values = None if self.stage is None else self.shown_map(self.stage)
-        placement = None if self.stage is None else self._placement(self.stage)
-        if values is None or placement is None:
-            self._map_layer = None
-            self.map.bar.set_scale(None)
-            self._compose()
-            self.set_caption("The stem has no attribution: select a stage or a block.")
-            self.map.set_contents(None)
-            return
-        limits, colormap = self._limits(values), COLORMAPS[self._sign]
-        self._map_layer = map_layer(
-            values, placement.box(*values.shape), limits, colormap, self.smooth.isChecked()
-        )
-        self.map.bar.set_scale(ColorScale(colormap, limits))
-        self._compose()
-        self.set_caption(self._describe(attribution, values))
-        self.map.set_contents(self.contents(f"{picture.name} {attribution.method} {self.stage}", values))
+        shown = placed_maps(explanation, model)
+        said = caption(explanation, shown, self.bar.look.shading, model, prediction)
+        areas = areas_text(self.state.faithfulness, model)
+        said = " · ".join(part for part in (self._progress_text, said, areas) if part)
+        self.set_caption(f"{said}\n{about(method_named(explanation.method))}")
+        for cell, each in zip(self.figure.cells, shown, strict=False):
+            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
 
-    def _placement(self, stage: str) -> Placement | None:
-        model = self.state.model
-        if model is None or self._attribution is None:
-            return None
-        return Placement(model.node(stage).field, self._attribution.geometry)
+    def _show_classes(self) -> None:
+        state = self.state
+        target = explained_class(state)
+        if state.model is not None and state.prediction is not None and target is not None:
+            self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
 
-    def _compose(self) -> None:
-        layer, below, picture = self._map_layer, self._picture_layer, self._picture
-        if below is None or picture is None:
-            return
-        over = () if layer is None else (replace(layer, opacity=self.opacity.value() / 100),)
-        self.map.view.set_scene(Scene(size=picture.size, layers=(below, *over)))
+    def _show_where(self) -> None:
+        self.where.show_choice(self.state.node, self.bar.method.kind == "cam", self._thumbnails())
 
-    def _paint_thumbnails(self) -> None:
-        for stage, button in self.thumbnails.items():
-            values = self.shown_map(stage)
-            if values is not None:
-                image = to_qimage(colorize(values, self._limits(values), COLORMAPS[self._sign]))
-                size = QSize(_THUMBNAIL_PX, _THUMBNAIL_PX)
-                button.setIcon(QIcon(QPixmap.fromImage(image.scaled(size))))
-            button.setVisible(stage in self._stages)
-            button.setChecked(stage == self.stage)
-
-    def _describe(self, attribution: Attribution, values: Map) -> str:
-        height, width = values.shape
-        said = [
-            f"{attribution.method} for {self._target_text(attribution)} at stage {str(self.stage)[-1]}",
-            f"{height} × {width} units, {'smoothed' if self.smooth.isChecked() else 'as they are'}",
-            "signed, symmetric about 0" if self._sign == "raw" else "ReLU, from 0",
-        ]
-        missing = int(np.count_nonzero(~np.isfinite(values)))
-        if missing:
-            said.append(f"{missing} of {values.size} values are not finite")
-        elif self._sign == "relu" and not np.any(values > 0):
-            said.append("nothing is positive: this stage only speaks against the class (see the signed map)")
-        return " · ".join(said)
-
-    def _target_text(self, attribution: Attribution) -> str:
-        model, prediction, target = self.state.model, self.state.prediction, attribution.target
-        labels = model.labels if model is not None else ()
-        name = labels[target] if target < len(labels) else f"class {target}"
-        if prediction is None:
-            return f"“{name}”"
-        logit = format_number(float(prediction.logits[target]))
-        probability = 100 * float(prediction.probabilities[target])
-        return f"“{name}” (logit {logit}, {format_number(probability)} %)"
-
-    def _hover(self, x: float, y: float) -> None:
-        stage = self.stage
-        placement = None if stage is None else self._placement(stage)
-        values = None if stage is None else self.shown_map(stage)
-        if placement is None or values is None or self._attribution is None or not self._is_current():
-            return
-        unit = placement.unit_at(x, y, *values.shape)
-        self.map.view.set_highlight(None if unit is None else placement.unit_box(*unit))
-        here = point_text(x, y)
-        if unit is not None:
-            named = f"{self._attribution.method} · {stage} · unit (y {unit[0]}, x {unit[1]})"
-            here = f"{named} · {value_text(float(values[unit]))} · {here}"
-        self.state.hovered.emit(here)
+    def _thumbnails(self) -> dict[str, Rgb]:
+        """Small maps for the stage buttons, where they come with the prediction."""
+        attribution = self.state.attribution
+        if attribution is None or self.bar.method.name != "gradcam":
+            return {}
+        shading = self.bar.look.shading
+        return {
+            stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
+            for stage, cam in attribution.cams.items()
+        }

@@ -23,7 +23,9 @@ from convnext_studio.ui.state import AppState
 SCALES = (("Linear", "linear"), ("Log", "log"))
 SCALE_TIP = "Colours and squares of the field itself, or of log10(field + 1)"
 LINES_BESIDE = 11  # Five labels, a note of five lines, and some room between them.
-NO_FIELD_HERE = "Receptive fields are measured for stages and blocks. Select one of them."
+NO_FIELD_HERE = (
+    "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
+)
 
 
 class ReceptiveFieldPanel(FieldPanel):
@@ -62,7 +64,7 @@ class ReceptiveFieldPanel(FieldPanel):
             return sentence
         if model is None:
             return NO_MODEL
-        if model.node(self.state.node).kind not in ("stage", "block"):
+        if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
         return settings.field_request(self.state, "receptive_field", Subject())
 
@@ -81,6 +83,7 @@ class ReceptiveFieldPanel(FieldPanel):
         said = describe(view, scale, self.progress)
         self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
+        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 

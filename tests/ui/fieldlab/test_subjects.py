@@ -88,9 +88,9 @@ def test_all_follow_the_node_and_the_choices(
 def test_where_there_is_no_field_one_sentence_says_so(
     lab: ReceptiveFieldLab, state: AppState, qtbot: QtBot
 ) -> None:
-    state.set_node("stem")
+    state.set_node("head.norm")
     settle(qtbot, lab)
-    assert "stages and blocks" in lab.compare.subjects[0].notice
+    assert "no receptive field" in lab.compare.subjects[0].notice
 
 
 def test_an_isotropic_network_is_measured_at_its_last_stage() -> None:

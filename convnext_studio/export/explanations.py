@@ -1,0 +1,129 @@
+"""What is written about attributions: names of files, arrays, and numbers as JSON."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.engine.messages import Curves, Explanation, Faithfulness, method_named
+from convnext_studio.export.contents import ExportContents, MapContents, finite_or_none, label_of, picture_json
+
+
+def explanation_of(contents: ExportContents) -> Explanation:
+    """The explanation that is written: the one given, or Grad-CAM of the prediction at the stage given."""
+    if contents.explanation is not None:
+        return contents.explanation
+    prediction, stage = contents.prediction, contents.cam_stage
+    attribution = prediction.attribution
+    return Explanation(
+        image=attribution.image,
+        method="gradcam",
+        nodes=(stage,),
+        maps={stage: attribution.cams[stage]},
+        target_maps={},
+        against_maps={},
+        fields={stage: contents.model.node(stage).field},
+        target=attribution.target,
+        against=None,
+        output="logit",
+        score=float(prediction.logits[attribution.target]),
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=attribution.geometry,
+        random_weights=contents.model.random_weights,
+        seconds=0.0,
+    )
+
+
+def map_stems(explanation: Explanation) -> dict[str, str]:
+    """Name of each map's files, without ending: the method's, with the node's where there are several."""
+    if len(explanation.maps) == 1:
+        return dict.fromkeys(explanation.maps, explanation.method)
+    return {name: f"{explanation.method}-{name}" for name in explanation.maps}
+
+
+def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
+    """By the name of the file, without ending: each map, and of a difference the two that were subtracted."""
+    arrays = {}
+    for name, stem in map_stems(explanation).items():
+        arrays[stem] = explanation.maps[name]
+        if explanation.output == "difference":
+            arrays[f"{stem}-target"] = explanation.target_maps[name]
+            arrays[f"{stem}-against"] = explanation.against_maps[name]
+    return arrays
+
+
+def explained_text(contents: MapContents, explanation: Explanation) -> str:
+    """What is explained, in words: the class, its probability, or one class and not another."""
+    label = label_of(contents.model, explanation.target)
+    if explanation.against is not None:
+        return f"{label}, and not {label_of(contents.model, explanation.against)}"
+    return f"probability of {label}" if explanation.output == "probability" else label
+
+
+def explanation_json(contents: MapContents, explanation: Explanation, name: str) -> dict[str, Any]:
+    """The contents of a map's ``.json``. What is not known, or not finite, is null."""
+    method, model = method_named(explanation.method), contents.model
+    values = explanation.maps[name]
+    finite = values[np.isfinite(values)]
+    field = explanation.fields[name]
+    box = explanation.geometry.box_to_picture(field.map_box(*values.shape))
+    return {
+        "method": method.name,
+        "title": method.title,
+        "source": method.source,
+        "parameters": explanation.parameters,
+        "map": name,
+        "nodes": list(explanation.nodes),
+        "output": explanation.output,
+        "target": _class_json(contents, explanation.target),
+        "against": None if explanation.against is None else _class_json(contents, explanation.against),
+        "score": finite_or_none(explanation.score),
+        "delta": None if explanation.delta is None else finite_or_none(explanation.delta),
+        "shape": list(values.shape),
+        "smallest": float(finite.min()) if finite.size else None,
+        "largest": float(finite.max()) if finite.size else None,
+        "not_finite": int(values.size - finite.size),
+        "notes": list(explanation.notes),
+        "geometry": {
+            "size_px": field.size_px,
+            "stride_px": field.stride_px,
+            "first_centre_px": field.first_centre_px,
+            "box_in_picture_px": dict(zip(("x", "y", "width", "height"), box, strict=True)),
+        },
+        "faithfulness": _faithfulness_json(contents.faithfulness, name),
+        "seconds": explanation.seconds,
+        "model": {"source": model.source, "title": model.title},
+        "random_weights": explanation.random_weights,
+        "picture": picture_json(contents.image, explanation.geometry),
+    }
+
+
+def _class_json(contents: MapContents, index: int) -> dict[str, Any]:
+    return {"class": index, "label": label_of(contents.model, index)}
+
+
+def _faithfulness_json(result: Faithfulness | None, name: str) -> dict[str, Any] | None:
+    if result is None or result.map_name != name:
+        return None
+    return {
+        "fill": result.fill,
+        "steps": result.steps,
+        "seed": result.seed,
+        "probability": finite_or_none(result.probability),
+        "top_share": result.top_share,
+        "of_map": _curves_json(result.of_map),
+        "of_random_map": _curves_json(result.of_random),
+    }
+
+
+def _curves_json(curves: Curves) -> dict[str, Any]:
+    return {
+        "insertion_area": finite_or_none(curves.insertion_area),
+        "deletion_area": finite_or_none(curves.deletion_area),
+        "probability_of_top_kept": finite_or_none(curves.kept),
+        "probability_of_top_removed": finite_or_none(curves.removed),
+        "insertion": [finite_or_none(value) for value in curves.insertion],
+        "deletion": [finite_or_none(value) for value in curves.deletion],
+    }

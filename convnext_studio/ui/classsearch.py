@@ -1,0 +1,61 @@
+"""A line to find a class in, by a part of its name or by its number."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QStringListModel, Qt, Signal
+from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
+
+
+class ClassSearch(QLineEdit):
+    """Offers the classes whose names hold what was typed; empty again once one is chosen."""
+
+    chosen = Signal(int)
+    not_found = Signal(str)  # what was typed
+
+    def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._labels: tuple[str, ...] = ()
+        self.setPlaceholderText("Another class…")
+        self.setAccessibleName(name)
+        self.setToolTip(tip)
+        self.setClearButtonEnabled(True)
+        self.setAcceptDrops(False)
+        self.returnPressed.connect(self._entered)
+        self._choices = QStringListModel(self)
+        completer = QCompleter(self._choices, self)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setMaxVisibleItems(12)
+        completer.activated.connect(self._choose)
+        self.setCompleter(completer)
+
+    def set_labels(self, labels: Sequence[str]) -> None:
+        """Search among other classes."""
+        self._labels = tuple(labels)
+        self._choices.setStringList([_entry(label, index) for index, label in enumerate(labels)])
+
+    def _entered(self) -> None:
+        text = self.text().strip()
+        if not text or not self._labels:
+            return
+        matches = (
+            index
+            for index, label in enumerate(self._labels)
+            if text.lower() == label.lower() or text in (str(index), _entry(label, index))
+        )
+        found = next(matches, None)
+        if found is None:
+            self.not_found.emit(text)
+        else:
+            self.chosen.emit(found)
+            self.clear()
+
+    def _choose(self, text: str) -> None:
+        self.chosen.emit(int(text.rpartition(" ")[2]))
+        # The completer fills the line after this signal.
+        self.setText("")
+
+
+def _entry(label: str, index: int) -> str:
+    """The number makes equal names (ImageNet has two cranes) distinct."""
+    return f"{label} · {index}"

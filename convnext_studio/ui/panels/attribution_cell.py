@@ -1,0 +1,231 @@
+"""One map over the picture with its numbers: alone with an upright colour bar, or one of several in a row."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+
+from convnext_studio.engine.messages import ImageInfo
+from convnext_studio.render import Limits, colorize, format_number, lut, resample
+from convnext_studio.ui import theme
+from convnext_studio.ui.colorbar import ColorScale, MapView
+from convnext_studio.ui.oneline import OneLine
+from convnext_studio.ui.panels.attribution_shading import Shading, why_empty
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.maps import Map, Placement, point_text, value_text
+from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
+
+_BAR_PX = 7
+# Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
+_LARGEST_SIDE = 640
+_SMOOTH_SIDE = 448
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlacedMap:
+    """A map, where it lies in the picture, and what it is called."""
+
+    title: str
+    values: Map
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Veil:
+    """How much of the picture the map covers.
+
+    Attributes
+    ----------
+    opacity
+        From 0 to 1.
+    curtain
+        Share of the picture's width, from the left, that shows no map.
+    """
+
+    opacity: float = 0.55
+    curtain: float = 0.0
+
+
+class ColorLine(QWidget):
+    """A flat colour bar above its two end numbers, for a map among several."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scale: ColorScale | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Colour scale")
+
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The numbers at its ends."""
+        limits = None if self._scale is None else self._scale.limits
+        return None if limits is None else (format_number(limits.low), format_number(limits.high))
+
+    def set_scale(self, scale: ColorScale | None) -> None:
+        """Say something else; None leaves the place empty."""
+        if scale != self._scale:
+            self._scale = scale
+            self.setAccessibleDescription("From {} to {}".format(*self.ends) if self.ends else "")
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """The bar and one line of text."""
+        return QSize(80, _BAR_PX + 2 + self.fontMetrics().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        super().changeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The colours, and below them the lower and the higher number."""
+        if self._scale is None or self.ends is None:
+            return
+        look, (low, high) = theme.current(), self.ends
+        with QPainter(self) as painter:
+            bar = QRectF(0.5, 0.5, self.width() - 1, _BAR_PX - 1)
+            gradient = Bitmap(lut(self._scale.colormap)[None]).image
+            painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+            painter.setPen(QPen(QColor(look.outline), 1))
+            painter.drawRect(bar)
+            painter.setPen(QColor(look.text))
+            below = self.rect().adjusted(0, _BAR_PX, 0, 0)
+            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
+            painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
+
+
+class MapCell(QWidget):
+    """A map over the picture; words in its place where a picture of it would show nothing."""
+
+    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.heading = OneLine()
+        self.heading.setProperty("heading", True)
+        self.map = MapView("Attribution")
+        self.line = ColorLine()
+        self.words = plain_label("muted")
+        self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.map)
+        self._stack.addWidget(self.words)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        for part, stretch in ((self.heading, 0), (self._stack, 1), (self.line, 0)):
+            layout.addWidget(part, stretch)
+        self._shown: PlacedMap | None = None
+        self._picture: ImageInfo | None = None
+        self._below: Layer | None = None
+        self._over: Layer | None = None
+        self._veil = Veil()
+        self._read_out = ""
+        self.map.view.hovered.connect(self._hover)
+        self.map.view.hover_left.connect(lambda: self.pointed.emit(""))
+
+    @property
+    def shown(self) -> PlacedMap | None:
+        """The map that is shown, or of which the words speak."""
+        return self._shown
+
+    @property
+    def says(self) -> str:
+        """The words in the figure's place; empty while there is a figure."""
+        return self.words.text() if self._stack.currentIndex() == 1 else ""
+
+    def show_map(
+        self,
+        shown: PlacedMap,
+        picture: ImageInfo,
+        below: Layer,
+        limits: Limits,
+        shading: Shading,
+        read_out: str,
+    ) -> None:
+        """Show a map over the picture's layer `below`; `read_out` begins what is said of a pixel or unit."""
+        self._shown, self._picture, self._below, self._read_out = shown, picture, below, read_out
+        self.heading.setText(shown.title)
+        self.map.view.setAccessibleName(f"Attribution, {shown.title}")
+        words = why_empty(shown.values, shading.part)
+        self.words.setText(words)
+        self._stack.setCurrentIndex(1 if words else 0)
+        scale = None if words else ColorScale(shading.colormap, limits)
+        self.map.bar.set_scale(scale)
+        self.line.set_scale(scale)
+        self._over = None if words else _coloured(shown, limits, shading)
+        self._compose()
+
+    def be_one_of(self, count: int) -> None:
+        """Alone there is room for an upright bar; among several a heading tells which it is."""
+        self.map.bar.setVisible(count == 1)
+        self.heading.setVisible(count > 1)
+        self.line.setVisible(count > 1)
+
+    def set_veil(self, veil: Veil) -> None:
+        """Cover more or less of the picture."""
+        if veil != self._veil:
+            self._veil = veil
+            self._compose()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self.map.view.set_dimmed(dimmed)
+
+    def _compose(self) -> None:
+        if self._below is None or self._picture is None:
+            return
+        width, height = self._picture.size
+        layers, marks = [self._below], []
+        edge = self._veil.curtain * width
+        if self._over is not None:
+            clip = None if edge == 0 else (edge, 0.0, width - edge, float(height))
+            layers.append(replace(self._over, opacity=self._veil.opacity, clip=clip))
+        if 0 < edge < width:
+            marks.append(Mark((edge, 0.0, 0.0, float(height))))
+        self.map.view.set_scene(Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks)))
+
+    def _hover(self, x: float, y: float) -> None:
+        if self._shown is None:
+            return
+        values, placement = self._shown.values, self._shown.placement
+        unit = placement.unit_at(x, y, *values.shape)
+        is_pixel = placement.field.stride_px == 1
+        self.map.view.set_highlight(None if unit is None or is_pixel else placement.unit_box(*unit))
+        here = point_text(x, y)
+        if unit is not None:
+            kind = "pixel" if is_pixel else "unit"
+            value = value_text(float(values[unit]))
+            here = f"{self._read_out} · {kind} (y {unit[0]}, x {unit[1]}) · {value} · {here}"
+        self.pointed.emit(here)
+
+
+def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
+    """The map as a layer; where it is to be smooth, values are interpolated, not colours."""
+    values = shading.part_of(_reduced(shown.values))
+    height, width = values.shape
+    if shading.smooth:
+        factor = max(1, _SMOOTH_SIDE // max(height, width))
+        values = resample(values, height * factor, width * factor)
+    colours = colorize(values, limits, shading.colormap)
+    return Layer(Bitmap(colours), shown.placement.box(*shown.values.shape), smooth=shading.smooth)
+
+
+def _reduced(values: Map) -> Map:
+    """Means over squares, where they tile the map: no more of them than a screen shows."""
+    height, width = values.shape
+    factor = next(
+        (
+            side
+            for side in range(1, max(height, width))
+            if max(height, width) <= side * _LARGEST_SIDE and height % side == 0 and width % side == 0
+        ),
+        1,
+    )
+    if factor == 1:
+        return values
+    squares = values.reshape(height // factor, factor, width // factor, factor)
+    return np.asarray(squares.mean(axis=(1, 3)))

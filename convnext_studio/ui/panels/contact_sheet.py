@@ -1,0 +1,221 @@
+"""One method on all opened pictures, beside each other."""
+
+from dataclasses import replace
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtWidgets import QListWidgetItem, QPushButton, QWidget
+
+from convnext_studio.engine.messages import (
+    ExplainSeveral,
+    Explanation,
+    Explanations,
+    ImageInfo,
+    ModelInfo,
+    Payload,
+    Predict,
+    Prediction,
+    method_named,
+    why_no_cam,
+)
+from convnext_studio.export.contents import label_of
+from convnext_studio.render import format_number
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.attribution_look import LookButton
+from convnext_studio.ui.panels.attribution_question import has_sign, node_text
+from convnext_studio.ui.panels.attribution_shading import why_empty
+from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, opacity_slider
+from convnext_studio.ui.panels.contact_tiles import ContactTiles, map_on_picture, shown_map
+from convnext_studio.ui.panels.measuring import MeasuringPanel
+from convnext_studio.ui.state import AppState
+
+
+class ContactSheetPanel(MeasuringPanel):
+    """A thumbnail of each picture with its map, class and probability; a click selects the picture."""
+
+    title = "Contact sheet"
+    save_asked = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._explanations: dict[str, Explanation] = {}
+        self._failures: dict[str, str] = {}
+        self._predictions: dict[str, Prediction] = {}
+        # Each thumbnail is coloured in a turn of its own.
+        self._to_paint: list[str] = []
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self._paint_next)
+        self.look = LookButton()
+        self.opacity = opacity_slider()
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the contact sheet as a PNG picture")
+        for control in (self.look, self.opacity):
+            self.controls.addWidget(control)
+        self.add_running_controls()
+        self.controls.addWidget(self.save)
+        self.tiles = ContactTiles()
+        self.set_body(self.tiles)
+        self.setFocusProxy(self.tiles)
+        state.pictures_changed.connect(self.schedule)
+        state.picture_selected.connect(self._mark_current)
+        self.tiles.currentItemChanged.connect(self._picture_chosen)
+        self.look.changed.connect(self._paint_all)
+        self.opacity.valueChanged.connect(self._paint_all)
+        self.save.clicked.connect(self.save_asked)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """Three thumbnails wide."""
+        return QSize(500, 560)
+
+    # ------------------------------------------------------------------------------------------ the engine
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all thumbnails are there, or will not come."""
+        return super().is_settled and not (self.isVisible() and self._to_paint)
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """What was found so far, in the order of the pictures."""
+        keys = [picture.key for picture in self.state.pictures]
+        return tuple(self._explanations[key] for key in keys if key in self._explanations)
+
+    def question(self) -> ExplainSeveral | str:
+        """The map of the selected node on every picture: of the class chosen, or of each one's first."""
+        state = self.state
+        if not state.pictures:
+            return NO_PICTURE
+        if state.model is None:
+            return NO_MODEL
+        question = state.explaining
+        if question.nodes and not question.average:
+            why_not = why_no_cam(state.model.node(state.node))
+            if why_not:
+                return why_not
+            question = replace(question, nodes=(state.node,))
+        return ExplainSeveral(
+            images=tuple(picture.key for picture in state.pictures),
+            question=replace(question, target=state.target),
+            panel="contact_sheet",
+        )
+
+    def refresh(self) -> None:
+        """Ask, if there is something new to ask and someone to see it; at first the pictures are bare."""
+        before = self._running
+        super().refresh()
+        if self._running is not None and self._running != before:
+            self._explanations, self._failures, self._predictions = {}, {}, {}
+            self.tiles.show_pictures(self.state.pictures)
+            self._mark_current(self.state.picture)
+            self.set_dimmed(False)
+            self.show_body()
+            self._describe()
+
+    def show_result(self, payload: Payload) -> None:
+        """Show the pictures that are done."""
+        if not isinstance(payload, Explanations):
+            return
+        for explanation in payload.explanations:
+            if explanation.image not in self._explanations:
+                self._explanations[explanation.image] = explanation
+                self._paint_soon(explanation.image)
+                self._ask_prediction(explanation.image)
+        for key, why_not in payload.failures:
+            self._failures[key] = why_not
+            self._label(key)
+        self._describe()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while newer maps are under way."""
+        self.tiles.setEnabled(not dimmed)
+
+    def _ask_prediction(self, key: str) -> None:
+        """The probability of the class; the engine has it at hand, because it has just predicted."""
+        model = self.state.model
+
+        def receive(answer: Payload) -> None:
+            if isinstance(answer, Prediction) and model is self.state.model:
+                self._predictions[key] = answer
+                self._label(key)
+
+        self.bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
+
+    def _show_running(self) -> None:
+        super()._show_running()
+        self.save.setEnabled(bool(self._explanations) and not self.is_running)
+
+    # --------------------------------------------------------------------------------------------- display
+
+    def _mark_current(self, picture: ImageInfo | None) -> None:
+        if picture is not None:
+            self.tiles.choose(picture.key)
+
+    def _picture_chosen(self, item: QListWidgetItem | None) -> None:
+        key = None if item is None else item.data(Qt.ItemDataRole.UserRole)
+        if any(picture.key == key for picture in self.state.pictures):
+            self.state.select_picture(str(key))
+
+    def _paint_all(self) -> None:
+        for key in self._explanations:
+            self._paint_soon(key)
+        self._describe()
+
+    def _paint_soon(self, key: str) -> None:
+        if key not in self._to_paint:
+            self._to_paint.append(key)
+        self._next.start()
+
+    def _paint_next(self) -> None:
+        if not self._to_paint:
+            return
+        key = self._to_paint.pop(0)
+        explanation = self._explanations.get(key)
+        picture = next((each for each in self.state.pictures if each.key == key), None)
+        if explanation is not None and picture is not None:
+            self.look.suit(has_sign(explanation.method, explanation.output))
+            opacity = self.opacity.value() / 100
+            colours = map_on_picture(picture.thumbnail, explanation, self.look.shading, opacity)
+            self.tiles.show_tile(key, colours)
+            self._label(key)
+        if self._to_paint:
+            self._next.start()
+
+    def _label(self, key: str) -> None:
+        """Name, class and probability below the thumbnail."""
+        picture = next((each for each in self.state.pictures if each.key == key), None)
+        if picture is not None and self.state.model is not None:
+            self.tiles.label(key, [picture.name, *self.lines_about(key, self.state.model)])
+
+    def lines_about(self, key: str, model: ModelInfo) -> list[str]:
+        """What is said of a picture: class, probability, what is wrong with its map; or why it has none."""
+        explanation = self._explanations.get(key)
+        if explanation is None:
+            return [self._failures.get(key, "…")]
+        prediction = self._predictions.get(key)
+        chance = f"{explanation.output} {format_number(explanation.score)}"
+        if prediction is not None:
+            chance = f"{100 * float(prediction.probabilities[explanation.target]):.1f} %"
+        values, shading = shown_map(explanation)[1], self.look.shading
+        limits = shading.limits_of([values])
+        scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"
+        return [label_of(model, explanation.target), chance, why_empty(values, shading.part) or scale]
+
+    def _describe(self) -> None:
+        model, asked = self.state.model, self.question()
+        if model is None or isinstance(asked, str):
+            return
+        question = asked.question
+        target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        if question.against is not None:
+            target += f" and not “{label_of(model, question.against)}”"
+        nodes = ", ".join(node_text(name, model).lower() for name in question.nodes)
+        said = [
+            f"{method_named(question.method).title} for {target} of each picture"
+            + (f" at {nodes}" if nodes else ""),
+            self.look.shading.text,
+            "each on its own scale",
+            f"{len(self._explanations)} of {len(asked.images)} pictures",
+        ]
+        if self._failures:
+            said.append(f"{len(self._failures)} could not be explained")
+        self.set_caption(" · ".join(said))

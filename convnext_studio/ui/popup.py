@@ -1,0 +1,63 @@
+"""Controls that are seldom needed, in a sheet that opens below a button."""
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
+
+
+class _Sheet(QFrame):
+    """Closes with Escape, or with a click elsewhere."""
+
+    def __init__(self, button: QToolButton) -> None:
+        super().__init__(button, Qt.WindowType.Popup)
+        self._button = button
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._button.setDown(False)
+
+
+class PopupButton(QToolButton):
+    """A button that opens a form below itself."""
+
+    def __init__(self, text: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(text)
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._sheet = _Sheet(self)
+        self._form = QFormLayout(self._sheet)
+        self._form.setContentsMargins(8, 6, 8, 6)
+        self.clicked.connect(self.open_sheet)
+
+    def add_row(self, text: str, control: QWidget) -> None:
+        """Add a control with its name before it."""
+        label = QLabel(text)
+        label.setBuddy(control)
+        self._form.addRow(label, control)
+
+    def clear(self) -> None:
+        """Take all controls away."""
+        while self._form.rowCount():
+            self._form.removeRow(0)
+
+    @property
+    def sheet(self) -> QWidget:
+        """What opens."""
+        return self._sheet
+
+    def open_sheet(self) -> None:
+        """Open the form, and give its first control the keyboard."""
+        self._sheet.adjustSize()
+        place = self.mapToGlobal(QPoint(0, self.height()))
+        room = self.screen().availableGeometry()
+        place.setX(max(room.left(), min(place.x(), room.right() - self._sheet.width())))
+        if place.y() + self._sheet.height() > room.bottom():
+            place.setY(self.mapToGlobal(QPoint()).y() - self._sheet.height())
+        self._sheet.move(place)
+        self._sheet.show()
+        first = self._form.itemAt(0, QFormLayout.ItemRole.FieldRole)
+        control = None if first is None else first.widget()
+        if control is not None:
+            control.setFocus(Qt.FocusReason.PopupFocusReason)

@@ -1,0 +1,110 @@
+"""The cascading randomisation test: what changes when, and that the network itself stays as it is."""
+
+from collections import deque
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from convnext_studio.analysis.attribution import Outputs, Question, explain, question_of
+from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of
+from convnext_studio.methods import method_named
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.stopping import Stopped
+from tests.analysis.test_capture import hooks_on
+from tests.networks import random_input, small_model
+
+PARTS = ("head", "stage4", "stage3", "stage2", "stage1", "stem")
+
+
+def ask(model: LoadedModel, method: str, node: str) -> Question:
+    return question_of(model, method_named(method), Outputs.of("logit", 3, None, 7), (node,))
+
+
+def test_each_step_randomises_one_part_more_and_is_compared_with_the_first() -> None:
+    model = small_model(grn=True)
+    x = random_input(model)
+    question = ask(model, "gradcam", "stage2")
+    (last,) = deque(cascade(model, x, question, "stage2"), maxlen=1)
+    assert parts(model) == PARTS
+    assert tuple(step.part for step in last.steps) == ("", *PARTS)
+    (now,) = explain(model, x, question)
+    np.testing.assert_array_equal(last.steps[0].map, now.maps["stage2"])
+    assert last.steps[0].correlation == pytest.approx(1)
+    assert last.steps[0].correlation_of_sizes == pytest.approx(1)
+    first = last.steps[0].map.ravel()
+    for step in last.steps[1:]:
+        assert step.correlation == pytest.approx(spearmanr(first, step.map.ravel()).statistic)
+        sizes = spearmanr(np.abs(first), np.abs(step.map.ravel())).statistic
+        assert step.correlation_of_sizes == pytest.approx(sizes)
+        assert step.correlation < 0.999
+
+
+def test_a_map_that_does_not_look_behind_its_node_stays_until_its_own_part() -> None:
+    model = small_model()
+    (last,) = deque(cascade(model, random_input(model), ask(model, "eigencam", "stage2"), "stage2"), maxlen=1)
+    same = [step.part for step in last.steps if step.correlation == pytest.approx(1)]
+    assert same == ["", "head", "stage4", "stage3"]
+
+
+def test_the_parts_are_the_whole_network_and_shuffling_keeps_the_values() -> None:
+    model = small_model(norm="batch", head_hidden_size=5)
+    whole = dict(model.module.state_dict())
+    before = {name: tensor.clone() for name, tensor in whole.items()}
+    held = [tensor.data_ptr() for part in parts(model) for tensor in tensors_of(model.module, part)]
+    assert sorted(held) == sorted(tensor.data_ptr() for tensor in whole.values())
+    for part in parts(model):
+        for tensor in tensors_of(model.module, part):
+            shuffle(tensor, torch.Generator().manual_seed(0))
+    for name, tensor in whole.items():
+        assert torch.equal(tensor.flatten().sort().values, before[name].flatten().sort().values)
+        assert not torch.equal(tensor, before[name]), name
+
+
+def test_the_seed_decides() -> None:
+    model = small_model()
+    found = [
+        deque(cascade(model, random_input(model), ask(model, "gradcam", "stage3"), "stage3", seed), maxlen=1)[0]
+        for seed in (0, 0, 1)
+    ]
+    maps = [[step.map for step in last.steps] for last in found]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert not np.array_equal(maps[0], maps[2])
+
+
+@pytest.mark.parametrize("allowed", [None, 0, 13, 40])
+def test_the_networks_own_weights_stay_bit_for_bit(allowed: int | None) -> None:
+    model = small_model(norm="batch")
+    before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    asked = count()
+    work = cascade(
+        model,
+        random_input(model),
+        ask(model, "gradcam", "stage2"),
+        "stage2",
+        should_stop=lambda: allowed is not None and next(asked) >= allowed,
+    )
+    if allowed is None:
+        list(work)
+    else:
+        with pytest.raises(Stopped):
+            list(work)
+    assert list(before) == list(model.module.state_dict())
+    for name, tensor in model.module.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    assert hooks_on(model.module) == 0
+
+
+def test_a_long_method_says_how_far_a_step_is() -> None:
+    model = small_model()
+    steps = list(cascade(model, random_input(model), ask(model, "ablationcam", "stage2"), "stage2"))
+    # 12 channels in three batches: each of the 7 steps is told three times.
+    assert [(len(step.steps), round(step.share, 3)) for step in steps[:4]] == [
+        (0, 0.333),
+        (0, 0.667),
+        (1, 0.0),
+        (1, 0.333),
+    ]
+    assert len(steps) == 21

@@ -1,0 +1,174 @@
+"""Attributions by any method, as files: arrays, numbers and figures."""
+
+import json
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convnext_studio.engine.messages import Curves, Explanation, Faithfulness
+from convnext_studio.errors import StudioError
+from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
+from convnext_studio.export.attribution_figure import attribution_figure
+from convnext_studio.export.explanations import explanation_of
+from convnext_studio.geometry import FieldGeometry
+from tests.export.conftest import smooth_maps
+
+
+@pytest.fixture
+def pixels(contents: ExportContents) -> Explanation:
+    """Integrated gradients of a difference, on the input's pixels."""
+    target, other = smooth_maps(np.random.default_rng(1), (2, 64, 64))
+    return replace(
+        explanation_of(contents),
+        method="integratedgradients",
+        nodes=(),
+        maps={"input": target - other},
+        target_maps={"input": target},
+        against_maps={"input": other},
+        fields={"input": FieldGeometry()},
+        against=3,
+        output="difference",
+        score=2.0,
+        parameters={"steps": 64, "baseline": "black"},
+        delta=-0.25,
+        notes=("A note.",),
+    )
+
+
+def measured(name: str) -> Faithfulness:
+    def curves(area: float) -> Curves:
+        curve = np.array([0.0, np.nan, 1.0])
+        return Curves(
+            insertion=curve, deletion=curve, insertion_area=area, deletion_area=np.nan, kept=0.5, removed=0.125
+        )
+
+    return Faithfulness(
+        image="cat",
+        method="integratedgradients",
+        map_name=name,
+        target=1,
+        fill="blur",
+        steps=2,
+        seed=0,
+        shares=np.linspace(0, 1, 3),
+        of_map=curves(0.75),
+        of_random=curves(0.25),
+        probability=0.9,
+        top_share=0.2,
+        random_weights=True,
+        seconds=1.0,
+    )
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_a_difference_writes_its_two_maps_and_says_everything(
+    contents: ExportContents, pixels: Explanation, tmp_path: Path
+) -> None:
+    chosen = replace(contents, explanation=pixels, faithfulness=measured("input"))
+    written = {path.name: path for path in export_picture(tmp_path, chosen)}
+    stem = "integratedgradients"
+    assert {name for name in written if name.startswith(("gradcam", stem))} == {
+        f"{stem}.npy",
+        f"{stem}.png",
+        f"{stem}.json",
+        f"{stem}-target.npy",
+        f"{stem}-against.npy",
+    }
+    difference, target, other = (np.load(written[f"{stem}{end}.npy"]) for end in ("", "-target", "-against"))
+    np.testing.assert_array_equal(difference, target - other)
+    values = read(written[f"{stem}.json"])
+    assert (values["method"], values["map"], values["nodes"]) == (stem, "input", [])
+    assert values["target"] == {"class": 1, "label": "<b>Egyptian</b> cat"}
+    assert values["against"] == {"class": 3, "label": "espresso"}
+    assert (values["output"], values["score"], values["delta"]) == ("difference", 2.0, -0.25)
+    assert values["parameters"] == {"steps": 64, "baseline": "black"}
+    assert (values["shape"], values["notes"], values["random_weights"]) == ([64, 64], ["A note."], True)
+    assert (values["smallest"], values["largest"]) == (float(difference.min()), float(difference.max()))
+    # Resized to 109 x 73 and cropped at (22, 4) to 64 x 64.
+    box = {"x": 22 * 451 / 109, "y": 4 * 300 / 73, "width": 64 * 451 / 109, "height": 64 * 300 / 73}
+    assert values["geometry"]["box_in_picture_px"] == pytest.approx(box)
+    assert values["picture"]["crop_box_px"] == pytest.approx(box)
+    assert values["faithfulness"]["of_map"] == {
+        "insertion_area": 0.75,
+        "deletion_area": None,
+        "probability_of_top_kept": 0.5,
+        "probability_of_top_removed": 0.125,
+        "insertion": [0.0, None, 1.0],
+        "deletion": [0.0, None, 1.0],
+    }
+    assert values["faithfulness"]["of_random_map"]["insertion_area"] == 0.25
+    report = written["report.html"].read_text("utf-8")
+    assert "Sundararajan" in report
+    assert "A random map" in report
+    assert read(written["predictions.json"])["target"]["class"] == 1
+
+
+def test_an_attribution_alone_is_written_as_with_all_the_rest(
+    contents: ExportContents, pixels: Explanation, tmp_path: Path
+) -> None:
+    chosen = replace(contents, explanation=pixels, faithfulness=measured("input"))
+    whole = {path.name: path for path in export_picture(tmp_path / "whole", chosen)}
+    alone = export_map(tmp_path / "alone", chosen, pixels)
+    assert {path.name for path in alone} == {name for name in whole if name.startswith("integratedgradients")}
+    for path in alone:
+        assert path.parent == tmp_path / "alone" / "chelsea"
+        assert path.read_bytes() == whole[path.name].read_bytes()
+
+
+def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path) -> None:
+    cams = contents.prediction.attribution.cams
+    fields = {stage: contents.model.node(stage).field for stage in cams}
+    explanation = replace(
+        explanation_of(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
+    )
+    chosen = replace(contents, explanation=explanation, faithfulness=measured("stage2"))
+    written = {path.name: path for path in export_picture(tmp_path, chosen)}
+    for stage, cam in cams.items():
+        np.testing.assert_array_equal(np.load(written[f"layercam-{stage}.npy"]), cam)
+        values = read(written[f"layercam-{stage}.json"])
+        assert values["geometry"]["stride_px"] == fields[stage].stride_px
+        assert (values["faithfulness"] is not None) == (stage == "stage2")
+        assert f"layercam-{stage}.png" in written
+
+
+def test_the_figure_says_what_was_explained(contents: ExportContents, pixels: Explanation) -> None:
+    figure = attribution_figure(contents, pixels, "input")
+    text = " ".join(figure.caption)
+    assert figure.title == "Integrated gradients: <b>Egyptian</b> cat, and not espresso"
+    for part in ("64 x 64 pixels", "Signed", "steps 64", "Convergence delta: -0.250", "A note."):
+        assert part in text
+    assert f"to {float(pixels.maps['input'].max()):.2f}" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
+def test_a_map_without_anything_to_show_is_drawn(contents: ExportContents, value: float) -> None:
+    cam = np.full((4, 4), value, np.float32)
+    explanation = replace(explanation_of(contents), maps={"stage4": cam})
+    assert attribution_figure(contents, explanation, "stage4").picture.width > 900
+
+
+def test_the_contact_sheet_has_every_picture(contents: ExportContents, tmp_path: Path) -> None:
+    explanation = explanation_of(contents)
+    red = replace(contents.image, key="red", preview=np.full((40, 80, 3), (200, 0, 0), np.uint8), size=(80, 40))
+    zero = {"stage4": np.zeros((2, 2), np.float32)}
+    second = replace(explanation, image="red", maps=zero)
+    path = export_contact_sheet(
+        tmp_path / "sheet.png", contents.model, [red, contents.image], [explanation, second]
+    )
+    assert path.name == "sheet.png"
+    with Image.open(BytesIO(path.read_bytes())) as sheet:
+        pixels = np.asarray(sheet.convert("RGB")).reshape(-1, 3)
+        # Two tiles of 320 beside each other, with gaps of 24.
+        assert sheet.width == 2 * 320 + 3 * 24
+    # The red picture's margins, which the network does not see, are as they were.
+    assert (pixels == (200, 0, 0)).all(axis=1).sum() > 1000
+    with pytest.raises(StudioError, match="nothing on the contact sheet"):
+        export_contact_sheet(tmp_path / "none.png", contents.model, [], [])
