@@ -76,7 +76,7 @@ class Observer(QObject):
             ),
             predictions=tuple((row.label, row.percentage) for row in rows if row.isVisible()),
             explained=window.predictions_panel.explained.text(),
-            notices={name: getattr(panel, "notice", "") for name, panel in panels.items()},
+            notices={name: getattr(panel, "notice", "") for name, panel in panels.items() if panel.isVisible()},
             captions={name: getattr(panel, "caption", "") for name, panel in panels.items()},
         )
 
@@ -84,7 +84,7 @@ class Observer(QObject):
         """The view at an attribute path of a panel, its pixels read from the screen where there is one."""
         view: Any = self._window.dock_layout.docks[panel].widget()
         for name in path.split("."):
-            view = getattr(view, name)
+            view = view[int(name)] if name.isdigit() else getattr(view, name)
         assert isinstance(view, ImageView)
         assert view.scene is not None
         scene, (left, top) = view.scene, view.to_widget(0, 0).toTuple()

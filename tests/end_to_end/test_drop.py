@@ -64,7 +64,7 @@ def desk(weights: Path, photograph: Path, tmp_path_factory: pytest.TempPathFacto
                     wait_for("the files arrive", lambda: opened(program) == before + len(paths))
 
             program.wait_until_settled()
-            program.ask("set_control", "receptive_field", "count", 2)
+            program.ask("set_control", "receptive_field", "fields.count", 2)
             drop([photograph])
             program.wait_until_settled(photograph.name)
             yield Desk(program, drop, program.ask("gaps_s"))
@@ -182,7 +182,7 @@ def test_the_selected_channel_is_shown_alone(program: Program, truth: Apart) -> 
 def test_grad_cam_is_captums_at_its_place(program: Program, truth: Apart, stage: int) -> None:
     program.ask("select", f"stage{stage}")
     program.ask("set_control", "attribution", "opacity", 100)
-    view = program.view("attribution", "map.view")
+    view = program.view("attribution", "figure.cells.0.map.view")
     cam = truth.grad_cam(stage, truth.top[0])
     largest = np.abs(cam).max()
     expected = apart.colours(cam, -largest, largest, "crameri:vik")

@@ -71,14 +71,15 @@ def test_the_window_survives_engines_that_are_killed(start: Start, weights: Path
     assert "Stage 3: 16 ×" in program.shown().captions["feature_maps"]
 
     started = started_fields(program)
-    program.ask("set_control", "receptive_field", "side", 384)
-    program.ask("set_control", "receptive_field", "count", 50)
+    program.ask("set_control", "receptive_field", "fields.inputs", "noise")
+    program.ask("set_control", "receptive_field", "fields.side", 384)
+    program.ask("set_control", "receptive_field", "fields.count", 50)
     wait_for("a receptive field is being averaged", lambda: started_fields(program) > started)
     kill_engine(program)
     wait_for_losses(program, 2)
     # The new engine goes on with what the old one did not finish, until a shorter question replaces it.
     wait_for("it is averaged anew", lambda: started_fields(program) > started + 1)
-    program.ask("set_control", "receptive_field", "count", 1)
+    program.ask("set_control", "receptive_field", "fields.count", 1)
     program.ask("select", "stage4", 0)
     after = program.wait_until_settled(photograph.name)
     for kept in ("predictions", "model", "pictures", "title"):
