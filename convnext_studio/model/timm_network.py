@@ -150,8 +150,9 @@ def plan_of(name: str) -> Plan:
             parameters=counted.parameters[part.node],
             macs=counted.macs[part.node],
             field=fields[part.node],
+            before=before,
         )
-        for part in parts
+        for before, part in zip(("", *(part.node for part in parts)), parts, strict=False)
     )
     config = TimmConfig(
         name=architecture,

@@ -193,6 +193,7 @@ def test_theoretical_fields_of_known_networks() -> None:
     """By the recursion of Araujo et al. 2019, by hand; ResNet-50 with its strides in the 3x3 convolutions."""
     assert [node.field.size_px for node in plan_of("resnet50").nodes] == [11, 35, 91, 267, 427]
     assert [node.field.stride_px for node in plan_of("resnet50").nodes] == [4, 4, 8, 16, 32]
+    assert [node.before for node in plan_of("resnet50").nodes] == ["", "stem", "stage1", "stage2", "stage3"]
     assert plan_of("mobilenetv2_100").nodes[-1].field.size_px == 491
     vit = plan_of("vit_tiny_patch16_224").nodes
     assert vit[0].field.size_px == 16
