@@ -102,7 +102,7 @@ ABOUT = {
     "random_weights": False,
     "node": "stage1",
     "unit": {"row": 1, "column": 1},
-    "theoretical": {"size_px": 4, "stride_px": 4, "first_centre_px": 2.0, "is_global": False},
+    "theoretical": {"size_px": 4, "stride_px": 4, "first_centre_px": 2.0, "is_global": False, "has_box": True},
 }
 
 
