@@ -36,8 +36,6 @@ Value = int | float | str
 FILLS = ("mean", "blur", "black")
 """What a removed part of a picture is filled with: the data set's mean colour, the picture blurred, black."""
 
-_CAM_KINDS = ("stem", "downsample", "block", "stage")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
@@ -378,6 +376,6 @@ def why_no_cam(node: NodeInfo) -> str:
     """Why a class activation map at a node would mean nothing, in a sentence; empty where not."""
     if node.shape[1:] == (1, 1):
         return f"{node.title} has one unit, which covers everything: a map of it has no places."
-    if node.kind not in _CAM_KINDS:
+    if not node.is_explainable:
         return f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part."
     return ""

@@ -11,6 +11,22 @@ from tests.networks import small_model
 
 
 @pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    """A small model, which every session of the test loads whatever it asks for."""
+    small = small_model()
+    monkeypatch.setattr(models, "load", lambda *_, **__: small)
+    return small
+
+
+@pytest.fixture
+def opened(model: LoadedModel) -> Session:
+    """A session with the model loaded."""
+    session = Session()
+    session.run(LoadModel(source=model.source, device="cpu"))
+    return session
+
+
+@pytest.fixture
 def engine_of(monkeypatch: pytest.MonkeyPatch) -> Opener:
     """Make a session with a small model of the given kind loaded and the sample cat open."""
 

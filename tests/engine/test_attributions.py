@@ -11,7 +11,6 @@ import torch
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution.fills import filled
 from convnext_studio.engine import messages
-from convnext_studio.engine.answering import models
 from convnext_studio.engine.messages import (
     Agreement,
     CheckSanity,
@@ -35,16 +34,8 @@ from convnext_studio.errors import StudioError
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.stopping import Stopped
-from tests.networks import small_model
 
 Kind = TypeVar("Kind", bound=Payload)
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    small = small_model()
-    monkeypatch.setattr(models, "load", lambda *_, **__: small)
-    return small
 
 
 @pytest.fixture

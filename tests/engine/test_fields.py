@@ -12,11 +12,10 @@ from PIL import Image
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import batching
 from convnext_studio.engine import messages
-from convnext_studio.engine.answering import models, subjects
+from convnext_studio.engine.answering import subjects
 from convnext_studio.engine.messages import (
     FieldGrowth,
     FieldGrowthResult,
-    LoadModel,
     OpenImage,
     Progress,
     ReceptiveField,
@@ -28,22 +27,6 @@ from convnext_studio.engine.session import Session
 from convnext_studio.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel, build
 from tests.networks import SMALL, small_model
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    """A small model, which every session of the test loads whatever it asks for."""
-    small = small_model()
-    monkeypatch.setattr(models, "load", lambda *_, **__: small)
-    return small
-
-
-@pytest.fixture
-def opened(model: LoadedModel) -> Session:
-    """A session with the model loaded."""
-    session = Session()
-    session.run(LoadModel(source=model.source, device="cpu"))
-    return session
 
 
 @pytest.fixture

@@ -30,22 +30,6 @@ from convnext_studio.stopping import Stopped
 from tests.networks import small_model
 
 
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    """A small model, which every session of the test loads whatever it asks for."""
-    small = small_model()
-    monkeypatch.setattr(models, "load", lambda *_, **__: small)
-    return small
-
-
-@pytest.fixture
-def opened(model: LoadedModel) -> Session:
-    """A session with the model loaded."""
-    engine = Session()
-    engine.run(LoadModel(source=model.source, device="cpu"))
-    return engine
-
-
 def open_cat(engine: Session) -> messages.ImageInfo:
     info = engine.run(OpenImage(path="sample:cat"))
     assert isinstance(info, messages.ImageInfo)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convnext_studio.errors import StudioError
 from convnext_studio.fields import Protocol, definition
+from convnext_studio.model.labels import check_class
 
 Field = NDArray[np.float64]
 
@@ -65,10 +66,7 @@ class Signal:
             Where there is no such class.
         """
         assert self.target is not None
-        if not 0 <= self.target < logits.shape[1]:
-            raise StudioError(
-                f"There is no class {self.target}.", f"The classes are 0 to {logits.shape[1] - 1}."
-            )
+        check_class(self.target, logits.shape[1])
         return logits[:, self.target].sum()
 
     def fields(self, gradient: Tensor) -> Field:

@@ -47,12 +47,6 @@ def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
         yield step, seconds
 
 
-def unless_replaced(bench: Bench, should_stop: ShouldStop) -> ShouldStop:
-    """Also stop where another model was opened while the work stood aside."""
-    number = bench.model_number
-    return lambda: should_stop() or number != bench.model_number
-
-
 def completed(bench: Bench, request: Explain, should_stop: ShouldStop) -> tuple[Explain, Question]:
     """A request with nothing left open, and what it asks of the methods.
 
@@ -102,7 +96,7 @@ def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generato
     kept = bench.results.get(key)
     if kept is not None:
         return cast("Explanation", kept)
-    is_pointless = unless_replaced(bench, should_stop)
+    is_pointless = bench.until_another_model(should_stop)
     prediction = predict(bench, Predict(image=complete.image), is_pointless)
     steps = timed(_steps(bench, complete, question, is_pointless))
     result: Explanation | None = None
@@ -187,7 +181,7 @@ def explain_several(
     bench: Bench, request: ExplainSeveral, should_stop: ShouldStop
 ) -> Generator[Progress, None, Explanations]:
     """Explain one picture after the other; one that cannot be explained does not keep the others from it."""
-    is_pointless = unless_replaced(bench, should_stop)
+    is_pointless = bench.until_another_model(should_stop)
     total = len(request.images)
     failure = StudioError("There is no picture to explain.", "Open one.")
     result = Explanations(explanations=())

@@ -94,6 +94,11 @@ class Bench:
         self.outputs.clear()
         self.probe = None
 
+    def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:
+        """As `should_stop`, and true once another model was opened, while the work on this one stood aside."""
+        number = self.model_number
+        return lambda: should_stop() or number != self.model_number
+
     def key(self, *question: Hashable) -> Hashable:
         """Where `results` keep the answer to a question about the model that is open."""
         return self.model_number, self.precision, *question

@@ -19,15 +19,11 @@ def measure_costs(
         raise StudioError(f"{request.runs} runs measure nothing.", "Ask for at least one.")
     if isinstance(bench.model.config, TimmConfig):
         raise StudioError("Times are measured of a ConvNeXt only: other families are seen in places only.")
-    model, key, number = bench.model, bench.key("costs", request.runs), bench.model_number
+    model, key = bench.model, bench.key("costs", request.runs)
     kept = cast("MeasuredCosts | None", bench.results.get(key))
     if kept is not None:
         return kept
-
-    def is_pointless() -> bool:
-        # While this stood aside, another model may have been loaded.
-        return should_stop() or number != bench.model_number
-
+    is_pointless = bench.until_another_model(should_stop)
     for run, medians in enumerate(measured_times(model, request.runs, bench.precision, is_pointless), start=1):
         kept = MeasuredCosts(
             total_s=medians.pop(WHOLE),

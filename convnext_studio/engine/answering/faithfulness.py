@@ -28,7 +28,6 @@ from convnext_studio.engine.answering.attributions import (
     completed,
     explain,
     timed,
-    unless_replaced,
     within,
 )
 from convnext_studio.engine.answering.bench import Bench
@@ -63,7 +62,7 @@ def measure_faithfulness(
     kept = bench.results.get(key)
     if kept is not None:
         return cast("Faithfulness", kept)
-    is_pointless = unless_replaced(bench, should_stop)
+    is_pointless = bench.until_another_model(should_stop)
     first = Progress(id=request.id, done=0, total=0, text="The map")
     explanation = yield from within(explain(bench, complete, is_pointless), first)
     result: Faithfulness | None = None
@@ -147,7 +146,7 @@ def check_sanity(
         return cast("Sanity", kept)
     model = bench.model
     tensor, geometry = bench.input(complete.image)
-    steps = cascade(model, tensor, question, name, request.seed, unless_replaced(bench, should_stop))
+    steps = cascade(model, tensor, question, name, request.seed, bench.until_another_model(should_stop))
     to_randomise = parts(model)
     result: Sanity | None = None
     for step, seconds in timed(steps):
@@ -199,7 +198,7 @@ def compare_methods(
     if len(methods) < 2:
         raise StudioError("There is nothing to compare.", "Choose at least two methods.")
     node = request.node or bench.model.config.stages[-1]
-    is_pointless = unless_replaced(bench, should_stop)
+    is_pointless = bench.until_another_model(should_stop)
     question = Explain(
         image=request.image,
         nodes=(node,),

@@ -86,8 +86,7 @@ def subject_of(
 
 def until_another_model(bench: Bench, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
     """As `should_stop`, and true once the open model, if that is what is measured, has gone."""
-    number = bench.model_number
-    return lambda: should_stop() or (request.subject.is_current and number != bench.model_number)
+    return bench.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
 def check_request(model: LoadedModel, request: FieldRequest) -> int:

@@ -27,13 +27,12 @@ def strongest_patches(
     check_channel(bench, request.node, request.channel)
     if request.count < 1:
         raise StudioError(f"{request.count} patches cannot be found.", "Ask for at least one.")
-    number, total = bench.model_number, len(request.images)
+    is_pointless, total = bench.until_another_model(should_stop), len(request.images)
     patches: list[Patch] = []
     skipped: list[str] = []
     result = _result(request, patches, 0, skipped)
     for seen, image in enumerate(request.images, start=1):
-        # While this stood aside, another model may have been loaded.
-        if should_stop() or number != bench.model_number:
+        if is_pointless():
             raise Stopped
         try:
             patches = _merged(bench, request, image, patches, should_stop)
