@@ -160,8 +160,9 @@ class SubjectView(FieldPanel):
         self._show_badge(None)
         self.field_changed.emit()
 
-    def _label_button(self) -> None:
-        super()._label_button()
+    def show_running(self) -> None:
+        """Offer to stop, or to begin again."""
+        super().show_running()
         self._bar.setVisible(self.is_running)
         if not self.is_running:
             self._bar.setRange(0, 0)

@@ -140,8 +140,9 @@ class ContactSheetPanel(MeasuringPanel):
 
         self.bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
 
-    def _show_running(self) -> None:
-        super()._show_running()
+    def show_running(self) -> None:
+        """Show the progress, and offer to stop; or to begin again."""
+        super().show_running()
         self.save.setEnabled(bool(self._explanations) and not self.is_running)
 
     # --------------------------------------------------------------------------------------------- display

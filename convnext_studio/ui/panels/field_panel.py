@@ -1,38 +1,25 @@
 """What all views of averages have: few questions, partial answers that are shown, a button that stops."""
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.engine.messages import FieldView, Payload, Progress
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import MapView
-from convnext_studio.ui.panels.base import AskingPanel
 from convnext_studio.ui.panels.field_scene import point_text, why_no_figure
+from convnext_studio.ui.panels.stoppable import StoppablePanel
 from convnext_studio.ui.state import AppState
 
-WAIT_MS = 200
 
+class AveragingPanel(StoppablePanel):
+    """A view of an average over pictures, which is shown while it is made."""
 
-class AveragingPanel(AskingPanel):
-    """A view of an average over pictures, which is shown while it is made.
-
-    Attributes
-    ----------
-    stop
-        Stops the average and keeps it, or measures again.
-    """
+    stop_tip = "Stop averaging and keep what is there, or measure again"
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._progress = ""
         self._is_dimmed = False
-        # Several things often change at once (a drop of ten pictures); the last change asks.
-        self._soon = QTimer(self, singleShot=True, interval=WAIT_MS)
-        self._soon.timeout.connect(self.refresh)
-        self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop averaging and keep what is there, or measure again")
-        self.stop.setEnabled(False)
-        self.stop.clicked.connect(self._stop_or_start)
 
     def take(self, payload: Payload) -> None:
         """Show an average, whole or so far."""
@@ -47,33 +34,15 @@ class AveragingPanel(AskingPanel):
         """How far the average is, or where it was stopped; empty where it is whole."""
         return self._progress
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the panel awaits nothing and is about to ask nothing."""
-        return super().is_settled and not (self.isVisible() and self._soon.isActive())
-
-    def schedule(self) -> None:
-        """Ask soon, if there is something new to ask."""
-        if self.is_news():
-            self.abandon()
-            self._soon.start()
-
-    def refresh(self) -> None:
-        """Ask, if there is something new to ask and someone to see it."""
-        self._soon.stop()
-        super().refresh()
-        self._label_button()
-
     def abandon(self) -> None:
         """Drop the average that is under way."""
         super().abandon()
         self._progress = ""
-        self._label_button()
 
     def show_notice(self, text: str, can_retry: bool = False) -> None:
         """A plain sentence in the figure's place."""
         super().show_notice(text, can_retry)
-        self._label_button()
+        self.show_running()
 
     def show_progress(self, progress: Progress) -> None:
         """Show the average so far; before there is one, what is being done for it, such as a download."""
@@ -88,7 +57,7 @@ class AveragingPanel(AskingPanel):
         """Show the whole average."""
         self._progress = ""
         self.take(payload)
-        self._label_button()
+        self.show_running()
 
     def show_cancelled(self) -> None:
         """Keep the average so far, if there is one."""
@@ -97,22 +66,11 @@ class AveragingPanel(AskingPanel):
             self.label_progress()
         else:
             super().show_cancelled()
-        self._label_button()
+        self.show_running()
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while something newer is under way."""
         self._is_dimmed = dimmed
-
-    def _stop_or_start(self) -> None:
-        if self._running is None:
-            self.ask_again()
-        else:
-            # As when the person cancels in the status bar: the engine's word comes back as `show_cancelled`.
-            self.bridge.cancel(self._running)
-
-    def _label_button(self) -> None:
-        self.stop.setText("Stop" if self.is_running else "Again")
-        self.stop.setEnabled(self.is_running or self.shows_body)
 
 
 class FieldPanel(AveragingPanel):

@@ -1,36 +1,30 @@
 """Panels that follow the attribution, compute long, and show what there is so far."""
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from convnext_studio.engine.messages import Explain, Failed, ModelInfo, Payload, Progress, method_named
 from convnext_studio.export.contents import label_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.attribution_question import node_text
-from convnext_studio.ui.panels.base import AskingPanel
+from convnext_studio.ui.panels.stoppable import StoppablePanel
 from convnext_studio.ui.state import AppState
 
-_WAIT_MS = 250
 
-
-class MeasuringPanel(AskingPanel):
+class MeasuringPanel(StoppablePanel):
     """Asks about what the attribution panel explains, whenever it can be seen."""
+
+    wait_ms = 250
+    stop_tip = "Stop measuring and keep what is there, or measure again"
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._progress_text = ""
         self._shows_partial = False
-        # Several things often change at once; the last change asks.
-        self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
-        self._soon.timeout.connect(self.refresh)
         self.progress = QProgressBar()
         self.progress.setFixedSize(80, 10)
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress of the measurement")
         self.progress.setToolTip("Progress of the measurement")
-        self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop measuring and keep what is there, or measure again")
-        self.stop.clicked.connect(self._stop_or_start)
         for changed in (
             state.model_loaded,
             state.picture_selected,
@@ -45,40 +39,22 @@ class MeasuringPanel(AskingPanel):
         """Put Stop and progress behind the controls that are there."""
         self.controls.addWidget(self.stop)
         self.controls.addWidget(self.progress)
-        self._show_running()
+        self.show_running()
 
     def show_result(self, payload: Payload) -> None:
         """Paint an answer, whole or so far."""
         raise NotImplementedError
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the panel awaits nothing and is about to ask nothing."""
-        return super().is_settled and not (self.isVisible() and self._soon.isActive())
-
-    @property
     def progress_text(self) -> str:
         """How far it is; empty when it is done."""
         return self._progress_text
-
-    def schedule(self, _changed: object = None) -> None:
-        """Ask soon, if there is something new to ask."""
-        if self.is_news():
-            self.abandon()
-            self._soon.start()
-
-    def refresh(self) -> None:
-        """Ask, if there is something new to ask and someone to see it."""
-        self._soon.stop()
-        super().refresh()
-        self._show_running()
 
     def abandon(self) -> None:
         """Drop what is under way."""
         super().abandon()
         self._progress_text = ""
         self._shows_partial = False
-        self._show_running()
 
     def show_progress(self, progress: Progress) -> None:
         """Show what there is so far."""
@@ -98,7 +74,7 @@ class MeasuringPanel(AskingPanel):
         self._progress_text = ""
         self._shows_partial = False
         self.show_result(payload)
-        self._show_running()
+        self.show_running()
 
     def show_cancelled(self) -> None:
         """Keep what there is, if the progress showed some."""
@@ -106,22 +82,16 @@ class MeasuringPanel(AskingPanel):
             self.set_caption(f"Stopped. {self._progress_text}\n{self.caption}")
         else:
             super().show_cancelled()
-        self._show_running()
+        self.show_running()
 
-    def _stop_or_start(self) -> None:
-        if self._running is None:
-            self.ask_again()
-        else:
-            self.bridge.cancel(self._running)
-
-    def _show_running(self) -> None:
+    def show_running(self) -> None:
+        """Show the progress, and offer to stop; or to begin again."""
         self.progress.setVisible(self.is_running)
-        self.stop.setText("Stop" if self.is_running else "Again")
-        self.stop.setEnabled(self.is_running or self.shows_body)
+        super().show_running()
 
     def _receive_failure(self, failed: Failed) -> None:
         super()._receive_failure(failed)
-        self._show_running()
+        self.show_running()
 
 
 def map_text(question: Explain, name: str, model: ModelInfo) -> str:
