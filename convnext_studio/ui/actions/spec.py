@@ -1,0 +1,50 @@
+"""What an action is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from convnext_studio.ui.commands import Commands
+
+Argument = TypeVar("Argument")
+SEPARATOR = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """An action.
+
+    Attributes
+    ----------
+    id
+        Unique; the QAction's object name.
+    menu
+        Path of the menu it is in: ``File``, ``File/Samples``.
+    text
+        In the menu; with an ampersand before the access key. `SEPARATOR` draws a line there.
+    tip
+        What it does, in a sentence.
+    handler
+        What is called.
+    shortcut
+        Portable key sequence; empty for none.
+    checkable
+        It is on or off.
+    group
+        Of the actions of a group, one is on.
+    """
+
+    id: str
+    menu: str
+    text: str
+    tip: str = ""
+    handler: Callable[[Commands], None] = lambda _: None
+    shortcut: str = ""
+    checkable: bool = False
+    group: str = ""
+
+
+def with_argument(
+    handler: Callable[[Commands, Argument], None], argument: Argument
+) -> Callable[[Commands], None]:
+    return lambda commands: handler(commands, argument)
