@@ -1,4 +1,4 @@
-"""The one exception that a person may meet."""
+"""The exceptions that a person may meet."""
 
 
 class StudioError(Exception):
@@ -20,5 +20,22 @@ class StudioError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
-    def __reduce__(self) -> tuple[type["StudioError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
         return type(self), (self.message, self.hint)
+
+
+class InputTooLarge(StudioError):
+    """A network's input does not fit into memory; a smaller one may.
+
+    Parameters
+    ----------
+    smaller_px
+        The side of an input to try in its place.
+    """
+
+    def __init__(self, message: str, hint: str, smaller_px: int) -> None:
+        super().__init__(message, hint)
+        self.smaller_px = smaller_px
+
+    def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
+        return type(self), (self.message, self.hint, self.smaller_px)

@@ -3,7 +3,7 @@
 import sys
 
 from convnext_studio.engine.messages import Failed
-from convnext_studio.errors import StudioError
+from convnext_studio.errors import InputTooLarge, StudioError
 from convnext_studio.memory import is_of_computer, is_out_of_memory, is_torch_error
 
 
@@ -29,7 +29,8 @@ def poisons_device(error: BaseException) -> bool:
 def failure(identifier: int, error: Exception) -> Failed:
     """The answer to a request whose computation raised `error`."""
     if isinstance(error, StudioError):
-        return Failed(id=identifier, message=error.message, hint=error.hint)
+        smaller_px = error.smaller_px if isinstance(error, InputTooLarge) else 0
+        return Failed(id=identifier, message=error.message, hint=error.hint, smaller_px=smaller_px)
     if is_out_of_memory(error):
         if is_of_computer(error):
             message, hint = "The computer's memory has run out.", "Use a smaller input or a smaller model."

@@ -210,11 +210,18 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The answer is no, in plain words (`StudioError`)."""
+    """The answer is no, in plain words (`StudioError`).
+
+    Attributes
+    ----------
+    smaller_px
+        The side of an input that may do where this one was too large for memory (`InputTooLarge`); else 0.
+    """
 
     id: int
     message: str
     hint: str = ""
+    smaller_px: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average, running_growth
-from convnext_studio.errors import StudioError
+from convnext_studio.errors import InputTooLarge, StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
@@ -223,9 +223,10 @@ def test_memory_that_runs_out_halves_the_batch_down_to_one(monkeypatch: pytest.M
     expected = plain_field(model.module, tensors, 2)
     np.testing.assert_allclose(result.field, expected, rtol=1e-4, atol=1e-6 * expected.max())
     largest = 0
-    with pytest.raises(StudioError, match="64 px") as caught:
+    with pytest.raises(InputTooLarge, match="64 px") as caught:
         averaged(model, tensors, Signal(node="stage2"))
     assert "32 px" in caught.value.hint
+    assert caught.value.smaller_px == 32
 
 
 def test_nothing_to_measure_is_told() -> None:

@@ -1,9 +1,13 @@
 """The texts for errors fit the errors that the real torch raises."""
 
+import pickle
+
 import pytest
 import torch
 
 from convnext_studio.engine.faults import failure, is_expected, poisons_device
+from convnext_studio.engine.messages import Failed
+from convnext_studio.errors import InputTooLarge
 
 
 def test_the_cpus_memory_runs_out() -> None:
@@ -34,6 +38,13 @@ def test_a_device_that_still_answers_is_not_poisoned() -> None:
     assert answer.message == (
         "The graphics device reported an error "
         "(CUDA error: no kernel image is available for execution on the device)."
+    )
+
+
+def test_an_input_that_is_too_large_comes_with_a_smaller_one() -> None:
+    error = pickle.loads(pickle.dumps(InputTooLarge("1024 px are too many.", "Take 768 px.", 768)))
+    assert failure(3, error) == Failed(
+        id=3, message="1024 px are too many.", hint="Take 768 px.", smaller_px=768
     )
 
 

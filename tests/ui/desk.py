@@ -89,8 +89,8 @@ class Desk:
         """Answer a request, the last where none is named."""
         self.tell(Done(id=identifier or len(self.asked), payload=payload, seconds=0.1))
 
-    def fail(self, message: str, hint: str = "") -> None:
-        self.tell(Failed(id=len(self.asked), message=message, hint=hint))
+    def fail(self, message: str, hint: str = "", smaller_px: int = 0) -> None:
+        self.tell(Failed(id=len(self.asked), message=message, hint=hint, smaller_px=smaller_px))
 
     def cancel(self) -> None:
         self.tell(Cancelled(id=len(self.asked)))

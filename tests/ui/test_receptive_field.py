@@ -341,6 +341,43 @@ def test_another_node_is_measured_in_its_middle(desk: Desk, filled: ReceptiveFie
     assert (asked(desk)[-1].node, asked(desk)[-1].unit) == ("stage4", None)
 
 
+def test_it_measures_the_unit_that_is_selected_anywhere(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    desk.state.set_unit(2, 5)
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == (2, 5)
+    desk.answer(receptive_field(desk, "stage2"))
+    view = filled.map.view
+    click_at(view, view.to_widget(53.0, 11.0))
+    assert desk.state.unit == (1, 6)
+    desk.state.clear_unit()
+    settle(desk, filled)
+    assert asked(desk)[-1].unit is None
+
+
+def test_a_map_of_another_size_has_units_of_its_own(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    filled.fields.side.setValue(128)
+    desk.state.set_unit(2, 5)
+    settle(desk, filled)
+    assert (asked(desk)[-1].input_px, asked(desk)[-1].unit) == (128, None)
+    desk.answer(receptive_field(desk, "stage2"))
+    view = filled.map.view
+    click_at(view, view.to_widget(53.0, 11.0))
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == (1, 6)
+    assert desk.state.unit == (2, 5)
+
+
+def test_where_memory_runs_out_a_smaller_input_is_offered(desk: Desk, panel: ReceptiveFieldPanel) -> None:
+    desk.fail("The computer's memory does not take an input of 1024 px for this network.", smaller_px=768)
+    assert panel.smaller.isVisible()
+    assert panel.smaller.text() == "Measure at 768 px"
+    panel.smaller.click()
+    settle(desk, panel)
+    assert asked(desk)[-1].input_px == 768
+    desk.fail("Something else.")
+    assert not panel.smaller.isVisible()
+
+
 def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (4, 4)
     settle(desk, filled)

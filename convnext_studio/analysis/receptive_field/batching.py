@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from convnext_studio.errors import StudioError
+from convnext_studio.errors import InputTooLarge
 from convnext_studio.memory import is_out_of_memory
 
 Result = TypeVar("Result")
@@ -38,8 +38,8 @@ def in_batches(
 
     Raises
     ------
-    StudioError
-        Where not even one input fits into memory; the hint gives a smaller size.
+    InputTooLarge
+        Where not even one input fits into memory; it names a smaller size.
     """
     remaining = iter(inputs)
     waiting = list(islice(remaining, 1))
@@ -91,10 +91,12 @@ class _Meter:
         return max(1, int(min(bounds)))
 
 
-def _too_large(batch: Tensor) -> StudioError:
+def _too_large(batch: Tensor) -> InputTooLarge:
     side = batch.shape[2]
     where = "The computer's" if batch.device.type == "cpu" else "The graphics device's"
-    return StudioError(
+    smaller_px = max(32, side * 3 // 4 // 32 * 32)
+    return InputTooLarge(
         f"{where} memory does not take an input of {side} px for this network.",
-        f"Choose a smaller input size, such as {max(32, side * 3 // 4 // 32 * 32)} px.",
+        f"Choose a smaller input size, such as {smaller_px} px.",
+        smaller_px,
     )

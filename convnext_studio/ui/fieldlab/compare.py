@@ -63,6 +63,7 @@ class ComparePage(QWidget):
     save_asked = Signal(object)  # FieldView
     subjects_changed = Signal()
     unit_measured = Signal(object)  # row and column, of the first subject
+    smaller_asked = Signal(int)  # side of the input in pixels
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class ComparePage(QWidget):
         )
         subject.removed.connect(lambda: self.remove(subject))
         subject.save_asked.connect(self.save_asked)
+        subject.smaller_asked.connect(self.smaller_asked)
         subject.field_changed.connect(self.show_soon)
         self.subjects.append(subject)
         self._row.insertWidget(len(self.subjects), subject, 1)

@@ -38,6 +38,7 @@ class OnePicturePage(FieldPanel):
         Protocol and unit, at the time when it is asked.
     """
 
+    has_own_size = True
     unit_chosen = Signal(object)  # (row, column)
 
     def __init__(

@@ -37,6 +37,8 @@ class Panel(QWidget):
         For the dock.
     state, bridge
         The selection, and the way to the engine.
+    ways_out
+        The row of buttons under the sentence in the content's place.
     """
 
     title = ""
@@ -59,6 +61,9 @@ class Panel(QWidget):
         self._again = QPushButton("Try again")
         self._again.setToolTip("Ask the engine once more")
         self._again.clicked.connect(self.ask_again)
+        self.ways_out = QHBoxLayout()
+        self.ways_out.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.ways_out.addWidget(self._again)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
         self._caption = QLabel()
@@ -84,7 +89,7 @@ class Panel(QWidget):
         layout = QVBoxLayout(page)
         layout.addStretch()
         layout.addWidget(self._notice)
-        layout.addWidget(self._again, alignment=Qt.AlignmentFlag.AlignCenter)
+        layout.addLayout(self.ways_out)
         layout.addStretch()
         return page
 
@@ -261,7 +266,11 @@ class AskingPanel(Panel):
     def _receive_failure(self, failed: Failed) -> None:
         if failed.id == self._running:
             self._running = None
-            self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+            self.show_failure(failed)
+
+    def show_failure(self, failed: Failed) -> None:
+        """Say what went wrong, in the content's place."""
+        self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
 
     def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         message = finished[1]

@@ -148,6 +148,25 @@ class FieldControls(QWidget):
         """Choose the middle one: rows and columns of another node's map mean other places."""
         self.is_middle.setChecked(True)
 
+    def follow_unit(self, state: AppState) -> None:
+        """Measure whatever unit is selected from now on; the middle one where none is."""
+        state.unit_selected.connect(lambda _unit: self._take_unit(state))
+        state.node_selected.connect(lambda _node: self._take_unit(state))
+
+    def choose_unit(self, unit: tuple[int, int], state: AppState) -> None:
+        """Choose a unit that was pointed at; where the map is as large as in other panels, for all of them."""
+        if self._settings.input_px:
+            self.set_unit(unit)
+        else:
+            state.set_unit(*unit)
+
+    def _take_unit(self, state: AppState) -> None:
+        # At another input size the map has other rows and columns.
+        if state.unit is None or self._settings.input_px:
+            self.reset_unit()
+        else:
+            self.set_unit(state.unit)
+
     def show_unit(self, unit: tuple[int, int]) -> None:
         """Say which unit was measured, where it is the middle one."""
         if self.is_middle.isChecked():

@@ -1,9 +1,9 @@
 """What all views of averages have: few questions, partial answers that are shown, a button that stops."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.engine.messages import FieldView, Payload, Progress
+from convnext_studio.engine.messages import Failed, FieldView, Payload, Progress
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.panels.field_scene import point_text, why_no_figure
@@ -80,9 +80,16 @@ class FieldPanel(AveragingPanel):
     ----------
     map
         The figure and its colour bar.
+    smaller
+        Offered where memory does not take the input: the side of one that it may take.
+    has_own_size
+        The input's size is the picture's, and no choice: nothing smaller is offered.
     """
 
+    has_own_size = False
+
     field_changed = Signal()
+    smaller_asked = Signal(int)  # side of the input in pixels
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -90,6 +97,12 @@ class FieldPanel(AveragingPanel):
         self.map = MapView("Effective receptive field")
         self.map.view.hovered.connect(self._hover)
         self.map.view.hover_left.connect(lambda: state.hovered.emit(""))
+        self._smaller_px = 0
+        self.smaller = QPushButton("Measure at a smaller size")
+        self.smaller.setToolTip("Squash the pictures to this side, and measure again")
+        self.smaller.hide()
+        self.smaller.clicked.connect(lambda: self.smaller_asked.emit(self._smaller_px))
+        self.ways_out.addWidget(self.smaller)
 
     def paint(self, view: FieldView) -> None:
         """Show the field."""
@@ -108,7 +121,15 @@ class FieldPanel(AveragingPanel):
         """A plain sentence in the figure's place: there is no field any more."""
         self._view = None
         super().show_notice(text, can_retry)
+        self.smaller.hide()
         self.field_changed.emit()
+
+    def show_failure(self, failed: Failed) -> None:
+        """Say what went wrong, and offer what may go well."""
+        super().show_failure(failed)
+        self._smaller_px = failed.smaller_px
+        self.smaller.setText(f"Measure at {failed.smaller_px} px")
+        self.smaller.setVisible(failed.smaller_px > 0 and not self.has_own_size)
 
     def repaint_field(self) -> None:
         """Show it anew, because a choice of display changed."""

@@ -49,7 +49,8 @@ class ReceptiveFieldPanel(FieldPanel):
 
     def _connect(self) -> None:
         state = self.state
-        state.node_selected.connect(self.fields.reset_unit)
+        self.fields.follow_unit(state)
+        self.smaller_asked.connect(self.fields.side.setValue)
         for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
             changed.connect(self.schedule)
         self.scale.currentIndexChanged.connect(self.repaint_field)
@@ -104,4 +105,4 @@ class ReceptiveFieldPanel(FieldPanel):
         """The unit whose field is centred nearest to a point of the input."""
         view = self.view
         if isinstance(view, ReceptiveFieldResult):
-            self.fields.set_unit(nearest_unit(view, x, y))
+            self.fields.choose_unit(nearest_unit(view, x, y), self.state)
