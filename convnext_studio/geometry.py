@@ -129,6 +129,25 @@ class FieldGeometry:
         half = self.size_px / 2
         return self.centre_px(x) - half, self.centre_px(y) - half, float(self.size_px), float(self.size_px)
 
+    def box_in_input(self, y: int, x: int, height: int, width: int) -> tuple[Box, bool]:
+        """What of a unit's theoretical field lies in an input of that size, and whether anything does not.
+
+        Returns
+        -------
+        box
+            In input coordinates, empty at the border for a field that lies wholly in the padding; all of the
+            input where the field is no box.
+        is_clipped
+            The field of the convolutions reaches beyond the input.
+        """
+        left, top, across, down = self.unit_box(y, x)
+        x0, x1 = (min(max(edge, 0.0), float(width)) for edge in (left, left + across))
+        y0, y1 = (min(max(edge, 0.0), float(height)) for edge in (top, top + down))
+        is_clipped = (x1 - x0, y1 - y0) != (across, down)
+        if not self.is_box:
+            return (0.0, 0.0, float(width), float(height)), is_clipped
+        return (x0, y0, x1 - x0, y1 - y0), is_clipped
+
     def map_box(self, height: int, width: int) -> Box:
         """Where a map of that many units lies in the input when each unit is drawn as one stride wide."""
         start = self.first_centre_px - self.stride_px / 2

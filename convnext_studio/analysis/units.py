@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, never, output_of, stoppable
 from convnext_studio.analysis.features import as_maps, to_array
-from convnext_studio.geometry import Box, FieldGeometry
+from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
 
 Window = tuple[slice, slice]
@@ -34,7 +34,7 @@ def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -
     -------
     None where the unit depends on more than half of the input.
     """
-    (left, top, width, height), _ = box_in_input(field, y, x, input_px)
+    (left, top, width, height), _ = field.box_in_input(y, x, *input_px)
     stride = field.stride_px
     rows = slice(int(top) // stride * stride, math.ceil(top + height))
     columns = slice(int(left) // stride * stride, math.ceil(left + width))
@@ -143,29 +143,3 @@ def effective_field(
     """
     window = window_of(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
     return UnitProbe(model, tensor, node, window=window).field(channel, y, x)
-
-
-def box_in_input(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> tuple[Box, bool]:
-    """What of the theoretical field of a unit lies in the input, and whether anything does not.
-
-    Parameters
-    ----------
-    input_px
-        Height and width of the input.
-
-    Returns
-    -------
-    box
-        In input coordinates; all of the input where the field is no box.
-    is_clipped
-        The field of the convolutions reaches beyond the input.
-    """
-    height, width = input_px
-    left, top, across, down = field.unit_box(y, x)
-    # A field that lies wholly in the padding leaves an empty box at the border.
-    x0, x1 = (min(max(edge, 0.0), float(width)) for edge in (left, left + across))
-    y0, y1 = (min(max(edge, 0.0), float(height)) for edge in (top, top + down))
-    is_clipped = (x1 - x0, y1 - y0) != (across, down)
-    if not field.is_box:
-        return (0.0, 0.0, float(width), float(height)), is_clipped
-    return (x0, y0, x1 - x0, y1 - y0), is_clipped

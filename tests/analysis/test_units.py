@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
-from convnext_studio.analysis.units import UnitProbe, box_in_input, effective_field, window_of
+from convnext_studio.analysis.units import UnitProbe, effective_field, window_of
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig
@@ -70,7 +70,7 @@ def test_the_theoretical_field_is_the_arithmetic_of_strides_and_paddings(
     (top, bottom), (left, right) = pixels_of(chain, y), pixels_of(chain, x)
     assert field.unit_box(y, x) == (left, top, right + 1 - left, bottom + 1 - top)
     assert (field.centre_px(x), field.centre_px(y)) == ((left + right + 1) / 2, (top + bottom + 1) / 2)
-    inside, is_clipped = box_in_input(field, y, x, (SIDE, SIDE))
+    inside, is_clipped = field.box_in_input(y, x, SIDE, SIDE)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right + 1, SIDE), min(bottom + 1, SIDE)
     assert inside == (x0, y0, x1 - x0, y1 - y0)
     assert is_clipped == (min(left, top) < 0 or max(right, bottom) >= SIDE)
@@ -78,8 +78,8 @@ def test_the_theoretical_field_is_the_arithmetic_of_strides_and_paddings(
 
 def test_a_global_field_is_the_whole_input() -> None:
     field = FieldGeometry(7, 4, 2.0, is_global=True)
-    assert box_in_input(field, 3, 2, (32, 40)) == ((0, 0, 40, 32), False)
-    assert box_in_input(field, 0, 2, (32, 40)) == ((0, 0, 40, 32), True)
+    assert field.box_in_input(3, 2, 32, 40) == ((0, 0, 40, 32), False)
+    assert field.box_in_input(0, 2, 32, 40) == ((0, 0, 40, 32), True)
 
 
 def plain_field(model: LoadedModel, x: Tensor, node: str, unit: tuple[int, int, int]) -> Tensor:
@@ -114,7 +114,7 @@ def test_the_effective_field_is_the_gradients_magnitude(
     expected = plain_field(model, x, node, unit).numpy()
     np.testing.assert_allclose(field, expected, rtol=1e-3, atol=1e-5 * expected.max())
     info = model.node(node)
-    (left, top, width, height), _ = box_in_input(info.field, *unit[1:], (SIDE, SIDE))
+    (left, top, width, height), _ = info.field.box_in_input(*unit[1:], SIDE, SIDE)
     outside = field.copy()
     outside[int(top) : int(top + height), int(left) : int(left + width)] = 0
     assert not outside.any()

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.analysis.features import to_array
-from convnext_studio.analysis.units import box_in_input
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.channels import check_channel
 from convnext_studio.engine.answering.outputs import output_alone
@@ -94,7 +93,7 @@ def _cut(bench: Bench, image: str, field: FieldGeometry, y: int, x: int, value: 
     """Cut what a unit could see out of the photograph."""
     picture, geometry = bench.picture(image), bench.geometry(image)
     width, height = geometry.input_size
-    box, is_clipped = box_in_input(field, y, x, (height, width))
+    box, is_clipped = field.box_in_input(y, x, height, width)
     box = _within(geometry.box_to_picture(box), picture.size)
     cut = picture.to_pil().crop((round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])))
     cut.thumbnail((PATCH_PX, PATCH_PX), Image.Resampling.BOX, reducing_gap=None)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convnext_studio.analysis.units import UnitProbe, box_in_input, window_of
+from convnext_studio.analysis.units import UnitProbe, window_of
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.channels import check_channel
 from convnext_studio.engine.messages import UnitField, UnitFieldResult
@@ -26,7 +26,7 @@ def unit_field(bench: Bench, request: UnitField, should_stop: ShouldStop) -> Uni
         )
     probe = _probe(bench, request, should_stop)
     effective = probe.field(request.channel, request.y, request.x, should_stop)
-    clipped_box, is_clipped = box_in_input(info.field, request.y, request.x, effective.shape)
+    clipped_box, is_clipped = info.field.box_in_input(request.y, request.x, *effective.shape)
     return UnitFieldResult(
         image=request.image,
         node=request.node,

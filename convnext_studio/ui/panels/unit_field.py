@@ -40,18 +40,17 @@ class SelectedUnit:
     @property
     def input_box(self) -> Box:
         """What of its theoretical field lies in the network's input; all of that where it is no box."""
-        width, height = self.crop.input_size
-        if not self.node.field.is_box:
-            return 0.0, 0.0, float(width), float(height)
-        x, y, box_width, box_height = self.node.field.unit_box(self.y, self.x)
-        left, top = max(x, 0.0), max(y, 0.0)
-        return left, top, min(x + box_width, width) - left, min(y + box_height, height) - top
+        return self._box_in_input[0]
 
     @property
     def is_clipped(self) -> bool:
         """Whether its theoretical field reaches beyond the input."""
-        side = float(self.node.field.size_px)
-        return self.node.field.is_box and self.input_box[2:] != (side, side)
+        return self.node.field.is_box and self._box_in_input[1]
+
+    @property
+    def _box_in_input(self) -> tuple[Box, bool]:
+        width, height = self.crop.input_size
+        return self.node.field.box_in_input(self.y, self.x, height, width)
 
     def answers(self, result: UnitFieldResult, image: str) -> bool:
         """Whether a result is this unit's on that picture."""
