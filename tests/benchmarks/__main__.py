@@ -4,18 +4,20 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, nodes, passes, windows
+from tests.benchmarks import attributions, engine, nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
     "window": windows.painted,
     "first": windows.first_picture,
     "gaps": windows.event_loop_gaps,
+    "memory": windows.memory,
     "mosaic": windows.mosaic,
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,
@@ -32,8 +34,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="what to measure")
     parser.add_argument("--runs", type=int, default=5, help="measurements of each, of which the median counts")
+    parser.add_argument(
+        "--engine", action="store_true", help="measure the engine alone, over networks and inputs; needs no Qt"
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=engine.MODELS, default=engine.MODELS, help="with --engine"
+    )
+    parser.add_argument(
+        "--sides", nargs="+", type=int, default=engine.SIDES_PX, help="inputs in pixels, for --engine"
+    )
     arguments = parser.parse_args()
-    rows = [row for name in arguments.rows for row in ROWS[name](arguments.runs)]
+    if arguments.engine:
+        rows = list(engine.rows(tuple(arguments.models), tuple(arguments.sides), arguments.runs))
+    else:
+        rows = [row for name in arguments.rows for row in ROWS[name](arguments.runs)]
     sys.stdout.write(f"{machine()}; median of {arguments.runs}\n\n{table(rows)}\n")
     return int(any(row.is_met is False for row in rows))
 
@@ -41,12 +55,18 @@ def main() -> int:
 def machine() -> str:
     """What was measured on."""
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "PySide6-Essentials", "pyqtgraph"))
+    libraries = ", ".join(_versions("torch", "PySide6-Essentials", "pyqtgraph"))
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {accelerator}; "
         f"Python {platform.python_version()}, {libraries}; "
         f"Qt platform {os.environ.get('QT_QPA_PLATFORM', 'offscreen')}"
     )
+
+
+def _versions(*names: str) -> Iterator[str]:
+    for name in names:
+        with suppress(PackageNotFoundError):  # A server needs no Qt for the engine.
+            yield f"{name} {version(name)}"
 
 
 if __name__ == "__main__":

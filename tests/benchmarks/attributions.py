@@ -128,4 +128,4 @@ def _row(
     runs: int, name: str, ours: Callable[[], None], reference: str, theirs: Callable[[], None], goal: float
 ) -> Row:
     ours_s, reference_s = medians(runs, lambda: timed(ours), lambda: timed(theirs))
-    return Row(name=name, ours_s=ours_s, reference_s=reference_s, reference=reference, goal=goal)
+    return Row(name=name, ours=ours_s, theirs=reference_s, reference=reference, goal=goal)

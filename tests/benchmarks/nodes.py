@@ -57,7 +57,7 @@ def blocks(runs: int) -> list[Row]:
 
     def row(name: str, ours: Callable[[], object], goal: float | None) -> Row:
         ours_s, bare_s = medians(runs, lambda: seconds(ours), lambda: seconds(bare))
-        return Row(name=name, ours_s=ours_s, reference_s=bare_s, reference="bare forward pass", goal=goal)
+        return Row(name=name, ours=ours_s, theirs=bare_s, reference="bare forward pass", goal=goal)
 
     return [
         row("all block outputs, on the device", lambda: trunk_outputs(model, x), 1.1),
@@ -70,7 +70,7 @@ def seen(runs: int) -> list[Row]:
     return [
         Row(
             name=f"{node} of {model.removeprefix('preset:')}, seen before",
-            ours_s=_seen_s(model, node, runs),
+            ours=_seen_s(model, node, runs),
             goal=LONGEST_SEEN_S,
         )
         for model, node in ((MODEL, "stage3.block5"), (MODEL, "stage1.block1.act"), (LARGE_MODEL, "stage1"))
@@ -123,6 +123,6 @@ def unit(runs: int) -> list[Row]:
     first_s, moved_s = medians(runs, lambda: timed(first), lambda: timed(moved))
     goal = LONGEST_UNIT_S if torch.cuda.is_available() else None
     return [
-        Row(name="unit's field, another picture", ours_s=first_s, goal=goal),
-        Row(name="unit's field, the cursor moved", ours_s=moved_s, goal=goal),
+        Row(name="unit's field, another picture", ours=first_s, goal=goal),
+        Row(name="unit's field, the cursor moved", ours=moved_s, goal=goal),
     ]

@@ -1,7 +1,10 @@
 """What was measured, as one table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["s", "B"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,41 +15,45 @@ class Row:
     ----------
     name
         What was measured.
-    ours_s, reference_s
-        Medians in seconds; where there is no reference, `ours_s` stands for itself.
+    ours, theirs
+        Medians of ours and of the reference's; where there is no reference, `ours` stands for itself.
     reference
         What it is compared with.
     goal
-        Largest ratio, or largest number of seconds where there is no reference; None for no goal.
+        Largest ratio, or largest measurement where there is no reference; None for no goal.
+    unit
+        Of the measurements: seconds, or bytes of memory.
     """
 
     name: str
-    ours_s: float
-    reference_s: float | None = None
+    ours: float
+    theirs: float | None = None
     reference: str = ""
     goal: float | None = None
+    unit: Unit = "s"
 
     @property
     def ratio(self) -> float | None:
         """Ours over the reference's."""
-        return None if self.reference_s is None else self.ours_s / self.reference_s
+        return None if self.theirs is None else self.ours / self.theirs
 
     @property
     def is_met(self) -> bool | None:
         """Whether the goal is reached; None where there is none."""
         if self.goal is None:
             return None
-        return (self.ours_s if self.ratio is None else self.ratio) <= self.goal
+        return (self.ours if self.ratio is None else self.ratio) <= self.goal
 
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of `HEAD`."""
+        spoken = _SPOKEN[self.unit]
         goal = ""
         if self.goal is not None:
-            goal = f"<= {_seconds(self.goal)}" if self.ratio is None else f"<= {self.goal:g}"
+            goal = f"<= {spoken(self.goal)}" if self.ratio is None else f"<= {self.goal:g}"
         return (
             self.name,
-            _seconds(self.ours_s),
-            "" if self.reference_s is None else _seconds(self.reference_s),
+            spoken(self.ours),
+            "" if self.theirs is None else spoken(self.theirs),
             "" if self.ratio is None else f"{self.ratio:.2f}",
             goal,
             {True: "met", False: "MISSED", None: ""}[self.is_met],
@@ -73,3 +80,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
+
+
+def _megabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:.0f} MB"
+
+
+_SPOKEN: dict[Unit, Callable[[float], str]] = {"s": _seconds, "B": _megabytes}

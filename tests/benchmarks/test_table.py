@@ -9,22 +9,27 @@ from tests.benchmarks.timing import medians, timed
 
 
 def test_a_ratio_is_judged_by_its_goal() -> None:
-    row = Row(name="window", ours_s=1.2, reference_s=1.0, reference="bare window", goal=1.3)
+    row = Row(name="window", ours=1.2, theirs=1.0, reference="bare window", goal=1.3)
     assert row.ratio == pytest.approx(1.2)
     assert row.is_met is True
-    assert Row(name="window", ours_s=1.4, reference_s=1.0, goal=1.3).is_met is False
+    assert Row(name="window", ours=1.4, theirs=1.0, goal=1.3).is_met is False
     assert row.cells() == ("window", "1.20 s", "1.00 s", "1.20", "<= 1.3", "met", "bare window")
 
 
 def test_without_a_reference_the_seconds_are_judged() -> None:
-    gap = Row(name="gap", ours_s=0.06, goal=0.05)
+    gap = Row(name="gap", ours=0.06, goal=0.05)
     assert gap.is_met is False
     assert gap.cells() == ("gap", "60.0 ms", "", "", "<= 50.0 ms", "MISSED", "")
-    assert Row(name="gap", ours_s=0.06).is_met is None
+    assert Row(name="gap", ours=0.06).is_met is None
+
+
+def test_memory_is_told_in_megabytes() -> None:
+    row = Row(name="window", ours=250e6, goal=200e6, unit="B")
+    assert row.cells() == ("window", "250 MB", "", "", "<= 200 MB", "MISSED", "")
 
 
 def test_columns_are_aligned() -> None:
-    lines = table([Row(name="a long name", ours_s=1, reference_s=2, reference="x"), Row(name="b", ours_s=0.5)])
+    lines = table([Row(name="a long name", ours=1, theirs=2, reference="x"), Row(name="b", ours=0.5)])
     head, first, second = lines.split("\n")
     assert head.index("ours") + len("ours") == first.index("1.00 s") + len("1.00 s")
     assert first.index("1.00 s") + len("1.00 s") == second.index("500.0 ms") + len("500.0 ms")

@@ -1,11 +1,15 @@
 """What is waited for in the program's window before it reports and ends."""
 
+import os
 from collections.abc import Callable
+
+from psutil import Process
 
 from convnext_studio.engine.messages import Prediction
 from convnext_studio.ui.screenshot import Quiet
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
+from tests.benchmarks.programs.remembering import peak_bytes
 from tests.benchmarks.programs.watching import Gaps, Painted, report_and_end
 
 
@@ -35,8 +39,24 @@ def settled(window: StudioWindow, _state: AppState) -> None:
     Painted(window, start)
 
 
+def remembered(window: StudioWindow, _state: AppState) -> None:
+    """As `settled`; reports the largest resident memory that window and engine had, in bytes."""
+
+    def start() -> None:
+        quiet = Quiet(lambda: window.is_settled, window)
+        quiet.reached.connect(end)
+
+    def end() -> None:
+        # Beside the engine there is the small process with which Python watches shared memory.
+        engine_bytes = max(peak_bytes(child.pid) for child in Process().children())
+        report_and_end(window, window_bytes=peak_bytes(os.getpid()), engine_bytes=engine_bytes)
+
+    Painted(window, start)
+
+
 WATCHERS: dict[str, Callable[[StudioWindow, AppState], None]] = {
     "painted": painted,
     "predicted": predicted,
     "settled": settled,
+    "remembered": remembered,
 }
