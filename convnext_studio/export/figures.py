@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
 from convnext_studio.engine.messages import FeatureMapsResult
-from convnext_studio.export.contents import ExportContents, MapContents
+from convnext_studio.export.contents import MapContents
 from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
 from convnext_studio.render import ROBUST_PERCENTILES, Mosaic, assemble, format_number, robust_limits
@@ -76,7 +76,7 @@ def scaled(box: Box, scale: tuple[float, float]) -> Box:
 # --------------------------------------------------------------------------------------------- feature maps
 
 
-def mosaic_figure(contents: ExportContents, result: FeatureMapsResult) -> Figure:
+def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
     """All channels of a node on one scale, each unit a square of whole pixels."""
     channels, height, width = result.maps.shape
     mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)

@@ -1,0 +1,3 @@
+from convnext_studio.explorer import Explorer as Explorer
+
+__version__: str

@@ -1,0 +1,201 @@
+"""One network, and the pictures that are looked at with it."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convnext_studio.engine.messages import (
+    ImageInfo,
+    Inputs,
+    LoadModel,
+    ModelInfo,
+    OpenImage,
+    Precision,
+    Protocol,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
+from convnext_studio.engine.session import Session
+from convnext_studio.explorer.picture import Picture
+from convnext_studio.explorer.results import FieldAverage
+from convnext_studio.explorer.tables import html_table, quantity
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.presets import default_model
+
+PictureSource = str | Path | Image.Image | NDArray[np.uint8]
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+
+
+class Explorer:
+    """A network to look into: maps, receptive fields and attributions as arrays and figures.
+
+    What it gives is what the window shows: the same engine answers both.
+
+    Parameters
+    ----------
+    model
+        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or a weights file; by default what the
+        program opens first.
+    device, precision
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``float32`` or ``bfloat16``.
+    offline
+        Download nothing.
+    stem_stride, stem_padding
+        Of a file's network, where its tensors cannot tell them.
+
+    Raises
+    ------
+    StudioError
+        Where the model cannot be opened, in plain words.
+
+    Examples
+    --------
+    >>> explorer = Explorer("preset:convnextv2_atto")
+    >>> picture = explorer.open("sample:cat")
+    >>> picture.maps("stage2").values.shape
+    (80, 28, 28)
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "",
+        *,
+        device: str = "auto",
+        precision: Precision = "float32",
+        offline: bool = False,
+        stem_stride: int | None = None,
+        stem_padding: int | None = None,
+    ) -> None:
+        self._session = Session()
+        asked = LoadModel(
+            source=str(model) or default_model(),
+            device=device,
+            precision=precision,
+            offline=offline,
+            stem_stride=stem_stride,
+            stem_padding=stem_padding,
+        )
+        self.model = cast(ModelInfo, self._session.run(asked))
+
+    @property
+    def nodes(self) -> tuple[NodeInfo, ...]:
+        """Stem, stages, blocks and their operations: name, shape, parameters, MACs, theoretical field."""
+        return self.model.nodes
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.model.labels
+
+    def open(self, picture: PictureSource, name: str = "") -> Picture:
+        """Open a picture.
+
+        Parameters
+        ----------
+        picture
+            A file, ``sample:NAME``, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) uint8.
+        name
+            What figures call it; the file's name where empty.
+
+        Raises
+        ------
+        StudioError
+            Where it is no picture.
+        """
+        if isinstance(picture, str | Path):
+            request = OpenImage(path=str(picture), name=name)
+        else:
+            image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+            request = OpenImage(data=_encoded(image), name=name or "picture")
+        return Picture(self._session, self.model, cast(ImageInfo, self._session.run(request)))
+
+    def receptive_field(
+        self,
+        node: str = "last",
+        *,
+        inputs: Sequence[Picture] | str | Path = "noise",
+        count: int = 8,
+        protocol: Protocol = "centred",
+        unit: tuple[int, int] | None = None,
+        input_px: int = 0,
+        seed: int = 0,
+    ) -> FieldAverage:
+        """Average the effective receptive field of a node's unit.
+
+        Parameters
+        ----------
+        node
+            Any node with positions; ``last`` for the last stage.
+        inputs
+            Opened pictures, a folder of pictures, or ``noise``.
+        count
+            How many are averaged, where there are as many.
+        protocol
+            ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.fields.protocols`.
+        unit
+            Row and column in the node's map; the middle one where None.
+        input_px
+            Side to which pictures are squashed; 0 for the model's own.
+        seed
+            Of the noise, and of the sample from a folder.
+
+        Raises
+        ------
+        StudioError
+            Where there is no such node or unit, or nothing to average.
+        """
+        kind: Inputs
+        images: tuple[str, ...] = ()
+        folder = ""
+        if isinstance(inputs, str | Path):
+            kind = "noise" if str(inputs) == "noise" else "folder"
+            folder = "" if kind == "noise" else str(inputs)
+        else:
+            kind, images = "pictures", tuple(picture.key for picture in inputs)
+        asked = ReceptiveField(
+            node=node,
+            inputs=kind,
+            images=images,
+            folder=folder,
+            count=count,
+            protocol=protocol,
+            unit=unit,
+            input_px=input_px,
+            seed=seed,
+        )
+        return FieldAverage(cast(ReceptiveFieldResult, self._session.run(asked)))
+
+    def __repr__(self) -> str:
+        model = self.model
+        state = ", random weights" if model.random_weights else ""
+        return (
+            f"<Explorer: {model.title}{state}, {quantity(model.parameters)} parameters, "
+            f"{quantity(model.macs)} MACs at {model.input_px} px, on {model.device}>"
+        )
+
+    def _repr_html_(self) -> str:
+        head = ("node", "shape", "parameters", "MACs", "theoretical field")
+        rows = [
+            (
+                node.name,
+                " × ".join(map(str, node.shape)),
+                quantity(node.parameters),
+                quantity(node.macs),
+                node.field.extent,
+            )
+            for node in self.nodes
+            if node.kind in ("stem", "stage")
+        ]
+        return html_table(repr(self).strip("<>"), head, rows)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """As PNG, which keeps every value."""
+    buffer = BytesIO()
+    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, "PNG")
+    return buffer.getvalue()

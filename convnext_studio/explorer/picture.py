@@ -1,0 +1,131 @@
+"""A picture, seen by one network."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import cast
+
+from PIL import Image
+
+from convnext_studio.engine.messages import (
+    AVERAGE,
+    Explain,
+    Explanation,
+    FeatureMaps,
+    FeatureMapsResult,
+    ImageInfo,
+    MethodName,
+    ModelInfo,
+    Output,
+    Predict,
+    Prediction,
+    UnitField,
+    UnitFieldResult,
+    Value,
+)
+from convnext_studio.engine.session import Session
+from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
+from convnext_studio.export import MapContents
+from convnext_studio.model.labels import find_class
+
+Class = str | int
+"""A class by its name, or by its number."""
+
+
+class Picture:
+    """A picture that is open, and what the network makes of it. `Explorer.open` makes it.
+
+    Attributes
+    ----------
+    info
+        Name, size in pixels, notes on decoding, and a preview (h, w, 3) uint8.
+    """
+
+    def __init__(self, session: Session, model: ModelInfo, info: ImageInfo) -> None:
+        self._session = session
+        self._model = model
+        self.info = info
+
+    @property
+    def key(self) -> str:
+        """Its name in the engine; equal pixels have equal keys."""
+        return self.info.key
+
+    @property
+    def predictions(self) -> Predictions:
+        """Logits and probabilities of all classes."""
+        return Predictions(self._model, self._prediction())
+
+    def maps(self, node: str) -> Maps:
+        """All channels of a node; StudioError where there is no such node."""
+        result = cast(FeatureMapsResult, self._session.run(FeatureMaps(image=self.key, node=node)))
+        return Maps(self._contents(), result)
+
+    def attribution(
+        self,
+        method: MethodName = "gradcam",
+        node: str | Sequence[str] = (),
+        *,
+        target: Class | None = None,
+        against: Class | None = None,
+        output: Output = "logit",
+        **parameters: Value,
+    ) -> AttributionMap:
+        """Why the network says what it says.
+
+        Parameters
+        ----------
+        method
+            Name of one of `convnext_studio.methods.METHODS`.
+        node
+            Of a class activation map: a stage or a block, by default the last stage; several are averaged.
+        target
+            The class; the first prediction where None.
+        against
+            Explain why `target` and not this class: the difference of the two logits.
+        output
+            ``logit`` or ``probability``.
+        **parameters
+            Of the method, such as ``steps=64``.
+
+        Raises
+        ------
+        StudioError
+            Where there is no such method, node, class or parameter.
+        """
+        nodes = (node,) if isinstance(node, str) else tuple(node) or (self._model.config.stages[-1],)
+        asked = Explain(
+            image=self.key,
+            method=method,
+            nodes=nodes,
+            average=len(nodes) > 1,
+            target=self._class(target),
+            against=self._class(against),
+            output=output if against is None else "difference",
+            parameters=tuple(parameters.items()),
+        )
+        explanation = cast(Explanation, self._session.run(asked))
+        name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
+        return AttributionMap(self._contents(explanation.target), explanation, name)
+
+    def unit(self, node: str, channel: int, y: int, x: int) -> UnitView:
+        """What one unit could see and does see of this picture; StudioError where there is no such unit."""
+        asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
+        return UnitView(self._contents(), cast(UnitFieldResult, self._session.run(asked)))
+
+    def __repr__(self) -> str:
+        width, height = self.info.size
+        return f"<Picture: {self.info.name}, {width} × {height} px>"
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        Image.fromarray(self.info.preview).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _class(self, given: Class | None) -> int | None:
+        return None if given is None else find_class(str(given), self._model.labels)
+
+    def _prediction(self, target: int | None = None) -> Prediction:
+        return cast(Prediction, self._session.run(Predict(image=self.key, target=target)))
+
+    def _contents(self, target: int | None = None) -> MapContents:
+        return MapContents(model=self._model, image=self.info, prediction=self._prediction(target))

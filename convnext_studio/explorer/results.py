@@ -1,0 +1,224 @@
+"""What an explorer finds: numbers as arrays, and the figure that the program would export of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convnext_studio.engine.messages import (
+    Explanation,
+    FeatureMapsResult,
+    ModelInfo,
+    Prediction,
+    ReceptiveFieldResult,
+    UnitFieldResult,
+    method_named,
+)
+from convnext_studio.explorer.tables import html_table
+from convnext_studio.export import MapContents
+from convnext_studio.export.attribution_figure import attribution_figure
+from convnext_studio.export.contents import label_of
+from convnext_studio.export.explanations import explained_text
+from convnext_studio.export.field_figures import field_figure
+from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
+from convnext_studio.export.files import write_file
+from convnext_studio.export.unit_figure import unit_figure
+from convnext_studio.fields import Scale
+from convnext_studio.render import format_number
+
+TOP_COUNT = 5
+
+
+class _Shown:
+    """Something with a figure, which notebooks show by themselves."""
+
+    def _figure(self) -> Figure:
+        raise NotImplementedError
+
+    @property
+    def _is_random(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def figure(self) -> Image.Image:
+        """The figure, with colour bar and caption, as a Pillow image."""
+        return self._drawn.picture
+
+    @property
+    def caption(self) -> str:
+        """What the figure says of itself."""
+        return " ".join(self._drawn.caption)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure as a PNG file that carries its caption; StudioError where that cannot be done."""
+        return write_file(Path(path), lambda file: file.write(self._repr_png_()))
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self._drawn, self._is_random)
+
+    @cached_property
+    def _drawn(self) -> Figure:
+        return self._figure()
+
+
+class _OfPicture(_Shown):
+    """Something found in a picture."""
+
+    def __init__(self, contents: MapContents) -> None:
+        self._contents = contents
+
+    @property
+    def _is_random(self) -> bool:
+        return self._contents.model.random_weights
+
+
+class Maps(_OfPicture):
+    """All channels of a node on a picture.
+
+    Attributes
+    ----------
+    result
+        As the engine gives it: with the geometry that places the maps on the picture.
+    """
+
+    def __init__(self, contents: MapContents, result: FeatureMapsResult) -> None:
+        super().__init__(contents)
+        self.result = result
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(channels, height, width), read-only."""
+        return self.result.maps
+
+    def _figure(self) -> Figure:
+        return mosaic_figure(self._contents, self.result)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.values.shape
+        return f"<Maps of {self.result.node}: {channels} channels of {height} × {width}>"
+
+
+class AttributionMap(_OfPicture):
+    """Why the network says what it says of a picture: one map.
+
+    Attributes
+    ----------
+    result
+        As the engine gives it: with its parameters, notes and geometry.
+    """
+
+    def __init__(self, contents: MapContents, result: Explanation, name: str) -> None:
+        super().__init__(contents)
+        self.result = result
+        self._name = name
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(h, w), signed where the method is, read-only."""
+        return self.result.maps[self._name]
+
+    def _figure(self) -> Figure:
+        return attribution_figure(self._contents, self.result, self._name)
+
+    def __repr__(self) -> str:
+        method, (height, width) = method_named(self.result.method).title, self.values.shape
+        explained = explained_text(self._contents, self.result)
+        return f"<AttributionMap: {method}, {explained}, {height} × {width}>"
+
+
+class UnitView(_OfPicture):
+    """What one unit could see and does see of a picture.
+
+    Attributes
+    ----------
+    result
+        As the engine gives it: with the unit's value and the box of its theoretical field.
+    """
+
+    def __init__(self, contents: MapContents, result: UnitFieldResult) -> None:
+        super().__init__(contents)
+        self.result = result
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(H, W) on the network's input: the magnitude of the derivative of the unit, read-only."""
+        return self.result.effective
+
+    def _figure(self) -> Figure:
+        return unit_figure(self._contents, self.result)
+
+    def __repr__(self) -> str:
+        unit = self.result
+        value = format_number(unit.value)
+        return f"<UnitView: {unit.node}, channel {unit.channel}, y {unit.y}, x {unit.x}, value {value}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FieldAverage(_Shown):
+    """An effective receptive field.
+
+    Attributes
+    ----------
+    result
+        As the engine gives it: with protocol, squares, curves and the theoretical field.
+    """
+
+    result: ReceptiveFieldResult
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """(H, W) on the network's input, read-only."""
+        return self.result.field_map
+
+    def area_ratios(self, scale: Scale = "linear") -> dict[float, float]:
+        """Share of the input's area that holds each share of the field: ``{0.2: ..., 0.3: ...}``."""
+        return {square.threshold: square.area_ratio for square in self.result.squares[scale]}
+
+    @property
+    def _is_random(self) -> bool:
+        return self.result.random_weights
+
+    def _figure(self) -> Figure:
+        return field_figure(self.result)
+
+    def __repr__(self) -> str:
+        field, (height, width) = self.result, self.values.shape
+        averaged = field.pictures + field.noises
+        return f"<FieldAverage of {field.node}: {field.protocol}, {averaged} inputs of {height} × {width} px>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictions:
+    """What the network says of a picture."""
+
+    model: ModelInfo
+    result: Prediction
+
+    @property
+    def logits(self) -> NDArray[np.float32]:
+        """(classes,), read-only."""
+        return self.result.logits
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(classes,), read-only."""
+        return self.result.probabilities
+
+    def top(self, count: int = TOP_COUNT) -> list[tuple[str, float]]:
+        """The most probable classes and their probabilities."""
+        return [
+            (label_of(self.model, index), float(self.probabilities[index])) for index in self.result.top(count)
+        ]
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in self.top())
+        random = " (random weights)" if self.model.random_weights else ""
+        return f"<Predictions{random}: {told}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(label, f"{100 * probability:.1f} %") for label, probability in self.top()]
+        title = "Predictions of random weights" if self.model.random_weights else "Predictions"
+        return html_table(title, ("class", "probability"), rows)

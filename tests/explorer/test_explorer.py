@@ -1,0 +1,192 @@
+"""The explorer: numbers equal to plain computations, figures that notebooks can show, no Qt."""
+
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from PIL import Image
+
+import convnext_studio
+from convnext_studio import Explorer
+from convnext_studio.errors import StudioError
+from convnext_studio.explorer import Picture
+from convnext_studio.model import load
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.samples import sample_path
+from tests.networks import small_model
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model's file."""
+    model = small_model()
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    content = StudioFile(
+        state_dict=model.module.state_dict(),
+        config=model.config,
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+    )
+    write_studio_file(path, content, dtype=torch.float32)
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain(file: Path) -> tuple[LoadedModel, torch.Tensor]:
+    """The same network without the explorer, and its input."""
+    model = load(str(file))
+    return model, model.preprocess(Image.open(sample_path("cat")))
+
+
+@pytest.fixture(scope="module")
+def explorer(file: Path) -> Explorer:
+    return Explorer(file, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def picture(explorer: Explorer) -> Picture:
+    return explorer.open("sample:cat")
+
+
+def test_predictions_are_the_networks(picture: Picture, plain: tuple[LoadedModel, torch.Tensor]) -> None:
+    model, x = plain
+    logits = model.module(x)[0]
+    np.testing.assert_allclose(picture.predictions.logits, logits, atol=1e-5)
+    best = int(logits.argmax())
+    label, probability = picture.predictions.top(1)[0]
+    assert label == f"thing {best}"
+    assert probability == pytest.approx(float(logits.softmax(0)[best]), abs=1e-5)
+
+
+def test_maps_are_the_networks(picture: Picture, plain: tuple[LoadedModel, torch.Tensor]) -> None:
+    model, x = plain
+    expected: list[torch.Tensor] = []
+    hook = model.module_at("stage2").register_forward_hook(lambda *given: expected.append(given[2]))
+    model.module(x)
+    hook.remove()
+    np.testing.assert_allclose(picture.maps("stage2").values, expected[0][0], rtol=1e-4, atol=1e-5)
+
+
+def test_attributions_are_captums(picture: Picture, plain: tuple[LoadedModel, torch.Tensor]) -> None:
+    model, x = plain
+    captum = LayerGradCam(model.module, model.module_at("stage3"))
+
+    def expected(target: int) -> torch.Tensor:
+        return captum.attribute(x.clone().requires_grad_(), target)[0, 0].detach()
+
+    found = picture.attribution(node="stage3", target="thing 2")
+    np.testing.assert_allclose(found.values, expected(2), rtol=1e-3, atol=1e-5)
+    difference = picture.attribution(node="stage3", target=2, against=4)
+    np.testing.assert_allclose(difference.values, expected(2) - expected(4), rtol=1e-3, atol=1e-5)
+
+
+def test_parameters_reach_the_method(picture: Picture) -> None:
+    assert picture.attribution("integratedgradients", steps=4).result.parameters["steps"] == 4
+    with pytest.raises(StudioError):
+        picture.attribution("gradcam", steps=4)
+
+
+def test_several_nodes_are_averaged(picture: Picture) -> None:
+    maps = [picture.attribution(node=node).values for node in ("stage3", "stage3.block1")]
+    mean = sum(values / np.abs(values).max() for values in maps) / 2
+    found = picture.attribution(node=("stage3", "stage3.block1"))
+    np.testing.assert_allclose(found.values, mean, atol=1e-5)
+
+
+def test_a_units_field_is_its_gradient(picture: Picture, plain: tuple[LoadedModel, torch.Tensor]) -> None:
+    model, x = plain
+    leaf = x.clone().requires_grad_()
+    outputs: list[torch.Tensor] = []
+    hook = model.module_at("stage2").register_forward_hook(lambda *given: outputs.append(given[2]))
+    model.module(leaf)
+    hook.remove()
+    (gradient,) = torch.autograd.grad(outputs[0][0, 3, 1, 2], leaf)
+    found = picture.unit("stage2", 3, 1, 2)
+    np.testing.assert_allclose(found.values, gradient[0].abs().sum(0), rtol=1e-3, atol=1e-6)
+    assert found.result.value == pytest.approx(outputs[0][0, 3, 1, 2].item(), abs=1e-4)
+
+
+def test_a_field_is_averaged_over_pictures_or_noise(explorer: Explorer, picture: Picture) -> None:
+    other = explorer.open("sample:coffee")
+    assert explorer.receptive_field("stage2", inputs=[picture, other]).result.pictures == 2
+    field = explorer.receptive_field("stage2", count=3, seed=1)
+    assert field.result.noises == 3
+    whole = field.values.sum()
+    assert field.area_ratios()[0.5] <= field.area_ratios()[0.99] <= 1
+    assert whole > 0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "I;16"])
+def test_pictures_in_memory_are_the_same_as_their_files(explorer: Explorer, tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray((np.arange(40 * 48) % 251).astype(np.uint8).reshape(40, 48)).convert(mode)
+    suffix = "tiff" if mode == "CMYK" else "png"
+    image.save(tmp_path / f"made.{suffix}")
+    from_file = explorer.open(tmp_path / f"made.{suffix}")
+    assert explorer.open(image).key == from_file.key
+
+
+def test_arrays_are_pictures(explorer: Explorer) -> None:
+    values = np.zeros((50, 70, 3), dtype=np.uint8)
+    opened = explorer.open(values, name="nothing")
+    assert repr(opened) == "<Picture: nothing, 70 × 50 px>"
+
+
+def test_a_folder_is_averaged_over(explorer: Explorer, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    assert explorer.receptive_field("stage1", inputs=tmp_path, count=1).result.pictures == 1
+
+
+def test_everything_shows_itself(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
+    shown = (
+        picture.maps("stage1"),
+        picture.attribution(),
+        picture.unit("stage4", 0, 0, 0),
+        explorer.receptive_field("stage1", count=1),
+    )
+    for each in shown:
+        image = Image.open(BytesIO(each._repr_png_()))
+        assert image.size == each.figure.size
+        assert image.info["Description"].endswith(each.caption)
+        assert each.save(tmp_path / "figure.png").read_bytes() == each._repr_png_()
+        assert repr(each).startswith(f"<{type(each).__name__}")
+    assert Image.open(BytesIO(picture._repr_png_())).width == picture.info.preview.shape[1]
+    assert "thing" in picture.predictions._repr_html_()
+    assert "<td>stage4</td>" in explorer._repr_html_()
+
+
+def test_random_weights_are_said() -> None:
+    explorer = Explorer("preset:convnextv2_atto", device="cpu")
+    assert "random weights" in repr(explorer)
+    predictions = explorer.open("sample:cat").predictions
+    assert "random weights" in repr(predictions)
+    assert "random weights" in predictions._repr_html_()
+
+
+def test_what_is_wrong_is_one_sentence(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
+    for wrong in (
+        lambda: Explorer(tmp_path / "missing.pth"),
+        lambda: explorer.open(tmp_path / "missing.png"),
+        lambda: picture.maps("stage9"),
+        lambda: picture.attribution(target="unicorn"),
+        lambda: picture.attribution("divination"),
+        lambda: picture.unit("stage1", 0, 999, 0),
+    ):
+        with pytest.raises(StudioError):
+            wrong()
+
+
+def test_the_package_needs_neither_torch_nor_qt_before_an_explorer_is_wanted() -> None:
+    code = (
+        "import sys, convnext_studio; assert 'torch' not in sys.modules;"
+        "from convnext_studio import Explorer; assert 'PySide6' not in sys.modules; print(Explorer.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "Explorer"
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = convnext_studio.nothing
