@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 
 from convnext_studio import __version__
 from convnext_studio.errors import StudioError
+from convnext_studio.manual import documented
 from convnext_studio.methods import METHODS
 from convnext_studio.model.presets import default_model
 from convnext_studio.training.arguments import evaluate_parser, train_parser
@@ -23,6 +24,7 @@ commands, each with a --help of its own:
   evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
   doctor      tell what this machine has and lacks for ConvNeXt Studio
+  completion  print what a shell needs to complete all this
 
 A picture that is called like a command is opened as ./export.
 """
@@ -35,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command in _COMMANDS:
             parser, entry = _COMMANDS[command]
-            options = parser().parse_args(arguments[1:])
+            options = documented(parser(), command).parse_args(arguments[1:])
             run: Callable[[argparse.Namespace], int] = resolve_name(entry)
             return run(options)
-        return _open_window(_window_parser().parse_args(arguments))
+        return _open_window(documented(_window_parser(), "").parse_args(arguments))
     except StudioError as error:
         print(f"convnext-studio: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -61,7 +63,6 @@ def _window_parser() -> argparse.ArgumentParser:
         prog="convnext-studio",
         description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="pictures to open")
     _add_model_options(parser)
@@ -188,6 +189,16 @@ def _doctor_parser() -> argparse.ArgumentParser:
     )
 
 
+def _completion_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio completion",
+        description="Print what a shell needs to complete commands, options and files of this program.",
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="which shell")
+    parser.set_defaults(window=_window_parser, commands={name: make for name, (make, _) in _COMMANDS.items()})
+    return parser
+
+
 def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
     parser.add_argument(
         "--model",
@@ -227,4 +238,5 @@ _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),
     "doctor": (_doctor_parser, "convnext_studio.doctor:run"),
+    "completion": (_completion_parser, "convnext_studio.completion:run"),
 }

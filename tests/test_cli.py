@@ -1,6 +1,8 @@
 """The command line as a person meets it."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 from PIL import Image
 
 from convnext_studio import analysis, cli
+from convnext_studio.manual import EXAMPLES
 from convnext_studio.model import load
 from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.loaded import LoadedModel
@@ -49,6 +52,44 @@ def test_help_is_light_and_complete() -> None:
         assert word in done.stdout
     for heavy in ("torch", "numpy", "PySide6", "timm", "PIL"):
         assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["", *cli._COMMANDS])
+def test_every_commands_help_has_examples_that_work(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "130  interrupted" in told
+    parser = cli._COMMANDS[command][0]() if command else cli._window_parser()
+    assert EXAMPLES[command]
+    for arguments, text in EXAMPLES[command]:
+        assert arguments in told
+        assert text in told
+        parser.parse_args(shlex.split(arguments.partition(" > ")[0]))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_complete_commands_and_options(shell: str, tmp_path: Path) -> None:
+    done = run_program("completion", shell)
+    assert done.returncode == 0, done.stderr
+    for word in ("export", "--protocol", "replknet", "evaluate", "--screenshot"):
+        assert word in done.stdout
+    if shutil.which(shell):
+        script = tmp_path / "script"
+        script.write_text(done.stdout, encoding="utf-8")
+        subprocess.run([shell, "-n", str(script)], check=True, timeout=30)
+
+
+def test_bash_completes_a_command(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(run_program("completion", "bash").stdout, encoding="utf-8")
+    asking = (
+        f"source {script}; COMP_WORDS=(convnext-studio eva); COMP_CWORD=1; "
+        "$(complete -p convnext-studio | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[*]}"
+    )
+    done = subprocess.run(["bash", "-c", asking], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.split() == ["evaluate"]
 
 
 def test_version() -> None:
