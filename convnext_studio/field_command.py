@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from convnext_studio.analysis.capture import never
+from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine.answering.bench import Bench
 from convnext_studio.engine.answering.fields import LAST, Measurement, subject_of
 from convnext_studio.engine.answering.models import load_model
@@ -31,8 +32,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and write fields, numbers and figures; the exit status."""
     if len(options.subject) >= MOST:
         raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
+    with Decoder() as decoder:
+        return _run(options, Bench(decode=decoder.decode))
+
+
+def _run(options: argparse.Namespace, bench: Bench) -> int:
     request, out = _request(options), Path(options.out)
-    bench = Bench()
     load = LoadModel(
         source=options.model,
         device=options.device,

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+from convnext_studio.decoding.images import Decode
+from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine.messages import (
     Explain,
     Explanation,
@@ -36,10 +38,16 @@ from convnext_studio.model.presets import PRESETS, bundled_is_there
 
 def export(options: argparse.Namespace) -> int:
     """Write the files of every picture; a picture that cannot be done costs one line, and the others go on."""
+    with Decoder() as decoder:
+        decoder.start()  # It gets ready while torch is imported.
+        return _export(options, decoder.decode)
+
+
+def _export(options: argparse.Namespace, decode: Decode) -> int:
     # torch takes seconds to import, and listing models needs none of it.
     from convnext_studio.engine.session import Session
 
-    session = Session()
+    session = Session(decode=decode)
     load = LoadModel(
         source=options.model,
         device=options.device,

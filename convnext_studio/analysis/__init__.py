@@ -4,9 +4,9 @@ from convnext_studio.analysis.attribution import attribute
 from convnext_studio.analysis.channels import channel_numbers, contributions
 from convnext_studio.analysis.cost import measured_times
 from convnext_studio.analysis.features import feature_maps, stage_pass
-from convnext_studio.analysis.images import decode
 from convnext_studio.analysis.receptive_field import effective_receptive_field
 from convnext_studio.analysis.units import effective_field
+from convnext_studio.decoding.images import decode
 from convnext_studio.fields import area_ratios, squares
 
 __all__ = [

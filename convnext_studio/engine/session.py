@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any, cast
 
 from convnext_studio.analysis.capture import never
+from convnext_studio.decoding.images import Decode, decode
 from convnext_studio.engine.answering.attributions import explain, explain_several
 from convnext_studio.engine.answering.bench import (
     CACHE_BYTES,
@@ -96,10 +97,14 @@ class Session:
     ----------
     cache_bytes, picture_bytes
         Bounds on the results and on the decoded pictures that are kept.
+    decode
+        How pictures are decoded: here, or in a process of its own.
     """
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
-        self._bench = Bench(cache_bytes, picture_bytes)
+    def __init__(
+        self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES, decode: Decode = decode
+    ) -> None:
+        self._bench = Bench(cache_bytes, picture_bytes, decode=decode)
 
     def answer(self, request: Request, should_stop: ShouldStop = never) -> Work:
         """Work on a request: a generator of progress that returns the answer.

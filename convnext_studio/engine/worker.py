@@ -12,6 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine import transport
 from convnext_studio.engine.faults import failure, first_line, is_expected, poisons_device
 from convnext_studio.engine.messages import (
@@ -49,10 +50,13 @@ def main(connection: Connection) -> None:
 
 
 def _make_session() -> Answerer:
+    # Its libraries are loaded while those of the session are.
+    decoder = Decoder()
+    decoder.start()
     # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
     from convnext_studio.engine.session import Session
 
-    return Session()
+    return Session(decode=decoder.decode)
 
 
 def serve(connection: Connection, make_session: Callable[[], Answerer]) -> None:

@@ -1,12 +1,11 @@
 """Files that are whole or not there, in folders with safe names."""
 
-import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
-from convnext_studio.errors import StudioError
+from convnext_studio.files import not_written, written_whole
 
 # Forbidden by Windows' file systems; the others forbid only the slash.
 _FORBIDDEN = frozenset('<>:"/\\|?*')
@@ -58,32 +57,17 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Let `write` fill a temporary file beside `path`, rename it, and give `path` back.
-
-    Whatever happens, `path` holds the old contents or the new ones, and no temporary file is left.
+    """Let `write` write the file at `path`, whole or not at all, and give `path` back.
 
     Raises
     ------
     StudioError
         Where it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with temporary.open("wb") as file:
-                write(file)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise _not_written(path, error) from error
+    with written_whole(path) as file:
+        write(file)
     return path
-
-
-def _not_written(path: Path, error: OSError) -> StudioError:
-    reason = "a file of that name is in the way" if isinstance(error, FileExistsError) else error.strerror
-    return StudioError(f"{path} could not be written: {reason or error}.")

@@ -6,7 +6,6 @@ against the config's network before any tensor is, so that a wrong file costs ne
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.fitting import check_fit
 from convnext_studio.model.headers import PERHAPS_TRUNCATED, read_header
@@ -138,25 +138,10 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
     check_fit(file.config, shapes)
     tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with written_whole(Path(path)) as stream:
         # The library's own way to a file makes one that nobody else may read; and it orders several metadata
         # keys by chance, which would make two files of the same weights differ.
-        temporary.write_bytes(save(tensors, {METADATA_KEY: file.to_json()}))
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def cannot_write(path: Path, error: Exception) -> StudioError:
-    """What to tell where a file cannot be written: the system's own word for it, where there is one."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StudioError(
-        f"{path} cannot be written: {reason}.", "Choose another folder, or make room on the disk."
-    )
+        stream.write(save(tensors, {METADATA_KEY: file.to_json()}))
 
 
 def read_studio_file(path: Path | str) -> StudioFile:

@@ -1,14 +1,14 @@
 """Save a model as a file: our own, or one in the layout of the authors' implementations."""
 
-import os
 import shutil
 from pathlib import Path
 
 import torch
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import not_written, written_whole
 from convnext_studio.model.architecture import WeightsLayout
-from convnext_studio.model.checkpoint import StudioFile, cannot_write, write_studio_file
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
@@ -61,10 +61,10 @@ def _check_room(path: Path, needed_bytes: int) -> None:
     try:
         free_bytes = shutil.disk_usage(path.parent).free
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise not_written(path, error) from error
     if free_bytes < needed_bytes:
         raise StudioError(
-            f"{path} cannot be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
+            f"{path} could not be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
             f"{free_bytes / 1e6:,.0f} MB left.",
             "Make room, or choose another disk.",
         )
@@ -83,15 +83,8 @@ def _write_facebook(module: ConvNeXt, path: Path, provenance: dict[str, str]) ->
     contents: dict[str, object] = {"model": tensors}
     if provenance:
         contents[PROVENANCE_KEY] = provenance
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(contents, stream)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch's writer makes its own of a disk that fills up.
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as stream:
+        torch.save(contents, stream)
 
 
 def _isotropic(name: str) -> str:

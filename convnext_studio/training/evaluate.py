@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convnext_studio.analysis.images import decode
+from convnext_studio.decoding.images import decode
 from convnext_studio.engine.devices import resolve_device
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.analysis.folders import SUFFIXES
-from convnext_studio.analysis.images import decode
+from convnext_studio.decoding.images import decode
 from convnext_studio.errors import StudioError
 
 CHUNK = 4096

@@ -1,7 +1,6 @@
 """What a training run carries from step to step, and how it is kept on disk between epochs."""
 
 import math
-import os
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import written_whole
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
@@ -169,14 +169,8 @@ def write_checkpoint(
             "optimizer": state.optimizer.state_dict(),
         },
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        torch.save(values, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise StudioError(f"{path} cannot be written ({error}).") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as stream:
+        torch.save(values, stream)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

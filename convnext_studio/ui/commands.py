@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBo
 
 from convnext_studio import __version__
 from convnext_studio.engine.messages import Explanation
+from convnext_studio.errors import StudioError
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
@@ -127,8 +128,8 @@ class Commands(QObject):
             return
         try:
             save_picture_of(self._window, Path(path))
-        except OSError as error:
-            self.noticed.emit(Notice("screenshot", f"The screenshot could not be saved: {error.strerror}."))
+        except StudioError as error:
+            self.noticed.emit(Notice("screenshot", error.message, error.hint))
         else:
             self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import EngineLost
+from convnext_studio.errors import StudioError
 from convnext_studio.render import load_colour_maps
 from convnext_studio.samples import FIRST_SAMPLE
 from convnext_studio.ui import theme
@@ -101,8 +102,8 @@ def _end_with_screenshot(
     def save() -> None:
         try:
             save_picture_of(window, path)
-        except OSError:
-            end(1, f"The screenshot cannot be written to {path}.\n")
+        except StudioError as error:
+            end(1, f"{error}\n")
         else:
             sentences = [line for notice in failures.values() for line in notice.details or (notice.text,)]
             end(int(bool(failures)), "".join(f"{sentence}\n" for sentence in sentences))

@@ -1,11 +1,12 @@
 """A picture of the window, for documentation and for a first look over ssh."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QBuffer, QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
+
+from convnext_studio.files import written_whole
 
 POLL_MS = 50
 TIMEOUT_S = 120
@@ -18,14 +19,13 @@ def save_picture_of(widget: QWidget, path: Path) -> None:
 
     Raises
     ------
-    OSError
+    StudioError
         Where it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.png")
-    if not widget.grab().save(str(temporary), "PNG"):
-        temporary.unlink(missing_ok=True)
-        raise OSError(0, f"{path} cannot be written", str(path))
-    temporary.replace(path)
+    encoded = QBuffer()
+    widget.grab().save(encoded, "PNG")
+    with written_whole(path) as stream:
+        stream.write(encoded.data().data())
 
 
 class Quiet(QObject):

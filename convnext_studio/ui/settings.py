@@ -8,7 +8,8 @@ from typing import Any
 
 import platformdirs
 
-from convnext_studio.export.files import make_directory, write_file
+from convnext_studio.export.files import make_directory
+from convnext_studio.files import written_whole
 from convnext_studio.ui.theme import THEMES, ThemeName
 
 VERSION = 1
@@ -81,10 +82,13 @@ class SettingsFile:
             return
         text = json.dumps({"version": VERSION} | asdict(self.values), indent=1)
         make_directory(self._path.parent)
-        write_file(self._path, lambda file: file.write(text.encode()))
+        with written_whole(self._path) as file:
+            file.write(text.encode())
 
     def _read(self) -> None:
         try:
+            if self._path.exists() and not self._path.is_file():  # Reading a pipe might never end.
+                raise OSError(0, "it is not a regular file")
             stored = json.loads(self._path.read_text(encoding="utf-8"))
             version = stored["version"]
             if version > VERSION:
@@ -100,7 +104,7 @@ class SettingsFile:
         except OSError as error:
             reason = f"{error.strerror}: {self._path}"
             self.problem = f"The settings could not be read ({reason}); the defaults are used."
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self.problem = f"The settings in {self._path} are damaged; the defaults are used."
 
 

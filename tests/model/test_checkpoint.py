@@ -125,7 +125,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     assert path.read_text() == "the old one"
     write_studio_file(path, file)
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.safetensors"]
-    with pytest.raises(StudioError, match="cannot be written"):
+    with pytest.raises(StudioError, match="could not be written"):
         write_studio_file(tmp_path / "no" / "folder.safetensors", file)
 
 

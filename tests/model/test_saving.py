@@ -88,7 +88,7 @@ def test_what_the_authors_layout_cannot_hold_is_refused(
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
 def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path, layout: WeightsLayout) -> None:
-    with pytest.raises(StudioError, match="cannot be written"):
+    with pytest.raises(StudioError, match="could not be written"):
         save_as(small_model(), tmp_path / "no" / "m.pth", layout)
 
 
@@ -130,7 +130,7 @@ def test_other_families_are_not_saved(tmp_path: Path) -> None:
 def test_what_the_disk_refuses_is_told(
     tmp_path: Path, layout: WeightsLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StudioError, match=r"nowhere/saved cannot be written: No such file or directory\."):
+    with pytest.raises(StudioError, match=r"nowhere/saved could not be written: No such file or directory\."):
         save_as(small_model(), tmp_path / "nowhere" / "saved", layout)
     (tmp_path / "saved").write_text("before")
 
@@ -139,7 +139,7 @@ def test_what_the_disk_refuses_is_told(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", refuse)
-        with pytest.raises(StudioError, match=r"cannot be written: Permission denied\."):
+        with pytest.raises(StudioError, match=r"could not be written: Permission denied\."):
             save_as(small_model(), tmp_path / "saved", layout)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))

@@ -7,6 +7,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.errors import StudioError
 from convnext_studio.ui import screenshot
 from convnext_studio.ui.screenshot import Quiet, save_picture_of
 
@@ -30,7 +31,7 @@ def test_it_is_a_png_of_the_widgets_size_with_its_text(label: QLabel, tmp_path: 
 
 
 def test_a_folder_that_is_not_there_is_an_error(label: QLabel, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="cannot be written"):
+    with pytest.raises(StudioError, match="could not be written: No such file"):
         save_picture_of(label, tmp_path / "nowhere" / "picture.png")
 
 

@@ -1,6 +1,10 @@
 """Settings survive a launch; a file that cannot be used is told and never fatal, and no write is half done."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 
 from convnext_studio.errors import StudioError
 from convnext_studio.ui.settings import RECENT_COUNT, VERSION, Settings, SettingsFile, latest_first
+from tests.disk import disk_with
 
 
 def stored(folder: Path, content: str) -> Path:
@@ -42,7 +47,9 @@ def test_nothing_is_remembered_of_a_read_only_launch(settings_folder: Path) -> N
         "[]",
         "null",
         "{}",
+        "[" * 100_000,
         '{"version": "one"}',
+        '{"version": NaN}',
         json.dumps({"version": VERSION, "theme": "pink"}),
         json.dumps(
             {
@@ -92,9 +99,47 @@ def test_a_failed_write_keeps_the_old_file(settings_folder: Path, monkeypatch: p
     assert [path.name for path in settings_folder.iterdir()] == ["settings.json"]
 
 
-def test_a_directory_in_the_files_place_is_told(settings_folder: Path) -> None:
-    (settings_folder / "settings.json").mkdir(parents=True)
-    assert "could not be read" in SettingsFile().problem
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_in_the_files_place_is_told(
+    settings_folder: Path, make: Callable[[Path], None]
+) -> None:
+    settings_folder.mkdir()
+    make(settings_folder / "settings.json")
+    settings = SettingsFile()
+    assert "could not be read (it is not a regular file" in settings.problem
+    assert settings.values == Settings()
+    with pytest.raises(StudioError, match="it is not a regular file"):
+        settings.save()
+
+
+LAUNCHES = """
+import sys
+from convnext_studio.ui.settings import SettingsFile
+for _ in range(200):
+    settings = SettingsFile()
+    assert settings.problem == "", settings.problem
+    settings.update(recent_pictures=(sys.argv[1] * 1000,))
+    settings.save()
+"""
+
+
+def test_two_programs_at_once_never_read_half_a_file(settings_folder: Path) -> None:
+    both = [subprocess.Popen([sys.executable, "-c", LAUNCHES, letter]) for letter in "ab"]
+    assert [program.wait(60) for program in both] == [0, 0]
+    (last,) = SettingsFile().values.recent_pictures
+    assert last in ("a" * 1000, "b" * 1000)
+    assert [path.name for path in settings_folder.iterdir()] == ["settings.json"]
+
+
+def test_a_full_disk_is_one_sentence(settings_folder: Path) -> None:
+    settings = SettingsFile()
+    settings.update(recent_pictures=("a" * 1000,))
+    with (
+        disk_with(100),
+        pytest.raises(StudioError, match=r"settings\.json could not be written: File too large"),
+    ):
+        settings.save()
+    assert list(settings_folder.iterdir()) == []
 
 
 @given(st.lists(st.sampled_from("abcdefghijklmnop"), max_size=40))

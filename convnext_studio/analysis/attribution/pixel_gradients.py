@@ -90,7 +90,7 @@ def integrated_gradients(case: Case) -> Iterator[Found]:
                 yield Found(maps=_summed(shown), done=draw * segments + segment, total=draws * segments)
         finished.append(attributed)
         # On the CPU, because not every device has float64.
-        scores = case.scores(torch.cat([start, case.tensor])).cpu().double()
+        scores = torch.cat([case.scores(end).cpu().double() for end in (start, case.tensor)])
         deltas.append(attributed.cpu().double().sum(dim=(1, 2, 3)) - (scores[1] - scores[0]))
         # Of the draws, the delta that is largest in size, for each output.
         worst = [max((float(delta[index]) for delta in deltas), key=abs) for index in _each(case)]

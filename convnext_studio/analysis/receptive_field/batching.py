@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from convnext_studio.errors import InputTooLarge
-from convnext_studio.memory import is_out_of_memory
+from convnext_studio.errors import InputTooLarge, StudioError
+from convnext_studio.memory import is_of_computer, is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -18,6 +18,7 @@ CPU_PIXELS = 2 * 224 * 224
 """Pixels of a batch on a processor: two of 224 px take 0.86 of their time one by one, and four no less."""
 STEP_S = 1.0
 """On other devices a batch takes about so long, so that people see the field grow."""
+_SMALLEST_OFFERED_PX = 32
 _SHARE_OF_FREE_MEMORY = 0.7
 
 
@@ -48,18 +49,18 @@ def in_batches(
         waiting += islice(remaining, max(size - len(waiting), 0))
         if not waiting:
             return
-        batch = torch.cat(waiting[:size])
-        meter = _Meter(batch)
+        count = min(size, len(waiting))
+        meter = _Meter(waiting[0].device, count)
         try:
-            result = compute(batch)
+            result = compute(torch.cat(waiting[:count]))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if len(batch) == 1:
-                raise _too_large(batch) from error
-            size = largest = len(batch) // 2
+            if count == 1:
+                raise _too_large(waiting[0].shape[2], error) from error
+            size = largest = count // 2
         else:
-            waiting = waiting[len(batch) :]
+            waiting = waiting[count:]
             size = min(meter.next_size(size), largest)
             yield result
 
@@ -71,8 +72,8 @@ def _first_size(tensor: Tensor) -> int:
 class _Meter:
     """What a batch takes, to tell how large the next may be."""
 
-    def __init__(self, batch: Tensor) -> None:
-        self._device, self._count = batch.device, len(batch)
+    def __init__(self, device: torch.device, count: int) -> None:
+        self._device, self._count = device, count
         self._start_s = time.perf_counter()
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
@@ -91,12 +92,13 @@ class _Meter:
         return max(1, int(min(bounds)))
 
 
-def _too_large(batch: Tensor) -> InputTooLarge:
-    side = batch.shape[2]
-    where = "The computer's" if batch.device.type == "cpu" else "The graphics device's"
-    smaller_px = max(32, side * 3 // 4 // 32 * 32)
-    return InputTooLarge(
-        f"{where} memory does not take an input of {side} px for this network.",
-        f"Choose a smaller input size, such as {smaller_px} px.",
-        smaller_px,
-    )
+def _too_large(side_px: int, error: BaseException) -> StudioError:
+    is_of_device = not is_of_computer(error)
+    where = "The graphics device's" if is_of_device else "The computer's"
+    message = f"{where} memory does not take an input of {side_px} px for this network."
+    or_the_cpu = ", or the CPU" if is_of_device else ""
+    smaller_px = max(_SMALLEST_OFFERED_PX, side_px * 3 // 4 // 32 * 32)
+    if smaller_px >= side_px:
+        return StudioError(message, f"Choose a smaller model{or_the_cpu}.")
+    hint = f"Choose a smaller input size, such as {smaller_px} px{or_the_cpu}."
+    return InputTooLarge(message, hint, smaller_px)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from convnext_studio.analysis.images import DecodedImage, decode
 from convnext_studio.analysis.units import UnitProbe
+from convnext_studio.decoding.images import Decode, DecodedImage, decode
 from convnext_studio.engine.answering.subjects import Subjects
 from convnext_studio.engine.cache import ByteCache
 from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
@@ -41,6 +41,8 @@ class Bench:
     ----------
     cache_bytes, picture_bytes, output_bytes
         Bounds on the results, on the decoded pictures and on the nodes' outputs that are kept.
+    decode
+        How pictures are decoded: here, or in a process of its own.
 
     Attributes
     ----------
@@ -48,6 +50,8 @@ class Bench:
         Another one for every model that was opened.
     precision
         Of the forward pass.
+    decode
+        Gives a picture that is not to be kept.
     results
         By `key`.
     outputs
@@ -63,10 +67,12 @@ class Bench:
         cache_bytes: int = CACHE_BYTES,
         picture_bytes: int = PICTURE_BYTES,
         output_bytes: int = OUTPUT_BYTES,
+        decode: Decode = decode,
     ) -> None:
         self._model: LoadedModel | None = None
         self.model_number = 0
         self.precision: Precision = "float32"
+        self.decode = decode
         self._sources: dict[str, _Source] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
@@ -111,7 +117,7 @@ class Bench:
         StudioError
             Where it cannot be read, or is too small for the network.
         """
-        picture = decode(source, name)
+        picture = self.decode(source, name)
         self._check_size(picture)
         self._sources[picture.key] = _Source(source, name)
         self._pictures.put(picture.key, picture)
@@ -137,7 +143,7 @@ class Bench:
         if key not in self._sources:
             raise StudioError("This picture is not open any more.", "Open it again.")
         source = self._sources[key]
-        picture = decode(source.source, source.name)
+        picture = self.decode(source.source, source.name)
         if picture.key != key:
             raise StudioError(f"“{picture.name}” has changed since it was opened.", "Open it again.")
         self._pictures.put(key, picture)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from convnext_studio.analysis.folders import pictures_in, shuffled
-from convnext_studio.analysis.images import DecodedImage, decode
+from convnext_studio.decoding.images import Decode, DecodedImage
 from convnext_studio.engine.messages import FieldRequest
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
@@ -18,7 +18,9 @@ from convnext_studio.model.preprocessing import Preprocessing
 
 
 class Opened(Interface):
-    """Whatever has the opened pictures."""
+    """Whatever has the opened pictures, and decodes others."""
+
+    decode: Decode
 
     def picture(self, key: str) -> DecodedImage:
         """The picture of that key; a StudioError where it cannot be had."""
@@ -95,7 +97,11 @@ class FieldInputs:
             yield self.model.to_tensor(array)
 
     def _read(self, candidate: str | Path) -> DecodedImage:
-        return decode(str(candidate)) if isinstance(candidate, Path) else self.opened.picture(candidate)
+        return (
+            self.opened.decode(str(candidate))
+            if isinstance(candidate, Path)
+            else self.opened.picture(candidate)
+        )
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)

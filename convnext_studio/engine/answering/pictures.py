@@ -1,6 +1,6 @@
 """Opening and closing pictures."""
 
-from convnext_studio.analysis.images import PREVIEW_PX, THUMBNAIL_PX
+from convnext_studio.decoding.images import PREVIEW_PX, THUMBNAIL_PX
 from convnext_studio.engine.answering.bench import Bench
 from convnext_studio.engine.messages import CloseImage, ImageInfo, OpenImage
 

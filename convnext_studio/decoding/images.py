@@ -3,9 +3,10 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from PIL import (
     GifImagePlugin,
     IcoImagePlugin,
     Image,
-    ImageOps,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
@@ -46,6 +46,23 @@ _PLUGINS = (
 )
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 MAX_PIXELS = 100_000_000
+_STRIPE_PIXELS = 4_000_000
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by its orientation in the EXIF standard."""
+_CONVERSIONS = {
+    "P": "Palette converted to RGB.",
+    "1": "Black and white converted to RGB.",
+    "L": "Greyscale repeated in the three channels.",
+}
 PREVIEW_PX = 2048
 THUMBNAIL_PX = 128
 
@@ -90,6 +107,13 @@ class DecodedImage:
         return np.ascontiguousarray(picture)
 
 
+class Decode(Protocol):
+    """What decodes pictures: `decode` itself, or a process that calls it."""
+
+    def __call__(self, source: str | bytes, name: str = "", /) -> DecodedImage:
+        """As `decode`."""
+
+
 def decode(source: str | bytes, name: str = "") -> DecodedImage:
     """Read a picture from a path, ``sample:NAME`` or encoded bytes.
 
@@ -98,24 +122,36 @@ def decode(source: str | bytes, name: str = "") -> DecodedImage:
     StudioError
         Where it is no picture, too large, damaged, or not finite.
     """
-    if isinstance(source, bytes):
-        encoded, path, own_name = source, "", "Pasted picture"
-    elif source.startswith(SAMPLE_PREFIX):
-        own_name = source.removeprefix(SAMPLE_PREFIX)
-        encoded, path = _read(sample_path(own_name)), source
-    else:
-        encoded, path, own_name = _read(Path(source)), source, Path(source).name
+    own_name, path = described(source)
     name = name or own_name
-    with warnings.catch_warnings():
+    with _opened(source) as stream, warnings.catch_warnings():
         # Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here.
         warnings.simplefilter("ignore")
-        pixels, notes = _decode(encoded, name)
+        pixels, notes = _decode(stream, name)
     pixels.flags.writeable = False
     digest = hashlib.blake2b(pixels.data, digest_size=12, salt=str(pixels.shape).encode()[:16]).hexdigest()
     return DecodedImage(key=digest, name=name, path=path, pixels=pixels, notes=tuple(notes))
 
 
-def _read(file: Path) -> bytes:
+def described(source: str | bytes) -> tuple[str, str]:
+    """What a source is called where it is given no name, and its path (empty for bytes)."""
+    if isinstance(source, bytes):
+        return "Pasted picture", ""
+    if source.startswith(SAMPLE_PREFIX):
+        return source.removeprefix(SAMPLE_PREFIX), source
+    return Path(source).name, source
+
+
+def _opened(source: str | bytes) -> BinaryIO:
+    """The encoded picture, not read yet: what is no picture shows by its first bytes, however long it is."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if source.startswith(SAMPLE_PREFIX):
+        return _opened_file(sample_path(source.removeprefix(SAMPLE_PREFIX)))
+    return _opened_file(Path(source))
+
+
+def _opened_file(file: Path) -> BinaryIO:
     try:
         if file.is_dir():
             raise StudioError(f"“{file.name}” is a folder, not a picture.", "Open the pictures in it.")
@@ -123,22 +159,22 @@ def _read(file: Path) -> bytes:
             raise StudioError(f"There is no file “{file}”.", "It may have been moved or renamed.")
         if not file.is_file():
             raise StudioError(f"“{file.name}” is not a regular file.", "Open a picture file.")
-        return file.read_bytes()
+        return file.open("rb")
     except OSError as error:
         raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
     except ValueError as error:  # A path with a null character.
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 
 
-def _decode(encoded: bytes, name: str) -> tuple[NDArray[np.uint8], list[str]]:
-    if not encoded:
-        raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
+def _decode(stream: BinaryIO, name: str) -> tuple[NDArray[np.uint8], list[str]]:
     try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise _too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
+        if not stream.seek(0, io.SEEK_END):
+            raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
+        stream.seek(0)
+        with Image.open(stream, formats=FORMATS) as image:
+            _check_size(image, name)
             image.load()
+            _check_size(image, name)  # An icon's pictures may differ from its list of them.
             return _to_rgb(image, name)
     except StudioError:
         raise
@@ -150,11 +186,19 @@ def _decode(encoded: bytes, name: str) -> tuple[NDArray[np.uint8], list[str]]:
     except Image.DecompressionBombError:
         raise _too_large(name, "over 179 megapixels") from None
     except MemoryError:
-        raise StudioError(f"There is not enough memory to decode “{name}”.") from None
+        raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders meet damaged files with exceptions of every kind.
         raise StudioError(
             f"“{name}” is damaged and cannot be decoded ({error}).", "Copy or download it again."
         ) from error
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if not width * height:
+        raise StudioError(f"“{name}” has {width} × {height} pixels: there is nothing to see.")
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
 
 
 def _too_large(name: str, size: str) -> StudioError:
@@ -170,44 +214,61 @@ def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], list[str]
         notes.append(f"First of {frames} frames.")
     picture = _upright(image, notes)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-        return _rescaled(np.asarray(picture), name, notes), notes
+        return _rescaled(picture, name, notes), notes
+    to_rgb = _opaque_rgb if picture.has_transparency_data else _rgb
     if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
         notes.append("Transparency laid over white.")
-    elif picture.mode == "P":
-        notes.append("Palette converted to RGB.")
-    elif picture.mode == "1":
-        notes.append("Black and white converted to RGB.")
-    elif picture.mode == "L":
-        notes.append("Greyscale repeated in the three channels.")
+    elif picture.mode in _CONVERSIONS:
+        notes.append(_CONVERSIONS[picture.mode])
     elif picture.mode != "RGB":
         notes.append(f"{picture.mode} converted to RGB, without a colour profile.")
-    return np.array(picture.convert("RGB")), notes
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    for rows, stripe in _stripes(picture):
+        pixels[rows] = np.asarray(to_rgb(stripe))
+    return pixels, notes
 
 
 def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     try:
-        upright: Any = ImageOps.exif_transpose(image)
-        turned = image.getexif().get(0x0112, 1) in range(2, 9)
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # Damaged metadata raise anything; the pixels are still good.
         notes.append("Damaged EXIF data were left out of account.")
         return image
-    if turned:
-        notes.append("Turned as its EXIF orientation says.")
-    picture: Image.Image = upright
-    return picture
+    if turn is None:
+        return image
+    notes.append("Turned as its EXIF orientation says.")
+    return image.transpose(turn)
 
 
-def _rescaled(values: NDArray[Any], name: str, notes: list[str]) -> NDArray[np.uint8]:
-    finite = np.isfinite(values)
-    if not finite.all():
+def _stripes(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Some rows at a time, so that what is converted on the way takes little memory."""
+    height = max(1, _STRIPE_PIXELS // picture.width)
+    for top in range(0, picture.height, height):
+        bottom = min(top + height, picture.height)
+        yield slice(top, bottom), picture.crop((0, top, picture.width, bottom))
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGB")
+
+
+def _opaque_rgb(picture: Image.Image) -> Image.Image:
+    rgba = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _rescaled(picture: Image.Image, name: str, notes: list[str]) -> NDArray[np.uint8]:
+    low, high, strange = np.inf, -np.inf, 0
+    for _, stripe in _stripes(picture):
+        values = np.asarray(stripe)
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        strange += values.size - int(np.count_nonzero(np.isfinite(values)))
+    if strange:
         raise StudioError(
-            f"“{name}” has {np.count_nonzero(~finite):,} values that are not finite numbers.",
+            f"“{name}” has {strange:,} values that are not finite numbers.",
             "Replace NaN and infinity in it first.",
         )
-    low, high = float(values.min()), float(values.max())
-    if np.issubdtype(values.dtype, np.floating):
+    if picture.mode == "F":
         if low >= 0 and high <= 1:
             low, high = 0.0, 1.0
         notes.append(f"Float values {low:.6g} to {high:.6g} rescaled to 0 to 255.")
@@ -217,5 +278,7 @@ def _rescaled(values: NDArray[Any], name: str, notes: list[str]) -> NDArray[np.u
     else:
         notes.append(f"32-bit values {low:,.0f} to {high:,.0f} rescaled to 0 to 255.")
     span = high - low or 1.0
-    grey = np.rint((values.astype(np.float64) - low) * (255 / span)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    for rows, stripe in _stripes(picture):
+        pixels[rows] = np.rint((np.asarray(stripe, np.float64) - low) * (255 / span))[..., None]
+    return pixels

@@ -1,6 +1,5 @@
 """Every kind of file gives the right picture, or one plain sentence."""
 
-import io
 import warnings
 import zlib
 from pathlib import Path
@@ -11,18 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from convnext_studio.analysis import images
-from convnext_studio.analysis.images import DecodedImage, decode
+from convnext_studio.decoding import images
+from convnext_studio.decoding.images import DecodedImage, decode
 from convnext_studio.errors import StudioError
 from convnext_studio.samples import SAMPLES
+from tests.decoding.files import encoded
 
 GRADIENT = np.linspace(0, 255, 40 * 30 * 3).reshape(30, 40, 3).astype(np.uint8)
-
-
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +71,7 @@ def test_damaged_exif_costs_nothing_but_a_sentence(monkeypatch: pytest.MonkeyPat
     def broken(_picture: Image.Image) -> None:
         raise SyntaxError("not a TIFF file")
 
-    monkeypatch.setattr(images.ImageOps, "exif_transpose", broken)
+    monkeypatch.setattr(images.Image.Image, "getexif", broken)
     decoded = decode(encoded(Image.fromarray(GRADIENT)))
     np.testing.assert_array_equal(decoded.pixels, GRADIENT)
     assert any("EXIF" in note for note in decoded.notes)
