@@ -1,0 +1,47 @@
+"""The views that a lecture can name, and whether a lecture names them rightly."""
+
+from collections.abc import Mapping
+
+from convnext_studio.lecture.script import Lecture, Step, mistake
+from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.lecture.views import (
+    picture,
+)
+
+VIEWS: dict[str, ViewSpec] = {
+    spec.name: spec
+    for spec in (
+        picture.SPEC,
+    )
+}  # fmt: skip
+
+
+def check_lecture(lecture: Lecture, views: Mapping[str, ViewSpec] = VIEWS) -> None:
+    """Raise the StudioError that names file and line of the first view or setting that does not exist."""
+    for step in lecture.steps:
+        _check_step(step, views)
+
+
+def complete_settings(step: Step, views: Mapping[str, ViewSpec] = VIEWS) -> dict[str, str]:
+    """A step's settings, with the defaults of those that it leaves out; the step was checked."""
+    return {
+        name: step.settings.get(name, setting.default) for name, setting in views[step.view].settings.items()
+    }
+
+
+def _check_step(step: Step, views: Mapping[str, ViewSpec]) -> None:
+    def line_of(name: str) -> int:
+        return step.lines.get(name, step.line)
+
+    if step.view not in views:
+        names = ", ".join(sorted(views))
+        raise mistake(step.file, line_of("view"), f"there is no view “{step.view}”; there are: {names}.")
+    settings = views[step.view].settings
+    for name, value in step.settings.items():
+        if name not in settings:
+            known = f"it has: {', '.join(settings)}" if settings else "it has none"
+            message = f"the view “{step.view}” has no setting “{name}”; {known}."
+            raise mistake(step.file, line_of(name), message)
+        if not settings[name].accepts(value):
+            message = f"“{name}” is {settings[name].allowed}, not “{value}”."
+            raise mistake(step.file, line_of(name), message)
