@@ -17,6 +17,15 @@ from convnext_studio.engine.answering.costs import measure_costs
 from convnext_studio.engine.answering.faithfulness import check_sanity, compare_methods, measure_faithfulness
 from convnext_studio.engine.answering.field_growth import field_growth
 from convnext_studio.engine.answering.fields import receptive_field
+from convnext_studio.engine.answering.lecture_block import (
+    distributions,
+    drop_blocks,
+    layer_weights,
+    slide_kernel,
+    swap_part,
+    walk_block,
+)
+from convnext_studio.engine.answering.lecture_stem import stem_maps
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
 from convnext_studio.engine.answering.patches import strongest_patches
@@ -32,11 +41,14 @@ from convnext_studio.engine.messages import (
     CheckSanity,
     CloseImage,
     CompareMethods,
+    Distributions,
+    DropBlocks,
     Explain,
     ExplainSeveral,
     FeatureMaps,
     FieldGrowth,
     Kernel,
+    LayerWeights,
     ListPretrained,
     LoadModel,
     MeasureCosts,
@@ -49,8 +61,12 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     Request,
     SaveModel,
+    SlideKernel,
+    StemMaps,
     StrongestPatches,
+    SwapPart,
     UnitField,
+    WalkBlock,
 )
 
 Answering = Callable[[Bench, Any, ShouldStop], Work | Payload]
@@ -71,6 +87,12 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     CompareMethods: compare_methods,
     Explain: explain,
     ExplainSeveral: explain_several,
+    Distributions: distributions,
+    DropBlocks: drop_blocks,
+    LayerWeights: _at_once(layer_weights),
+    SlideKernel: slide_kernel,
+    SwapPart: swap_part,
+    WalkBlock: walk_block,
     FeatureMaps: maps_of,
     FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
@@ -84,6 +106,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     Predict: predict,
     ReceptiveField: receptive_field,
     SaveModel: _at_once(save_model),
+    StemMaps: stem_maps,
     StrongestPatches: strongest_patches,
     UnitField: unit_field,
 }
