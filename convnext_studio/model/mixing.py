@@ -1,7 +1,7 @@
 """What it costs to mix positions: a depthwise convolution against self-attention, by arithmetic.
 
 Self-attention as in Vaswani et al. 2017 (arXiv:1706.03762) and Dosovitskiy et al. 2021 (arXiv:2010.11929); in
-windows as in Liu et al. 2021 (Swin, arXiv:2103.14030). Counted are multiply-accumulate operations of convolutions
+windows as in Liu et al. 2021 (Swin, arXiv:2103.14030). Counted are the multiply-accumulates of convolutions
 and matrix products; softmax, scaling and biases are not. The number of heads does not matter: they share the
 channels.
 """
