@@ -62,11 +62,13 @@ class LectureView(QWidget):
         return round(self.text_px * SMALL)
 
     def set_text_px(self, px: int) -> None:
-        """Scale all text; the font is what children inherit and painters take."""
+        """Scale all text, that of the children too."""
         self.text_px = px
-        font = self.font()
-        font.setPixelSize(px)
-        self.setFont(font)
+        # Under a style sheet Qt hands fonts down to some only, and takes them back when the look changes.
+        for widget in (self, *self.findChildren(QWidget)):
+            font = widget.font()
+            font.setPixelSize(px)
+            widget.setFont(font)
 
     def caption(self) -> str:
         """What exactly is shown: model, whether its weights are random, picture, and what a view adds."""
