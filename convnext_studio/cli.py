@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _open_window(options: argparse.Namespace) -> int:
     from convnext_studio.ui.app import WindowOptions, run  # Not needed for --help, nor where there is no Qt.
 
+    if options.step is not None and options.present is None:
+        raise StudioError("--step is a step of a lecture.", "Give --present, too.")
     return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
 
 
@@ -70,6 +72,14 @@ def _window_parser() -> argparse.ArgumentParser:
         metavar="FILE.png",
         help="save a picture of the window once every panel shows its answer, and quit",
     )
+    parser.add_argument(
+        "--present",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="present the lecture at once, full screen, or one of your own; pictures go before this option",
+    )
+    parser.add_argument("--step", type=int, metavar="N", help="step of the lecture to begin with (default: 1)")
     parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
     parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
     return parser
@@ -192,7 +202,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool 
     parser.add_argument(
         "--model",
         default=default_model(),
-        help="preset:NAME, timm:NAME, timm-random:NAME or a weights file (default: %(default)s)",
+        help="preset:NAME, timm:NAME, timm-random:NAME, road:STEP or a weights file (default: %(default)s)",
     )
     parser.add_argument(
         "--device",

@@ -92,6 +92,7 @@ class Controller(QObject):
         self.exporter = Exporter(state, bridge, self.background, self)
         self.exporter.noticed.connect(self.noticed)
         state.model_loaded.connect(lambda _model: self.predict())
+        state.model_wanted.connect(lambda source: self.change_model(source=source))
         state.picture_selected.connect(lambda _picture: self.predict())
         state.target_selected.connect(self._explain)
         bridge.engine_lost.connect(self._engine_lost)

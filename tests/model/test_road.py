@@ -1,4 +1,4 @@
-"""The road from ResNet-50 to ConvNeXt-T: against torchvision, our own ConvNeXt, the paper's tables, a counter."""
+"""The road to ConvNeXt: against torchvision, our own ConvNeXt, the paper's tables and PyTorch's counter."""
 
 from dataclasses import replace
 
@@ -77,7 +77,7 @@ def enliven(network: nn.Module) -> None:
     torch.manual_seed(0)
     for name, parameter in network.named_parameters():
         nn.init.normal_(parameter, 1.0 if parameter.ndim == 1 and "bias" not in name else 0.0, 0.05)
-    for name, buffer in network.named_buffers():
+    for buffer in network.buffers():
         if buffer.is_floating_point():
             nn.init.uniform_(buffer, 0.5, 1.5)
 
