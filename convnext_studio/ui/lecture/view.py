@@ -7,7 +7,7 @@ from typing import ClassVar
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Request
+from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
 from convnext_studio.lecture.setting import Setting
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
@@ -140,8 +140,16 @@ class AskingView(LectureView):
         """Show the answers, which are in the order of the questions."""
         raise NotImplementedError
 
+    def show_partial(self, index: int, payload: Payload) -> None:
+        """An answer so far, or one whose fellows are still under way; views that can show it do."""
+
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while something newer is under way."""
+
+    def show_body(self) -> None:
+        """The content in the sentence's place, and nothing dimmed."""
+        self.set_dimmed(False)
+        self._stack.setCurrentIndex(1)
 
     # --------------------------------------------------------------------------- what it is told
 
@@ -206,6 +214,10 @@ class AskingView(LectureView):
         self._notice.setText(text)
         self._stack.setCurrentIndex(0)
 
+    def show_body(self) -> None:
+        """The content in the sentence's place."""
+        self._stack.setCurrentIndex(1)
+
     # ------------------------------------------------------------------------------------ asking
 
     def _questions(self) -> Sequence[Request] | str:
@@ -220,6 +232,7 @@ class AskingView(LectureView):
         identifier = self.bridge.ask(
             question,
             on_answer=lambda payload: self._receive(identifier, payload),
+            on_progress=self._receive_progress,
             on_failure=self._receive_failure,
         )
         self._running[identifier] = index
@@ -236,13 +249,20 @@ class AskingView(LectureView):
         if index is None:
             return
         self._answers[index] = payload
-        if not self._running:
+        if self._running:
+            self.show_partial(index, payload)
+        else:
             self._show()
+
+    def _receive_progress(self, progress: Progress) -> None:
+        index = self._running.get(progress.id)
+        if index is not None and progress.partial is not None:
+            self.show_partial(index, progress.partial)
 
     def _show(self) -> None:
         answers, self._answers = self._answers, {}
         self.set_dimmed(False)
-        self._stack.setCurrentIndex(1)
+        self.show_body()
         self.show_answers(tuple(answers[index] for index in sorted(answers)))
         self.setAccessibleDescription(self.caption())
 
