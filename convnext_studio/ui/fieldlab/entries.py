@@ -123,7 +123,7 @@ def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
 
 def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
     # At a layer scale of 1e-6 the blocks of an untrained network hardly count, whatever their kernels.
-    config = _with_layer_scale(_convnext(model.config), 1.0)
+    config = with_layer_scale(_convnext(model.config), 1.0)
     return tuple(
         untrained(replace(config, kernel_size=side), f"{side} × {side} kernels, random") for side in (3, 7)
     )
@@ -144,7 +144,7 @@ def _versions(model: ModelInfo) -> tuple[Entry, ...]:
     return untrained(first, "V1, random"), untrained(second, "V2 (GRN), random")
 
 
-def _with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
+def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
     """With another initial layer scale, where the architecture has one."""
     return replace(config, layer_scale_init_value=value) if config.layer_scale_init_value > 0 else config
 
