@@ -147,7 +147,7 @@ class AskingView(LectureView):
         """Step back while something newer is under way."""
 
     def show_body(self) -> None:
-        """The content in the sentence's place, and nothing dimmed."""
+        """The content in the sentence's place, not dimmed."""
         self.set_dimmed(False)
         self._stack.setCurrentIndex(1)
 
@@ -213,10 +213,6 @@ class AskingView(LectureView):
         """A plain sentence in the content's place."""
         self._notice.setText(text)
         self._stack.setCurrentIndex(0)
-
-    def show_body(self) -> None:
-        """The content in the sentence's place."""
-        self._stack.setCurrentIndex(1)
 
     # ------------------------------------------------------------------------------------ asking
 
