@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontInfo, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -63,7 +63,7 @@ class Canvas(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             if self._is_dimmed:
                 painter.setOpacity(_DIMMED)
-            self._paint(Ink(painter, self.font().pixelSize()), QRectF(self.rect()))
+            self._paint(Ink(painter, QFontInfo(self.font()).pixelSize()), QRectF(self.rect()))
             if self.hasFocus():
                 painter.setPen(QColor(theme.current().accent))
                 painter.setBrush(Qt.BrushStyle.NoBrush)

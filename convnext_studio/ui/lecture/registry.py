@@ -5,13 +5,37 @@ from collections.abc import Mapping
 from convnext_studio.lecture.script import Lecture, Step, mistake
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views import (
+    activation,
+    block_designs,
+    block_walk,
+    drop_path,
+    dropped_blocks,
+    kernels,
+    mixing_matrix,
+    norm_axes,
+    norm_values,
     picture,
+    separable_cost,
+    sliding_kernel,
+    swapped_part,
 )
 
 VIEWS: dict[str, ViewSpec] = {
     spec.name: spec
     for spec in (
         picture.SPEC,
+        norm_axes.SPEC,
+        norm_values.SPEC,
+        activation.SPEC,
+        swapped_part.SPEC,
+        kernels.SPEC,
+        sliding_kernel.SPEC,
+        separable_cost.SPEC,
+        mixing_matrix.SPEC,
+        block_designs.SPEC,
+        block_walk.SPEC,
+        drop_path.SPEC,
+        dropped_blocks.SPEC,
     )
 }  # fmt: skip
 
