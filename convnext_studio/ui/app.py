@@ -26,6 +26,10 @@ class WindowOptions:
         Name of the node that is selected at first.
     screenshot
         PNG file: save a picture of the window when all is shown, and end.
+    present
+        Folder of a lecture to present at once, empty for the bundled one; no lecture where None.
+    step
+        Of the lecture, counted from 1; the first where None.
     size
         Width and height of the window in pixels; the last one, or what fits the screen, where None.
     """
@@ -39,6 +43,8 @@ class WindowOptions:
     stem_padding: int | None = None
     node: str = "stage4"
     screenshot: str | None = None
+    present: str | None = None
+    step: int | None = None
     size: tuple[int, int] | None = None
 
 

@@ -78,6 +78,11 @@ class Presentation(QObject):
         self.speaker: SpeakerWindow | None = None
 
     @property
+    def folder(self) -> Path:
+        """Of the lecture that is shown, or would be."""
+        return self._folder
+
+    @property
     def is_settled(self) -> bool:
         """Whether the current step shows its answer."""
         return self.presenter is None or self.presenter.is_settled
