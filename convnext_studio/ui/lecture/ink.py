@@ -31,6 +31,7 @@ _ALIGNED = {
     "right": Qt.AlignmentFlag.AlignRight,
 }
 _BAR_WIDTH = 0.6  # Of a colour bar, in text heights.
+_USUAL_NUMBER = "-0.000"  # Maps beside one another are as large as one another where theirs are no wider.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +126,8 @@ class Ink:
         """A map with its colour bar, a title above and a line below; gives the box of the map itself."""
         line = self.line()
         small_line = self.line(self.small)
-        numbers = max(self.width(format_number(end), self.small) for end in self._ends(shown.limits))
+        texts = [_USUAL_NUMBER, *map(format_number, self._ends(shown.limits))]
+        numbers = max(self.width(text, self.small) for text in texts)
         beside = self.small * (_BAR_WIDTH + 0.9) + numbers
         top = line * 1.15 if title else small_line / 2
         bottom = small_line * 1.1 if below else small_line / 2
@@ -134,11 +136,10 @@ class Ink:
         scale = max(min(space.width() / width, space.height() / height), 0.01)
         box = QRectF(0, 0, width * scale, height * scale)
         box.moveCenter(QPointF(room.center().x() - beside / 2, space.center().y()))
-        whole = QRectF(box.left(), 0, box.width() + beside, 0)
         if title:
-            self.text(_beside(room, whole, box.top() - line * 1.1, line), title, align="centre")
+            self.text(_around(room, box, box.top() - line * 1.1, line), title, align="centre")
         if below:
-            place = _beside(room, whole, box.bottom() + small_line * 0.1, small_line)
+            place = _around(room, box, box.bottom() + small_line * 0.1, small_line)
             self.text(place, below, align="centre", px=self.small, colour=self.look.muted)
         self.image(box, shown)
         self.colour_bar(
@@ -155,6 +156,16 @@ class Ink:
             QPainter.RenderHint.SmoothPixmapTransform, on=level.width() > box.width() * ratio
         )
         self.painter.drawImage(box, level, QRectF(level.rect()))
+
+    def frame(self, box: QRectF) -> None:
+        """A frame that stands out from any map, in either look."""
+        width = max(2.0, self.px / 10)
+        self.painter.setBrush(Qt.BrushStyle.NoBrush)
+        for colour, factor in (("#000000", 1.9), (theme.DARK.warning, 1.0)):
+            pen = QPen(QColor(colour), width * factor)
+            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+            self.painter.setPen(pen)
+            self.painter.drawRect(box)
 
     def colour_bar(self, bar: QRectF, shown: MapPicture) -> None:
         """An upright bar with the numbers at its ends, and 0 between them where there is room."""
@@ -244,9 +255,9 @@ class Ink:
             y += step
 
 
-def _beside(room: QRectF, whole: QRectF, top: float, height: float) -> QRectF:
-    """A line as wide as a map with its bar, and wider where the room allows."""
-    middle = whole.center().x()
+def _around(room: QRectF, box: QRectF, top: float, height: float) -> QRectF:
+    """A line as wide as the room allows, with its middle at that of a box."""
+    middle = box.center().x()
     half = max(min(middle - room.left(), room.right() - middle), 1)
     return QRectF(middle - half, top, 2 * half, height)
 

@@ -1,7 +1,7 @@
 """GELU and ReLU, with the values that a block hands to its activation below the curves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -10,9 +10,11 @@ from PySide6.QtGui import QColor, QPen, QPolygonF
 from convnext_studio.engine.messages import Distributions, DistributionsResult, Payload, Request
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.render import Limits, format_number
+from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
 from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.state import AppState
 
 _LEAST_REACH, _MOST_REACH = 3.0, 8.0
 
@@ -50,7 +52,10 @@ class ActivationView(BlockView):
 
     name = "Activations over the values that reach them"
 
-    shown: DistributionsResult | None = None
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.shown: DistributionsResult | None = None
+        self.controls.addStretch(1)
 
     def block_questions(self) -> Sequence[Request] | str:
         """The values around the block's activation."""

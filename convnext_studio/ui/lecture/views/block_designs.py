@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from convnext_studio.lecture.designs import (
@@ -93,57 +93,62 @@ class BlockDesignsView(PaintedView):
         body = room.adjusted(0, line * 2.3, 0, -line * 2.6)
         margin = ink.px * 2.2 if any(each.has_shortcut for each in self.designs()) else ink.px * 0.5
         boxes = body.adjusted(margin, 0, -ink.px * 0.4, 0)
+        self._paint_way(ink, body, boxes, design)
         self._paint_convs(ink, boxes, design, widest)
-        if design.has_shortcut:
-            self._paint_shortcut(ink, body, boxes)
 
     def _paint_convs(self, ink: Ink, room: QRectF, design: BlockDesign, widest: int) -> None:
         """Each convolution as the shape between its widths, with the number of channels on its edges."""
         convs, small = design.convs, ink.line(ink.small)
-        step = room.height() / (len(convs) + 0.35)
-        height = min(step - 1.25 * small, 3.4 * ink.line())
+        step = (room.height() - 1.6 * small) / len(convs)
+        height = min(step - 1.15 * small, 3.4 * ink.line())
         middle = room.center().x()
         for index, (conv, behind) in enumerate(zip(convs, design.behind, strict=True)):
-            top = room.top() + 0.2 * step + index * step
+            top = room.top() + 0.5 * small + index * step
             widths = [max(channels / widest * room.width(), 4.0) for channels in (conv.before, conv.after)]
             shape = QPainterPath(QPointF(middle - widths[0] / 2, top))
             shape.lineTo(middle + widths[0] / 2, top)
             shape.lineTo(middle + widths[1] / 2, top + height)
             shape.lineTo(middle - widths[1] / 2, top + height)
             shape.closeSubpath()
+            ink.painter.fillPath(shape, QColor(ink.look.background))
             fill = kind_colour(ink, conv)
             fill.setAlpha(110)
             ink.painter.setPen(QPen(kind_colour(ink, conv), max(1.5, ink.px / 16)))
             ink.painter.setBrush(fill)
             ink.painter.drawPath(shape)
-            place = QRectF(room.left(), top, room.width(), height)
-            ink.text(place, _conv_text(conv), align="centre")
-            below = QRectF(room.left(), top + height + 1, room.width(), small)
-            ink.text(below, behind, align="centre", px=ink.small, colour=ink.look.muted)
-        if design.behind_sum:
-            place = QRectF(room.left(), room.bottom() - small * 0.3, room.width(), small)
-            ink.text(place, f"sum, {design.behind_sum}", align="centre", px=ink.small, colour=ink.look.muted)
+            text, place = _conv_text(conv), QRectF(room.left(), top, room.width(), height)
+            if ink.width(text, ink.small) + ink.px * 0.3 < sum(widths) / 2:
+                fits = ink.width(text) + ink.px * 0.4 < sum(widths) / 2
+                ink.text(place, text, align="centre", px=ink.px if fits else ink.small)
+            else:
+                place.setLeft(middle + max(widths) / 2 + ink.px * 0.3)
+                ink.text(place, text, px=ink.small)
+            below = QRectF(middle + ink.px * 0.4, top + height + 1, room.right() - middle, small)
+            ink.text(below, behind, px=ink.small, colour=ink.look.muted)
 
-    def _paint_shortcut(self, ink: Ink, room: QRectF, boxes: QRectF) -> None:
-        """From above the first convolution to below the last."""
-        radius = ink.px * 0.6
-        left, right = room.left() + ink.px * 0.8, boxes.center().x()
-        path = QPainterPath(QPointF(right, room.top()))
-        path.lineTo(left + radius, room.top())
-        path.quadTo(left, room.top(), left, room.top() + radius)
-        bottom = room.bottom() - ink.line(ink.small) * 0.45
+    def _paint_way(self, ink: Ink, room: QRectF, boxes: QRectF, design: BlockDesign) -> None:
+        """From top to bottom through the convolutions, and around them where there is a shortcut."""
+        middle, left, radius = boxes.center().x(), room.left() + ink.px * 0.8, ink.px * 0.6
+        top, bottom = room.top(), room.bottom() - ink.line(ink.small) * 0.4
+        ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+        ink.painter.setPen(QPen(QColor(ink.look.outline), max(2.0, ink.px / 12)))
+        ink.painter.drawLine(QLineF(middle, top - ink.px * 0.2, middle, room.bottom() + ink.px * 0.4))
+        if not design.has_shortcut:
+            return
+        path = QPainterPath(QPointF(middle, top))
+        path.lineTo(left + radius, top)
+        path.quadTo(left, top, left, top + radius)
         path.lineTo(left, bottom - radius)
         path.quadTo(left, bottom, left + radius, bottom)
-        path.lineTo(boxes.left() + ink.px, bottom)
-        ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+        path.lineTo(middle, bottom)
         ink.painter.setPen(QPen(QColor(ink.look.good), max(2.0, ink.px / 12)))
         ink.painter.drawPath(path)
-        ink.text(
-            QRectF(boxes.left() + ink.px * 1.1, bottom - ink.line() / 2, ink.px * 2, ink.line()),
-            "+",
-            bold=True,
-            colour=ink.look.good,
-        )
+        ink.painter.setBrush(QColor(ink.look.background))
+        ink.painter.drawEllipse(QPointF(middle, bottom), ink.px * 0.42, ink.px * 0.42)
+        plus = QRectF(middle - ink.px, bottom - ink.px, 2 * ink.px, 2 * ink.px)
+        ink.text(plus, "+", align="centre", bold=True, colour=ink.look.good)
+        beside = QRectF(middle + ink.px * 0.7, bottom - ink.px, room.right() - middle, 2 * ink.px)
+        ink.text(beside, design.behind_sum, px=ink.small, colour=ink.look.muted)
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))

@@ -17,16 +17,16 @@ from convnext_studio.ui.state import AppState
 
 OPERATIONS = ("input", "dwconv", "norm", "pwconv1", "act", "grn", "pwconv2", "gamma", "shortcut", "sum")
 WORDS = {
-    "input": "what goes in; the shortcut keeps it",
-    "dwconv": "each channel meets its own kernel: positions are mixed, channels are not",
-    "norm": "every position is normalised over its channels",
+    "input": "What goes in; the shortcut keeps it",
+    "dwconv": "Each channel meets its own kernel: positions are mixed, channels are not",
+    "norm": "Every position is normalised over its channels",
     "pwconv1": "1 × 1: channels are mixed, and become more",
-    "act": "negative values are bent towards 0",
-    "grn": "channels compete by their strength over the whole map",
+    "act": "Negative values are bent towards 0",
+    "grn": "Channels compete by their strength over the whole map",
     "pwconv2": "1 × 1: back to as many channels as went in",
-    "gamma": "layer scale: each channel times a learnt number",
-    "shortcut": "the input through a 1 × 1 convolution of stride 2",
-    "sum": "the branch is added to what went in",
+    "gamma": "Layer scale: each channel times a learnt number",
+    "shortcut": "The input through a 1 × 1 convolution of stride 2",
+    "sum": "The branch is added to what went in",
 }
 MAPS = {"rms": "strength over all channels", "channel": "one channel"}
 
@@ -107,7 +107,7 @@ class BlockWalkView(BlockView):
 
     @property
     def _shows_rms(self) -> bool:
-        return self.maps.currentData() == "rms"
+        return bool(self.maps.currentData() == "rms")
 
     # ------------------------------------------------------------------------------------------ choosing
 

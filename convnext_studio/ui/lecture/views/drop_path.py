@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink
+from convnext_studio.ui.lecture.ink import Align, Ink
 from convnext_studio.ui.lecture.painted import PaintedView, blocks_of
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
@@ -56,8 +56,8 @@ class DropPathView(PaintedView):
     def caption(self) -> str:
         """Where the number of blocks is from."""
         model = self.state.model
-        source = f"{model.title}’s" if model is not None and blocks_of(model) else "ConvNeXt-T’s"
-        return f"{len(self.rates())} blocks, {source}; drawn by chance, number {self._seed + 1}"
+        source = model.title if model is not None and blocks_of(model) else "ConvNeXt-T"
+        return f"{len(self.rates())} blocks, as in {source} · drawn by chance, draw {self._seed + 1}"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """The grid, the mean of many draws, the sentence."""
@@ -94,7 +94,7 @@ class DropPathView(PaintedView):
         for index, mean in enumerate(means.tolist()):
             if index % every == 0:
                 place = QRectF(head.right() + index * step, head.top(), step * every, head.height())
-                align = "centre" if every == 1 else "left"
+                align: Align = "centre" if every == 1 else "left"
                 ink.text(place, f"{mean:.2f}", align=align, px=ink.small, colour=ink.look.good)
 
     def _paint_words(self, ink: Ink, room: QRectF, rates: NDArray[np.float64]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 
-from convnext_studio.engine.messages import DropBlocks, DroppedBlocks, Payload, Progress, Request
+from convnext_studio.engine.messages import DropBlocks, DroppedBlocks, Payload, Request
 from convnext_studio.export.contents import label_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
@@ -30,7 +30,6 @@ class DroppedBlocksView(PaintedView):
         )
         self.canvas.clicked.connect(self._click)
         self.canvas.setToolTip("Click a bar to see what the network says without that block")
-        bridge.progressed.connect(self._show_progress)
 
     def questions(self) -> Sequence[Request] | str:
         """All blocks, one after the other."""
@@ -46,10 +45,10 @@ class DroppedBlocksView(PaintedView):
         (result,) = answers
         self._show_so_far(result)
 
-    def _show_progress(self, progress: Progress) -> None:
-        if progress.id in self._running and progress.partial is not None:
-            self.show_body()
-            self._show_so_far(progress.partial)
+    def show_partial(self, _index: int, payload: Payload) -> None:
+        """The bars so far."""
+        self.show_body()
+        self._show_so_far(payload)
 
     def _show_so_far(self, result: Payload) -> None:
         assert isinstance(result, DroppedBlocks)
@@ -89,7 +88,7 @@ class DroppedBlocksView(PaintedView):
         whole = float(shown.probabilities[first])
         head = QRectF(room.left(), room.top(), room.width(), line)
         ink.text(head, f"With all blocks: {label_of(model, first)}, {whole * 100:.1f} %", bold=True)
-        left = ink.width("100 % ", ink.small)
+        left = ink.width("100 %  ", ink.small) + ink.px * 0.3
         area = room.adjusted(left, line * 1.6, 0, -small * 2.4 - line * 2.6)
         self._paint_scale(ink, area, left)
         self._paint_bars(ink, area, shown)

@@ -80,14 +80,16 @@ class KernelsView(BlockView):
             return
         bar_room = ink.small * 2 + ink.width("-0.0000", ink.small)
         foot = ink.line() * 1.3
-        grid = room.adjusted(0, 0, -bar_room, -foot)
+        grid = room.adjusted(0, ink.small * 0.3, -bar_room, -foot)
         label = ink.line(ink.small)
         columns, side = _columns(len(self._pictures), grid, label)
         step_x, step_y = side * (1 + _GAP), side * (1 + _GAP) + label
+        rows = -(-len(self._pictures) // columns)
         left = grid.left() + (grid.width() - columns * step_x) / 2
+        top = grid.top() + (grid.height() - rows * step_y) / 2
         for index, (channel, shown) in enumerate(zip(self.channels, self._pictures, strict=True)):
             row, column = divmod(index, columns)
-            box = QRectF(left + column * step_x, grid.top() + row * step_y, side, side)
+            box = QRectF(left + column * step_x, top + row * step_y, side, side)
             ink.image(box, shown)
             ink.painter.setPen(QPen(QColor(ink.look.border), 1))
             ink.painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -99,9 +101,11 @@ class KernelsView(BlockView):
                 px=ink.small,
                 colour=ink.look.muted,
             )
-        rows = -(-len(self._pictures) // columns)
         bar = QRectF(
-            grid.right() + ink.small, grid.top() + label / 2, ink.small * 0.6, rows * step_y - 1.5 * label
+            left + columns * step_x + ink.small * 0.5,
+            top + label / 2,
+            ink.small * 0.6,
+            rows * step_y - 2 * label,
         )
         ink.colour_bar(bar, self._pictures[0])
         k = weight.shape[-1]

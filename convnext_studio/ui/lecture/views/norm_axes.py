@@ -20,6 +20,8 @@ _PITCH = math.radians(24)
 _FIRST_ANGLE = 32
 _DEGREES_A_STEP = 1
 _STEP_MS = 40
+_HALF = 0.46  # Of a cell, so that there is a gap between cells.
+_EDGE_ON = 1e-6
 
 Cell = tuple[int, int, int, int]
 """Picture, channel, row, column."""
@@ -155,7 +157,7 @@ class NormAxesView(PaintedView):
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Boxes on the left, words on the right."""
         words = QRectF(room)
-        words.setLeft(room.left() + room.width() * 0.66)
+        words.setLeft(room.left() + room.width() * 0.7)
         boxes = QRectF(room)
         boxes.setRight(words.left() - ink.px)
         self._paint_boxes(ink, boxes)
@@ -186,53 +188,61 @@ class NormAxesView(PaintedView):
         return "ConvNeXt-T, stage 1" if model is None or not blocks_of(model) else "This network’s first block"
 
     def _paint_boxes(self, ink: Ink, room: QRectF) -> None:
-        yaw = math.radians(self.angle.value())
+        turn = _Turn(math.radians(self.angle.value()), _PITCH)
         pitch_px = room.width() / PICTURES
-        reach = math.hypot(CHANNELS, WIDTH) + 0.8  # Wherever the box is turned to.
+        reach = math.hypot(CHANNELS, WIDTH) + 0.2  # Wherever the box is turned to.
         cell_px = min(pitch_px / reach, (room.height() - 3 * ink.line()) / (HEIGHT + 3.5))
         chosen = self.coloured
+        height = cell_px * (HEIGHT + 3.2)
+        y = room.center().y() - ink.line()
         for picture in range(PICTURES):
-            middle = QPointF(room.left() + (picture + 0.5) * pitch_px, room.center().y() - ink.line() * 0.5)
-            self._paint_box(ink, middle, cell_px, yaw, picture, chosen)
-            below = QRectF(0, 0, pitch_px, ink.line())
-            below.moveCenter(QPointF(middle.x(), middle.y() + cell_px * (HEIGHT / 2 + 2.4)))
-            ink.text(below, f"picture {picture + 1}", align="centre", colour=ink.look.muted)
-        foot = QRectF(room.left(), room.bottom() - ink.line(ink.small), room.width(), ink.line(ink.small))
-        ink.text(
-            foot,
-            f"{CHANNELS} channels along the long edge, {HEIGHT} × {WIDTH} positions across",
-            align="centre",
-            px=ink.small,
-            colour=ink.look.muted,
-        )
+            middle = QPointF(room.left() + (picture + 0.5) * pitch_px, y)
+            inside = [cell for cell in chosen if cell[0] == picture]
+            self._paint_box(ink, _Place(middle, cell_px, turn), inside)
+            below = QRectF(middle.x() - pitch_px / 2, y + height / 2, pitch_px, ink.line())
+            ink.text(below, f"picture {picture + 1}", align="centre")
+        foot = QRectF(room.left(), y + height / 2 + 1.2 * ink.line(), room.width(), ink.line(ink.small))
+        text = f"{CHANNELS} channels along the long edge, {HEIGHT} × {WIDTH} positions across"
+        ink.text(foot, text, align="centre", px=ink.small, colour=ink.look.muted)
 
-    def _paint_box(
-        self, ink: Ink, middle: QPointF, cell_px: float, yaw: float, picture: int, chosen: set[Cell]
-    ) -> None:
-        """Far cells first; of each, the three faces that look at the viewer."""
-        turn = _Turn(yaw, _PITCH)
-        faces = [face for face in _FACES if turn.depth(*face.normal) > 1e-6]
-        inside = [cell for cell in cells() if cell[0] == picture]
-        inside.sort(key=lambda cell: turn.depth(*_centre(cell)))
-        for cell in inside:
-            is_chosen = cell in chosen
-            centre = _centre(cell)
+    def _paint_box(self, ink: Ink, place: "_Place", chosen: list[Cell]) -> None:
+        """The far sides, the coloured cells from far to near, the near sides over them as lines."""
+        sides = sorted(_SIDES, key=lambda side: place.turn.depth(*side.normal))
+        for side in sides[: len(sides) // 2]:
+            self._paint_side(ink, place, side, alpha=26)
+        faces = [side for side in _SIDES if place.turn.depth(*side.normal) > _EDGE_ON]
+        for cell in sorted(chosen, key=lambda cell: place.turn.depth(*_centre(cell))):
             for face in faces:
-                corners = (
-                    turn.place(*(c + 0.46 * o for c, o in zip(centre, corner, strict=True)))
-                    for corner in face.corners
+                centre = _centre(cell)
+                corners = ([c + _HALF * o for c, o in zip(centre, one, strict=True)] for one in face.corners)
+                ink.painter.setBrush(QColor(ink.look.accent).darker(face.shade))
+                ink.painter.setPen(QPen(QColor(ink.look.background), 1))
+                ink.painter.drawPolygon(QPolygonF([place.point(*corner) for corner in corners]))
+        for side in sides[len(sides) // 2 :]:
+            self._paint_side(ink, place, side, alpha=0)
+
+    @staticmethod
+    def _paint_side(ink: Ink, place: "_Place", side: "_Face", alpha: int) -> None:
+        """A side of a box, with the lines between its cells."""
+        half = (CHANNELS / 2, HEIGHT / 2, WIDTH / 2)
+        corners = [
+            place.point(*(o * size for o, size in zip(corner, half, strict=True))) for corner in side.corners
+        ]
+        fill, line = QColor(ink.look.outline), QColor(ink.look.outline)
+        fill.setAlpha(alpha)
+        line.setAlpha(110)
+        ink.painter.setBrush(fill)
+        ink.painter.setPen(QPen(line, 1))
+        ink.painter.drawPolygon(QPolygonF(corners))
+        a, b, c, d = corners
+        for count, (start, end), (start_beyond, end_beyond) in zip(
+            side.cells, ((a, b), (b, c)), ((d, c), (a, d)), strict=True
+        ):
+            for index in range(1, count):
+                share = index / count
+                ink.painter.drawLine(
+                    start + (end - start) * share, start_beyond + (end_beyond - start_beyond) * share
                 )
-                shape = QPolygonF(
-                    [QPointF(middle.x() + x * cell_px, middle.y() - y * cell_px) for x, y in corners]
-                )
-                colour = QColor(ink.look.accent if is_chosen else ink.look.outline)
-                colour = colour.darker(face.shade)
-                colour.setAlpha(255 if is_chosen else 26)
-                ink.painter.setBrush(colour)
-                edge = QColor(ink.look.background if is_chosen else ink.look.outline)
-                edge.setAlpha(255 if is_chosen else 90)
-                ink.painter.setPen(QPen(edge, 1))
-                ink.painter.drawPolygon(shape)
 
 
 def _centre(cell: Cell) -> tuple[float, float, float]:
@@ -243,22 +253,33 @@ def _centre(cell: Cell) -> tuple[float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class _Face:
+    """A side of a cell or of a box.
+
+    Attributes
+    ----------
+    corners
+        Around it, from the first to the second along the first axis that lies in it.
+    shade
+        100 for the colour as it is, more for darker.
+    """
+
     normal: tuple[int, int, int]
     corners: tuple[tuple[int, int, int], ...]
     shade: int
-    """100 for the colour as it is, more for darker."""
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """How many cells lie along its two axes."""
+        first, second = (
+            count for axis, count in zip(self.normal, (CHANNELS, HEIGHT, WIDTH), strict=True) if not axis
+        )
+        return first, second
 
 
-_FACES = (
-    _Face((0, 1, 0), ((-1, 1, -1), (1, 1, -1), (1, 1, 1), (-1, 1, 1)), 100),
-    *(
-        _Face((0, 0, side), ((-1, -1, side), (1, -1, side), (1, 1, side), (-1, 1, side)), 120)
-        for side in (-1, 1)
-    ),
-    *(
-        _Face((side, 0, 0), ((side, -1, -1), (side, 1, -1), (side, 1, 1), (side, -1, 1)), 145)
-        for side in (-1, 1)
-    ),
+_SIDES = (
+    *(_Face((0, s, 0), ((-1, s, -1), (1, s, -1), (1, s, 1), (-1, s, 1)), 100) for s in (-1, 1)),
+    *(_Face((0, 0, s), ((-1, -1, s), (1, -1, s), (1, 1, s), (-1, 1, s)), 120) for s in (-1, 1)),
+    *(_Face((s, 0, 0), ((s, -1, -1), (s, 1, -1), (s, 1, 1), (s, -1, 1)), 145) for s in (-1, 1)),
 )
 
 
@@ -280,6 +301,20 @@ class _Turn:
 
     def _towards(self, x: float, z: float) -> float:
         return z * math.cos(self.yaw) - x * math.sin(self.yaw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a box is drawn."""
+
+    middle: QPointF
+    cell_px: float
+    turn: _Turn
+
+    def point(self, x: float, y: float, z: float) -> QPointF:
+        """In the widget, of a point in cells from the box's middle."""
+        right, up = self.turn.place(x, y, z)
+        return QPointF(self.middle.x() + right * self.cell_px, self.middle.y() - up * self.cell_px)
 
 
 SPEC = ViewSpec(

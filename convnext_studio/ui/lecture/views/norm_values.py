@@ -24,6 +24,7 @@ from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
 
 LOOKS = {"values": "all values", "positions": "each position", "channels": "each channel"}
+_ROUNDING = 1e-5
 NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
 
 
@@ -57,16 +58,19 @@ class NormValuesView(BlockView):
         assert result.normalised is not None
         self.shown = result
         self._maps = []
-        for title, found in (("before", result.before), ("behind", result.normalised)):
+        for title, found in (("before", result.before), ("after", result.normalised)):
             for word, values in (("mean", found.position_mean), ("deviation", found.position_std)):
                 low, high = float(values.min()), float(values.max())
-                below = f"from {format_number(low)} to {format_number(high)}"
+                below = f"from {_rounded(low)} to {_rounded(high)}"
                 self._maps.append((f"{word}, {title}", _flat_or_not(values, word), below))
         self.canvas.update()
 
     def caption(self) -> str:
-        """Which node, and what was left out."""
-        return self.subject(f"{self.block}.norm") if self.block else self.subject()
+        """Which node, and what is meant by after."""
+        if not self.block:
+            return self.subject()
+        after = "after: normalised, not yet scaled and shifted"
+        return self.subject(f"{self.block}.norm", *([after] if self.looks.currentData() == "positions" else []))
 
     # ------------------------------------------------------------------------------------------ painting
 
@@ -109,7 +113,7 @@ class NormValuesView(BlockView):
                 numbers.translate(0, line * 1.1)
                 ink.text(numbers, f"deviations {_range(found.channel_std)}", align="centre")
             else:
-                ink.text(numbers, f"mean {format_number(found.mean)}", align="centre")
+                ink.text(numbers, f"mean {_rounded(found.mean)}", align="centre")
                 numbers.translate(0, line * 1.1)
                 ink.text(numbers, f"deviation {format_number(found.std)}", align="centre")
 
@@ -126,6 +130,11 @@ def _flat_or_not(values: NDArray[np.float32], word: str) -> MapPicture:
     if np.abs(values - level).max() < 0.02:
         return map_picture(values, limits=Limits(level - 1, level + 1), colormap="vik" if level == 0 else None)
     return map_picture(values, symmetric=word == "mean")
+
+
+def _rounded(value: float) -> str:
+    """To three digits; what is left of 0 by rounding is 0."""
+    return "0.000" if abs(value) < _ROUNDING else format_number(value)
 
 
 def _range(values: NDArray[np.float32]) -> str:

@@ -14,6 +14,8 @@ from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
 
 _CHANNELS_STEP = 8
+_FORMULAS = (("k² · C²", "k² · C  +  C²"), ("k² · C² · H · W", "(k² · C  +  C²) · H · W"))
+"""Of weights and of operations, dense and separable."""
 
 
 class SeparableCostView(PaintedView):
@@ -67,7 +69,6 @@ class SeparableCostView(PaintedView):
         c, k = self.channels, self.kernel
         ink.text(head, f"C = {c} channels      k = {k}      map {self._side} × {self._side}", align="centre")
         body = room.adjusted(0, line * 1.6, 0, -line * 1.8)
-        formulas = ("k² · C²", "k² · C  +  C²")
         for place, title, of in zip(
             shared_columns(body, 2, 2 * ink.px),
             ("Weights", "Multiply-accumulates"),
@@ -77,14 +78,14 @@ class SeparableCostView(PaintedView):
             ink.text(QRectF(place.left(), place.top(), place.width(), line), title, bold=True)
             rows = place.adjusted(0, line * 1.5, 0, 0)
             most = max(dense.weights, depthwise.weights + pointwise.weights) * of
-            suffix = "" if of == 1 else " · H · W"
+            formulas = _FORMULAS[of > 1]
             groups = (
-                ((dense,), f"dense:  {formulas[0]}{suffix}"),
-                ((depthwise, pointwise), f"separable:  {formulas[1]}{suffix}"),
+                ((dense,), f"dense:  {formulas[0]}"),
+                ((depthwise, pointwise), f"separable:  {formulas[1]}"),
             )
             for parts, formula in groups:
                 self._paint_group(ink, rows, parts, formula, of, most)
-                rows = rows.adjusted(0, line * 4.6, 0, 0)
+                rows = rows.adjusted(0, body.height() * 0.45, 0, 0)
         share = (depthwise.weights + pointwise.weights) / dense.weights
         foot = QRectF(room.left(), room.bottom() - line * 1.3, room.width(), line)
         text = f"separable / dense  =  1/C + 1/k²  =  {share:.3f}: {_ratio(share)}"
@@ -95,7 +96,7 @@ class SeparableCostView(PaintedView):
     ) -> None:
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), formula)
-        bar = QRectF(room.left(), room.top() + line * 1.15, room.width(), line * 0.9)
+        bar = QRectF(room.left(), room.top() + line * 1.25, room.width(), line * 1.3)
         ink.painter.fillRect(bar, QColor(ink.look.border))
         left = bar.left()
         for part in parts:

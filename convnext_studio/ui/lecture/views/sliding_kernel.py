@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent
 
 from convnext_studio.engine.messages import Payload, Request, SlideKernel, SlidKernel
 from convnext_studio.lecture.setting import Whole
@@ -84,7 +84,7 @@ class SlidingKernelView(BlockView):
         """Row and column of the output's value."""
         return self.row.value(), self.column.value()
 
-    def window(self) -> NDArray[np.float64]:
+    def under_kernel(self) -> NDArray[np.float64]:
         """What lies under the kernel; 0 beyond the border."""
         assert self.shown is not None
         return window_at(self.shown, *self.place)
@@ -92,7 +92,7 @@ class SlidingKernelView(BlockView):
     def products(self) -> NDArray[np.float64]:
         """The kernel times what lies under it."""
         assert self.shown is not None
-        return self.window() * self.shown.kernel
+        return self.under_kernel() * self.shown.kernel
 
     def step(self) -> None:
         """To the next place, as one reads; from the end back to the beginning."""
@@ -159,9 +159,7 @@ class SlidingKernelView(BlockView):
             k * unit,
             k * unit,
         )
-        ink.painter.setBrush(Qt.BrushStyle.NoBrush)
-        ink.painter.setPen(QPen(QColor(ink.look.warning), max(2.0, ink.px / 9)))
-        ink.painter.drawRect(frame)
+        ink.frame(frame)
 
     def _paint_output(self, ink: Ink, shown: SlidKernel) -> None:
         """What the kernel has not reached yet lies under a veil."""
@@ -175,8 +173,7 @@ class SlidingKernelView(BlockView):
         ink.painter.fillRect(
             QRectF(box.left() + (column + 1) * unit, y, (width - column - 1) * unit, unit), veil
         )
-        ink.painter.setPen(QPen(QColor(ink.look.warning), max(2.0, ink.px / 9)))
-        ink.painter.drawRect(QRectF(box.left() + column * unit, y, unit, unit))
+        ink.frame(QRectF(box.left() + column * unit, y, unit, unit))
 
     def _paint_sum(self, ink: Ink, room: QRectF, shown: SlidKernel) -> None:
         line = QRectF(room.left(), room.top() + ink.line() * 0.2, room.width(), ink.line())

@@ -18,6 +18,7 @@ from convnext_studio.ui.lecture.views.norm_values import NORM_TITLES
 from convnext_studio.ui.state import AppState
 
 CLASSES = 4
+_BARS_PART = 0.4  # Of the width, beside the map.
 PARTS = {"act": "the activation", "norm": "the norm"}
 _BATCH_NORM = (
     "Batch norm here takes mean and variance from this one picture, over each channel’s positions. "
@@ -131,15 +132,21 @@ class SwappedPartView(PaintedView):
             ink.text(
                 QRectF(place.left(), place.top(), place.width(), ink.line()), title, bold=True, colour=colour
             )
-            left, right = shared_columns(place.adjusted(0, ink.line() * 1.3, 0, 0), 2, ink.px)
+            body = place.adjusted(0, ink.line() * 1.3, 0, 0)
+            left, right = QRectF(body), QRectF(body)
+            left.setWidth(body.width() * _BARS_PART)
+            right.setLeft(left.right() + ink.px)
             ink.bars(left, rows, colour, as_share=True)
             ink.map(right, shown, self.shown.stage)
         self._paint_foot(ink, foot)
 
     def _paint_foot(self, ink: Ink, room: QRectF) -> None:
         assert self.shown is not None
-        change = f"{self.shown.stage}’s output changed by {format_number(100 * self.shown.relative_change)} %"
-        text = f"{change} of its length. The maps are means over the channels, each with a scale of its own."
+        change = format_number(100 * self.shown.relative_change)
+        text = (
+            f"The output of {self.shown.stage} moved by {change} % of its length. "
+            "The maps are means over the channels, each with a scale of its own."
+        )
         if self.shown.norm == "batch":
             text = f"{text} {_BATCH_NORM}"
         ink.paragraph(room, text, px=ink.small, colour=ink.look.muted)
