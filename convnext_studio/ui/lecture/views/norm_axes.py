@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QColor, QPen, QPolygonF
+from PySide6.QtCore import QLineF, QPointF, QRectF
+from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.ui.bridge import EngineBridge
@@ -20,7 +20,6 @@ _PITCH = math.radians(24)
 _FIRST_ANGLE = 32
 _DEGREES_A_STEP = 1
 _STEP_MS = 40
-_HALF = 0.46  # Of a cell, so that there is a gap between cells.
 _EDGE_ON = 1e-6
 
 Cell = tuple[int, int, int, int]
@@ -211,12 +210,14 @@ class NormAxesView(PaintedView):
         for side in sides[: len(sides) // 2]:
             self._paint_side(ink, place, side, alpha=26)
         faces = [side for side in _SIDES if place.turn.depth(*side.normal) > _EDGE_ON]
-        for cell in sorted(chosen, key=lambda cell: place.turn.depth(*_centre(cell))):
+        shown = {_centre(cell) for cell in chosen}
+        ink.painter.setPen(QPen(QColor(ink.look.background), 2))
+        for centre in sorted(shown, key=lambda centre: place.turn.depth(*centre)):
             for face in faces:
-                centre = _centre(cell)
-                corners = ([c + _HALF * o for c, o in zip(centre, one, strict=True)] for one in face.corners)
+                if tuple(c + n for c, n in zip(centre, face.normal, strict=True)) in shown:
+                    continue  # Another one stands before it.
+                corners = ([c + o / 2 for c, o in zip(centre, one, strict=True)] for one in face.corners)
                 ink.painter.setBrush(QColor(ink.look.accent).darker(face.shade))
-                ink.painter.setPen(QPen(QColor(ink.look.background), 1))
                 ink.painter.drawPolygon(QPolygonF([place.point(*corner) for corner in corners]))
         for side in sides[len(sides) // 2 :]:
             self._paint_side(ink, place, side, alpha=0)
@@ -231,18 +232,22 @@ class NormAxesView(PaintedView):
         fill, line = QColor(ink.look.outline), QColor(ink.look.outline)
         fill.setAlpha(alpha)
         line.setAlpha(110)
-        ink.painter.setBrush(fill)
+        path = QPainterPath()
+        path.addPolygon(QPolygonF(corners))
+        ink.painter.fillPath(path, fill)
         ink.painter.setPen(QPen(line, 1))
-        ink.painter.drawPolygon(QPolygonF(corners))
-        a, b, c, d = corners
-        for count, (start, end), (start_beyond, end_beyond) in zip(
-            side.cells, ((a, b), (b, c)), ((d, c), (a, d)), strict=True
-        ):
-            for index in range(1, count):
-                share = index / count
-                ink.painter.drawLine(
-                    start + (end - start) * share, start_beyond + (end_beyond - start_beyond) * share
-                )
+        ink.painter.drawLines(list(_grid(side.cells, corners)))
+
+
+def _grid(cells: tuple[int, int], corners: list[QPointF]) -> Iterator[QLineF]:
+    """The lines around and between the cells of a side."""
+    a, b, c, d = corners
+    for count, (start, end), (beyond, end_beyond) in zip(
+        cells, ((a, b), (b, c)), ((d, c), (a, d)), strict=True
+    ):
+        for index in range(count + 1):
+            share = index / count
+            yield QLineF(start + (end - start) * share, beyond + (end_beyond - beyond) * share)
 
 
 def _centre(cell: Cell) -> tuple[float, float, float]:
