@@ -68,6 +68,7 @@ from convnext_studio.engine.topics.lecture_block import (
     WalkBlock,
     WalkStep,
 )
+from convnext_studio.engine.topics.lecture_maps import MeanMaps, MeanMapsResult
 from convnext_studio.engine.topics.lecture_stem import StemMaps, StemMapsResult
 from convnext_studio.engine.topics.maps import (
     FeatureMaps,
@@ -156,6 +157,8 @@ __all__ = [
     "LayerWeightsResult",
     "ListPretrained",
     "LoadModel",
+    "MeanMaps",
+    "MeanMapsResult",
     "MeasureCosts",
     "MeasureFaithfulness",
     "MeasuredCosts",

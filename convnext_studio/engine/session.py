@@ -25,6 +25,7 @@ from convnext_studio.engine.answering.lecture_block import (
     swap_part,
     walk_block,
 )
+from convnext_studio.engine.answering.lecture_maps import mean_maps
 from convnext_studio.engine.answering.lecture_stem import stem_maps
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
@@ -51,6 +52,7 @@ from convnext_studio.engine.messages import (
     LayerWeights,
     ListPretrained,
     LoadModel,
+    MeanMaps,
     MeasureCosts,
     MeasureFaithfulness,
     NodeValues,
@@ -95,6 +97,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     LayerWeights: _at_once(layer_weights),
     ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
+    MeanMaps: mean_maps,
     MeasureCosts: measure_costs,
     MeasureFaithfulness: measure_faithfulness,
     NodeValues: values_of,
