@@ -26,10 +26,10 @@ class RoadStep:
     ----------
     key
         What it is called in ``road:KEY``.
-    title, label
-        For people, in full, and in a word or two.
+    title
+        For people.
     change
-        What is other than in the network that it builds on: one sentence.
+        What is other than in the network that it builds on, in a sentence.
     builds_on
         Key of that network; empty for the first.
     config
@@ -44,7 +44,6 @@ class RoadStep:
 
     key: str
     title: str
-    label: str
     change: str
     builds_on: str = ""
     config: RoadConfig
@@ -70,7 +69,7 @@ class RoadStep:
 
     @property
     def is_adopted(self) -> bool:
-        """Whether the road goes on from it; kernels of 9 and 11 were tried, and left."""
+        """Whether the road goes on from it; kernels of 9 and 11 were tried, and not kept."""
         return self is _STEPS[-1] or any(step.builds_on == self.key for step in _STEPS)
 
     @property
@@ -115,7 +114,6 @@ _STEPS = (
     RoadStep(
         key="resnet50",
         title="ResNet-50",
-        label="ResNet-50",
         change="The start, as torchvision trains it: blocks whose inside has a quarter of their channels.",
         config=_RESNET_50,
         accuracy=76.13,
@@ -123,8 +121,7 @@ _STEPS = (
     ),
     RoadStep(
         key="recipe",
-        title="ResNet-50, trained like a Transformer",
-        label="recipe",
+        title="ResNet-50, modern recipe",
         change="Training alone: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
         "depth, label smoothing; and a layer scale on every branch.",
         builds_on="resnet50",
@@ -136,7 +133,6 @@ _STEPS = (
     RoadStep(
         key="stage_ratio",
         title="Stage ratio",
-        label="ratio",
         change="The stages have 3, 3, 9 and 3 blocks in place of 3, 4, 6 and 3, in Swin-T's proportions.",
         builds_on="recipe",
         config=_RATIO,
@@ -147,7 +143,6 @@ _STEPS = (
     RoadStep(
         key="patchify",
         title="“Patchify” stem",
-        label="patches",
         change="One 4 × 4 convolution of stride 4 replaces the 7 × 7 convolution and the max pooling.",
         builds_on="stage_ratio",
         config=_PATCHES,
@@ -158,7 +153,6 @@ _STEPS = (
     RoadStep(
         key="depthwise",
         title="Depthwise convolution",
-        label="depthwise",
         change="The 3 × 3 convolution gives each channel its own kernel: space and channels are mixed apart.",
         builds_on="patchify",
         config=_DEPTHWISE,
@@ -169,7 +163,6 @@ _STEPS = (
     RoadStep(
         key="width",
         title="Width",
-        label="width",
         change="The first stage has 96 channels in place of 64, as Swin-T, and the others in proportion.",
         builds_on="depthwise",
         config=_WIDE,
@@ -180,7 +173,6 @@ _STEPS = (
     RoadStep(
         key="inverted",
         title="Inverted bottleneck",
-        label="inverted",
         change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in a Transformer's MLP.",
         builds_on="width",
         config=_INVERTED,
@@ -191,7 +183,6 @@ _STEPS = (
     RoadStep(
         key="depthwise_up",
         title="Depthwise convolution first",
-        label="dw first",
         change="The depthwise convolution moves up, before both 1 × 1 convolutions, where channels are few.",
         builds_on="inverted",
         config=_FIRST,
@@ -202,7 +193,6 @@ _STEPS = (
     RoadStep(
         key="kernel5",
         title="Kernels of 5 × 5",
-        label="5 × 5",
         change="The depthwise kernels grow from 3 × 3 to 5 × 5.",
         builds_on="depthwise_up",
         config=replace(_FIRST, kernel_size=5),
@@ -213,7 +203,6 @@ _STEPS = (
     RoadStep(
         key="kernel7",
         title="Kernels of 7 × 7",
-        label="7 × 7",
         change="The depthwise kernels grow to 7 × 7, where the gain ends.",
         builds_on="kernel5",
         config=_KERNEL_7,
@@ -224,8 +213,7 @@ _STEPS = (
     RoadStep(
         key="kernel9",
         title="Kernels of 9 × 9",
-        label="9 × 9",
-        change="Tried and left: 9 × 9 kernels gain nothing over 7 × 7.",
+        change="Tried and not kept: 9 × 9 kernels gain nothing over 7 × 7.",
         builds_on="kernel7",
         config=replace(_FIRST, kernel_size=9),
         accuracy=80.57,
@@ -235,8 +223,7 @@ _STEPS = (
     RoadStep(
         key="kernel11",
         title="Kernels of 11 × 11",
-        label="11 × 11",
-        change="Tried and left: 11 × 11 kernels gain nothing over 7 × 7.",
+        change="Tried and not kept: 11 × 11 kernels gain nothing over 7 × 7.",
         builds_on="kernel7",
         config=replace(_FIRST, kernel_size=11),
         accuracy=80.47,
@@ -245,8 +232,7 @@ _STEPS = (
     ),
     RoadStep(
         key="gelu",
-        title="GELU in place of ReLU",
-        label="GELU",
+        title="ReLU → GELU",
         change="GELU replaces ReLU, on 7 × 7 kernels.",
         builds_on="kernel7",
         config=_GELU,
@@ -257,7 +243,6 @@ _STEPS = (
     RoadStep(
         key="fewer_acts",
         title="Fewer activations",
-        label="1 act",
         change="One activation in each block is left, between the two 1 × 1 convolutions.",
         builds_on="gelu",
         config=_ONE_ACT,
@@ -268,7 +253,6 @@ _STEPS = (
     RoadStep(
         key="fewer_norms",
         title="Fewer norms",
-        label="1 norm",
         change="One norm in each block's branch is left, before the first 1 × 1 convolution.",
         builds_on="fewer_acts",
         config=_ONE_NORM,
@@ -278,23 +262,21 @@ _STEPS = (
     ),
     RoadStep(
         key="layer_norm",
-        title="Layer norm in place of batch norm",
-        label="LN",
+        title="Batch norm → layer norm",
         change="Layer norm replaces batch norm; the blocks' convolutions get biases.",
         builds_on="fewer_norms",
         config=_LAYER_NORM,
         accuracy=81.47,
         deviation=0.09,
         gmacs=4.46,
-        remark="The printed 4.46 is what the next step costs (4.146 + 0.310 = 4.456): another norm adds no "
-        "convolution, and the paper's Table 11 leaves the larger network at 14.81 here.",
+        remark="The printed 4.46 equals the next step’s cost, 4.146 + 0.310 = 4.456. Another norm adds no "
+        "convolution: Table 11 prints 14.81 before and after.",
     ),
     RoadStep(
         key="convnext",
-        title="Separate downsampling: ConvNeXt-T",
-        label="ConvNeXt-T",
+        title="Separate downsampling",
         change="2 × 2 convolutions of stride 2 between the stages halve the maps, with layer norms before "
-        "them, behind the stem and behind the last pooling.",
+        "them, behind the stem and behind the last pooling. This is ConvNeXt-T.",
         builds_on="layer_norm",
         config=_CONVNEXT,
         accuracy=81.97,

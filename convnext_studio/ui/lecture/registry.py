@@ -15,6 +15,7 @@ from convnext_studio.ui.lecture.views import (
     norm_axes,
     norm_values,
     picture,
+    road,
     separable_cost,
     sliding_kernel,
     swapped_part,
@@ -36,6 +37,7 @@ VIEWS: dict[str, ViewSpec] = {
         block_walk.SPEC,
         drop_path.SPEC,
         dropped_blocks.SPEC,
+        road.SPEC,
     )
 }  # fmt: skip
 
