@@ -165,9 +165,8 @@ class Controller(QObject):
 
     def _open_for_a_while(self, source: str) -> None:
         """Open a model in place of the one that a person chose; without a source, that one again."""
-        left, now = self._left_model, self._asked_model
-        if not source and left is not None and now is not None:
-            self._left_model = None
+        left, self._left_model = self._left_model, None
+        if not source and left and (now := self._asked_model):
             self._ask_model(replace(left, device=now.device, precision=now.precision))
         else:
             self.change_model(source=source or default_model())
