@@ -97,9 +97,11 @@ class Ink:
         colour: str = "",
         bold: bool = False,
     ) -> None:
-        """One line, at the middle of the place's height; elided where it is too long."""
+        """One line, at the middle of the place's height; smaller where it is too long, elided at last."""
         font = self._sized(px)
         font.setBold(bold)
+        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > self.small:
+            font.setPixelSize(font.pixelSize() - 1)
         self.painter.setFont(font)
         self.painter.setPen(QColor(colour or self.look.text))
         fitted = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, place.width() + 0.5)
@@ -114,6 +116,11 @@ class Ink:
         self.painter.setPen(QColor(colour or self.look.text))
         flags = int(_ALIGNED[align] | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
         return self.painter.drawText(place, flags, text).height()
+
+    def paragraph_height(self, width: float, text: str, px: float | None = None) -> float:
+        """Height that wrapped text takes at that width."""
+        flags = int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap)
+        return QFontMetricsF(self._sized(px)).boundingRect(QRectF(0, 0, width, 1e5), flags, text).height()
 
     def _sized(self, px: float | None) -> QFont:
         font = QFont(self._font)
@@ -265,6 +272,22 @@ def _around(room: QRectF, box: QRectF, top: float, height: float) -> QRectF:
 def common_limits(*values: NDArray[np.float32]) -> Limits:
     """Limits that hold all of several maps."""
     return limits_of(np.concatenate([each.ravel() for each in values]))
+
+
+def is_wide(room: QRectF) -> bool:
+    """Whether things go beside one another rather than below."""
+    return room.width() > 2.1 * room.height()
+
+
+def grid(room: QRectF, count: int, columns: int, gap: float) -> list[QRectF]:
+    """The room divided into places of one size, row by row."""
+    rows = -(-count // columns)
+    height = (room.height() - gap * (rows - 1)) / rows
+    return [
+        QRectF(place.left(), room.top() + row * (height + gap), place.width(), height)
+        for row in range(rows)
+        for place in shared_columns(room, columns, gap)
+    ][:count]
 
 
 def shared_columns(room: QRectF, count: int, gap: float) -> list[QRectF]:

@@ -105,7 +105,7 @@ class PaintedView(AskingView):
     canvas
         Where `paint` paints.
     controls
-        The row below it.
+        The row below it, or the last of them.
     """
 
     needs_model = False
@@ -115,14 +115,12 @@ class PaintedView(AskingView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.canvas = Canvas(self.paint, self.name)
-        self.controls = QHBoxLayout()
-        self.controls.setSpacing(12)
         body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addWidget(self.canvas, 1)
-        layout.addLayout(self.controls)
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(8)
+        self._column.addWidget(self.canvas, 1)
+        self.controls = self.new_row()
         self.set_body(body)
 
     def questions(self) -> Sequence[Request] | str:
@@ -142,6 +140,13 @@ class PaintedView(AskingView):
         self.canvas.set_dimmed(dimmed)
 
     # --------------------------------------------------------------------------------------- controls
+
+    def new_row(self) -> QHBoxLayout:
+        """Begin another row of controls below."""
+        self.controls = QHBoxLayout()
+        self.controls.setSpacing(12)
+        self._column.addLayout(self.controls)
+        return self.controls
 
     def add_choice(
         self, label: str, tip: str, items: Iterable[tuple[str, str]], chosen: str, changed: Callable[[], None]

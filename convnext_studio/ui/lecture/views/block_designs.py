@@ -110,21 +110,28 @@ class BlockDesignsView(PaintedView):
             shape.lineTo(middle + widths[1] / 2, top + height)
             shape.lineTo(middle - widths[1] / 2, top + height)
             shape.closeSubpath()
-            ink.painter.fillPath(shape, QColor(ink.look.background))
+            ink.painter.fillPath(shape, QColor(ink.look.surface))
             fill = kind_colour(ink, conv)
             fill.setAlpha(110)
             ink.painter.setPen(QPen(kind_colour(ink, conv), max(1.5, ink.px / 16)))
             ink.painter.setBrush(fill)
             ink.painter.drawPath(shape)
             text, place = _conv_text(conv), QRectF(room.left(), top, room.width(), height)
-            if ink.width(text, ink.small) + ink.px * 0.3 < sum(widths) / 2:
+            is_inside = ink.width(text, ink.small) + ink.px * 0.3 < sum(widths) / 2
+            if is_inside:
                 fits = ink.width(text) + ink.px * 0.4 < sum(widths) / 2
                 ink.text(place, text, align="centre", px=ink.px if fits else ink.small)
-            else:
-                place.setLeft(middle + max(widths) / 2 + ink.px * 0.3)
-                ink.text(place, text, px=ink.small)
-            below = QRectF(middle + ink.px * 0.4, top + height + 1, room.right() - middle, small)
-            ink.text(below, behind, px=ink.small, colour=ink.look.muted)
+            below = QRectF(room.left(), top + height, room.width(), small)
+            self._paint_words(ink, below, "" if is_inside else text, behind)
+
+    @staticmethod
+    def _paint_words(ink: Ink, room: QRectF, conv: str, behind: str) -> None:
+        """Below a convolution: what it is, where there is no room in it, and what stands behind it."""
+        text = f"{conv} · {behind}" if conv else behind
+        width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
+        place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
+        ink.painter.fillRect(place, QColor(ink.look.surface))
+        ink.text(place, text, align="centre", px=ink.small, colour=ink.look.text if conv else ink.look.muted)
 
     def _paint_way(self, ink: Ink, room: QRectF, boxes: QRectF, design: BlockDesign) -> None:
         """From top to bottom through the convolutions, and around them where there is a shortcut."""
@@ -143,7 +150,7 @@ class BlockDesignsView(PaintedView):
         path.lineTo(middle, bottom)
         ink.painter.setPen(QPen(QColor(ink.look.good), max(2.0, ink.px / 12)))
         ink.painter.drawPath(path)
-        ink.painter.setBrush(QColor(ink.look.background))
+        ink.painter.setBrush(QColor(ink.look.surface))
         ink.painter.drawEllipse(QPointF(middle, bottom), ink.px * 0.42, ink.px * 0.42)
         plus = QRectF(middle - ink.px, bottom - ink.px, 2 * ink.px, 2 * ink.px)
         ink.text(plus, "+", align="centre", bold=True, colour=ink.look.good)

@@ -49,6 +49,8 @@ class BlockWalkView(BlockView):
             settings["map"],
             self._colour,
         )
+        self.controls.addStretch(1)
+        self.new_row()
         self.channel = self.add_slider(
             "Channel", "The channel that is shown", 0, 9999, int(settings["channel"]), self._change_channel
         )

@@ -66,9 +66,7 @@ class MixingMatrixView(BlockView):
         line = ink.line()
         upper = QRectF(room)
         upper.setBottom(room.top() + room.height() * 0.62)
-        title = (
-            f"{before} channels × {after} new channels = {self.weight.size} weights, the same at every position"
-        )
+        title = f"{before} channels × {after} new ones = {self.weight.size} weights, everywhere the same"
         self._box = self._paint_matrix(ink, upper, title)
         lower = QRectF(room.left(), upper.bottom() + line * 0.3, room.width(), room.bottom() - upper.bottom())
         self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))

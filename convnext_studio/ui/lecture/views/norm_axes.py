@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink
+from convnext_studio.ui.lecture.ink import Ink, is_wide
 from convnext_studio.ui.lecture.painted import PaintedView, blocks_of
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
@@ -114,6 +114,9 @@ class NormAxesView(PaintedView):
             self._restart,
         )
         self.add_button("Another mean", "Colour the values of the next mean", self.next_mean)
+        self.playing = self.add_play("Turn slowly", _STEP_MS, lambda: self._turn(_DEGREES_A_STEP))
+        self.controls.addStretch(1)
+        self.new_row()
         self.angle = self.add_slider(
             "Angle",
             "Turn the boxes; dragging them does the same",
@@ -122,7 +125,6 @@ class NormAxesView(PaintedView):
             _FIRST_ANGLE,
             self.canvas.update,
         )
-        self.playing = self.add_play("Turn slowly", _STEP_MS, lambda: self._turn(_DEGREES_A_STEP))
         self.canvas.dragged.connect(lambda right, _down: self._turn(right / 2))
 
     @property
@@ -154,11 +156,14 @@ class NormAxesView(PaintedView):
     # ------------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Boxes on the left, words on the right."""
-        words = QRectF(room)
-        words.setLeft(room.left() + room.width() * 0.7)
-        boxes = QRectF(room)
-        boxes.setRight(words.left() - ink.px)
+        """Boxes, and words beside or below them."""
+        words, boxes = QRectF(room), QRectF(room)
+        if is_wide(room):
+            words.setLeft(room.left() + room.width() * 0.7)
+            boxes.setRight(words.left() - ink.px)
+        else:
+            words.setTop(room.top() + room.height() * 0.56)
+            boxes.setBottom(words.top())
         self._paint_boxes(ink, boxes)
         self._paint_words(ink, words.adjusted(0, ink.px * 0.5, 0, 0))
 
@@ -211,7 +216,7 @@ class NormAxesView(PaintedView):
             self._paint_side(ink, place, side, alpha=26)
         faces = [side for side in _SIDES if place.turn.depth(*side.normal) > _EDGE_ON]
         shown = {_centre(cell) for cell in chosen}
-        ink.painter.setPen(QPen(QColor(ink.look.background), 2))
+        ink.painter.setPen(QPen(QColor(ink.look.surface), 2))
         for centre in sorted(shown, key=lambda centre: place.turn.depth(*centre)):
             for face in faces:
                 if tuple(c + n for c, n in zip(centre, face.normal, strict=True)) in shown:

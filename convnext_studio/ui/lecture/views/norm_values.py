@@ -15,10 +15,9 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.lecture.setting import OneOf
-from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import Limits, format_number
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
@@ -88,12 +87,10 @@ class NormValuesView(BlockView):
         shown = self.shown
         assert shown is not None
         assert shown.normalised is not None
-        config = self.state.model.config if self.state.model is not None else None
-        norm = NORM_TITLES[config.norm] if isinstance(config, ConvNeXtConfig) else "norm"
         return (
-            (f"before the {norm}", shown.before),
+            ("before", shown.before),
             ("normalised", shown.normalised),
-            ("… scaled and shifted", shown.after),
+            ("scaled and shifted", shown.after),
         )
 
     def _paint_columns(self, ink: Ink, room: QRectF, *, by_channel: bool) -> None:
@@ -118,9 +115,9 @@ class NormValuesView(BlockView):
                 ink.text(numbers, f"deviation {format_number(found.std)}", align="centre")
 
     def _paint_positions(self, ink: Ink, room: QRectF) -> None:
-        for place, (title, shown, below) in zip(
-            shared_columns(room, len(self._maps), ink.px * 0.5), self._maps, strict=True
-        ):
+        count = len(self._maps)
+        places = grid(room, count, count if is_wide(room) else 2, ink.px * 0.5)
+        for place, (title, shown, below) in zip(places, self._maps, strict=True):
             ink.map(place, shown, title, below)
 
 
@@ -155,7 +152,7 @@ def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
     order = np.argsort(found.channel_mean)
     mean, std = found.channel_mean[order], found.channel_std[order]
     span = Limits(float((mean - std).min()), float((mean + std).max()) or 1e-6)
-    ink.axis(area, span, "mean ± deviation of each channel")
+    ink.axis(area, span, "mean ± deviation")
     step = area.height() / len(mean)
     wide, dot = QPen(QColor(ink.look.accent), max(step * 0.7, 1)), QPen(QColor(ink.look.warning), max(step, 3))
     for index, (middle, around) in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):

@@ -12,7 +12,7 @@ from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.kernels import DENSE
@@ -37,9 +37,10 @@ class SlidingKernelView(BlockView):
         self.channel = self.add_slider(
             "Channel", "The channel, with its own kernel", 0, 9999, int(settings["channel"]), self.prepare
         )
+        self.playing = self.add_play("Slide from left to right and on to the next row", _STEP_MS, self.step)
+        self.new_row()
         self.row = self.add_slider("Row", "Row of the kernel’s centre", 0, 0, 0, self._move)
         self.column = self.add_slider("Column", "Column of the kernel’s centre", 0, 0, 0, self._move)
-        self.playing = self.add_play("Slide from left to right and on to the next row", _STEP_MS, self.step)
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.canvas.setToolTip("Click into the input to place the kernel; then the arrow keys move it")
         self.canvas.takes_keys = True
@@ -136,14 +137,14 @@ class SlidingKernelView(BlockView):
     # ----------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Four maps in a row, the sum below."""
+        """Four maps in a row or two, the sum below."""
         shown = self.shown
         if shown is None or "products" not in self._pictures:
             return
         foot = ink.line() * 2.6
-        columns = _columns(room.adjusted(0, 0, 0, -foot), ink.px * 0.5)
+        places = _places(room.adjusted(0, 0, 0, -foot), ink.px * 0.5)
         titles = {"input": "the channel", "kernel": "its kernel", "products": "products", "output": "output"}
-        for (name, title), place in zip(titles.items(), columns, strict=True):
+        for (name, title), place in zip(titles.items(), places, strict=True):
             self._boxes[name] = ink.map(place, self._pictures[name], title)
         self._paint_window(ink, shown)
         self._paint_output(ink, shown)
@@ -193,7 +194,7 @@ class SlidingKernelView(BlockView):
         total = float(self.products().sum())
         by_hand, given = total + shown.bias, float(shown.after[self.place])
         numbers = [format_number(value, _DIGITS) for value in (total, shown.bias, by_hand, given)]
-        return f"Σ products {numbers[0]}  + bias {numbers[1]}  = {numbers[2]}     the network: {numbers[3]}"
+        return f"sum {numbers[0]} + bias {numbers[1]} = {numbers[2]};  the network: {numbers[3]}"
 
 
 def window_at(shown: SlidKernel, row: int, column: int) -> NDArray[np.float64]:
@@ -204,8 +205,11 @@ def window_at(shown: SlidKernel, row: int, column: int) -> NDArray[np.float64]:
     return padded[top : top + k, left : left + k]
 
 
-def _columns(room: QRectF, gap: float) -> list[QRectF]:
-    """Input and output are wider than the kernel and the products."""
+def _places(room: QRectF, gap: float) -> list[QRectF]:
+    """Of input, kernel, products, output; in one row, input and output are the wider ones."""
+    if not is_wide(room):
+        upper_left, upper_right, lower_left, lower_right = grid(room, 4, 2, gap)
+        return [upper_left, lower_left, lower_right, upper_right]
     wide, narrow, *_ = shared_columns(room, 4, gap)
     shift = narrow.width() * 0.18
     widths = [wide.width() + shift, narrow.width() - shift, narrow.width() - shift, wide.width() + shift]

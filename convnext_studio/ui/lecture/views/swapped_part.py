@@ -10,7 +10,7 @@ from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.ink import Ink, MapPicture, is_wide, map_picture, shared_columns
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.activation import CURVES
@@ -124,7 +124,7 @@ class SwappedPartView(PaintedView):
         if self.shown is None or self._maps is None:
             return
         foot = QRectF(room)
-        foot.setTop(room.bottom() - ink.line() * (2.4 if self.shown.norm == "batch" else 1.2))
+        foot.setTop(room.bottom() - ink.paragraph_height(room.width(), self.foot_text(), ink.small))
         columns = shared_columns(room.adjusted(0, 0, 0, -foot.height() - ink.px * 0.3), 2, 2 * ink.px)
         for place, title, rows, shown, colour in zip(
             columns, self.titles(), self.rows(), self._maps, (ink.look.accent, ink.look.warning), strict=True
@@ -134,22 +134,25 @@ class SwappedPartView(PaintedView):
             )
             body = place.adjusted(0, ink.line() * 1.3, 0, 0)
             left, right = QRectF(body), QRectF(body)
-            left.setWidth(body.width() * _BARS_PART)
-            right.setLeft(left.right() + ink.px)
+            if is_wide(room):
+                left.setWidth(body.width() * _BARS_PART)
+                right.setLeft(left.right() + ink.px)
+            else:
+                left.setHeight(len(rows) * 2 * ink.line())
+                right.setTop(left.bottom())
             ink.bars(left, rows, colour, as_share=True)
             ink.map(right, shown, self.shown.stage)
-        self._paint_foot(ink, foot)
+        ink.paragraph(foot, self.foot_text(), px=ink.small, colour=ink.look.muted)
 
-    def _paint_foot(self, ink: Ink, room: QRectF) -> None:
+    def foot_text(self) -> str:
+        """How far the stage's output moved, and what was done."""
         assert self.shown is not None
         change = format_number(100 * self.shown.relative_change)
         text = (
             f"The output of {self.shown.stage} moved by {change} % of its length. "
             "The maps are means over the channels, each with a scale of its own."
         )
-        if self.shown.norm == "batch":
-            text = f"{text} {_BATCH_NORM}"
-        ink.paragraph(room, text, px=ink.small, colour=ink.look.muted)
+        return f"{text} {_BATCH_NORM}" if self.shown.norm == "batch" else text
 
 
 SPEC = ViewSpec(
