@@ -19,6 +19,7 @@ _EPILOG = """\
 commands, each with a --help of its own:
   export      write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window
   erf         measure effective receptive fields over a folder of pictures, and compare networks
+  handout     write the lecture with a model and a picture as one PDF or HTML file
   train       train a network on a folder of pictures
   evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
@@ -175,6 +176,21 @@ def _erf_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _handout_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio handout",
+        description="Write the whole lecture, computed with one model and one picture, "
+        "as one PDF or HTML file.",
+    )
+    parser.add_argument(
+        "image", nargs="?", metavar="IMAGE", help="picture, or sample:NAME (default: sample:cat)"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.pdf|FILE.html", help="file to write")
+    parser.add_argument("--lecture", metavar="FOLDER", help="a lecture of your own (default: the bundled one)")
+    _add_model_options(parser)
+    return parser
+
+
 def _unit(text: str) -> tuple[int, int]:
     row, _, column = text.partition(",")
     if not (row.isdecimal() and column.isdecimal()):
@@ -233,6 +249,7 @@ def _size(text: str) -> tuple[int, int]:
 _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "export": (_export_parser, "convnext_studio.headless:export"),
     "erf": (_erf_parser, "convnext_studio.field_command:run"),
+    "handout": (_handout_parser, "convnext_studio.ui.lecture.handout_command:run"),
     "train": (train_parser, "convnext_studio.training.commands:train"),
     "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),

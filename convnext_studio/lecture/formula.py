@@ -95,7 +95,8 @@ def check_formulas(lecture: Lecture) -> Mapping[str, Outline]:
 
 def _flipped(vertices: NDArray[np.float64], codes: NDArray[np.int64]) -> Outline:
     """Segments with y downwards, moved to 0, 0."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    drawn = vertices[codes != _CLOSE]  # What closes a contour has a point that means nothing.
+    low, high = drawn.min(axis=0), drawn.max(axis=0)
     points = np.column_stack((vertices[:, 0] - low[0], high[1] - vertices[:, 1]))
     segments: list[tuple[str, tuple[tuple[float, float], ...]]] = []
     index = 0

@@ -172,7 +172,7 @@ class _ChapterReader:
         """What stands before the first step, and then each step with its heading."""
         part: list[_Line] = []
         for line in self._lines:
-            if line.text.startswith("## "):
+            if line.text == "##" or line.text.startswith("## "):
                 yield part
                 part = []
             part.append(line)
@@ -180,7 +180,7 @@ class _ChapterReader:
 
     def _step(self, part: list[_Line]) -> Step:
         heading, *rest = part
-        title = heading.text[3:].strip()
+        title = heading.text[2:].strip()
         if not title:
             raise self._mistake(heading.number, "the step has no title.")
         settings, lines, body = self._front_matter(heading.number, rest)

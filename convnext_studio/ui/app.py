@@ -61,7 +61,7 @@ def run(options: WindowOptions) -> int:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         findings = missing_for_window()
     if blocks_window(findings):
-        sys.stderr.write(_spoken(findings))
+        sys.stderr.write(spoken(findings))
         return 2
     # Not before: Qt aborts where it cannot run.
     from convnext_studio.ui.launch import launch
@@ -76,7 +76,8 @@ def run(options: WindowOptions) -> int:
         client.close()
 
 
-def _spoken(findings: list[Finding]) -> str:
+def spoken(findings: list[Finding]) -> str:
+    """What hinders Qt on this machine, and what to do about it."""
     blocking = [finding for finding in findings if finding.blocking]
     lines = [f"{finding.message}\n  {finding.hint}\n" for finding in blocking]
     return "The window cannot be opened.\n" + "".join(lines)

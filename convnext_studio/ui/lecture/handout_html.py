@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.lecture.formula import EM, Outline
 from convnext_studio.lecture.words import to_html
@@ -54,7 +54,7 @@ def _section(page: Page, outline: Outline | None) -> str:
     elif step.formula:
         parts.append(f"<p><code>{escape(step.formula)}</code></p>")
     if step.try_this:
-        parts.append(f'<div class="try">{to_html(f"**Try** {step.try_this}")}</div>')
+        parts.append(f'<div class="try">{to_html(f"**Try:** {step.try_this}")}</div>')
     if page.image is None:
         parts.append(f'<p class="missing">{escape(page.caption)}</p>')
     else:
@@ -80,5 +80,5 @@ def png_of(image: QImage) -> bytes:
     data = QByteArray()
     buffer = QBuffer(data)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, b"PNG")
+    QImageWriter(buffer, QByteArray(b"PNG")).write(image)
     return bytes(data.data())

@@ -75,7 +75,7 @@ class _PagePainter:
         if step.formula:
             y += self._formula(step.formula, self._contents.formulas.get(step.formula), room, y)
         if step.try_this:
-            self._text(to_html(f"**Try** {step.try_this}"), _TEXT_PT, PROJECTOR.accent, room, y)
+            self._text(to_html(f"**Try:** {step.try_this}"), _TEXT_PT, PROJECTOR.accent, room, y)
 
     def _text(self, html: str, size_pt: float, colour: str, room: QRectF, y: float) -> float:
         """Write, and give the height that it took with the gap behind it."""

@@ -37,6 +37,13 @@ class StepButton(QAbstractButton):
         """One line."""
         return QSize(200, round(self.fontMetrics().height() * 1.35))
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows are the overview's: left and right go to other chapters."""
+        if event.key() in _KEYS:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The number, then as much of the title as there is room for."""
         look = theme.current()

@@ -194,3 +194,6 @@ class Presentation(QObject):
         application = QApplication.instance()
         if isinstance(application, QApplication) and theme.current() is not look:
             theme.apply(application, look)
+            for shown in (self.presenter, self.speaker):
+                if shown is not None:
+                    shown.scale_text()

@@ -256,6 +256,13 @@ class Presenter(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Scale everything with the window."""
+        self.scale_text()
+        for over in (self.cover, self.overview, self.help, self.spotlight):
+            over.setGeometry(self.rect())
+        super().resizeEvent(event)
+
+    def scale_text(self) -> None:
+        """Give all text its size; after a change of look, too, by which Qt takes fonts back."""
         px = self.text_px
         self.slide.set_text_px(px)
         self.footer.set_text_px(px)
@@ -263,9 +270,8 @@ class Presenter(QWidget):
         self._beside.setSpacing(px)
         self._column.setSpacing(px // 2)
         self._column.setContentsMargins(px, px, px, px // 2)
-        for over in (self.cover, self.overview, self.help, self.spotlight):
-            over.setGeometry(self.rect())
-        super().resizeEvent(event)
+        if self.overview.isVisible():
+            self.overview.set_text_px(px)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Closed by the desktop: as if left."""

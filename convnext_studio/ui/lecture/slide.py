@@ -10,16 +10,16 @@ from convnext_studio.ui.lecture.formula import FormulaBook, FormulaView
 
 _TITLE = 1.35  # Parts of the text's size.
 _FORMULA = 1.25
-_SHRINKS = (1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)
+_SCALES = (1.15, 1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)
 
 
 class Slide(QWidget):
-    """Shows a step's words at a size for the back row; smaller only where they would not fit."""
+    """Shows a step's words at a size for the back row; larger where there is room."""
 
     def __init__(self, book: FormulaBook, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._px = 32
-        self._shrink = 1.0
+        self._scale = 1.0
         self._title = _label("lecture_title")
         self._text = _label("lecture_text")
         self._formula = FormulaView(book)
@@ -36,8 +36,8 @@ class Slide(QWidget):
 
     @property
     def fits(self) -> bool:
-        """Whether the words have their full size."""
-        return self._shrink == 1.0
+        """Whether the words are at least as large as they are to be."""
+        return self._scale >= 1.0
 
     @property
     def title(self) -> str:
@@ -51,14 +51,14 @@ class Slide(QWidget):
         self._formula.show_formula(step.formula)
         for widget in (self._rule, self._try):
             widget.setVisible(bool(step.try_this))
-        self._try.setText(to_html(f"**Try** {step.try_this}"))
+        self._try.setText(to_html(f"**Try:** {step.try_this}"))
         self.setAccessibleName(step.title)
         words = f"{step.text} {step.try_this and 'Try: ' + step.try_this}"
         self.setAccessibleDescription(to_plain(words.rstrip()))
         self._fit()
 
     def set_text_px(self, px: int) -> None:
-        """Height of the text where it fits."""
+        """Least height that the text is to have."""
         self._px = px
         self._fit()
 
@@ -68,9 +68,9 @@ class Slide(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        for shrink in _SHRINKS:
-            self._shrink = shrink
-            self._apply(round(self._px * shrink))
+        for scale in _SCALES:
+            self._scale = scale
+            self._apply(round(self._px * scale))
             if self._layout.heightForWidth(self.width()) <= self.height():
                 break
 

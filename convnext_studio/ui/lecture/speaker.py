@@ -62,7 +62,7 @@ class SpeakerWindow(QWidget):
         self.place.setText(f"{index + 1} / {len(self._steps)}")
         self.now.setText(step.title)
         notes = step.notes or "No notes."
-        tried = f"\n\n**Try** {step.try_this}" if step.try_this else ""
+        tried = f"\n\n**Try:** {step.try_this}" if step.try_this else ""
         self.notes.setText(to_html(notes + tried))
         if index + 1 < len(self._steps):
             following = self._steps[index + 1]
@@ -97,9 +97,10 @@ class SpeakerWindow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Scale the text."""
         super().resizeEvent(event)
-        self._scale()
+        self.scale_text()
 
-    def _scale(self) -> None:
+    def scale_text(self) -> None:
+        """Give all text its size; after a change of look, too."""
         px = max(12, round(self.height() * _TEXT))
         sizes = {self.elapsed: 2.0, self.place: 2.0, self.clock: 2.0, self.now: 1.3, self.next_title: 1.0}
         for label in (*sizes, self.notes, self.next_text):
