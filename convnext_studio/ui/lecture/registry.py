@@ -6,10 +6,17 @@ from convnext_studio.lecture.script import Lecture, Step, mistake
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views import (
     activation,
+    attention_cost,
     block_designs,
     block_walk,
+    downsampling,
     drop_path,
     dropped_blocks,
+    effective_fields,
+    field_growth,
+    head,
+    kernel_cost,
+    kernel_field,
     kernels,
     mixing_matrix,
     norm_axes,
@@ -18,6 +25,9 @@ from convnext_studio.ui.lecture.views import (
     road,
     separable_cost,
     sliding_kernel,
+    stage_costs,
+    stages,
+    stems,
     swapped_part,
 )
 
@@ -33,10 +43,20 @@ VIEWS: dict[str, ViewSpec] = {
         sliding_kernel.SPEC,
         separable_cost.SPEC,
         mixing_matrix.SPEC,
+        kernel_field.SPEC,
+        kernel_cost.SPEC,
+        field_growth.SPEC,
+        effective_fields.SPEC,
+        attention_cost.SPEC,
         block_designs.SPEC,
         block_walk.SPEC,
         drop_path.SPEC,
         dropped_blocks.SPEC,
+        stages.SPEC,
+        stage_costs.SPEC,
+        stems.SPEC,
+        downsampling.SPEC,
+        head.SPEC,
         road.SPEC,
     )
 }  # fmt: skip

@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
+from convnext_studio.lecture.setting import Whole
+
+CHANNEL = Whole(
+    help="The channel shown at first, counted from 0; the last where there are fewer",
+    default="0",
+    least=0,
+    most=10_000,
+)
+
 
 class ValueSlider(QWidget):
     """A slider over a row of values, with its name on the left and its value on the right.
@@ -62,13 +71,14 @@ class ValueSlider(QWidget):
         """Move to the nearest value."""
         self.slider.setValue(min(range(len(self._values)), key=lambda i: abs(self._values[i] - value)))
 
-    def set_values(self, values: Sequence[int], texts: Sequence[str] | None = None) -> None:
-        """Go through others; it stays as near as it can to where it stands."""
-        value = self.value
+    def go_through(self, values: Sequence[int], first: int, texts: Sequence[str] | None = None) -> None:
+        """Go through others, from the nearest to `first` on; where they are the same, stay. Tells nobody."""
+        if tuple(values) == self._values:
+            return
         self.slider.blockSignals(True)
         self._values, self._texts = tuple(values), tuple(texts or map(str, values))
         self.slider.setRange(0, len(self._values) - 1)
-        self.set_value(value)
+        self.set_value(first)
         self.slider.blockSignals(False)
         self._show()
 
@@ -97,13 +107,3 @@ def toggle(text: str, tip: str) -> QPushButton:
     button.setAccessibleName(text)
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     return button
-
-
-def in_a_row(*controls: QWidget) -> QWidget:
-    """Controls beside each other."""
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for control in controls:
-        layout.addWidget(control)
-    return row

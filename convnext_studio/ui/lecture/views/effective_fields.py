@@ -19,10 +19,10 @@ from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import Limits, format_number
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.fieldlab.entries import with_layer_scale
+from convnext_studio.ui.fieldlab.entries import PAPER_SCALE, with_layer_scale
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.view import ViewSpec
-from convnext_studio.ui.lecture.views.network import NetworkView, draw_frame
+from convnext_studio.ui.lecture.views.network import NetworkView, draw_frame, lying_bar
 from convnext_studio.ui.panels.base import NO_PICTURE
 from convnext_studio.ui.panels.field_scene import square_box, why_no_figure
 from convnext_studio.ui.state import AppState
@@ -78,15 +78,15 @@ class EffectiveFieldsView(NetworkView):
 
     def compared(self) -> tuple[Measured, ...]:
         """What is compared, from left to right; the open model is the last."""
-        scaled = with_layer_scale(self.config, 1.0)
         here = Measured("The open model", Subject())
+        scaled = with_layer_scale(self.config, 1.0)  # At less, the blocks of an untrained network hardly count.
         if self.settings["compare"] == "kernels":
             random = [
                 Measured(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
                 for side in (3, 7)
             ]
             return *random, here
-        configs = dict.fromkeys((self.config, scaled))  # One, where there is no layer scale or it is 1.
+        configs = dict.fromkeys((with_layer_scale(self.config, PAPER_SCALE), scaled))
         return *(Measured(_title(config), Subject(config=config)) for config in configs), here
 
     def network_questions(self) -> Sequence[Request] | str:
@@ -178,20 +178,10 @@ class EffectiveFieldsView(NetworkView):
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.2, ink.px / 20), halo=True)
         y = box.bottom() + 0.3 * small
-        self._paint_scale(ink, QRectF(box.left(), y, side, small))
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"1/{10**DECADES}", "of its largest", "1"))
         for row in rows:
             y += small
             ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
-
-    def _paint_scale(self, ink: Ink, place: QRectF) -> None:
-        """A lying colour bar with its powers of ten."""
-        bar = QRectF(place.left(), place.top(), place.width(), 0.4 * place.height())
-        ramp = np.linspace(_LIMITS.low, _LIMITS.high, 256, dtype=np.float32)[None]
-        ink.image(bar, map_picture(ramp, limits=_LIMITS))
-        texts = QRectF(place.left(), bar.bottom(), place.width(), place.height())
-        ink.text(texts, f"1/{10**DECADES}", px=0.8 * ink.small, colour=ink.look.muted)
-        ink.text(texts, "of its largest", align="centre", px=0.8 * ink.small, colour=ink.look.muted)
-        ink.text(texts, "1", align="right", px=0.8 * ink.small, colour=ink.look.muted)
 
     @staticmethod
     def _say(ink: Ink, column: QRectF, top: float, text: str) -> None:
@@ -212,7 +202,7 @@ def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _title(config: ConvNeXtConfig) -> str:
     value = config.layer_scale_init_value
-    return f"Layer scale {value:g}" if value else "No training"
+    return f"Layer scale {value:g}" if value else "Untrained"
 
 
 def _percent(share: float) -> str:

@@ -16,10 +16,11 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.render import Rgb
+from convnext_studio.render import Rgb, format_number, lut
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink
+from convnext_studio.ui.lecture.ink import Align, Ink, MapPicture
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView
+from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.scene import Bitmap
 from convnext_studio.ui.state import AppState
 
@@ -125,3 +126,21 @@ def series_colour(ink: Ink, index: int) -> str:
     """Colours that tell a few things apart."""
     look = ink.look
     return (look.accent, look.good, look.warning, look.error)[index % 4]
+
+
+def lying_bar(ink: Ink, place: QRectF, shown: MapPicture, texts: Sequence[str] | None = None) -> None:
+    """A colour bar from left to right, and below it its ends, or other texts at equal distances.
+
+    Takes the place's width and one and a half lines of small text.
+    """
+    small = ink.line(ink.small)
+    bar = QRectF(place.left(), place.top(), place.width(), 0.4 * small)
+    gradient = to_qimage(lut(shown.colormap)[None])
+    ink.painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+    draw_frame(ink, bar, ink.look.outline, 1.0)
+    if texts is None:
+        texts = [format_number(value, 2) for value in (shown.limits.low, shown.limits.high)]
+    below = QRectF(bar.left(), bar.bottom(), bar.width(), small)
+    for index, text in enumerate(texts):
+        align: Align = "left" if index == 0 else "right" if index + 1 == len(texts) else "centre"
+        ink.text(below, text, align=align, px=ink.small, colour=ink.look.muted)
