@@ -20,6 +20,7 @@ _EPILOG = """\
 commands, each with a --help of its own:
   export      write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window
   erf         measure effective receptive fields over a folder of pictures, and compare networks
+  handout     write the lecture with a model and a picture as one PDF or HTML file
   train       train a network on a folder of pictures
   evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _open_window(options: argparse.Namespace) -> int:
     from convnext_studio.ui.app import WindowOptions, run  # Not needed for --help, nor where there is no Qt.
 
+    if options.step is not None and options.present is None:
+        raise StudioError("--step is a step of a lecture.", "Give --present, too.")
     return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
 
 
@@ -71,6 +74,14 @@ def _window_parser() -> argparse.ArgumentParser:
         metavar="FILE.png",
         help="save a picture of the window once every panel shows its answer, and quit",
     )
+    parser.add_argument(
+        "--present",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="present the lecture at once, full screen, or one of your own; pictures go before this option",
+    )
+    parser.add_argument("--step", type=int, metavar="N", help="step of the lecture to begin with (default: 1)")
     parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
     parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
     return parser
@@ -166,6 +177,21 @@ def _erf_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _handout_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio handout",
+        description="Write the whole lecture, computed with one model and one picture, "
+        "as one PDF or HTML file.",
+    )
+    parser.add_argument(
+        "image", nargs="?", metavar="IMAGE", help="picture, or sample:NAME (default: sample:cat)"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.pdf|FILE.html", help="file to write")
+    parser.add_argument("--lecture", metavar="FOLDER", help="a lecture of your own (default: the bundled one)")
+    _add_model_options(parser)
+    return parser
+
+
 def _unit(text: str) -> tuple[int, int]:
     row, _, column = text.partition(",")
     if not (row.isdecimal() and column.isdecimal()):
@@ -203,7 +229,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool 
     parser.add_argument(
         "--model",
         default=default_model(),
-        help="preset:NAME, timm:NAME, timm-random:NAME or a weights file (default: %(default)s)",
+        help="preset:NAME, timm:NAME, timm-random:NAME, road:STEP or a weights file (default: %(default)s)",
     )
     parser.add_argument(
         "--device",
@@ -234,6 +260,7 @@ def _size(text: str) -> tuple[int, int]:
 _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "export": (_export_parser, "convnext_studio.headless:export"),
     "erf": (_erf_parser, "convnext_studio.field_command:run"),
+    "handout": (_handout_parser, "convnext_studio.ui.lecture.handout_command:run"),
     "train": (train_parser, "convnext_studio.training.commands:train"),
     "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),

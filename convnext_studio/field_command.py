@@ -19,6 +19,7 @@ from convnext_studio.export.files import make_directory
 from convnext_studio.field_resuming import measured
 from convnext_studio.fields import REPLKNET_INPUT_PX, definition
 from convnext_studio.model.architecture import Architecture, TimmConfig
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import TIMM_RANDOM_PREFIX
 from convnext_studio.terminal import draw_bar
 
@@ -93,10 +94,11 @@ def _subject(text: str, config: Architecture, options: argparse.Namespace) -> Su
         settings[name.strip()] = value.strip()
     if not set(settings) <= {RANDOM, KERNEL, LAYER_SCALE}:
         return Subject(source=text, node="" if options.node else LAST, offline=options.offline)
-    if isinstance(config, TimmConfig):
+    if not isinstance(config, ConvNeXtConfig):
         if set(settings) != {RANDOM}:
             raise StudioError(f"“{text}” is a setting of a ConvNeXt, and the model is another network.")
-        return Subject(source=f"{TIMM_RANDOM_PREFIX}{config.name}", node="" if options.node else LAST)
+        source = f"{TIMM_RANDOM_PREFIX}{config.name}" if isinstance(config, TimmConfig) else options.model
+        return Subject(source=source, node="" if options.node else LAST)
     try:
         if KERNEL in settings:
             config = replace(config, kernel_size=int(settings[KERNEL]))

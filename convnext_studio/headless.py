@@ -34,6 +34,7 @@ from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.road.steps import ROAD
 
 
 def export(options: argparse.Namespace) -> int:
@@ -138,7 +139,7 @@ def _complain(error: StudioError) -> None:
 
 def models(options: argparse.Namespace) -> int:
     """List what ``--model`` opens."""
-    rows = [*_own_models(), *_timm_models()]
+    rows = [*_own_models(), *_steps_on_the_road(), *_timm_models()]
     if options.json:
         print(json.dumps(rows, indent=1))
         return 0
@@ -157,8 +158,9 @@ def _published_text(row: dict[str, Any]) -> str:
     published = row.get("published")
     if published is None:
         return ""
+    parameters = "" if published["parameters"] is None else f"{published['parameters'] / 1e6:g} M, "
     return (
-        f"; published: {published['parameters'] / 1e6:g} M, {published['macs'] / 1e9:g} GMACs,"
+        f"; published: {parameters}{published['macs'] / 1e9:g} GMACs,"
         f" {published['accuracy']:.1f} % top-1 ({published['training']})"
     )
 
@@ -182,6 +184,24 @@ def _own_models() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _steps_on_the_road() -> list[dict[str, Any]]:
+    return [
+        {
+            "model": step.source,
+            "parameters": step.parameters,
+            "macs": step.macs,
+            "weights": "random weights",
+            "published": {
+                "parameters": None,
+                "macs": round(step.gmacs * 1e9),
+                "accuracy": step.accuracy,
+                "training": "ImageNet-1k",
+            },
+        }
+        for step in ROAD.values()
+    ]
 
 
 def _timm_models() -> list[dict[str, Any]]:

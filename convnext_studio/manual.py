@@ -10,6 +10,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
         ("--model timm:convnext_tiny.fb_in1k cat.jpg", "with published weights, fetched once"),
         ("--model weights.pth --stem-stride 1 --stem-padding 1", "a file whose stem tensors cannot tell"),
+        ("cat.jpg --present", "present the lecture, full screen"),
         ("cat.jpg --screenshot window.png --size 1920x1080", "the window as a picture, without a display"),
     ),
     "export": (
@@ -27,6 +28,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("pictures --out pets.safetensors --resume", "go on after an interruption, with the same result"),
     ),
     "evaluate": (("pets.safetensors pictures/val", "accuracy, its interval, classes and confusions"),),
+    "handout": (
+        ("--out lecture.pdf", "the lecture that comes with the program, one page for each step"),
+        ("cat.jpg --out lecture.html --lecture my-lecture", "your own, on your own picture"),
+    ),
     "models": (("", "all that --model opens"), ("--json", "the same, for other programs")),
     "doctor": (("", "what this machine has and lacks"),),
     "completion": (

@@ -248,6 +248,15 @@ def test_models_lists_presets_and_timm(capsys: pytest.CaptureFixture[str]) -> No
     assert "published: 88.6 M, 15.4 GMACs, 83.8 % top-1 (ImageNet-1k)" in line
 
 
+def test_models_lists_the_road_to_convnext(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("road:")]
+    assert len(lines) == 17
+    [line] = [line for line in lines if line.startswith("road:depthwise ")]
+    assert "15.7 M parameters,   2.35 GMACs  random weights" in line
+    assert "published: 2.35 GMACs, 78.3 % top-1 (ImageNet-1k)" in line
+
+
 def test_doctor_tells_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,6 @@ learnt, so that no part falls silent (a fresh layer scale of 1e-6 would switch e
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,9 +23,7 @@ from convnext_studio.analysis.correlation import rank_correlation
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-
-if TYPE_CHECKING:  # timm takes seconds to import, and only its own networks need it.
-    from convnext_studio.model.timm_network import TimmNetwork
+from convnext_studio.model.staged import StagedNetwork
 
 Map = NDArray[np.float32]
 
@@ -115,7 +112,7 @@ def cascade(
         yield SanityStep(steps=steps, share=0.0)
 
 
-def tensors_of(network: "ConvNeXt | TimmNetwork", part: str) -> list[Tensor]:
+def tensors_of(network: ConvNeXt | StagedNetwork, part: str) -> list[Tensor]:
     """Parameters and buffers that are randomised together; none for the part without a name: all as it is."""
     part_of = _part_of_convnext if isinstance(network, ConvNeXt) else network.part_of
     held = (*network.named_parameters(), *network.named_buffers())

@@ -18,6 +18,16 @@ from convnext_studio.engine.answering.costs import measure_costs
 from convnext_studio.engine.answering.faithfulness import check_sanity, compare_methods, measure_faithfulness
 from convnext_studio.engine.answering.field_growth import field_growth
 from convnext_studio.engine.answering.fields import receptive_field
+from convnext_studio.engine.answering.lecture_block import (
+    distributions,
+    drop_blocks,
+    layer_weights,
+    slide_kernel,
+    swap_part,
+    walk_block,
+)
+from convnext_studio.engine.answering.lecture_maps import mean_maps
+from convnext_studio.engine.answering.lecture_stem import stem_maps
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
 from convnext_studio.engine.answering.patches import strongest_patches
@@ -33,13 +43,17 @@ from convnext_studio.engine.messages import (
     CheckSanity,
     CloseImage,
     CompareMethods,
+    Distributions,
+    DropBlocks,
     Explain,
     ExplainSeveral,
     FeatureMaps,
     FieldGrowth,
     Kernel,
+    LayerWeights,
     ListPretrained,
     LoadModel,
+    MeanMaps,
     MeasureCosts,
     MeasureFaithfulness,
     NodeValues,
@@ -50,8 +64,12 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     Request,
     SaveModel,
+    SlideKernel,
+    StemMaps,
     StrongestPatches,
+    SwapPart,
     UnitField,
+    WalkBlock,
 )
 
 Answering = Callable[[Bench, Any, ShouldStop], Work | Payload]
@@ -70,13 +88,17 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     CheckSanity: check_sanity,
     CloseImage: _at_once(close_image),
     CompareMethods: compare_methods,
+    Distributions: distributions,
+    DropBlocks: drop_blocks,
     Explain: explain,
     ExplainSeveral: explain_several,
     FeatureMaps: maps_of,
     FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
+    LayerWeights: _at_once(layer_weights),
     ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
+    MeanMaps: mean_maps,
     MeasureCosts: measure_costs,
     MeasureFaithfulness: measure_faithfulness,
     NodeValues: values_of,
@@ -85,8 +107,12 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     Predict: predict,
     ReceptiveField: receptive_field,
     SaveModel: _at_once(save_model),
+    SlideKernel: slide_kernel,
+    StemMaps: stem_maps,
     StrongestPatches: strongest_patches,
+    SwapPart: swap_part,
     UnitField: unit_field,
+    WalkBlock: walk_block,
 }
 
 

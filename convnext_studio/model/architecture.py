@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.road.config import RoadConfig
 
 WeightsLayout = Literal["studio", "facebookresearch"]
 """How a file of weights is written: ours, which keeps everything, or with the authors' names of tensors."""
@@ -53,5 +54,8 @@ class TimmConfig:
         return asdict(self)
 
 
-Architecture = ConvNeXtConfig | TimmConfig
-"""Both kinds: they share `in_chans`, `num_classes`, `depths`, `dims`, `stages` and `to_dict`."""
+StagedConfig = TimmConfig | RoadConfig
+"""Those that are seen as a stem and stages: they tell their `smallest_input_px` and what their head costs."""
+
+Architecture = ConvNeXtConfig | StagedConfig
+"""All kinds: they share `in_chans`, `num_classes`, `depths`, `dims`, `stages` and `to_dict`."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,11 +18,11 @@ from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
+from convnext_studio.model.road.network import RoadNetwork
+from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
+from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm_registry import check_architecture, convnext_config, is_convnext
 from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights, told
-
-if TYPE_CHECKING:
-    from convnext_studio.model.timm_network import TimmNetwork
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
@@ -38,7 +37,7 @@ _IN_BLOCK = {"gamma": "drop_path"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A network with all that is known about it: a ConvNeXt, or one of another family of timm's.
+    """A network with all that is known about it: a ConvNeXt, or one that is seen as a stem and stages.
 
     Attributes
     ----------
@@ -62,7 +61,7 @@ class LoadedModel:
 
     source: str
     title: str
-    module: "ConvNeXt | TimmNetwork"
+    module: ConvNeXt | StagedNetwork
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     random_weights: bool = False
@@ -179,8 +178,9 @@ def load(
     ----------
     source
         ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights, or
-        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.families`; or the
-        path of a weights file in any known format (see `convnext_studio.model.formats`).
+        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.families`;
+        ``road:KEY``, a step of `convnext_studio.model.road.steps`, with random weights; or the path of a
+        weights file in any known format (see `convnext_studio.model.formats`).
     stem_stride, stem_padding
         Replace what the source says; tensors cannot tell them.
     offline
@@ -201,6 +201,8 @@ def load(
         return _from_timm(source, stem, offline)
     if source.startswith(TIMM_RANDOM_PREFIX):
         return _random_timm(source, stem, seed)
+    if source.startswith(ROAD_PREFIX):
+        return _from_road(source, stem, seed)
     if source == BUNDLED:
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
@@ -222,11 +224,6 @@ def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224
 def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:
     with _seeded(seed):
         module = ConvNeXt.from_config(config)
-    notes = [RANDOM_NOTE]
-    if 0 < config.layer_scale_init_value < 1e-3:
-        notes.append(
-            f"Its layer scale of {config.layer_scale_init_value:g} makes every block almost an identity."
-        )
     return LoadedModel(
         source=source,
         title=name,
@@ -234,8 +231,14 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
         labels=_numbered(config.num_classes),
         preprocessing=Preprocessing(),
         random_weights=True,
-        notes=tuple(notes),
+        notes=_random_notes(config.layer_scale_init_value),
     )
+
+
+def _random_notes(layer_scale: float) -> tuple[str, ...]:
+    if 0 < layer_scale < 1e-3:
+        return RANDOM_NOTE, f"Its layer scale of {layer_scale:g} makes every block almost an identity."
+    return (RANDOM_NOTE,)
 
 
 @contextmanager
@@ -289,8 +292,24 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
     )
 
 
+def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
+    _refuse(stem)
+    step = road_step(source.removeprefix(ROAD_PREFIX))
+    with _seeded(seed):
+        module = RoadNetwork(step.config)
+    return LoadedModel(
+        source=source,
+        title=step.full_title,
+        module=module.eval().requires_grad_(False),
+        labels=_numbered(step.config.num_classes),
+        preprocessing=Preprocessing(),
+        random_weights=True,
+        notes=_random_notes(step.config.layer_scale_init_value),
+    )
+
+
 def _refuse(stem: Stem) -> None:
-    """Other families are as timm defines them."""
+    """Others are as they are defined."""
     if stem != Stem():
         raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
 

@@ -278,7 +278,7 @@ def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeI
 
 
 def _head(config: Architecture) -> _Cost:
-    if isinstance(config, TimmConfig):
+    if not isinstance(config, ConvNeXtConfig):
         return _Cost(config.head_parameters, config.head_macs)
     cost, width = _norm(config, config.dims[-1]), config.dims[-1]
     if config.head_hidden_size:
@@ -304,7 +304,7 @@ def total_macs(nodes: Sequence[NodeInfo], config: Architecture) -> int:
 
 def smallest_input_px(config: Architecture) -> int:
     """Side of the smallest square input that leaves at least one unit everywhere."""
-    if isinstance(config, TimmConfig):
+    if not isinstance(config, ConvNeXtConfig):
         return config.smallest_input_px
     side = 1
     for _ in config.depths[1:]:

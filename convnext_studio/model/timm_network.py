@@ -16,6 +16,7 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.families import FAMILIES, Layout, Part, family_of, field_behind
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm_registry import preprocessing_of
 
 
@@ -52,7 +53,7 @@ class Viewed(nn.Module):
         return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
 
 
-class TimmNetwork(nn.Module):
+class TimmNetwork(StagedNetwork):
     """A network of timm's, from pictures to logits, with its nodes.
 
     Parameters
@@ -62,14 +63,6 @@ class TimmNetwork(nn.Module):
     plan
         What it is.
 
-    Attributes
-    ----------
-    config, nodes
-        The architecture as plain data, and the node table at the network's own input size.
-    places
-        The module whose output is a node's map (N, C, H, W), by the node's name.
-    blocks
-        All blocks in the order of the forward pass.
     """
 
     def __init__(self, network: nn.Module, plan: "Plan") -> None:

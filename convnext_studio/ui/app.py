@@ -26,6 +26,10 @@ class WindowOptions:
         Name of the node that is selected at first.
     screenshot
         PNG file: save a picture of the window when all is shown, and end.
+    present
+        Folder of a lecture to present at once, empty for the bundled one; no lecture where None.
+    step
+        Of the lecture, counted from 1; the first where None.
     size
         Width and height of the window in pixels; the last one, or what fits the screen, where None.
     """
@@ -39,6 +43,8 @@ class WindowOptions:
     stem_padding: int | None = None
     node: str = "stage4"
     screenshot: str | None = None
+    present: str | None = None
+    step: int | None = None
     size: tuple[int, int] | None = None
 
 
@@ -55,7 +61,7 @@ def run(options: WindowOptions) -> int:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         findings = missing_for_window()
     if blocks_window(findings):
-        sys.stderr.write(_spoken(findings))
+        sys.stderr.write(spoken(findings))
         return 2
     # Not before: Qt aborts where it cannot run.
     from convnext_studio.ui.launch import launch
@@ -70,7 +76,8 @@ def run(options: WindowOptions) -> int:
         client.close()
 
 
-def _spoken(findings: list[Finding]) -> str:
+def spoken(findings: list[Finding]) -> str:
+    """What hinders Qt on this machine, and what to do about it."""
     blocking = [finding for finding in findings if finding.blocking]
     lines = [f"{finding.message}\n  {finding.hint}\n" for finding in blocking]
     return "The window cannot be opened.\n" + "".join(lines)

@@ -45,6 +45,9 @@ class Commands(QObject):
     costs_asked = Signal(str)  # CostKind
     field_open_asked = Signal()
     field_save_asked = Signal()
+    present_asked = Signal()
+    handout_asked = Signal(str)  # path of the file
+    stop_asked = Signal()  # whatever is under way
 
     def __init__(
         self,
@@ -133,6 +136,16 @@ class Commands(QObject):
         else:
             self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
 
+    def save_handout(self) -> None:
+        """Choose a file and write the whole lecture into it, with the current model and picture."""
+        suggested = str(Path(self._recent_folder(), "lecture.pdf"))
+        path, kind = QFileDialog.getSaveFileName(
+            self._window, "Save the lecture's hand-out", suggested, "PDF (*.pdf);;HTML, one file (*.html)"
+        )
+        if path:
+            suffix = "" if Path(path).suffix else ".html" if "HTML" in kind else ".pdf"
+            self.handout_asked.emit(path + suffix)
+
     def quit(self) -> None:
         """End the program."""
         self._window.close()
@@ -154,6 +167,10 @@ class Commands(QObject):
     def open_field_lab(self) -> None:
         """Compare receptive fields."""
         self._layout.open_aside("field_lab")
+
+    def present(self) -> None:
+        """Show the lecture, full screen."""
+        self.present_asked.emit()
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or stop doing so."""
@@ -286,6 +303,7 @@ class Commands(QObject):
 
     def cancel(self) -> None:
         """Stop what is being computed."""
+        self.stop_asked.emit()
         self._bridge.cancel_all()
 
     # ------------------------------------------------------------------------------------------------- help

@@ -34,6 +34,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.presets import default_model
 from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
@@ -88,10 +89,12 @@ class Controller(QObject):
         self._model_id = 0
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
+        self._left_model: LoadModel | None = None  # For a while, for another one.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.exporter.noticed.connect(self.noticed)
         state.model_loaded.connect(lambda _model: self.predict())
+        state.model_wanted.connect(self._open_for_a_while)
         state.picture_selected.connect(lambda _picture: self.predict())
         state.target_selected.connect(self._explain)
         bridge.engine_lost.connect(self._engine_lost)
@@ -121,6 +124,7 @@ class Controller(QObject):
         stem_padding: int | None = None,
     ) -> None:
         """Load a model; the one that is open stays until then, and where that fails."""
+        self._left_model = None
         self._ask_model(
             LoadModel(
                 panel="model",
@@ -135,9 +139,9 @@ class Controller(QObject):
 
     def build_model(self, config: ConvNeXtConfig, seed: int, input_px: int) -> None:
         """Build a network with random weights, where and in the precision in which the model runs now."""
-        now = self._asked_model
+        self._left_model = None
         asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
-        if now is not None:
+        if (now := self._asked_model) is not None:
             asked = replace(asked, device=now.device, precision=now.precision)
         self._ask_model(asked)
 
@@ -158,6 +162,15 @@ class Controller(QObject):
             self.open_model(source, device, precision)
         else:
             self._ask_model(replace(now, device=device, precision=precision))
+
+    def _open_for_a_while(self, source: str) -> None:
+        """Open a model in place of the one that a person chose; without a source, that one again."""
+        left, self._left_model = self._left_model, None
+        if not source and left and (now := self._asked_model):
+            self._ask_model(replace(left, device=now.device, precision=now.precision))
+        else:
+            self.change_model(source=source or default_model())
+            self._left_model = (left or self._loaded_model) if source else None
 
     def change_stem(self, stride: int, padding: int) -> None:
         """Load the model again, with this stride and padding of its first convolution."""

@@ -4,6 +4,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase
@@ -25,23 +26,18 @@ from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
 
+if TYPE_CHECKING:  # Not imported before a lecture is wanted.
+    from convnext_studio.ui.lecture.presentation import Presentation
+    from convnext_studio.ui.lecture.presenter import Presenter
+
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
 def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
     """Run Qt's event loop until the window is closed; the program's exit status."""
-    # Python's own handler would wait for the event loop to end.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A window that is only shown to be photographed is none that a person arranged.
     settings = SettingsFile(read_only=options.screenshot is not None)
-    qInstallMessageHandler(_tell_qts_message)
-    application = QApplication([PROGRAM])
-    application.setApplicationName(PROGRAM)
-    application.setStyle("Fusion")
-    if needs_font:
-        _use_spare_font(application)
-    theme.apply(application, theme.THEMES[settings.values.theme])
-
+    application = start_application(theme.THEMES[settings.values.theme], needs_font)
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
@@ -60,12 +56,36 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
         controller.open_paths(options.images)
     else:
         controller.open_sample(FIRST_SAMPLE)
-    window.show()
+    if options.present is None:
+        window.show()
+    else:
+        _present(window.lecture.presentation, options)
     # Not needed before the first answer, and too slow for Qt's thread.
     controller.background.run(load_colour_maps, on_done=lambda _: None)
     if options.screenshot is not None:
-        _end_with_screenshot(window, bridge, controller, Path(options.screenshot))
+        presenter = None if options.present is None else window.lecture.presentation.presenter
+        _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot))
     return application.exec()
+
+
+def start_application(look: theme.Theme, needs_font: bool = False) -> QApplication:
+    """Qt's application with the program's name, style and look."""
+    # Python's own handler would wait for the event loop to end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    qInstallMessageHandler(_tell_qts_message)
+    application = QApplication([PROGRAM])
+    application.setApplicationName(PROGRAM)
+    application.setStyle("Fusion")
+    if needs_font:
+        _use_spare_font(application)
+    theme.apply(application, look)
+    return application
+
+
+def _present(presentation: "Presentation", options: WindowOptions) -> None:
+    """Present what the command line names, in place of the window."""
+    folder = Path(options.present) if options.present else None
+    presentation.start(folder, place=(options.step or 1) - 1, size=options.size)
 
 
 def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
@@ -82,7 +102,11 @@ def _use_spare_font(application: QApplication) -> None:
 
 
 def _end_with_screenshot(
-    window: StudioWindow, bridge: EngineBridge, controller: Controller, path: Path
+    shown: "StudioWindow | Presenter",
+    window: StudioWindow,
+    bridge: EngineBridge,
+    controller: Controller,
+    path: Path,
 ) -> None:
     """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed."""
     failures: dict[str, Notice] = {}
@@ -101,7 +125,7 @@ def _end_with_screenshot(
 
     def save() -> None:
         try:
-            save_picture_of(window, path)
+            save_picture_of(shown, path)
         except StudioError as error:
             end(1, f"{error}\n")
         else:
@@ -112,7 +136,7 @@ def _end_with_screenshot(
         if not lost.restarting:
             end(1, f"{lost.message}\n")
 
-    quiet = Quiet(lambda: window.is_settled, window)
+    quiet = Quiet(lambda: shown.is_settled and window.is_settled, window)
     quiet.reached.connect(save)
     quiet.timed_out.connect(partial(end, 1, f"Not all panels had their answers after {TIMEOUT_S} s.\n"))
     bridge.engine_lost.connect(engine_lost)

@@ -48,6 +48,7 @@ class AppState(QObject):
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
     hovered = Signal(str)  # the status bar's read-out
+    model_wanted = Signal(str)  # source of a model to open for a while; empty: back to the one before
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

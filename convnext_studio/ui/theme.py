@@ -1,10 +1,10 @@
-"""The two looks of the window: colours, and how they reach Qt.
+"""The looks of the window and of a lecture: colours, and how they reach Qt.
 
 Widgets that paint themselves read `current()` when they paint, and repaint on `QEvent.Type.PaletteChange`,
 which Qt sends to every widget when `apply` changes the look.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from PySide6.QtGui import QColor, QPalette
@@ -84,13 +84,24 @@ LIGHT = Theme(
     error="#a8221a",
 )
 
+PROJECTOR = replace(
+    LIGHT,
+    background="#ffffff",
+    raised="#f4f5f7",
+    text="#000000",
+    muted="#3c4046",
+    border="#a9afb7",
+    outline="#5c626b",
+)
+"""Light, with more contrast: a projector in a lit room washes greys out. For lectures only."""
+
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
 
 
 def current() -> Theme:
     """The look that is in force."""
     window = QApplication.palette().color(QPalette.ColorRole.Window).name()
-    return LIGHT if window == LIGHT.background else DARK
+    return next((look for look in (LIGHT, PROJECTOR) if look.background == window), DARK)
 
 
 def apply(application: QApplication, theme: Theme) -> None:

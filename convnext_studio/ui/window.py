@@ -17,6 +17,7 @@ from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.fieldlab.late import LateLab
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
+from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
@@ -47,6 +48,8 @@ class StudioWindow(QMainWindow):
         The bar that says what went wrong.
     dock_layout
         The panels' docks.
+    lecture
+        Presents, and makes hand-outs.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class StudioWindow(QMainWindow):
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
+        self.lecture = LateLecture(self, state, bridge, controller)
         self._commands = Commands(self, self.dock_layout, state, bridge, controller, settings)
         self._build_menus()
         self._connect()
@@ -133,7 +137,7 @@ class StudioWindow(QMainWindow):
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *self.dock_layout.docks.values()):
             drops.watch(widget)
-        for source in (controller, self._commands, self.field_lab):
+        for source in (controller, self._commands, self.field_lab, self.lecture):
             source.noticed.connect(self.messages.tell)
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
@@ -152,6 +156,9 @@ class StudioWindow(QMainWindow):
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.predictions_panel.again_asked.connect(controller.predict)
+        self._commands.present_asked.connect(self.lecture.present)
+        self._commands.handout_asked.connect(self.lecture.save_handout)
+        self._commands.stop_asked.connect(self.lecture.stop_saving)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
         self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)

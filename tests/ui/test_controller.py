@@ -19,6 +19,7 @@ from convnext_studio.engine.messages import (
     OpenImage,
     Predict,
 )
+from convnext_studio.model.presets import default_model
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller, encode_png
 from convnext_studio.ui.messagebar import Notice
@@ -394,3 +395,42 @@ def test_a_lost_engine_is_told_until_it_works_again(
     assert notices[-1].topic == notices[-2].topic
     engine.answer(ready, make_prediction())
     assert notices[-1].topic in withdrawn
+
+
+# ------------------------------------------------------------------------------------- models for a while
+
+
+def load_requested(engine: FakeEngine) -> LoadModel:
+    [request] = engine.open(LoadModel)
+    engine.answer(request, make_model())
+    return request
+
+
+def test_a_model_opened_for_a_while_gives_way_to_the_one_before(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_model("mine.pth", "cpu", stem_stride=1)
+    load_requested(engine)
+    for key in ("recipe", "width"):
+        state.model_wanted.emit(f"road:{key}")
+        assert load_requested(engine).source == f"road:{key}"
+    controller.change_model(device="cuda")
+    assert load_requested(engine).source == "road:width"
+    state.model_wanted.emit("")
+    back = load_requested(engine)
+    assert (back.source, back.stem_stride, back.device) == ("mine.pth", 1, "cuda")
+
+
+def test_there_is_always_a_way_back(controller: Controller, state: AppState, engine: FakeEngine) -> None:
+    state.model_wanted.emit("")
+    assert not engine.open(LoadModel)  # Nothing was ever open.
+    controller.open_model("road:width")
+    load_requested(engine)
+    state.model_wanted.emit("")
+    assert load_requested(engine).source == default_model()
+    state.model_wanted.emit("road:recipe")
+    load_requested(engine)
+    controller.open_model("other.pth")  # A person's choice: there is nothing to go back to.
+    load_requested(engine)
+    state.model_wanted.emit("")
+    assert load_requested(engine).source == default_model()

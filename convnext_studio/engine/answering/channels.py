@@ -18,7 +18,7 @@ from convnext_studio.engine.messages import (
     KernelResult,
 )
 from convnext_studio.errors import StudioError
-from convnext_studio.model.architecture import TimmConfig
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
 
 
@@ -78,7 +78,7 @@ def kernel_of(bench: Bench, request: Kernel) -> KernelResult:
         "operation": node.name if node.operation == "dwconv" else "",
     }.get(node.kind, "")
     config = bench.model.config
-    if isinstance(config, TimmConfig):
+    if not isinstance(config, ConvNeXtConfig):
         why_not = "Depthwise kernels are shown of a ConvNeXt only."
     elif not source:
         why_not = (

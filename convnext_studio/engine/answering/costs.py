@@ -8,7 +8,7 @@ from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.devices import device_name
 from convnext_studio.engine.messages import MeasureCosts, MeasuredCosts, Progress
 from convnext_studio.errors import StudioError
-from convnext_studio.model.architecture import TimmConfig
+from convnext_studio.model.config import ConvNeXtConfig
 
 
 def measure_costs(
@@ -17,8 +17,8 @@ def measure_costs(
     """Time the forward pass of every node, unless that was done for this model."""
     if request.runs < 1:
         raise StudioError(f"{request.runs} runs measure nothing.", "Ask for at least one.")
-    if isinstance(bench.model.config, TimmConfig):
-        raise StudioError("Times are measured of a ConvNeXt only: other families are seen in places only.")
+    if not isinstance(bench.model.config, ConvNeXtConfig):
+        raise StudioError("Times are measured of a ConvNeXt only: others are seen in places only.")
     model, key = bench.model, bench.key("costs", request.runs)
     kept = cast("MeasuredCosts | None", bench.results.get(key))
     if kept is not None:

@@ -61,6 +61,13 @@ FILE: tuple[ActionSpec, ...] = (
         Commands.save_screenshot,
         "Ctrl+Shift+S",
     ),
+    ActionSpec(
+        "save_handout",
+        "File",
+        "Save lecture &hand-out…",
+        "Write the whole lecture with this model and picture as one PDF or HTML file",
+        Commands.save_handout,
+    ),
     ActionSpec("file_2", "File", SEPARATOR),
     ActionSpec("quit", "File", "&Quit", "End the program", Commands.quit, "Ctrl+Q"),
 )

@@ -25,6 +25,14 @@ VIEW: tuple[ActionSpec, ...] = (
         group="theme",
     ),
     ActionSpec(
+        "present",
+        "View",
+        "&Present…",
+        "Teach from this network and picture, full screen",
+        Commands.present,
+        "F5",
+    ),
+    ActionSpec(
         "full_screen",
         "View",
         "&Full screen",

@@ -9,6 +9,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
 from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.road.steps import ROAD
 
 MOST = 4
 _ANY_INPUT_PX = 224  # Names do not depend on it.
@@ -51,9 +52,11 @@ def saved_field(path: str) -> Entry:
 
 
 def network(source: str, offline: bool) -> Entry:
-    """A preset, a model of timm's or a weights file."""
+    """A preset, a model of timm's, a step on the road to ConvNeXt or a weights file."""
     kind, _, name = source.partition(":")
     title = name if kind in ("preset", "timm") else Path(source).name
+    if kind == "road" and name in ROAD:
+        title = ROAD[name].title
     return Entry(title=title, subject=Subject(source=source, title=title, offline=offline))
 
 
@@ -65,6 +68,8 @@ def at_node(subject: Subject, node: str) -> Subject:
     elif kind == "preset" and name in PRESETS:
         nodes = node_table(PRESETS[name].config, _ANY_INPUT_PX)
         has_node = any(each.name == node for each in nodes)
+    elif kind == "road" and name in ROAD:
+        has_node = node in ("stem", *ROAD[name].config.stages)
     else:
         has_node = True
     return subject if has_node else replace(subject, node="last")
@@ -73,7 +78,8 @@ def at_node(subject: Subject, node: str) -> Subject:
 def suggestions() -> tuple[str, ...]:
     """Sources that a person may type."""
     bundled = ("bundled",) if bundled_is_there() else ()
-    return (*bundled, *(f"preset:{name}" for name in PRESETS), *RELATIVES)
+    presets = (f"preset:{name}" for name in PRESETS)
+    return (*bundled, *presets, *RELATIVES, *(step.source for step in ROAD.values()))
 
 
 def untrained(config: ConvNeXtConfig, title: str) -> Entry:
@@ -117,7 +123,7 @@ def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
 
 def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
     # At a layer scale of 1e-6 the blocks of an untrained network hardly count, whatever their kernels.
-    config = _with_layer_scale(_convnext(model.config), 1.0)
+    config = with_layer_scale(_convnext(model.config), 1.0)
     return tuple(
         untrained(replace(config, kernel_size=side), f"{side} × {side} kernels, random") for side in (3, 7)
     )
@@ -138,7 +144,7 @@ def _versions(model: ModelInfo) -> tuple[Entry, ...]:
     return untrained(first, "V1, random"), untrained(second, "V2 (GRN), random")
 
 
-def _with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
+def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
     """With another initial layer scale, where the architecture has one."""
     return replace(config, layer_scale_init_value=value) if config.layer_scale_init_value > 0 else config
 

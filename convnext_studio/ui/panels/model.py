@@ -13,14 +13,15 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.road.steps import ROAD
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.stem_choice import StemChoice
 from convnext_studio.ui.state import AppState
 
 SOURCE_TIP = (
-    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights) or the path of a weights "
-    "file; Enter opens it"
+    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights), a step on the road from "
+    "ResNet-50 to ConvNeXt or the path of a weights file; Enter opens it"
 )
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -163,7 +164,9 @@ def _source_choice(typed: QLineEdit) -> QComboBox:
     choice.setEditable(True)
     choice.setLineEdit(typed)
     choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    choice.addItems((["bundled"] if bundled_is_there() else []) + [f"preset:{name}" for name in PRESETS])
+    choice.addItems(["bundled"] if bundled_is_there() else [])
+    choice.addItems([f"preset:{name}" for name in PRESETS])
+    choice.addItems([step.source for step in ROAD.values()])
     choice.setAccessibleName("Model")
     choice.setToolTip(SOURCE_TIP)
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from convnext_studio.engine.messages import MeasuredCosts, ModelInfo
-from convnext_studio.model.architecture import TimmConfig
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.render import format_number
 
@@ -103,7 +103,7 @@ def costs_of(
     The head's are those of all behind the last stage. Of a block that is opened they are those of the sum of
     branch and shortcut alone, so that what is shown adds up to the block.
     """
-    if kind == "none" or (kind == "memory" and isinstance(model.config, TimmConfig)):
+    if kind == "none" or (kind == "memory" and not isinstance(model.config, ConvNeXtConfig)):
         return Costs(kind, {}, 0.0)
     if kind == "time":
         return _times(shown, opened, measured)

@@ -3,7 +3,7 @@
 from math import prod
 
 from convnext_studio.engine.messages import ModelInfo, ValueStatistics
-from convnext_studio.model.architecture import Architecture, TimmConfig
+from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.render import format_number
@@ -20,7 +20,7 @@ def shape_text(node: NodeInfo) -> str:
 
 def stem_texts(model: ModelInfo) -> tuple[str, str]:
     """The two lines of the stem: "4×4", "stride 4"; its channels, where it is another family's."""
-    if isinstance(model.config, TimmConfig):
+    if not isinstance(model.config, ConvNeXtConfig):
         stem = model.node("stem")
         return f"{stem.shape[0]} ch", f"stride {stem.field.stride_px}"
     convs = model.config.stem_convs

@@ -1,0 +1,138 @@
+"""Blocks of four networks as plain data, with what their convolutions cost.
+
+He et al. 2016 (ResNet, arXiv:1512.03385); Howard et al. 2017 (MobileNet, arXiv:1704.04861); Sandler et al. 2018
+(MobileNetV2, arXiv:1801.04381); Liu et al. 2022 (ConvNeXt, arXiv:2201.03545).
+
+Counted are the weights of the convolutions, without biases and norms, and their multiply-accumulate operations:
+one for each weight at each position of the map.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ConvKind = Literal["dense", "depthwise", "pointwise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution of stride 1 that keeps the size of the map.
+
+    Attributes
+    ----------
+    before, after
+        Channels; where it is depthwise they are the same.
+    """
+
+    before: int
+    after: int
+    kernel_size: int = 1
+    depthwise: bool = False
+
+    @property
+    def kind(self) -> ConvKind:
+        """Whether it mixes positions, channels, or both."""
+        if self.depthwise:
+            return "depthwise"
+        return "pointwise" if self.kernel_size == 1 else "dense"
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.kernel_size**2 * self.after * (1 if self.depthwise else self.before)
+
+    def macs(self, side: int) -> int:
+        """Multiply-accumulate operations on a map of `side` by `side` positions."""
+        return self.weights * side**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDesign:
+    """A block.
+
+    Attributes
+    ----------
+    convs
+        In order.
+    behind
+        What stands behind each of them.
+    has_shortcut
+        Whether the block's input is added to its output.
+    behind_sum
+        What stands behind that sum; empty for nothing.
+    year, source
+        Of the paper.
+    """
+
+    title: str
+    convs: tuple[Conv, ...]
+    behind: tuple[str, ...]
+    has_shortcut: bool
+    behind_sum: str = ""
+    year: int
+    source: str
+
+    @property
+    def weights(self) -> int:
+        """Of all its convolutions."""
+        return sum(conv.weights for conv in self.convs)
+
+    def macs(self, side: int) -> int:
+        """Of all its convolutions."""
+        return sum(conv.macs(side) for conv in self.convs)
+
+    @property
+    def widest(self) -> int:
+        """Channels where it is widest."""
+        return max(max(conv.before, conv.after) for conv in self.convs)
+
+
+def resnet_bottleneck(channels: int) -> BlockDesign:
+    """Narrow in the middle: a quarter of the channels meet the 3x3 convolution."""
+    inside = max(channels // 4, 1)
+    return BlockDesign(
+        title="ResNet bottleneck",
+        convs=(Conv(channels, inside), Conv(inside, inside, 3), Conv(inside, channels)),
+        behind=("BN, ReLU", "BN, ReLU", "BN"),
+        has_shortcut=True,
+        behind_sum="ReLU",
+        year=2016,
+        source="He et al.",
+    )
+
+
+def mobilenet_v1(channels: int) -> BlockDesign:
+    """Depthwise, then pointwise: a separable convolution."""
+    return BlockDesign(
+        title="MobileNet",
+        convs=(Conv(channels, channels, 3, depthwise=True), Conv(channels, channels)),
+        behind=("BN, ReLU", "BN, ReLU"),
+        has_shortcut=False,
+        year=2017,
+        source="Howard et al.",
+    )
+
+
+def mobilenet_v2(channels: int) -> BlockDesign:
+    """Wide in the middle, where the depthwise convolution is; no activation behind the last convolution."""
+    inside = 6 * channels
+    return BlockDesign(
+        title="MobileNetV2",
+        convs=(Conv(channels, inside), Conv(inside, inside, 3, depthwise=True), Conv(inside, channels)),
+        behind=("BN, ReLU6", "BN, ReLU6", "BN"),
+        has_shortcut=True,
+        year=2018,
+        source="Sandler et al.",
+    )
+
+
+def convnext(channels: int) -> BlockDesign:
+    """The large depthwise kernel comes first, where the block is narrow."""
+    inside = 4 * channels
+    return BlockDesign(
+        title="ConvNeXt",
+        convs=(Conv(channels, channels, 7, depthwise=True), Conv(channels, inside), Conv(inside, channels)),
+        behind=("LN", "GELU", "layer scale"),
+        has_shortcut=True,
+        year=2022,
+        source="Liu et al.",
+    )

@@ -1,0 +1,175 @@
+"""What a network on the road is made of, layer by layer: it is built, counted and drawn from this one list."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from convnext_studio.model.road.config import EXPANSION, RoadConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv:
+    """A convolution of square kernels.
+
+    Attributes
+    ----------
+    before, after
+        Channels in and out.
+    kernel_size, stride, padding, groups
+        As PyTorch means them; as many groups as channels is depthwise.
+    has_bias
+        Whether a number is added to each channel.
+    """
+
+    before: int
+    after: int
+    kernel_size: int = 1
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    has_bias: bool = False
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each channel has a kernel of its own, and sees no other channel."""
+        return self.groups == self.before > 1
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self._weights + (self.after if self.has_bias else 0)
+
+    @property
+    def _weights(self) -> int:
+        return self.before // self.groups * self.after * self.kernel_size**2
+
+    def side_behind(self, side: int) -> int:
+        """Side of the output, for an input of that side."""
+        return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
+
+    def macs(self, side_behind: int) -> int:
+        """Multiply-accumulate operations, for an output of that side."""
+        return self._weights * side_behind**2
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A normalisation with a scale and a shift for each channel."""
+
+    channels: int
+
+    @property
+    def parameters(self) -> int:
+        """Scales and shifts."""
+        return 2 * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The config's activation."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool:
+    """The largest of 3x3 units, at every other place."""
+
+    kernel_size: int = 3
+    stride: int = 2
+    padding: int = 1
+
+    def side_behind(self, side: int) -> int:
+        """Side of the output, for an input of that side."""
+        return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
+
+
+Layer = Conv | Norm | Act | MaxPool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockLayers:
+    """A residual block: branch and shortcut are added, and perhaps activated.
+
+    Attributes
+    ----------
+    branch, shortcut
+        Their layers in order; a shortcut without layers hands its input on.
+    scaled
+        Channels of the layer scale at the branch's end; 0 where there is none.
+    acts_on_sum
+        Whether the activation follows the sum.
+    """
+
+    branch: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...]
+    scaled: int
+    acts_on_sum: bool
+
+
+def stem_layers(config: RoadConfig) -> tuple[Layer, ...]:
+    """From the picture to the first stage: a quarter of its sides."""
+    width = config.widths[0]
+    if config.stem == "resnet":
+        conv = Conv(before=config.in_chans, after=width, kernel_size=7, stride=2, padding=3)
+        return conv, Norm(width), Act(), MaxPool()
+    patches = Conv(before=config.in_chans, after=width, kernel_size=4, stride=4, has_bias=True)
+    return (patches, Norm(width)) if config.separate_downsampling else (patches,)
+
+
+def downsampling_layers(config: RoadConfig, stage: int) -> tuple[Layer, ...]:
+    """What halves the map before a stage, counted from 0; nothing where the stage's first block does."""
+    if stage == 0 or not config.separate_downsampling:
+        return ()
+    before, after = config.dims[stage - 1 : stage + 1]
+    return Norm(before), Conv(before=before, after=after, kernel_size=2, stride=2, has_bias=True)
+
+
+def block_layers(config: RoadConfig, stage: int, block: int) -> BlockLayers:
+    """A block of a stage, both counted from 0."""
+    after, before, stride = config.dims[stage], config.dims[stage], 1
+    if block == 0 and not config.separate_downsampling:
+        before = config.dims[stage - 1] if stage else config.widths[0]
+        stride = 2 if stage else 1
+    shortcut: tuple[Layer, ...] = ()
+    if stride > 1 or before != after:
+        shortcut = Conv(before=before, after=after, stride=stride), Norm(after)
+    return BlockLayers(
+        branch=tuple(_branch(config, before, config.widths[stage], after, stride)),
+        shortcut=shortcut,
+        scaled=after if config.layer_scale_init_value else 0,
+        acts_on_sum=config.acts_per_block == 3,
+    )
+
+
+def _branch(config: RoadConfig, before: int, width: int, after: int, stride: int) -> Iterator[Layer]:
+    inside = EXPANSION * width if config.inverted else width
+    first, second, third = (
+        (_spatial(config, before, stride), _pointwise(config, before, inside))
+        if config.spatial_first
+        else (_pointwise(config, before, inside), _spatial(config, inside, stride))
+    ) + (_pointwise(config, inside, after),)
+    yield first
+    yield Norm(first.after)
+    if config.acts_per_block == 3:
+        yield Act()
+    yield second
+    if config.norms_per_block == 3:
+        yield Norm(second.after)
+    yield Act()
+    yield third
+    if config.norms_per_block == 3:
+        yield Norm(third.after)
+
+
+def _pointwise(config: RoadConfig, before: int, after: int) -> Conv:
+    return Conv(before=before, after=after, has_bias=config.norm == "layer")
+
+
+def _spatial(config: RoadConfig, channels: int, stride: int) -> Conv:
+    return Conv(
+        before=channels,
+        after=channels,
+        kernel_size=config.kernel_size,
+        stride=stride,
+        padding=config.kernel_size // 2,
+        groups=channels if config.depthwise else 1,
+        has_bias=config.norm == "layer",
+    )

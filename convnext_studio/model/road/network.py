@@ -1,0 +1,125 @@
+"""The network of every step on the road from ResNet-50 to ConvNeXt-T, read top to bottom.
+
+Papers: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385;
+Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545. What the
+layers are is told in `convnext_studio.model.road.layers`; here they compute.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from convnext_studio.model.convnext import ACTS, LayerNorm
+from convnext_studio.model.road.config import RoadConfig
+from convnext_studio.model.road.layers import (
+    Act,
+    BlockLayers,
+    Conv,
+    Layer,
+    Norm,
+    block_layers,
+    downsampling_layers,
+    stem_layers,
+)
+from convnext_studio.model.road.nodes import node_table
+from convnext_studio.model.staged import StagedNetwork
+
+INPUT_PX = 224
+
+
+class RoadNetwork(StagedNetwork):
+    """Stem, stages of residual blocks, average, (norm,) classifier; everything between is (N, C, H, W).
+
+    Weights are drawn as the authors' code of the steps draws them: PyTorch's defaults for convolutions, and
+    normal numbers of standard deviation 0.02, cut off at 2, for the classifier.
+
+    Parameters
+    ----------
+    config
+        Which step it is.
+
+    Attributes
+    ----------
+    stem, stages, norm, head
+        Its parts; the first layers of a stage are those that downsample, where they are separate.
+    """
+
+    def __init__(self, config: RoadConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = _sequence(config, stem_layers(config))
+        self.stages = nn.ModuleList(_stage(config, stage) for stage in range(len(config.depths)))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.norm = _made(config, Norm(config.dims[-1])) if config.separate_downsampling else nn.Identity()
+        self.head = nn.Linear(config.dims[-1], config.num_classes)
+        nn.init.trunc_normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+        self.nodes = node_table(config, INPUT_PX)
+        self.places = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
+        self.blocks = [module for module in self.modules() if isinstance(module, RoadBlock)]
+
+    def part_of(self, tensor: str) -> str:
+        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        part, index, *_ = tensor.split(".")
+        return {"stem": "stem", "stages": f"stage{int(index) + 1}"}[part] if index.isdecimal() else "head"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+        return cast(Tensor, self.head(self.norm(self.pool(x)).flatten(1)))
+
+
+class RoadBlock(nn.Module):
+    """The branch's layers, scaled, added to the shortcut's; activated at the end of the early steps."""
+
+    def __init__(self, config: RoadConfig, layers: BlockLayers) -> None:
+        super().__init__()
+        self.branch = _sequence(config, layers.branch)
+        self.gamma = (
+            nn.Parameter(torch.full((layers.scaled, 1, 1), config.layer_scale_init_value))
+            if layers.scaled
+            else None
+        )
+        self.shortcut = _sequence(config, layers.shortcut)  # Without layers it hands its input on.
+        self.act = _made(config, Act()) if layers.acts_on_sum else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the stage's channels; half as high and wide where it downsamples."""
+        branch = self.branch(x)
+        if self.gamma is not None:
+            branch = self.gamma * branch
+        return cast(Tensor, self.act(self.shortcut(x) + branch))
+
+
+def _stage(config: RoadConfig, stage: int) -> nn.Sequential:
+    blocks = (RoadBlock(config, block_layers(config, stage, block)) for block in range(config.depths[stage]))
+    return nn.Sequential(*_sequence(config, downsampling_layers(config, stage)), *blocks)
+
+
+def _sequence(config: RoadConfig, layers: Iterable[Layer]) -> nn.Sequential:
+    return nn.Sequential(*(_made(config, layer) for layer in layers))
+
+
+def _made(config: RoadConfig, layer: Layer) -> nn.Module:
+    """The module that computes a layer."""
+    if isinstance(layer, Conv):
+        return nn.Conv2d(
+            layer.before,
+            layer.after,
+            layer.kernel_size,
+            layer.stride,
+            layer.padding,
+            groups=layer.groups,
+            bias=layer.has_bias,
+        )
+    if isinstance(layer, Norm):
+        if config.norm == "batch":
+            return nn.BatchNorm2d(layer.channels)
+        return LayerNorm(layer.channels, data_format="channels_first")
+    if isinstance(layer, Act):
+        return ACTS[config.act]()
+    return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding)

@@ -1,0 +1,85 @@
+"""The node table of a network on the road, by arithmetic alone: stem and stages, with what they cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from convnext_studio.geometry import FieldGeometry
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.road.config import RoadConfig
+from convnext_studio.model.road.layers import (
+    Act,
+    Conv,
+    Layer,
+    Norm,
+    block_layers,
+    downsampling_layers,
+    stem_layers,
+)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes along the layers, and counts."""
+
+    side: int
+    field: FieldGeometry
+    channels: int = 0
+    parameters: int = 0
+    macs: int = 0
+
+    def along(self, layers: Iterable[Layer]) -> None:
+        """Pass these layers one after the other."""
+        for layer in layers:
+            self._pass(layer)
+
+    def beside(self, layers: Iterable[Layer]) -> None:
+        """Count these layers, which run beside the longest path and end at its side."""
+        for layer in layers:
+            if isinstance(layer, Conv):
+                self.macs += layer.macs(self.side)
+            if isinstance(layer, Conv | Norm):
+                self.parameters += layer.parameters
+
+    def _pass(self, layer: Layer) -> None:
+        if isinstance(layer, Act):
+            return
+        if isinstance(layer, Norm):
+            self.parameters += layer.parameters
+            return
+        self.side = layer.side_behind(self.side)
+        self.field = self.field.after(layer.kernel_size, layer.stride, layer.padding)
+        if isinstance(layer, Conv):
+            self.parameters += layer.parameters
+            self.macs += layer.macs(self.side)
+            self.channels = layer.after
+
+
+@lru_cache(maxsize=64)  # The plot of the road shows all of its steps.
+def node_table(config: RoadConfig, input_px: int) -> tuple[NodeInfo, ...]:
+    """Stem and stages in the order of the forward pass, for a square input of that side."""
+    walk = _Walk(input_px, FieldGeometry())
+    walk.along(stem_layers(config))
+    nodes = [_node("stem", walk, "")]
+    for stage, name in enumerate(config.stages):
+        walk = _Walk(walk.side, walk.field)
+        walk.along(downsampling_layers(config, stage))
+        for block in range(config.depths[stage]):
+            layers = block_layers(config, stage, block)
+            walk.along(layers.branch)
+            walk.beside(layers.shortcut)
+            walk.parameters += layers.scaled
+        nodes.append(_node(name, walk, nodes[-1].name))
+    return tuple(nodes)
+
+
+def _node(name: str, walk: _Walk, before: str) -> NodeInfo:
+    return NodeInfo(
+        name=name,
+        kind="stem" if name == "stem" else "stage",
+        shape=(walk.channels, walk.side, walk.side),
+        parameters=walk.parameters,
+        macs=walk.macs,
+        field=walk.field,
+        before=before,
+    )

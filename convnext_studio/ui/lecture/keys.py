@@ -1,0 +1,106 @@
+"""The presenter's keys: what each does, and which of them a focused control keeps for itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QWidget
+
+Key = Qt.Key
+
+
+class Command(Enum):
+    """What can be done while presenting."""
+
+    NEXT = auto()
+    PREVIOUS = auto()
+    FIRST = auto()
+    LAST = auto()
+    GO = auto()
+    OVERVIEW = auto()
+    CONTROLS = auto()
+    CONTROLS_BACK = auto()
+    BLACK = auto()
+    WHITE = auto()
+    SPOTLIGHT = auto()
+    ZOOM = auto()
+    THEME = auto()
+    SPEAKER = auto()
+    PASTE = auto()
+    HELP = auto()
+    LEAVE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Keys of a command.
+
+    Attributes
+    ----------
+    always
+        Keys that work whatever has the focus, but for letters while text is typed.
+    else_
+        Keys that work where the focused control has no use for them.
+    shown, text
+        The keys and what they do, as the help says it.
+    """
+
+    command: Command
+    always: tuple[str, ...]
+    else_: tuple[Qt.Key, ...]
+    shown: str
+    text: str
+
+
+BINDINGS = (
+    Binding(
+        Command.NEXT,
+        ("PgDown", "N"),
+        (Key.Key_Right, Key.Key_Down, Key.Key_Space),
+        "PageDown  →  ↓  Space  N",
+        "Next step",
+    ),
+    Binding(
+        Command.PREVIOUS,
+        ("PgUp", "P"),
+        (Key.Key_Left, Key.Key_Up, Key.Key_Backspace),
+        "PageUp  ←  ↑  Backspace  P",
+        "Step before",
+    ),
+    Binding(Command.FIRST, (), (Key.Key_Home,), "Home", "First step"),
+    Binding(Command.LAST, (), (Key.Key_End,), "End", "Last step"),
+    Binding(Command.GO, (), (Key.Key_Return, Key.Key_Enter), "1 2 Enter", "Go to step 12"),
+    Binding(Command.OVERVIEW, ("O",), (), "O", "All chapters and steps"),
+    Binding(Command.CONTROLS, ("Tab",), (), "Tab", "To the view's controls; all steps where it has none"),
+    Binding(Command.CONTROLS_BACK, ("Shift+Tab",), (), "Shift+Tab", "To the control before"),
+    Binding(Command.ZOOM, ("Z",), (), "Z  double-click", "The view alone, as large as the screen"),
+    Binding(Command.BLACK, ("B", "."), (), "B  .", "Black screen; any key ends it"),
+    Binding(Command.WHITE, ("W",), (), "W", "White screen"),
+    Binding(Command.SPOTLIGHT, ("L",), (), "L", "Light around the pointer"),
+    Binding(Command.THEME, ("T",), (), "T", "Light or dark"),
+    Binding(Command.SPEAKER, ("S",), (), "S", "Speaker's window: notes, next step, time"),
+    Binding(Command.PASTE, ("Ctrl+V",), (), "Ctrl+V", "Open the picture on the clipboard; or drop one"),
+    Binding(Command.HELP, ("?", "F1"), (), "?  F1", "These keys"),
+    Binding(Command.LEAVE, ("Esc",), (), "Esc", "Back, and out; the place is kept"),
+)  # fmt: skip
+_COMMANDS = {key: binding.command for binding in BINDINGS for key in binding.else_}
+
+
+def bind(window: QWidget, do: Callable[[Command], None]) -> None:
+    """Give a window the keys that always work."""
+    for binding in BINDINGS:
+        for key in binding.always:
+            shortcut = QShortcut(QKeySequence(key), window)
+            shortcut.activated.connect(lambda command=binding.command: do(command))
+
+
+def command_for(key: int) -> Command | None:
+    """What a key does that nothing in the window had a use for."""
+    return next((command for known, command in _COMMANDS.items() if known == key), None)
+
+
+def digit_of(key: int) -> str:
+    """The digit on a key, of the number block too; empty for other keys."""
+    return chr(key) if Key.Key_0 <= key <= Key.Key_9 else ""

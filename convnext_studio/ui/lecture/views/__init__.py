@@ -1,0 +1,1 @@
+"""What the steps of a lecture show: a file for each view."""

@@ -1,0 +1,148 @@
+"""Where self-attention stands: it sees everything at once, and pays for every pair of positions."""
+
+import math
+from collections.abc import Mapping
+
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QColor
+
+from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.mixing import attention_macs, depthwise_macs
+from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.lecture.ink import Ink
+from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.lecture.views.controls import ValueSlider
+from convnext_studio.ui.lecture.views.curves import Axis, Curve, paint_curves, place
+from convnext_studio.ui.lecture.views.kernel_field import KERNEL, kernel_slider
+from convnext_studio.ui.lecture.views.network import NetworkView, series_colour
+from convnext_studio.ui.panels.strip_costs import counted
+from convnext_studio.ui.state import AppState
+
+WINDOW = 7
+"""Swin's, in positions."""
+SIDES = tuple(range(128, 2049, 32))
+"""Of the input, in pixels."""
+_TICKS = (128, 224, 384, 512, 1024, 2048)
+_DOT = 0.28
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+
+
+class AttentionCostView(NetworkView):
+    """MACs to mix the positions of a stage's map once, against the input's side.
+
+    Attributes
+    ----------
+    side, kernel
+        Sliders over the input's side in pixels, and over the depthwise kernel's.
+    """
+
+    name = "Cost of self-attention against depthwise convolution"
+    lacks = "stages of depthwise convolutions"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        tip = "Side of the input in pixels: the map has that over the stage's stride, squared, positions"
+        self.side = ValueSlider("Input", tip, SIDES, int(settings["input"]), [f"{side} px" for side in SIDES])
+        self.kernel = kernel_slider(settings["kernel"])
+        for slider in (self.side, self.kernel):
+            self.controls.addWidget(slider, 1)
+            slider.changed.connect(self.canvas.update)
+
+    def caption(self) -> str:
+        """Channels and stride are the model's; weights and picture play no part."""
+        model = self.state.model
+        if model is None or not isinstance(model.config, ConvNeXtConfig):
+            return ""
+        stage, channels, stride = self.place()
+        return f"{stage.capitalize()} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+
+    def place(self) -> tuple[str, int, int]:
+        """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
+        stages = self.config.stages
+        stage = stages[min(int(self.settings["stage"]), len(stages)) - 1]
+        node = self.model.node(stage)
+        return stage, node.shape[0], node.field.stride_px
+
+    def macs(self, side_px: int) -> dict[str, int]:
+        """By what mixes the positions, at that side of the input in pixels."""
+        _, channels, stride = self.place()
+        side = max(side_px // stride, 1)
+        return {
+            "self-attention": attention_macs(channels, side).total,
+            f"attention in {WINDOW} × {WINDOW} windows": attention_macs(channels, side, WINDOW).total,
+            f"{self.kernel.value} × {self.kernel.value} depthwise": depthwise_macs(
+                channels, side, self.kernel.value
+            ),
+        }
+
+    def sentence(self) -> str:
+        """What the chosen input means, in numbers."""
+        _, _, stride = self.place()
+        macs = self.macs(self.side.value)
+        attention, _, depthwise = macs.values()
+        side = max(self.side.value // stride, 1)
+        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × depthwise"
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The sentence, and the curves with a dot at the chosen input."""
+        line = ink.line()
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), self.sentence(), bold=True)
+        sides = [each for each in SIDES if each >= smallest_input_px(self.config)]
+        rows = [(float(each), self.macs(each)) for each in sides]
+        series = {"self-attention": 2, f"attention in {WINDOW} × {WINDOW} windows": 1}
+        curves = [
+            Curve(label=name, points=[(x, float(of[name])) for x, of in rows], series=series.get(name, 0))
+            for name in rows[0][1]
+        ]
+        x = Axis(
+            title="Side of the input in pixels",
+            low=float(sides[0]),
+            high=float(sides[-1]),
+            ticks=[(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]],
+            is_log=True,
+        )
+        y = _decades([value for curve in curves for _, value in curve.points])
+        area = paint_curves(ink, room.adjusted(0, 1.5 * line, 0, 0), curves, x, y)
+        for curve, value in zip(curves, self.macs(self.side.value).values(), strict=True):
+            at = place(area, x, y, float(self.side.value), float(value))
+            self._paint_dot(ink, at, series_colour(ink, curve.series), counted(value))
+
+    def _paint_dot(self, ink: Ink, at: QPointF, colour: str, text: str) -> None:
+        """A dot with its number to the left of it, or to the right where there is no room."""
+        radius, width, line = _DOT * ink.px, ink.width(text, ink.small), ink.line(ink.small)
+        ink.painter.setPen(QColor(ink.look.background))
+        ink.painter.setBrush(QColor(colour))
+        ink.painter.drawEllipse(at, radius, radius)
+        left = at.x() - width - 2 * radius
+        if left < 5 * ink.px:
+            left = at.x() + 2 * radius
+        ink.text(QRectF(left, at.y() - line, width + 2, line), text, px=ink.small)
+
+
+def _decades(values: list[float]) -> Axis:
+    """An axis of whole powers of ten."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    ticks = [(10.0**exponent, _power_text(exponent)) for exponent in range(low, high + 1)]
+    return Axis(title="MACs of one layer", low=10.0**low, high=10.0**high, ticks=ticks, is_log=True)
+
+
+def _power_text(exponent: int) -> str:
+    """A power of ten with its prefix: "100 M", "1 T"."""
+    thousands = min(exponent // 3, len(_PREFIXES) - 1)
+    return f"{10 ** (exponent - 3 * thousands)} {_PREFIXES[thousands]}".rstrip()
+
+
+SPEC = ViewSpec(
+    name="attention-cost",
+    title="MACs of self-attention against a depthwise convolution, over the side of the input",
+    make=AttentionCostView,
+    settings={
+        "stage": Whole(help="The stage whose channels and stride count", default="1", least=1, most=4),
+        "input": OneOf(
+            help="Side of the input in pixels at first", default="224", values=tuple(map(str, SIDES))
+        ),
+        "kernel": KERNEL,
+    },
+)

@@ -1,0 +1,109 @@
+"""Controls that can be read and used from a lectern."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
+
+from convnext_studio.lecture.setting import Whole
+
+CHANNEL = Whole(
+    help="The channel shown at first, counted from 0; the last where there are fewer",
+    default="0",
+    least=0,
+    most=10_000,
+)
+
+
+class ValueSlider(QWidget):
+    """A slider over a row of values, with its name on the left and its value on the right.
+
+    Parameters
+    ----------
+    name, tip
+        For people and for screen readers.
+    values
+        What it goes through.
+    value
+        Where it stands first: the nearest of `values`.
+    texts
+        How the values are written; as they are where None.
+    """
+
+    changed = Signal(int)  # the value
+
+    def __init__(
+        self,
+        name: str,
+        tip: str,
+        values: Sequence[int],
+        value: int,
+        texts: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._values = tuple(values)
+        self._texts = tuple(texts or map(str, values))
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, len(self._values) - 1)
+        self.slider.setPageStep(1)
+        self.slider.setAccessibleName(name)
+        self.slider.setToolTip(tip)
+        self._label = QLabel(name)
+        self._label.setBuddy(self.slider)
+        self._number = QLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label)
+        layout.addWidget(self.slider, 1)
+        layout.addWidget(self._number)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusProxy(self.slider)
+        self.set_value(value)
+        self.slider.valueChanged.connect(self._tell)
+        self._show()
+
+    @property
+    def value(self) -> int:
+        """Where it stands."""
+        return self._values[self.slider.value()]
+
+    def set_value(self, value: int) -> None:
+        """Move to the nearest value."""
+        self.slider.setValue(min(range(len(self._values)), key=lambda i: abs(self._values[i] - value)))
+
+    def go_through(self, values: Sequence[int], first: int, texts: Sequence[str] | None = None) -> None:
+        """Go through others, from the nearest to `first` on; where they are the same, stay. Tells nobody."""
+        if tuple(values) == self._values:
+            return
+        self.slider.blockSignals(True)
+        self._values, self._texts = tuple(values), tuple(texts or map(str, values))
+        self.slider.setRange(0, len(self._values) - 1)
+        self.set_value(first)
+        self.slider.blockSignals(False)
+        self._show()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Keep room for the longest value at any size of the text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._show()
+
+    def _tell(self) -> None:
+        self._show()
+        self.changed.emit(self.value)
+
+    def _show(self) -> None:
+        text = self._texts[self.slider.value()]
+        self._number.setText(text)
+        self.slider.setAccessibleDescription(text)
+        self._number.setMinimumWidth(max(map(self.fontMetrics().horizontalAdvance, self._texts)))
+
+
+def toggle(text: str, tip: str) -> QPushButton:
+    """A button that stays down."""
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tip)
+    button.setAccessibleName(text)
+    button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+    return button

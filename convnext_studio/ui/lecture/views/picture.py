@@ -1,0 +1,147 @@
+"""The current picture, and what the network takes it for."""
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+
+from convnext_studio.engine.messages import Prediction
+from convnext_studio.export.contents import label_of
+from convnext_studio.lecture.setting import Whole
+from convnext_studio.ui import theme
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.lecture.view import LectureView, ViewSpec
+from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
+from convnext_studio.ui.scene import Bitmap
+from convnext_studio.ui.state import AppState
+
+_PICTURE_PART = 0.58  # Of the width.
+_ROW_LINES = 2.4  # Height of a class, in lines of text.
+_BAR_LINES = 0.5
+
+
+class PictureView(LectureView):
+    """The picture with the part that the network sees, and its likeliest classes as bars."""
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self._classes = int(settings["classes"])
+        self._bitmap: Bitmap | None = None
+        self._bitmap_key = ""
+        self.setAccessibleName("Picture and predictions")
+        for signal in (
+            state.model_loaded,
+            state.picture_selected,
+            state.prediction_made,
+            state.prediction_failed,
+        ):
+            signal.connect(self._refresh)
+        self._refresh()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the prediction is there, or there will be none."""
+        state = self.state
+        is_awaited = state.model is not None and state.picture is not None
+        return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
+
+    @property
+    def notice(self) -> str:
+        """The sentence in the predictions' place; empty where they are there."""
+        state = self.state
+        if state.picture is None:
+            return NO_PICTURE
+        if state.model is None:
+            return NO_MODEL
+        return state.prediction_failure or ("" if state.prediction is not None else "Computing …")
+
+    def rows(self) -> list[tuple[str, float]]:
+        """The classes shown with their probabilities, likeliest first."""
+        model, prediction = self.state.model, self.state.prediction
+        if model is None or prediction is None:
+            return []
+        return [
+            (label_of(model, index), float(prediction.probabilities[index]))
+            for index in prediction.top(self._classes)
+        ]
+
+    def prepare(self) -> None:
+        """Nothing is asked: predictions are part of the selection."""
+        self._refresh()
+
+    def _refresh(self, _changed: object = None) -> None:
+        picture = self.state.picture
+        key = "" if picture is None else picture.key
+        if key != self._bitmap_key:
+            self._bitmap_key = key
+            self._bitmap = None if picture is None else Bitmap(picture.preview)
+        self.setAccessibleDescription(
+            self.notice or ", ".join(f"{label} {probability * 100:.1f} %" for label, probability in self.rows())
+        )
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Picture on the left, classes on the right."""
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            left = QRectF(self.rect())
+            left.setWidth(left.width() * _PICTURE_PART)
+            self._paint_picture(painter, left)
+            right = QRectF(self.rect())
+            right.setLeft(left.right() + self.text_px)
+            self._paint_predictions(painter, right)
+
+    def _paint_picture(self, painter: QPainter, room: QRectF) -> None:
+        picture = self.state.picture
+        if picture is None or self._bitmap is None:
+            return
+        image = self._bitmap.image
+        scale = min(room.width() / image.width(), room.height() / image.height())
+        box = QRectF(0, 0, image.width() * scale, image.height() * scale)
+        box.moveCenter(room.center())
+        level = self._bitmap.level(scale * self.devicePixelRatioF())
+        painter.drawImage(box, level, QRectF(level.rect()))
+        prediction: Prediction | None = self.state.prediction
+        if prediction is None:
+            return
+        x, y, width, height = prediction.geometry.crop_box
+        per_pixel = box.width() / picture.size[0]
+        seen = QRectF(x * per_pixel, y * per_pixel, width * per_pixel, height * per_pixel)
+        painter.setPen(QPen(QColor(theme.current().accent), max(2, self.text_px // 10)))
+        painter.drawRect(seen.translated(box.topLeft()).intersected(box))
+
+    def _paint_predictions(self, painter: QPainter, room: QRectF) -> None:
+        look = theme.current()
+        if self.notice:
+            painter.setPen(QColor(look.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(room, int(flags), self.notice)
+            return
+        line = painter.fontMetrics().height()
+        rows = self.rows()
+        y = room.center().y() - len(rows) * _ROW_LINES * line / 2
+        for label, probability in rows:
+            percentage = f"{probability * 100:.1f} %"
+            text = QRectF(room.left(), y, room.width(), line)
+            painter.setPen(QColor(look.text))
+            painter.drawText(text, int(Qt.AlignmentFlag.AlignRight), percentage)
+            number_px = painter.fontMetrics().horizontalAdvance(f"{percentage}  ")
+            name = painter.fontMetrics().elidedText(
+                label, Qt.TextElideMode.ElideRight, round(room.width() - number_px)
+            )
+            painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft), name)
+            bar = QRectF(room.left(), text.bottom() + 0.2 * line, room.width(), _BAR_LINES * line)
+            painter.fillRect(bar, QColor(look.border))
+            bar.setWidth(bar.width() * probability)
+            painter.fillRect(bar, QColor(look.accent))
+            y += _ROW_LINES * line
+
+
+SPEC = ViewSpec(
+    name="picture",
+    title="The current picture, the part of it that the network sees, and its predictions",
+    make=PictureView,
+    settings={
+        "classes": Whole(help="How many of the likeliest classes are shown", default="5", least=1, most=8)
+    },
+)

@@ -1,0 +1,262 @@
+"""The road as a plot of accuracy against cost: a numbered point for each step, and the list of their names."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, pi, sin
+
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
+
+from convnext_studio.model.road.steps import ROAD, SWIN_T_ACCURACY, SWIN_T_GMACS, RoadStep
+from convnext_studio.render import Limits, format_ticks, nice_ticks
+from convnext_studio.ui.lecture.ink import Ink
+
+STEPS = tuple(ROAD.values())
+_COST, _ACCURACY = Limits(2.1, 5.5), Limits(75.6, 82.5)
+_LIST_PART = 0.37  # Of the width.
+_DOT = 0.24  # Radius of a point, in text heights.
+_DIRECTIONS, _RINGS = 16, (1.0, 1.5, 2.1, 2.8, 3.6)
+_NEAR = 1.2  # Within so many text heights, a click takes the nearest point.
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadPlot:
+    """Where everything is.
+
+    Attributes
+    ----------
+    room
+        All of it.
+    px
+        Height of the small text.
+    """
+
+    room: QRectF
+    px: float
+
+    @property
+    def area(self) -> QRectF:
+        """Within the axes."""
+        left, below = self.px * 4.0, self.px * 2.9
+        width = self.room.width() * (1 - _LIST_PART) - left - self.px
+        return QRectF(
+            self.room.left() + left, self.room.top() + self.px * 0.4, width, self.room.height() - below
+        )
+
+    def place(self, gmacs: float, accuracy: float) -> QPointF:
+        """Where a network of that cost and accuracy is."""
+        area = self.area
+        return QPointF(
+            Ink.along(area, _COST, gmacs),
+            area.bottom() - (accuracy - _ACCURACY.low) / (_ACCURACY.high - _ACCURACY.low) * area.height(),
+        )
+
+    def point(self, step: RoadStep) -> QPointF:
+        """Where a step is, as published."""
+        return self.place(step.gmacs, step.accuracy)
+
+    def row(self, step: RoadStep) -> QRectF:
+        """The step's line in the list."""
+        height = self.room.height() / len(STEPS)
+        left = self.area.right() + self.px * 1.2
+        return QRectF(left, self.room.top() + (step.number - 1) * height, self.room.right() - left, height)
+
+    def step_at(self, x: float, y: float) -> RoadStep | None:
+        """The step whose line or point is there, or near there; None where there is none."""
+        for step in STEPS:
+            if self.row(step).contains(x, y):
+                return step
+        away, nearest = min((QLineF(self.point(step), QPointF(x, y)).length(), step.number) for step in STEPS)
+        return STEPS[nearest - 1] if away < _NEAR * self.px else None
+
+
+def paint_road(ink: Ink, room: QRectF, current: RoadStep) -> RoadPlot:
+    """Axes, the road with its points, what it is compared with; and the list, with the current step marked."""
+    plot = RoadPlot(room=room, px=ink.small)
+    _paint_axes(ink, plot)
+    _paint_reference(ink, plot)
+    _paint_road(ink, plot)
+    _paint_legend(ink, plot, current)
+    if current.remark:
+        _paint_count(ink, plot, current)
+    _paint_points(ink, plot, current)
+    for step in STEPS:
+        _paint_row(ink, plot, step, is_current=step is current)
+    return plot
+
+
+def _paint_axes(ink: Ink, plot: RoadPlot) -> None:
+    area, line = plot.area, ink.line(ink.small)
+    ink.axis(area, _COST, "10⁹ multiply-accumulates (GMACs), as published")
+    ticks = nice_ticks(_ACCURACY)
+    for value, text in zip(ticks, format_ticks(ticks), strict=True):
+        y = plot.place(_COST.low, value).y()
+        ink.painter.setPen(QPen(QColor(ink.look.border), 1))
+        ink.painter.drawLine(QLineF(area.left(), y, area.right(), y))
+        place = QRectF(plot.room.left(), y - line / 2, area.left() - plot.room.left() - ink.small * 0.3, line)
+        ink.text(place, text, align="right", px=ink.small, colour=ink.look.muted)
+    ink.painter.save()
+    ink.painter.translate(plot.room.left(), area.bottom())
+    ink.painter.rotate(-90)
+    ink.text(QRectF(0, 0, area.height(), line), "ImageNet top-1, %", align="centre", px=ink.small)
+    ink.painter.restore()
+
+
+def _paint_reference(ink: Ink, plot: RoadPlot) -> None:
+    """Swin-T: a dashed line, and a square where it is."""
+    area, at = plot.area, plot.place(SWIN_T_GMACS, SWIN_T_ACCURACY)
+    ink.painter.setPen(QPen(QColor(ink.look.warning), 2, Qt.PenStyle.DashLine))
+    ink.painter.drawLine(QLineF(area.left(), at.y(), area.right(), at.y()))
+    side = ink.small * _DOT * 2
+    ink.painter.fillRect(QRectF(at.x() - side / 2, at.y() - side / 2, side, side), QColor(ink.look.warning))
+    line = ink.line(ink.small)
+    place = QRectF(area.left() + ink.small * 0.4, at.y() - line, area.width(), line)
+    ink.text(place, f"■ Swin-T {SWIN_T_ACCURACY:.2f}", px=ink.small, colour=ink.look.warning)
+
+
+def _paint_road(ink: Ink, plot: RoadPlot) -> None:
+    """Lines from each network to those that build on it; dashed to what was tried and left."""
+    for step in STEPS[1:]:
+        style = Qt.PenStyle.SolidLine if step.is_adopted else Qt.PenStyle.DotLine
+        ink.painter.setPen(QPen(QColor(ink.look.outline), 1.5, style))
+        ink.painter.drawLine(QLineF(plot.point(ROAD[step.builds_on]), plot.point(step)))
+
+
+def _paint_legend(ink: Ink, plot: RoadPlot, current: RoadStep) -> None:
+    """What an empty point and a diamond are, where nothing else is."""
+    lines = ["○ tried, not kept", *(["◇ counted here"] if current.remark else [])]
+    height = ink.line(ink.small)
+    top = plot.area.bottom() - height * (len(lines) + 0.2)
+    for index, text in enumerate(lines):
+        place = QRectF(plot.area.left() + ink.small * 0.4, top + index * height, plot.area.width(), height)
+        ink.text(place, text, px=ink.small * 0.92, colour=ink.look.muted)
+
+
+def _paint_count(ink: Ink, plot: RoadPlot, step: RoadStep) -> None:
+    """Our own count, where it is another one: a diamond, joined to the published point."""
+    at, half = plot.place(step.macs / 1e9, step.accuracy), ink.small * 0.42
+    ink.painter.setPen(QPen(QColor(ink.look.accent), 2, Qt.PenStyle.DotLine))
+    ink.painter.drawLine(QLineF(at, plot.point(step)))
+    ink.painter.setPen(QPen(QColor(ink.look.accent), 2))
+    ink.painter.setBrush(QColor(ink.look.surface))
+    corners = (QPointF(0, -half), QPointF(half, 0), QPointF(0, half), QPointF(-half, 0))
+    ink.painter.drawPolygon(QPolygonF([at + corner for corner in corners]))
+
+
+def _paint_points(ink: Ink, plot: RoadPlot, current: RoadStep) -> None:
+    size = QSizeF(ink.width("17", ink.small) + 2, ink.line(ink.small) * 0.75)
+    area = plot.area
+    centres = tuple((plot.point(step).x(), plot.point(step).y()) for step in STEPS)
+    radius = ink.small * _DOT
+    boxes = labels_beside(centres, (size.width(), size.height()), _corners(area), radius, current.number - 1)
+    for step, box in zip(STEPS, boxes, strict=True):
+        number, at = QRectF(QPointF(*box[:2]), QPointF(*box[2:])), plot.point(step)
+        if QLineF(number.center(), at).length() > size.height() * 1.3:
+            ink.painter.setPen(QPen(QColor(ink.look.outline), 1))
+            ink.painter.drawLine(QLineF(number.center(), at))
+        if step is current:
+            _paint_current(ink, number, at)
+        ink.painter.setPen(QPen(QColor(ink.look.accent if step is current else ink.look.text), 2))
+        filled = ink.look.accent if step is current else ink.look.text
+        ink.painter.setBrush(QColor(filled if step.is_adopted else ink.look.surface))
+        ink.painter.drawEllipse(at, radius, radius)
+    for step, box in zip(STEPS, boxes, strict=True):
+        number = QRectF(QPointF(*box[:2]), QPointF(*box[2:]))
+        colour = ink.look.on_accent if step is current else ink.look.text
+        ink.text(
+            number, str(step.number), align="centre", px=ink.small * 0.9, colour=colour, bold=step is current
+        )
+
+
+def _paint_current(ink: Ink, number: QRectF, at: QPointF) -> None:
+    """A ring around the point, and a plate under its number."""
+    ring = ink.small * _DOT * 2
+    ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+    ink.painter.setPen(QPen(QColor(ink.look.accent), 3))
+    ink.painter.drawEllipse(at, ring, ring)
+    plate = QPainterPath()
+    plate.addRoundedRect(number.adjusted(-4, -2, 4, 2), 4, 4)
+    ink.painter.fillPath(plate, QColor(ink.look.accent))
+
+
+def _paint_row(ink: Ink, plot: RoadPlot, step: RoadStep, *, is_current: bool) -> None:
+    row = plot.row(step)
+    px = min(ink.small, row.height() * 0.78)
+    colour = ink.look.on_accent if is_current else ink.look.text if step.is_adopted else ink.look.muted
+    if is_current:
+        plate = QPainterPath()
+        plate.addRoundedRect(row.adjusted(0, 1, 0, -1), 4, 4)
+        ink.painter.fillPath(plate, QColor(ink.look.accent))
+    digits, figure = ink.width("000 ", px), ink.width("00.00  ", px)
+    inner = row.adjusted(px * 0.4, 0, -px * 0.3, 0)
+    number = QRectF(inner.left(), inner.top(), digits * 0.75, inner.height())
+    ink.text(number, str(step.number), align="right", px=px, colour=colour, bold=is_current)
+    name = inner.adjusted(digits, 0, -figure, 0)
+    title = step.title if step.is_adopted else f"{step.title} (tried)"
+    ink.text(name, title, px=px, colour=colour, bold=is_current)
+    ink.text(inner, f"{step.accuracy:.2f}", align="right", px=px, colour=colour, bold=is_current)
+
+
+# ------------------------------------------------------------------------------------- where numbers stand
+
+
+@lru_cache(maxsize=16)  # It takes a few milliseconds, and stays as it is until the size changes.
+def labels_beside(
+    centres: Sequence[tuple[float, float]],
+    size: tuple[float, float],
+    area: Box,
+    radius: float,
+    first: int,
+) -> tuple[Box, ...]:
+    """Find a free place near each point for a label, so that none lies on another or on a point.
+
+    Parameters
+    ----------
+    centres
+        Of the points.
+    size
+        Width and height of a label.
+    area
+        Within which they stay.
+    radius
+        Of the points.
+    first
+        Index of the point that chooses first.
+    """
+    points = [(x - radius, y - radius, x + radius, y + radius) for x, y in centres]
+    found: dict[int, Box] = {}
+    for index in (first, *(other for other in range(len(centres)) if other != first)):
+        taken = [*points, *found.values()]
+        candidates = list(_around(centres[index], size, radius))
+        free = (box for box in candidates if _is_within(box, area) and not _meets(box, taken))
+        found[index] = next(free, candidates[0])
+    return tuple(found[index] for index in range(len(centres)))
+
+
+def _around(centre: tuple[float, float], size: tuple[float, float], radius: float) -> Iterator[Box]:
+    """Places around a point, nearest first; above comes before below."""
+    width, height = size
+    for ring in _RINGS:
+        for turn in range(_DIRECTIONS):
+            angle = 2 * pi * turn / _DIRECTIONS - pi / 2
+            x = centre[0] + cos(angle) * (ring * (width / 2 + radius) + radius)
+            y = centre[1] + sin(angle) * (ring * (height / 2 + radius) + radius)
+            yield x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _meets(box: Box, others: Iterable[Box]) -> bool:
+    return any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in others
+    )
+
+
+def _is_within(box: Box, area: Box) -> bool:
+    return area[0] <= box[0] and area[1] <= box[1] and box[2] <= area[2] and box[3] <= area[3]
+
+
+def _corners(place: QRectF) -> Box:
+    return place.left(), place.top(), place.right(), place.bottom()

@@ -1,0 +1,41 @@
+"""Settings accept what they say they accept."""
+
+import pytest
+
+from convnext_studio.lecture.setting import NodeName, OneOf, Setting, Whole
+
+WHOLE = Whole(help="How many.", default="3", least=1, most=12)
+ONE_OF = OneOf(help="Which.", default="a", values=("a", "b"))
+NODE = NodeName(help="Where.", default="stage3")
+
+
+@pytest.mark.parametrize(
+    ("setting", "good", "bad"),
+    [
+        (WHOLE, ["1", "12"], ["0", "13", "-1", "1.5", "", "two", "١"]),
+        (ONE_OF, ["a", "b"], ["A", "", "a, b"]),
+        (
+            NODE,
+            [
+                "stem",
+                "stage3",
+                "stage12",
+                "stage3.block5",
+                "stage3.block5.dwconv",
+                "head.norm",
+                "stage2.downsample",
+            ],
+            ["", "stage", "block5", "stage3.", "stage 3", "stage3..dwconv", "layer3"],
+        ),
+        (Setting(help="Words.", default="x"), ["anything"], [""]),
+    ],
+)
+def test_what_is_accepted(setting: Setting, good: list[str], bad: list[str]) -> None:
+    assert [value for value in good if not setting.accepts(value)] == []
+    assert [value for value in bad if setting.accepts(value)] == []
+    assert setting.accepts(setting.default)
+
+
+def test_what_is_allowed_is_said() -> None:
+    assert "1 to 12" in WHOLE.allowed
+    assert "a, b" in ONE_OF.allowed

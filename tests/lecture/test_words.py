@@ -1,0 +1,27 @@
+"""The little markup is understood, and everything else is only words."""
+
+import re
+from html import unescape
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convnext_studio.lecture.words import to_html, to_plain
+
+
+def test_emphasis_weight_and_code() -> None:
+    assert to_html("*a* **b** `c < d`\n\ne & f") == (
+        "<p><i>a</i> <b>b</b> <code>c &lt; d</code></p><p>e &amp; f</p>"
+    )
+    assert to_plain("*a* **b** `c < d`") == "a b c < d"
+
+
+def test_a_single_star_is_a_star() -> None:
+    assert to_html("3 * 4 = 12") == "<p>3 * 4 = 12</p>"
+
+
+@given(st.text(alphabet="ab*`<>&\" '", max_size=40))
+def test_no_words_get_lost_and_none_become_tags(text: str) -> None:
+    html = to_html(text)
+    assert set(re.findall(r"</?(\w+)>", html)) <= {"p", "i", "b", "code"}
+    assert unescape(re.sub(r"<[^>]*>", "", html)) == to_plain(text)

@@ -1,0 +1,52 @@
+"""A presenter over the fake engine, with a toy lecture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.lecture.script import Lecture
+from convnext_studio.ui.background import Background
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.lecture.formula import FormulaBook
+from convnext_studio.ui.lecture.presenter import Presenter
+from convnext_studio.ui.state import AppState
+from tests.ui.conftest import make_image, make_model
+from tests.ui.lecture.toys import TOYS, toy_lecture
+
+
+@pytest.fixture
+def lecture(tmp_path: Path) -> Lecture:
+    return toy_lecture(tmp_path)
+
+
+@pytest.fixture
+def background(qapp: QApplication) -> Iterator[Background]:
+    background = Background(qapp)
+    yield background
+    background.close()
+
+
+@pytest.fixture
+def open_state(state: AppState) -> AppState:
+    """With a model and a picture."""
+    state.set_model(make_model())
+    state.add_picture(make_image())
+    return state
+
+
+@pytest.fixture
+def presenter(
+    qtbot: QtBot, open_state: AppState, bridge: EngineBridge, lecture: Lecture, background: Background
+) -> Iterator[Presenter]:
+    presenter = Presenter(open_state, bridge, lecture, FormulaBook(background), views=TOYS)
+    presenter.resize(1280, 720)
+    presenter.show()
+    presenter.activateWindow()
+    qtbot.waitUntil(presenter.isActiveWindow)
+    yield presenter
+    presenter.close_views()
+    presenter.hide()
+    presenter.deleteLater()

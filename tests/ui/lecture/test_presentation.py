@@ -1,0 +1,181 @@
+"""Entering and leaving: the window, the look, the place, the speaker's window, and mistakes in a lecture."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.errors import StudioError
+from convnext_studio.ui import theme
+from convnext_studio.ui.lecture.presentation import Presentation, arrange, checked_lecture
+from convnext_studio.ui.lecture.presenter import Presenter
+from convnext_studio.ui.lecture.speaker import elapsed_text
+from convnext_studio.ui.window import StudioWindow
+
+GOOD = """\
+# One
+
+## First
+---
+view: picture
+---
+Text one.
+
+Try: this.
+
+Notes: say *hello*.
+
+## Second
+---
+view: picture
+classes: 3
+---
+Text two.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "lecture"
+    folder.mkdir()
+    (folder / "1.md").write_text(GOOD, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def presentation(filled_window: StudioWindow, qapp: QApplication) -> Iterator[Presentation]:
+    theme.apply(qapp, theme.DARK)
+    yield filled_window.lecture.presentation
+    filled_window.lecture.presentation.leave()
+
+
+def shown(presentation: Presentation) -> Presenter:
+    """The presenter, once the keys are its own."""
+    presenter = presentation.presenter
+    assert presenter is not None
+    deadline = time.monotonic() + 5
+    while not presenter.isActiveWindow() and time.monotonic() < deadline:
+        QApplication.processEvents()
+    return presenter
+
+
+def test_the_lecture_takes_the_windows_place_and_gives_it_back(
+    presentation: Presentation, filled_window: StudioWindow, folder: Path
+) -> None:
+    presentation.start(folder)
+    presenter = shown(presentation)
+    assert presenter.isFullScreen()
+    assert filled_window.isHidden()
+    assert theme.current() is theme.PROJECTOR
+    QTest.keyClick(presenter, Qt.Key.Key_Escape)
+    assert presentation.presenter is None
+    assert filled_window.isVisible()
+    assert theme.current() is theme.DARK
+
+
+def test_the_place_and_the_look_are_kept(presentation: Presentation, folder: Path) -> None:
+    presentation.start(folder)
+    QTest.keyClick(shown(presentation), Qt.Key.Key_PageDown)
+    QTest.keyClick(shown(presentation), Qt.Key.Key_T)
+    assert theme.current() is theme.DARK
+    presentation.leave()
+    presentation.start()
+    assert shown(presentation).index == 1
+    assert theme.current() is theme.DARK
+    QTest.keyClick(shown(presentation), Qt.Key.Key_T)
+    assert theme.current() is theme.PROJECTOR
+
+
+def test_text_keeps_its_size_when_the_look_changes(presentation: Presentation, folder: Path) -> None:
+    presentation.start(folder)
+    presenter = shown(presentation)
+    before = [label.font().pixelSize() for label in presenter.findChildren(QLabel)]
+    QTest.keyClick(presenter, Qt.Key.Key_T)
+    QApplication.processEvents()
+    assert [label.font().pixelSize() for label in presenter.findChildren(QLabel)] == before
+
+
+def test_a_lecture_that_became_shorter_is_entered_at_its_end(presentation: Presentation, folder: Path) -> None:
+    presentation.start(folder, place=1)
+    presentation.leave()
+    (folder / "1.md").write_text(GOOD.partition("## Second")[0], encoding="utf-8")
+    presentation.start()
+    assert shown(presentation).index == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("view: picture\n---", "view: pictures\n---", 5, "there is no view “pictures”; there are: "),
+        ("classes: 3", "rows: 3", 16, "has no setting “rows”"),
+        ("classes: 3", "classes: many", 16, "a whole number from 1 to 8, not “many”"),
+    ],
+)
+def test_what_a_step_names_wrongly_is_told_with_file_and_line(
+    folder: Path, old: str, new: str, line: int, said: str
+) -> None:
+    path = folder / "1.md"
+    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(StudioError, match=re.escape(said)) as caught:
+        checked_lecture(folder)
+    assert caught.value.message.startswith(f"{path}, line {line}: ")
+
+
+def test_a_bad_lecture_changes_nothing_and_the_message_bar_says_why(
+    presentation: Presentation, filled_window: StudioWindow, folder: Path
+) -> None:
+    presentation.start(folder)
+    presentation.leave()
+    (folder / "1.md").write_text("Nothing.", encoding="utf-8")
+    filled_window.actions_by_id["present"].trigger()
+    assert presentation.presenter is None
+    assert filled_window.isVisible()
+    assert theme.current() is theme.DARK
+    assert f"{folder / '1.md'}, line 1: " in filled_window.messages.text
+
+
+def test_the_other_screen_is_the_audiences() -> None:
+    assert arrange(["laptop"], "laptop") == ("laptop", None)
+    assert arrange(["laptop", "projector"], "laptop") == ("projector", "laptop")
+    assert arrange(["projector", "laptop"], "laptop") == ("projector", "laptop")
+
+
+def test_the_speaker_sees_notes_and_what_comes_next(
+    presentation: Presentation, folder: Path, qtbot: QtBot
+) -> None:
+    presentation.start(folder)
+    assert presentation.speaker is None  # There is one screen.
+    QTest.keyClick(shown(presentation), Qt.Key.Key_S)
+    speaker = presentation.speaker
+    assert speaker is not None
+    assert "say <i>hello</i>." in speaker.notes.text()
+    assert "this." in speaker.notes.text()
+    assert (speaker.now.text(), speaker.next_title.text()) == ("First", "Next: Second")
+    assert "Text two." in speaker.next_text.text()
+    assert re.fullmatch(r"0:0\d", speaker.elapsed.text())
+    assert re.fullmatch(r"\d\d:\d\d", speaker.clock.text())
+    qtbot.waitUntil(speaker.isActiveWindow)
+    QTest.keyClick(speaker, Qt.Key.Key_Right)  # Its keys are the presenter's.
+    presenter = presentation.presenter
+    assert presenter is not None
+    assert presenter.index == 1
+    assert speaker.place.text() == "2 / 2"
+    assert speaker.next_title.text() == "This is the last step."
+    QTest.keyClick(speaker, Qt.Key.Key_PageUp)
+    assert presenter.index == 0
+    speaker.close()
+    assert presentation.speaker is None
+    assert presentation.presenter is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9, "0:00"), (61, "1:01"), (3599, "59:59"), (3600, "1:00:00"), (5025.5, "1:23:45")]
+)
+def test_elapsed_time(seconds: float, text: str) -> None:
+    assert elapsed_text(seconds) == text
