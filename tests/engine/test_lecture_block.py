@@ -215,7 +215,9 @@ def test_a_dense_convolution_has_no_kernel_to_slide(engine_of: Opener) -> None:
     assert weights.weight.shape == (12, 12, 3, 3)
 
 
-@pytest.mark.parametrize(("part", "shape"), [("dwconv", (12, 3, 3)), ("pwconv1", (48, 12)), ("pwconv2", (12, 48))])
+@pytest.mark.parametrize(
+    ("part", "shape"), [("dwconv", (12, 3, 3)), ("pwconv1", (48, 12)), ("pwconv2", (12, 48))]
+)
 def test_weights_are_those_of_the_layer(engine_of: Opener, part: str, shape: tuple[int, ...]) -> None:
     engine, model, _ = engine_of()
     result = engine.run(LayerWeights(node=f"{BLOCK}.{part}"))

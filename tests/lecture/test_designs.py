@@ -31,7 +31,9 @@ def test_weights_and_operations_are_what_torch_counts(
     design: Callable[[int], BlockDesign], channels: int
 ) -> None:
     block = design(channels)
-    module = nn.Sequential(*map(built, block.convs))  # Torch refuses convolutions that do not follow each other.
+    module = nn.Sequential(
+        *map(built, block.convs)
+    )  # Torch refuses convolutions that do not follow each other.
     with FlopCounterMode(display=False) as counter:
         out = module(torch.zeros(1, channels, SIDE, SIDE, device="meta"))
     assert out.shape == (1, channels, SIDE, SIDE)
