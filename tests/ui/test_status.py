@@ -10,7 +10,6 @@ from convnext_studio.engine.messages import (
     FeatureMaps,
     Predict,
     Progress,
-    Request,
     Started,
 )
 from convnext_studio.engine.session import _ANSWERED_BY
