@@ -4,12 +4,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
 from convnext_studio.engine.messages import Explanation
 from convnext_studio.model.architecture import WeightsLayout
-from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import SAVE, Controller
 from convnext_studio.ui.layout import DockLayout
@@ -18,6 +17,7 @@ from convnext_studio.ui.panels.strip_costs import CostKind
 from convnext_studio.ui.screenshot import save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.viewcommands import ViewCommands
 
 ABOUT = f"""<p><b>ConvNeXt Studio {__version__}</b></p>
 <p>A desktop microscope for ConvNeXt: what every stage makes of a picture, what each unit can see, and why
@@ -34,7 +34,13 @@ _KINDS = tuple(_LAYOUTS)
 
 
 class Commands(QObject):
-    """The verbs of the window. Those that only a person can complete open a dialog."""
+    """The verbs of the window. Those that only a person can complete open a dialog.
+
+    Attributes
+    ----------
+    view
+        Those of the View menu.
+    """
 
     noticed = Signal(object)  # Notice
     search_asked = Signal()  # the class search wants the keyboard
@@ -61,6 +67,7 @@ class Commands(QObject):
         self._bridge = bridge
         self._controller = controller
         self._settings = settings
+        self.view = ViewCommands(window, layout, state, settings)
 
     # ------------------------------------------------------------------------------------------------- file
 
@@ -136,29 +143,11 @@ class Commands(QObject):
         """End the program."""
         self._window.close()
 
-    # ------------------------------------------------------------------------------------------------- view
-
-    def reset_layout(self) -> None:
-        """Put all panels back where they were at first."""
-        self._layout.reset()
-
-    def use_dark_theme(self) -> None:
-        """Change to the dark look."""
-        self._use_theme(theme.DARK)
-
-    def use_light_theme(self) -> None:
-        """Change to the light look."""
-        self._use_theme(theme.LIGHT)
+    # ------------------------------------------------------------------------------------------------ model
 
     def open_field_lab(self) -> None:
         """Compare receptive fields."""
         self._layout.open_aside("field_lab")
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or stop doing so."""
-        self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    # ------------------------------------------------------------------------------------------------ model
 
     def open_model(self, source: str) -> None:
         """Open a model by its source."""
@@ -302,12 +291,6 @@ class Commands(QObject):
     def show_about(self) -> None:
         """Say what this is."""
         self._show_text("About ConvNeXt Studio", ABOUT)
-
-    def _use_theme(self, look: theme.Theme) -> None:
-        application = QApplication.instance()
-        if isinstance(application, QApplication):
-            theme.apply(application, look)
-        self._settings.update(theme=look.name)
 
     def _show_text(self, title: str, text: str) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self._window)

@@ -13,7 +13,7 @@ from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import EngineLost
 from convnext_studio.render import load_colour_maps
 from convnext_studio.samples import FIRST_SAMPLE
-from convnext_studio.ui import theme
+from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.app import WindowOptions
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
@@ -39,7 +39,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     application.setStyle("Fusion")
     if needs_font:
         _use_spare_font(application)
-    theme.apply(application, theme.THEMES[settings.values.theme])
+    textsize.apply(application, settings.values.text_pt)
+    theme.choose(application, settings.values.theme)
 
     state = AppState()
     bridge = EngineBridge(client)

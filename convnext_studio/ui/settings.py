@@ -9,7 +9,8 @@ from typing import Any
 import platformdirs
 
 from convnext_studio.export.files import make_directory, write_file
-from convnext_studio.ui.theme import THEMES, ThemeName
+from convnext_studio.ui.textsize import AS_SYSTEM, SIZES_PT
+from convnext_studio.ui.theme import CHOICES, ThemeChoice
 
 VERSION = 1
 RECENT_COUNT = 10
@@ -22,14 +23,20 @@ class Settings:
     Attributes
     ----------
     theme
-        Name of the look.
+        Name of the look, or ``system``.
+    text_pt
+        Size of all text, or `AS_SYSTEM`.
+    linked_zoom
+        All views of a picture show the same part.
     geometry, layout
         The window's place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
     recent_pictures, recent_models
         Paths, and model sources, the latest first.
     """
 
-    theme: ThemeName = "dark"
+    theme: ThemeChoice = "system"
+    text_pt: int = AS_SYSTEM
+    linked_zoom: bool = True
     geometry: str = ""
     layout: str = ""
     recent_pictures: tuple[str, ...] = ()
@@ -107,10 +114,15 @@ class SettingsFile:
 def _settings(stored: dict[str, Any]) -> Settings:
     """The settings in a file's content; ValueError, TypeError or KeyError where it is not what was written."""
     theme = stored["theme"]
-    if theme not in THEMES:
+    if theme not in CHOICES:
         raise ValueError(theme)
+    text_pt = stored.get("text_pt", AS_SYSTEM)
+    if text_pt not in (AS_SYSTEM, *SIZES_PT):
+        raise ValueError(text_pt)
     return Settings(
         theme=theme,
+        text_pt=text_pt,
+        linked_zoom=bool(stored.get("linked_zoom", True)),
         geometry=_text(stored["geometry"]),
         layout=_text(stored["layout"]),
         recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),

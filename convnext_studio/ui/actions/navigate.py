@@ -89,7 +89,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
             title,
             f"{title} below the nodes of the network strip",
             with_argument(Commands.show_costs, kind),
-            f"Ctrl+{number}",
+            f"Alt+{number}",
             checkable=True,
             group="costs",
         )

@@ -1,17 +1,40 @@
 """How the window looks."""
 
+from collections.abc import Callable
+
 from convnext_studio.ui.actions.spec import SEPARATOR, ActionSpec
 from convnext_studio.ui.commands import Commands
+from convnext_studio.ui.viewcommands import ViewCommands
+
+
+def _view(handler: Callable[[ViewCommands], None]) -> Callable[[Commands], None]:
+    return lambda commands: handler(commands.view)
+
 
 VIEW: tuple[ActionSpec, ...] = (
-    ActionSpec("reset", "View", "&Reset layout", "Put all panels back in their places", Commands.reset_layout),
+    ActionSpec(
+        "reset",
+        "View",
+        "&Reset layout",
+        "Put all panels back in their places",
+        _view(ViewCommands.reset_layout),
+    ),
     ActionSpec("view_1", "View", SEPARATOR),
+    ActionSpec(
+        "theme_system",
+        "View/&Theme",
+        "As the &system",
+        "Dark or light as the desktop is, where that is known, and dark elsewhere",
+        _view(lambda view: view.use_theme("system")),
+        checkable=True,
+        group="theme",
+    ),
     ActionSpec(
         "theme_dark",
         "View/&Theme",
         "&Dark",
         "A dark window, for the eye at the microscope",
-        Commands.use_dark_theme,
+        _view(lambda view: view.use_theme("dark")),
         checkable=True,
         group="theme",
     ),
@@ -20,16 +43,40 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/&Theme",
         "&Light",
         "A light window, for projectors",
-        Commands.use_light_theme,
+        _view(lambda view: view.use_theme("light")),
         checkable=True,
         group="theme",
+    ),
+    ActionSpec(
+        "text_larger",
+        "View/Te&xt size",
+        "&Larger",
+        "Larger text, and everything beside it, up to 28 points",
+        _view(ViewCommands.larger_text),
+        "Ctrl++",
+    ),
+    ActionSpec(
+        "text_smaller",
+        "View/Te&xt size",
+        "&Smaller",
+        "Smaller text, and everything beside it, down to 9 points",
+        _view(ViewCommands.smaller_text),
+        "Ctrl+-",
+    ),
+    ActionSpec(
+        "text_system",
+        "View/Te&xt size",
+        "&As the system",
+        "Text as large as the desktop has it",
+        _view(ViewCommands.systems_text),
+        "Ctrl+0",
     ),
     ActionSpec(
         "full_screen",
         "View",
         "&Full screen",
         "Fill the screen with the window",
-        Commands.toggle_full_screen,
+        _view(ViewCommands.toggle_full_screen),
         "F11",
         checkable=True,
     ),

@@ -1,0 +1,67 @@
+"""What the View menu does to the window's look, its panels and its views."""
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from convnext_studio.ui import textsize, theme
+from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+
+
+class ViewCommands(QObject):
+    """The verbs of the View menu; what they change is remembered."""
+
+    def __init__(
+        self, window: QMainWindow, layout: DockLayout, state: AppState, settings: SettingsFile
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._layout = layout
+        self._state = state
+        self._settings = settings
+        QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
+
+    # -------------------------------------------------------------------------------------------- the look
+
+    def use_theme(self, choice: theme.ThemeChoice) -> None:
+        """Change to the dark or the light look, or follow the system."""
+        self._settings.update(theme=choice)
+        theme.choose(_application(), choice)
+
+    def _follow_system(self) -> None:
+        if self._settings.values.theme == "system":
+            theme.apply(_application(), theme.chosen(_application(), "system"))
+
+    def larger_text(self) -> None:
+        """Make the text, and everything beside it, larger by a step."""
+        self._use_text(textsize.next_larger(textsize.current_pt()))
+
+    def smaller_text(self) -> None:
+        """Make the text, and everything beside it, smaller by a step."""
+        self._use_text(textsize.next_smaller(textsize.current_pt()))
+
+    def systems_text(self) -> None:
+        """Make the text as large as the desktop has it."""
+        self._use_text(textsize.AS_SYSTEM)
+
+    def _use_text(self, size_pt: int) -> None:
+        self._settings.update(text_pt=size_pt)
+        textsize.apply(_application(), size_pt)
+        theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+
+    # ------------------------------------------------------------------------------------------ the panels
+
+    def reset_layout(self) -> None:
+        """Put all panels back where they were at first."""
+        self._layout.reset()
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen with the window, or stop doing so."""
+        self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+
+def _application() -> QApplication:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)  # There is a window.
+    return application
