@@ -12,6 +12,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.saving import Contents, ViewSaver
 from convnext_studio.ui.scene import Bitmap
+from convnext_studio.ui.textsize import scaled_px
 
 _BAR_PX = 12
 _TICK_PX = 4
@@ -76,12 +77,14 @@ class ColorBar(QWidget):
 
     def sizeHint(self) -> QSize:
         """Room for the bar and a number with sign and exponent."""
-        return QSize(_BAR_PX + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
+        return QSize(scaled_px(_BAR_PX) + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Follow theme and text."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -97,7 +100,7 @@ class ColorBar(QWidget):
     def _paint(self, painter: QPainter, scale: ColorScale) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
-        bar = QRectF(2, line / 2, _BAR_PX, self.height() - line)
+        bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
         gradient = Bitmap(lut(scale.colormap)[::-1, None, :]).image
         painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         painter.setPen(QPen(QColor(look.outline), 1))

@@ -278,8 +278,12 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
+        """Follow theme and text: labels beside the layers take more room, or less."""
+        if event.type() == QEvent.Type.FontChange:
+            self._column = self._column_px()
+            if self._fitted:
+                self.fit()
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self.update()
         super().changeEvent(event)
 

@@ -33,6 +33,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 # Work that is over sooner is not announced: a flicker tells nothing.
 ANNOUNCE_AFTER_MS = 150
@@ -87,7 +88,7 @@ class StatusBar(QStatusBar):
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.doing = _label("What is being done")
         self.progress = QProgressBar()
-        self.progress.setFixedSize(140, 12)
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress")
         self.progress.setToolTip("Progress of what is being computed")

@@ -53,10 +53,31 @@ def scaled_px(base_px: float) -> int:
     return max(1, round(scaled(base_px)))
 
 
+def base_font(font: QFont) -> QFont:
+    """A font as large as text of 9 points, for a drawing that is scaled as a whole."""
+    base = QFont(font)
+    base.setPixelSize(_BASE_FONT_PX)
+    return base
+
+
 def follow_text(widget: QWidget, size: Callable[[], None]) -> None:
     """Call `size`, which gives a widget its size in relation to its text, now and whenever the text changes."""
     size()
     widget.installEventFilter(_Follower(widget, size))
+
+
+def keep_room(widget: QWidget, text: str, beside_px: int) -> None:
+    """Let a widget be wide enough for a text, with so much beside it, whatever the size of the text."""
+    follow_text(widget, lambda: widget.setMinimumWidth(_width_px(widget, text, beside_px)))
+
+
+def limit_width(widget: QWidget, text: str, beside_px: int = 0) -> None:
+    """Let a widget be no wider than a text takes, with so much beside it, whatever the size of the text."""
+    follow_text(widget, lambda: widget.setMaximumWidth(_width_px(widget, text, beside_px)))
+
+
+def _width_px(widget: QWidget, text: str, beside_px: int) -> int:
+    return widget.fontMetrics().horizontalAdvance(text) + scaled_px(beside_px)
 
 
 class _Follower(QObject):

@@ -156,7 +156,9 @@ def stylesheet(theme: Theme) -> str:
     """What the palette cannot say. Lengths are those beside the present size of text."""
     px = {length: f"{scaled_px(length)}px" for length in range(1, 15)}
     return f"""
-QToolTip {{ color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: {px[3]}; }}
+QToolTip {{
+    color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: {px[3]};
+}}
 QMainWindow::separator {{ background: {theme.background}; width: {px[5]}; height: {px[5]}; }}
 QMainWindow::separator:hover {{ background: {theme.accent}; }}
 QDockWidget {{ color: {theme.muted}; font-weight: 600; }}

@@ -19,6 +19,7 @@ from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number
 from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.channel import ChannelOptions
 from convnext_studio.ui.panels.mosaic_painting import Look, Order, Scaling
+from convnext_studio.ui.textsize import limit_width
 
 _QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 _LOW, _HIGH = ROBUST_PERCENTILES
@@ -152,7 +153,7 @@ class FeatureChoices(QObject):
             edit.setValidator(QDoubleValidator(edit))
             edit.setAccessibleName(name)
             edit.setToolTip(f"{name} of the colour scale; what lies beyond it has the colour of that end")
-            edit.setMaximumWidth(90)
+            limit_width(edit, "-0.00000000")
             layout.addWidget(QLabel(text))
             layout.addWidget(edit)
         self._fixed_problem = QLabel("The first number must be the smaller one.")
