@@ -11,6 +11,7 @@ from convnext_studio.engine.messages import Explanation
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import SAVE, Controller
+from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.strip_costs import CostKind
@@ -38,8 +39,8 @@ class Commands(QObject):
 
     Attributes
     ----------
-    view
-        Those of the View menu.
+    view, help
+        Those of the View menu, and of the Edit and Help menus.
     """
 
     noticed = Signal(object)  # Notice
@@ -68,6 +69,7 @@ class Commands(QObject):
         self._controller = controller
         self._settings = settings
         self.view = ViewCommands(window, layout, state, settings)
+        self.help = HelpCommands(window, layout, state)
 
     # ------------------------------------------------------------------------------------------------- file
 
@@ -259,10 +261,7 @@ class Commands(QObject):
 
     def step_picture(self, step: int) -> None:
         """Show the picture before or behind."""
-        keys = [picture.key for picture in self._state.pictures]
-        if self._state.picture is not None and keys:
-            index = keys.index(self._state.picture.key) + step
-            self._state.select_picture(keys[min(max(index, 0), len(keys) - 1)])
+        self._state.step_picture(step)
 
     def follow_top(self) -> None:
         """Explain whatever is predicted first."""
@@ -273,20 +272,13 @@ class Commands(QObject):
         self.search_asked.emit()
 
     def cancel(self) -> None:
-        """Stop what is being computed."""
-        self._bridge.cancel_all()
+        """Put all panels back, where one fills the window; or else stop what is being computed."""
+        if self._layout.maximised is not None:
+            self._layout.leave_maximised()
+        else:
+            self._bridge.cancel_all()
 
     # ------------------------------------------------------------------------------------------------- help
-
-    def show_shortcuts(self) -> None:
-        """List the keys."""
-        rows = "".join(
-            f"<tr><td>{action.shortcut().toString()}&nbsp;&nbsp;&nbsp;</td>"
-            f"<td>{action.text().replace('&', '')}</td></tr>"
-            for action in self._window.actions()
-            if not action.shortcut().isEmpty()
-        )
-        self._show_text("Shortcuts", f"<table>{rows}</table>")
 
     def show_about(self) -> None:
         """Say what this is."""

@@ -61,6 +61,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     else:
         controller.open_sample(FIRST_SAMPLE)
     window.show()
+    if options.screenshot is None:
+        window.guide.offer_tour()
     # Not needed before the first answer, and too slow for Qt's thread.
     controller.background.run(load_colour_maps, on_done=lambda _: None)
     if options.screenshot is not None:

@@ -16,14 +16,17 @@ from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.fieldlab.late import LateLab
+from convnext_studio.ui.guide import Guide
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
+from convnext_studio.ui.panels.activity import ActivityPanel
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.catalogue import CataloguePanel
 from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
 from convnext_studio.ui.panels.evidence import EvidencePanels
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.help import HelpPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
 from convnext_studio.ui.panels.pictures import PicturesPanel
@@ -78,6 +81,7 @@ class StudioWindow(QMainWindow):
         self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.attribution_panel = AttributionPanel(state, bridge)
         self.contact_sheet_panel = ContactSheetPanel(state, bridge)
+        self.activity_panel = ActivityPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
             {
@@ -93,11 +97,23 @@ class StudioWindow(QMainWindow):
                 "field_lab": self.field_lab,
                 "evidence": EvidencePanels(state, bridge),
                 "contact_sheet": self.contact_sheet_panel,
+                "activity": self.activity_panel,
+                "help": HelpPanel(),
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
         self._commands = Commands(self, self.dock_layout, state, bridge, controller, settings)
         self._build_menus()
+        self.guide = Guide(
+            self,
+            self.strip,
+            self.dock_layout,
+            self.actions_by_id,
+            self._commands.help,
+            state,
+            controller,
+            settings,
+        )
         self._connect()
         self._restore()
         self._show_title()
@@ -133,7 +149,7 @@ class StudioWindow(QMainWindow):
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *self.dock_layout.docks.values()):
             drops.watch(widget)
-        for source in (controller, self._commands, self.field_lab):
+        for source in (controller, self._commands, self.guide, self.field_lab):
             source.noticed.connect(self.messages.tell)
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
@@ -250,6 +266,7 @@ class StudioWindow(QMainWindow):
             sys.stderr.write(f"{error}\n")
         self._bridge.close()
         self._controller.close()
+        self.activity_panel.log_store.close()
         super().closeEvent(event)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from convnext_studio.ui.commands import Commands
+from convnext_studio.ui.helpcommands import HelpCommands
 
 Argument = TypeVar("Argument")
 SEPARATOR = "-"
@@ -32,6 +33,8 @@ class ActionSpec:
         It is on or off.
     group
         Of the actions of a group, one is on.
+    needs
+        What has to be there before it can be done, after the word "needs"; empty where it always can.
     """
 
     id: str
@@ -42,9 +45,15 @@ class ActionSpec:
     shortcut: str = ""
     checkable: bool = False
     group: str = ""
+    needs: str = ""
 
 
 def with_argument(
     handler: Callable[[Commands, Argument], None], argument: Argument
 ) -> Callable[[Commands], None]:
     return lambda commands: handler(commands, argument)
+
+
+def of_help(handler: Callable[[HelpCommands], None]) -> Callable[[Commands], None]:
+    """A handler of the Edit and Help menus'."""
+    return lambda commands: handler(commands.help)
