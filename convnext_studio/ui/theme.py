@@ -161,8 +161,7 @@ QToolTip {{
 }}
 QMainWindow::separator {{ background: {theme.background}; width: {px[5]}; height: {px[5]}; }}
 QMainWindow::separator:hover {{ background: {theme.accent}; }}
-QDockWidget {{ color: {theme.muted}; font-weight: 600; }}
-QDockWidget::title {{ background: {theme.background}; padding: {px[4]} {px[6]}; text-align: left; }}
+QLabel[title="true"] {{ color: {theme.muted}; font-weight: 600; }}
 QStatusBar {{ color: {theme.muted}; padding-right: {px[6]}; }}
 QStatusBar QLabel {{ color: {theme.muted}; padding: 0 {px[4]}; }}
 QListView::item:selected {{ background: {theme.raised}; color: {theme.accent}; }}

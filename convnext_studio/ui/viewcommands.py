@@ -4,7 +4,9 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from convnext_studio.ui import textsize, theme
+from convnext_studio.ui.arrangements import ArrangementName
 from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 
@@ -20,6 +22,7 @@ class ViewCommands(QObject):
         self._layout = layout
         self._state = state
         self._settings = settings
+        self._before_panels = tuple(window.findChildren(NetworkCanvas))
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
 
     # -------------------------------------------------------------------------------------------- the look
@@ -55,6 +58,26 @@ class ViewCommands(QObject):
     def reset_layout(self) -> None:
         """Put all panels back where they were at first."""
         self._layout.reset()
+
+    def arrange(self, name: ArrangementName) -> None:
+        """Show the panels of an arrangement."""
+        self._layout.arrange(name)
+
+    def maximise(self) -> None:
+        """Let the active panel fill the window, or put all back."""
+        self._layout.toggle_maximised()
+
+    def float_panel(self) -> None:
+        """Let the active panel float, or put it back into the window."""
+        self._layout.toggle_active("float")
+
+    def close_panel(self) -> None:
+        """Hide the active panel."""
+        self._layout.toggle_active("close")
+
+    def step_panel(self, step: int) -> None:
+        """Give the keyboard to the next or the previous panel; the network strip is before the first."""
+        self._layout.step(step, self._before_panels)
 
     def toggle_full_screen(self) -> None:
         """Fill the screen with the window, or stop doing so."""

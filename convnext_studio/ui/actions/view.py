@@ -1,8 +1,10 @@
 """How the window looks."""
 
 from collections.abc import Callable
+from functools import partial
 
 from convnext_studio.ui.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.arrangements import ARRANGEMENTS
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.viewcommands import ViewCommands
 
@@ -18,6 +20,57 @@ VIEW: tuple[ActionSpec, ...] = (
         "&Reset layout",
         "Put all panels back in their places",
         _view(ViewCommands.reset_layout),
+    ),
+    *(
+        ActionSpec(
+            f"arrange_{name}",
+            "View/&Layouts",
+            arrangement.title,
+            arrangement.tip,
+            _view(partial(ViewCommands.arrange, name=name)),
+            f"F{key}",
+        )
+        for key, (name, arrangement) in enumerate(ARRANGEMENTS.items(), start=2)
+    ),
+    ActionSpec(
+        "maximise_panel",
+        "View",
+        "&Maximise panel",
+        "Let the panel with the keyboard fill the window, or put all back",
+        _view(ViewCommands.maximise),
+        "F12",
+    ),
+    ActionSpec(
+        "float_panel",
+        "View",
+        "Fl&oat panel",
+        "Let the panel with the keyboard float beside the window, or put it back",
+        _view(ViewCommands.float_panel),
+        "Shift+F12",
+    ),
+    ActionSpec(
+        "close_panel",
+        "View",
+        "&Hide panel",
+        "Hide the panel with the keyboard",
+        _view(ViewCommands.close_panel),
+        "Ctrl+F12",
+    ),
+    ActionSpec(
+        "next_panel",
+        "View",
+        "&Next panel",
+        "Give the keyboard to the next panel",
+        _view(partial(ViewCommands.step_panel, step=1)),
+        "F6",
+    ),
+    ActionSpec(
+        "previous_panel",
+        "View",
+        "&Previous panel",
+        "Give the keyboard to the panel before",
+        _view(partial(ViewCommands.step_panel, step=-1)),
+        "Shift+F6",
     ),
     ActionSpec("view_1", "View", SEPARATOR),
     ActionSpec(

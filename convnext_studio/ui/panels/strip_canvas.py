@@ -88,7 +88,8 @@ class NetworkCanvas(QWidget):
         bars = 0 if costs.kind == "none" else BAR_PX + QFontMetrics(base_font(self.font())).height()
         self._layout = None
         self.setFixedHeight(round(scaled(BOXES_PX + bars)))
-        self.setMinimumWidth(scaled_px(_LEAST_PX))
+        # Large text on a small screen: texts are cut short before the window gets wider than the screen.
+        self.setMinimumWidth(min(scaled_px(_LEAST_PX), self.screen().availableSize().width() * 2 // 3))
         self.update()
 
     def show_values(self, values: Mapping[str, ValueStatistics]) -> None:
