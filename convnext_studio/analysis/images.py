@@ -3,6 +3,8 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,6 @@ _PLUGINS = (
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 MAX_PIXELS = 100_000_000
 PREVIEW_PX = 2048
-THUMBNAIL_PX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +84,16 @@ class DecodedImage:
 
     def reduced(self, longest_px: int) -> NDArray[np.uint8]:
         """(h, w, 3) uint8: the picture, made smaller where a side is longer than that."""
-        if max(self.size) <= longest_px:
-            return self.pixels
-        picture = self.to_pil()
-        picture.thumbnail((longest_px, longest_px), Image.Resampling.BOX, reducing_gap=None)
-        return np.ascontiguousarray(picture)
+        return reduced(self.pixels, longest_px)
+
+
+def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8: pixels of a picture, made smaller where a side is longer than that."""
+    if max(pixels.shape[:2]) <= longest_px:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((longest_px, longest_px), Image.Resampling.BOX, reducing_gap=None)
+    return np.ascontiguousarray(picture)
 
 
 def decode(source: str | bytes, name: str = "") -> DecodedImage:
@@ -98,24 +104,97 @@ def decode(source: str | bytes, name: str = "") -> DecodedImage:
     StudioError
         Where it is no picture, too large, damaged, or not finite.
     """
-    if isinstance(source, bytes):
-        encoded, path, own_name = source, "", "Pasted picture"
-    elif source.startswith(SAMPLE_PREFIX):
-        own_name = source.removeprefix(SAMPLE_PREFIX)
-        encoded, path = _read(sample_path(own_name)), source
-    else:
-        encoded, path, own_name = _read(Path(source)), source, Path(source).name
-    name = name or own_name
-    with warnings.catch_warnings():
-        # Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here.
-        warnings.simplefilter("ignore")
-        pixels, notes = _decode(encoded, name)
+    path = "" if isinstance(source, bytes) else source
+    name = name or _name_of(source)
+    with _without_warnings():
+        pixels, notes = _decode(_encoded(source), name)
     pixels.flags.writeable = False
     digest = hashlib.blake2b(pixels.data, digest_size=12, salt=str(pixels.shape).encode()[:16]).hexdigest()
     return DecodedImage(key=digest, name=name, path=path, pixels=pixels, notes=tuple(notes))
 
 
+def decode_small(source: str | bytes, longest_px: int, name: str = "") -> NDArray[np.uint8]:
+    """(h, w, 3) uint8: a picture with sides of at most that length; a JPEG is not decoded at its full size.
+
+    Raises
+    ------
+    StudioError
+        As `decode`.
+    """
+    with _without_warnings():
+        pixels, _ = _decode(_encoded(source), name or _name_of(source), draft_px=2 * longest_px)
+    return reduced(pixels, longest_px)
+
+
+def check_head(path: str) -> None:
+    """Read as much of a file as tells whether it is a picture and how large; the pixels are not decoded.
+
+    Raises
+    ------
+    StudioError
+        As `decode`, but for what only the pixels tell.
+    """
+    file = file_of(path)
+    _check_file(file)
+    try:
+        with file.open("rb") as opened, _without_warnings(), _in_plain_words(file.name):
+            if not opened.read(1):
+                raise _empty(file.name)
+            opened.seek(0)
+            with Image.open(opened, formats=FORMATS) as image:
+                _check_size(image, file.name)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def file_of(path: str) -> Path:
+    """Where the file of a path or of ``sample:NAME`` lies; StudioError where there is no such sample."""
+    if path.startswith(SAMPLE_PREFIX):
+        return sample_path(path.removeprefix(SAMPLE_PREFIX))
+    return Path(path)
+
+
+def file_key(path: str) -> str:
+    """A name for a file as it is now: another one whenever it changes, empty where there is none.
+
+    It is made of the path, the size and the time of the last change; nothing is read.
+    """
+    try:
+        found = file_of(path).stat()
+    except (OSError, ValueError, StudioError):
+        return ""
+    facts = f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
+    return hashlib.blake2b(facts.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _name_of(source: str | bytes) -> str:
+    if isinstance(source, bytes):
+        return "Pasted picture"
+    return source.removeprefix(SAMPLE_PREFIX) if source.startswith(SAMPLE_PREFIX) else Path(source).name
+
+
+def _encoded(source: str | bytes) -> bytes:
+    return source if isinstance(source, bytes) else _read(file_of(source))
+
+
 def _read(file: Path) -> bytes:
+    _check_file(file)
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _check_file(file: Path) -> None:
+    """That there is such a file; StudioError where there is not."""
     try:
         if file.is_dir():
             raise StudioError(f"“{file.name}” is a folder, not a picture.", "Open the pictures in it.")
@@ -123,23 +202,38 @@ def _read(file: Path) -> bytes:
             raise StudioError(f"There is no file “{file}”.", "It may have been moved or renamed.")
         if not file.is_file():
             raise StudioError(f"“{file.name}” is not a regular file.", "Open a picture file.")
-        return file.read_bytes()
     except OSError as error:
-        raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
+        raise _unreadable(file, error) from error
     except ValueError as error:  # A path with a null character.
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 
 
-def _decode(encoded: bytes, name: str) -> tuple[NDArray[np.uint8], list[str]]:
+def _unreadable(file: Path, error: OSError) -> StudioError:
+    return StudioError(f"“{file.name}” cannot be read: {error.strerror}.")
+
+
+def _decode(encoded: bytes, name: str, draft_px: int | None = None) -> tuple[NDArray[np.uint8], list[str]]:
     if not encoded:
-        raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
+        raise _empty(name)
+    with _in_plain_words(name), Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        _check_size(image, name)
+        if draft_px is not None:
+            image.draft(None, (draft_px, draft_px))
+        image.load()
+        return _to_rgb(image, name)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
+
+
+@contextmanager
+def _in_plain_words(name: str) -> Iterator[None]:
+    """What Pillow raises, as a StudioError."""
     try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise _too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
-            image.load()
-            return _to_rgb(image, name)
+        yield
     except StudioError:
         raise
     except UnidentifiedImageError:
@@ -155,6 +249,10 @@ def _decode(encoded: bytes, name: str) -> tuple[NDArray[np.uint8], list[str]]:
         raise StudioError(
             f"“{name}” is damaged and cannot be decoded ({error}).", "Copy or download it again."
         ) from error
+
+
+def _empty(name: str) -> StudioError:
+    return StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
 
 
 def _too_large(name: str, size: str) -> StudioError:

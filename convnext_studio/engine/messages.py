@@ -70,7 +70,23 @@ from convnext_studio.engine.topics.models import (
     SavedModel,
     SaveModel,
 )
-from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
+from convnext_studio.engine.topics.pictures import (
+    THUMBNAIL_PX,
+    CheckedPictures,
+    CheckPictures,
+    CloseImage,
+    ImageInfo,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    PictureSource,
+    RestorePictures,
+    ShowPicture,
+    Thumbnail,
+    ThumbnailPixels,
+)
 from convnext_studio.engine.topics.predictions import Predict, Prediction
 from convnext_studio.engine.topics.units import UnitField, UnitFieldResult
 from convnext_studio.methods import (
@@ -93,6 +109,7 @@ __all__ = [
     "INPUT",
     "METHODS",
     "THRESHOLDS",
+    "THUMBNAIL_PX",
     "Agreement",
     "Answer",
     "Attribute",
@@ -104,7 +121,9 @@ __all__ = [
     "ChannelMapResult",
     "ChannelStatistics",
     "ChannelStatisticsResult",
+    "CheckPictures",
     "CheckSanity",
+    "CheckedPictures",
     "CloseImage",
     "CompareMethods",
     "Curves",
@@ -129,8 +148,12 @@ __all__ = [
     "Inputs",
     "Kernel",
     "KernelResult",
+    "ListPictures",
     "ListPretrained",
+    "ListedPicture",
+    "ListedPictures",
     "LoadModel",
+    "Logged",
     "MeasureCosts",
     "MeasureFaithfulness",
     "MeasuredCosts",
@@ -148,6 +171,8 @@ __all__ = [
     "Parameter",
     "Patch",
     "Payload",
+    "PictureFailure",
+    "PictureSource",
     "Precision",
     "Predict",
     "Prediction",
@@ -158,17 +183,21 @@ __all__ = [
     "ReceptiveFieldResult",
     "RemovalFill",
     "Request",
+    "RestorePictures",
     "Sanity",
     "SanityStep",
     "SaveModel",
     "SavedModel",
     "Scale",
+    "ShowPicture",
     "Shutdown",
     "Square",
     "Started",
     "StrongestPatches",
     "StrongestPatchesResult",
     "Subject",
+    "Thumbnail",
+    "ThumbnailPixels",
     "UnitField",
     "UnitFieldResult",
     "Value",
@@ -267,4 +296,23 @@ class Shutdown:
     reason: str = "closed"
 
 
-Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """The engine wrote a line into its log.
+
+    Attributes
+    ----------
+    level
+        Of the `logging` module.
+    source
+        Name of the logger.
+    text
+        What it says, with the traceback where there is one.
+    """
+
+    level: int
+    source: str
+    text: str
+
+
+Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost | Logged

@@ -20,7 +20,15 @@ from convnext_studio.engine.answering.fields import receptive_field
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
 from convnext_studio.engine.answering.patches import strongest_patches
-from convnext_studio.engine.answering.pictures import close_image, open_image
+from convnext_studio.engine.answering.pictures import (
+    check_pictures,
+    close_image,
+    list_pictures,
+    open_image,
+    restore_pictures,
+    show_picture,
+    thumbnail,
+)
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
 from convnext_studio.engine.answering.saved_fields import open_field
@@ -29,6 +37,7 @@ from convnext_studio.engine.messages import (
     Attribute,
     ChannelMap,
     ChannelStatistics,
+    CheckPictures,
     CheckSanity,
     CloseImage,
     CompareMethods,
@@ -37,6 +46,7 @@ from convnext_studio.engine.messages import (
     FeatureMaps,
     FieldGrowth,
     Kernel,
+    ListPictures,
     ListPretrained,
     LoadModel,
     MeasureCosts,
@@ -48,8 +58,11 @@ from convnext_studio.engine.messages import (
     Predict,
     ReceptiveField,
     Request,
+    RestorePictures,
     SaveModel,
+    ShowPicture,
     StrongestPatches,
+    Thumbnail,
     UnitField,
 )
 
@@ -66,6 +79,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     Attribute: attribute,
     ChannelMap: channel_map,
     ChannelStatistics: statistics_of,
+    CheckPictures: check_pictures,
     CheckSanity: check_sanity,
     CloseImage: _at_once(close_image),
     CompareMethods: compare_methods,
@@ -74,6 +88,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     FeatureMaps: maps_of,
     FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
+    ListPictures: list_pictures,
     ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
     MeasureCosts: measure_costs,
@@ -83,8 +98,11 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     OpenImage: _at_once(open_image),
     Predict: predict,
     ReceptiveField: receptive_field,
+    RestorePictures: _at_once(restore_pictures),
     SaveModel: _at_once(save_model),
+    ShowPicture: _at_once(show_picture),
     StrongestPatches: strongest_patches,
+    Thumbnail: _at_once(thumbnail),
     UnitField: unit_field,
 }
 

@@ -30,8 +30,14 @@ class Settings:
         All views of a picture show the same part.
     geometry, layout
         The window's place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
-    recent_pictures, recent_models
+    recent_pictures, recent_folders, recent_sessions, recent_models
         Paths, and model sources, the latest first.
+    recent_choices
+        Keys of what was chosen in the command palette, the latest first.
+    is_tour_over
+        The tour was seen, or skipped.
+    shows_newest
+        Of the folder that is watched, the newest picture is shown, and not only added.
     """
 
     theme: ThemeChoice = "system"
@@ -41,6 +47,11 @@ class Settings:
     layout: str = ""
     recent_pictures: tuple[str, ...] = ()
     recent_models: tuple[str, ...] = ()
+    recent_choices: tuple[str, ...] = ()
+    is_tour_over: bool = False
+    recent_folders: tuple[str, ...] = ()
+    recent_sessions: tuple[str, ...] = ()
+    shows_newest: bool = True
 
 
 def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
@@ -127,6 +138,11 @@ def _settings(stored: dict[str, Any]) -> Settings:
         layout=_text(stored["layout"]),
         recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),
         recent_models=tuple(_text(entry) for entry in stored["recent_models"]),
+        recent_choices=tuple(_text(entry) for entry in stored.get("recent_choices", ())),
+        is_tour_over=bool(stored.get("is_tour_over", False)),
+        recent_folders=tuple(_text(entry) for entry in stored.get("recent_folders", ())),
+        recent_sessions=tuple(_text(entry) for entry in stored.get("recent_sessions", ())),
+        shows_newest=bool(stored.get("shows_newest", True)),
     )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
-from convnext_studio.engine.messages import Explanation, ImageInfo
+from convnext_studio.engine.messages import Explanation, ListedPicture
 from convnext_studio.geometry import Box
 from convnext_studio.render import Rgb, overlay
 from convnext_studio.ui.panels.attribution_shading import Shading, why_empty
@@ -17,6 +18,7 @@ from convnext_studio.ui.thumbnail import thumbnail
 
 TILE_PX = 132
 LINES = 3
+_NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
 
 
 def shown_map(explanation: Explanation) -> tuple[str, Map]:
@@ -60,14 +62,14 @@ class ContactTiles(QListWidget):
         self.setToolTip("A click selects the picture; arrow keys step through them")
         self._items: dict[str, QListWidgetItem] = {}
 
-    def show_pictures(self, pictures: Sequence[ImageInfo]) -> None:
-        """Show these, bare."""
+    def show_pictures(self, pictures: Sequence[tuple[ListedPicture, Rgb | None]]) -> None:
+        """Show these, bare, with the pixels that are at hand."""
         was_blocked = self.blockSignals(True)
         self.clear()
         self._items = {}
         size = QSize(scaled_px(TILE_PX + 10), scaled_px(TILE_PX + 12) + LINES * self.fontMetrics().height())
-        for picture in pictures:
-            item = QListWidgetItem(_icon(picture.thumbnail), f"{picture.name}\n…\n")
+        for picture, pixels in pictures:
+            item = QListWidgetItem(_icon(_NOTHING if pixels is None else pixels), f"{picture.name}\n…\n")
             item.setData(Qt.ItemDataRole.UserRole, picture.key)
             item.setSizeHint(size)
             self.addItem(item)
