@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.dock import DockPanel, PanelDock
+from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
 VERSION = 5
@@ -263,13 +264,16 @@ class DockLayout(QObject):
         return False
 
     def _shares(self) -> tuple[float, float]:
-        """How far the panels must be squeezed for all columns to fit the screen; 1 where they fit."""
+        """How far the panels must be squeezed for all columns to fit the screen; 1 where they fit.
+
+        Not the window: it grows with what its panels need.
+        """
         window, least = self._window, self._least_size()
-        room = window.screen().availableSize().expandedTo(window.size())
+        room = window.screen().availableSize()
         bars_px = sum(
             bar.sizeHint().height()
             for bar in (window.menuBar(), window.statusBar(), *self._navigation_bars)
-            if bar.isVisible()
+            if not bar.isHidden()
         )
         across = room.width() / max(least.width(), 1)
         down = (room.height() - bars_px) / max(least.height(), 1)
@@ -277,13 +281,13 @@ class DockLayout(QObject):
 
     def _least_size(self) -> QSize:
         """What the columns need, with a separator behind each panel and a title above it."""
-        widths, heights = [], []
+        widths, heights, separator_px = [], [], scaled_px(SEPARATOR_PX)
         for _, rows in self._columns:
-            docks = [self.docks[name] for name, _ in rows if self.docks[name].isVisible()]
+            docks = [self.docks[name] for name, _ in rows if not self.docks[name].isHidden()]
             needs = [dock.panel.minimumSizeHint() for dock in docks if not dock.isFloating()]
             title_px = docks[0].titleBarWidget().sizeHint().height() if docks else 0
-            widths.append(max((need.width() for need in needs), default=0) + SEPARATOR_PX)
-            heights.append(sum(need.height() + title_px + SEPARATOR_PX for need in needs))
+            widths.append(max((need.width() for need in needs), default=0) + separator_px)
+            heights.append(sum(need.height() + title_px + separator_px for need in needs))
         return QSize(sum(widths), max(heights))
 
 

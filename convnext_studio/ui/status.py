@@ -1,6 +1,6 @@
 """The status bar: what is under the pointer, where the network runs, how long it took, what is being done."""
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from convnext_studio.engine.messages import (
@@ -37,6 +37,7 @@ from convnext_studio.engine.messages import (
     UnitField,
 )
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
@@ -184,8 +185,7 @@ def spoken(seconds: float) -> str:
 
 
 def _label(name: str, tip: str = "") -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = OneLine(wants_room=True)
     label.setAccessibleName(name)
     label.setToolTip(tip)
     return label

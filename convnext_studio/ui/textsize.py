@@ -19,6 +19,8 @@ def apply(application: QApplication, size_pt: int) -> None:
     font.setPointSizeF(float(size_pt) if size_pt != AS_SYSTEM else system_size_pt())
     if font != application.font():
         application.setFont(font)
+        # Now, not in the next turn: a style sheet that is set in between would keep the old size.
+        QApplication.sendPostedEvents(application)
 
 
 def system_size_pt() -> float:
