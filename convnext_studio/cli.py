@@ -23,6 +23,8 @@ commands, each with a --help of its own:
   evaluate    measure a trained network on a folder of pictures
   models      list the models that can be opened
   doctor      tell what this machine has and lacks for ConvNeXt Studio
+  install-desktop-entry
+              put the program into the desktop's menu (Linux), or take it away
 
 A picture that is called like a command is opened as ./export.
 """
@@ -188,6 +190,16 @@ def _doctor_parser() -> argparse.ArgumentParser:
     )
 
 
+def _desktop_entry_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio install-desktop-entry",
+        description="Put ConvNeXt Studio into the desktop's menu, for this user: a desktop file and icons below "
+        "XDG_DATA_HOME (~/.local/share). For Linux and other systems with freedesktop.org's menus.",
+    )
+    parser.add_argument("--uninstall", action="store_true", help="take them away again")
+    return parser
+
+
 def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
     parser.add_argument(
         "--model",
@@ -227,4 +239,5 @@ _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "evaluate": (evaluate_parser, "convnext_studio.training.commands:evaluate"),
     "models": (_models_parser, "convnext_studio.headless:models"),
     "doctor": (_doctor_parser, "convnext_studio.doctor:run"),
+    "install-desktop-entry": (_desktop_entry_parser, "convnext_studio.desktop_entry:run"),
 }

@@ -17,6 +17,7 @@ from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.app import WindowOptions
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.icon import application_icon
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.platform_check import spare_font
 from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
@@ -24,6 +25,7 @@ from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
 
+DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
@@ -36,6 +38,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     application.setApplicationName(PROGRAM)
+    application.setDesktopFileName(DESKTOP_NAME)
+    application.setWindowIcon(application_icon())
     application.setStyle("Fusion")
     if needs_font:
         _use_spare_font(application)
