@@ -193,7 +193,7 @@ def _doctor_parser() -> argparse.ArgumentParser:
 def _desktop_entry_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convnext-studio install-desktop-entry",
-        description="Put ConvNeXt Studio into the desktop's menu, for this user: a desktop file and icons below "
+        description="Put ConvNeXt Studio into the desktop's menu for this user: a desktop file and icons below "
         "XDG_DATA_HOME (~/.local/share). For Linux and other systems with freedesktop.org's menus.",
     )
     parser.add_argument("--uninstall", action="store_true", help="take them away again")

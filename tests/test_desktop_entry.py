@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -38,6 +38,7 @@ def arguments(command: str) -> list[str]:
     return [text.replace("%%", "%") for text in plain if text != "%F"]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(PRINTABLE, min_size=1, max_size=3))
 def test_any_command_is_read_back_from_the_entry(command: list[str]) -> None:
     command = [text for text in command if text.isprintable()] or ["a b"]

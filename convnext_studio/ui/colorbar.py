@@ -144,6 +144,14 @@ class MapView(QWidget):
         self._contents: Contents | None = None
         self.saver = ViewSaver(self, self)
         self.saver.noticed.connect(self.noticed)
+        self.saver.menu.addSeparator()
+        for text, tip, handler in (
+            ("&Fit (F7)", "All of it, as large as it goes", self.view.show_all),
+            ("&1:1 (F8)", "One pixel of it on one of the screen", self.view.show_pixels),
+        ):
+            action = self.saver.menu.addAction(text)
+            action.setToolTip(tip)
+            action.triggered.connect(handler)
         save = QToolButton()
         save.setText("Save ▾")
         save.setAutoRaise(True)

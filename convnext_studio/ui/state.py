@@ -32,6 +32,23 @@ class Pin:
     node: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which part of the picture is seen.
+
+    Attributes
+    ----------
+    x, y
+        In the middle of the view, in the picture's pixels.
+    span_px
+        So many of the picture's pixels go into the shorter side of the view.
+    """
+
+    x: float
+    y: float
+    span_px: float
+
+
 class AppState(QObject):
     """What is open and what is selected. Panels read it, listen to its signals and never talk to each other.
 
@@ -47,6 +64,7 @@ class AppState(QObject):
     channel_selected = Signal(int)
     unit_selected = Signal(object)  # tuple[int, int] | None: row and column
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
+    looked_at = Signal(object)  # Sight | None: all of the picture
     pinned = Signal(object)  # Pin | None
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
@@ -68,6 +86,8 @@ class AppState(QObject):
         self._channel = 0
         self._unit: tuple[int, int] | None = None
         self._pointed: tuple[float, float] | None = None
+        self._sight: Sight | None = None
+        self._zoom_is_linked = False
         self._pin: Pin | None = None
         self._target: int | None = None
         self._prediction: Prediction | None = None
@@ -205,6 +225,7 @@ class AppState(QObject):
 
     def _set_picture(self, picture: ImageInfo | None) -> None:
         self.point_at(None)
+        self.look_at(None)
         self._picture = picture
         self.set_prediction(None)
         self.set_attribution(None)
@@ -266,6 +287,27 @@ class AppState(QObject):
         if point != self._pointed:
             self._pointed = point
             self.pointed_at.emit(point)
+
+    @property
+    def sight(self) -> Sight | None:
+        """Which part of the current picture all its views show, while they are linked; None for all of it."""
+        return self._sight
+
+    def look_at(self, sight: Sight | None) -> None:
+        """A view of the current picture was zoomed or moved."""
+        if sight != self._sight:
+            self._sight = sight
+            self.looked_at.emit(sight)
+
+    @property
+    def zoom_is_linked(self) -> bool:
+        """Whether all views of the picture show the same part of it."""
+        return self._zoom_is_linked
+
+    def link_zoom(self, is_linked: bool) -> None:
+        """Let all views of the picture show the same part from now on, or each its own."""
+        self._zoom_is_linked = is_linked
+        self._sight = None
 
     @property
     def pin(self) -> Pin | None:

@@ -1,10 +1,12 @@
 """What the View menu does to the window's look, its panels and its views."""
 
 from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.arrangements import ArrangementName
+from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
 from convnext_studio.ui.settings import SettingsFile
@@ -23,6 +25,7 @@ class ViewCommands(QObject):
         self._state = state
         self._settings = settings
         self._before_panels = tuple(window.findChildren(NetworkCanvas))
+        state.link_zoom(settings.values.linked_zoom)
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
 
     # -------------------------------------------------------------------------------------------- the look
@@ -52,6 +55,37 @@ class ViewCommands(QObject):
         self._settings.update(text_pt=size_pt)
         textsize.apply(_application(), size_pt)
         theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+
+    # ------------------------------------------------------------------------------------------- the zoom
+
+    def fit_view(self) -> None:
+        """Show all in the view with the keyboard or under the pointer, and in those that are linked to it."""
+        if (view := self._active_view()) is not None:
+            view.show_all()
+
+    def show_pixels(self) -> None:
+        """Show one pixel on one of the screen in the view with the keyboard or under the pointer."""
+        if (view := self._active_view()) is not None:
+            view.show_pixels()
+
+    def reset_zoom(self) -> None:
+        """Show all in every view."""
+        self._state.look_at(None)
+        for view in self._window.findChildren(ImageView):
+            if not view.is_fitted:
+                view.show_all()
+
+    def toggle_linked_zoom(self) -> None:
+        """Let all views of the picture show the same part, or each its own."""
+        self._state.link_zoom(not self._state.zoom_is_linked)
+        self._settings.update(linked_zoom=self._state.zoom_is_linked)
+
+    def _active_view(self) -> ImageView | None:
+        for widget in (QApplication.focusWidget(), QApplication.widgetAt(QCursor.pos())):
+            if isinstance(widget, ImageView):
+                return widget
+        shown = (view for view in self._window.findChildren(ImageView) if view.isVisible() and view.scene)
+        return next(shown, None)
 
     # ------------------------------------------------------------------------------------------ the panels
 

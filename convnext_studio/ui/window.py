@@ -33,6 +33,7 @@ from convnext_studio.ui.panels.pictures import PicturesPanel
 from convnext_studio.ui.panels.predictions import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip import NetworkStrip
+from convnext_studio.ui.recent_menu import RecentMenu
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
@@ -135,11 +136,16 @@ class StudioWindow(QMainWindow):
         menus = build_menus(self.menuBar(), self.actions_by_id)
         self._recent_menu = menus["File"].addMenu("Open &recent")
         menus["File"].insertMenu(self.actions_by_id["paste"], self._recent_menu)
-        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        recent = RecentMenu(self._recent_menu, self._settings, self._controller.background)
+        recent.path_chosen.connect(self._commands.open_path)
+        recent.model_chosen.connect(self._commands.open_model)
+        self._commands.files.watch.changed.connect(self._show_watched)
+        self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
+        self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)
         self.actions_by_id["model_bundled"].setEnabled(bundled_is_there())
         self._sync_actions()
 
@@ -207,7 +213,7 @@ class StudioWindow(QMainWindow):
         model, asked = self._state.model, self._controller.loaded
         actions = self.actions_by_id
         has_picture = self._state.picture is not None
-        for name in ("close", "next_picture", "previous_picture"):
+        for name in ("close", "close_all", "next_picture", "previous_picture"):
             actions[name].setEnabled(has_picture)
         actions["clear_unit"].setEnabled(self._state.unit is not None)
         actions["pin"].setEnabled(has_picture and model is not None)
@@ -232,14 +238,9 @@ class StudioWindow(QMainWindow):
         self.dock_layout.open_aside("field_lab")
         self.field_lab.lab.open_field(path)
 
-    def _fill_recent(self) -> None:
-        self._recent_menu.clear()
-        recent = self._settings.values.recent_pictures
-        for path in recent:
-            action = self._recent_menu.addAction(path.replace("&", "&&"))
-            action.triggered.connect(lambda _checked=False, path=path: self._commands.open_path(path))
-        if not recent:
-            self._recent_menu.addAction("No picture was opened yet").setEnabled(False)
+    def _show_watched(self, folder: str) -> None:
+        self.actions_by_id["watch_folder"].setChecked(bool(folder))
+        self.pictures_panel.show_watched(folder)
 
     # --------------------------------------------------------------------------------- opening and closing
 
@@ -264,6 +265,7 @@ class StudioWindow(QMainWindow):
             self._settings.save()
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
+        self._commands.files.watch.stop()
         self._bridge.close()
         self._controller.close()
         self.activity_panel.log_store.close()

@@ -125,6 +125,34 @@ VIEW: tuple[ActionSpec, ...] = (
         "Ctrl+0",
     ),
     ActionSpec(
+        "zoom_fit",
+        "View/&Zoom",
+        "&Fit",
+        "All of the view with the keyboard or under the pointer, as large as it goes",
+        _view(ViewCommands.fit_view),
+        "F7",
+    ),
+    ActionSpec(
+        "zoom_pixels",
+        "View/&Zoom",
+        "&1:1",
+        "One pixel on one of the screen, in the view with the keyboard or under the pointer",
+        _view(ViewCommands.show_pixels),
+        "F8",
+    ),
+    ActionSpec(
+        "zoom_reset", "View/&Zoom", "&Reset all", "Show all in every view", _view(ViewCommands.reset_zoom), "F9"
+    ),
+    ActionSpec(
+        "zoom_linked",
+        "View/&Zoom",
+        "&Linked",
+        "All views of the picture show the same part of it",
+        _view(ViewCommands.toggle_linked_zoom),
+        "Shift+F9",
+        checkable=True,
+    ),
+    ActionSpec(
         "full_screen",
         "View",
         "&Full screen",

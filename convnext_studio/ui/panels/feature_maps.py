@@ -9,6 +9,7 @@ from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, Mode
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.linkedzoom import LinkedZoom
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, AskingPanel
 from convnext_studio.ui.panels.channel import ChannelView
 from convnext_studio.ui.panels.channel_numbers import ChannelNumbersView
@@ -127,6 +128,7 @@ class FeatureMapsPanel(AskingPanel):
             source.connect(state.hovered)
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+        LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     # ------------------------------------------------------------------------------------------ the engine
 
