@@ -11,6 +11,7 @@ from convnext_studio.engine.messages import Explanation
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import SAVE, Controller
+from convnext_studio.ui.filecommands import FileCommands
 from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
@@ -39,8 +40,8 @@ class Commands(QObject):
 
     Attributes
     ----------
-    view, help
-        Those of the View menu, and of the Edit and Help menus.
+    view, help, files
+        Those of the View menu, of the Edit and Help menus, and about folders and sessions.
     """
 
     noticed = Signal(object)  # Notice
@@ -70,6 +71,8 @@ class Commands(QObject):
         self._settings = settings
         self.view = ViewCommands(window, layout, state, settings)
         self.help = HelpCommands(window, layout, state)
+        self.files = FileCommands(window, layout, state, bridge, controller, settings)
+        self.files.noticed.connect(self.noticed)
 
     # ------------------------------------------------------------------------------------------------- file
 

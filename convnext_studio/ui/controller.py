@@ -32,6 +32,7 @@ from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.samples import SAMPLE_PREFIX
+from convnext_studio.sessions import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.exporter import Exporter
@@ -59,6 +60,7 @@ class Controller(QObject):
     model_asked = Signal(object)  # LoadModel: what is being loaded
     model_refused = Signal()  # the model that was open stays
     field_asked = Signal(str)  # path of a saved receptive field
+    session_asked = Signal(str)  # path of a session file
 
     def __init__(
         self,
@@ -195,13 +197,15 @@ class Controller(QObject):
     # ----------------------------------------------------------------------------------------- the pictures
 
     def open_paths(self, paths: Iterable[str]) -> None:
-        """Open pictures and folders, weights files and saved fields; the engine reads them, or refuses."""
+        """Open pictures and folders, weights files, saved fields and sessions."""
         pictures = []
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
                 self.change_model(source=path)
             elif path.lower().endswith(SUFFIXES):
                 self.field_asked.emit(path)
+            elif path.lower().endswith(SESSION_SUFFIX):
+                self.session_asked.emit(path)
             else:
                 pictures.append(path)
         self.pictures.open_paths(pictures)

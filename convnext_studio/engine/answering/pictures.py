@@ -71,7 +71,7 @@ def list_pictures(
     unsound = [_failure_of(path) for path in found[:CHECKED_AT_ONCE]]
     failures += [failure for failure in unsound if failure is not None]
     sound = [path for path, failure in zip(found, unsound, strict=False) if failure is None]
-    pictures = [_listed(path) for path in (*sound, *found[len(unsound) :])]
+    pictures = yield from _listed(request, (*sound, *found[len(unsound) :]), should_stop)
     bench.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})
     return ListedPictures(
         pictures=tuple(pictures), checked=len(sound), failures=tuple(failures), folders=tuple(folders)
@@ -111,9 +111,22 @@ def _failure_of(path: str) -> PictureFailure | None:
     return None
 
 
-def _listed(path: str) -> ListedPicture:
-    # One that has gone meanwhile keeps its place, until somebody looks at it and is told.
-    return ListedPicture(file_key(path) or path, Path(path.removeprefix(SAMPLE_PREFIX)).name, path)
+def _listed(
+    request: ListPictures, paths: tuple[str, ...], should_stop: ShouldStop
+) -> Generator[Progress, None, list[ListedPicture]]:
+    pictures: list[ListedPicture] = []
+    last = time.monotonic()
+    for path in paths:
+        # One that has gone meanwhile keeps its place, until somebody looks at it and is told.
+        key = file_key(path) or path
+        pictures.append(ListedPicture(key, Path(path.removeprefix(SAMPLE_PREFIX)).name, path))
+        if should_stop():
+            raise Stopped
+        if time.monotonic() - last > _STEP_S:  # On a slow network each file takes its time.
+            last = time.monotonic()
+            text = f"{len(pictures):,} of {len(paths):,} pictures listed"
+            yield Progress(id=request.id, done=len(pictures), total=len(paths), text=text)
+    return pictures
 
 
 def check_pictures(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from convnext_studio.ui.commands import Commands
+from convnext_studio.ui.filecommands import FileCommands
 from convnext_studio.ui.helpcommands import HelpCommands
 
 Argument = TypeVar("Argument")
@@ -57,3 +58,8 @@ def with_argument(
 def of_help(handler: Callable[[HelpCommands], None]) -> Callable[[Commands], None]:
     """A handler of the Edit and Help menus'."""
     return lambda commands: handler(commands.help)
+
+
+def of_files(handler: Callable[[FileCommands], None]) -> Callable[[Commands], None]:
+    """A handler about folders and sessions."""
+    return lambda commands: handler(commands.files)

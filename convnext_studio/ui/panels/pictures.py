@@ -1,5 +1,7 @@
 """The opened pictures: thumbnails to step through, however many there are."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QVBoxLayout, QWidget
@@ -33,6 +35,7 @@ class PicturesPanel(QWidget):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
+        self._watched = ""
         self._empty = QLabel(EMPTY)
         self._empty.setWordWrap(True)
         self._empty.setProperty("muted", True)
@@ -62,6 +65,12 @@ class PicturesPanel(QWidget):
         """Whether all thumbnails that can be seen are there, or will not come."""
         return not self.isVisible() or self._model.thumbnails.is_settled
 
+    def show_watched(self, folder: str) -> None:
+        """Say that a folder is watched; that none is, where empty."""
+        self._watched = Path(folder).name if folder else ""
+        self.count.setToolTip(f"New pictures in {folder} are opened as they come" if folder else "")
+        self._mark_chosen(self._state.chosen)
+
     def _select(self, current: QModelIndex) -> None:
         key, chosen = current.data(KEY_ROLE), self._state.chosen
         if isinstance(key, str) and (chosen is None or chosen.key != key):
@@ -79,8 +88,11 @@ class PicturesPanel(QWidget):
     def _mark_chosen(self, picture: ListedPicture | None) -> None:
         row = None if picture is None else self._state.row(picture.key)
         total = len(self._state.pictures)
-        self.count.setVisible(total > 1)
-        self.count.setText(f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures")
+        said = [f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures"]
+        if self._watched:
+            said.append(f"watching {self._watched}")
+        self.count.setVisible(total > 1 or bool(self._watched))
+        self.count.setText(" · ".join(said))
         if row is None:
             return
         index = self._model.index(row)
