@@ -146,6 +146,8 @@ class ActivityLog(QObject):
                 activity.outcome, activity.seconds = "done", answer.seconds
                 if isinstance(answer.payload, ModelInfo):
                     activity.device = answer.payload.device
+                    device = answer.payload.device_name
+                    _LOG.info("%s opened on %s in %.1f s", answer.payload.title, device, answer.seconds)
             case Failed():
                 activity.outcome, activity.note = "failed", f"{answer.message} {answer.hint}".rstrip()
                 _LOG.warning("%s for %s failed: %s", activity.what, activity.asker, activity.note)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QSize, Qt, Signal
@@ -135,17 +136,22 @@ class CheatSheet(Overlay):
 
 def sheet_html(groups: Sequence[Group], columns: int) -> str:
     """The groups as tables beside each other, in columns of about the same length."""
-    lengths = [0] * columns
-    filled: list[list[str]] = [[] for _ in range(columns)]
-    total = sum(len(pairs) + 2 for _, pairs in groups)
-    column = 0
-    for heading, pairs in groups:
-        if lengths[column] and lengths[column] + len(pairs) / 2 > total / columns and column < columns - 1:
-            column += 1
-        lengths[column] += len(pairs) + 2
-        filled[column].append(_group_html(heading, pairs))
-    cells = "".join(f'<td width="{100 // columns}%">{"".join(tables)}</td>' for tables in filled if tables)
-    return f'<table width="100%" cellspacing="12"><tr>{cells}</tr></table>'
+    cells = "".join(
+        f'<td width="{100 // columns}%">{"".join(_group_html(*group) for group in column)}</td>'
+        for column in in_columns(groups, columns)
+    )
+    return f'<table width="100%" cellspacing="8"><tr>{cells}</tr></table>'
+
+
+def in_columns(groups: Sequence[Group], columns: int) -> list[Sequence[Group]]:
+    """The groups in their order, so that the longest column is as short as can be."""
+    columns = min(columns, len(groups))
+    ways = (
+        [groups[begin:end] for begin, end in pairwise((0, *breaks, len(groups)))]
+        for breaks in combinations(range(1, len(groups)), columns - 1)
+    )
+    # A heading and the gap above it take about two lines.
+    return min(ways, key=lambda way: max(sum(len(pairs) + 2 for _, pairs in column) for column in way))
 
 
 def _group_html(heading: str, pairs: Sequence[tuple[str, str]]) -> str:

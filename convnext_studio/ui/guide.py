@@ -1,5 +1,6 @@
 """Leads a person through the window: command palette, cheat sheet, help, tour, log, report."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.tour import Tour
 
+_LOG = logging.getLogger(__name__)
 NETWORK, MENUS = "network", "menus"
 
 
@@ -58,7 +60,7 @@ class Guide(QObject):
         self._state = state
         self._settings = settings
         self._history = commands.history
-        self._entries = PaletteEntries(actions, layout, state, controller, settings)
+        self.entries = PaletteEntries(actions, layout, state, controller, settings)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
         self._tour: Tour | None = None
@@ -71,6 +73,7 @@ class Guide(QObject):
         self.activity_panel.report_asked.connect(self._choose_report)
         commands.history.changed.connect(self._sync_history)
         self._sync_history()
+        controller.noticed.connect(lambda notice: _LOG.info("told: %s", notice.text))
         for name, dock in layout.docks.items():
             dock.help_asked.connect(partial(self.show_page, name))
 
@@ -136,7 +139,7 @@ class Guide(QObject):
 
     def _open_palette(self) -> None:
         if self._palette is None:
-            self._palette = Palette(self._window, self._entries.gather)
+            self._palette = Palette(self._window, self.entries.gather)
             self._palette.chosen.connect(self._remember)
         if self._palette.isVisible():
             self._palette.close_sheet()

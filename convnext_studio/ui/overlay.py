@@ -1,8 +1,12 @@
 """Sheets that lie over the window for a moment."""
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QHideEvent, QKeyEvent
+from PySide6.QtCore import QEvent, QObject, QRectF, Qt
+from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
+
+from convnext_studio.ui import theme
+
+BORDER_PX = 2
 
 
 class Overlay(QFrame):
@@ -25,10 +29,18 @@ class Overlay(QFrame):
         self.host = window
         self._came_from: QWidget | None = None
         self.setAccessibleName(name)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.setAutoFillBackground(True)
         self.hide()
         window.installEventFilter(self)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Stand out from the panels, which may have the same colours."""
+        look = theme.current()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(QColor(look.raised))
+            painter.setPen(QPen(QColor(look.outline), BORDER_PX))
+            inset = BORDER_PX / 2
+            painter.drawRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset))
 
     def place(self) -> None:
         """Lie where one should in the window as it is now."""

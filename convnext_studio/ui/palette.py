@@ -60,21 +60,22 @@ class Entry:
 def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[tuple[Entry, Match]]:
     """The entries that a query means: what fits best first, among equals the latest chosen, then the shortest.
 
-    Without a query, what was chosen lately comes before what is offered.
+    Without a query, what was chosen lately comes before what is offered. A single letter means nothing else,
+    either: most of thousands of classes, nodes and pictures have it.
     """
     ages = {key: age for age, key in enumerate(recent)}
-    is_typed = bool(query.strip())
+    typed_count = len(query.strip())
     found = [
         (entry, fit)
         for entry in entries
-        if (is_typed or entry.is_offered or entry.key in ages) and (fit := match(query, entry.text)) is not None
+        if (typed_count > 1 or entry.is_offered or entry.key in ages) and (fit := match(query, entry.text)) is not None
     ]
     found.sort(
         key=lambda pair: (
             pair[1].rank,
             bool(pair[0].why_not),
             ages.get(pair[0].key, len(ages)),
-            len(pair[0].text) if is_typed else 0,
+            len(pair[0].text) if typed_count else 0,
         )
     )
     return found[:SHOWN_AT_MOST]

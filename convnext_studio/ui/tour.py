@@ -59,7 +59,8 @@ STEPS = (
     Step(
         "attribution",
         "Why it decided so",
-        "Which places speak for a class, by a method of your choice. “Evidence” measures whether to believe it.",
+        "Which places speak for a class, by a method of your choice. “Evidence” measures whether "
+        "to believe it.",
     ),
     Step(
         "menus",
@@ -160,6 +161,7 @@ class Tour(Overlay):
         self.text.setText(self.step.text)
         self.count.setText(f"{self._index + 1} of {len(STEPS)}")
         self.back.setEnabled(self._index > 0)
+        self.skip.setVisible(self._index + 1 < len(STEPS))
         self.next.setText("Next" if self._index + 1 < len(STEPS) else "Done")
         self.setAccessibleDescription(f"{self.step.heading}. {self.step.text}")
 

@@ -55,7 +55,7 @@ FILE: tuple[ActionSpec, ...] = (
     ActionSpec(
         "save_session",
         "File",
-        "Save sessi&on…",
+        "Save session…",
         "Save which model and pictures are open, what is selected, and how the panels are set and arranged",
         of_files(FileCommands.save_session),
         "Ctrl+Alt+S",
@@ -90,7 +90,7 @@ FILE: tuple[ActionSpec, ...] = (
     ActionSpec(
         "save_field",
         "File",
-        "Save receptive fiel&d…",
+        "Save recep&tive field…",
         "Save the receptive field that is shown, with its protocol (.npz) or alone (.npy)",
         Commands.save_field,
     ),

@@ -59,7 +59,11 @@ class ActivityPanel(QWidget):
 
     def sizeHint(self) -> QSize:
         """Wide enough for most rows."""
-        return QSize(self.fontMetrics().averageCharWidth() * 84, 560)
+        return QSize(self.fontMetrics().averageCharWidth() * 92, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would be outcomes of nobody knows what."""
+        return QSize(self.fontMetrics().averageCharWidth() * 72, super().minimumSizeHint().height())
 
 
 class ActivityList(QWidget):
