@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
-from convnext_studio.render import Limits, colorize, format_number, lut, resample
+from convnext_studio.render import Clipping, Limits, colorize, format_number, lut, resample
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.oneline import OneLine
@@ -156,7 +156,13 @@ class MapCell(QWidget):
         words = why_empty(shown.values, shading.part)
         self.words.setText(words)
         self._stack.setCurrentIndex(1 if words else 0)
-        scale = None if words else ColorScale(shading.colormap, limits)
+        scale = (
+            None
+            if words
+            else ColorScale(
+                shading.colormap, limits, clipping=Clipping.of(shading.part_of(shown.values), limits)
+            )
+        )
         self.map.bar.set_scale(scale)
         self.line.set_scale(scale)
         self._over = None if words else _coloured(shown, limits, shading)

@@ -97,7 +97,7 @@ class FeatureMapsPanel(AskingPanel):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.choices.fixed_row)
+        layout.addWidget(self.choices.range)
         layout.addWidget(splitter, 1)
         return body
 
@@ -227,7 +227,7 @@ class FeatureMapsPanel(AskingPanel):
             self.pinned.map.follow(self.mosaic_map)
         if self.choices.scaling.currentData() == "fixed":
             signed = is_signed(paintings[0].colormap)
-            self.choices.propose_fixed(paintings[0].subject.numbers.shared_limits(signed))
+            self.choices.propose_range(paintings[0].subject.numbers.shared_limits(signed))
         self._show_channel()
 
     def _show_numbers(self, subject: Subject) -> None:
