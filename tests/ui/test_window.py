@@ -131,8 +131,8 @@ def test_recent_pictures_are_offered_and_opened(
     settings.update(recent_pictures=("/first & last.png", "/second.png"))
     window._recent_menu.aboutToShow.emit()
     texts = [action.text() for action in window._recent_menu.actions()]
-    assert texts == ["/first && last.png", "/second.png"]
-    window._recent_menu.actions()[0].trigger()
+    assert texts == ["Pictures", "/first && last.png", "/second.png", "", "&Clear this list"]
+    window._recent_menu.actions()[1].trigger()
     assert engine.open(ListPictures)[0].paths == ("/first & last.png",)
 
 

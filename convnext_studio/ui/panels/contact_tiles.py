@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QFocusEvent, QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
 from convnext_studio.engine.messages import Explanation, ListedPicture
@@ -61,6 +61,12 @@ class ContactTiles(QListWidget):
         self.setAccessibleName("Contact sheet")
         self.setToolTip("A click selects the picture; arrow keys step through them")
         self._items: dict[str, QListWidgetItem] = {}
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt marks the first where none is; it is not selected for that."""
+        was_blocked = self.blockSignals(True)
+        super().focusInEvent(event)
+        self.blockSignals(was_blocked)
 
     def show_pictures(self, pictures: Sequence[tuple[ListedPicture, Rgb | None]]) -> None:
         """Show these, bare, with the pixels that are at hand."""

@@ -1,6 +1,7 @@
 """The opened pictures as Qt's list views want them: nothing is kept for a picture that is not seen."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -54,7 +55,8 @@ class PicturesModel(QAbstractListModel):
         picture = self._pictures[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return picture.name
+                # Without the suffix, the name's end, which tells it from its neighbours, has room.
+                return Path(picture.name).stem if picture.path else picture.name
             case Qt.ItemDataRole.DecorationRole:
                 return self._icon(picture.key)
             case Qt.ItemDataRole.ToolTipRole:
