@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
@@ -63,6 +63,8 @@ class Activity:
         Steps; 0 of 0 where nobody knows how many.
     note
         What it says of its progress, or why it failed.
+    asked_s
+        When it was asked for, by the log's clock.
     """
 
     id: int
@@ -74,7 +76,7 @@ class Activity:
     done: int = 0
     total: int = 0
     note: str = ""
-    asked_s: float = field(default=0.0, repr=False)
+    asked_s: float = 0.0
 
 
 class ActivityLog(QObject):

@@ -1,9 +1,11 @@
 """From the command line's options to a running window."""
 
+import logging
 import signal
 import sys
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase
@@ -25,6 +27,7 @@ from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
 
+_LOG = logging.getLogger(__name__)
 DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
@@ -36,6 +39,7 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     # A window that is only shown to be photographed is none that a person arranged.
     settings = SettingsFile(read_only=options.screenshot is not None)
     qInstallMessageHandler(_tell_qts_message)
+    sys.excepthook = _tell_exception
     application = QApplication([PROGRAM])
     application.setApplicationName(PROGRAM)
     application.setDesktopFileName(DESKTOP_NAME)
@@ -77,7 +81,14 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
 def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
     """Pass on what Qt says, but for one sentence that means nothing and comes with every offscreen window."""
     if message != "This plugin does not support propagateSizeHints()":
+        _LOG.warning("Qt says: %s", message)
         sys.stderr.write(f"{message}\n")
+
+
+def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Keep for the person's report what would otherwise only be seen in a terminal."""
+    _LOG.error("An internal error happened in the window.", exc_info=(kind, error, trace))
+    sys.__excepthook__(kind, error, trace)
 
 
 def _use_spare_font(application: QApplication) -> None:

@@ -114,8 +114,12 @@ class DockLayout(QObject):
         if name in ASIDES:
             self._prepare_aside(name)
         dock = self.docks[name]
+        is_new_column = name in ASIDES and not dock.isVisible() and not dock.isFloating()
         dock.show()
         dock.raise_()
+        if is_new_column:
+            # Qt would give it no more than it needs.
+            self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
         if dock.isFloating():
             dock.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)

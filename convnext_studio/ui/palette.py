@@ -65,11 +65,8 @@ def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[
     """
     ages = {key: age for age, key in enumerate(recent)}
     typed_count = len(query.strip())
-    found = [
-        (entry, fit)
-        for entry in entries
-        if (typed_count > 1 or entry.is_offered or entry.key in ages) and (fit := match(query, entry.text)) is not None
-    ]
+    meant = (entry for entry in entries if typed_count > 1 or entry.is_offered or entry.key in ages)
+    found = [(entry, fit) for entry in meant if (fit := match(query, entry.text)) is not None]
     found.sort(
         key=lambda pair: (
             pair[1].rank,

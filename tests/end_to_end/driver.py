@@ -172,6 +172,7 @@ def _observed_by(connection: Connection) -> type[StudioWindow]:
     class ObservedWindow(StudioWindow):
         def __init__(self, state: AppState, bridge: EngineBridge, *others: Any) -> None:
             super().__init__(state, bridge, *others)
+            others[-1].update(is_tour_over=True)  # Its card would lie where the tests look and click.
             Observer(connection, self, state, bridge)
 
     return ObservedWindow

@@ -147,7 +147,7 @@ def test_presets_and_recent_models_are_found(
     assert rows(palette)[0].text == "Presets: tutorial"
 
 
-def test_what_cannot_be_done_says_why_and_is_not_done(opened: Callable[[], Palette], state: AppState) -> None:
+def test_what_cannot_be_done_says_why_and_is_not_done(opened: Callable[[], Palette]) -> None:
     palette = opened()
     QTest.keyClicks(palette.line, "clear the unit")
     assert rows(palette)[0].beside == "needs a selected unit"
