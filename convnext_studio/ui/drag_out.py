@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl
-from PySide6.QtGui import QDrag, QImage, QMouseEvent, QPixmap
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QObject, QPointF, Qt, QUrl
+from PySide6.QtGui import QDrag, QImage, QImageWriter, QMouseEvent, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
 from convnext_studio.export import safe_stem
@@ -62,7 +62,9 @@ class DragOut(QObject):
             self._folder = Path(tempfile.mkdtemp(prefix="convnext-studio-"))
             atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
         path = self._folder / f"{safe_stem(f'{self._name()}.png')}.png"
-        if image.save(str(path), "PNG", _COMPRESSION):
+        writer = QImageWriter(str(path), QByteArray(b"PNG"))
+        writer.setQuality(_COMPRESSION)
+        if writer.write(image):
             mime.setUrls([QUrl.fromLocalFile(str(path))])
         return mime
 

@@ -41,6 +41,7 @@ class FileCommands(QObject):
     ) -> None:
         super().__init__(window)
         self._window = window
+        self._layout = layout
         self._controller = controller
         self._settings = settings
         self.watch = FolderWatch(bridge, controller.pictures, settings, self)
@@ -69,6 +70,10 @@ class FileCommands(QObject):
     def toggle_newest(self) -> None:
         """Show what comes into the watched folder, or only add it."""
         self._settings.update(shows_newest=not self._settings.values.shows_newest)
+
+    def show_export(self) -> None:
+        """Choose a view and a format, and look at what will be written."""
+        self._layout.open_aside("export")
 
     def close_all(self) -> None:
         """Close all pictures."""

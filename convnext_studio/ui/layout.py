@@ -12,11 +12,11 @@ from convnext_studio.ui.dock import DockPanel, PanelDock
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 5
+VERSION = 6
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "activity", "help")
+ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "export", "activity", "help")
 # Those that want their full width, and float over the whole window where that is not there.
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.

@@ -139,6 +139,10 @@ class StatusBar(QStatusBar):
     def _started(self, request: Request) -> None:
         # An engine that works has started, even where its word came before this window listened.
         self._engine_is_ready = True
+        if isinstance(request, Thumbnail) and not all(
+            isinstance(other, Thumbnail) for other in self._bridge.pending
+        ):
+            return  # It only interrupts something longer.
         self.progress.setRange(0, 0)
         self.doing.setText(f"{DOING[type(request)]}…")
 

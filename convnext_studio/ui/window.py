@@ -16,6 +16,7 @@ from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.fieldlab.late import LateLab
+from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.messagebar import MessageBar, Notice
@@ -25,6 +26,7 @@ from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.catalogue import CataloguePanel
 from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
 from convnext_studio.ui.panels.evidence import EvidencePanels
+from convnext_studio.ui.panels.export import ExportPanel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.help import HelpPanel
 from convnext_studio.ui.panels.model import ModelPanel
@@ -82,6 +84,7 @@ class StudioWindow(QMainWindow):
         self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.attribution_panel = AttributionPanel(state, bridge)
         self.contact_sheet_panel = ContactSheetPanel(state, bridge)
+        self.export_panel = ExportPanel(state, lambda: self.findChildren(MapView))
         self.activity_panel = ActivityPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
@@ -98,6 +101,7 @@ class StudioWindow(QMainWindow):
                 "field_lab": self.field_lab,
                 "evidence": EvidencePanels(state, bridge),
                 "contact_sheet": self.contact_sheet_panel,
+                "export": self.export_panel,
                 "activity": self.activity_panel,
                 "help": HelpPanel(),
             },
@@ -105,6 +109,7 @@ class StudioWindow(QMainWindow):
         self.setStatusBar(StatusBar(state, bridge, self))
         self._commands = Commands(self, self.dock_layout, state, bridge, controller, settings)
         self._build_menus()
+        FocusRings(self)
         self.guide = Guide(
             self,
             self.strip,
@@ -181,6 +186,7 @@ class StudioWindow(QMainWindow):
         self.contact_sheet_panel.save_asked.connect(
             lambda: self._commands.save_contact_sheet(self.contact_sheet_panel.explanations)
         )
+        self.export_panel.report_asked.connect(self._commands.export)
         self._commands.node_step_asked.connect(self.strip.step)
         self._commands.open_node_asked.connect(self.strip.open_selected)
         self._commands.go_up_asked.connect(self.strip.go_up)

@@ -105,6 +105,14 @@ FILE: tuple[ActionSpec, ...] = (
         needs="a picture and its prediction",
     ),
     ActionSpec(
+        "export_view",
+        "File",
+        "Export a vie&w…",
+        "Choose a view and a format (PNG, SVG, PDF, npy, CSV, JSON), look at it, and save or copy it",
+        of_files(FileCommands.show_export),
+        "Ctrl+Alt+E",
+    ),
+    ActionSpec(
         "save_map",
         "File",
         "Save &map…",
