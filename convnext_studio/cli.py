@@ -65,7 +65,12 @@ def _window_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="*", metavar="IMAGE", help="pictures to open")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="pictures, folders of pictures (thousands if need be), or a saved session (.cnxsession)",
+    )
     _add_model_options(parser)
     parser.add_argument(
         "--screenshot",

@@ -45,12 +45,14 @@ def save_json(path: Path, values: NDArray[Any], name: str, caption: str) -> Path
     StudioError
         Where that cannot be done.
     """
+    numbers = values.astype(object)
+    numbers[~np.isfinite(values)] = None
     content = {
         "program": f"ConvNeXt Studio {__version__}",
         "name": name,
         "caption": caption,
         "shape": values.shape,
         "dtype": str(values.dtype),
-        "values": np.where(np.isfinite(values), values.astype(object), None).tolist(),
+        "values": numbers.tolist(),
     }
     return write_file(path, lambda file: file.write(json.dumps(content, allow_nan=False).encode()))

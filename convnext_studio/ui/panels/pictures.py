@@ -139,7 +139,7 @@ class _ThumbnailList(QListView):
         """Thumbnails and names beside the text's size; one row is always seen whole."""
         self._icons.forget_icons()
         icon = scaled_px(ICON_PX)
-        cell = QSize(icon + scaled_px(22), icon + self.fontMetrics().height() + scaled_px(10))
+        cell = QSize(icon + scaled_px(17), icon + self.fontMetrics().height() + scaled_px(10))
         self.setIconSize(QSize(icon, icon))
         self.setGridSize(cell)
         self.setMinimumHeight(cell.height() + scaled_px(4))
