@@ -26,6 +26,8 @@ commands, each with a --help of its own:
   models      list the models that can be opened
   doctor      tell what this machine has and lacks for ConvNeXt Studio
   completion  print what a shell needs to complete all this
+  install-desktop-entry
+              put the program into the desktop's menu (Linux), or take it away
 
 A picture that is called like a command is opened as ./export.
 """
@@ -67,7 +69,12 @@ def _window_parser() -> argparse.ArgumentParser:
         description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
         epilog=_EPILOG,
     )
-    parser.add_argument("images", nargs="*", metavar="IMAGE", help="pictures to open")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="pictures, folders of pictures (thousands if need be), or a saved session (.cnxsession)",
+    )
     _add_model_options(parser)
     parser.add_argument(
         "--screenshot",
@@ -225,6 +232,16 @@ def _completion_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _desktop_entry_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio install-desktop-entry",
+        description="Put ConvNeXt Studio into the desktop's menu for this user: a desktop file and icons below "
+        "XDG_DATA_HOME (~/.local/share). For Linux and other systems with freedesktop.org's menus.",
+    )
+    parser.add_argument("--uninstall", action="store_true", help="take them away again")
+    return parser
+
+
 def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
     parser.add_argument(
         "--model",
@@ -266,4 +283,5 @@ _COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], str]] = {
     "models": (_models_parser, "convnext_studio.headless:models"),
     "doctor": (_doctor_parser, "convnext_studio.doctor:run"),
     "completion": (_completion_parser, "convnext_studio.completion:run"),
+    "install-desktop-entry": (_desktop_entry_parser, "convnext_studio.desktop_entry:run"),
 }

@@ -2,31 +2,22 @@
 
 import argparse
 import os
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from convnext_studio import __version__
 from convnext_studio.errors import StudioError
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.samples import SAMPLES, sample_path
 from convnext_studio.ui.platform_check import missing_for_window
-
-PACKAGES = (
-    "torch", "timm", "captum", "PySide6-Essentials", "pyqtgraph", "pillow", "numpy", "safetensors", "cmap",
-    "superqt", "platformdirs", "scikit-image",
-)  # fmt: skip
+from convnext_studio.versions import MISSING, package_facts, system_facts
 
 
 def run(_options: argparse.Namespace) -> int:
     """Print the report; 1 where something is missing."""
-    problems: list[str] = []
+    packages = package_facts()
+    problems = [f"{name} is not installed: pip install {name}" for name, found in packages if found == MISSING]
     lines = [
-        ("ConvNeXt Studio", __version__),
-        ("Python", f"{platform.python_version()} ({sys.executable})"),
-        ("System", platform.platform()),
-        *((name, _version(name, problems)) for name in PACKAGES),
+        *system_facts(),
+        *packages,
         ("Devices", _devices(problems)),
         ("Bundled model", "there" if bundled_is_there() else "not in this version"),
         ("Samples", _samples(problems)),
@@ -38,14 +29,6 @@ def run(_options: argparse.Namespace) -> int:
     for problem in problems:
         print(f"Problem: {problem}")
     return 1 if problems else 0
-
-
-def _version(name: str, problems: list[str]) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        problems.append(f"{name} is not installed: pip install {name}")
-        return "missing"
 
 
 def _devices(problems: list[str]) -> str:

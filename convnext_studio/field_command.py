@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if len(options.subject) >= MOST:
         raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
     with Decoder() as decoder:
-        return _run(options, Bench(decode=decoder.decode))
+        return _run(options, Bench(reader=decoder))
 
 
 def _run(options: argparse.Namespace, bench: Bench) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from convnext_studio.decoding.images import Decode
+from convnext_studio.decoding.images import PictureReader
 from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine.messages import (
     Explain,
@@ -41,14 +41,14 @@ def export(options: argparse.Namespace) -> int:
     """Write the files of every picture; a picture that cannot be done costs one line, and the others go on."""
     with Decoder() as decoder:
         decoder.start()  # It gets ready while torch is imported.
-        return _export(options, decoder.decode)
+        return _export(options, decoder)
 
 
-def _export(options: argparse.Namespace, decode: Decode) -> int:
+def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     # torch takes seconds to import, and listing models needs none of it.
     from convnext_studio.engine.session import Session
 
-    session = Session(decode=decode)
+    session = Session(reader=reader)
     load = LoadModel(
         source=options.model,
         device=options.device,

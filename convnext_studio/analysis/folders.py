@@ -1,7 +1,8 @@
 """Which pictures a folder holds."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +24,44 @@ def pictures_in(folder: str) -> list[Path]:
     StudioError
         Where there is no such folder, or no picture in it.
     """
+    found = [path for paths in walk_pictures(folder) for path in paths]
+    if not found:
+        raise no_pictures(folder)
+    return sorted(found)
+
+
+def walk_pictures(folder: str) -> Iterator[list[Path]]:
+    """The pictures of a folder, then of each of its sub-folders, as `pictures_in` finds them.
+
+    Raises
+    ------
+    StudioError
+        Where there is no such folder.
+    """
     top = Path(folder).expanduser()
     if not top.is_dir():
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
-    found: list[Path] = []
     for directory, below, names in os.walk(top):
         below[:] = [name for name in below if not name.startswith(".")]
-        found += [
+        yield [
             Path(directory, name)
             for name in names
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
-    if not found:
-        raise StudioError(
-            f"There are no pictures in “{folder}”.",
-            "PNG, JPEG, WebP, TIFF, BMP, GIF and others are looked for.",
-        )
-    return sorted(found)
+
+
+def no_pictures(folder: str) -> StudioError:
+    """That a folder has none."""
+    return StudioError(
+        f"There are no pictures in “{folder}”.",
+        "PNG, JPEG, WebP, TIFF, BMP, GIF and others are looked for.",
+    )
+
+
+def by_number(path: Path) -> tuple[tuple[int, str], ...]:
+    """Sorts paths as people do: ``scan9.png`` before ``scan10.png``."""
+    parts = re.split(r"([0-9]+)", str(path).lower())
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def shuffled(paths: Sequence[Path], seed: int) -> list[Path]:

@@ -11,7 +11,7 @@ import sys
 from typing import IO, Any
 
 from convnext_studio.decoding import wire
-from convnext_studio.decoding.images import decode
+from convnext_studio.decoding.images import check_head, decode
 from convnext_studio.errors import StudioError
 
 
@@ -31,7 +31,11 @@ def main(limit_s: float, limit_bytes: int) -> None:
 
 def _answer(answers: IO[bytes], request: dict[str, Any], data: bytes) -> None:
     try:
-        picture = decode(data or request["source"], request["name"])
+        if "head" in request:
+            check_head(request["head"])
+            wire.send(answers, {})
+            return
+        picture = decode(data or request["source"], request["name"], request["longest_px"])
     except StudioError as error:
         wire.send(answers, {"message": error.message, "hint": error.hint})
     else:

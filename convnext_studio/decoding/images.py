@@ -4,6 +4,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -64,7 +65,6 @@ _CONVERSIONS = {
     "L": "Greyscale repeated in the three channels.",
 }
 PREVIEW_PX = 2048
-THUMBNAIL_PX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,22 +100,35 @@ class DecodedImage:
 
     def reduced(self, longest_px: int) -> NDArray[np.uint8]:
         """(h, w, 3) uint8: the picture, made smaller where a side is longer than that."""
-        if max(self.size) <= longest_px:
-            return self.pixels
-        picture = self.to_pil()
-        picture.thumbnail((longest_px, longest_px), Image.Resampling.BOX, reducing_gap=None)
-        return np.ascontiguousarray(picture)
+        return reduced(self.pixels, longest_px)
 
 
-class Decode(Protocol):
-    """What decodes pictures: `decode` itself, or a process that calls it."""
+def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8: pixels of a picture, made smaller where a side is longer than that."""
+    if max(pixels.shape[:2]) <= longest_px:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((longest_px, longest_px), Image.Resampling.BOX, reducing_gap=None)
+    return np.ascontiguousarray(picture)
 
-    def __call__(self, source: str | bytes, name: str = "", /) -> DecodedImage:
+
+class PictureReader(Protocol):
+    """What reads pictures: this module itself, or a process that uses it."""
+
+    def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
         """As `decode`."""
 
+    def check_head(self, path: str) -> None:
+        """As `check_head`."""
 
-def decode(source: str | bytes, name: str = "") -> DecodedImage:
+
+def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
     """Read a picture from a path, ``sample:NAME`` or encoded bytes.
+
+    Parameters
+    ----------
+    longest_px
+        Sides of at most that length are enough: a JPEG is not decoded at its full size then. 0 for the whole.
 
     Raises
     ------
@@ -124,13 +137,46 @@ def decode(source: str | bytes, name: str = "") -> DecodedImage:
     """
     own_name, path = described(source)
     name = name or own_name
-    with _opened(source) as stream, warnings.catch_warnings():
-        # Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here.
-        warnings.simplefilter("ignore")
-        pixels, notes = _decode(stream, name)
+    with _opened(source) as stream, _without_warnings(), _in_plain_words(name):
+        pixels, notes = _decode(stream, name, longest_px)
     pixels.flags.writeable = False
     digest = hashlib.blake2b(pixels.data, digest_size=12, salt=str(pixels.shape).encode()[:16]).hexdigest()
     return DecodedImage(key=digest, name=name, path=path, pixels=pixels, notes=tuple(notes))
+
+
+def check_head(path: str) -> None:
+    """Read as much of a file as tells whether it is a picture and how large; the pixels are not decoded.
+
+    Raises
+    ------
+    StudioError
+        As `decode`, but for what only the pixels tell.
+    """
+    name, _ = described(path)
+    with _opened(path) as stream, _without_warnings(), _in_plain_words(name):
+        _check_content(stream, name)
+        with Image.open(stream, formats=FORMATS) as image:
+            _check_size(image, name)
+
+
+def file_of(path: str) -> Path:
+    """Where the file of a path or of ``sample:NAME`` lies; StudioError where there is no such sample."""
+    if path.startswith(SAMPLE_PREFIX):
+        return sample_path(path.removeprefix(SAMPLE_PREFIX))
+    return Path(path)
+
+
+def file_key(path: str) -> str:
+    """A name for a file as it is now: another one whenever it changes, empty where there is none.
+
+    It is made of the path, the size and the time of the last change; nothing is read.
+    """
+    try:
+        found = file_of(path).stat()
+    except (OSError, ValueError, StudioError):
+        return ""
+    facts = f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
+    return hashlib.blake2b(facts.encode(errors="surrogateescape"), digest_size=12).hexdigest()
 
 
 def described(source: str | bytes) -> tuple[str, str]:
@@ -142,13 +188,17 @@ def described(source: str | bytes) -> tuple[str, str]:
     return Path(source).name, source
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _opened(source: str | bytes) -> BinaryIO:
     """The encoded picture, not read yet: what is no picture shows by its first bytes, however long it is."""
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if source.startswith(SAMPLE_PREFIX):
-        return _opened_file(sample_path(source.removeprefix(SAMPLE_PREFIX)))
-    return _opened_file(Path(source))
+    return io.BytesIO(source) if isinstance(source, bytes) else _opened_file(file_of(source))
 
 
 def _opened_file(file: Path) -> BinaryIO:
@@ -166,16 +216,23 @@ def _opened_file(file: Path) -> BinaryIO:
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 
 
-def _decode(stream: BinaryIO, name: str) -> tuple[NDArray[np.uint8], list[str]]:
+def _decode(stream: BinaryIO, name: str, longest_px: int) -> tuple[NDArray[np.uint8], list[str]]:
+    _check_content(stream, name)
+    with Image.open(stream, formats=FORMATS) as image:
+        _check_size(image, name)
+        if longest_px:
+            image.draft(None, (2 * longest_px, 2 * longest_px))
+        image.load()
+        _check_size(image, name)  # An icon's pictures may differ from its list of them.
+        pixels, notes = _to_rgb(image, name)
+    return (reduced(pixels, longest_px) if longest_px else pixels), notes
+
+
+@contextmanager
+def _in_plain_words(name: str) -> Iterator[None]:
+    """What Pillow raises, as a StudioError."""
     try:
-        if not stream.seek(0, io.SEEK_END):
-            raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
-        stream.seek(0)
-        with Image.open(stream, formats=FORMATS) as image:
-            _check_size(image, name)
-            image.load()
-            _check_size(image, name)  # An icon's pictures may differ from its list of them.
-            return _to_rgb(image, name)
+        yield
     except StudioError:
         raise
     except UnidentifiedImageError:
@@ -191,6 +248,12 @@ def _decode(stream: BinaryIO, name: str) -> tuple[NDArray[np.uint8], list[str]]:
         raise StudioError(
             f"“{name}” is damaged and cannot be decoded ({error}).", "Copy or download it again."
         ) from error
+
+
+def _check_content(stream: BinaryIO, name: str) -> None:
+    if not stream.seek(0, io.SEEK_END):
+        raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
+    stream.seek(0)
 
 
 def _check_size(image: Image.Image, name: str) -> None:

@@ -74,7 +74,7 @@ class Decoder:
             self._child.end()
             self._child = None
 
-    def decode(self, source: str | bytes, name: str = "") -> DecodedImage:
+    def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
         """As `convnext_studio.decoding.images.decode`, in the child.
 
         Raises
@@ -84,19 +84,8 @@ class Decoder:
         """
         own_name, path = described(source)
         name = name or own_name
-        self.start()
-        child = self._child
-        assert child is not None
-        request = {"source": "" if isinstance(source, bytes) else source, "name": name}
-        child.wait_until_ready()
-        try:
-            with child.ended_after(self._limit_s) as overrun:
-                values, pixels = child.ask(request, source if isinstance(source, bytes) else b"")
-        except (EOFError, OSError):
-            self.close()
-            raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
-        if "message" in values:
-            raise StudioError(values["message"], values["hint"])
+        request = {"source": "" if isinstance(source, bytes) else source, "longest_px": longest_px}
+        values, pixels = self._ask(name, request, source if isinstance(source, bytes) else b"")
         width, height = values["size"]
         return DecodedImage(
             key=values["key"],
@@ -105,6 +94,25 @@ class Decoder:
             pixels=np.frombuffer(pixels, np.uint8).reshape(height, width, 3),
             notes=tuple(values["notes"]),
         )
+
+    def check_head(self, path: str) -> None:
+        """As `convnext_studio.decoding.images.check_head`, in the child; StudioErrors as `decode`."""
+        self._ask(described(path)[0], {"head": path})
+
+    def _ask(self, name: str, request: Mapping[str, Any], data: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        self.start()
+        child = self._child
+        assert child is not None
+        child.wait_until_ready()
+        try:
+            with child.ended_after(self._limit_s) as overrun:
+                values, pixels = child.ask({"name": name, **request}, data)
+        except (EOFError, OSError):
+            self.close()
+            raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
+        if "message" in values:
+            raise StudioError(values["message"], values["hint"])
+        return values, pixels
 
 
 class _Child:

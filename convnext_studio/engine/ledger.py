@@ -1,7 +1,8 @@
 """What the window has asked of the engine, and what a new engine has to be told: no threads, no processes.
 
-An engine may die at any time. The ledger knows the requests that are not answered yet, and the model and the
-pictures that an engine has open, and so can put a new one where the old one was.
+An engine may die at any time. The ledger knows the requests that are not answered yet, the model that an engine
+has open and where its pictures come from, and so can put a new one where the old one was. The pictures, of
+which there may be thousands, are named to the new engine and decoded when they are needed.
 """
 
 import dataclasses
@@ -18,13 +19,18 @@ from convnext_studio.engine.messages import (
     EngineReady,
     Failed,
     ImageInfo,
+    ListedPictures,
     LoadModel,
+    Logged,
     Message,
     ModelInfo,
     OpenImage,
     Payload,
+    PictureSource,
     Progress,
     Request,
+    RestorePictures,
+    ShowPicture,
     Started,
 )
 
@@ -33,7 +39,7 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open. If one is cancelled when it is just done, the window has to learn that
 # it is: so they are answered with what the engine says, and the others at once.
-_CHANGES_ENGINE = (LoadModel, OpenImage, CloseImage)
+_CHANGES_ENGINE = (LoadModel, OpenImage, ShowPicture, CloseImage)
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +73,7 @@ class Ledger:
         self._ids = itertools.count(1)
         self._wanted: dict[int, _Entry] = {}
         self._model: _Entry | None = None
-        self._images: dict[str, _Entry] = {}
+        self._pictures: dict[str, PictureSource] = {}
         self._deaths_in_a_row = 0
         self._restarted = False
         self._connected = False
@@ -115,7 +121,10 @@ class Ledger:
     def connected(self) -> None:
         """A new engine was started: have it open what the one before had, then do what is not done."""
         self._connected = True
-        for entry in [*([self._model] if self._model else []), *self._images.values()]:
+        entries = [self._model] if self._model else []
+        if self._pictures:
+            entries.append(_Entry(RestorePictures(sources=dict(self._pictures))))
+        for entry in entries:
             request = dataclasses.replace(entry.request, id=next(self._ids))
             self._restoring[request.id] = entry
             self._to_engine(request)
@@ -139,6 +148,8 @@ class Ledger:
             case EngineReady():
                 self._is_ready = True
                 self._announce_ready()
+            case Logged():
+                self._to_listener(message)
             case EngineLost():
                 self._why_not_started = message.message
 
@@ -191,9 +202,18 @@ class Ledger:
             case LoadModel(), _:
                 self._model = _Entry(request, payload)
             case OpenImage(), ImageInfo():
-                self._images[payload.key] = _Entry(request, payload)
+                self._pictures[payload.key] = PictureSource(request.data or request.path, payload.name)
+            case ShowPicture(), ImageInfo():
+                # Another key where its file had changed.
+                self._pictures[payload.key] = self._pictures.pop(
+                    request.image, PictureSource(payload.path, payload.name)
+                )
+            case _, ListedPictures():
+                for listed in payload.pictures:
+                    self._pictures[listed.key] = PictureSource(listed.path, listed.name)
             case CloseImage(), _:
-                self._images.pop(request.image, None)
+                for key in request.images:
+                    self._pictures.pop(key, None)
 
     def _cancelled(self, identifier: int) -> None:
         del self._wanted[identifier]
@@ -206,8 +226,6 @@ class Ledger:
         match message, entry.payload:
             case Done(payload=ModelInfo() as new), ModelInfo() as old if new.device_name != old.device_name:
                 self._tell(f"The new engine runs the model on {new.device_name}, not on {old.device_name}.")
-            case Done(payload=ImageInfo() as new_image), ImageInfo() as image if new_image.key != image.key:
-                self._forget(entry, "it has changed since")
             case Failed(), _:
                 self._forget(entry, message.message)
         self._announce_ready()
@@ -217,16 +235,12 @@ class Ledger:
             self._to_listener(EngineReady(restarted=self._restarted))
 
     def _forget(self, entry: _Entry, why: str) -> None:
-        if entry is self._model:
-            self._model = None
-        self._images = {key: image for key, image in self._images.items() if image is not entry}
-        match entry.request:
-            case LoadModel():
-                what = entry.request.source
-            case OpenImage():
-                what = entry.request.name or entry.request.path
-            case _:
-                what = "what was open"
+        if isinstance(entry.request, LoadModel):
+            what = entry.request.source
+            if entry is self._model:
+                self._model = None
+        else:
+            what, self._pictures = "the pictures", {}
         self._tell(f"The new engine could not open {what} again: {why.rstrip('.')}.")
 
     def _tell(self, sentence: str) -> None:

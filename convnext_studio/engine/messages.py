@@ -88,7 +88,23 @@ from convnext_studio.engine.topics.models import (
     SavedModel,
     SaveModel,
 )
-from convnext_studio.engine.topics.pictures import CloseImage, ImageInfo, OpenImage
+from convnext_studio.engine.topics.pictures import (
+    THUMBNAIL_PX,
+    CheckedPictures,
+    CheckPictures,
+    CloseImage,
+    ImageInfo,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    PictureSource,
+    RestorePictures,
+    ShowPicture,
+    Thumbnail,
+    ThumbnailPixels,
+)
 from convnext_studio.engine.topics.predictions import Predict, Prediction
 from convnext_studio.engine.topics.units import UnitField, UnitFieldResult
 from convnext_studio.methods import (
@@ -111,6 +127,7 @@ __all__ = [
     "INPUT",
     "METHODS",
     "THRESHOLDS",
+    "THUMBNAIL_PX",
     "Agreement",
     "Answer",
     "Attribute",
@@ -123,7 +140,9 @@ __all__ = [
     "ChannelMapResult",
     "ChannelStatistics",
     "ChannelStatisticsResult",
+    "CheckPictures",
     "CheckSanity",
+    "CheckedPictures",
     "CloseImage",
     "CompareMethods",
     "Curves",
@@ -155,8 +174,12 @@ __all__ = [
     "KernelResult",
     "LayerWeights",
     "LayerWeightsResult",
+    "ListPictures",
     "ListPretrained",
+    "ListedPicture",
+    "ListedPictures",
     "LoadModel",
+    "Logged",
     "MeanMaps",
     "MeanMapsResult",
     "MeasureCosts",
@@ -176,6 +199,8 @@ __all__ = [
     "Parameter",
     "Patch",
     "Payload",
+    "PictureFailure",
+    "PictureSource",
     "Precision",
     "Predict",
     "Prediction",
@@ -186,11 +211,13 @@ __all__ = [
     "ReceptiveFieldResult",
     "RemovalFill",
     "Request",
+    "RestorePictures",
     "Sanity",
     "SanityStep",
     "SaveModel",
     "SavedModel",
     "Scale",
+    "ShowPicture",
     "Shutdown",
     "SlidKernel",
     "SlideKernel",
@@ -203,6 +230,8 @@ __all__ = [
     "Subject",
     "SwapPart",
     "SwappedPart",
+    "Thumbnail",
+    "ThumbnailPixels",
     "UnitField",
     "UnitFieldResult",
     "Value",
@@ -310,4 +339,23 @@ class Shutdown:
     reason: str = "closed"
 
 
-Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """The engine wrote a line into its log.
+
+    Attributes
+    ----------
+    level
+        Of the `logging` module.
+    source
+        Name of the logger.
+    text
+        What it says, with the traceback where there is one.
+    """
+
+    level: int
+    source: str
+    text: str
+
+
+Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost | Logged

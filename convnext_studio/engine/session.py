@@ -4,7 +4,8 @@ from collections.abc import Callable, Generator
 from typing import Any, cast
 
 from convnext_studio.analysis.capture import never
-from convnext_studio.decoding.images import Decode, decode
+from convnext_studio.decoding import images
+from convnext_studio.decoding.images import PictureReader
 from convnext_studio.engine.answering.attributions import explain, explain_several
 from convnext_studio.engine.answering.bench import (
     CACHE_BYTES,
@@ -31,7 +32,15 @@ from convnext_studio.engine.answering.lecture_stem import stem_maps
 from convnext_studio.engine.answering.maps import maps_of, values_of
 from convnext_studio.engine.answering.models import load_model, save_model
 from convnext_studio.engine.answering.patches import strongest_patches
-from convnext_studio.engine.answering.pictures import close_image, open_image
+from convnext_studio.engine.answering.pictures import (
+    check_pictures,
+    close_image,
+    list_pictures,
+    open_image,
+    restore_pictures,
+    show_picture,
+    thumbnail,
+)
 from convnext_studio.engine.answering.predictions import attribute, predict
 from convnext_studio.engine.answering.pretrained import list_pretrained
 from convnext_studio.engine.answering.saved_fields import open_field
@@ -40,6 +49,7 @@ from convnext_studio.engine.messages import (
     Attribute,
     ChannelMap,
     ChannelStatistics,
+    CheckPictures,
     CheckSanity,
     CloseImage,
     CompareMethods,
@@ -51,6 +61,7 @@ from convnext_studio.engine.messages import (
     FieldGrowth,
     Kernel,
     LayerWeights,
+    ListPictures,
     ListPretrained,
     LoadModel,
     MeanMaps,
@@ -63,11 +74,14 @@ from convnext_studio.engine.messages import (
     Predict,
     ReceptiveField,
     Request,
+    RestorePictures,
     SaveModel,
+    ShowPicture,
     SlideKernel,
     StemMaps,
     StrongestPatches,
     SwapPart,
+    Thumbnail,
     UnitField,
     WalkBlock,
 )
@@ -85,6 +99,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     Attribute: attribute,
     ChannelMap: channel_map,
     ChannelStatistics: statistics_of,
+    CheckPictures: check_pictures,
     CheckSanity: check_sanity,
     CloseImage: _at_once(close_image),
     CompareMethods: compare_methods,
@@ -96,6 +111,7 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     FieldGrowth: field_growth,
     Kernel: _at_once(kernel_of),
     LayerWeights: _at_once(layer_weights),
+    ListPictures: list_pictures,
     ListPretrained: lambda _bench, request, should_stop: list_pretrained(request, should_stop),
     LoadModel: load_model,
     MeanMaps: mean_maps,
@@ -106,11 +122,14 @@ _ANSWERED_BY: dict[type[Request], Answering] = {
     OpenImage: _at_once(open_image),
     Predict: predict,
     ReceptiveField: receptive_field,
+    RestorePictures: _at_once(restore_pictures),
     SaveModel: _at_once(save_model),
+    ShowPicture: _at_once(show_picture),
     SlideKernel: slide_kernel,
     StemMaps: stem_maps,
     StrongestPatches: strongest_patches,
     SwapPart: swap_part,
+    Thumbnail: _at_once(thumbnail),
     UnitField: unit_field,
     WalkBlock: walk_block,
 }
@@ -123,14 +142,14 @@ class Session:
     ----------
     cache_bytes, picture_bytes
         Bounds on the results and on the decoded pictures that are kept.
-    decode
+    reader
         How pictures are decoded: here, or in a process of its own.
     """
 
     def __init__(
-        self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES, decode: Decode = decode
+        self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES, reader: PictureReader = images
     ) -> None:
-        self._bench = Bench(cache_bytes, picture_bytes, decode=decode)
+        self._bench = Bench(cache_bytes, picture_bytes, reader=reader)
 
     def answer(self, request: Request, should_stop: ShouldStop = never) -> Work:
         """Work on a request: a generator of progress that returns the answer.

@@ -4,6 +4,7 @@ One thread reads the pipe, the other computes. A request is a generator that the
 between two steps it turns to a more urgent request if one has arrived, and comes back later.
 """
 
+import logging
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Protocol
 from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine import transport
 from convnext_studio.engine.faults import failure, first_line, is_expected, poisons_device
+from convnext_studio.engine.logs import forward_logs
 from convnext_studio.engine.messages import (
     Cancel,
     Cancelled,
@@ -32,6 +34,8 @@ from convnext_studio.engine.messages import (
 from convnext_studio.engine.process import DEVICE_FAULT_EXIT_CODE
 from convnext_studio.engine.scheduler import Job, Scheduler, Work
 from convnext_studio.stopping import Stopped
+
+_LOG = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
@@ -56,12 +60,13 @@ def _make_session() -> Answerer:
     # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
     from convnext_studio.engine.session import Session
 
-    return Session(decode=decoder.decode)
+    return Session(reader=decoder)
 
 
 def serve(connection: Connection, make_session: Callable[[], Answerer]) -> None:
     """Answer what comes through the pipe; never returns, the process ends when the window is gone."""
     worker = _Worker(connection)
+    forward_logs(worker.send)
     threading.Thread(target=worker.receive, name="engine-receiver", daemon=True).start()
     try:
         session = make_session()
@@ -79,10 +84,13 @@ class _Worker:
         self._connection = connection
         self._scheduler = Scheduler()
         self._changed = threading.Condition()
+        # A message is several writes, and any thread may log.
+        self._sending = threading.Lock()
 
     def send(self, message: Message) -> None:
         try:
-            transport.send(self._connection, message)
+            with self._sending:
+                transport.send(self._connection, message)
         except OSError:
             # The window is gone.
             os._exit(0)
@@ -147,7 +155,7 @@ class _Worker:
 
 def _explain(identifier: int, error: Exception) -> Failed:
     if not is_expected(error):
-        traceback.print_exception(error)
+        _LOG.error("An internal error happened.", exc_info=error)
     if poisons_device(error):
         # Only a new process can use the device again: the client starts one and asks again.
         os._exit(DEVICE_FAULT_EXIT_CODE)

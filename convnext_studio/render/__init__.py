@@ -19,14 +19,20 @@ from convnext_studio.render.limits import (
 from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
 from convnext_studio.render.numbers import format_number, format_ticks, nice_ticks
 from convnext_studio.render.overlay import overlay, resample
+from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
 
 __all__ = [
+    "ALL_VALUES",
     "DIVERGING",
     "ROBUST_PERCENTILES",
     "SEQUENTIAL",
+    "UNCLIPPED",
     "ChannelNumbers",
+    "Clipping",
     "Limits",
     "Mosaic",
+    "Range",
+    "RangeKind",
     "Rgb",
     "Values",
     "assemble",

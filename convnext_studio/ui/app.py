@@ -17,7 +17,7 @@ class WindowOptions:
     Attributes
     ----------
     images
-        Picture files; the first is shown, and a sample where there is none.
+        Picture files, folders or a session; the first picture is shown, and a sample where there is none.
     model
         Source of the model, as in `LoadModel`.
     device, precision, offline, stem_stride, stem_padding

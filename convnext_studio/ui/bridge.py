@@ -1,7 +1,8 @@
 """Carries questions from the panels to the engine, and answers back into Qt's thread."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -12,6 +13,7 @@ from convnext_studio.engine.messages import (
     EngineLost,
     EngineReady,
     Failed,
+    Logged,
     Message,
     Payload,
     Progress,
@@ -21,6 +23,7 @@ from convnext_studio.engine.messages import (
 
 OnAnswer = Callable[[Payload], None]
 OnFailure = Callable[[Failed], None]
+_LOG = logging.getLogger("convnext_studio.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class EngineBridge(QObject):
     ) -> int:
         """Send a request and return its id; one of the callbacks runs later, or none if it is replaced."""
         identifier = self._client.ask(request)
+        request = replace(request, id=identifier)
         self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure)
         self.request_asked.emit(request)
         return identifier
@@ -95,6 +99,8 @@ class EngineBridge(QObject):
                 self._show_progress(message)
             case Done() | Failed() | Cancelled():
                 self._finish(message)
+            case Logged():
+                _LOG.log(message.level, "%s: %s", message.source, message.text)
 
     def _show_progress(self, message: Progress) -> None:
         asker = self._askers.get(message.id)

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.export.views import ScaleTexts
-from convnext_studio.render import Limits, format_number, format_ticks, lut, nice_ticks
+from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, format_ticks, lut, nice_ticks
 from convnext_studio.ui import theme
+from convnext_studio.ui.drag_out import DragOut
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.saving import Contents, ViewSaver
 from convnext_studio.ui.scene import Bitmap
+from convnext_studio.ui.textsize import scaled_px
 
 _BAR_PX = 12
 _TICK_PX = 4
@@ -30,11 +32,14 @@ class ColorScale:
         Values at the ends; None where each tile has its own, and `ends` says so in words.
     ends
         Words for the lower and the upper end, in place of numbers.
+    clipping
+        At which ends there are values beyond.
     """
 
     colormap: str
     limits: Limits | None
     ends: tuple[str, str] = ("min", "max")
+    clipping: Clipping = UNCLIPPED
 
 
 class ColorBar(QWidget):
@@ -56,7 +61,10 @@ class ColorBar(QWidget):
         if scale != self._scale:
             self._scale = scale
             texts = [text for _, text in self.labels()]
-            self.setAccessibleDescription(f"From {texts[0]} to {texts[-1]}" if texts else "")
+            beyond = "" if scale is None else scale.clipping.text
+            said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
+            self.setAccessibleDescription(", ".join(text for text in said if text))
+            self.setToolTip(f"There are {beyond}: they have the colour of that end" if beyond else "")
             self.update()
 
     def labels(self) -> list[tuple[float, str]]:
@@ -76,12 +84,14 @@ class ColorBar(QWidget):
 
     def sizeHint(self) -> QSize:
         """Room for the bar and a number with sign and exponent."""
-        return QSize(_BAR_PX + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
+        return QSize(scaled_px(_BAR_PX) + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Follow theme and text."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -97,11 +107,12 @@ class ColorBar(QWidget):
     def _paint(self, painter: QPainter, scale: ColorScale) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
-        bar = QRectF(2, line / 2, _BAR_PX, self.height() - line)
+        bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
         gradient = Bitmap(lut(scale.colormap)[::-1, None, :]).image
         painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         painter.setPen(QPen(QColor(look.outline), 1))
         painter.drawRect(bar)
+        self._paint_clipping(painter, bar, scale)
         labels = self.labels()
         last_y = bar.top() - 2 * line
         # The ends first in importance: inner numbers give way to them.
@@ -118,6 +129,21 @@ class ColorBar(QWidget):
             painter.setPen(QColor(look.text if is_end else look.muted))
             place = QRectF(bar.right() + _TICK_PX + 2, y - line / 2, self.width(), line)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
+        """A tip beyond an end that has values beyond it, in the colour that they have."""
+        colours, look = lut(scale.colormap), theme.current()
+        high = self.fontMetrics().height() / 2 - 1
+        for is_beyond, colour, y, direction in (
+            (scale.clipping.above, colours[-1], bar.top(), -1),
+            (scale.clipping.below, colours[0], bar.bottom(), 1),
+        ):
+            if is_beyond:
+                tip = QPointF(bar.center().x(), y + direction * high)
+                painter.setPen(QPen(QColor(look.text), 1))
+                painter.setBrush(QColor(*(int(part) for part in colour)))
+                painter.drawPolygon(QPolygonF([QPointF(bar.left(), y), tip, QPointF(bar.right(), y)]))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 class MapView(QWidget):
@@ -140,12 +166,21 @@ class MapView(QWidget):
         self.bar = ColorBar()
         self._contents: Contents | None = None
         self.saver = ViewSaver(self, self)
+        DragOut(self.view, self.picture, lambda: name if self._contents is None else self._contents.name)
         self.saver.noticed.connect(self.noticed)
+        self.saver.menu.addSeparator()
+        for text, tip, handler in (
+            ("&Fit (F7)", "All of it, as large as it goes", self.view.show_all),
+            ("&1:1 (F8)", "One pixel of it on one of the screen", self.view.show_pixels),
+        ):
+            action = self.saver.menu.addAction(text)
+            action.setToolTip(tip)
+            action.triggered.connect(handler)
         save = QToolButton()
         save.setText("Save ▾")
         save.setAutoRaise(True)
         save.setAccessibleName(f"Copy or save: {name}")
-        save.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S)")
+        save.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
         save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         save.setMenu(self.saver.menu)
         save.setStyleSheet(_MENU_BUTTON_STYLE)
@@ -175,7 +210,7 @@ class MapView(QWidget):
 
     def picture(self, width_px: int | None = None) -> QImage:
         """View and colour bar, that wide; as on the screen where None."""
-        size = QSize(self.bar.geometry().right() + 1, self.height())
+        size = self.painted_size()
         factor = self.devicePixelRatioF() if width_px is None else width_px / size.width()
         image = QImage(
             max(1, round(size.width() * factor)),
@@ -185,14 +220,22 @@ class MapView(QWidget):
         image.fill(QColor(theme.current().surface))
         with QPainter(image) as painter:
             painter.scale(factor, factor)
-            for part in (self.view, self.bar):
-                painter.save()
-                painter.translate(part.pos())
-                painter.setClipRect(part.rect())
-                painter.setFont(part.font())
-                part.draw(painter)
-                painter.restore()
+            self.paint_on(painter)
         return image
+
+    def painted_size(self) -> QSize:
+        """Of view and colour bar, in logical pixels."""
+        return QSize(self.bar.geometry().right() + 1, self.height())
+
+    def paint_on(self, painter: QPainter) -> None:
+        """Paint view and colour bar anywhere, in logical pixels."""
+        for part in (self.view, self.bar):
+            painter.save()
+            painter.translate(part.pos())
+            painter.setClipRect(part.rect())
+            painter.setFont(part.font())
+            part.draw(painter)
+            painter.restore()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy and save."""

@@ -4,21 +4,23 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox
 
 from convnext_studio import __version__
 from convnext_studio.engine.messages import Explanation
 from convnext_studio.errors import StudioError
 from convnext_studio.model.architecture import WeightsLayout
-from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import SAVE, Controller
+from convnext_studio.ui.filecommands import FileCommands
+from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.strip_costs import CostKind
 from convnext_studio.ui.screenshot import save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.viewcommands import ViewCommands
 
 ABOUT = f"""<p><b>ConvNeXt Studio {__version__}</b></p>
 <p>A desktop microscope for ConvNeXt: what every stage makes of a picture, what each unit can see, and why
@@ -35,7 +37,13 @@ _KINDS = tuple(_LAYOUTS)
 
 
 class Commands(QObject):
-    """The verbs of the window. Those that only a person can complete open a dialog."""
+    """The verbs of the window. Those that only a person can complete open a dialog.
+
+    Attributes
+    ----------
+    view, help, files
+        Those of the View menu, of the Edit and Help menus, and about folders and sessions.
+    """
 
     noticed = Signal(object)  # Notice
     search_asked = Signal()  # the class search wants the keyboard
@@ -65,6 +73,10 @@ class Commands(QObject):
         self._bridge = bridge
         self._controller = controller
         self._settings = settings
+        self.view = ViewCommands(window, layout, state, settings)
+        self.help = HelpCommands(window, layout, state)
+        self.files = FileCommands(window, layout, state, bridge, controller, settings)
+        self.files.noticed.connect(self.noticed)
 
     # ------------------------------------------------------------------------------------------------- file
 
@@ -150,19 +162,7 @@ class Commands(QObject):
         """End the program."""
         self._window.close()
 
-    # ------------------------------------------------------------------------------------------------- view
-
-    def reset_layout(self) -> None:
-        """Put all panels back where they were at first."""
-        self._layout.reset()
-
-    def use_dark_theme(self) -> None:
-        """Change to the dark look."""
-        self._use_theme(theme.DARK)
-
-    def use_light_theme(self) -> None:
-        """Change to the light look."""
-        self._use_theme(theme.LIGHT)
+    # ------------------------------------------------------------------------------------------------ model
 
     def open_field_lab(self) -> None:
         """Compare receptive fields."""
@@ -171,12 +171,6 @@ class Commands(QObject):
     def present(self) -> None:
         """Show the lecture, full screen."""
         self.present_asked.emit()
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or stop doing so."""
-        self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    # ------------------------------------------------------------------------------------------------ model
 
     def open_model(self, source: str) -> None:
         """Open a model by its source."""
@@ -288,10 +282,7 @@ class Commands(QObject):
 
     def step_picture(self, step: int) -> None:
         """Show the picture before or behind."""
-        keys = [picture.key for picture in self._state.pictures]
-        if self._state.picture is not None and keys:
-            index = keys.index(self._state.picture.key) + step
-            self._state.select_picture(keys[min(max(index, 0), len(keys) - 1)])
+        self._state.step_picture(step)
 
     def follow_top(self) -> None:
         """Explain whatever is predicted first."""
@@ -302,31 +293,18 @@ class Commands(QObject):
         self.search_asked.emit()
 
     def cancel(self) -> None:
-        """Stop what is being computed."""
-        self.stop_asked.emit()
-        self._bridge.cancel_all()
+        """Put all panels back, where one fills the window; or else stop what is being computed."""
+        if self._layout.maximised is not None:
+            self._layout.leave_maximised()
+        else:
+            self.stop_asked.emit()
+            self._bridge.cancel_all()
 
     # ------------------------------------------------------------------------------------------------- help
-
-    def show_shortcuts(self) -> None:
-        """List the keys."""
-        rows = "".join(
-            f"<tr><td>{action.shortcut().toString()}&nbsp;&nbsp;&nbsp;</td>"
-            f"<td>{action.text().replace('&', '')}</td></tr>"
-            for action in self._window.actions()
-            if not action.shortcut().isEmpty()
-        )
-        self._show_text("Shortcuts", f"<table>{rows}</table>")
 
     def show_about(self) -> None:
         """Say what this is."""
         self._show_text("About ConvNeXt Studio", ABOUT)
-
-    def _use_theme(self, look: theme.Theme) -> None:
-        application = QApplication.instance()
-        if isinstance(application, QApplication):
-            theme.apply(application, look)
-        self._settings.update(theme=look.name)
 
     def _show_text(self, title: str, text: str) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, self._window)

@@ -1,9 +1,8 @@
 """What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
 from PySide6.QtGui import QImage, QImageWriter
@@ -13,7 +12,6 @@ from convnext_studio.engine.messages import (
     Attribute,
     Attribution,
     Cancelled,
-    CloseImage,
     Done,
     EngineLost,
     EngineReady,
@@ -21,7 +19,6 @@ from convnext_studio.engine.messages import (
     ImageInfo,
     LoadModel,
     ModelInfo,
-    OpenImage,
     Payload,
     Precision,
     Predict,
@@ -36,24 +33,18 @@ from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
 from convnext_studio.samples import SAMPLE_PREFIX
+from convnext_studio.sessions import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.exporter import Exporter
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.opening import PICTURES, PictureOpener
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-PICTURES, MODEL, PREDICTION, ENGINE, OTHER = "pictures", "model", "prediction", "engine", "other"
+MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
 SAVE = "save"
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Pictures that were opened with one gesture: the first of them becomes the current one."""
-
-    opened: int = 0
-    failures: list[Failed] = field(default_factory=list)
 
 
 class Controller(QObject):
@@ -70,6 +61,7 @@ class Controller(QObject):
     model_asked = Signal(object)  # LoadModel: what is being loaded
     model_refused = Signal()  # the model that was open stays
     field_asked = Signal(str)  # path of a saved receptive field
+    session_asked = Signal(str)  # path of a session file
 
     def __init__(
         self,
@@ -92,7 +84,10 @@ class Controller(QObject):
         self._left_model: LoadModel | None = None  # For a while, for another one.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
-        self.exporter.noticed.connect(self.noticed)
+        self.pictures = PictureOpener(state, bridge, settings, self)
+        for part in (self.exporter, self.pictures):
+            part.noticed.connect(self.noticed)
+        self.pictures.succeeded.connect(self.succeeded)
         state.model_loaded.connect(lambda _model: self.predict())
         state.model_wanted.connect(self._open_for_a_while)
         state.picture_selected.connect(lambda _picture: self.predict())
@@ -215,15 +210,18 @@ class Controller(QObject):
     # ----------------------------------------------------------------------------------------- the pictures
 
     def open_paths(self, paths: Iterable[str]) -> None:
-        """Open pictures, in that order, weights files and saved fields; the engine reads them, or refuses."""
-        batch = _Batch()
+        """Open pictures and folders, weights files, saved fields and sessions."""
+        pictures = []
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
                 self.change_model(source=path)
             elif path.lower().endswith(SUFFIXES):
                 self.field_asked.emit(path)
+            elif path.lower().endswith(SESSION_SUFFIX):
+                self.session_asked.emit(path)
             else:
-                self._open(OpenImage(panel=PICTURES, path=path), batch)
+                pictures.append(path)
+        self.pictures.open_paths(pictures)
 
     def open_sample(self, name: str) -> None:
         """Open one of the sample photographs."""
@@ -249,11 +247,13 @@ class Controller(QObject):
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
 
     def close_picture(self) -> None:
-        """Take the current picture out of the strip."""
-        picture = self._state.picture
-        if picture is not None:
-            self._bridge.ask(CloseImage(image=picture.key), lambda _: None)
-            self._state.remove_picture(picture.key)
+        """Take the current picture out of the list."""
+        if self._state.chosen is not None:
+            self.pictures.close([self._state.chosen.key])
+
+    def close_all_pictures(self) -> None:
+        """Take all pictures out of the list."""
+        self.pictures.close([picture.key for picture in self._state.pictures])
 
     def _open_pixels(self, pixels: QImage) -> None:
         self._pasted += 1
@@ -261,40 +261,8 @@ class Controller(QObject):
         # Encoding a screen's worth of pixels takes longer than a frame.
         self.background.run(
             partial(encode_png, pixels),
-            lambda data: self._open(OpenImage(panel=PICTURES, data=data, name=name), _Batch()),
+            lambda data: self.pictures.open_data(data, name),
             lambda error: self._tell(PICTURES, error.message, error.hint),
-        )
-
-    def _open(self, request: OpenImage, batch: _Batch) -> None:
-        self._bridge.ask(
-            request,
-            partial(self._picture_opened, batch),
-            on_failure=partial(self._picture_failed, batch),
-        )
-
-    def _picture_opened(self, batch: _Batch, answer: Payload) -> None:
-        if not isinstance(answer, ImageInfo):
-            return
-        batch.opened += 1
-        if not batch.failures:
-            self.succeeded.emit(PICTURES)
-        if answer.path and not answer.path.startswith(SAMPLE_PREFIX):
-            path = str(Path(answer.path).absolute())
-            recent = latest_first(path, self._settings.values.recent_pictures)
-            self._settings.update(recent_pictures=recent)
-        self._state.add_picture(answer, select=batch.opened == 1)
-
-    def _picture_failed(self, batch: _Batch, failed: Failed) -> None:
-        batch.failures.append(failed)
-        first = batch.failures[0]
-        count = len(batch.failures)
-        self.noticed.emit(
-            Notice(
-                PICTURES,
-                first.message if count == 1 else f"{count} files could not be opened: {first.message}",
-                first.hint,
-                tuple(failure.message for failure in batch.failures),
-            )
         )
 
     # ------------------------------------------------------------------------------ predicting and explaining

@@ -11,7 +11,8 @@ Point = tuple[float, float]
 Place = Callable[[float, float], Point | None]
 
 
-def _same(x: float, y: float) -> Point:
+def same_point(x: float, y: float) -> Point:
+    """For a scene that is the picture."""
     return x, y
 
 
@@ -30,7 +31,7 @@ class LinkedCrosshair(QObject):
     """
 
     def __init__(
-        self, state: AppState, view: ImageView, to_picture: Place = _same, to_scene: Place = _same
+        self, state: AppState, view: ImageView, to_picture: Place = same_point, to_scene: Place = same_point
     ) -> None:
         super().__init__(view)
         self._state = state

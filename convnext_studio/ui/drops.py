@@ -17,6 +17,9 @@ class DropTarget(QObject):
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         """Accept anything with addresses or pixels; whether it can be opened is told after the drop."""
+        if isinstance(event, QDragEnterEvent | QDropEvent) and event.source() is not None:
+            event.ignore()  # It comes from this window itself.
+            return True
         if isinstance(event, QDragEnterEvent):
             if event.mimeData().hasUrls() or event.mimeData().hasImage():
                 event.acceptProposedAction()

@@ -29,6 +29,7 @@ from convnext_studio.export import (
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.sheet_export import SheetPictures
 from convnext_studio.ui.state import AppState
 
 EXPORT = "export"
@@ -116,10 +117,27 @@ class Exporter(QObject):
 
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
         """Write the maps of several pictures as one picture."""
-        if self._state.model is None:
-            return
+        model = self._state.model
+        if model is not None:
+            SheetPictures(
+                self._state,
+                self._bridge,
+                explanations,
+                on_done=lambda pictures: self._write_sheet(path, model, pictures, explanations),
+                on_failure=lambda failed: self._tell(failed.message, failed.hint),
+            )
+
+    def _write_sheet(
+        self,
+        path: Path,
+        model: ModelInfo,
+        pictures: tuple[ImageInfo, ...],
+        explanations: tuple[Explanation, ...],
+    ) -> None:
+        there = {picture.key for picture in pictures}  # One of them may have been closed meanwhile.
+        shown = tuple(each for each in explanations if each.image in there)
         self._background.run(
-            partial(export_contact_sheet, path, self._state.model, self._state.pictures, explanations),
+            partial(export_contact_sheet, path, model, pictures, shown),
             lambda written: self.noticed.emit(
                 Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True)
             ),

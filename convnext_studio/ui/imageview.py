@@ -56,6 +56,7 @@ class ImageView(QWidget):
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by a person
+    refitted = Signal()  # another scene is shown, and all of it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,7 +75,9 @@ class ImageView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(64, 64)
         # No tooltip: it would hide what the person points at.
-        self.setAccessibleDescription("The wheel or + and - zoom, dragging moves, a double click or 0 fits.")
+        self.setAccessibleDescription(
+            "The wheel or + and - zoom, dragging or the middle button moves, a double click or 0 fits."
+        )
 
     @property
     def scene(self) -> Scene | None:
@@ -90,6 +93,7 @@ class ImageView(QWidget):
             self._column = column
             self._highlight = None
             self.fit()
+            self.refitted.emit()
         self.update()
 
     @property
@@ -165,12 +169,40 @@ class ImageView(QWidget):
         self._fitted = False
         self.update()
 
+    def show_all(self) -> None:
+        """Fit, because a person wants it."""
+        self.fit()
+        self.moved.emit()
+
+    def show_pixels(self) -> None:
+        """One pixel of the scene on one of the screen, because a person wants it."""
+        self.look(*self.centre, 1 / self.devicePixelRatioF())
+        self.moved.emit()
+
+    @property
+    def scale(self) -> float:
+        """Logical pixels for one of the scene's."""
+        return self._scale
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The point of the scene in the middle of the view."""
+        return self.to_scene(QPointF(self.width() / 2, self.height() / 2))
+
+    def look(self, x: float, y: float, scale: float) -> None:
+        """Put a point of the scene into the middle, enlarged so much, within what wheel and keys reach."""
+        smallest = self._fitting_scale() / 4
+        self._fitted = False
+        self._scale = min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
+        self._origin = QPointF(self.width() / 2 - x * self._scale, self.height() / 2 - y * self._scale)
+        self.update()
+
     @property
     def viewpoint(self) -> Viewpoint | None:
         """What part of the scene is seen; None where all of it is."""
         if self._fitted or self._scene is None:
             return None
-        x, y = self.to_scene(QPointF(self.width() / 2, self.height() / 2))
+        x, y = self.centre
         width, height = self._scene.size
         return Viewpoint(x / width, y / height, self._scale / self._fitting_scale())
 
@@ -255,8 +287,7 @@ class ImageView(QWidget):
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Fit."""
-        self.fit()
-        self.moved.emit()
+        self.show_all()
 
     def leaveEvent(self, _event: QEvent) -> None:
         """Nothing is under the pointer any more."""
@@ -278,8 +309,12 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
+        """Follow theme and text: labels beside the layers take more room, or less."""
+        if event.type() == QEvent.Type.FontChange:
+            self._column = self._column_px()
+            if self._fitted:
+                self.fit()
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self.update()
         super().changeEvent(event)
 

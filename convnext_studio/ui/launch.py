@@ -1,9 +1,11 @@
 """From the command line's options to a running window."""
 
+import logging
 import signal
 import sys
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
@@ -15,10 +17,11 @@ from convnext_studio.engine.messages import EngineLost
 from convnext_studio.errors import StudioError
 from convnext_studio.render import load_colour_maps
 from convnext_studio.samples import FIRST_SAMPLE
-from convnext_studio.ui import theme
+from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.app import WindowOptions
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.icon import application_icon
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.platform_check import spare_font
 from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
@@ -30,6 +33,8 @@ if TYPE_CHECKING:  # Not imported before a lecture is wanted.
     from convnext_studio.ui.lecture.presentation import Presentation
     from convnext_studio.ui.lecture.presenter import Presenter
 
+_LOG = logging.getLogger(__name__)
+DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
@@ -37,7 +42,10 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     """Run Qt's event loop until the window is closed; the program's exit status."""
     # A window that is only shown to be photographed is none that a person arranged.
     settings = SettingsFile(read_only=options.screenshot is not None)
-    application = start_application(theme.THEMES[settings.values.theme], needs_font)
+    sys.excepthook = _tell_exception
+    application = start_application(needs_font)
+    textsize.apply(application, settings.values.text_pt)
+    theme.choose(application, settings.values.theme)
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
@@ -56,10 +64,12 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
         controller.open_paths(options.images)
     else:
         controller.open_sample(FIRST_SAMPLE)
-    if options.present is None:
-        window.show()
-    else:
+    if options.present is not None:
         _present(window.lecture.presentation, options)
+    else:
+        window.show()
+        if options.screenshot is None:
+            window.guide.offer_tour()
     # Not needed before the first answer, and too slow for Qt's thread.
     controller.background.run(load_colour_maps, on_done=lambda _: None)
     if options.screenshot is not None:
@@ -68,17 +78,18 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     return application.exec()
 
 
-def start_application(look: theme.Theme, needs_font: bool = False) -> QApplication:
-    """Qt's application with the program's name, style and look."""
+def start_application(needs_font: bool = False) -> QApplication:
+    """Qt's application with the program's name, icon and style; a look has to be chosen yet."""
     # Python's own handler would wait for the event loop to end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     application.setApplicationName(PROGRAM)
+    application.setDesktopFileName(DESKTOP_NAME)
+    application.setWindowIcon(application_icon())
     application.setStyle("Fusion")
     if needs_font:
         _use_spare_font(application)
-    theme.apply(application, look)
     return application
 
 
@@ -91,7 +102,14 @@ def _present(presentation: "Presentation", options: WindowOptions) -> None:
 def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
     """Pass on what Qt says, but for one sentence that means nothing and comes with every offscreen window."""
     if message != "This plugin does not support propagateSizeHints()":
+        _LOG.warning("Qt says: %s", message)
         sys.stderr.write(f"{message}\n")
+
+
+def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Keep for the person's report what would otherwise only be seen in a terminal."""
+    _LOG.error("An internal error happened in the window.", exc_info=(kind, error, trace))
+    sys.__excepthook__(kind, error, trace)
 
 
 def _use_spare_font(application: QApplication) -> None:

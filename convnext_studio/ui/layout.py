@@ -1,35 +1,26 @@
 """The docks: who lies where, how large, and how that is remembered."""
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
-from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, QSize, Qt
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
+
+from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.dock import DockPanel, PanelDock
+from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
-VERSION = 4
+VERSION = 6
 
-# Columns from left to right, their panels from top to bottom, and their parts of the window's width and height.
-COLUMNS: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = (
-    (0.18, (("model", 0.36), ("pictures", 0.20), ("predictions", 0.44))),
-    (0.38, (("picture", 0.5), ("receptive_field", 0.5))),
-    (0.44, (("feature_maps", 0.46), ("attribution", 0.54))),
-)
+COLUMNS = ARRANGEMENTS["inspect"].columns
 # Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet")
+ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "export", "activity", "help")
 # Those that want their full width, and float over the whole window where that is not there.
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
-
-
-class DockPanel(Protocol):
-    """What a panel tells the window."""
-
-    title: str
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it shows its answer, or a sentence in its place."""
+_LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
 class DockLayout(QObject):
@@ -44,52 +35,109 @@ class DockLayout(QObject):
     def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget]) -> None:
         super().__init__(window)
         self._window = window
-        self.docks: dict[str, QDockWidget] = {}
+        self._columns = COLUMNS
+        self._maximised: str | None = None
+        self._before_maximised = QByteArray()
+        self.docks: dict[str, PanelDock] = {}
         for name, panel in panels.items():
-            dock = QDockWidget(cast(DockPanel, panel).title, window)
-            dock.setObjectName(f"dock_{name}")
-            dock.setWidget(panel)
-            toggle = dock.toggleViewAction()
-            toggle.setToolTip(f"Show or hide the panel “{dock.windowTitle()}”")
-            toggle.setStatusTip(toggle.toolTip())
-            self.docks[name] = dock
+            title = cast(DockPanel, panel).title
+            self.docks[name] = dock = PanelDock(name, title, panel, self._shares, window)
+            dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
         self._place()
-        self._first = window.saveState(VERSION)
+        window.installEventFilter(self)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._mark_active)
 
     @property
     def visible_panels(self) -> list[DockPanel]:
         """The panels that can be seen."""
-        return [cast(DockPanel, dock.widget()) for dock in self.docks.values() if dock.widget().isVisible()]
+        return [cast(DockPanel, dock.panel) for dock in self.docks.values() if dock.panel.isVisible()]
+
+    # -------------------------------------------------------------------------------------- arranging them
 
     def reset(self) -> None:
         """Put every panel where it was at first."""
-        for name in ASIDES:
+        self.arrange("inspect")
+
+    def arrange(self, name: ArrangementName) -> None:
+        """Show the panels of an arrangement in their places, and no others."""
+        self.leave_maximised()
+        self._columns = ARRANGEMENTS[name].columns
+        for dock in self.docks.values():
             # One that floats would be put back into the window, and widen it, before it is hidden.
-            self.docks[name].hide()
-            self.docks[name].setFloating(False)
-        self._restore_docks(self._first)
-        for name, dock in self.docks.items():
-            dock.setVisible(name not in ASIDES)
+            dock.hide()
+            dock.setFloating(False)
+        self._place()
+        for _, rows in self._columns:
+            for panel, _ in rows:
+                self.docks[panel].show()
         self.share_out()
+
+    def _place(self) -> None:
+        window = self._window
+        columns = [[self.docks[name] for name, _ in rows] for _, rows in self._columns]
+        placed = [dock for column in columns for dock in column]
+        for column in columns:
+            window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, column[0])
+        for left, right in zip(columns[:-1], columns[1:], strict=True):
+            window.splitDockWidget(left[0], right[0], Qt.Orientation.Horizontal)
+        for column in columns:
+            for upper, lower in zip(column[:-1], column[1:], strict=True):
+                window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
+        others = [dock for dock in self.docks.values() if dock not in placed]
+        for dock in others:
+            window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+            dock.hide()
+        for behind, before in zip(others[:-1], others[1:], strict=True):
+            window.tabifyDockWidget(behind, before)
+
+    def share_out(self) -> None:
+        """Give each panel its part of the window, which must have its size by now."""
+        width, height = self._window.width(), self._window.height()
+        tops = [self.docks[rows[0][0]] for _, rows in self._columns]
+        self._window.resizeDocks(
+            tops, [round(share * width) for share, _ in self._columns], Qt.Orientation.Horizontal
+        )
+        for _, rows in self._columns:
+            docks = [self.docks[name] for name, _ in rows]
+            self._window.resizeDocks(
+                docks, [round(share * height) for _, share in rows], Qt.Orientation.Vertical
+            )
+
+    # ----------------------------------------------------------------------------------------- one of them
+
+    def show_panel(self, name: str) -> None:
+        """Show a panel, whichever it is, and give it the keyboard."""
+        if self._maximised not in (None, name):
+            self.leave_maximised()
+        if name in ASIDES:
+            self._prepare_aside(name)
+        dock = self.docks[name]
+        is_new_column = name in ASIDES and not dock.isVisible() and not dock.isFloating()
+        dock.show()
+        dock.raise_()
+        if is_new_column:
+            # Qt would give it no more than it needs.
+            self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
+        if dock.isFloating():
+            dock.activateWindow()
+        dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def open_aside(self, name: str) -> None:
         """Show a panel that is hidden at first, and give it the keyboard."""
-        self._prepare_aside(name)
-        dock = self.docks[name]
-        dock.show()
-        dock.raise_()
-        dock.activateWindow()
-        dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.show_panel(name)
 
     def prepare_asides(self) -> None:
         """Before they are shown: where their column has no room beside the others, they are to float above."""
         for name in ASIDES:
-            self._prepare_aside(name)
+            if name in self.docks:
+                self._prepare_aside(name)
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
         wanted_px = (dock.sizeHint() if name in WIDE_ASIDES else dock.minimumSizeHint()).width()
-        if dock.isVisible() or dock.isFloating() or self._columns_px() + wanted_px <= window.width():
+        if dock.isVisible() or dock.isFloating() or self._least_size().width() + wanted_px <= window.width():
             return
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
@@ -98,31 +146,105 @@ class DockLayout(QObject):
         inside.setLeft(max(inside.left(), inside.right() - hinted_px))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
-    def _columns_px(self) -> int:
-        """Width that the columns need at least, with a separator behind each."""
-        columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
-        widths = [
-            max((dock.minimumSizeHint().width() for dock in column if dock.isVisible()), default=0)
-            for column in columns
-        ]
-        return sum(widths) + SEPARATOR_PX * len(widths)
+    @property
+    def active(self) -> str | None:
+        """The panel that has the keyboard, or else that is under the pointer."""
+        focused = QApplication.focusWidget()
+        for name, dock in self.docks.items():
+            if focused is not None and (dock is focused or dock.isAncestorOf(focused)):
+                return name
+        for name, dock in self.docks.items():
+            if dock.isVisible() and dock.rect().contains(dock.mapFromGlobal(QCursor.pos())):
+                return name
+        return None
 
-    def share_out(self) -> None:
-        """Give each panel its part of the window, which must have its size by now."""
-        width, height = self._window.width(), self._window.height()
-        tops = [self.docks[rows[0][0]] for _, rows in COLUMNS]
-        self._window.resizeDocks(
-            tops, [round(share * width) for share, _ in COLUMNS], Qt.Orientation.Horizontal
+    def toggle_active(self, what: str) -> None:
+        """Let the active panel float or not (``float``), or hide it (``close``)."""
+        name = self.active
+        if name is not None:
+            dock = self.docks[name]
+            if what == "close":
+                dock.close()
+            else:
+                dock.setFloating(not dock.isFloating())
+
+    def step(self, step: int, others: tuple[QWidget, ...]) -> None:
+        """Give the keyboard to the next or previous panel, from the left down; to `others` before the first."""
+        docks = [dock for dock in self.docks.values() if dock.panel.isVisible()]
+        docks.sort(key=lambda dock: (dock.isFloating(), dock.x(), dock.y()))
+        places: list[QWidget] = [*(other for other in others if other.isVisible()), *docks]
+        if not places:
+            return
+        focused = QApplication.focusWidget()
+        here = next(
+            (
+                index
+                for index, place in enumerate(places)
+                if focused is not None and (place is focused or place.isAncestorOf(focused))
+            ),
+            -1 if step > 0 else 0,
         )
-        for _, rows in COLUMNS:
-            docks = [self.docks[name] for name, _ in rows]
-            self._window.resizeDocks(
-                docks, [round(share * height) for _, share in rows], Qt.Orientation.Vertical
-            )
+        wanted = places[(here + step) % len(places)]
+        if isinstance(wanted, PanelDock):
+            wanted.activateWindow()
+            wanted.raise_()
+            wanted.take_focus()
+        else:
+            self._window.activateWindow()
+            wanted.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _mark_active(self, _before: QWidget | None, now: QWidget | None) -> None:
+        for dock in self.docks.values():
+            dock.set_active(now is not None and dock.isAncestorOf(now))
+
+    # ------------------------------------------------------------------------------------------- maximising
+
+    @property
+    def maximised(self) -> str | None:
+        """The panel that fills the window; None most of the time."""
+        return self._maximised
+
+    def toggle_maximised(self, name: str | None = None) -> None:
+        """Let a panel fill the window, the active one where None; or put all back."""
+        if self._maximised is not None:
+            self.leave_maximised()
+            return
+        name = name or self.active or "picture"
+        self._before_maximised = self._window.saveState(VERSION)
+        self._maximised = name
+        for other, dock in self.docks.items():
+            if other != name:
+                dock.hide()
+        for bar in self._navigation_bars:
+            bar.hide()
+        dock = self.docks[name]
+        dock.setFloating(False)
+        dock.show()
+        dock.take_focus()
+
+    def leave_maximised(self) -> None:
+        """Put all back, where a panel fills the window."""
+        if self._maximised is None:
+            return
+        name, self._maximised = self._maximised, None
+        for bar in self._navigation_bars:
+            bar.show()
+        self._restore_docks(self._before_maximised)
+        if self.docks[name].isVisible():
+            self.docks[name].take_focus()
+
+    @property
+    def _navigation_bars(self) -> list[QToolBar]:
+        """The bars that a maximised panel takes the place of; messages are always shown."""
+        bars = self._window.findChildren(QToolBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return [bar for bar in bars if bar.objectName() != "messages_bar"]
+
+    # ------------------------------------------------------------------------------------------- remembering
 
     def save(self) -> str:
-        """The layout as text."""
-        return to_text(self._window.saveState(VERSION))
+        """The layout as text; while a panel fills the window, that of before."""
+        is_whole = self._maximised is None
+        return to_text(self._window.saveState(VERSION) if is_whole else self._before_maximised)
 
     def restore(self, layout: str) -> bool:
         """Take over what `save` gave; False where it is of another version or no layout."""
@@ -136,22 +258,41 @@ class DockLayout(QObject):
             bar.setHidden(is_hidden)
         return is_restored
 
-    def _place(self) -> None:
-        window = self._window
-        columns = [[self.docks[name] for name, _ in rows] for _, rows in COLUMNS]
-        for column in columns:
-            window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, column[0])
-        for left, right in zip(columns[:-1], columns[1:], strict=True):
-            window.splitDockWidget(left[0], right[0], Qt.Orientation.Horizontal)
-        for column in columns:
-            for upper, lower in zip(column[:-1], column[1:], strict=True):
-                window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
-        asides = [self.docks[name] for name in ASIDES]
-        for dock in asides:
-            window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-            dock.hide()
-        for behind, before in zip(asides[:-1], asides[1:], strict=True):
-            window.tabifyDockWidget(behind, before)
+    # ------------------------------------------------------------------------------------------------- room
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the panels hear that the window has another size."""
+        if watched is self._window and event.type() == QEvent.Type.Resize:
+            for dock in self.docks.values():
+                dock.room_changed()
+        return False
+
+    def _shares(self) -> tuple[float, float]:
+        """How far the panels must be squeezed for all columns to fit the screen; 1 where they fit.
+
+        Not the window: it grows with what its panels need.
+        """
+        window, least = self._window, self._least_size()
+        room = window.screen().availableSize()
+        bars_px = sum(
+            bar.sizeHint().height()
+            for bar in (window.menuBar(), window.statusBar(), *self._navigation_bars)
+            if not bar.isHidden()
+        )
+        across = room.width() / max(least.width(), 1)
+        down = (room.height() - bars_px) / max(least.height(), 1)
+        return min(max(across, _LEAST_SHARE), 1.0), min(max(down, _LEAST_SHARE), 1.0)
+
+    def _least_size(self) -> QSize:
+        """What the columns need, with a separator behind each panel and a title above it."""
+        widths, heights, separator_px = [], [], scaled_px(SEPARATOR_PX)
+        for _, rows in self._columns:
+            docks = [self.docks[name] for name, _ in rows if not self.docks[name].isHidden()]
+            needs = [dock.panel.minimumSizeHint() for dock in docks if not dock.isFloating()]
+            title_px = docks[0].titleBarWidget().sizeHint().height() if docks else 0
+            widths.append(max((need.width() for need in needs), default=0) + separator_px)
+            heights.append(sum(need.height() + title_px + separator_px for need in needs))
+        return QSize(sum(widths), max(heights))
 
 
 def to_text(data: QByteArray) -> str:

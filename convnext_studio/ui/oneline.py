@@ -6,12 +6,20 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
 class OneLine(QLabel):
-    """Plain text on one line, cut short with an ellipsis where it is too long."""
+    """Plain text on one line, cut short with an ellipsis where it is too long.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    wants_room
+        It would like the room that its text takes, rather than what others leave.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, wants_room: bool = False) -> None:
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        across = QSizePolicy.Policy.Preferred if wants_room else QSizePolicy.Policy.Ignored
+        self.setSizePolicy(across, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Only what fits."""

@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QImage, QKeySequence, QPainter
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export import safe_stem
+from convnext_studio.export.files import write_file
+from convnext_studio.export.tables import save_csv, save_json, table_text
 from convnext_studio.export.views import ScaleTexts, save_npy, save_png, save_svg
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.pdf import pdf_of
 from convnext_studio.ui.qimage import from_qimage
 from convnext_studio.ui.viewfigure import figure_of
 
 SAVING = "saving"
 WIDTHS_PX = (1000, 2000, 4000)
 _MOST_PX = 16000
+MOST_COPIED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +66,15 @@ class Drawn(Protocol):
     def picture(self, width_px: int | None = None) -> QImage:
         """All of it, that wide; as on the screen where None."""
 
+    def painted_size(self) -> QSize:
+        """In logical pixels."""
+
+    def paint_on(self, painter: QPainter) -> None:
+        """Paint all of it anywhere."""
+
+    def font(self) -> QFont:
+        """Of its texts."""
+
 
 class ViewSaver(QObject):
     """The menu that copies and saves a view; files are written in the background."""
@@ -84,7 +97,14 @@ class ViewSaver(QObject):
             larger.addAction(f"{width} px…").triggered.connect(partial(self._save_png, width))
         larger.addAction("Other…").triggered.connect(self._ask_width)
         self._add("Save &SVG…", self._save_svg)
-        self._npy = self._add("Save &array (.npy)…", self._save_npy)
+        self._add("Save P&DF…", self._save_pdf)
+        self.menu.addSeparator()
+        self._of_numbers = (
+            self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Shift+C")),
+            self._add("Save numbers as &CSV…", self._save_csv),
+            self._add("Save numbers as &JSON…", self._save_json),
+            self._add("Save &array (.npy)…", self._save_npy),
+        )
 
     @property
     def is_busy(self) -> bool:
@@ -95,6 +115,21 @@ class ViewSaver(QObject):
         """Put the picture on the clipboard."""
         QGuiApplication.clipboard().setImage(self._drawn.picture())
         self.noticed.emit(Notice(SAVING, "The picture was copied.", good=True))
+
+    def copy_numbers(self) -> None:
+        """Put the numbers on the clipboard, as a spreadsheet takes them."""
+        values = self._values
+        if values is None:
+            self.noticed.emit(Notice(SAVING, "There are no numbers behind this view."))
+        elif values.size > MOST_COPIED:
+            hint = "Save them as an array (.npy) or as CSV."
+            self.noticed.emit(Notice(SAVING, f"{values.size:,} numbers are too many for the clipboard.", hint))
+        else:
+            self._background.run(partial(table_text, values, "\t"), self._put_numbers, self._tell_failed)
+
+    def _put_numbers(self, table: str) -> None:
+        QGuiApplication.clipboard().setText(table)
+        self.noticed.emit(Notice(SAVING, "The numbers were copied.", good=True))
 
     def write_png(self, path: Path, width_px: int | None = None) -> None:
         """Save the picture, as on the screen or that wide."""
@@ -108,10 +143,28 @@ class ViewSaver(QObject):
 
     def write_npy(self, path: Path) -> None:
         """Save the numbers behind the colours."""
-        contents = self._drawn.contents
-        if contents is not None and contents.values is not None:
-            values = contents.values
+        if (values := self._values) is not None:
             self._run(lambda: save_npy(path, values))
+
+    def write_csv(self, path: Path) -> None:
+        """Save the numbers as a table."""
+        if (values := self._values) is not None:
+            self._run(lambda: save_csv(path, values))
+
+    def write_json(self, path: Path) -> None:
+        """Save the numbers with the name and the caption."""
+        if (values := self._values) is not None:
+            name, caption = self._name, self._caption
+            self._run(lambda: save_json(path, values, name, caption))
+
+    def write_pdf(self, path: Path) -> None:
+        """Save what is seen as a page of PDF."""
+        try:
+            data = pdf_of(self._drawn, self._name, self._caption)
+        except StudioError as error:
+            self._tell_failed(error)
+        else:
+            self._run(lambda: write_file(path, lambda file: file.write(data)))
 
     # --------------------------------------------------------------------------------------------- asking
 
@@ -126,8 +179,13 @@ class ViewSaver(QObject):
         return action
 
     def _show_possible(self) -> None:
+        for action in self._of_numbers:
+            action.setEnabled(self._values is not None)
+
+    @property
+    def _values(self) -> NDArray[Any] | None:
         contents = self._drawn.contents
-        self._npy.setEnabled(contents is not None and contents.values is not None)
+        return None if contents is None else contents.values
 
     def _ask_width(self) -> None:
         width, accepted = QInputDialog.getInt(
@@ -143,6 +201,18 @@ class ViewSaver(QObject):
     def _save_svg(self) -> None:
         if (path := self._ask_path("svg", "SVG (*.svg)")) is not None:
             self.write_svg(path)
+
+    def _save_pdf(self) -> None:
+        if (path := self._ask_path("pdf", "PDF (*.pdf)")) is not None:
+            self.write_pdf(path)
+
+    def _save_csv(self) -> None:
+        if (path := self._ask_path("csv", "Comma-separated values (*.csv)")) is not None:
+            self.write_csv(path)
+
+    def _save_json(self) -> None:
+        if (path := self._ask_path("json", "JSON (*.json)")) is not None:
+            self.write_json(path)
 
     def _save_npy(self) -> None:
         if (path := self._ask_path("npy", "NumPy array (*.npy)")) is not None:

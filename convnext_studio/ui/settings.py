@@ -10,7 +10,8 @@ import platformdirs
 
 from convnext_studio.export.files import make_directory
 from convnext_studio.files import written_whole
-from convnext_studio.ui.theme import THEMES, ThemeName
+from convnext_studio.ui.textsize import AS_SYSTEM, SIZES_PT
+from convnext_studio.ui.theme import CHOICES, ThemeChoice
 
 VERSION = 1
 RECENT_COUNT = 10
@@ -23,18 +24,35 @@ class Settings:
     Attributes
     ----------
     theme
-        Name of the look.
+        Name of the look, or ``system``.
+    text_pt
+        Size of all text, or `AS_SYSTEM`.
+    linked_zoom
+        All views of a picture show the same part.
     geometry, layout
         The window's place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
-    recent_pictures, recent_models
+    recent_pictures, recent_folders, recent_sessions, recent_models
         Paths, and model sources, the latest first.
+    recent_choices
+        Keys of what was chosen in the command palette, the latest first.
+    is_tour_over
+        The tour was seen, or skipped.
+    shows_newest
+        Of the folder that is watched, the newest picture is shown, and not only added.
     """
 
-    theme: ThemeName = "dark"
+    theme: ThemeChoice = "system"
+    text_pt: int = AS_SYSTEM
+    linked_zoom: bool = True
     geometry: str = ""
     layout: str = ""
     recent_pictures: tuple[str, ...] = ()
     recent_models: tuple[str, ...] = ()
+    recent_choices: tuple[str, ...] = ()
+    is_tour_over: bool = False
+    recent_folders: tuple[str, ...] = ()
+    recent_sessions: tuple[str, ...] = ()
+    shows_newest: bool = True
 
 
 def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,14 +129,24 @@ class SettingsFile:
 def _settings(stored: dict[str, Any]) -> Settings:
     """The settings in a file's content; ValueError, TypeError or KeyError where it is not what was written."""
     theme = stored["theme"]
-    if theme not in THEMES:
+    if theme not in CHOICES:
         raise ValueError(theme)
+    text_pt = stored.get("text_pt", AS_SYSTEM)
+    if text_pt not in (AS_SYSTEM, *SIZES_PT):
+        raise ValueError(text_pt)
     return Settings(
         theme=theme,
+        text_pt=text_pt,
+        linked_zoom=bool(stored.get("linked_zoom", True)),
         geometry=_text(stored["geometry"]),
         layout=_text(stored["layout"]),
         recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),
         recent_models=tuple(_text(entry) for entry in stored["recent_models"]),
+        recent_choices=tuple(_text(entry) for entry in stored.get("recent_choices", ())),
+        is_tour_over=bool(stored.get("is_tour_over", False)),
+        recent_folders=tuple(_text(entry) for entry in stored.get("recent_folders", ())),
+        recent_sessions=tuple(_text(entry) for entry in stored.get("recent_sessions", ())),
+        shows_newest=bool(stored.get("shows_newest", True)),
     )
 
 

@@ -1,5 +1,6 @@
 """The one selection that drives every panel."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
@@ -10,12 +11,16 @@ from convnext_studio.engine.messages import (
     Explanation,
     Faithfulness,
     ImageInfo,
+    ListedPicture,
     ModelInfo,
     Prediction,
 )
 from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.ui.recent import Recent
 
 FIRST_NODE = "stage4"
+# Of the previews that are kept to be shown again at once; the current one is kept however large it is.
+PREVIEW_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +32,23 @@ class Pin:
     node: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which part of the picture is seen.
+
+    Attributes
+    ----------
+    x, y
+        In the middle of the view, in the picture's pixels.
+    span_px
+        So many of the picture's pixels go into the shorter side of the view.
+    """
+
+    x: float
+    y: float
+    span_px: float
+
+
 class AppState(QObject):
     """What is open and what is selected. Panels read it, listen to its signals and never talk to each other.
 
@@ -35,11 +57,14 @@ class AppState(QObject):
 
     model_loaded = Signal(object)  # ModelInfo
     picture_selected = Signal(object)  # ImageInfo | None
-    pictures_changed = Signal(object)  # tuple[ImageInfo, ...]
+    picture_chosen = Signal(object)  # ListedPicture | None: to be selected once it is there
+    picture_wanted = Signal(object)  # ListedPicture: chosen, and to be decoded
+    pictures_changed = Signal(object)  # tuple[ListedPicture, ...]
     node_selected = Signal(str)
     channel_selected = Signal(int)
     unit_selected = Signal(object)  # tuple[int, int] | None: row and column
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
+    looked_at = Signal(object)  # Sight | None: all of the picture
     pinned = Signal(object)  # Pin | None
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
@@ -53,12 +78,17 @@ class AppState(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._model: ModelInfo | None = None
-        self._pictures: tuple[ImageInfo, ...] = ()
+        self._pictures: tuple[ListedPicture, ...] = ()
+        self._rows: dict[str, int] = {}
+        self._previews: Recent[ImageInfo] = Recent(PREVIEW_BYTES)
+        self._chosen: ListedPicture | None = None
         self._picture: ImageInfo | None = None
         self._node = FIRST_NODE
         self._channel = 0
         self._unit: tuple[int, int] | None = None
         self._pointed: tuple[float, float] | None = None
+        self._sight: Sight | None = None
+        self._zoom_is_linked = False
         self._pin: Pin | None = None
         self._target: int | None = None
         self._prediction: Prediction | None = None
@@ -97,8 +127,8 @@ class AppState(QObject):
         self.model_loaded.emit(model)
 
     @property
-    def pictures(self) -> tuple[ImageInfo, ...]:
-        """All opened pictures in the order of opening."""
+    def pictures(self) -> tuple[ListedPicture, ...]:
+        """All opened pictures in the order of opening, decoded or not."""
         return self._pictures
 
     @property
@@ -106,38 +136,97 @@ class AppState(QObject):
         """The picture that the panels show."""
         return self._picture
 
+    @property
+    def chosen(self) -> ListedPicture | None:
+        """The picture that is shown, or that will be once it is decoded."""
+        return self._chosen
+
+    def row(self, key: str) -> int | None:
+        """Where a picture stands among the opened ones; None where it is not open."""
+        return self._rows.get(key)
+
+    def preview(self, key: str) -> ImageInfo | None:
+        """A picture that was shown lately; None where it would have to be decoded."""
+        return self._previews.get(key)
+
+    def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
+        """Add pictures behind the others; one whose file has changed takes its own place again."""
+        known = list(self._pictures)
+        places = {each.path: row for row, each in enumerate(known) if each.path}
+        for picture in pictures:
+            if picture.key in self._rows:
+                continue
+            place = places.get(picture.path) if picture.path else None
+            if place is None:
+                places[picture.path] = len(known)
+                known.append(picture)
+            else:
+                known[place] = picture
+        self._set_pictures(tuple(known))
+
     def add_picture(self, picture: ImageInfo, select: bool = True) -> None:
-        """Add a picture to the strip (once) and, if wanted, select it."""
-        if all(opened.key != picture.key for opened in self._pictures):
-            self._pictures += (picture,)
-            self.pictures_changed.emit(self._pictures)
+        """A picture was decoded: add it (once), keep its preview and, if wanted, select it."""
+        if self._previews.get(picture.key) is None:
+            self._previews.put(picture.key, picture, picture.preview.nbytes + picture.thumbnail.nbytes)
+        self.list_pictures([picture.listed])
         if select:
             self.select_picture(picture.key)
 
     def remove_picture(self, key: str) -> None:
-        """Take a picture out of the strip; its neighbour is selected where it was the current one."""
-        index = next((i for i, opened in enumerate(self._pictures) if opened.key == key), None)
-        if index is None:
-            return
-        self._pictures = self._pictures[:index] + self._pictures[index + 1 :]
-        self.pictures_changed.emit(self._pictures)
-        if self._pin is not None and self._pin.picture.key == key:
+        """Take a picture out; its neighbour is selected where it was the current one."""
+        self.remove_pictures({key})
+
+    def remove_pictures(self, keys: Collection[str]) -> None:
+        """Take pictures out; the next that is left is selected where the current one was among them."""
+        chosen = self._chosen
+        row = None if chosen is None else self._rows.get(chosen.key)
+        behind = () if row is None else (*self._pictures[row:], *reversed(self._pictures[:row]))
+        self._set_pictures(tuple(each for each in self._pictures if each.key not in keys))
+        if self._pin is not None and self._pin.picture.key in keys:
             self._set_pin(None)
-        if self._picture is not None and self._picture.key == key:
-            neighbour = self._pictures[min(index, len(self._pictures) - 1)] if self._pictures else None
-            self._set_picture(neighbour)
+        if chosen is not None and chosen.key not in self._rows:
+            left = next((each for each in behind if each.key in self._rows), None)
+            if left is not None:
+                self.select_picture(left.key)
+            else:
+                self._choose(None)
+                self._set_picture(None)
+
+    def _set_pictures(self, pictures: tuple[ListedPicture, ...]) -> None:
+        if pictures != self._pictures:
+            self._pictures = pictures
+            self._rows = {each.key: row for row, each in enumerate(pictures)}
+            self.pictures_changed.emit(pictures)
 
     def select_picture(self, key: str) -> None:
-        """Make an opened picture the current one; KeyError where there is none of that key."""
-        for opened in self._pictures:
-            if opened.key == key:
-                if self._picture is not opened:
-                    self._set_picture(opened)
-                return
-        raise KeyError(key)
+        """Make an opened picture the current one once it is decoded; KeyError where it is not open."""
+        self._choose(self._pictures[self._rows[key]])
+        if self._picture is not None and self._picture.key == key:
+            return
+        preview = self._previews.get(key)
+        if preview is None:
+            self.picture_wanted.emit(self._chosen)
+        else:
+            self._set_picture(preview)
+
+    def give_up_choice(self) -> None:
+        """The chosen picture will not come: the one that is shown is the chosen one again."""
+        self._choose(None if self._picture is None else self._picture.listed)
+
+    def step_picture(self, step: int) -> None:
+        """Choose the picture so many rows on, or the last one there."""
+        row = None if self._chosen is None else self._rows.get(self._chosen.key)
+        if row is not None:
+            self.select_picture(self._pictures[min(max(row + step, 0), len(self._pictures) - 1)].key)
+
+    def _choose(self, picture: ListedPicture | None) -> None:
+        if picture != self._chosen:
+            self._chosen = picture
+            self.picture_chosen.emit(picture)
 
     def _set_picture(self, picture: ImageInfo | None) -> None:
         self.point_at(None)
+        self.look_at(None)
         self._picture = picture
         self.set_prediction(None)
         self.set_attribution(None)
@@ -199,6 +288,27 @@ class AppState(QObject):
         if point != self._pointed:
             self._pointed = point
             self.pointed_at.emit(point)
+
+    @property
+    def sight(self) -> Sight | None:
+        """Which part of the current picture all its views show, while they are linked; None for all of it."""
+        return self._sight
+
+    def look_at(self, sight: Sight | None) -> None:
+        """A view of the current picture was zoomed or moved."""
+        if sight != self._sight:
+            self._sight = sight
+            self.looked_at.emit(sight)
+
+    @property
+    def zoom_is_linked(self) -> bool:
+        """Whether all views of the picture show the same part of it."""
+        return self._zoom_is_linked
+
+    def link_zoom(self, is_linked: bool) -> None:
+        """Let all views of the picture show the same part from now on, or each its own."""
+        self._zoom_is_linked = is_linked
+        self._sight = None
 
     @property
     def pin(self) -> Pin | None:

@@ -1,12 +1,13 @@
 """The status bar: what is under the pointer, where the network runs, how long it took, what is being done."""
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from convnext_studio.engine.messages import (
     Attribute,
     ChannelMap,
     ChannelStatistics,
+    CheckPictures,
     CheckSanity,
     CloseImage,
     CompareMethods,
@@ -19,6 +20,7 @@ from convnext_studio.engine.messages import (
     FieldGrowth,
     Kernel,
     LayerWeights,
+    ListPictures,
     ListPretrained,
     LoadModel,
     MeanMaps,
@@ -32,16 +34,21 @@ from convnext_studio.engine.messages import (
     Progress,
     ReceptiveField,
     Request,
+    RestorePictures,
     SaveModel,
+    ShowPicture,
     SlideKernel,
     StemMaps,
     StrongestPatches,
     SwapPart,
+    Thumbnail,
     UnitField,
     WalkBlock,
 )
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 # Work that is over sooner is not announced: a flicker tells nothing.
 ANNOUNCE_AFTER_MS = 150
@@ -51,8 +58,14 @@ LARGEST_STEP = 1 << 30
 DOING: dict[type[Request], str] = {
     LoadModel: "Loading the model",
     ListPretrained: "Listing pretrained models",
+    SaveModel: "Saving the weights",
     OpenImage: "Opening a picture",
+    RestorePictures: "Opening the pictures again",
     CloseImage: "Closing a picture",
+    ListPictures: "Looking for pictures",
+    CheckPictures: "Checking pictures",
+    ShowPicture: "Opening a picture",
+    Thumbnail: "Reading thumbnails",
     Predict: "Running the network",
     FeatureMaps: "Computing feature maps",
     Attribute: "Computing Grad-CAM",
@@ -71,7 +84,6 @@ DOING: dict[type[Request], str] = {
     StrongestPatches: "Searching the strongest patches",
     FieldGrowth: "Measuring the field's growth",
     OpenField: "Opening a receptive field",
-    SaveModel: "Saving the weights",
     Distributions: "Reading a block's values",
     SwapPart: "Swapping a part of the network",
     LayerWeights: "Reading weights",
@@ -105,7 +117,7 @@ class StatusBar(QStatusBar):
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.doing = _label("What is being done")
         self.progress = QProgressBar()
-        self.progress.setFixedSize(140, 12)
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress")
         self.progress.setToolTip("Progress of what is being computed")
@@ -143,6 +155,10 @@ class StatusBar(QStatusBar):
     def _started(self, request: Request) -> None:
         # An engine that works has started, even where its word came before this window listened.
         self._engine_is_ready = True
+        if isinstance(request, Thumbnail) and not all(
+            isinstance(other, Thumbnail) for other in self._bridge.pending
+        ):
+            return  # It only interrupts something longer.
         self.progress.setRange(0, 0)
         self.doing.setText(f"{DOING[type(request)]}…")
 
@@ -191,8 +207,7 @@ def spoken(seconds: float) -> str:
 
 
 def _label(name: str, tip: str = "") -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = OneLine(wants_room=True)
     label.setAccessibleName(name)
     label.setToolTip(tip)
     return label

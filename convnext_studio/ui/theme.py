@@ -5,12 +5,16 @@ which Qt sends to every widget when `apply` changes the look.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
+from convnext_studio.ui.textsize import scaled_px
+
 ThemeName = Literal["dark", "light"]
+ThemeChoice = Literal["system", "dark", "light"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ PROJECTOR = replace(
 """Light, with more contrast: a projector in a lit room washes greys out. For lectures only."""
 
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
+CHOICES: tuple[ThemeChoice, ...] = get_args(ThemeChoice)
 
 
 def current() -> Theme:
@@ -104,8 +109,22 @@ def current() -> Theme:
     return next((look for look in (LIGHT, PROJECTOR) if look.background == window), DARK)
 
 
+def choose(application: QApplication, choice: ThemeChoice) -> None:
+    """Take one look, frames of windows and the system's dialogs included; or follow the system."""
+    schemes = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light, "system": Qt.ColorScheme.Unknown}
+    application.styleHints().setColorScheme(schemes[choice])
+    apply(application, chosen(application, choice))
+
+
+def chosen(application: QApplication, choice: ThemeChoice) -> Theme:
+    """The look that a choice means now: the dark one where Qt does not know what the system has."""
+    is_light = application.styleHints().colorScheme() == Qt.ColorScheme.Light
+    name: ThemeName = ("light" if is_light else "dark") if choice == "system" else choice
+    return THEMES[name]
+
+
 def apply(application: QApplication, theme: Theme) -> None:
-    """Give the whole program a look; every widget gets a palette-change event."""
+    """Give the whole program a look, at the present size of text; every widget gets a palette-change event."""
     application.setPalette(palette(theme))
     application.setStyleSheet(stylesheet(theme))
 
@@ -145,15 +164,17 @@ def palette(theme: Theme) -> QPalette:
 
 
 def stylesheet(theme: Theme) -> str:
-    """What the palette cannot say. Sizes are relative to the font, so that the whole scales with it."""
+    """What the palette cannot say. Lengths are those beside the present size of text."""
+    px = {length: f"{scaled_px(length)}px" for length in range(1, 15)}
     return f"""
-QToolTip {{ color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: 3px; }}
-QMainWindow::separator {{ background: {theme.background}; width: 5px; height: 5px; }}
+QToolTip {{
+    color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: {px[3]};
+}}
+QMainWindow::separator {{ background: {theme.background}; width: {px[5]}; height: {px[5]}; }}
 QMainWindow::separator:hover {{ background: {theme.accent}; }}
-QDockWidget {{ color: {theme.muted}; font-weight: 600; }}
-QDockWidget::title {{ background: {theme.background}; padding: 4px 6px; text-align: left; }}
-QStatusBar {{ color: {theme.muted}; padding-right: 6px; }}
-QStatusBar QLabel {{ color: {theme.muted}; padding: 0 4px; }}
+QLabel[title="true"] {{ color: {theme.muted}; font-weight: 600; }}
+QStatusBar {{ color: {theme.muted}; padding-right: {px[6]}; }}
+QStatusBar QLabel {{ color: {theme.muted}; padding: 0 {px[4]}; }}
 QListView::item:selected {{ background: {theme.raised}; color: {theme.accent}; }}
 QToolBar {{ border: none; padding: 0; spacing: 0; }}
 QStatusBar::item {{ border: none; }}
@@ -165,8 +186,8 @@ QLabel[problem="true"] {{ color: {theme.error}; }}
 QLabel[warning="true"] {{ color: {theme.warning}; }}
 QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
-    color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: 3px; padding: 1px 5px;
+    color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: {px[3]}; padding: {px[1]} {px[5]};
 }}
-QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: 3px solid {theme.error}; }}
+QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}
 """

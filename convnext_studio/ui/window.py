@@ -16,21 +16,27 @@ from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.fieldlab.late import LateLab
+from convnext_studio.ui.focusring import FocusRings
+from convnext_studio.ui.guide import Guide
 from convnext_studio.ui.layout import DockLayout, from_text, to_text
 from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
+from convnext_studio.ui.panels.activity import ActivityPanel
 from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.panels.build import BuildPanel
 from convnext_studio.ui.panels.catalogue import CataloguePanel
 from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
 from convnext_studio.ui.panels.evidence import EvidencePanels
+from convnext_studio.ui.panels.export import ExportPanel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.help import HelpPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
 from convnext_studio.ui.panels.pictures import PicturesPanel
 from convnext_studio.ui.panels.predictions import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip import NetworkStrip
+from convnext_studio.ui.recent_menu import RecentMenu
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
@@ -81,6 +87,8 @@ class StudioWindow(QMainWindow):
         self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.attribution_panel = AttributionPanel(state, bridge)
         self.contact_sheet_panel = ContactSheetPanel(state, bridge)
+        self.export_panel = ExportPanel(state, lambda: self.findChildren(MapView))
+        self.activity_panel = ActivityPanel(state, bridge)
         self.dock_layout = DockLayout(
             self,
             {
@@ -96,12 +104,26 @@ class StudioWindow(QMainWindow):
                 "field_lab": self.field_lab,
                 "evidence": EvidencePanels(state, bridge),
                 "contact_sheet": self.contact_sheet_panel,
+                "export": self.export_panel,
+                "activity": self.activity_panel,
+                "help": HelpPanel(),
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
         self.lecture = LateLecture(self, state, bridge, controller)
         self._commands = Commands(self, self.dock_layout, state, bridge, controller, settings)
         self._build_menus()
+        FocusRings(self)
+        self.guide = Guide(
+            self,
+            self.strip,
+            self.dock_layout,
+            self.actions_by_id,
+            self._commands.help,
+            state,
+            controller,
+            settings,
+        )
         self._connect()
         self._restore()
         self._show_title()
@@ -123,11 +145,16 @@ class StudioWindow(QMainWindow):
         menus = build_menus(self.menuBar(), self.actions_by_id)
         self._recent_menu = menus["File"].addMenu("Open &recent")
         menus["File"].insertMenu(self.actions_by_id["paste"], self._recent_menu)
-        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        recent = RecentMenu(self._recent_menu, self._settings, self._controller.background)
+        recent.path_chosen.connect(self._commands.open_path)
+        recent.model_chosen.connect(self._commands.open_model)
+        self._commands.files.watch.changed.connect(self._show_watched)
+        self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
+        self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)
         self.actions_by_id["model_bundled"].setEnabled(bundled_is_there())
         self._sync_actions()
 
@@ -137,7 +164,7 @@ class StudioWindow(QMainWindow):
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *self.dock_layout.docks.values()):
             drops.watch(widget)
-        for source in (controller, self._commands, self.field_lab, self.lecture):
+        for source in (controller, self._commands, self.guide, self.field_lab, self.lecture):
             source.noticed.connect(self.messages.tell)
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
@@ -166,6 +193,7 @@ class StudioWindow(QMainWindow):
         self.contact_sheet_panel.save_asked.connect(
             lambda: self._commands.save_contact_sheet(self.contact_sheet_panel.explanations)
         )
+        self.export_panel.report_asked.connect(self._commands.export)
         self._commands.node_step_asked.connect(self.strip.step)
         self._commands.open_node_asked.connect(self.strip.open_selected)
         self._commands.go_up_asked.connect(self.strip.go_up)
@@ -198,7 +226,7 @@ class StudioWindow(QMainWindow):
         model, asked = self._state.model, self._controller.loaded
         actions = self.actions_by_id
         has_picture = self._state.picture is not None
-        for name in ("close", "next_picture", "previous_picture"):
+        for name in ("close", "close_all", "next_picture", "previous_picture"):
             actions[name].setEnabled(has_picture)
         actions["clear_unit"].setEnabled(self._state.unit is not None)
         actions["pin"].setEnabled(has_picture and model is not None)
@@ -223,14 +251,9 @@ class StudioWindow(QMainWindow):
         self.dock_layout.open_aside("field_lab")
         self.field_lab.lab.open_field(path)
 
-    def _fill_recent(self) -> None:
-        self._recent_menu.clear()
-        recent = self._settings.values.recent_pictures
-        for path in recent:
-            action = self._recent_menu.addAction(path.replace("&", "&&"))
-            action.triggered.connect(lambda _checked=False, path=path: self._commands.open_path(path))
-        if not recent:
-            self._recent_menu.addAction("No picture was opened yet").setEnabled(False)
+    def _show_watched(self, folder: str) -> None:
+        self.actions_by_id["watch_folder"].setChecked(bool(folder))
+        self.pictures_panel.show_watched(folder)
 
     # --------------------------------------------------------------------------------- opening and closing
 
@@ -255,8 +278,10 @@ class StudioWindow(QMainWindow):
             self._settings.save()
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
+        self._commands.files.watch.stop()
         self._bridge.close()
         self._controller.close()
+        self.activity_panel.log_store.close()
         super().closeEvent(event)
 
 

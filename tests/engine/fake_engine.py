@@ -28,6 +28,7 @@ from convnext_studio.engine.messages import (
     Progress,
     ReceptiveField,
     Request,
+    RestorePictures,
 )
 from convnext_studio.engine.worker import serve
 from convnext_studio.errors import StudioError
@@ -71,7 +72,7 @@ class FakeSession:
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Generator[Progress, None, Payload]:
         """As `Session.answer`."""
         match request:
-            case LoadModel() | OpenImage() | CloseImage():
+            case LoadModel() | OpenImage() | RestorePictures() | CloseImage():
                 return self._change(request)
             case Predict():
                 return result(f"prediction {request.image}")
@@ -95,7 +96,7 @@ class FakeSession:
                 return _COMMANDS[command](argument, should_stop)
         raise AssertionError(request)
 
-    def _change(self, request: LoadModel | OpenImage | CloseImage) -> Payload:
+    def _change(self, request: LoadModel | OpenImage | RestorePictures | CloseImage) -> Payload:
         match request:
             case LoadModel():
                 _die_the_second_time(request.source)
@@ -105,8 +106,11 @@ class FakeSession:
                 _die_the_second_time(request.path)
                 self.images.add(request.path)
                 return image_info(request.path)
+            case RestorePictures():
+                self.images.update(request.sources)
+                return None
             case CloseImage():
-                self.images.remove(request.image)
+                self.images -= set(request.images)
                 return None
 
 

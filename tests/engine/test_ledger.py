@@ -10,18 +10,25 @@ from convnext_studio.engine.ledger import Ledger
 from convnext_studio.engine.messages import (
     Cancel,
     Cancelled,
+    CloseImage,
     Done,
     EngineLost,
     EngineReady,
     Failed,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
     LoadModel,
     Message,
     OpenImage,
     Payload,
+    PictureSource,
     Predict,
     Progress,
     ReceptiveField,
     Request,
+    RestorePictures,
+    ShowPicture,
     Started,
 )
 from tests.engine.fake_engine import image_info, model_info
@@ -171,18 +178,40 @@ def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
     assert ledger.died("exit code 1")
     del sent[:], heard[:]
     ledger.connected()
-    model, picture, again = sent
+    model, pictures, again = sent
     assert isinstance(model, LoadModel)
-    assert isinstance(picture, OpenImage)
-    assert (model.source, picture.path, again.id) == ("a", "x", newer)
+    assert isinstance(pictures, RestorePictures)
+    assert pictures.sources == {"x": PictureSource("x", "x")}
+    assert (model.source, again.id) == ("a", newer)
     ledger.received(EngineReady())
-    ledger.received(Done(id=model.id, payload=model_info("a"), seconds=0))
+    ledger.received(Done(id=pictures.id, payload=None, seconds=0))
     assert heard == []
-    ledger.received(Failed(id=picture.id, message="There is no file x."))
+    ledger.received(Failed(id=model.id, message="There is no file a."))
     assert heard == [
-        EngineLost(message="The new engine could not open x again: There is no file x."),
+        EngineLost(message="The new engine could not open a again: There is no file a."),
         EngineReady(restarted=True),
     ]
+
+
+def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message() -> None:
+    ledger, sent, heard = connect()
+    listed = tuple(ListedPicture(f"key {number}", f"{number}.png", f"/{number}.png") for number in range(5000))
+    asked = ledger.ask(ListPictures(paths=("/",)))
+    ledger.received(Done(id=asked, payload=ListedPictures(pictures=listed, checked=0), seconds=0))
+    changed = ledger.ask(ShowPicture(image="key 7"))
+    ledger.received(Done(id=changed, payload=image_info("newer"), seconds=0))
+    closed = ledger.ask(CloseImage(images=("key 8", "key 9")))
+    ledger.received(Done(id=closed, payload=None, seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    (pictures,) = sent
+    assert isinstance(pictures, RestorePictures)
+    kept = {each.key for each in listed} - {"key 7", "key 8", "key 9"} | {"newer"}
+    assert set(pictures.sources) == kept
+    assert pictures.sources["newer"] == PictureSource("/7.png", "7.png")
+    assert pictures.sources["key 4999"] == PictureSource("/4999.png", "4999.png")
+    assert len(heard) == 5
 
 
 @given(answers=st.integers(0, 3))

@@ -92,7 +92,7 @@ def test_a_new_engine_silently_opens_what_was_open(start: Start, heard: Recorder
     ]
     for identifier in opened:
         heard.answer(identifier)
-    heard.answer(client.ask(CloseImage(image="b")))
+    heard.answer(client.ask(CloseImage(images=("b",))))
     kill_engine(client)
     heard.wait_for_ready(2)
     count = len(heard.messages)
@@ -179,14 +179,12 @@ def test_a_device_fault_that_stays_costs_the_process(start: Start, heard: Record
     )
 
 
-@pytest.mark.parametrize("kind", ["model", "picture"])
-def test_what_kills_every_engine_that_opens_it_again_is_given_up(
-    start: Start, heard: Recorder, tmp_path: Path, kind: str
+def test_a_model_that_kills_every_engine_that_opens_it_again_is_given_up(
+    start: Start, heard: Recorder, tmp_path: Path
 ) -> None:
     client = start()
     path = str(tmp_path / "once.png")
-    opening = LoadModel(source=path) if kind == "model" else OpenImage(path=path)
-    assert isinstance(heard.answer(client.ask(opening)), Done)
+    assert isinstance(heard.answer(client.ask(LoadModel(source=path))), Done)
     heard.answer(client.ask(OpenImage(path="other")))
     kill_engine(client)
     assert heard.text(client.ask(do("state"))) == " ['other'] []"
@@ -200,18 +198,25 @@ def test_what_kills_every_engine_that_opens_it_again_is_given_up(
     ]
 
 
-def test_a_picture_that_is_no_longer_the_same_and_a_model_that_moved_are_told(
-    start: Start, heard: Recorder
+def test_a_picture_that_kills_engines_is_not_touched_by_the_next(
+    start: Start, heard: Recorder, tmp_path: Path
 ) -> None:
     client = start()
+    path = str(tmp_path / "once.png")
+    assert isinstance(heard.answer(client.ask(OpenImage(path=path))), Done)
+    kill_engine(client)
+    assert heard.text(client.ask(do("state"))) == f" [{path!r}] []"
+    assert len(heard.of(EngineLost)) == 1
+
+
+def test_a_model_that_moved_is_told(start: Start, heard: Recorder) -> None:
+    client = start()
     heard.answer(client.ask(LoadModel(source="moves")))
-    heard.answer(client.ask(OpenImage(path="changes")))
     first = client.pid
     kill_engine(client)
     heard.wait_for_ready(2)
     assert [lost.message for lost in heard.of(EngineLost)[1:]] == [
         f"The new engine runs the model on CPU {client.pid}, not on CPU {first}.",
-        "The new engine could not open changes again: it has changed since.",
     ]
 
 

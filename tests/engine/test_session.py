@@ -219,7 +219,7 @@ def test_failed_load_keeps_the_model(opened: Session, monkeypatch: pytest.Monkey
 
 def test_closed_pictures_are_gone(opened: Session) -> None:
     image = open_cat(opened)
-    opened.run(CloseImage(image=image.key))
+    opened.run(CloseImage(images=(image.key,)))
     with pytest.raises(StudioError, match="not open"):
         opened.run(Predict(image=image.key))
 

@@ -171,7 +171,7 @@ def test_the_gallery_is_searched_with_progress_and_can_be_stopped(engine_of: Ope
     gone = tmp_path / "gone.png"
     Image.effect_noise((90, 80), 60).save(gone)
     closed, last = open_picture(engine, str(gone)), open_picture(engine, "sample:coffee")
-    engine.run(CloseImage(image=closed))
+    engine.run(CloseImage(images=(closed,)))
     request = StrongestPatches(id=5, node="stage1", channel=0, images=(cat, closed, last), count=4)
     steps, result = all_steps(engine.answer(request))
     assert all(isinstance(step, Progress) for step in steps)

@@ -1,6 +1,6 @@
 """An engine that answers when the test says so, and what it could answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +16,16 @@ from convnext_studio.engine.messages import (
     Done,
     Failed,
     ImageInfo,
+    ListedPictures,
+    ListPictures,
     Message,
     ModelInfo,
     Payload,
+    PictureFailure,
     Predict,
     Prediction,
     Request,
+    ShowPicture,
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
@@ -66,12 +70,13 @@ def make_model(
     )
 
 
-def make_image(key: str = "one", path: str = "/pictures/one.png") -> ImageInfo:
+def make_image(key: str = "one", path: str = "") -> ImageInfo:
     """A picture of noise, wider than high."""
     pixels = np.random.default_rng(sum(key.encode())).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    path = path or f"/pictures/{key}.png"
     return ImageInfo(
         key=key,
-        name=Path(path).name or key,
+        name=Path(path).name,
         path=path,
         size=(90, 60),
         notes=("Alpha was composited on white.",),
@@ -157,6 +162,16 @@ class FakeEngine:
         """Bring a message to the window, and let the window take notice."""
         self._listener(message)
         QApplication.processEvents()
+
+
+def answer_listing(engine: FakeEngine, *pictures: ImageInfo, failures: Sequence[PictureFailure] = ()) -> None:
+    """Find these pictures, all sound, where the window has asked for some; and decode what it wants to show."""
+    [request] = engine.open(ListPictures)
+    listed = tuple(picture.listed for picture in pictures)
+    engine.answer(request, ListedPictures(pictures=listed, checked=len(listed), failures=tuple(failures)))
+    by_key = {picture.key: picture for picture in pictures}
+    for wanted in engine.open(ShowPicture):
+        engine.answer(wanted, by_key[wanted.image])
 
 
 @pytest.fixture(autouse=True)

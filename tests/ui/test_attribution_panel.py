@@ -117,6 +117,13 @@ def choose(panel: AttributionPanel, **chosen: object) -> None:
         box.setCurrentIndex(box.findData(data))
 
 
+def clip(panel: AttributionPanel, percentile: float) -> None:
+    """End the scale at a percentile of the magnitude."""
+    control = panel.bar.look.range
+    control.percentile.setValue(percentile)
+    control.kind.setCurrentIndex(control.kind.findData("percentile"))
+
+
 # ------------------------------------------------------------------------------------- Grad-CAM at the stages
 
 
@@ -234,7 +241,7 @@ def test_clipping_is_said_and_ends_the_scale_at_a_percentile(
 ) -> None:
     attribute()
     desk.state.set_node("stage1")
-    choose(panel, clip=95.0)
+    clip(panel, 95)
     # Of 1..256, linearly between ranks: 1 + 0.95 · 255.
     assert cell(panel).map.bar.labels()[-1][1] == f"{1 + 0.95 * 255:.0f}"
     assert "percentile 95" in panel.caption
@@ -527,7 +534,8 @@ def test_display_changes_ask_nothing(
     attribute()
     for node in ("stage1", "stage4"):
         desk.state.set_node(node)
-    choose(panel, part="positive", resampling=True, clip=99.0)
+    choose(panel, part="positive", resampling=True)
+    clip(panel, 99)
     panel.opacity.setValue(3)
     panel.curtain.setValue(30)
     QTest.qWait(200)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import (
@@ -13,15 +14,19 @@ from convnext_studio.engine.messages import (
     ExplainSeveral,
     Explanation,
     Explanations,
+    ListedPicture,
     LoadModel,
     Predict,
     Prediction,
+    Progress,
+    Thumbnail,
+    ThumbnailPixels,
 )
 from convnext_studio.render import lut
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.attribution_shading import Shading
-from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
+from convnext_studio.ui.panels.contact_sheet import MOST, ContactSheetPanel
 from convnext_studio.ui.panels.contact_tiles import map_on_picture
 from convnext_studio.ui.state import AppState
 from tests.ui.conftest import FakeEngine, make_geometry, make_image, make_model, make_prediction
@@ -154,6 +159,36 @@ def test_another_picture_asks_anew_and_another_model_voids_the_classes(
     assert question.images == ("cat", "dog", "owl")
     assert panel.tiles.count() == 3
     assert panel.explanations == ()
+
+
+def test_thousands_of_pictures_make_a_sheet_of_the_first_and_the_current_one_stays(desk: Desk) -> None:
+    desk.state.list_pictures(ListedPicture(str(row), f"{row}.png", f"/{row}.png") for row in range(2000))
+    current = picture("late")
+    desk.state.add_picture(current)
+    panel = ContactSheetPanel(desk.state, desk.bridge)
+    desk.show(panel, 480, 400)
+    [question] = [request for request in desk.asked if isinstance(request, ExplainSeveral)]
+    assert len(question.images) == panel.tiles.count() == MOST
+    assert f"the first of {len(desk.state.pictures):,}" in panel.caption
+    panel.tiles.setFocus()
+    QApplication.processEvents()
+    assert desk.state.picture is current
+    assert not any(isinstance(request, Thumbnail) for request in desk.asked)
+    desk.tell(
+        Progress(
+            id=question.id,
+            done=1,
+            total=MOST,
+            text="",
+            partial=Explanations(explanations=(explanation(desk, "0"),)),
+        )
+    )
+    desk.qtbot.waitUntil(lambda: any(isinstance(request, Thumbnail) for request in desk.asked))
+    [thumbnail] = [request for request in desk.asked if isinstance(request, Thumbnail)]
+    assert thumbnail.image == "0"
+    pixels = np.full((20, 30, 3), 9, np.uint8)
+    desk.answer(ThumbnailPixels(image="0", pixels=pixels), thumbnail.id)
+    desk.qtbot.waitUntil(lambda: "tabby cat" in panel.tiles.text_of("0"))
 
 
 # ------------------------------------------------------------------------------------------------------ files

@@ -12,12 +12,18 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import (
     Attribute,
+    CheckedPictures,
+    CheckPictures,
     CloseImage,
     EngineLost,
     EngineReady,
+    ListedPictures,
+    ListPictures,
     LoadModel,
     OpenImage,
+    PictureFailure,
     Predict,
+    ShowPicture,
 )
 from convnext_studio.model.presets import default_model
 from convnext_studio.ui.bridge import EngineBridge
@@ -25,7 +31,15 @@ from convnext_studio.ui.controller import Controller, encode_png
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
-from tests.ui.conftest import CLASSES, FakeEngine, make_attribution, make_image, make_model, make_prediction
+from tests.ui.conftest import (
+    CLASSES,
+    FakeEngine,
+    answer_listing,
+    make_attribution,
+    make_image,
+    make_model,
+    make_prediction,
+)
 
 
 @pytest.fixture
@@ -41,7 +55,7 @@ def ready(controller: Controller, state: AppState, engine: FakeEngine) -> Predic
     controller.open_model("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
     controller.open_paths(["/pictures/one.png"])
-    engine.answer(engine.open(OpenImage)[0], make_image())
+    answer_listing(engine, make_image())
     [request] = engine.open(Predict)
     assert (request.image, request.target, state.prediction) == ("one", None, None)
     return request
@@ -50,30 +64,115 @@ def ready(controller: Controller, state: AppState, engine: FakeEngine) -> Predic
 # ------------------------------------------------------------------------------------------------- pictures
 
 
-def test_several_pictures_keep_their_order_and_the_first_is_shown(
+def failure(path: str, message: str, hint: str = "", key: str = "") -> PictureFailure:
+    return PictureFailure(path=path, message=message, hint=hint, key=key)
+
+
+def test_several_pictures_keep_their_order_and_only_the_first_is_decoded(
     controller: Controller, state: AppState, engine: FakeEngine, settings: SettingsFile
 ) -> None:
     paths = ["/pictures/b.png", "/pictures/a.png", "/pictures/c.png"]
     controller.open_paths(paths)
-    requests = engine.open(OpenImage)
-    assert [request.path for request in requests] == paths
-    for request in requests:
-        engine.answer(request, make_image(request.path, request.path))
+    assert engine.open(ListPictures)[0].paths == tuple(paths)
+    answer_listing(engine, *(make_image(path, path) for path in paths))
     assert [picture.path for picture in state.pictures] == paths
-    assert state.picture is state.pictures[0]
+    assert [request.image for request in engine.asked if isinstance(request, ShowPicture)] == paths[:1]
+    assert state.picture is not None
+    assert state.picture.path == paths[0]
     assert settings.values.recent_pictures == tuple(reversed(paths))
 
 
-def test_the_first_that_can_be_opened_is_shown(
+def test_a_folder_is_recent_and_its_pictures_are_not(
+    controller: Controller, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    controller.open_paths(["/pictures"])
+    [request] = engine.open(ListPictures)
+    pictures = tuple(make_image(key, f"/pictures/{key}").listed for key in ("a", "b"))
+    engine.answer(request, ListedPictures(pictures=pictures, checked=2, folders=("/pictures",)))
+    assert settings.values.recent_folders == ("/pictures",)
+    assert settings.values.recent_pictures == ()
+
+
+def test_a_broken_picture_makes_way_for_the_next(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/cut.png", "/good.png"])
+    [request] = engine.open(ListPictures)
+    cut, good = make_image("cut", "/cut.png"), make_image("good", "/good.png")
+    engine.answer(request, ListedPictures(pictures=(cut.listed, good.listed), checked=2))
+    [first] = engine.open(ShowPicture)
+    engine.answer(first, failure("/cut.png", "cut.png is cut off.", key="cut"))
+    assert notices[-1].message == "1 of 2 could not be opened: cut.png is cut off."
+    [second] = engine.open(ShowPicture)
+    engine.answer(second, good)
+    assert state.picture is good
+    assert [picture.key for picture in state.pictures] == ["good"]
+
+
+def test_what_is_found_broken_later_is_added_to_the_summary(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/folder"])
+    images = [make_image(str(number), f"/folder/{number}.png") for number in range(4)]
+    [request] = engine.open(ListPictures)
+    engine.answer(
+        request,
+        ListedPictures(
+            pictures=tuple(image.listed for image in images),
+            checked=1,
+            failures=(failure("/folder/x.png", "x.png is empty."),),
+            folders=("/folder",),
+        ),
+    )
+    assert notices[-1].message == "1 of 5 could not be opened: x.png is empty."
+    [check] = engine.open(CheckPictures)
+    assert check.images == ("1", "2", "3")
+    found = (failure("/folder/2.png", "2.png is damaged.", key="2"),)
+    engine.answer(check, CheckedPictures(failures=found))
+    assert notices[-1].message == "2 of 5 could not be opened: x.png is empty."
+    assert notices[-1].details == ("x.png is empty.", "2.png is damaged.")
+    assert [picture.key for picture in state.pictures] == ["0", "1", "3"]
+
+
+def test_an_engine_in_trouble_costs_no_picture(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    state.step_picture(1)
+    engine.refuse(engine.open(ShowPicture)[0], "No engine can be started.")
+    assert notices[-1].message == "No engine can be started."
+    assert len(state.pictures) == 2
+    assert state.chosen == state.pictures[0]
+
+
+def test_stepping_shows_the_last_picture_stepped_to(
     controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:
-    controller.open_paths(["/bad.txt", "/good.png", "/other.png"])
-    bad, good, other = engine.open(OpenImage)
-    engine.refuse(bad, "/bad.txt is no picture.")
-    engine.answer(good, make_image("good"))
-    engine.answer(other, make_image("other"))
-    assert state.picture is not None
-    assert state.picture.key == "good"
+    images = [make_image(str(number), f"/{number}.png") for number in range(4)]
+    controller.open_paths(["/folder"])
+    answer_listing(engine, *images)
+    for _ in range(3):
+        state.step_picture(1)
+    assert state.picture is images[0]
+    for request in engine.open(ShowPicture):
+        engine.answer(request, images[int(request.image)])
+    assert state.picture is images[3]
+    state.step_picture(-2)
+    assert state.picture is images[1]  # It is kept: nobody is asked.
+    assert engine.open(ShowPicture) == []
+
+
+def test_a_changed_file_takes_its_place_under_its_new_key(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    state.select_picture("two")
+    newer = make_image("newer", "/two.png")
+    engine.answer(engine.open(ShowPicture)[0], newer)
+    assert [picture.key for picture in state.pictures] == ["one", "newer"]
+    assert state.picture is newer
 
 
 def test_opening_an_open_picture_again_shows_it(
@@ -81,9 +180,10 @@ def test_opening_an_open_picture_again_shows_it(
 ) -> None:
     for key in ("one", "two", "one"):
         controller.open_paths([f"/pictures/{key}.png"])
-        engine.answer(engine.open(OpenImage)[0], make_image(key))
+        answer_listing(engine, make_image(key, f"/pictures/{key}.png"))
     assert [picture.key for picture in state.pictures] == ["one", "two"]
-    assert state.picture is state.pictures[0]
+    assert state.picture is not None
+    assert state.picture.key == "one"
 
 
 @pytest.mark.usefixtures("ready")
@@ -94,15 +194,15 @@ def test_failures_of_one_drop_collapse_and_the_picture_stays(
     notices: list[Notice],
 ) -> None:
     before = state.picture
-    controller.open_paths(["/a.txt", "/folder", "/c.png"])
-    first, second, third = engine.open(OpenImage)
-    engine.refuse(first, "a.txt is not a picture.", "Drop a PNG.")
+    controller.open_paths(["/a.txt"])
+    answer_listing(engine, failures=[failure("/a.txt", "a.txt is not a picture.", "Drop a PNG.")])
     assert notices[-1].text == "a.txt is not a picture. Drop a PNG."
-    engine.refuse(second, "folder is a directory.")
-    engine.refuse(third, "c.png is cut off.")
+    controller.open_paths(["/a.txt", "/c.png"])
+    bad = [failure("/a.txt", "a.txt is not a picture."), failure("/c.png", "c.png is cut off.")]
+    answer_listing(engine, failures=bad)
     assert state.picture is before
-    assert notices[-1].message == "3 files could not be opened: a.txt is not a picture."
-    assert notices[-1].details == ("a.txt is not a picture.", "folder is a directory.", "c.png is cut off.")
+    assert notices[-1].message == "2 of 2 could not be opened: a.txt is not a picture."
+    assert notices[-1].details == ("a.txt is not a picture.", "c.png is cut off.")
 
 
 def test_a_later_success_withdraws_the_failure_but_one_of_the_same_drop_does_not(
@@ -111,14 +211,12 @@ def test_a_later_success_withdraws_the_failure_but_one_of_the_same_drop_does_not
     withdrawn: list[str] = []
     controller.succeeded.connect(withdrawn.append)
     controller.open_paths(["/a.txt", "/b.png"])
-    bad, good = engine.open(OpenImage)
-    engine.refuse(bad, "a.txt is not a picture.")
-    engine.answer(good, make_image())
+    answer_listing(engine, make_image(), failures=[failure("/a.txt", "a.txt is not a picture.")])
     assert withdrawn == []
     controller.open_sample("cat")
-    [request] = engine.open(OpenImage)
-    assert request.path == "sample:cat"
-    engine.answer(request, make_image("cat", "sample:cat"))
+    [request] = engine.open(ListPictures)
+    assert request.paths == ("sample:cat",)
+    answer_listing(engine, make_image("cat", "sample:cat"))
     assert withdrawn == ["pictures"]
 
 
@@ -126,7 +224,7 @@ def test_samples_are_no_recent_files(
     controller: Controller, engine: FakeEngine, settings: SettingsFile
 ) -> None:
     controller.open_sample("cat")
-    engine.answer(engine.open(OpenImage)[0], make_image("cat", "sample:cat"))
+    answer_listing(engine, make_image("cat", "sample:cat"))
     assert settings.values.recent_pictures == ()
 
 
@@ -134,16 +232,26 @@ def test_closing_a_picture_shows_its_neighbour_and_frees_the_engines(
     controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:
     controller.open_paths(["/one.png", "/two.png"])
-    for request, key in zip(engine.open(OpenImage), ("one", "two"), strict=True):
-        engine.answer(request, make_image(key))
+    one, two = make_image("one", "/one.png"), make_image("two", "/two.png")
+    answer_listing(engine, one, two)
     controller.close_picture()
-    assert [request.image for request in engine.open(CloseImage)] == ["one"]
-    assert state.picture is not None
-    assert state.picture.key == "two"
+    assert [request.images for request in engine.open(CloseImage)] == [("one",)]
+    [wanted] = engine.open(ShowPicture)
+    engine.answer(wanted, two)
+    assert state.picture is two
     controller.close_picture()
     controller.close_picture()
     assert state.picture is None
     assert len(engine.open(CloseImage)) == 2
+
+
+def test_all_pictures_are_closed_at_once(controller: Controller, state: AppState, engine: FakeEngine) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    controller.close_all_pictures()
+    assert [request.images for request in engine.open(CloseImage)] == [("one", "two")]
+    assert (state.pictures, state.picture, state.chosen) == ((), None, None)
+    assert engine.open(ShowPicture) == []
 
 
 def test_a_weights_file_is_opened_as_a_model(controller: Controller, engine: FakeEngine) -> None:
@@ -151,7 +259,7 @@ def test_a_weights_file_is_opened_as_a_model(controller: Controller, engine: Fak
     controller.open_paths(["/models/mine.PTH"])
     request = engine.open(LoadModel)[-1]
     assert (request.source, request.device) == ("/models/mine.PTH", "cpu")
-    assert engine.open(OpenImage) == []
+    assert engine.open(ListPictures) == []
 
 
 # ------------------------------------------------------------------------------------------ drops and pastes
@@ -168,14 +276,14 @@ def test_dropped_files_are_opened_by_path(controller: Controller, engine: FakeEn
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path))])
     controller.open_mime(mime)
-    assert [request.path for request in engine.open(OpenImage)] == [str(path)]
+    assert [request.paths for request in engine.open(ListPictures)] == [(str(path),)]
 
 
 def test_remote_addresses_are_refused_with_a_sentence(
     controller: Controller, engine: FakeEngine, notices: list[Notice]
 ) -> None:
     controller.open_mime(mime_of("https://example.org/cat.png", "file:///here.png"))
-    assert [request.path for request in engine.open(OpenImage)] == ["/here.png"]
+    assert [request.paths for request in engine.open(ListPictures)] == [("/here.png",)]
     assert "https://example.org/cat.png" in notices[-1].message
 
 
@@ -281,7 +389,7 @@ def test_an_answer_about_another_picture_is_dropped(
     ready: Predict, controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:
     controller.open_paths(["/two.png"])
-    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    answer_listing(engine, make_image("two"))
     engine.answer(ready, make_prediction("one"))
     assert state.prediction is None
     current = make_prediction("two")
@@ -300,7 +408,7 @@ def test_a_refusal_about_another_picture_is_dropped(
     ready: Predict, controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
 ) -> None:
     controller.open_paths(["/two.png"])
-    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    answer_listing(engine, make_image("two"))
     engine.refuse(ready, "It is too small.")
     assert notices == []
     assert state.prediction_failure == ""
@@ -361,7 +469,7 @@ def test_the_target_chosen_stays_with_the_next_picture(
     engine.answer(ready, make_prediction())
     state.set_target(5)
     controller.open_paths(["/two.png"])
-    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    answer_listing(engine, make_image("two"))
     [request] = engine.open(Predict)
     assert request.target == 5
     prediction = make_prediction("two", target=5)

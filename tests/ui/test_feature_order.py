@@ -166,21 +166,21 @@ def test_a_robust_scale_leaves_the_outermost_out_and_says_so(qtbot: QtBot) -> No
 def test_a_scale_fixed_by_hand_is_kept_and_its_mistakes_are_said(qtbot: QtBot) -> None:
     desk, panel = filled_panel(qtbot, np.tile(np.linspace(0, 1, 16).reshape(4, 4), (8, 1, 1)))
     choices = panel.choices
-    assert choices.fixed_row.isHidden()
+    assert choices.range.isHidden()
     choose(choices.scaling, "fixed")
     painted(desk, panel)
-    assert not choices.fixed_row.isHidden()
-    assert (choices.low.text(), choices.high.text()) == ("0", "1.00")  # begins with the layer's own
-    choices.low.setText("-2")
-    choices.high.setText("6")
-    choices.high.editingFinished.emit()
+    assert not choices.range.isHidden()
+    assert (choices.range.low.text(), choices.range.high.text()) == ("0", "1.00")  # begins with the layer's own
+    choices.range.low.setText("-2")
+    choices.range.high.setText("6")
+    choices.range.high.editingFinished.emit()
     painted(desk, panel)
     for bar in (panel.mosaic_map.bar, panel.channel_map.bar):
         assert (bar.labels()[0][1], bar.labels()[-1][1]) == ("-2.00", "6.00")
     assert "set by hand" in panel.caption
-    choices.low.setText("7")
-    choices.low.editingFinished.emit()
-    assert not choices._fixed_problem.isHidden()
+    choices.range.low.setText("7")
+    choices.range.low.editingFinished.emit()
+    assert not choices.range.problem.isHidden()
 
 
 def test_colours_follow_the_sign_unless_chosen(qtbot: QtBot) -> None:

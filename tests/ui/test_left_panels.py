@@ -141,25 +141,29 @@ def test_the_strip_follows_the_state_and_steps_by_keys(
     strip = filled_window.pictures_panel.list
     state.add_picture(make_image("two", "/pictures/two.png"), select=False)
     state.add_picture(make_image("three", "/pictures/three.png"), select=False)
-    assert [strip.item(row).text() for row in range(strip.count())] == ["one.png", "two.png", "three.png"]
-    assert strip.currentRow() == 0
+    model = strip.model()
+    assert [model.index(row, 0).data() for row in range(model.rowCount())] == ["one", "two", "three"]
+    assert strip.currentIndex().row() == 0
+    assert filled_window.pictures_panel.count.text() == "1 of 3 pictures"
     strip.setFocus()
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     assert state.picture is not None
     assert state.picture.key == "two"
     state.select_picture("three")
-    assert strip.currentRow() == 2
+    assert strip.currentIndex().row() == 2
+    assert filled_window.pictures_panel.count.text() == "3 of 3 pictures"
 
 
 def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
     state.add_picture(make_image("two"))
     qtbot.keyClick(filled_window.pictures_panel.list, Qt.Key.Key_Delete)
     assert [picture.key for picture in state.pictures] == ["one"]
-    assert filled_window.pictures_panel.list.count() == 1
+    assert filled_window.pictures_panel.list.model().rowCount() == 1
+    assert filled_window.pictures_panel.list.currentIndex().row() == 0
 
 
 def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
-    tip = filled_window.pictures_panel.list.item(0).toolTip()
+    tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     assert tip.splitlines() == ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white."]
 
 

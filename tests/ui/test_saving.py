@@ -1,5 +1,7 @@
 """What a view shows, on the clipboard and in files."""
 
+import re
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -7,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QDrag, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
 from convnext_studio.ui.colorbar import ColorScale, MapView
+from convnext_studio.ui.drag_out import DragOut
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.qimage import from_qimage, to_qimage
 from convnext_studio.ui.saving import Contents
@@ -184,3 +187,65 @@ def test_the_window_says_where_a_view_was_saved(
     state.set_attribution(prediction.attribution)
     assert attribution.contents is not None
     assert "random weights" in attribution.contents.caption
+
+
+def test_the_numbers_are_copied_for_a_spreadsheet(qtbot: QtBot, shown: MapView, notices: list[Notice]) -> None:
+    shown.saver.copy_numbers()
+    wait(qtbot, shown, notices)
+    assert QGuiApplication.clipboard().text() == "1.0\t2.0\n3.0\tnan\n"
+    shown.set_contents(Contents("large", "", np.zeros((1001, 1000), np.float32)))
+    shown.saver.copy_numbers()
+    assert "too many" in notices[-1].message
+    assert QGuiApplication.clipboard().text().startswith("1.0")
+
+
+def test_a_page_of_pdf_holds_the_maps_colours_without_loss(
+    qtbot: QtBot, shown: MapView, notices: list[Notice], tmp_path: Path
+) -> None:
+    """The map's four units are four pixels in it, enlarged by the reader."""
+    shown.saver.write_pdf(tmp_path / "view.pdf")
+    wait(qtbot, shown, notices)
+    data = (tmp_path / "view.pdf").read_bytes()
+    assert data.startswith(b"%PDF-")
+    [width, height] = re.findall(rb"/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]", data)[0]
+    size = shown.painted_size()
+    assert float(width) == pytest.approx((size.width() + 24) * 0.75, abs=1)
+    assert size.height() * 0.75 < float(height) < (size.height() + 120) * 0.75
+    streams = [
+        zlib.decompress(found)
+        for found in re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL)
+        if found.startswith(b"\x78")
+    ]
+    assert any(COLOURS.tobytes() in stream for stream in streams)
+
+
+def test_a_dragged_view_is_a_file_and_pixels(shown: MapView) -> None:
+    drag = shown.view.findChild(DragOut)
+    assert drag is not None
+    mime = drag.mime()
+    assert (from_qimage(QImage(mime.imageData())) == from_qimage(shown.picture())).all()
+    path = Path(mime.urls()[0].toLocalFile())
+    assert path.suffix == ".png"
+    with Image.open(path) as picture:
+        assert (np.asarray(picture.convert("RGB")) == from_qimage(shown.picture())).all()
+
+
+def test_ctrl_and_the_button_drag_and_do_not_move_the_map(
+    shown: MapView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dragged: list[QDrag] = []
+    monkeypatch.setattr(QDrag, "exec", lambda drag, _action: dragged.append(drag))
+    before = shown.view.to_widget(0, 0)
+    clicked: list[tuple[float, float]] = []
+    shown.view.clicked.connect(lambda x, y: clicked.append((x, y)))
+    ctrl, left = Qt.KeyboardModifier.ControlModifier, Qt.MouseButton.LeftButton
+    QTest.mousePress(shown.view, left, ctrl, QPoint(100, 100))
+    QTest.mouseMove(shown.view, QPoint(103, 101))
+    assert dragged == []
+    QTest.mouseMove(shown.view, QPoint(160, 130))
+    assert len(dragged) == 1
+    assert dragged[0].mimeData().hasImage()
+    QTest.mouseRelease(shown.view, left, ctrl, QPoint(160, 130))
+    assert shown.view.to_widget(0, 0) == before
+    QTest.mouseClick(shown.view, left, ctrl, QPoint(100, 100))
+    assert clicked == []

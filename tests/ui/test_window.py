@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import OpenField, OpenImage, Predict, Request
+from convnext_studio.engine.messages import ListPictures, OpenField, OpenImage, PictureFailure, Predict, Request
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.layout import COLUMNS
@@ -18,7 +18,7 @@ from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
-from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
+from tests.ui.conftest import FakeEngine, answer_listing, make_image, make_model, make_prediction
 
 ANY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -48,7 +48,7 @@ def test_files_are_dropped_on_the_window_and_on_floating_panels(
     floating = window.dock_layout.docks["pictures"]
     floating.setFloating(True)
     assert drop(floating, files("/c.png"))
-    assert [request.path for request in engine.open(OpenImage)] == ["/a.png", "/b.png", "/c.png"]
+    assert [request.paths for request in engine.open(ListPictures)] == [("/a.png", "/b.png"), ("/c.png",)]
 
 
 def test_a_saved_field_that_is_dropped_opens_in_the_lab(
@@ -58,7 +58,7 @@ def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     assert drop(filled_window, files("/fields/erf.npy", "/a.png"))
     assert filled_window.field_lab.isVisible()
     assert [request.path for request in engine.open(OpenField)] == ["/fields/erf.npy"]
-    assert [request.path for request in engine.open(OpenImage)] == ["/a.png"]
+    assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
 
 
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
@@ -97,14 +97,15 @@ def test_a_bad_drop_is_read_in_the_window_and_changes_nothing(
     before = state.picture, state.prediction
     drop(filled_window, files("/notes.txt"))
     assert not filled_window.messages.isVisible()
-    engine.refuse(engine.open(OpenImage)[0], "notes.txt is not a picture.")
+    failure = PictureFailure(path="/notes.txt", message="notes.txt is not a picture.")
+    answer_listing(engine, failures=[failure])
     assert filled_window.messages.isVisible()
     assert filled_window.messages.text == "notes.txt is not a picture."
     assert filled_window.messages.height() < 60
     assert (state.picture, state.prediction) == before
     assert QApplication.activeModalWidget() is None
     drop(filled_window, files("/two.png"))
-    engine.answer(engine.open(OpenImage)[0], make_image("two"))
+    answer_listing(engine, make_image("two"))
     assert not filled_window.messages.isVisible()
 
 
@@ -114,13 +115,13 @@ def test_pasting_takes_the_clipboards_files_and_pixels(
     clipboard = QGuiApplication.clipboard()
     clipboard.setMimeData(files("/copied.png"))
     window.actions_by_id["paste"].trigger()
-    assert [request.path for request in engine.open(OpenImage)] == ["/copied.png"]
+    assert [request.paths for request in engine.open(ListPictures)] == [("/copied.png",)]
     pixels = QImage(4, 3, QImage.Format.Format_RGB32)
     pixels.fill(Qt.GlobalColor.red)
     clipboard.setImage(pixels)
     window.actions_by_id["paste"].trigger()
-    qtbot.waitUntil(lambda: len(engine.open(OpenImage)) == 2)
-    assert engine.open(OpenImage)[1].data.startswith(b"\x89PNG")
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    assert engine.open(OpenImage)[0].data.startswith(b"\x89PNG")
     clipboard.clear()
 
 
@@ -130,9 +131,9 @@ def test_recent_pictures_are_offered_and_opened(
     settings.update(recent_pictures=("/first & last.png", "/second.png"))
     window._recent_menu.aboutToShow.emit()
     texts = [action.text() for action in window._recent_menu.actions()]
-    assert texts == ["/first && last.png", "/second.png"]
-    window._recent_menu.actions()[0].trigger()
-    assert engine.open(OpenImage)[0].path == "/first & last.png"
+    assert texts == ["Pictures", "/first && last.png", "/second.png", "", "&Clear this list"]
+    window._recent_menu.actions()[1].trigger()
+    assert engine.open(ListPictures)[0].paths == ("/first & last.png",)
 
 
 def test_the_title_names_picture_and_model_and_marks_random_weights(

@@ -184,23 +184,25 @@ def explain_several(
     is_pointless = bench.until_another_model(should_stop)
     total = len(request.images)
     failure = StudioError("There is no picture to explain.", "Open one.")
-    result = Explanations(explanations=())
+    explanations: list[Explanation] = []
+    failures: list[tuple[str, str]] = []
+    new = Explanations(explanations=())
     for done, image in enumerate(request.images):
-        text = f"Picture {done + 1} of {total}"
-        so_far = Progress(id=request.id, done=done, total=total, text=text, partial=result)
-        yield so_far
+        so_far = Progress(id=request.id, done=done, total=total, text=f"Picture {done + 1} of {total}")
+        yield replace(so_far, partial=new)
         if is_pointless():
             raise Stopped
         try:
             inner = explain(bench, replace(request.question, image=image), is_pointless)
-            explanation = yield from within(inner, so_far)
-            result = replace(result, explanations=(*result.explanations, explanation))
+            explanations.append((yield from within(inner, so_far)))
+            new = Explanations(explanations=(explanations[-1],))
         except StudioError as error:
             failure = error
-            result = replace(result, failures=(*result.failures, (image, str(error))))
-    if not result.explanations:
+            failures.append((image, str(error)))
+            new = Explanations(explanations=(), failures=(failures[-1],))
+    if not explanations:
         raise failure
-    return result
+    return Explanations(explanations=tuple(explanations), failures=tuple(failures))
 
 
 def within(work: Generator[Progress, None, Result], around: Progress) -> Generator[Progress, None, Result]:

@@ -1,15 +1,16 @@
 """What all answers work with: the model that is open, the opened pictures, the results so far."""
 
-from collections.abc import Callable, Generator, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
 from convnext_studio.analysis.units import UnitProbe
-from convnext_studio.decoding.images import Decode, DecodedImage, decode
+from convnext_studio.decoding import images
+from convnext_studio.decoding.images import DecodedImage, PictureReader, file_key
 from convnext_studio.engine.answering.subjects import Subjects
 from convnext_studio.engine.cache import ByteCache
-from convnext_studio.engine.messages import Answer, Payload, Precision, Progress
+from convnext_studio.engine.messages import Answer, Payload, PictureSource, Precision, Progress
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.loaded import LoadedModel
@@ -23,19 +24,12 @@ ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a picture came from, to decode it again when its pixels were let go."""
-
-    source: str | bytes
-    name: str
-
-
 class Bench:
     """One model, several pictures, and what has been found out about them.
 
     Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
-    another is loaded, and a picture's key is the digest of its pixels.
+    another is loaded, and a picture's key changes with its file (that of a pasted one is the digest of its
+    pixels). Any number of pictures may be known; they are decoded when they are needed.
 
     Parameters
     ----------
@@ -50,8 +44,8 @@ class Bench:
         Another one for every model that was opened.
     precision
         Of the forward pass.
-    decode
-        Gives a picture that is not to be kept.
+    reader
+        Decodes pictures.
     results
         By `key`.
     outputs
@@ -67,13 +61,13 @@ class Bench:
         cache_bytes: int = CACHE_BYTES,
         picture_bytes: int = PICTURE_BYTES,
         output_bytes: int = OUTPUT_BYTES,
-        decode: Decode = decode,
+        reader: PictureReader = images,
     ) -> None:
         self._model: LoadedModel | None = None
         self.model_number = 0
         self.precision: Precision = "float32"
-        self.decode = decode
-        self._sources: dict[str, _Source] = {}
+        self.reader = reader
+        self._sources: dict[str, PictureSource] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
@@ -109,6 +103,16 @@ class Bench:
         """Where `results` keep the answer to a question about the model that is open."""
         return self.model_number, self.precision, *question
 
+    def know_pictures(self, sources: Mapping[str, PictureSource]) -> None:
+        """Take pictures in by their keys; nothing is decoded."""
+        self._sources.update(sources)
+
+    def source(self, key: str) -> PictureSource:
+        """Where a picture comes from; a StudioError where it is not open."""
+        if key not in self._sources:
+            raise StudioError("This picture is not open any more.", "Open it again.")
+        return self._sources[key]
+
     def open_picture(self, source: str | bytes, name: str = "") -> DecodedImage:
         """Decode a picture and keep it.
 
@@ -117,37 +121,55 @@ class Bench:
         StudioError
             Where it cannot be read, or is too small for the network.
         """
-        picture = self.decode(source, name)
+        # Before it is read: what changes meanwhile must be noticed later.
+        key = "" if isinstance(source, bytes) else file_key(source)
+        picture = self.reader.decode(source, name)
         self._check_size(picture)
-        self._sources[picture.key] = _Source(source, name)
+        if key:
+            picture = replace(picture, key=key)
+        self._sources[picture.key] = PictureSource(source, picture.name)
         self._pictures.put(picture.key, picture)
         return picture
 
-    def close_picture(self, key: str) -> None:
-        """Forget a picture."""
-        self._sources.pop(key, None)
-        self._pictures.forget(key)
+    def close_pictures(self, keys: Iterable[str]) -> None:
+        """Forget pictures."""
+        for key in keys:
+            self._sources.pop(key, None)
+            self._pictures.forget(key)
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
-        """An opened picture, decoded again where its pixels were let go.
+        """An opened picture, decoded where its pixels are not kept.
 
         Raises
         ------
         StudioError
-            Where it is not open any more, or its file has changed.
+            Where it is not open any more, cannot be read, or its file has changed.
         """
-        kept = self._pictures.get(key)
+        kept = self.kept_picture(key)
         if kept is not None:
             return kept
-        if key not in self._sources:
-            raise StudioError("This picture is not open any more.", "Open it again.")
-        source = self._sources[key]
-        picture = self.decode(source.source, source.name)
-        if picture.key != key:
-            raise StudioError(f"“{picture.name}” has changed since it was opened.", "Open it again.")
+        source = self.source(key)
+        if self.is_changed(key):
+            raise StudioError(f"“{source.name}” has changed since it was opened.", "Open it again.")
+        picture = replace(self.reader.decode(source.source, source.name), key=key)
         self._pictures.put(key, picture)
         return picture
+
+    def checked_picture(self, key: str) -> DecodedImage:
+        """As `picture`; a StudioError where it is too small for the network, too."""
+        picture = self.picture(key)
+        self._check_size(picture)
+        return picture
+
+    def kept_picture(self, key: str) -> DecodedImage | None:
+        """A picture whose pixels are at hand; nothing is decoded."""
+        return self._pictures.get(key)
+
+    def is_changed(self, key: str) -> bool:
+        """Whether a picture's file is another one than when it was opened; not where it has gone."""
+        source = self.source(key).source
+        return isinstance(source, str) and file_key(source) not in ("", key)
 
     def input(self, key: str) -> tuple[Tensor, CropGeometry]:
         """An opened picture as the network wants it, (1, C, H, W), and where that lies in the picture."""

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from convnext_studio.analysis.folders import pictures_in, shuffled
-from convnext_studio.decoding.images import Decode, DecodedImage
+from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.engine.messages import FieldRequest
 from convnext_studio.errors import StudioError
 from convnext_studio.geometry import CropGeometry
@@ -20,7 +20,7 @@ from convnext_studio.model.preprocessing import Preprocessing
 class Opened(Interface):
     """Whatever has the opened pictures, and decodes others."""
 
-    decode: Decode
+    reader: PictureReader
 
     def picture(self, key: str) -> DecodedImage:
         """The picture of that key; a StudioError where it cannot be had."""
@@ -98,7 +98,7 @@ class FieldInputs:
 
     def _read(self, candidate: str | Path) -> DecodedImage:
         return (
-            self.opened.decode(str(candidate))
+            self.opened.reader.decode(str(candidate))
             if isinstance(candidate, Path)
             else self.opened.picture(candidate)
         )

@@ -138,7 +138,9 @@ class Explanation(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainSeveral(Request):
-    """Ask one question of several pictures; answered by `Explanations`, with partial ones after each picture.
+    """Ask one question of several pictures; answered by `Explanations`.
+
+    The partial ones, after each picture, hold what is new since the one before, and not all over again.
 
     Attributes
     ----------

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar
 
+from convnext_studio.ui.actions.edit import EDIT
 from convnext_studio.ui.actions.file import FILE
 from convnext_studio.ui.actions.help import HELP
 from convnext_studio.ui.actions.model import MODEL
@@ -13,7 +14,7 @@ from convnext_studio.ui.actions.spec import SEPARATOR, ActionSpec
 from convnext_studio.ui.actions.view import VIEW
 from convnext_studio.ui.commands import Commands
 
-ACTIONS: tuple[ActionSpec, ...] = (*FILE, *VIEW, *MODEL, *NAVIGATE, *HELP)
+ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *NAVIGATE, *HELP)
 
 
 def build_actions(window: QMainWindow, commands: Commands) -> dict[str, QAction]:

@@ -12,6 +12,7 @@ MODEL: tuple[ActionSpec, ...] = (
         "&Bundled model",
         "Open the trained model that comes with the program",
         with_argument(Commands.open_model, "bundled"),
+        needs="a version that comes with a model",
     ),
     *(
         ActionSpec(
@@ -40,6 +41,7 @@ MODEL: tuple[ActionSpec, ...] = (
         "&Save weights as…",
         "Save this network as a file of ConvNeXt Studio, or with the tensors' names of its authors",
         Commands.save_weights,
+        needs="an open ConvNeXt",
     ),
     ActionSpec(
         "model_build",
@@ -87,5 +89,6 @@ MODEL: tuple[ActionSpec, ...] = (
         Commands.use_bfloat16,
         checkable=True,
         group="precision",
+        needs="a model on CUDA",
     ),
 )

@@ -12,6 +12,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Show the next opened picture",
         with_argument(Commands.step_picture, 1),
         "Alt+Down",
+        needs="a picture",
     ),
     ActionSpec(
         "previous_picture",
@@ -20,6 +21,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Show the opened picture before",
         with_argument(Commands.step_picture, -1),
         "Alt+Up",
+        needs="a picture",
     ),
     ActionSpec("navigate_1", "Navigate", SEPARATOR),
     ActionSpec(
@@ -89,7 +91,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
             title,
             f"{title} below the nodes of the network strip",
             with_argument(Commands.show_costs, kind),
-            f"Ctrl+{number}",
+            f"Alt+{number}",
             checkable=True,
             group="costs",
         )
@@ -102,6 +104,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Show the picture without a unit's field",
         Commands.clear_unit,
         "Ctrl+U",
+        needs="a selected unit",
     ),
     ActionSpec(
         "pin",
@@ -111,6 +114,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         Commands.toggle_pin,
         "Ctrl+P",
         checkable=True,
+        needs="a picture and a model",
     ),
     ActionSpec("navigate_3", "Navigate", SEPARATOR),
     ActionSpec(

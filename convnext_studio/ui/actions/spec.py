@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from convnext_studio.ui.commands import Commands
+from convnext_studio.ui.filecommands import FileCommands
+from convnext_studio.ui.helpcommands import HelpCommands
 
 Argument = TypeVar("Argument")
 SEPARATOR = "-"
@@ -32,6 +34,8 @@ class ActionSpec:
         It is on or off.
     group
         Of the actions of a group, one is on.
+    needs
+        What has to be there before it can be done, after the word "needs"; empty where it always can.
     """
 
     id: str
@@ -42,9 +46,20 @@ class ActionSpec:
     shortcut: str = ""
     checkable: bool = False
     group: str = ""
+    needs: str = ""
 
 
 def with_argument(
     handler: Callable[[Commands, Argument], None], argument: Argument
 ) -> Callable[[Commands], None]:
     return lambda commands: handler(commands, argument)
+
+
+def of_help(handler: Callable[[HelpCommands], None]) -> Callable[[Commands], None]:
+    """A handler of the Edit and Help menus'."""
+    return lambda commands: handler(commands.help)
+
+
+def of_files(handler: Callable[[FileCommands], None]) -> Callable[[Commands], None]:
+    """A handler about folders and sessions."""
+    return lambda commands: handler(commands.files)

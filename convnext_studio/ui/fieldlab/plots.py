@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
 from convnext_studio.render import format_number
 from convnext_studio.ui import theme
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.textsize import scaled_px
 
 Numbers = NDArray[np.float64]
 Ticks = Sequence[tuple[float, str]]
 _LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 _WIDTH_PX = 2
+LINE_PX = 28, 12
+"""Width and height of a piece of line in a legend, beside text of 9 points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +85,14 @@ def series_line(series: int) -> Qt.PenStyle:
 
 def line_icon(series: int) -> QIcon:
     """A short piece of a series' line, for a legend outside the plot."""
-    pixmap = QPixmap(28, 12)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    with QPainter(pixmap) as painter:
+    width, height = LINE_PX
+    drawn = QImage(scaled_px(4 * width), scaled_px(4 * height), QImage.Format.Format_ARGB32_Premultiplied)
+    drawn.fill(Qt.GlobalColor.transparent)
+    with QPainter(drawn) as painter:
+        painter.scale(drawn.width() / width, drawn.width() / width)
         painter.setPen(QPen(QColor(series_colour(series)), _WIDTH_PX, series_line(series)))
-        painter.drawLine(0, 6, 28, 6)
-    return QIcon(pixmap)
+        painter.drawLine(0, height // 2, width, height // 2)
+    return QIcon(QPixmap.fromImage(drawn))
 
 
 def log_ticks(low: float, high: float) -> list[list[tuple[float, str]]]:
@@ -171,9 +176,9 @@ class CurvePlot(QWidget):
         self._draw()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Follow theme and text."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self._draw()
 
     def leaveEvent(self, _event: QEvent) -> None:
@@ -188,7 +193,12 @@ class CurvePlot(QWidget):
             return
         self._stack.setCurrentIndex(1)
         look = theme.current()
-        drawn = (look.name, self._ticks, tuple((each.label, each.series, each.dots) for each in self._curves))
+        drawn = (
+            look.name,
+            self.font().pointSizeF(),
+            self._ticks,
+            tuple((each.label, each.series, each.dots) for each in self._curves),
+        )
         # While a field sharpens only values change: to make the items anew would take several times as long.
         if drawn != self._drawn:
             self._drawn = drawn

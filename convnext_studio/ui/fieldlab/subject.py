@@ -31,6 +31,7 @@ from convnext_studio.ui.panels.field_scene import (
 )
 from convnext_studio.ui.panels.receptive_field import NO_FIELD_HERE
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 _BAR_STEPS = 1000
 
@@ -75,7 +76,7 @@ class SubjectView(FieldPanel):
         self._name = OneLine()
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(6)
+        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
         self.remove = _small_button("✕", "Take this out of the comparison")
@@ -180,10 +181,8 @@ class SubjectView(FieldPanel):
 
     def _lay_out(self) -> None:
         self.map.bar.hide()  # One for all stands beside them.
-        self.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + 16)
+        follow_text(self, self._fit_text)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignTop)
-        # Fields beside each other are as large as each other, whatever is said below them.
-        self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         keeps = self._bar.sizePolicy()
         keeps.setRetainSizeWhenHidden(True)
         self._bar.setSizePolicy(keeps)
@@ -194,6 +193,11 @@ class SubjectView(FieldPanel):
         if layout is not None:
             layout.setContentsMargins(2, 0, 2, 0)
             layout.addWidget(self._bar)
+
+    def _fit_text(self) -> None:
+        self.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
+        # Fields beside each other are as large as each other, whatever is said below them.
+        self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
 
     def _show_title(self) -> None:
         self._name.setText(self.name)
@@ -209,9 +213,12 @@ class _Swatch(QWidget):
     def __init__(self, series: int) -> None:
         super().__init__()
         self._series = series
+        follow_text(self, self._fit_text)
+        self.setToolTip("Colour of this subject in the curves")
+
+    def _fit_text(self) -> None:
         side = self.fontMetrics().height() * 2 // 3
         self.setFixedSize(side, side)
-        self.setToolTip("Colour of this subject in the curves")
 
     def set_series(self, series: int) -> None:
         self._series = series

@@ -6,6 +6,9 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from convnext_studio.ui.fieldlab.plots import LINE_PX
+from convnext_studio.ui.textsize import follow_text, scaled_px
+
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -31,8 +34,7 @@ class NumberTable(QTableWidget):
             heading.setToolTip(tip)
             self.setHorizontalHeaderItem(column, heading)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.setIconSize(QSize(28, 12))
+        follow_text(self, self._fit_text)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -41,6 +43,11 @@ class NumberTable(QTableWidget):
         copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
         copy.activated.connect(self.copy)
+
+    def _fit_text(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        self.setIconSize(QSize(scaled_px(LINE_PX[0]), scaled_px(LINE_PX[1])))
+        self.updateGeometry()
 
     def show_rows(self, rows: Sequence[Sequence[str]], icons: Sequence[QIcon]) -> None:
         """Show these rows in place of the others, each with its icon."""

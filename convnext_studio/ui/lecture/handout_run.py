@@ -38,7 +38,8 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
         Where the lecture cannot be read, or the file's name says not what to write.
     """
     lecture = checked_lecture(Path(options.lecture) if options.lecture else BUNDLED_LECTURE)
-    application = start_application(theme.PROJECTOR, needs_font)
+    application = start_application(needs_font)
+    theme.apply(application, theme.PROJECTOR)
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, SettingsFile(read_only=True), offline=options.offline)

@@ -28,6 +28,7 @@ from convnext_studio.engine.messages import (
 from convnext_studio.render import Rgb, colorize
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.linkedzoom import LinkedZoom
 from convnext_studio.ui.panels.attribution_bar import AttributionBar, about
 from convnext_studio.ui.panels.attribution_cell import Veil
 from convnext_studio.ui.panels.attribution_figure import AttributionFigure
@@ -73,6 +74,7 @@ class AttributionPanel(AskingPanel):
         self.figure = AttributionFigure()
         for cell in self.figure.cells:
             LinkedCrosshair(state, cell.map.view)
+            LinkedZoom(state, cell.map.view)
         self.target = TargetColumn()
         self.where = WhereRow()
         self.set_body(self.figure)

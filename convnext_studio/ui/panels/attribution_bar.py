@@ -7,6 +7,7 @@ from convnext_studio.engine.messages import METHODS, Method, method_named
 from convnext_studio.ui.panels.attribution_look import LookButton
 from convnext_studio.ui.panels.attribution_options import ParameterButton
 from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 
 class AttributionBar(QWidget):
@@ -25,7 +26,7 @@ class AttributionBar(QWidget):
         self.sheet = _button("Sheet", "This method on all opened pictures, as a contact sheet")
         self.save = _button("Save…", "Save this map: its numbers (.npy, .json) and its figure (.png)")
         self.progress = QProgressBar()
-        self.progress.setFixedSize(56, 10)
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress of the map")
         self.progress.setToolTip("Progress of the map")

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
-from convnext_studio.render import Limits, colorize, format_number, lut, resample
+from convnext_studio.render import Clipping, Limits, colorize, format_number, lut, resample
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.oneline import OneLine
@@ -16,6 +16,7 @@ from convnext_studio.ui.panels.attribution_shading import Shading, why_empty
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.maps import Map, Placement, point_text, value_text
 from convnext_studio.ui.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.textsize import scaled_px
 
 _BAR_PX = 7
 # Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
@@ -72,12 +73,14 @@ class ColorLine(QWidget):
 
     def sizeHint(self) -> QSize:
         """The bar and one line of text."""
-        return QSize(80, _BAR_PX + 2 + self.fontMetrics().height())
+        return QSize(80, scaled_px(_BAR_PX) + 2 + self.fontMetrics().height())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Follow theme and text."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -86,13 +89,13 @@ class ColorLine(QWidget):
             return
         look, (low, high) = theme.current(), self.ends
         with QPainter(self) as painter:
-            bar = QRectF(0.5, 0.5, self.width() - 1, _BAR_PX - 1)
+            bar = QRectF(0.5, 0.5, self.width() - 1, scaled_px(_BAR_PX) - 1)
             gradient = Bitmap(lut(self._scale.colormap)[None]).image
             painter.drawImage(bar, gradient, QRectF(gradient.rect()))
             painter.setPen(QPen(QColor(look.outline), 1))
             painter.drawRect(bar)
             painter.setPen(QColor(look.text))
-            below = self.rect().adjusted(0, _BAR_PX, 0, 0)
+            below = self.rect().adjusted(0, scaled_px(_BAR_PX), 0, 0)
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
             painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
 
@@ -153,7 +156,13 @@ class MapCell(QWidget):
         words = why_empty(shown.values, shading.part)
         self.words.setText(words)
         self._stack.setCurrentIndex(1 if words else 0)
-        scale = None if words else ColorScale(shading.colormap, limits)
+        scale = (
+            None
+            if words
+            else ColorScale(
+                shading.colormap, limits, clipping=Clipping.of(shading.part_of(shown.values), limits)
+            )
+        )
         self.map.bar.set_scale(scale)
         self.line.set_scale(scale)
         self._over = None if words else _coloured(shown, limits, shading)

@@ -5,9 +5,10 @@ from typing import cast
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.ui.panels.attribution_shading import COLORMAPS, PERCENTILES, Part, Shading
+from convnext_studio.ui.panels.attribution_shading import COLORMAPS, Part, Shading
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.popup import PopupButton
+from convnext_studio.ui.rangechoice import RangeChoice
 
 
 class LookButton(PopupButton):
@@ -16,7 +17,7 @@ class LookButton(PopupButton):
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Look…", "Signed or positive part, colour map, clipping, resampling", parent)
+        super().__init__("Look…", "Signed or positive part, colour map, range, resampling", parent)
         self.setAccessibleName("Look of the map")
         self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
         self._signed_part: Part = "signed"
@@ -26,11 +27,8 @@ class LookButton(PopupButton):
             [("Signed", "signed"), ("Positive (ReLU)", "positive")],
         )
         self.colormap = choice("Colour map", "All are perceptually uniform", [])
-        self.clip = choice(
-            "Clip",
-            "Where the scale ends: at the largest magnitude, or at a percentile of it",
-            [("At the largest" if share == 100 else f"{share:g} %", share) for share in PERCENTILES],
-        )
+        self.range = RangeChoice(("data", "percentile", "hand"))
+        self.range.percentile.setToolTip("So many per cent of the magnitudes lie below the end of the scale")
         self.resampling = choice(
             "Resampling",
             "Nearest shows the true resolution; bilinear interpolates values between the units' centres",
@@ -39,15 +37,15 @@ class LookButton(PopupButton):
         for text, control in (
             ("Part", self.part),
             ("Colours", self.colormap),
-            ("Clip |value|", self.clip),
+            ("Range", self.range),
             ("Resampling", self.resampling),
         ):
             self.add_row(text, control)
         self._offer_colormaps()
         self.part.currentIndexChanged.connect(self._part_changed)
         self.colormap.activated.connect(self._colormap_chosen)
-        for box in (self.clip, self.resampling):
-            box.currentIndexChanged.connect(self.changed)
+        self.range.changed.connect(self.changed)
+        self.resampling.currentIndexChanged.connect(self.changed)
 
     def suit(self, is_signed: bool) -> None:
         """Offer the signed part only where the sign means something."""
@@ -61,11 +59,13 @@ class LookButton(PopupButton):
     @property
     def shading(self) -> Shading:
         """How maps are to be coloured."""
+        chosen = self.range.value
         return Shading(
             part=self._part,
             colormap=self._chosen[self._part],
-            percentile=float(self.clip.currentData()),
+            percentile=chosen.percentile if chosen.kind == "percentile" else 100.0,
             smooth=bool(self.resampling.currentData()),
+            hand=chosen.hand if chosen.kind == "hand" else None,
         )
 
     @property

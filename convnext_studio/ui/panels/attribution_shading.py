@@ -13,8 +13,6 @@ Part = Literal["signed", "positive"]
 
 COLORMAPS: dict[Part, tuple[str, ...]] = {"signed": DIVERGING, "positive": SEQUENTIAL}
 """Which colour maps suit which part: on the diverging ones, 0 has a colour of its own."""
-PERCENTILES = (100.0, 99.5, 99.0, 98.0, 95.0)
-"""Of the magnitude, where the scale may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,8 @@ class Shading:
         One of `COLORMAPS` of that part.
     percentile
         Of the magnitude; what lies beyond it has the colours of the scale's ends.
+    hand
+        Ends of the scale in place of all that.
     smooth
         Interpolated between the units' centres, in place of the units as they are.
     """
@@ -37,6 +37,7 @@ class Shading:
     colormap: str = COLORMAPS["signed"][0]
     percentile: float = 100.0
     smooth: bool = False
+    hand: Limits | None = None
 
     def part_of(self, values: Map) -> Map:
         """The part that is coloured."""
@@ -44,6 +45,8 @@ class Shading:
 
     def limits_of(self, maps: Sequence[Map]) -> Limits:
         """One scale for maps that are to be compared; to 1 where nothing in them differs from 0."""
+        if self.hand is not None:
+            return self.hand
         shown = [self.part_of(values) for values in maps]
         magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
         end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
@@ -57,7 +60,9 @@ class Shading:
         """In a caption."""
         said = ["bilinear" if self.smooth else "nearest"]
         said.append("signed" if self.part == "signed" else "positive part (ReLU)")
-        if self.percentile < 100:
+        if self.hand is not None:
+            said.append("range set by hand")
+        elif self.percentile < 100:
             said.append(f"clipped at percentile {self.percentile:g} of |value|")
         return " · ".join(said)
 

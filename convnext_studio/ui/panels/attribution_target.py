@@ -16,6 +16,7 @@ from convnext_studio.export.contents import label_of
 from convnext_studio.ui.classsearch import ClassSearch
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.prediction_row import PredictionRow
+from convnext_studio.ui.textsize import follow_text
 
 ROWS = 5
 
@@ -101,7 +102,7 @@ class TargetColumn(QWidget):
         layout.addWidget(self.search)
         layout.addStretch()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 26)
+        follow_text(self, lambda: self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 26))
 
     def _list_of_rows(self) -> QScrollArea:
         """All rows where there is room for them; where a long caption takes it, they scroll."""
@@ -119,9 +120,13 @@ class TargetColumn(QWidget):
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.viewport().setAutoFillBackground(False)
         inside.setAutoFillBackground(False)
-        row_px = self.rows[0].sizeHint().height() + 1
-        area.setMinimumHeight(3 * row_px)
-        area.setMaximumHeight(len(self.rows) * row_px + 8)
+
+        def limit_height() -> None:
+            row_px = self.rows[0].sizeHint().height() + 1
+            area.setMinimumHeight(3 * row_px)
+            area.setMaximumHeight(len(self.rows) * row_px + 8)
+
+        follow_text(area, limit_height)
         return area
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QPixmap
+from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from convnext_studio.engine.messages import ModelInfo, why_no_cam
 from convnext_studio.render import Rgb
 from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.textsize import follow_text, scaled_px
+from convnext_studio.ui.thumbnail import SHARP, thumbnail
 
 Where = Literal["node", "stages", "average"]
 MOST_STAGES = 4
@@ -124,10 +126,10 @@ def _button(text: str) -> QToolButton:
     button.setText(text)
     button.setCheckable(True)
     button.setStyleSheet(_STYLE)
-    button.setIconSize(QSize(_THUMBNAIL_PX, _THUMBNAIL_PX))
+    follow_text(button, lambda: button.setIconSize(QSize(scaled_px(_THUMBNAIL_PX), scaled_px(_THUMBNAIL_PX))))
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button
 
 
 def _icon(picture: Rgb) -> QIcon:
-    return QIcon(QPixmap.fromImage(to_qimage(picture).scaled(_THUMBNAIL_PX, _THUMBNAIL_PX)))
+    return thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)

@@ -23,6 +23,7 @@ from convnext_studio.render import DIVERGING, SEQUENTIAL
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.saving import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 NO_PICTURE = "Drop a picture here, or open one."
 NO_MODEL = "No model is open yet."
@@ -315,7 +316,7 @@ def opacity_slider() -> QSlider:
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(0, 100)
     slider.setValue(55)
-    slider.setFixedWidth(80)
+    follow_text(slider, lambda: slider.setFixedWidth(scaled_px(80)))
     slider.setAccessibleName("Opacity")
     slider.setToolTip("Opacity of the map over the picture")
     return slider

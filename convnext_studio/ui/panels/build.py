@@ -1,6 +1,6 @@
 """Describe a network, see what it costs and sees while typing, and build it with random weights."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -25,7 +25,9 @@ from convnext_studio.ui.panels.build_draft import (
 )
 from convnext_studio.ui.panels.build_form import ConfigForm
 from convnext_studio.ui.panels.build_table import StageTable
+from convnext_studio.ui.scrolling import UpDownArea
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import keep_room
 
 FIRST_PRESET = "convnext_tiny"
 PUBLISHED_PX = 224  # At which the papers count.
@@ -70,7 +72,7 @@ class BuildPanel(QWidget):
         self.seed = _spin_box(
             "Seed", "Of the random weights: the same seed gives the same weights", LARGEST_SEED
         )
-        self.seed.setMinimumWidth(self.seed.fontMetrics().horizontalAdvance("000000") + 30)
+        keep_room(self.seed, "000000", 30)
         self.build = QPushButton("Build")
         self.build.setToolTip("Make this network with random weights, in place of the model that is open")
         self.account: Account | None = None
@@ -220,12 +222,6 @@ def _line() -> QFrame:
 
 
 def _scrolled(form: QWidget) -> QScrollArea:
-    scroll = QScrollArea()
-    scroll.setWidget(form)
-    scroll.setWidgetResizable(True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    # As wide as its content, which scrolls up and down only.
-    scroll.setMinimumWidth(form.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
+    scroll = UpDownArea(form)
     scroll.setAccessibleName("Fields of the network")
     return scroll

@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.ui.textsize import keep_room, limit_width
+
 Value = int | float | str | bool | tuple[int, ...]
 MOST_STAGES = 4
 
@@ -98,7 +100,7 @@ class Number(Field):
         super().__init__(name, tip)
         self._line = QLineEdit()
         self._line.setAcceptDrops(False)  # The window takes them.
-        self._line.setMaximumWidth(self._line.fontMetrics().horizontalAdvance("0.000000001"))
+        limit_width(self._line, "0.000000001")
         self._line.textChanged.connect(self.changed)
         self._add(self._line)
         self._row.addStretch()
@@ -171,7 +173,7 @@ class PerStage(Field):
         for number, box in enumerate(self._boxes, start=1):
             # Four beside each other have no room for arrows; the arrow keys work.
             box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-            box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0000") + 8)
+            keep_room(box, "0000", 8)
             box.valueChanged.connect(self.changed)
             self._add(box, f"{name} of stage {number}", f"Stage {number}: {tip}", stretch=1)
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.geometry import Box
-from convnext_studio.render import Limits, contour, format_number
+from convnext_studio.render import Clipping, Limits, contour, format_number
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.panels.channel_values import ChannelValues
@@ -81,7 +81,7 @@ class ChannelView(MapView):
             self._picture = None
         self._shown = shown
         self._layer = map_layer(shown.values, self._box(shown), limits, colormap)
-        self.bar.set_scale(ColorScale(colormap, limits))
+        self.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(shown.values, limits)))
         self._trace()
         self._compose()
 

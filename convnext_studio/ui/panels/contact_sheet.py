@@ -10,6 +10,7 @@ from convnext_studio.engine.messages import (
     Explanation,
     Explanations,
     ImageInfo,
+    ListedPicture,
     ModelInfo,
     Payload,
     Predict,
@@ -18,7 +19,7 @@ from convnext_studio.engine.messages import (
     why_no_cam,
 )
 from convnext_studio.export.contents import label_of
-from convnext_studio.render import format_number
+from convnext_studio.render import Rgb, format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.attribution_look import LookButton
 from convnext_studio.ui.panels.attribution_question import has_sign, node_text
@@ -27,6 +28,10 @@ from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, opacity_slider
 from convnext_studio.ui.panels.contact_tiles import ContactTiles, map_on_picture, shown_map
 from convnext_studio.ui.panels.measuring import MeasuringPanel
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.thumbnails import Thumbnails
+
+MOST = 500
+"""Pictures on one sheet: more are neither looked through nor held in memory."""
 
 
 class ContactSheetPanel(MeasuringPanel):
@@ -40,6 +45,8 @@ class ContactSheetPanel(MeasuringPanel):
         self._explanations: dict[str, Explanation] = {}
         self._failures: dict[str, str] = {}
         self._predictions: dict[str, Prediction] = {}
+        self._thumbnails = Thumbnails(state, bridge, parent=self)
+        self._thumbnails.setObjectName("contact_sheet")
         # Each thumbnail is coloured in a turn of its own.
         self._to_paint: list[str] = []
         self._next = QTimer(self, singleShot=True, interval=0)
@@ -55,6 +62,7 @@ class ContactSheetPanel(MeasuringPanel):
         self.tiles = ContactTiles()
         self.set_body(self.tiles)
         self.setFocusProxy(self.tiles)
+        self._thumbnails.arrived.connect(self._paint_soon)
         state.pictures_changed.connect(self.schedule)
         state.picture_selected.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._picture_chosen)
@@ -72,13 +80,19 @@ class ContactSheetPanel(MeasuringPanel):
     @property
     def is_settled(self) -> bool:
         """Whether all thumbnails are there, or will not come."""
-        return super().is_settled and not (self.isVisible() and self._to_paint)
+        is_painted = self._thumbnails.is_settled and not self._to_paint
+        return super().is_settled and (is_painted or not self.isVisible())
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
         """What was found so far, in the order of the pictures."""
-        keys = [picture.key for picture in self.state.pictures]
+        keys = [picture.key for picture in self._pictures]
         return tuple(self._explanations[key] for key in keys if key in self._explanations)
+
+    @property
+    def _pictures(self) -> tuple[ListedPicture, ...]:
+        """Those that are on the sheet."""
+        return self.state.pictures[:MOST]
 
     def question(self) -> ExplainSeveral | str:
         """The map of the selected node on every picture: of the class chosen, or of each one's first."""
@@ -94,7 +108,7 @@ class ContactSheetPanel(MeasuringPanel):
                 return why_not
             question = replace(question, nodes=(state.node,))
         return ExplainSeveral(
-            images=tuple(picture.key for picture in state.pictures),
+            images=tuple(picture.key for picture in self._pictures),
             question=replace(question, target=state.target),
             panel="contact_sheet",
         )
@@ -105,7 +119,7 @@ class ContactSheetPanel(MeasuringPanel):
         super().refresh()
         if self._running is not None and self._running != before:
             self._explanations, self._failures, self._predictions = {}, {}, {}
-            self.tiles.show_pictures(self.state.pictures)
+            self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
             self._mark_current(self.state.picture)
             self.set_dimmed(False)
             self.show_body()
@@ -147,14 +161,19 @@ class ContactSheetPanel(MeasuringPanel):
 
     # --------------------------------------------------------------------------------------------- display
 
+    def _bare(self, key: str) -> Rgb | None:
+        """A picture without its map, where that is at hand."""
+        preview = self.state.preview(key)
+        return None if preview is None else preview.thumbnail
+
     def _mark_current(self, picture: ImageInfo | None) -> None:
         if picture is not None:
             self.tiles.choose(picture.key)
 
     def _picture_chosen(self, item: QListWidgetItem | None) -> None:
         key = None if item is None else item.data(Qt.ItemDataRole.UserRole)
-        if any(picture.key == key for picture in self.state.pictures):
-            self.state.select_picture(str(key))
+        if key is not None and self.state.row(key) is not None:
+            self.state.select_picture(key)
 
     def _paint_all(self) -> None:
         for key in self._explanations:
@@ -171,11 +190,11 @@ class ContactSheetPanel(MeasuringPanel):
             return
         key = self._to_paint.pop(0)
         explanation = self._explanations.get(key)
-        picture = next((each for each in self.state.pictures if each.key == key), None)
-        if explanation is not None and picture is not None:
+        pixels = self._thumbnails.get(key)
+        if explanation is not None and pixels is not None:
             self.look.suit(has_sign(explanation.method, explanation.output))
             opacity = self.opacity.value() / 100
-            colours = map_on_picture(picture.thumbnail, explanation, self.look.shading, opacity)
+            colours = map_on_picture(pixels, explanation, self.look.shading, opacity)
             self.tiles.show_tile(key, colours)
             self._label(key)
         if self._to_paint:
@@ -183,9 +202,10 @@ class ContactSheetPanel(MeasuringPanel):
 
     def _label(self, key: str) -> None:
         """Name, class and probability below the thumbnail."""
-        picture = next((each for each in self.state.pictures if each.key == key), None)
-        if picture is not None and self.state.model is not None:
-            self.tiles.label(key, [picture.name, *self.lines_about(key, self.state.model)])
+        row = self.state.row(key)
+        if row is not None and self.state.model is not None:
+            name = self.state.pictures[row].name
+            self.tiles.label(key, [name, *self.lines_about(key, self.state.model)])
 
     def lines_about(self, key: str, model: ModelInfo) -> list[str]:
         """What is said of a picture: class, probability, what is wrong with its map; or why it has none."""
@@ -216,6 +236,7 @@ class ContactSheetPanel(MeasuringPanel):
             self.look.shading.text,
             "each on its own scale",
             f"{len(self._explanations)} of {len(asked.images)} pictures",
+            *([f"the first of {len(self.state.pictures):,}"] if len(self.state.pictures) > MOST else []),
         ]
         if self._failures:
             said.append(f"{len(self._failures)} could not be explained")

@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QFocusEvent, QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
-from convnext_studio.engine.messages import Explanation, ImageInfo
+from convnext_studio.engine.messages import Explanation, ListedPicture
 from convnext_studio.geometry import Box
 from convnext_studio.render import Rgb, overlay
 from convnext_studio.ui.panels.attribution_shading import Shading, why_empty
 from convnext_studio.ui.panels.maps import Map, Placement
 from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.textsize import follow_text, scaled_px
+from convnext_studio.ui.thumbnail import thumbnail
 
 TILE_PX = 132
 LINES = 3
+_NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
 
 
 def shown_map(explanation: Explanation) -> tuple[str, Map]:
@@ -49,7 +53,7 @@ class ContactTiles(QListWidget):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
         self.setWordWrap(False)
-        self.setIconSize(QSize(TILE_PX, TILE_PX))
+        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(TILE_PX), scaled_px(TILE_PX))))
         self.setSpacing(4)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setFrameShape(QListWidget.Shape.NoFrame)
@@ -58,14 +62,20 @@ class ContactTiles(QListWidget):
         self.setToolTip("A click selects the picture; arrow keys step through them")
         self._items: dict[str, QListWidgetItem] = {}
 
-    def show_pictures(self, pictures: Sequence[ImageInfo]) -> None:
-        """Show these, bare."""
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt marks the first where none is; it is not selected for that."""
+        was_blocked = self.blockSignals(True)
+        super().focusInEvent(event)
+        self.blockSignals(was_blocked)
+
+    def show_pictures(self, pictures: Sequence[tuple[ListedPicture, Rgb | None]]) -> None:
+        """Show these, bare, with the pixels that are at hand."""
         was_blocked = self.blockSignals(True)
         self.clear()
         self._items = {}
-        size = QSize(TILE_PX + 10, TILE_PX + LINES * self.fontMetrics().height() + 12)
-        for picture in pictures:
-            item = QListWidgetItem(_icon(picture.thumbnail), f"{picture.name}\n…\n")
+        size = QSize(scaled_px(TILE_PX + 10), scaled_px(TILE_PX + 12) + LINES * self.fontMetrics().height())
+        for picture, pixels in pictures:
+            item = QListWidgetItem(_icon(_NOTHING if pixels is None else pixels), f"{picture.name}\n…\n")
             item.setData(Qt.ItemDataRole.UserRole, picture.key)
             item.setSizeHint(size)
             self.addItem(item)
@@ -99,11 +109,4 @@ class ContactTiles(QListWidget):
 
 def _icon(colours: Rgb) -> QIcon:
     """In the middle of a square, so that the texts below stand in line."""
-    image = to_qimage(colours).scaled(
-        TILE_PX, TILE_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )
-    square = QPixmap(TILE_PX, TILE_PX)
-    square.fill(Qt.GlobalColor.transparent)
-    with QPainter(square) as painter:
-        painter.drawImage((TILE_PX - image.width()) // 2, (TILE_PX - image.height()) // 2, image)
-    return QIcon(square)
+    return thumbnail(to_qimage(colours), scaled_px(TILE_PX))

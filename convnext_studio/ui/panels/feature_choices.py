@@ -3,22 +3,21 @@
 from typing import cast
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction, QActionGroup, QDoubleValidator
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
-    QLineEdit,
     QMenu,
     QSpinBox,
     QToolButton,
     QWidget,
 )
 
-from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number
+from convnext_studio.render import ROBUST_PERCENTILES, Limits
 from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.channel import ChannelOptions
 from convnext_studio.ui.panels.mosaic_painting import Look, Order, Scaling
+from convnext_studio.ui.rangechoice import RangeChoice
 
 _QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 _LOW, _HIGH = ROBUST_PERCENTILES
@@ -29,8 +28,8 @@ class FeatureChoices(QObject):
 
     Attributes
     ----------
-    fixed_row
-        Two numbers, seen only while the scale is fixed by hand; to be put below the controls.
+    range
+        What the common scale holds, seen only while that is asked for; to be put below the controls.
     """
 
     look_changed = Signal()
@@ -60,8 +59,8 @@ class FeatureChoices(QObject):
         self.scaling = choice(
             "Scaling",
             "Each channel has its own colour scale, or all share one: of all values, without the outermost "
-            f"(percentiles {_LOW:g} to {_HIGH:g}), or between two numbers",
-            [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Fixed", "fixed")],
+            f"(percentiles {_LOW:g} to {_HIGH:g}), or of a range to be set",
+            [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Range…", "fixed")],
         )
         self.colormap = colormap_choice()
         self.colormap.insertItem(0, "Auto", "")
@@ -75,7 +74,8 @@ class FeatureChoices(QObject):
         self.opacity.setEnabled(False)
         self.opacity.setFixedWidth(60)
         self.more = self._more_button(owner)
-        self.fixed_row = self._fixed_row()
+        self.range = RangeChoice(("hand", "percentile", "symmetric"), owner)
+        self.range.hide()
         for box in (self.order, self.scaling, self.colormap):
             box.setMinimumContentsLength(4)
         self._connect()
@@ -92,7 +92,7 @@ class FeatureChoices(QObject):
         return Look(
             order=cast("Order", self.order.currentData()),
             scaling=cast("Scaling", self.scaling.currentData()),
-            fixed=self._fixed_limits(),
+            range=self.range.value,
             colormap=str(self.colormap.currentData()),
         )
 
@@ -106,12 +106,9 @@ class FeatureChoices(QObject):
             quantile=None if checked is None else checked.data(),
         )
 
-    def propose_fixed(self, limits: Limits) -> None:
+    def propose_range(self, limits: Limits) -> None:
         """Numbers to begin with, where there are none yet."""
-        if not self.low.text() and not self.high.text():
-            self.low.setText(format_number(limits.low))
-            self.high.setText(format_number(limits.high))
-            self.look_changed.emit()
+        self.range.propose(limits)
 
     def set_pinned(self, pinned: bool) -> None:
         """Say what the entry about comparing does."""
@@ -143,36 +140,10 @@ class FeatureChoices(QObject):
         button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         return button
 
-    def _fixed_row(self) -> QWidget:
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
-        self.low, self.high = QLineEdit(), QLineEdit()
-        for text, edit, name in (("Scale from", self.low, "Lowest value"), ("to", self.high, "Highest value")):
-            edit.setValidator(QDoubleValidator(edit))
-            edit.setAccessibleName(name)
-            edit.setToolTip(f"{name} of the colour scale; what lies beyond it has the colour of that end")
-            edit.setMaximumWidth(90)
-            layout.addWidget(QLabel(text))
-            layout.addWidget(edit)
-        self._fixed_problem = QLabel("The first number must be the smaller one.")
-        self._fixed_problem.setProperty("problem", True)
-        layout.addWidget(self._fixed_problem, 1)
-        layout.addStretch()
-        row.hide()
-        return row
-
-    def _fixed_limits(self) -> Limits | None:
-        try:
-            return Limits(float(self.low.text()), float(self.high.text()))
-        except ValueError:
-            return None
-
     def _connect(self) -> None:
         for box in (self.order, self.scaling, self.colormap):
             box.currentIndexChanged.connect(self._change_look)
-        for edit in (self.low, self.high):
-            edit.editingFinished.connect(self._change_look)
+        self.range.changed.connect(self.look_changed)
         self.on_picture.toggled.connect(self.opacity.setEnabled)
         self.on_picture.toggled.connect(self.options_changed)
         self.opacity.valueChanged.connect(self.options_changed)
@@ -181,6 +152,5 @@ class FeatureChoices(QObject):
         self.clear_unit.triggered.connect(self.unit_cleared)
 
     def _change_look(self) -> None:
-        self.fixed_row.setVisible(self.scaling.currentData() == "fixed")
-        self._fixed_problem.setVisible(bool(self.low.text() and self.high.text()) and not self._fixed_limits())
+        self.range.setVisible(self.scaling.currentData() == "fixed")
         self.look_changed.emit()

@@ -9,6 +9,7 @@ from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, Mode
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.linkedzoom import LinkedZoom
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, AskingPanel
 from convnext_studio.ui.panels.channel import ChannelView
 from convnext_studio.ui.panels.channel_numbers import ChannelNumbersView
@@ -96,7 +97,7 @@ class FeatureMapsPanel(AskingPanel):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.choices.fixed_row)
+        layout.addWidget(self.choices.range)
         layout.addWidget(splitter, 1)
         return body
 
@@ -127,6 +128,7 @@ class FeatureMapsPanel(AskingPanel):
             source.connect(state.hovered)
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+        LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     # ------------------------------------------------------------------------------------------ the engine
 
@@ -225,7 +227,7 @@ class FeatureMapsPanel(AskingPanel):
             self.pinned.map.follow(self.mosaic_map)
         if self.choices.scaling.currentData() == "fixed":
             signed = is_signed(paintings[0].colormap)
-            self.choices.propose_fixed(paintings[0].subject.numbers.shared_limits(signed))
+            self.choices.propose_range(paintings[0].subject.numbers.shared_limits(signed))
         self._show_channel()
 
     def _show_numbers(self, subject: Subject) -> None:

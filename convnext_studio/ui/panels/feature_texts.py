@@ -38,7 +38,7 @@ def _scale_text(painting: Painting, look: Look) -> str:
     low, high = ROBUST_PERCENTILES
     how = {
         "robust": f", percentiles {low:g} to {high:g}{_beyond(painting, painting.shared)}",
-        "fixed": f", set by hand{_beyond(painting, painting.shared)}",
+        "fixed": f", {look.range.text}{_beyond(painting, painting.shared)}",
     }.get(look.scaling, "")
     return f"one scale{how}"
 

@@ -8,6 +8,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.attribution_question import node_text
 from convnext_studio.ui.panels.stoppable import StoppablePanel
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 
 class MeasuringPanel(StoppablePanel):
@@ -21,7 +22,7 @@ class MeasuringPanel(StoppablePanel):
         self._progress_text = ""
         self._shows_partial = False
         self.progress = QProgressBar()
-        self.progress.setFixedSize(80, 10)
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(80), scaled_px(10)))
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress of the measurement")
         self.progress.setToolTip("Progress of the measurement")

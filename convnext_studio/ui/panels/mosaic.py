@@ -59,7 +59,7 @@ class MosaicView(MapView):
         """Show something else."""
         self._painting = painting
         ends = ("-max", "max") if is_signed(painting.colormap) else ("min", "max")
-        self.bar.set_scale(ColorScale(painting.colormap, painting.shared, ends))
+        self.bar.set_scale(ColorScale(painting.colormap, painting.shared, ends, painting.clipping))
         self._frame()
 
     def frame_channel(self, channel: int) -> None:

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from convnext_studio.engine.messages import FeatureMaps, FeatureMapsResult, ImageInfo, ModelInfo
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import (
+    ALL_VALUES,
+    UNCLIPPED,
     ChannelNumbers,
+    Clipping,
     Limits,
     Mosaic,
+    Range,
     assemble,
     channel_numbers,
     descending,
@@ -131,9 +135,9 @@ class Look:
         What they are sorted by.
     scaling
         ``channel``: each from its smallest to its largest value; ``layer``: all together; ``robust``: without
-        the outermost values of all; ``fixed``: as `fixed` says.
-    fixed
-        Two numbers; from the smallest to the largest value where None.
+        the outermost values of all; ``fixed``: as `range` says, of all together.
+    range
+        What the common scale holds.
     colormap
         Its name; empty for one that suits the data.
     target
@@ -144,7 +148,7 @@ class Look:
 
     order: Order = "index"
     scaling: Scaling = "channel"
-    fixed: Limits | None = None
+    range: Range = ALL_VALUES
     colormap: str = ""
     target: int | None = None
     gap_colour: tuple[int, int, int] = (0, 0, 0)
@@ -181,6 +185,13 @@ class Painting:
     def shared(self) -> Limits | None:
         """The scale of all channels, where they share one."""
         return self.limits if isinstance(self.limits, Limits) else None
+
+    @property
+    def clipping(self) -> Clipping:
+        """Whether the scale that all channels share leaves values out."""
+        numbers = self.subject.numbers
+        ends = np.array([numbers.minimum, numbers.maximum])
+        return UNCLIPPED if self.shared is None else Clipping.of(ends, self.shared)
 
     @property
     def size_bytes(self) -> int:
@@ -242,8 +253,8 @@ def _order(
 
 def _limits(subjects: Sequence[Subject], look: Look, symmetric: bool) -> list[AllLimits]:
     """Of each subject; common to all that can be compared."""
-    if look.scaling == "fixed" and look.fixed is not None:
-        return [look.fixed] * len(subjects)
+    if look.scaling == "fixed" and look.range.kind != "data":
+        return [_around([look.range.limits(subject.result.maps) for subject in subjects])] * len(subjects)
     # A single unit on a scale of its own would say nothing.
     if look.scaling != "channel" or any(subject.units == 1 for subject in subjects):
         each = [subject.shared_limits(look.scaling, symmetric) for subject in subjects]

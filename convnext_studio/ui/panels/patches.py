@@ -1,7 +1,7 @@
 """Where in the opened pictures a channel is strongest."""
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QIcon, QPixmap, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QListView,
@@ -20,6 +20,8 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
+from convnext_studio.ui.thumbnail import thumbnail
 
 COUNT = 12
 _ICON_PX = 72
@@ -45,7 +47,7 @@ class PatchesView(QWidget):
         self.list.itemClicked.connect(self._choose)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(8)
+        follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(8)))
         self.progress.setAccessibleName("Pictures looked at")
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._stop_or_start)
@@ -171,7 +173,7 @@ def _patch_list() -> QListWidget:
     patches.setMovement(QListView.Movement.Static)
     patches.setResizeMode(QListView.ResizeMode.Adjust)
     patches.setUniformItemSizes(True)
-    patches.setIconSize(QSize(_ICON_PX, _ICON_PX))
+    follow_text(patches, lambda: patches.setIconSize(QSize(scaled_px(_ICON_PX), scaled_px(_ICON_PX))))
     patches.setSpacing(2)
     patches.setWordWrap(True)
     patches.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -183,15 +185,11 @@ def _patch_list() -> QListWidget:
 
 
 def _item(patch: Patch, name: str) -> QListWidgetItem:
-    image = to_qimage(patch.pixels).scaled(
-        _ICON_PX,
-        _ICON_PX,
-        Qt.AspectRatioMode.KeepAspectRatio,
-        Qt.TransformationMode.SmoothTransformation,
+    item = QListWidgetItem(
+        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{name}"
     )
-    item = QListWidgetItem(QIcon(QPixmap.fromImage(image)), f"{format_number(patch.value)}\n{name}")
     item.setData(Qt.ItemDataRole.UserRole, patch)
-    item.setSizeHint(QSize(_ICON_PX + 10, _ICON_PX + 38))
+    item.setSizeHint(QSize(scaled_px(_ICON_PX + 10), scaled_px(_ICON_PX + 38)))
     where = f"{name}, unit (y {patch.y}, x {patch.x}), value {format_number(patch.value)}"
     item.setToolTip(where)
     item.setData(Qt.ItemDataRole.AccessibleTextRole, where)

@@ -20,6 +20,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.crosshair import LinkedCrosshair
+from convnext_studio.ui.linkedzoom import LinkedZoom
 from convnext_studio.ui.panels.base import NO_PICTURE, Panel, choice, opacity_slider
 from convnext_studio.ui.panels.maps import Placement, picture_layer, point_text, value_text
 from convnext_studio.ui.panels.unit_field import COLORMAP, Heat, SelectedUnit, heat_of, result_text
@@ -55,6 +56,7 @@ class PicturePanel(Panel):
         self.view = self.map.view
         self.set_body(self.map)
         LinkedCrosshair(state, self.view)
+        LinkedZoom(state, self.view)
         self._connect()
         self._show_picture(state.picture)
         self._show_crop(state.prediction)

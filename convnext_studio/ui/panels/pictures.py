@@ -1,117 +1,145 @@
-"""The strip of opened pictures."""
+"""The opened pictures: thumbnails to step through, however many there are."""
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPixmap
-from PySide6.QtWidgets import QLabel, QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from pathlib import Path
 
-from convnext_studio.engine.messages import ImageInfo
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QVBoxLayout, QWidget
+
+from convnext_studio.engine.messages import ListedPicture
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.qimage import to_qimage
+from convnext_studio.ui.panels.pictures_model import ICON_PX, KEY_ROLE, PicturesModel
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
-THUMBNAIL_PX = 56
-_ITEM_SIZE = QSize(THUMBNAIL_PX + 12, THUMBNAIL_PX + 20)
-EMPTY = "No picture is open. Drop one anywhere on the window, paste one, or open a sample from the File menu."
+EMPTY = (
+    "No picture is open. Drop some, or a folder of them, anywhere on the window, paste one, or open a sample "
+    "from the File menu."
+)
 
 
 class PicturesPanel(QWidget):
-    """Thumbnails of the opened pictures: arrow keys step through them, Delete closes one."""
+    """Thumbnails of the opened pictures: arrow keys step through them, Delete closes one.
+
+    Attributes
+    ----------
+    list
+        The thumbnails.
+    count
+        Which of how many is shown.
+    """
 
     title = "Pictures"
     close_asked = Signal()
 
-    def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
+        self._watched = ""
         self._empty = QLabel(EMPTY)
         self._empty.setWordWrap(True)
         self._empty.setProperty("muted", True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty.setMargin(8)
-        self.list = _ThumbnailList()
+        self.count = QLabel()
+        self.count.setProperty("muted", True)
+        self.count.setContentsMargins(8, 2, 8, 0)
+        self.count.setAccessibleName("Picture shown, of all that are open")
+        self._model = PicturesModel(state, bridge)
+        self._model.setParent(self)
+        self.list = _ThumbnailList(self._model)
         self.list.delete_pressed.connect(self.close_asked)
-        self.list.currentItemChanged.connect(self._select)
+        self.list.selectionModel().currentChanged.connect(self._select)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
         layout.addWidget(self._empty)
-        layout.addWidget(self.list)
+        layout.addWidget(self.count)
+        layout.addWidget(self.list, 1)
         state.pictures_changed.connect(self._show_all)
-        state.picture_selected.connect(self._show_current)
+        state.picture_chosen.connect(self._mark_chosen)
         self._show_all(state.pictures)
 
     @property
     def is_settled(self) -> bool:
-        """The thumbnails come with the pictures: nothing is waited for."""
-        return True
+        """Whether all thumbnails that can be seen are there, or will not come."""
+        return not self.isVisible() or self._model.thumbnails.is_settled
 
-    def _select(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self._state.select_picture(item.data(Qt.ItemDataRole.UserRole))
+    def show_watched(self, folder: str) -> None:
+        """Say that a folder is watched; that none is, where empty."""
+        self._watched = Path(folder).name if folder else ""
+        self.count.setToolTip(f"New pictures in {folder} are opened as they come" if folder else "")
+        self._mark_chosen(self._state.chosen)
 
-    def _show_all(self, pictures: tuple[ImageInfo, ...]) -> None:
+    def _select(self, current: QModelIndex) -> None:
+        key, chosen = current.data(KEY_ROLE), self._state.chosen
+        if isinstance(key, str) and (chosen is None or chosen.key != key):
+            self._state.select_picture(key)
+
+    def _show_all(self, pictures: tuple[ListedPicture, ...]) -> None:
         self._empty.setVisible(not pictures)
         self.list.setVisible(bool(pictures))
-        was_blocked = self.list.blockSignals(True)
-        self.list.clear()
-        for picture in pictures:
-            self.list.addItem(_item(picture))
-        self.list.blockSignals(was_blocked)
-        self._show_current(self._state.picture)
+        selection = self.list.selectionModel()
+        was_blocked = selection.blockSignals(True)  # What Qt marks while rows go is no person's choice.
+        self._model.show(pictures)
+        selection.blockSignals(was_blocked)
+        self._mark_chosen(self._state.chosen)
 
-    def _show_current(self, picture: ImageInfo | None) -> None:
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            if picture is not None and item.data(Qt.ItemDataRole.UserRole) == picture.key:
-                was_blocked = self.list.blockSignals(True)
-                self.list.setCurrentItem(item)
-                self.list.blockSignals(was_blocked)
+    def _mark_chosen(self, picture: ListedPicture | None) -> None:
+        row = None if picture is None else self._state.row(picture.key)
+        total = len(self._state.pictures)
+        said = [f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures"]
+        if self._watched:
+            said.append(f"watching {self._watched}")
+        self.count.setVisible(total > 1 or bool(self._watched))
+        self.count.setText(" · ".join(said))
+        if row is None:
+            return
+        index = self._model.index(row)
+        # Choosing what is chosen already changes nothing.
+        self.list.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self.list.scrollTo(index)
 
 
-class _ThumbnailList(QListWidget):
+class _ThumbnailList(QListView):
     delete_pressed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, model: PicturesModel) -> None:
         super().__init__()
+        self._icons = model
+        self.setModel(model)
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setWrapping(True)
         self.setUniformItemSizes(True)
-        self.setIconSize(QSize(THUMBNAIL_PX, THUMBNAIL_PX))
-        self.setSpacing(2)
-        self.setMinimumHeight(_ITEM_SIZE.height() + 6)  # One row is always seen whole.
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setFrameShape(QListWidget.Shape.NoFrame)
+        self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setDragEnabled(True)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         self.setAcceptDrops(False)  # The window takes them.
         self.setAccessibleName("Opened pictures")
-        self.setToolTip("Arrow keys step through the pictures; Delete closes one")
+        self.setToolTip(
+            "Arrow keys step through the pictures; Delete closes one; drag one out to give its file to "
+            "another program"
+        )
+        follow_text(self, self._size)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Close the current picture with Delete; other keys are the list's."""
         if event.key() == Qt.Key.Key_Delete:
             self.delete_pressed.emit()
         else:
             super().keyPressEvent(event)
 
-
-def _item(picture: ImageInfo) -> QListWidgetItem:
-    item = QListWidgetItem(QIcon(_thumbnail(picture)), picture.name)
-    item.setData(Qt.ItemDataRole.UserRole, picture.key)
-    item.setSizeHint(_ITEM_SIZE)
-    width, height = picture.size
-    facts = (picture.path or picture.name, f"{width} × {height} px", *picture.notes)
-    item.setToolTip("\n".join(facts))
-    item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(facts))
-    return item
-
-
-def _thumbnail(picture: ImageInfo) -> QPixmap:
-    """The thumbnail in the middle of a square, so that the names below stand in line."""
-    image = to_qimage(picture.thumbnail)
-    side = max(image.width(), image.height())
-    square = QPixmap(side, side)
-    square.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(square)
-    painter.drawImage((side - image.width()) // 2, (side - image.height()) // 2, image)
-    painter.end()
-    return square
+    def _size(self) -> None:
+        """Thumbnails and names beside the text's size; one row is always seen whole."""
+        self._icons.forget_icons()
+        icon = scaled_px(ICON_PX)
+        cell = QSize(icon + scaled_px(17), icon + self.fontMetrics().height() + scaled_px(10))
+        self.setIconSize(QSize(icon, icon))
+        self.setGridSize(cell)
+        self.setMinimumHeight(cell.height() + scaled_px(4))

@@ -5,6 +5,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from convnext_studio.ui import theme
+from convnext_studio.ui.textsize import follow_text
 
 
 class PredictionRow(QAbstractButton):
@@ -27,10 +28,14 @@ class PredictionRow(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(self.sizeHint().height())
-        tallest = self.fontMetrics().height() + 10 if compact else 2 * self.fontMetrics().height() + 6
-        self.setMaximumHeight(tallest)
+        self._is_compact = compact
+        follow_text(self, self._limit_height)
         self.setAccessibleName("Predicted class")
+
+    def _limit_height(self) -> None:
+        self.setMinimumHeight(self.sizeHint().height())
+        line = self.fontMetrics().height()
+        self.setMaximumHeight(line + 10 if self._is_compact else 2 * line + 6)
 
     @property
     def percentage(self) -> str:

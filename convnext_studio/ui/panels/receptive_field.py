@@ -3,7 +3,7 @@
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.engine.messages import FieldView, ReceptiveFieldResult, Request, Scale, Subject
-from convnext_studio.render import limits_of
+from convnext_studio.render import Clipping, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale
 from convnext_studio.ui.panels.base import NO_MODEL, choice, colormap_choice
@@ -18,6 +18,7 @@ from convnext_studio.ui.panels.field_scene import (
     nearest_unit,
     shown_values,
 )
+from convnext_studio.ui.rangechoice import RangeChoice
 from convnext_studio.ui.state import AppState
 
 SCALES = (("Linear", "linear"), ("Log", "log"))
@@ -38,9 +39,10 @@ class ReceptiveFieldPanel(FieldPanel):
         self._is_small = False
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.colormap = colormap_choice()
+        self.range = RangeChoice(("data", "percentile", "hand"))
         self.fields = FieldControls()
         self.fields.add_before_more(self.stop)
-        for control in (self.scale, self.colormap):
+        for control in (self.scale, self.colormap, self.range):
             self.fields.rest_row.addWidget(control)
         self.controls.addWidget(self.fields, 1)
         self.set_body(self.map)
@@ -55,6 +57,7 @@ class ReceptiveFieldPanel(FieldPanel):
             changed.connect(self.schedule)
         self.scale.currentIndexChanged.connect(self.repaint_field)
         self.colormap.currentIndexChanged.connect(self.repaint_field)
+        self.range.changed.connect(self.repaint_field)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
 
@@ -72,7 +75,9 @@ class ReceptiveFieldPanel(FieldPanel):
     def paint(self, view: FieldView) -> None:
         """The field, its squares and the theoretical one."""
         scale, colormap = self._scale, str(self.colormap.currentData())
-        limits = limits_of(shown_values(view, scale))
+        values = shown_values(view, scale)
+        self.range.propose(limits_of(values))
+        limits = self.range.value.limits(values)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
         note = figure_note(view, scale, self.progress)
         self._is_small = self._has_little_room
@@ -80,7 +85,7 @@ class ReceptiveFieldPanel(FieldPanel):
             self.map.view.set_scene(field_scene(view, colours, is_small=True))
         else:
             self.map.view.set_scene(field_scene(view, colours, note=note))
-        self.map.bar.set_scale(ColorScale(colormap, limits))
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
         said = describe(view, scale, self.progress)
         self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")

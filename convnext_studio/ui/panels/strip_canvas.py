@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFontMetrics,
     QFontMetricsF,
     QHelpEvent,
     QImage,
@@ -26,9 +27,11 @@ from convnext_studio.ui.panels.strip_painter import BAR_PX, Content, StripPainte
 from convnext_studio.ui.panels.strip_rows import RowLayout, lay_out_row
 from convnext_studio.ui.panels.strip_texts import stage_texts
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import base_font, follow_text, scaled, scaled_px
 
 BOXES_PX = 104
 _KEYS = "A click selects, a double click or Enter opens, ← and → walk, Esc goes back up"
+_LEAST_PX = 480
 _NO_COSTS = Costs("none", {}, 0.0)
 _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
 _OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
@@ -59,12 +62,11 @@ class NetworkCanvas(QWidget):
         self._thumbnails: Mapping[str, QImage] = {}
         self._costs = _NO_COSTS
         self._values: Mapping[str, ValueStatistics] = {}
-        self.setMinimumWidth(480)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Network")
-        self.show_costs(_NO_COSTS)
+        follow_text(self, lambda: self.show_costs(self._costs))
 
     # ------------------------------------------------------------------------------------- what is shown
 
@@ -83,8 +85,11 @@ class NetworkCanvas(QWidget):
     def show_costs(self, costs: Costs) -> None:
         """Draw bars below the nodes, or none."""
         self._costs = costs
-        bars = 0 if costs.kind == "none" else round(BAR_PX + self.fontMetrics().height())
-        self.setFixedHeight(BOXES_PX + bars)
+        bars = 0 if costs.kind == "none" else BAR_PX + QFontMetrics(base_font(self.font())).height()
+        self._layout = None
+        self.setFixedHeight(round(scaled(BOXES_PX + bars)))
+        # Large text on a small screen: texts are cut short before the window gets wider than the screen.
+        self.setMinimumWidth(min(scaled_px(_LEAST_PX), self.screen().availableSize().width() * 2 // 3))
         self.update()
 
     def show_values(self, values: Mapping[str, ValueStatistics]) -> None:
@@ -94,7 +99,7 @@ class NetworkCanvas(QWidget):
 
     @property
     def places(self) -> NetworkLayout | RowLayout | None:
-        """Where everything is drawn; None without a model."""
+        """Where everything is drawn, before it is scaled as the text is; None without a model."""
         model = self._state.model
         # It may be asked for before the strip heard of another model.
         if model is not None and (self._layout is None or self._layout_model is not model):
@@ -106,23 +111,27 @@ class NetworkCanvas(QWidget):
         inside = [node for node in nodes_of(model.nodes, self._opened) if node.name != self._opened]
         if self._opened == NETWORK or not inside:
             return None
-        return lay_out_row(inside, model.node(self._opened), self.width(), BOXES_PX)
+        return lay_out_row(inside, model.node(self._opened), self._width, BOXES_PX)
 
     def _whole(self, model: ModelInfo) -> NetworkLayout:
-        metrics = QFontMetricsF(self.font())
+        metrics = QFontMetricsF(base_font(self.font()))
         texts = (text for stage in model.config.stages for text in stage_texts(model, stage))
         widest = max(metrics.horizontalAdvance(text) for text in texts)
-        return lay_out(model.nodes, model.config.depths, self.width(), BOXES_PX, widest, 2 * metrics.height())
+        return lay_out(model.nodes, model.config.depths, self._width, BOXES_PX, widest, 2 * metrics.height())
+
+    @property
+    def _width(self) -> float:
+        """Before the drawing is scaled."""
+        return self.width() / scaled(1)
 
     def sizeHint(self) -> QSize:
         """As wide as the window."""
         return QSize(1200, self.height())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and font."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
-            self._layout = None
-            self.show_costs(self._costs)
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
         super().changeEvent(event)
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
@@ -134,7 +143,11 @@ class NetworkCanvas(QWidget):
     def node_at(self, position: QPointF) -> NodeInfo | None:
         """The node under a point."""
         places = self.places
-        part = None if places is None else part_at(places.parts, position.x(), position.y())
+        part = (
+            None
+            if places is None
+            else part_at(places.parts, position.x() / scaled(1), position.y() / scaled(1))
+        )
         return None if part is None else part.node
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -219,7 +232,8 @@ class NetworkCanvas(QWidget):
                 costs=self._costs,
                 values=self._values,
             )
-            brush = StripPainter(painter, self.font(), content, BOXES_PX - 3)
+            painter.scale(scaled(1), scaled(1))
+            brush = StripPainter(painter, base_font(self.font()), content, BOXES_PX - 3)
             if isinstance(places, RowLayout):
                 brush.paint_row(places)
             else:

@@ -1,0 +1,240 @@
+"""A panel's frame in the window: its title, and scroll bars where it has less room than it needs."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, Protocol
+
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QWidget,
+)
+
+from convnext_studio.ui import theme
+from convnext_studio.ui.oneline import OneLine
+from convnext_studio.ui.textsize import follow_text, scaled, scaled_px
+
+Shares = Callable[[], tuple[float, float]]
+"""Which part of the width and height that it needs a panel may be squeezed into."""
+_Glyph = Literal["help", "maximise", "float", "close"]
+_BUTTON_PX = 16
+_ACTIVE_PX = 3
+_STEP_PX = 24
+
+
+class DockPanel(Protocol):
+    """What a panel tells the window."""
+
+    title: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows its answer, or a sentence in its place."""
+
+
+class PanelDock(QDockWidget):
+    """A dock with a panel in it.
+
+    Attributes
+    ----------
+    panel
+        What it shows.
+    maximise
+        The button, a double click on the title does the same.
+    """
+
+    maximise_asked = Signal()
+    help_asked = Signal()
+
+    def __init__(self, name: str, title: str, panel: QWidget, shares: Shares, window: QMainWindow) -> None:
+        super().__init__(title, window)
+        self.setObjectName(f"dock_{name}")
+        self.panel = panel
+        self._area = _PanelArea(panel, shares)
+        self.setWidget(self._area)
+        self._bar = _TitleBar(self)
+        self.maximise = self._bar.maximise
+        self.setTitleBarWidget(self._bar)
+        toggle = self.toggleViewAction()
+        toggle.setToolTip(f"Show or hide the panel “{title}”")
+        toggle.setStatusTip(toggle.toolTip())
+
+    def set_active(self, is_active: bool) -> None:
+        """Show at the title whether the keys are heard here."""
+        self._bar.set_active(is_active)
+
+    def take_focus(self) -> None:
+        """Give the keyboard to what had it last in the panel, or to its first control."""
+        wanted = self.panel.focusWidget() or self.panel
+        if not (wanted.isEnabled() and wanted.isVisibleTo(self) and _takes_focus(wanted)):
+            wanted = self._first_control() or self.panel
+        wanted.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _first_control(self) -> QWidget | None:
+        each = self.panel.nextInFocusChain()
+        while each is not None and self.panel.isAncestorOf(each):
+            if _takes_focus(each) and each.isVisibleTo(self) and each.isEnabled():
+                return each
+            each = each.nextInFocusChain()
+        return None
+
+    def room_changed(self) -> None:
+        """The window has more or less room than before."""
+        self._area.updateGeometry()
+
+
+def _takes_focus(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+
+
+class _PanelArea(QScrollArea):
+    """Shows all of the panel where there is room, and scrolls where there is none."""
+
+    def __init__(self, panel: QWidget, shares: Shares) -> None:
+        super().__init__()
+        self._panel = panel
+        self._shares = shares
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(panel)
+        for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
+            bar.setSingleStep(_STEP_PX)
+        # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """What the panel needs, or the part of it that there is room for."""
+        across, down = self._shares()
+        least = self._panel.minimumSizeHint()
+        return QSize(int(least.width() * across), int(least.height() * down))
+
+    def sizeHint(self) -> QSize:
+        """What the panel would like."""
+        return self._panel.sizeHint()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let the panel fill the room."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hear that the panel needs more or less room."""
+        if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def _fit(self) -> None:
+        size = self.viewport().size().expandedTo(self._panel.minimumSizeHint())
+        layout = self._panel.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            size.setHeight(max(size.height(), layout.totalMinimumHeightForWidth(size.width())))
+        self._panel.resize(size)
+
+
+class _TitleBar(QWidget):
+    """Title and four buttons; dragging moves the panel, a double click maximises it."""
+
+    def __init__(self, dock: PanelDock) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._is_active = False
+        title = OneLine()
+        title.setText(dock.windowTitle())
+        title.setToolTip("Drag to move the panel, double-click to let it fill the window")
+        title.setProperty("title", True)
+        row = QHBoxLayout(self)
+        row.setSpacing(2)
+        row.addWidget(title, 1)
+        follow_text(self, lambda: row.setContentsMargins(scaled_px(8), 1, scaled_px(4), 1))
+        name = dock.windowTitle()
+        explain = _TitleButton("help", f"Help on “{name}”: what it shows, and what it does not mean (Shift+F1)")
+        self.maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
+        floating = _TitleButton("float", f"Let “{name}” float, or put it back into the window")
+        close = _TitleButton("close", f"Hide “{name}”; the View menu shows it again")
+        explain.clicked.connect(dock.help_asked)
+        self.maximise.clicked.connect(dock.maximise_asked)
+        floating.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
+        close.clicked.connect(dock.close)
+        for button in (explain, self.maximise, floating, close):
+            row.addWidget(button)
+
+    def set_active(self, is_active: bool) -> None:
+        """Show that the keys are heard in the panel."""
+        if is_active != self._is_active:
+            self._is_active = is_active
+            self.update()
+
+    def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
+        """Maximise; what comes of a press in between is the dock's."""
+        self._dock.maximise_asked.emit()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A mark before the title of the panel that has the keyboard."""
+        if self._is_active:
+            with QPainter(self) as painter:
+                mark = QRectF(0, self.height() * 0.2, scaled(_ACTIVE_PX), self.height() * 0.6)
+                painter.fillRect(mark, QColor(theme.current().accent))
+
+
+class _TitleButton(QAbstractButton):
+    """Painted, so that it is as large as the text and as sharp as the screen.
+
+    Not in the order of the Tab key, which would stop four times at each panel: the View and Help menus have the same.
+    """
+
+    def __init__(self, glyph: _Glyph, tip: str) -> None:
+        super().__init__()
+        self._glyph = glyph
+        self.setAccessibleName(tip.partition(",")[0].partition(";")[0])
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        follow_text(self, lambda: self.setFixedSize(scaled_px(_BUTTON_PX), scaled_px(_BUTTON_PX)))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The glyph in thin lines."""
+        look = theme.current()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self.underMouse():
+                painter.fillRect(self.rect(), QColor(look.raised))
+            painter.setPen(QPen(QColor(look.text if self.underMouse() else look.muted), scaled(1.2)))
+            _GLYPHS[self._glyph](painter, QRectF(self.rect()))
+
+
+def _paint_lines(painter: QPainter, box: QRectF, lines: list[list[tuple[float, float]]]) -> None:
+    for line in lines:
+        painter.drawPolyline(
+            QPolygonF([QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in line])
+        )
+
+
+def _paint_question_mark(painter: QPainter, box: QRectF) -> None:
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "?")
+
+
+_GLYPHS: dict[_Glyph, Callable[[QPainter, QRectF], None]] = {
+    "help": _paint_question_mark,
+    "maximise": partial(
+        _paint_lines,
+        lines=[
+            [(0.55, 0.28), (0.72, 0.28), (0.72, 0.45)],
+            [(0.45, 0.72), (0.28, 0.72), (0.28, 0.55)],
+            [(0.72, 0.28), (0.28, 0.72)],
+        ],
+    ),
+    "float": partial(
+        _paint_lines,
+        lines=[
+            [(0.28, 0.42), (0.58, 0.42), (0.58, 0.72), (0.28, 0.72), (0.28, 0.42)],
+            [(0.42, 0.42), (0.42, 0.28), (0.72, 0.28), (0.72, 0.58), (0.58, 0.58)],
+        ],
+    ),
+    "close": partial(_paint_lines, lines=[[(0.3, 0.3), (0.7, 0.7)], [(0.7, 0.3), (0.3, 0.7)]]),
+}

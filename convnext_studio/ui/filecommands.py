@@ -1,0 +1,104 @@
+"""What the File menu does with many pictures, folders and sessions."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMainWindow
+
+from convnext_studio.sessions import SUFFIX
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.session_files import SessionFiles
+from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.watching import FolderWatch
+
+_SESSIONS = f"Sessions (*{SUFFIX})"
+
+
+class FileCommands(QObject):
+    """The verbs about folders and sessions.
+
+    Attributes
+    ----------
+    watch
+        Opens what comes into a folder.
+    sessions
+        Writes and follows session files.
+    """
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        layout: DockLayout,
+        state: AppState,
+        bridge: EngineBridge,
+        controller: Controller,
+        settings: SettingsFile,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._layout = layout
+        self._controller = controller
+        self._settings = settings
+        self.watch = FolderWatch(bridge, controller.pictures, settings, self)
+        self.sessions = SessionFiles(state, bridge, controller, layout, settings, self)
+        self.watch.noticed.connect(self.noticed)
+        self.sessions.noticed.connect(self.noticed)
+        controller.session_asked.connect(self.sessions.open)
+
+    def open_folder(self) -> None:
+        """Choose a folder and open all pictures in it and its sub-folders."""
+        folder = self._choose_folder("Open the pictures of a folder")
+        if folder:
+            self._controller.open_paths([folder])
+
+    def toggle_watching(self) -> None:
+        """Choose a folder and open what comes into it, or stop doing so."""
+        if self.watch.folder:
+            self.watch.stop()
+            return
+        folder = self._choose_folder("Watch a folder for new pictures")
+        if folder:
+            self.watch.start(folder)
+        else:
+            self.watch.changed.emit("")  # The menu has ticked the action already.
+
+    def toggle_newest(self) -> None:
+        """Show what comes into the watched folder, or only add it."""
+        self._settings.update(shows_newest=not self._settings.values.shows_newest)
+
+    def show_export(self) -> None:
+        """Choose a view and a format, and look at what will be written."""
+        self._layout.open_aside("export")
+
+    def close_all(self) -> None:
+        """Close all pictures."""
+        self._controller.close_all_pictures()
+
+    def save_session(self) -> None:
+        """Choose a file and write what is open into it."""
+        recent = self._settings.values.recent_sessions
+        suggested = recent[0] if recent else str(Path(self._folder(), f"session{SUFFIX}"))
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save the session", suggested, _SESSIONS)
+        if path:
+            self.sessions.save(Path(path) if Path(path).suffix else Path(path + SUFFIX))
+
+    def open_session(self) -> None:
+        """Choose a session file and open what it names."""
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open a session", self._folder(), _SESSIONS)
+        if path:
+            self.sessions.open(path)
+
+    def _choose_folder(self, title: str) -> str:
+        return QFileDialog.getExistingDirectory(self._window, title, self._folder())
+
+    def _folder(self) -> str:
+        values = self._settings.values
+        if values.recent_folders:
+            return values.recent_folders[0]
+        recent = values.recent_sessions or values.recent_pictures
+        return str(Path(recent[0]).parent) if recent else str(Path.home())

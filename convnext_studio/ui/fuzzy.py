@@ -1,0 +1,102 @@
+"""Which text a few typed letters mean, and which letters of it they are."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+
+class Fit(IntEnum):
+    """How well a typed word fits a text; less is better."""
+
+    BEGINNING = 0
+    WORD_BEGINNING = 1
+    INITIALS = 2
+    INSIDE = 3
+    SCATTERED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """That a text is meant.
+
+    Attributes
+    ----------
+    rank
+        Sum of the typed words' `Fit`; less is better, and 0 where nothing was typed.
+    letters
+        Indices of the text's letters that were typed, ascending.
+    """
+
+    rank: int
+    letters: tuple[int, ...]
+
+
+def match(query: str, text: str) -> Match | None:
+    """Find every word of a query in a text, in any order and case; None where one is not in it.
+
+    Best is a word at the beginning of the text, then one at the beginning of a word, then initials, then one
+    inside a word, and last letters that only come in that order.
+    """
+    folded = _folded(text)
+    rank, letters = 0, set[int]()
+    for word in query.split():
+        found = _find(_folded(word), folded)
+        if found is None:
+            return None
+        rank += found[0]
+        letters.update(found[1])
+    return Match(rank, tuple(sorted(letters)))
+
+
+def _folded(text: str) -> str:
+    lower = text.lower()
+    # A few letters become two when they are made small: then indices would not be the text's.
+    return lower if len(lower) == len(text) else text
+
+
+def _find(word: str, text: str) -> tuple[Fit, tuple[int, ...]] | None:
+    if _in_order(word).match(text) is None:  # Soon told, and true of most texts.
+        return None
+    at = first = text.find(word)
+    while at > 0 and not _begins_word(text, at):
+        at = text.find(word, at + 1)
+    if at >= 0:
+        fit = Fit.WORD_BEGINNING if at else Fit.BEGINNING
+        return fit, tuple(range(at, at + len(word)))
+    initials = _walk(word, text, lambda index: _begins_word(text, index))
+    if initials is not None:
+        return Fit.INITIALS, initials
+    if first >= 0:
+        return Fit.INSIDE, tuple(range(first, first + len(word)))
+    scattered = _walk(word, text, lambda _index: True)
+    return None if scattered is None else (Fit.SCATTERED, scattered)
+
+
+@lru_cache(maxsize=64)
+def _in_order(word: str) -> re.Pattern[str]:
+    """Matches where the word's letters come in this order; takes time linear in the text."""
+    return re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in word), re.DOTALL)
+
+
+def _begins_word(text: str, index: int) -> bool:
+    """Whether a word begins there; a number behind letters counts as one."""
+    if not text[index].isalnum():
+        return False
+    before = text[index - 1] if index else " "
+    return not before.isalnum() or (text[index].isdigit() and not before.isdigit())
+
+
+def _walk(word: str, text: str, may_be: Callable[[int], bool]) -> tuple[int, ...] | None:
+    """The word's letters in the text, each as early as possible, at places that may be."""
+    found: list[int] = []
+    index = -1
+    for letter in word:
+        index = text.find(letter, index + 1)
+        while index >= 0 and not may_be(index):
+            index = text.find(letter, index + 1)
+        if index < 0:
+            return None
+        found.append(index)
+    return tuple(found)

@@ -1,0 +1,29 @@
+"""Small pictures for lists and buttons, sharp on any screen."""
+
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QGuiApplication, QIcon, QImage, QPainter, QPixmap
+
+SMOOTH, SHARP = Qt.TransformationMode.SmoothTransformation, Qt.TransformationMode.FastTransformation
+
+
+def thumbnail(image: QImage, side_px: int, mode: Qt.TransformationMode = SMOOTH) -> QIcon:
+    """An image in the middle of a square, so that texts below stand in line.
+
+    Parameters
+    ----------
+    side_px
+        Of the square, in logical pixels; there are as many pixels in it as the finest screen has.
+    mode
+        `SHARP` for maps whose units are to be seen.
+    """
+    ratio = QGuiApplication.primaryScreen().devicePixelRatio() if QGuiApplication.primaryScreen() else 1.0
+    side = max(1, round(side_px * ratio))
+    fitting = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
+    square = QPixmap(side, side)
+    square.fill(Qt.GlobalColor.transparent)
+    place = QRect(fitting.rect())
+    place.moveCenter(square.rect().center())
+    with QPainter(square) as painter:
+        painter.drawImage(place, fitting)
+    square.setDevicePixelRatio(ratio)
+    return QIcon(square)

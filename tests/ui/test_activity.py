@@ -1,0 +1,125 @@
+"""The list says what was computed, for whom, where, how long and with what end; what runs can be stopped."""
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine import messages
+from convnext_studio.engine.messages import (
+    FeatureMaps,
+    LoadModel,
+    OpenImage,
+    Predict,
+    Progress,
+    Request,
+    Started,
+)
+from convnext_studio.ui.activity import CAPACITY
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.panels.activity import ActivityPanel
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.status import DOING
+from tests.ui.conftest import FakeEngine, make_image, make_model
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> Iterator[ActivityPanel]:
+    panel = ActivityPanel(state, bridge)
+    qtbot.addWidget(panel)
+    panel.show()
+    yield panel
+    panel.log_store.close()
+
+
+def ask(bridge: EngineBridge, request: Request) -> None:
+    bridge.ask(request, lambda _: None, on_failure=lambda _: None)
+
+
+def listed(panel: ActivityPanel) -> list[tuple[str, ...]]:
+    table = panel.activities.table
+    return [
+        tuple(item.text() for column in range(5) if (item := table.item(row, column)) is not None)
+        for row in range(table.rowCount())
+    ]
+
+
+def test_what_is_over_is_listed_the_latest_first(
+    panel: ActivityPanel, state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    ask(bridge, LoadModel(panel="model", source="bundled"))
+    engine.answer(engine.open(LoadModel)[0], make_model(device="cuda:0"), seconds=2.5)
+    state.set_model(make_model(device="cuda:0"))
+    ask(bridge, FeatureMaps(panel="feature_maps", image="one", node="stage3"))
+    [maps] = engine.open(FeatureMaps)
+    engine.send(Started(id=maps.id))
+    engine.answer(maps, None, seconds=0.084)
+    ask(bridge, OpenImage(panel="pictures", path="/a.png"))
+    [opening] = engine.open(OpenImage)
+    engine.send(Started(id=opening.id))
+    engine.refuse(opening, "a.png is not a picture.", "Open another.")
+    failed, done, loaded = listed(panel)
+    assert loaded == ("Loading the model", "Model", "cuda:0", "2.5 s", "done")
+    assert done == ("Computing feature maps: stage3", "Feature maps", "cuda:0", "84 ms", "done")
+    assert failed[:3] == ("Opening a picture", "Pictures", "cpu")
+    assert failed[4] == "failed"
+    note = panel.activities.table.item(0, 0)
+    assert note is not None
+    assert note.toolTip() == "a.png is not a picture. Open another."
+
+
+def test_what_runs_shows_its_progress_and_can_be_stopped_alone(
+    panel: ActivityPanel, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    ask(bridge, FeatureMaps(panel="feature_maps", image="one", node="stage3"))
+    ask(bridge, Predict(panel="predict", image="one"))
+    rows = panel.activities.rows
+    qtbot.waitUntil(lambda: len(rows) == 2)
+    [maps] = engine.open(FeatureMaps)
+    row = rows[maps.id]
+    assert "waits" in row.text.text()
+    engine.send(Started(id=maps.id))
+    engine.send(Progress(id=maps.id, done=3, total=8, text="3 of 8"))
+    assert (row.progress.value(), row.progress.maximum()) == (3, 8)
+    assert "3 of 8" in row.text.text()
+    qtbot.mouseClick(row.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: maps.id not in rows)
+    assert engine.cancelled == [maps.id]
+    assert listed(panel)[0][4] == "stopped"
+    assert [type(request) for request in bridge.pending] == [Predict]
+
+
+def test_what_went_on_behind_another_panel_is_there_when_it_is_opened(
+    panel: ActivityPanel, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    panel.hide()
+    ask(bridge, Predict(panel="predict", image="one"))
+    engine.answer(engine.open(Predict)[0], None)
+    ask(bridge, OpenImage(panel="pictures", path="/a.png"))
+    panel.show()
+    assert [row[0] for row in listed(panel)] == ["Running the network"]
+    assert list(panel.activities.rows) == [engine.open(OpenImage)[0].id]
+    engine.answer(engine.open(OpenImage)[0], make_image())
+    assert not panel.activities.rows
+
+
+def test_the_list_is_bounded(panel: ActivityPanel, bridge: EngineBridge, engine: FakeEngine) -> None:
+    for number in range(CAPACITY + 3):
+        ask(bridge, FeatureMaps(panel="feature_maps", image="one", node=f"node{number}"))
+        engine.answer(engine.open(FeatureMaps)[0], None)
+    rows = listed(panel)
+    assert len(rows) == CAPACITY
+    assert rows[0][0].endswith(f"node{CAPACITY + 2}")
+    panel.hide()
+    panel.show()
+    assert listed(panel) == rows
+
+
+def test_every_request_has_words_for_what_is_done() -> None:
+    kinds = {
+        kind
+        for name in messages.__all__
+        if isinstance(kind := getattr(messages, name), type) and issubclass(kind, Request)
+    }
+    assert kinds - {Request, messages.FieldRequest} - set(DOING) == set()
