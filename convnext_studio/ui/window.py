@@ -178,6 +178,7 @@ class StudioWindow(QMainWindow):
             lambda: self.field_lab.lab.save_field(self.receptive_field_panel.view)
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
+        self.pictures_panel.found_broken.connect(controller.pictures.refuse)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
