@@ -3,6 +3,7 @@
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QRegion
 from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from convnext_studio.ui import theme
 from convnext_studio.ui.textsize import scaled_px
@@ -62,7 +63,6 @@ class FocusRing(QWidget):
             each.installEventFilter(self)
             self._watched.append(each)
             each = each.parentWidget()
-        widget.destroyed.connect(self._forget)
         self._place()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -82,17 +82,18 @@ class FocusRing(QWidget):
 
     def _forget(self) -> None:
         for each in self._watched:
-            each.removeEventFilter(self)
-        if self._around is not None:
-            self._around.destroyed.disconnect(self._forget)
+            if isValid(each):  # What had the keyboard may be gone by now.
+                each.removeEventFilter(self)
         self._watched.clear()
         self._around = None
         self.hide()
 
     def _place(self) -> None:
-        widget = self._around
-        window = self.parentWidget()
+        widget, window = self._around, self.parentWidget()
         if widget is None or window is None:
+            return
+        if not all(map(isValid, self._watched)):
+            self._forget()
             return
         width = scaled_px(2)
         frame = QRect(widget.mapTo(window, QPoint()), widget.size()).adjusted(-1, -1, 1, 1)
