@@ -30,6 +30,7 @@ from convnext_studio.engine.messages import (
     Progress,
     Request,
     RestorePictures,
+    SaveModel,
     ShowPicture,
     Started,
 )
@@ -37,9 +38,9 @@ from convnext_studio.engine.messages import (
 _DEATHS_PER_REQUEST = 2
 _DEATHS_IN_A_ROW = 5
 
-# These change what the engine has open. If one is cancelled when it is just done, the window has to learn that
-# it is: so they are answered with what the engine says, and the others at once.
-_CHANGES_ENGINE = (LoadModel, OpenImage, ShowPicture, CloseImage)
+# These change what the engine has open, or write a file. If one is cancelled when it is just done, the window
+# has to learn that it is: so they are answered with what the engine says, and the others at once.
+_LEAVES_A_MARK = (LoadModel, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +109,7 @@ class Ledger:
             return
         if self._connected:
             self._to_engine(Cancel(id=identifier))
-        if self._connected and isinstance(entry.request, _CHANGES_ENGINE):
+        if self._connected and isinstance(entry.request, _LEAVES_A_MARK):
             entry.cancelled = True
         else:
             self._cancelled(identifier)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.geometry import Box
 from convnext_studio.ui import theme
+from convnext_studio.ui.focusring import PAINTS_FOCUS
 from convnext_studio.ui.scene import Scene
 from convnext_studio.ui.scenepainter import LEADER_PX, MARGIN_PX, ScenePainter, View
 
@@ -74,6 +75,7 @@ class ImageView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(64, 64)
+        self.setProperty(PAINTS_FOCUS, True)
         # No tooltip: it would hide what the person points at.
         self.setAccessibleDescription(
             "The wheel or + and - zoom, dragging or the middle button moves, a double click or 0 fits."
@@ -336,9 +338,9 @@ class ImageView(QWidget):
         with QPainter(self) as painter:
             self.draw(painter)
             if self.hasFocus():
-                painter.setPen(QPen(QColor(theme.current().accent), 1))
+                painter.setPen(QPen(QColor(theme.current().accent), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+                painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
 
     def draw(self, painter: QPainter) -> None:
         """Draw what the view shows, as large as the view; the painter may enlarge it."""

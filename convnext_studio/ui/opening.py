@@ -103,6 +103,11 @@ class PictureOpener(QObject):
         if select is not None or self._state.chosen is None:
             self._state.select_picture((select or pictures[0]).key)
 
+    def refuse(self, failure: PictureFailure) -> None:
+        """Take out what turned out to be no picture, and tell it with what was opened together with it."""
+        if self._state.row(failure.key) is not None:
+            self._refuse(self._batches.get(failure.key) or Batch(count=1), [failure])
+
     def close(self, keys: Iterable[str]) -> None:
         """Take pictures out, here and in the engine."""
         images = tuple(keys)
@@ -171,7 +176,7 @@ class PictureOpener(QObject):
         if self._state.row(picture.key) is None:
             return
         if isinstance(answer, PictureFailure):
-            self._refuse(self._batches.get(picture.key) or Batch(count=1), [answer])
+            self.refuse(answer)
         elif isinstance(answer, ImageInfo):
             chosen = self._state.chosen
             self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)

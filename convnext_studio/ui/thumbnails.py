@@ -8,6 +8,7 @@ from convnext_studio.engine.messages import (
     Done,
     Failed,
     Payload,
+    PictureFailure,
     Request,
     Thumbnail,
     ThumbnailPixels,
@@ -34,6 +35,7 @@ class Thumbnails(QObject):
     """
 
     arrived = Signal(str)  # key: it is there, or it is known why it will not come
+    found_broken = Signal(object)  # PictureFailure: there will be none, because it is no picture
 
     def __init__(
         self,
@@ -94,9 +96,17 @@ class Thumbnails(QObject):
 
     def _receive(self, payload: Payload) -> None:
         if isinstance(payload, ThumbnailPixels):
-            self._asked = {number: key for number, key in self._asked.items() if key != payload.image}
+            self._forget_asked(payload.image)
             self._keep(payload.image, payload.pixels)
             self._go_on(payload.image)
+        elif isinstance(payload, PictureFailure):
+            self._forget_asked(payload.key)
+            self._failures[payload.key] = payload.message
+            self._go_on(payload.key)
+            self.found_broken.emit(payload)
+
+    def _forget_asked(self, key: str) -> None:
+        self._asked = {number: asked for number, asked in self._asked.items() if asked != key}
 
     def _fail(self, failed: Failed) -> None:
         key = self._asked.pop(failed.id)

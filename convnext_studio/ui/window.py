@@ -182,6 +182,7 @@ class StudioWindow(QMainWindow):
             lambda: self.field_lab.lab.save_field(self.receptive_field_panel.view)
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
+        self.pictures_panel.found_broken.connect(controller.pictures.refuse)
         self.predictions_panel.again_asked.connect(controller.predict)
         self._commands.present_asked.connect(self.lecture.present)
         self._commands.handout_asked.connect(self.lecture.save_handout)

@@ -28,6 +28,8 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     Request,
     RestorePictures,
+    SavedModel,
+    SaveModel,
     ShowPicture,
     Started,
 )
@@ -155,6 +157,15 @@ def test_a_model_that_is_loaded_although_it_was_cancelled_is_shown() -> None:
     assert sent[-1] == Cancel(id=identifier)
     ledger.received(Progress(id=identifier, done=1, total=2, text=""))
     done = Done(id=identifier, payload=model_info("a"), seconds=0)
+    ledger.received(done)
+    assert heard == [EngineReady(), done]
+
+
+def test_weights_that_are_written_although_that_was_cancelled_are_told() -> None:
+    ledger, _, heard = connect()
+    identifier = ledger.ask(SaveModel(path="/a.pth", layout="studio", title="a"))
+    ledger.cancel(identifier)
+    done = Done(id=identifier, payload=SavedModel(path="/a.pth", size_bytes=1), seconds=0)
     ledger.received(done)
     assert heard == [EngineReady(), done]
 

@@ -134,6 +134,17 @@ def test_what_is_found_broken_later_is_added_to_the_summary(
     assert [picture.key for picture in state.pictures] == ["0", "1", "3"]
 
 
+def test_what_its_thumbnail_shows_to_be_broken_is_told_once(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/folder"])
+    answer_listing(engine, *(make_image(str(number), f"/{number}.png") for number in range(3)))
+    for _ in range(2):
+        controller.pictures.refuse(failure("/2.png", "2.png is cut off.", key="2"))
+    assert [notice.message for notice in notices] == ["1 of 3 could not be opened: 2.png is cut off."]
+    assert len(state.pictures) == 2
+
+
 def test_an_engine_in_trouble_costs_no_picture(
     controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
 ) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from convnext_studio.engine.messages import ListedPicture
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.ui import state as state_module
 from convnext_studio.ui.state import AppState
 from tests.ui.desk import TUTORIAL, model, picture
 
@@ -78,3 +80,65 @@ def test_a_pin_is_kept_until_its_picture_is_closed(state: AppState, told: list[o
     assert state.pin is None
     state.unpin()
     assert told[1:] == [None]
+
+
+def listed(*names: str) -> list[ListedPicture]:
+    return [ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names]
+
+
+def test_a_listed_picture_is_wanted_when_it_is_chosen_and_shown_when_it_comes(state: AppState) -> None:
+    wanted: list[ListedPicture] = []
+    state.picture_wanted.connect(wanted.append)
+    cat, dog = listed("cat", "dog")
+    state.list_pictures([cat, dog])
+    state.select_picture("dog")
+    assert (wanted, state.chosen, state.picture) == ([dog], dog, None)
+    state.add_picture(picture("dog"), select=True)
+    assert state.picture is not None
+    assert state.picture.key == "dog"
+    state.select_picture("dog")
+    assert wanted == [dog]
+    state.give_up_choice()
+    assert state.chosen == state.pictures[1]
+    with pytest.raises(KeyError):
+        state.select_picture("owl")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "removed", "next_one"),
+    [("b", "b", "c"), ("b", "bc", "d"), ("d", "cd", "b"), ("a", "bcd", "a"), ("b", "abcd", None)],
+)
+def test_when_pictures_go_the_next_that_is_left_is_chosen(
+    state: AppState, chosen: str, removed: str, next_one: str | None
+) -> None:
+    state.list_pictures(listed(*"abcd"))
+    state.select_picture(chosen)
+    state.remove_pictures(set(removed))
+    assert [each.key for each in state.pictures] == [key for key in "abcd" if key not in removed]
+    assert (None if state.chosen is None else state.chosen.key) == next_one
+    assert [state.row(each.key) for each in state.pictures] == list(range(len(state.pictures)))
+
+
+def test_previews_are_bounded_and_the_shown_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = picture("0")
+    monkeypatch.setattr(state_module, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
+    state = AppState()
+    state.add_picture(shown)
+    for number in range(1, 10):
+        state.add_picture(picture(str(number)), select=False)
+    kept = [key for key in map(str, range(10)) if state.preview(key) is not None]
+    assert kept == ["7", "8", "9"]
+    assert state.picture is shown
+    state.select_picture("0")  # It is shown: nobody has to decode it.
+    assert state.picture is shown
+
+
+def test_stepping_stops_at_the_ends(state: AppState) -> None:
+    state.step_picture(1)
+    assert state.chosen is None
+    state.list_pictures(listed(*"abc"))
+    state.select_picture("b")
+    for step, key in ((1, "c"), (1, "c"), (-9, "a")):
+        state.step_picture(step)
+        assert state.chosen is not None
+        assert state.chosen.key == key

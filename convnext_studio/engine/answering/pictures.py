@@ -167,21 +167,28 @@ def show_picture(bench: Bench, request: ShowPicture) -> ImageInfo | PictureFailu
             return _info(bench.checked_picture(key))
         picture = bench.open_picture(source.source, source.name)
     except StudioError as error:
-        path = source.source if isinstance(source.source, str) else ""
-        return PictureFailure(path=path, message=error.message, hint=error.hint, key=key)
+        return _no_picture(key, source, error)
     bench.close_pictures([key])
     return _info(picture)
 
 
-def thumbnail(bench: Bench, request: Thumbnail) -> ThumbnailPixels:
+def thumbnail(bench: Bench, request: Thumbnail) -> ThumbnailPixels | PictureFailure:
     """Decode a listed picture as small as it is wanted."""
-    kept = bench.kept_picture(request.image)
+    key = request.image
+    kept = bench.kept_picture(key)
     if kept is not None:
-        pixels = reduced(kept.pixels, request.longest_px)
-    else:
-        source = bench.source(request.image)
+        return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
+    source = bench.source(key)
+    try:
         pixels = bench.reader.decode(source.source, source.name, request.longest_px).pixels
-    return ThumbnailPixels(image=request.image, pixels=pixels)
+    except StudioError as error:
+        return _no_picture(key, source, error)
+    return ThumbnailPixels(image=key, pixels=pixels)
+
+
+def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureFailure:
+    path = source.source if isinstance(source.source, str) else ""
+    return PictureFailure(path=path, message=error.message, hint=error.hint, key=key)
 
 
 def open_image(bench: Bench, request: OpenImage) -> ImageInfo:

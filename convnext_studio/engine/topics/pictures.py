@@ -137,7 +137,10 @@ class ShowPicture(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail(Request):
-    """Decode a listed picture as small as it is wanted, and keep nothing; answered by `ThumbnailPixels`."""
+    """Decode a listed picture as small as it is wanted, and keep nothing.
+
+    Answered by `ThumbnailPixels`, or by `PictureFailure` where it cannot be read.
+    """
 
     priority: ClassVar[int] = 4
     replaces: ClassVar[bool] = False

@@ -107,7 +107,7 @@ FILE: tuple[ActionSpec, ...] = (
     ActionSpec(
         "export_view",
         "File",
-        "Export a vie&w…",
+        "E&xport a view…",
         "Choose a view and a format (PNG, SVG, PDF, npy, CSV, JSON), look at it, and save or copy it",
         of_files(FileCommands.show_export),
         "Ctrl+Alt+E",

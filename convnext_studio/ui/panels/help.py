@@ -26,6 +26,7 @@ PAGES = (
     "field_lab",
     "catalogue",
     "build",
+    "export",
     "activity",
     "help",
 )

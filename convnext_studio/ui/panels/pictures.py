@@ -31,6 +31,7 @@ class PicturesPanel(QWidget):
 
     title = "Pictures"
     close_asked = Signal()
+    found_broken = Signal(object)  # PictureFailure
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +48,7 @@ class PicturesPanel(QWidget):
         self.count.setAccessibleName("Picture shown, of all that are open")
         self._model = PicturesModel(state, bridge)
         self._model.setParent(self)
+        self._model.thumbnails.found_broken.connect(self.found_broken)
         self.list = _ThumbnailList(self._model)
         self.list.delete_pressed.connect(self.close_asked)
         self.list.selectionModel().currentChanged.connect(self._select)

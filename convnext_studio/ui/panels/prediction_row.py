@@ -1,10 +1,11 @@
 """A class with its probability, to be clicked."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from convnext_studio.ui import theme
+from convnext_studio.ui.focusring import PAINTS_FOCUS
 from convnext_studio.ui.textsize import follow_text
 
 
@@ -25,6 +26,7 @@ class PredictionRow(QAbstractButton):
         self.label = ""
         self.probability = 0.0
         self.setCheckable(True)
+        self.setProperty(PAINTS_FOCUS, True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -81,8 +83,8 @@ class PredictionRow(QAbstractButton):
         if self.isChecked() or self.underMouse():
             painter.fillRect(self.rect(), QColor(colours.raised))
         if self.hasFocus():
-            painter.setPen(QColor(colours.accent))
-            painter.drawRect(box)
+            painter.setPen(QPen(QColor(colours.accent), 2))
+            painter.drawRect(box.adjusted(1, 1, 0, 0))
         inner = self.rect().adjusted(6, self._margin_px, -6, -5 - self._margin_px)
         number_width = self.fontMetrics().horizontalAdvance("100.0 %") + 6
         name = self.fontMetrics().elidedText(

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from convnext_studio.engine.messages import ModelInfo, ValueStatistics
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.ui import theme
+from convnext_studio.ui.focusring import PAINTS_FOCUS
 from convnext_studio.ui.panels.strip_costs import Costs
 from convnext_studio.ui.panels.strip_layout import NetworkLayout, lay_out, part_at
 from convnext_studio.ui.panels.strip_levels import NETWORK, nodes_of
@@ -64,6 +65,7 @@ class NetworkCanvas(QWidget):
         self._values: Mapping[str, ValueStatistics] = {}
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
+        self.setProperty(PAINTS_FOCUS, True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Network")
         follow_text(self, lambda: self.show_costs(self._costs))
