@@ -28,6 +28,7 @@ from convnext_studio.engine.messages import (
     Progress,
     ReceptiveField,
     Request,
+    SaveModel,
     StrongestPatches,
     UnitField,
 )
@@ -39,6 +40,7 @@ ANNOUNCE_AFTER_MS = 150
 # Qt's bar counts in 32 bits; the bytes of a download do not fit.
 LARGEST_STEP = 1 << 30
 
+# What only a lecture asks is called computing: the window is hidden then.
 DOING: dict[type[Request], str] = {
     LoadModel: "Loading the model",
     ListPretrained: "Listing pretrained models",
@@ -62,6 +64,7 @@ DOING: dict[type[Request], str] = {
     StrongestPatches: "Searching the strongest patches",
     FieldGrowth: "Measuring the field's growth",
     OpenField: "Opening a receptive field",
+    SaveModel: "Saving the weights",
 }
 TIMED: dict[type[Request], str] = {
     Predict: "forward + backward",
@@ -126,7 +129,7 @@ class StatusBar(QStatusBar):
         # An engine that works has started, even where its word came before this window listened.
         self._engine_is_ready = True
         self.progress.setRange(0, 0)
-        self.doing.setText(f"{DOING[type(request)]}…")
+        self.doing.setText(f"{DOING.get(type(request), 'Computing')}…")
 
     def _progressed(self, progress: Progress) -> None:
         unit = 1 + progress.total // LARGEST_STEP

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import torch
 
-from tests.benchmarks import attributions, nodes, passes, windows
+from tests.benchmarks import attributions, lectures, nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -17,6 +17,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "first": windows.first_picture,
     "gaps": windows.event_loop_gaps,
     "mosaic": windows.mosaic,
+    "lecture": lectures.steps,
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,

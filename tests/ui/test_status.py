@@ -4,7 +4,15 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import EngineLost, EngineReady, FeatureMaps, Predict, Progress, Started
+from convnext_studio.engine.messages import (
+    EngineLost,
+    EngineReady,
+    FeatureMaps,
+    Predict,
+    Progress,
+    Started,
+    StemMaps,
+)
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar, spoken
@@ -44,6 +52,9 @@ def test_work_is_announced_with_progress_and_ends(
     assert (bar.progress.value(), bar.progress.maximum(), bar.doing.text()) == (3, 8, "3 of 8")
     engine.answer(request, None)
     assert not bar.cancel.isVisible()
+    bridge.ask(StemMaps(image="one", moves=()), lambda _: None)
+    engine.send(Started(id=engine.open(StemMaps)[0].id))
+    assert bar.doing.text() == "Computing…"  # What only a lecture asks has no words of its own.
 
 
 def test_a_download_of_more_bytes_than_32_bits_count_fills_the_bar(

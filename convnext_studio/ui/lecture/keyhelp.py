@@ -19,11 +19,11 @@ class KeyHelp(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setAccessibleName("Keys")
         rows = "".join(
-            f"<tr><td style='padding-right: 2em'><b>{escape(binding.shown)}</b></td>"
+            f"<tr><td style='padding-right: 2em'><b>{escape(binding.shown).replace('  ', '&nbsp;&nbsp; ')}</b></td>"
             f"<td>{escape(binding.text)}</td></tr>"
             for binding in BINDINGS
         )
-        self.setText(f"<table cellpadding='3'>{rows}</table>")
+        self.setText(f"<table align='center' cellpadding='3'>{rows}</table>")
         self.hide()
 
     def open(self, text_px: int) -> None:
