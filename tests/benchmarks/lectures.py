@@ -10,7 +10,7 @@ STEP_S = 0.1
 
 
 def steps(runs: int) -> list[Row]:
-    """From the key until a step that was prepared is painted: the median over all steps, and the slowest step."""
+    """From the key until a step that was prepared is painted: the median of all steps, and the slowest."""
     reports = [launch("lecture", MODEL)["seconds"] for _ in range(runs)]
     of_step = {name: float(np.median([each[name] for each in reports])) for name in reports[0]}
     slowest = max(of_step, key=lambda name: of_step[name])

@@ -1,4 +1,4 @@
-"""The tables in docs/lecture.md, made from the program's own; ``python -m tests.lecture.document`` writes them."""
+"""The tables in docs/lecture.md, from the program's own; ``python -m tests.lecture.document`` writes them."""
 
 import re
 import sys
