@@ -51,7 +51,7 @@ def test_the_slabs_are_the_maps_to_scale(qtbot: QtBot, live: LiveEngine, bridge:
     live.settle(view)
     nodes = view.nodes()
     assert [node.name for node in nodes] == ["stem", "stage1", "stage2", "stage3", "stage4"]
-    assert [view.depth(node) for node in nodes] == [0, 1, 2, 1, 1]
+    assert [view.blocks_in(node) for node in nodes] == [0, 1, 2, 1, 1]
     for node in nodes:
         assert view.maps[node.name].shape == node.shape[1:]
     slabs = slabs_of(nodes, [90.0] * len(nodes), 700.0, 300.0, least_px=20.0)

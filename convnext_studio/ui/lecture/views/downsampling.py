@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QPen
 
 from convnext_studio.engine.messages import ChannelMap, ChannelMapResult, Payload, Request
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.model.config import Downsample
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
@@ -81,7 +82,10 @@ class DownsamplingView(NetworkView):
 
     def prices(self) -> list[tuple[str, str]]:
         """What the whole network costs with layers of their own, and with blocks that downsample."""
-        kinds = (("Layers of their own (this network)", "separate"), ("In the blocks, as in ResNet", "block"))
+        kinds: tuple[tuple[str, Downsample], ...] = (
+            ("Layers of their own (this network)", "separate"),
+            ("In the blocks, as in ResNet", "block"),
+        )
         found = []
         for title, kind in kinds:
             config = replace(self.config, downsample=kind)

@@ -87,7 +87,7 @@ class StagesView(NetworkView):
         scale = "maps equally large" if self.same_size.isChecked() else "to scale"
         return self.subject(f"mean over the channels of each output, {scale}")
 
-    def depth(self, node: NodeInfo) -> int:
+    def blocks_in(self, node: NodeInfo) -> int:
         """Blocks of a stage; 0 for the stem."""
         config = self.model.config
         return config.depths[config.stages.index(node.name)] if node.kind == "stage" else 0
@@ -140,7 +140,7 @@ class StagesView(NetworkView):
         y += 1.6 * small
         ink.text(QRectF(room.left(), y, room.width(), line), node.title, bold=True)
         ink.text(QRectF(room.left(), y + line, room.width(), small), shape_text(node), px=ink.small)
-        depth = self.depth(node)
+        depth = self.blocks_in(node)
         if depth:
             words = "1 block" if depth == 1 else f"{depth} blocks"
             ink.text(QRectF(room.left(), y + line + small, room.width(), small), words, px=ink.small)
