@@ -28,7 +28,7 @@ LONGEST_S = 240
 
 
 def main() -> None:
-    """Report the seconds of each step forwards, and of each of some backwards."""
+    """Report the seconds of each step."""
     application = QApplication([])
     application.setStyle("Fusion")
     theme.apply(application, theme.PROJECTOR)
@@ -46,27 +46,29 @@ def main() -> None:
     presenter.show()
     QTest.qWaitForWindowActive(presenter)
     seconds: dict[str, float] = {}
+    working: dict[str, float] = {}
     for index, step in enumerate(lecture.steps[1:], start=2):
         _wait(application, lambda: presenter.is_settled and not bridge.pending)
         _wait(application, lambda: not presenter.views.is_looking_ahead and not bridge.pending)
-        seconds[f"{index} {step.title}"] = _press(application, presenter)
+        name = f"{index} {step.title}"
+        seconds[name], working[name] = _press(application, presenter)
     presenter.close_views()
     background.close()
     controller.close()
     bridge.close()
-    report(seconds=seconds)
+    report(steps=seconds, working=working)
     sys.stdout.flush()
     os._exit(0)  # What is measured is over.
 
 
-def _press(application: QApplication, presenter: Presenter) -> float:
-    """Seconds from the key until the next step is painted."""
+def _press(application: QApplication, presenter: Presenter) -> tuple[float, float]:
+    """Seconds from the key until the next step is painted; of these, this thread's own."""
     before = presenter.index
-    start = time.perf_counter()
+    start, start_working = time.perf_counter(), time.thread_time()
     QTest.keyClick(presenter.focusWidget() or presenter, Qt.Key.Key_PageDown)
     # What is due, paint events included.
     application.processEvents()
-    taken = time.perf_counter() - start
+    taken = time.perf_counter() - start, time.thread_time() - start_working
     if presenter.index != before + 1:
         raise RuntimeError(f"step {before + 1} was not left")
     return taken
