@@ -4,17 +4,23 @@ import re
 from html import escape
 
 _MARKS = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*")
+_TIMES = re.compile(r"(?<=\w) × (?=\w)")
 _TAGS = ("code", "b", "i")
 
 
 def to_html(text: str) -> str:
     """Paragraphs of HTML, with everything that is no markup escaped."""
-    return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in text.split("\n\n") if paragraph)
+    return "".join(f"<p>{_inline(unbroken(each))}</p>" for each in text.split("\n\n") if each)
 
 
 def to_plain(text: str) -> str:
     """The words alone, for screen readers and for places that show no markup."""
     return _MARKS.sub(lambda match: next(filter(None, match.groups())), text)
+
+
+def unbroken(text: str) -> str:
+    """With sizes such as 7 × 7 kept on one line."""
+    return _TIMES.sub("\u00a0×\u00a0", text)
 
 
 def _inline(text: str) -> str:

@@ -185,7 +185,7 @@ class _TitleBar(QWidget):
 class _TitleButton(QAbstractButton):
     """Painted, so that it is as large as the text and as sharp as the screen.
 
-    Not in the order of the Tab key, which would stop four times at each panel: the View and Help menus have the same.
+    Not in the order of the Tab key, which would stop four times at each panel: menus have the same.
     """
 
     def __init__(self, glyph: _Glyph, tip: str) -> None:

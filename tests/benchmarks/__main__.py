@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, nodes, passes, windows
+from tests.benchmarks import attributions, engine, lectures, nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "gaps": windows.event_loop_gaps,
     "memory": windows.memory,
     "mosaic": windows.mosaic,
+    "lecture": lectures.steps,
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,

@@ -20,6 +20,10 @@ def test_a_single_star_is_a_star() -> None:
     assert to_html("3 * 4 = 12") == "<p>3 * 4 = 12</p>"
 
 
+def test_a_size_stays_on_one_line() -> None:
+    assert to_html("a 7 × 7 kernel × b") == "<p>a 7\u00a0×\u00a07 kernel\u00a0×\u00a0b</p>"
+
+
 @given(st.text(alphabet="ab*`<>&\" '", max_size=40))
 def test_no_words_get_lost_and_none_become_tags(text: str) -> None:
     html = to_html(text)

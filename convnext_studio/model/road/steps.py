@@ -173,7 +173,7 @@ _STEPS = (
     RoadStep(
         key="inverted",
         title="Inverted bottleneck",
-        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in a Transformer's MLP.",
+        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in a Transformer’s MLP.",
         builds_on="width",
         config=_INVERTED,
         accuracy=80.64,
@@ -263,7 +263,7 @@ _STEPS = (
     RoadStep(
         key="layer_norm",
         title="Batch norm → layer norm",
-        change="Layer norm replaces batch norm; the blocks' convolutions get biases.",
+        change="Layer norm replaces batch norm; the blocks’ convolutions get biases.",
         builds_on="fewer_norms",
         config=_LAYER_NORM,
         accuracy=81.47,

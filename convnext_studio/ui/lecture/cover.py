@@ -5,7 +5,7 @@ from PySide6.QtGui import QColor, QCursor, QHideEvent, QPainter, QPainterPath, Q
 from PySide6.QtWidgets import QWidget
 
 _FRAME_MS = 16
-_RADIUS = 0.16  # Of the height.
+_RADIUS = 0.2  # Of the height.
 _VEIL = QColor(0, 0, 0, 175)
 
 

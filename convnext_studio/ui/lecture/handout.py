@@ -21,7 +21,7 @@ from convnext_studio.ui.lecture.registry import VIEWS, complete_settings
 from convnext_studio.ui.lecture.view import LectureView, ViewSpec
 from convnext_studio.ui.state import AppState
 
-VIEW_PX = (1600, 1080)
+VIEW_PX = (1500, 1200)
 TEXT_PX = 34
 TIMEOUT_S = 60.0
 _POLL_MS = 30

@@ -19,11 +19,10 @@ class KeyHelp(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setAccessibleName("Keys")
         rows = "".join(
-            f"<tr><td style='padding-right: 2em'><b>{escape(binding.shown)}</b></td>"
-            f"<td>{escape(binding.text)}</td></tr>"
+            f"<tr><td><b>{_spaced(binding.shown)}</b></td><td>{escape(binding.text)}</td></tr>"
             for binding in BINDINGS
         )
-        self.setText(f"<table cellpadding='3'>{rows}</table>")
+        self.setText(f"<table align='center' cellpadding='4' cellspacing='4'>{rows}</table>")
         self.hide()
 
     def open(self, text_px: int) -> None:
@@ -34,3 +33,8 @@ class KeyHelp(QLabel):
         self.setGeometry(self._behind.rect())
         self.raise_()
         self.show()
+
+
+def _spaced(keys: str) -> str:
+    """With the gaps between the keys, which HTML would close."""
+    return escape(keys).replace("  ", "&nbsp;&nbsp; ")

@@ -100,6 +100,7 @@ class Overview(QWidget):
             self._grid.addLayout(column, number // _COLUMNS, number % _COLUMNS)
         for column_index in range(min(_COLUMNS, len(lecture.chapters))):
             self._grid.setColumnStretch(column_index, 1)
+        self._grid.setRowStretch(self._grid.rowCount(), 1)
         self.hide()
 
     def open(self, index: int, text_px: int) -> None:
@@ -116,7 +117,9 @@ class Overview(QWidget):
         """Scale with the slide's text."""
         font = self.font()
         font.setPixelSize(max(8, round(px * _TEXT)))
-        self.setFont(font)
+        # Each by itself: under a style sheet Qt hands fonts down to some widgets only.
+        for button in self.buttons:
+            button.setFont(font)
         font.setBold(True)
         for heading in self._headings:
             heading.setFont(font)

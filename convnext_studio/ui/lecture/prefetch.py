@@ -88,8 +88,9 @@ class StepViews(QObject):
         if index not in self._views:
             step = self._steps[index]
             view = self._specs[step.view].make(self._state, self._bridge, complete_settings(step, self._specs))
-            view.set_text_px(self._text_px)
             self._stack.addWidget(view)
+            view.ensurePolished()  # Or Qt would take the fonts back when it is shown.
+            view.set_text_px(self._text_px)
             # As large as it will be: the layout is done, and not awaited, when it is shown.
             view.resize(self._stack.size())
             self._views[index] = view

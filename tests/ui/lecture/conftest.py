@@ -7,13 +7,16 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.engine.answering import models
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.formula import FormulaBook
 from convnext_studio.ui.lecture.presenter import Presenter
 from convnext_studio.ui.state import AppState
-from tests.ui.conftest import make_image, make_model
+from tests.networks import small_model
+from tests.ui.conftest import FakeEngine, make_image, make_model
+from tests.ui.lecture.live import LiveEngine
 from tests.ui.lecture.toys import TOYS, toy_lecture
 
 
@@ -50,3 +53,11 @@ def presenter(
     presenter.close_views()
     presenter.hide()
     presenter.deleteLater()
+
+
+@pytest.fixture
+def live(engine: FakeEngine, state: AppState, monkeypatch: pytest.MonkeyPatch) -> LiveEngine:
+    """A small model in a session of its own, with the sample cat."""
+    model = small_model()
+    monkeypatch.setattr(models, "load", lambda *_, **__: model)
+    return LiveEngine(engine, state, model)

@@ -1,22 +1,29 @@
 """Entering and leaving: the window, the look, the place, the speaker's window, and mistakes in a lecture."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.engine.messages import OpenImage
 from convnext_studio.errors import StudioError
 from convnext_studio.ui import theme
 from convnext_studio.ui.lecture.presentation import Presentation, arrange, checked_lecture
 from convnext_studio.ui.lecture.presenter import Presenter
 from convnext_studio.ui.lecture.speaker import elapsed_text
 from convnext_studio.ui.window import StudioWindow
+from tests.ui.conftest import FakeEngine
 
 GOOD = """\
 # One
@@ -144,6 +151,61 @@ def test_the_other_screen_is_the_audiences() -> None:
     assert arrange(["laptop"], "laptop") == ("laptop", None)
     assert arrange(["laptop", "projector"], "laptop") == ("projector", "laptop")
     assert arrange(["projector", "laptop"], "laptop") == ("projector", "laptop")
+
+
+def test_two_screens_show_the_lecture_and_the_notes(folder: Path, tmp_path: Path) -> None:
+    screen = {"logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
+    laptop = {"name": "laptop", "x": 0, "y": 0, "width": 1366, "height": 768, **screen}
+    projector = {"name": "projector", "x": 1366, "y": 0, "width": 1920, "height": 1080, **screen}
+    screens = tmp_path / "screens.json"
+    screens.write_text(
+        json.dumps(
+            {
+                "synchronousWindowSystemEvents": False,
+                "windowFrameMargins": False,
+                "screens": [laptop, projector],
+            }
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ui.lecture.two_screens", str(folder)],
+        env=os.environ | {"QT_QPA_PLATFORM": f"offscreen:configfile={screens}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {
+        "window": "laptop",
+        "presenter": "projector",
+        "presenter size": [1920, 1080],
+        "speaker": "laptop",
+        "after": ["studio_window"],
+    }
+
+
+def test_a_picture_dropped_on_the_presenter_is_opened(
+    presentation: Presentation, folder: Path, engine: FakeEngine
+) -> None:
+    presentation.start(folder)
+    presenter = shown(presentation)
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile("/pictures/held up.png")])
+    view = presenter.view
+    for kind in (QDragEnterEvent, QDropEvent):
+        # As Qt does it: what no child takes goes to the window.
+        assert not view.acceptDrops()
+        event = kind(
+            presenter.rect().center(),
+            Qt.DropAction.CopyAction,
+            dropped,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(presenter, event)
+        assert event.isAccepted()
+    [request] = engine.open(OpenImage)
+    assert request.path == "/pictures/held up.png"
 
 
 def test_the_speaker_sees_notes_and_what_comes_next(

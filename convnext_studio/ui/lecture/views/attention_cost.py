@@ -55,10 +55,10 @@ class AttentionCostView(NetworkView):
         model = self.state.model
         if model is None or not isinstance(model.config, ConvNeXtConfig):
             return ""
-        stage, channels, stride = self.place()
-        return f"{stage.capitalize()} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+        stage, channels, stride = self.where()
+        return f"{self.model.node(stage).title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
 
-    def place(self) -> tuple[str, int, int]:
+    def where(self) -> tuple[str, int, int]:
         """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
         stages = self.config.stages
         stage = stages[min(int(self.settings["stage"]), len(stages)) - 1]
@@ -67,7 +67,7 @@ class AttentionCostView(NetworkView):
 
     def macs(self, side_px: int) -> dict[str, int]:
         """By what mixes the positions, at that side of the input in pixels."""
-        _, channels, stride = self.place()
+        _, channels, stride = self.where()
         side = max(side_px // stride, 1)
         return {
             "self-attention": attention_macs(channels, side).total,
@@ -79,7 +79,7 @@ class AttentionCostView(NetworkView):
 
     def sentence(self) -> str:
         """What the chosen input means, in numbers."""
-        _, _, stride = self.place()
+        _, _, stride = self.where()
         macs = self.macs(self.side.value)
         attention, _, depthwise = macs.values()
         side = max(self.side.value // stride, 1)

@@ -8,16 +8,18 @@ from PySide6.QtGui import QColor, QPen
 
 from convnext_studio.engine.messages import ChannelMap, ChannelMapResult, Payload, Request
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.model.config import Downsample
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
-from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
 from convnext_studio.ui.lecture.views.network import NetworkView
 from convnext_studio.ui.panels.strip_costs import counted
 from convnext_studio.ui.panels.strip_texts import shape_text
 from convnext_studio.ui.state import AppState
+
+_OTHER = "Open a ConvNeXt with such layers, such as preset:convnext_tiny."
 
 
 class DownsamplingView(NetworkView):
@@ -56,11 +58,9 @@ class DownsamplingView(NetworkView):
     def network_questions(self) -> Sequence[Request] | str:
         """The channel of each, where the network has such layers."""
         if len(self.config.depths) == 1:
-            return (
-                f"{self.model.title} has one stage: nothing is downsampled behind its stem. {OPEN_A_CONVNEXT}"
-            )
+            return f"{self.model.title} has one stage: nothing is downsampled behind its stem. {_OTHER}"
         if self.config.downsample != "separate":
-            return f"{self.model.title} downsamples within its blocks, as ResNet does. {OPEN_A_CONVNEXT}"
+            return f"{self.model.title} downsamples within its blocks, as ResNet does. {_OTHER}"
         picture = self.state.picture
         assert picture is not None
         nodes = self.nodes()
@@ -82,7 +82,10 @@ class DownsamplingView(NetworkView):
 
     def prices(self) -> list[tuple[str, str]]:
         """What the whole network costs with layers of their own, and with blocks that downsample."""
-        kinds = (("Layers of their own (this network)", "separate"), ("In the blocks, as in ResNet", "block"))
+        kinds: tuple[tuple[str, Downsample], ...] = (
+            ("Layers of their own (this network)", "separate"),
+            ("In the blocks, as in ResNet", "block"),
+        )
         found = []
         for title, kind in kinds:
             config = replace(self.config, downsample=kind)

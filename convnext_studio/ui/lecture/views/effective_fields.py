@@ -197,7 +197,8 @@ def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
     """Powers of ten by which a field is below its largest value, which is above 0; `-DECADES` at least."""
     with np.errstate(divide="ignore"):
         below = np.log10(field_map / field_map.max())
-    return np.maximum(below, -float(DECADES)).astype(np.float32)
+    shown: NDArray[np.float32] = np.maximum(below, -float(DECADES)).astype(np.float32)
+    return shown
 
 
 def _title(config: ConvNeXtConfig) -> str:

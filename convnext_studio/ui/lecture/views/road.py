@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, Qt
+from PySide6.QtWidgets import QComboBox, QSizePolicy
 
 from convnext_studio.engine.messages import ModelInfo
 from convnext_studio.lecture.setting import OneOf
@@ -46,10 +47,11 @@ class RoadView(PaintedView):
         titles = [(f"{step.number}  {step.title}", key) for key, step in ROAD.items()]
         self.steps = self.add_choice("Step", "The step that is shown", titles, settings["step"], self._choose)
         self.opens = self.add_button("Open this network", OPEN_TIP, self._open)
-        self.goes_back = self.add_button(
-            "Back to the model before", BACK_TIP, lambda: state.model_wanted.emit("")
-        )
-        self.controls.addStretch(1)
+        self.goes_back = self.add_button("Back", BACK_TIP, lambda: state.model_wanted.emit(""))
+        # All three find room beside each other; the box's list is as wide as its texts.
+        self.steps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.steps.setMinimumContentsLength(10)
+        self.steps.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.canvas.clicked.connect(self._click)
         self.canvas.pointed.connect(self._point)
         self.canvas.setMouseTracking(True)

@@ -131,7 +131,7 @@ def paint_network(
         place = QRectF(room.left(), y, room.width(), line)
         _paint_note(ink, place, row, is_marked=index in marked[0], is_new=is_new)
         y += line
-    y += line * 0.35
+    y += line * 0.5
     heights = [line * (_NOTE_HEIGHT if row.channels is None else _BOX_HEIGHT) for row in block]
     scale = min(1.0, (room.bottom() - y) / sum(heights))
     widest = max(max(row.channels) for row in block if row.channels is not None)

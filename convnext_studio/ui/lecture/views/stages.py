@@ -19,16 +19,22 @@ from convnext_studio.ui.panels.strip_texts import shape_text
 from convnext_studio.ui.state import AppState
 
 _DEEPEST_PART = 0.8  # Of the widest map's side: how far the most channels run to the right.
+_SMALLER = 0.97  # From one try to fit to the next.
 _SKEW = 0.35  # How far the channels run upwards, for a step to the right.
 _TEXT_LINES = 6.6
 
 
 @dataclass(frozen=True, slots=True)
-class _Slab:
+class Slab:
     """A map of that side with channels behind it, as deep as there are many."""
 
     side: float
     depth: float
+
+    @property
+    def width(self) -> float:
+        """With what the channels run to the right."""
+        return self.side + self.depth
 
     @property
     def height(self) -> float:
@@ -81,7 +87,7 @@ class StagesView(NetworkView):
         scale = "maps equally large" if self.same_size.isChecked() else "to scale"
         return self.subject(f"mean over the channels of each output, {scale}")
 
-    def depth(self, node: NodeInfo) -> int:
+    def blocks_in(self, node: NodeInfo) -> int:
         """Blocks of a stage; 0 for the stem."""
         config = self.model.config
         return config.depths[config.stages.index(node.name)] if node.kind == "stage" else 0
@@ -93,10 +99,13 @@ class StagesView(NetworkView):
         if self.same_size.isChecked():
             columns = shared_columns(room, len(nodes), 0.5 * ink.px)
             side = min(0.96 * columns[0].width(), room.height() - texts)
-            slabs = [_Slab(side, 0.0)] * len(nodes)
+            slabs = [Slab(side, 0.0)] * len(nodes)
         else:
-            slabs = _slabs(ink, nodes, room.width(), room.height() - texts)
-            columns = _columns(ink, room, nodes, slabs)
+            gap = 0.8 * ink.px
+            words = [ink.width(shape_text(node), ink.small) for node in nodes]
+            width = room.width() - gap * (len(nodes) - 1)
+            slabs = slabs_of(nodes, words, width, room.height() - texts, least_px=ink.px)
+            columns = _columns(room, [max(each) for each in zip(words, (s.width for s in slabs), strict=True)])
         tall = max(slab.height for slab in slabs)
         ground = room.center().y() + (tall - texts) / 2
         for node, column, slab in zip(nodes, columns, slabs, strict=True):
@@ -131,7 +140,7 @@ class StagesView(NetworkView):
         y += 1.6 * small
         ink.text(QRectF(room.left(), y, room.width(), line), node.title, bold=True)
         ink.text(QRectF(room.left(), y + line, room.width(), small), shape_text(node), px=ink.small)
-        depth = self.depth(node)
+        depth = self.blocks_in(node)
         if depth:
             words = "1 block" if depth == 1 else f"{depth} blocks"
             ink.text(QRectF(room.left(), y + line + small, room.width(), small), words, px=ink.small)
@@ -146,34 +155,36 @@ class StagesView(NetworkView):
             ink.painter.fillRect(block, QColor(ink.look.accent))
 
 
-def _slabs(ink: Ink, nodes: Sequence[NodeInfo], width: float, height: float) -> list[_Slab]:
-    """As large as fits, all in one scale of positions and one of channels."""
+def slabs_of(
+    nodes: Sequence[NodeInfo], words: Sequence[float], width: float, height: float, least_px: float
+) -> list[Slab]:
+    """As large as fits, all in one scale of positions and one of channels.
+
+    Parameters
+    ----------
+    words
+        Widths that the columns have in any case.
+    width, height
+        Room for all columns.
+    least_px
+        Side below which the largest map is not reduced, fit or not.
+    """
     widest, deepest = max(node.shape[1] for node in nodes), max(node.shape[0] for node in nodes)
-    per_unit = height / widest
+    side = max(height, least_px)
     while True:
-        per_channel = _DEEPEST_PART * widest * per_unit / deepest
-        slabs = [_Slab(node.shape[1] * per_unit, node.shape[0] * per_channel) for node in nodes]
-        needed = sum(_column_width(ink, node, slab) for node, slab in zip(nodes, slabs, strict=True))
-        is_high = max(slab.height for slab in slabs) > height
-        if per_unit * widest < ink.px or not (is_high or needed > width):
+        per_unit, per_channel = side / widest, _DEEPEST_PART * side / deepest
+        slabs = [Slab(node.shape[1] * per_unit, node.shape[0] * per_channel) for node in nodes]
+        needed = sum(max(slab.width, word) for slab, word in zip(slabs, words, strict=True))
+        if side <= least_px or (needed <= width and max(slab.height for slab in slabs) <= height):
             return slabs
-        per_unit *= 0.97
+        side *= _SMALLER
 
 
-def _column_width(ink: Ink, node: NodeInfo, slab: _Slab) -> float:
-    """Of a slab, or of the words below it, and a gap."""
-    return max(slab.side + slab.depth, ink.width(shape_text(node), ink.small)) + 0.8 * ink.px
-
-
-def _columns(ink: Ink, room: QRectF, nodes: Sequence[NodeInfo], slabs: Sequence[_Slab]) -> list[QRectF]:
-    """Beside each other, what room is left between them."""
-    widths = [_column_width(ink, node, slab) for node, slab in zip(nodes, slabs, strict=True)]
-    spare = max(room.width() - sum(widths), 0.0) / max(len(nodes) - 1, 1)
-    lefts = accumulate((width + spare for width in widths[:-1]), initial=room.left())
-    return [
-        QRectF(left, room.top(), width - 0.6 * ink.px, room.height())
-        for left, width in zip(lefts, widths, strict=True)
-    ]
+def _columns(room: QRectF, widths: Sequence[float]) -> list[QRectF]:
+    """Beside each other, what room is left divided between them."""
+    gap = (room.width() - sum(widths)) / max(len(widths) - 1, 1)
+    lefts = accumulate((width + gap for width in widths[:-1]), initial=room.left())
+    return [QRectF(left, room.top(), width, room.height()) for left, width in zip(lefts, widths, strict=True)]
 
 
 SPEC = ViewSpec(

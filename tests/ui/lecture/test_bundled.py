@@ -1,0 +1,70 @@
+"""The bundled lecture names views that exist, and its words fit beside them at every common size of screen."""
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.lecture.script import Step
+from convnext_studio.ui.background import Background
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.lecture.formula import FormulaBook
+from convnext_studio.ui.lecture.presentation import checked_lecture
+from convnext_studio.ui.lecture.presenter import Presenter
+from convnext_studio.ui.lecture.registry import VIEWS
+from convnext_studio.ui.lecture.view import LectureView, ViewSpec
+from convnext_studio.ui.state import AppState
+
+LECTURE = checked_lecture()
+
+
+class EmptyView(LectureView):
+    def prepare(self) -> None:
+        pass
+
+
+@pytest.fixture
+def presenter(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Background
+) -> Iterator[Presenter]:
+    empty = {
+        name: ViewSpec(name=name, title="", make=EmptyView, settings=VIEWS[name].settings) for name in VIEWS
+    }
+    book = FormulaBook(background)
+    presenter = Presenter(state, bridge, LECTURE, book, views=empty)
+    presenter.show()
+    qtbot.waitUntil(lambda: book.is_settled, timeout=20_000)
+    yield presenter
+    presenter.close_views()
+    presenter.hide()
+    presenter.deleteLater()
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1366, 768), (1024, 768)])
+def test_all_words_have_their_size(presenter: Presenter, size: tuple[int, int]) -> None:
+    presenter.resize(*size)
+    too_long = []
+    for index, step in enumerate(LECTURE.steps):
+        presenter.go_to(index)
+        QApplication.processEvents()
+        if not presenter.slide.fits:
+            too_long.append(f"{step.file.name}, line {step.line}: {step.title}")
+    assert too_long == []
+
+
+def test_all_steps_are_seen_at_once_in_the_overview(presenter: Presenter) -> None:
+    presenter.resize(1920, 1080)
+    presenter.overview.open(0, presenter.text_px)
+    QApplication.processEvents()
+    for button in presenter.overview.buttons:
+        assert button.visibleRegion().boundingRect() == button.rect()
+
+
+def test_every_view_is_shown_somewhere() -> None:
+    assert {step.view for step in LECTURE.steps} | {"picture"} == set(VIEWS)
+
+
+@pytest.mark.parametrize("step", LECTURE.steps, ids=lambda step: step.title)
+def test_a_step_is_short(step: Step) -> None:
+    assert 1 <= len([sentence for sentence in step.text.split(". ") if sentence]) <= 5
