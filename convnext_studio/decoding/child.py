@@ -31,7 +31,7 @@ def main(limit_s: float, limit_bytes: int) -> None:
 
 def _answer(answers: IO[bytes], request: dict[str, Any], data: bytes) -> None:
     try:
-        picture = decode(data or request["source"], request["name"])
+        picture = decode(data if request["path"] is None else request["path"], request["name"])
     except StudioError as error:
         wire.send(answers, {"message": error.message, "hint": error.hint})
     else:

@@ -47,6 +47,7 @@ _PLUGINS = (
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 MAX_PIXELS = 100_000_000
 _STRIPE_PIXELS = 4_000_000
+_LONGEST_REASON = 120
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -189,8 +190,14 @@ def _decode(stream: BinaryIO, name: str) -> tuple[NDArray[np.uint8], list[str]]:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders meet damaged files with exceptions of every kind.
         raise StudioError(
-            f"“{name}” is damaged and cannot be decoded ({error}).", "Copy or download it again."
+            f"“{name}” is damaged and cannot be decoded ({_words(error)}).", "Copy or download it again."
         ) from error
+
+
+def _words(error: Exception) -> str:
+    """What a decoder says, which may hold whatever the file does."""
+    said = "".join(char for char in str(error)[:_LONGEST_REASON] if char.isprintable())
+    return said or type(error).__name__
 
 
 def _check_size(image: Image.Image, name: str) -> None:

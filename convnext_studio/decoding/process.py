@@ -87,11 +87,12 @@ class Decoder:
         self.start()
         child = self._child
         assert child is not None
-        request = {"source": "" if isinstance(source, bytes) else source, "name": name}
+        data = source if isinstance(source, bytes) else b""
+        request = {"path": None if isinstance(source, bytes) else source, "name": name}
         child.wait_until_ready()
         try:
             with child.ended_after(self._limit_s) as overrun:
-                values, pixels = child.ask(request, source if isinstance(source, bytes) else b"")
+                values, pixels = child.ask(request, data)
         except (EOFError, OSError):
             self.close()
             raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
