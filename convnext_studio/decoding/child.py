@@ -35,7 +35,8 @@ def _answer(answers: IO[bytes], request: dict[str, Any], data: bytes) -> None:
             check_head(request["head"])
             wire.send(answers, {})
             return
-        picture = decode(data or request["source"], request["name"], request["longest_px"])
+        source = data if request["path"] is None else request["path"]
+        picture = decode(source, request["name"], request["longest_px"])
     except StudioError as error:
         wire.send(answers, {"message": error.message, "hint": error.hint})
     else:

@@ -48,6 +48,7 @@ _PLUGINS = (
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 MAX_PIXELS = 100_000_000
 _STRIPE_PIXELS = 4_000_000
+_LONGEST_REASON = 120
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -246,7 +247,7 @@ def _in_plain_words(name: str) -> Iterator[None]:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders meet damaged files with exceptions of every kind.
         raise StudioError(
-            f"“{name}” is damaged and cannot be decoded ({error}).", "Copy or download it again."
+            f"“{name}” is damaged and cannot be decoded ({_words(error)}).", "Copy or download it again."
         ) from error
 
 
@@ -254,6 +255,12 @@ def _check_content(stream: BinaryIO, name: str) -> None:
     if not stream.seek(0, io.SEEK_END):
         raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
     stream.seek(0)
+
+
+def _words(error: Exception) -> str:
+    """What a decoder says, which may hold whatever the file does."""
+    said = "".join(char for char in str(error)[:_LONGEST_REASON] if char.isprintable())
+    return said or type(error).__name__
 
 
 def _check_size(image: Image.Image, name: str) -> None:

@@ -84,8 +84,9 @@ class Decoder:
         """
         own_name, path = described(source)
         name = name or own_name
-        request = {"source": "" if isinstance(source, bytes) else source, "longest_px": longest_px}
-        values, pixels = self._ask(name, request, source if isinstance(source, bytes) else b"")
+        data = source if isinstance(source, bytes) else b""
+        request = {"path": None if isinstance(source, bytes) else source, "longest_px": longest_px}
+        values, pixels = self._ask(name, request, data)
         width, height = values["size"]
         return DecodedImage(
             key=values["key"],

@@ -16,9 +16,9 @@ def steps(runs: int) -> list[Row]:
     working = _medians([each["working"] for each in reports])
     slowest = max(of_step, key=lambda name: of_step[name])
     return [
-        Row(name="lecture, key to painted step, median", ours_s=float(np.median(list(of_step.values())))),
-        Row(name=f"lecture, slowest step ({slowest})", ours_s=of_step[slowest], goal=STEP_S),
-        Row(name="lecture, longest work of its own", ours_s=max(working.values())),
+        Row(name="lecture, key to painted step, median", ours=float(np.median(list(of_step.values())))),
+        Row(name=f"lecture, slowest step ({slowest})", ours=of_step[slowest], goal=STEP_S),
+        Row(name="lecture, longest work of its own", ours=max(working.values())),
     ]
 
 

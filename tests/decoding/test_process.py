@@ -62,7 +62,15 @@ def test_the_same_as_in_this_process(decoder: Decoder) -> None:
 def test_what_cannot_be_decoded_is_the_same_sentence(decoder: Decoder, tmp_path: Path) -> None:
     strange = tmp_path / "text.png"
     strange.write_text("text")
-    for source in (b"text", str(strange), str(tmp_path), str(tmp_path / "gone.png"), "a\0b.png", "sample:none"):
+    for source in (
+        b"",
+        b"text",
+        str(strange),
+        str(tmp_path),
+        str(tmp_path / "gone.png"),
+        "a\0b.png",
+        "sample:none",
+    ):
         with pytest.raises(StudioError) as here:
             decode(source)
         with pytest.raises(StudioError) as there:
