@@ -1,0 +1,84 @@
+"""The model that comes with the program: what it promises, and what it says of photographs new to it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from convnext_studio import analysis
+from convnext_studio.model import load
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.presets import bundled_file, default_model
+from convnext_studio.samples import sample_path
+
+LARGEST_BYTES = 12_000_000
+FEWEST_CLASSES = 12
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    """The model."""
+    return load("bundled")
+
+
+def seen(model: LoadedModel, sample: str) -> tuple[torch.Tensor, list[str]]:
+    """A sample as the network gets it, and its classes from the most probable on."""
+    x = model.preprocess(analysis.decode(str(sample_path(sample))).to_pil())
+    order = model.module(x)[0].argsort(descending=True)
+    return x, [model.labels[index] for index in order.tolist()]
+
+
+def test_it_is_what_a_first_launch_opens() -> None:
+    assert default_model() == "bundled"
+
+
+def test_it_is_a_small_canonical_convnext(model: LoadedModel) -> None:
+    config = model.config
+    assert bundled_file().stat().st_size < LARGEST_BYTES
+    assert 2e6 < sum(parameter.numel() for parameter in model.module.parameters()) < 5e6
+    assert {parameter.dtype for parameter in model.module.parameters()} == {torch.float32}
+    assert config.stem_convs[0].kernel_size == config.stem_convs[0].stride == 2
+    assert config.kernel_sizes == (7, 7, 7, 7)
+    assert (config.norm, config.act, config.grn, config.depthwise) == ("layer", "gelu", False, True)
+    assert config.layer_scale_init_value > 0
+    assert model.node("stage4").field.stride_px == 16
+    assert not model.random_weights
+
+
+def test_its_labels_are_plain_words(model: LoadedModel) -> None:
+    assert len(set(model.labels)) == len(model.labels) >= FEWEST_CLASSES
+    assert {"cat", "dog", "bird", "car"} <= set(model.labels)
+    assert all(re.fullmatch("[a-z ]+", label) for label in model.labels)
+
+
+@pytest.mark.parametrize("sample", ["cat", "coffee"])
+def test_photographs_of_full_size_are_recognised(model: LoadedModel, sample: str) -> None:
+    assert seen(model, sample)[1][0] == sample
+
+
+def test_the_map_lies_on_the_thing(model: LoadedModel) -> None:
+    """On the cup, whose place in the photograph was read off with a ruler."""
+    x, classes = seen(model, "coffee")
+    cam = np.maximum(analysis.attribute(model, x, node="stage3", target=model.labels.index(classes[0])), 0)
+    _, geometry = model.preprocessing(analysis.decode(str(sample_path("coffee"))).to_pil())
+    field = model.node("stage3").field
+    rows, columns = (np.array([field.centre_px(unit) for unit in range(side)]) for side in cam.shape)
+    on_cup = np.zeros(cam.shape, dtype=bool)
+    for row, y in enumerate(rows):
+        for column, x_px in enumerate(columns):
+            left, top = geometry.to_picture(x_px, y)
+            on_cup[row, column] = 150 <= left <= 470 and 30 <= top <= 370
+    assert 0.2 < on_cup.mean() < 0.9
+    assert cam[on_cup].sum() / cam.sum() > on_cup.mean()
+
+
+def test_its_card_says_what_it_is_and_how_good(model: LoadedModel) -> None:
+    card = Path(bundled_file()).with_name("README.md").read_text(encoding="utf-8")
+    accuracy = re.search(r"\*\*([\d.]+) %\*\* of the (\d[\d,]*) validation photographs", card)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 75
+    assert "95 % interval" in card
+    assert all(f"| {label} |" in card for label in model.labels)
+    assert "Tiny ImageNet" in card
