@@ -56,7 +56,8 @@ class AttentionCostView(NetworkView):
         if model is None or not isinstance(model.config, ConvNeXtConfig):
             return ""
         stage, channels, stride = self.where()
-        return f"{self.model.node(stage).title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+        title = self.model.node(stage).title
+        return f"{title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
 
     def where(self) -> tuple[str, int, int]:
         """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""

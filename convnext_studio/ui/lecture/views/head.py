@@ -84,6 +84,10 @@ class HeadView(NetworkView):
             words = f"{len(vector)} numbers"
             self._shown.append((name.capitalize(), map_picture(folded(vector), symmetric=True), words))
 
+    def forget(self) -> None:
+        """Keep no features and no classes."""
+        self.vectors, self.prediction, self._shown = {}, None, []
+
     def caption(self) -> str:
         """What is shown of what."""
         return self.subject("vectors folded into rectangles, channel 0 at the upper left")
@@ -97,6 +101,8 @@ class HeadView(NetworkView):
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """The vectors in a row, the classes below."""
+        if not self._shown:
+            return
         line = ink.line()
         maps = QRectF(room.left(), room.top(), room.width(), _MAPS_PART * room.height())
         for column, (title, shown, words) in zip(
