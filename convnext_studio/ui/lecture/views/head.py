@@ -109,8 +109,9 @@ class HeadView(NetworkView):
             shared_columns(maps, len(self._shown), ink.px), self._shown, strict=True
         ):
             ink.map(column, shown, title, words)
-        classes = len(self.model.labels)
-        title = f"Linear: {classes} classes, {counted(head_parameters(self.config))} parameters with the norm"
+        layers = "Two linear layers" if self.config.head_hidden_size else "Linear"
+        parameters = counted(head_parameters(self.config))
+        title = f"{layers}: {self.config.num_classes} classes, {parameters} parameters with the norm"
         below = room.adjusted(0, maps.height() + 0.5 * line, 0, 0)
         ink.text(QRectF(below.left(), below.top(), below.width(), line), title, bold=True)
         bars = below.adjusted(0, 1.4 * line, 0, 0)
