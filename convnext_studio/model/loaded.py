@@ -224,6 +224,11 @@ def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224
 def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:
     with _seeded(seed):
         module = ConvNeXt.from_config(config)
+    notes = [RANDOM_NOTE]
+    if 0 < config.layer_scale_init_value < 1e-3:
+        notes.append(
+            f"Its layer scale of {config.layer_scale_init_value:g} makes every block almost an identity."
+        )
     return LoadedModel(
         source=source,
         title=name,
@@ -231,14 +236,8 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
         labels=_numbered(config.num_classes),
         preprocessing=Preprocessing(),
         random_weights=True,
-        notes=_random_notes(config.layer_scale_init_value),
+        notes=tuple(notes),
     )
-
-
-def _random_notes(layer_scale: float) -> tuple[str, ...]:
-    if 0 < layer_scale < 1e-3:
-        return RANDOM_NOTE, f"Its layer scale of {layer_scale:g} makes every block almost an identity."
-    return (RANDOM_NOTE,)
 
 
 @contextmanager
@@ -295,16 +294,21 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
 def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
     _refuse(stem)
     step = road_step(source.removeprefix(ROAD_PREFIX))
+    config, notes = step.config, [RANDOM_NOTE]
+    if config.layer_scale_init_value:
+        # At 1e-6 every step would look alike: a stem, and what the shortcuts hand on.
+        config = replace(config, layer_scale_init_value=1.0)
+        notes.append("Its layer scale is 1 in place of 1e-6, where training begins, so that the blocks count.")
     with _seeded(seed):
-        module = RoadNetwork(step.config)
+        module = RoadNetwork(config)
     return LoadedModel(
         source=source,
         title=step.full_title,
         module=module.eval().requires_grad_(False),
-        labels=_numbered(step.config.num_classes),
+        labels=_numbered(config.num_classes),
         preprocessing=Preprocessing(),
         random_weights=True,
-        notes=_random_notes(step.config.layer_scale_init_value),
+        notes=tuple(notes),
     )
 
 

@@ -246,7 +246,9 @@ def test_a_step_opens_as_a_model() -> None:
     assert model.title == "Road to ConvNeXt, step 15: Fewer norms"
     assert model.random_weights
     assert "Random weights" in model.notes[0]
-    assert "1e-06" in model.notes[1]
+    assert "layer scale is 1 in place of 1e-6" in model.notes[1]
+    assert float(model.module.get_parameter("stages.0.0.gamma")[0]) == 1
+    assert len(load("road:resnet50").notes) == 1  # It has none.
     assert [node.name for node in model.nodes] == ["stem", "stage1", "stage2", "stage3", "stage4"]
     assert model.preprocessing == Preprocessing()
     assert model.parameters == ROAD["fewer_norms"].parameters
@@ -257,6 +259,19 @@ def test_a_step_opens_as_a_model() -> None:
     assert any(not torch.equal(mine[name], other[name]) for name in mine)
     assert not any(parameter.requires_grad for parameter in model.module.parameters())
     assert not model.module.training
+
+
+def test_blocks_of_random_networks_count() -> None:
+    """Two steps that differ in their kernels only have fields of another size; by plain autograd."""
+    widths = []
+    for key in ("depthwise_up", "kernel7"):
+        model = load(f"road:{key}")
+        x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        maps = model.module_at("stage1")(model.module_at("stem")(x))
+        (gradient,) = torch.autograd.grad(maps[0, :, 12, 12].sum(), x)
+        across = gradient.abs().sum(dim=(0, 1, 2))
+        widths.append(int((across > 1e-4 * across.max()).sum()))
+    assert widths[1] > 1.5 * widths[0]
 
 
 def test_parts_of_tensors() -> None:

@@ -129,4 +129,6 @@ class _PagePainter:
 def _font(size_pt: float) -> QFont:
     font = QFont()
     font.setPixelSize(round(size_pt * _PT))
+    # Qt tells readers of the file a wrong letter for "ff" drawn as one.
+    font.setFeature(QFont.Tag("liga"), 0)
     return font

@@ -1,5 +1,6 @@
 """What the painted views of a lecture draw with: text in two sizes, maps with colour bars, bars, histograms."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -257,8 +258,9 @@ class Ink:
             self.text(QRectF(room.left(), y, room.width(), line), text, align="right")
             bar = QRectF(room.left(), y + line * 1.05, room.width(), max(line * 0.35, 3))
             self.painter.fillRect(bar, QColor(self.look.border))
-            bar.setWidth(bar.width() * min(max(value / most, 0), 1))
-            self.painter.fillRect(bar, QColor(colour))
+            if math.isfinite(value):
+                bar.setWidth(bar.width() * min(max(value / most, 0), 1))
+                self.painter.fillRect(bar, QColor(colour))
             y += step
 
 

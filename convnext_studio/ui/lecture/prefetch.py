@@ -110,5 +110,5 @@ class StepViews(QObject):
         view = self._views.pop(index)
         view.retire()
         self._stack.removeWidget(view)
-        view.setParent(None)
+        view.hide()
         view.deleteLater()

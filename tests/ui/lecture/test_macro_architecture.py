@@ -237,3 +237,18 @@ def test_every_view_says_in_a_sentence_what_other_networks_lack(
         assert view.notice.endswith("Open a ConvNeXt to see it.")
         assert view.is_settled
     view.retire()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_another_model_leaves_nothing_of_the_one_before(
+    name: str, qtbot: QtBot, live: LiveEngine, bridge: EngineBridge
+) -> None:
+    given = {"count": "1"} if "count" in VIEWS[name].settings else {}
+    view = shown(qtbot, VIEWS[name].make(live.state, bridge, defaults(name, **given)))
+    assert isinstance(view, AskingView)
+    live.settle(view)
+    live.state.set_model(make_model("Another"))
+    view.grab()
+    kept = [getattr(view, each) for each in ("results", "result", "maps", "vectors") if hasattr(view, each)]
+    assert not any(kept)
+    view.retire()

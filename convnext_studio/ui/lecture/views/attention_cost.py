@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor
 
+from convnext_studio.geometry import FieldGeometry
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.mixing import attention_macs, depthwise_macs
@@ -16,7 +17,7 @@ from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.curves import Axis, Curve, paint_curves, place
 from convnext_studio.ui.lecture.views.kernel_field import KERNEL, kernel_slider
-from convnext_studio.ui.lecture.views.network import NetworkView, series_colour
+from convnext_studio.ui.lecture.views.network import SeenView, draw_frame, series_colour
 from convnext_studio.ui.panels.strip_costs import counted
 from convnext_studio.ui.state import AppState
 
@@ -26,11 +27,13 @@ SIDES = tuple(range(128, 2049, 32))
 """Of the input, in pixels."""
 _TICKS = (128, 224, 384, 512, 1024, 2048)
 _DOT = 0.28
+_SEEN_PART = 0.27  # Of the width.
+_ATTENTION, _WINDOWS = 2, 1  # Series; the convolution is 0.
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
-class AttentionCostView(NetworkView):
-    """MACs to mix the positions of a stage's map once, against the input's side.
+class AttentionCostView(SeenView):
+    """What one block sees of the picture, and MACs to mix a stage's positions once, against the input's side.
 
     Attributes
     ----------
@@ -51,13 +54,13 @@ class AttentionCostView(NetworkView):
             slider.changed.connect(self.canvas.update)
 
     def caption(self) -> str:
-        """Channels and stride are the model's; weights and picture play no part."""
+        """Channels and stride are the model's; weights play no part."""
         model = self.state.model
         if model is None or not isinstance(model.config, ConvNeXtConfig):
             return ""
         stage, channels, stride = self.where()
-        where = f"{self.model.node(stage).title} of {model.title}"
-        return f"{where}: {channels} channels, stride {stride} px · by arithmetic"
+        title = self.model.node(stage).title
+        return f"{title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
 
     def where(self) -> tuple[str, int, int]:
         """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
@@ -72,7 +75,7 @@ class AttentionCostView(NetworkView):
         side = max(side_px // stride, 1)
         return {
             "self-attention": attention_macs(channels, side).total,
-            f"attention in {WINDOW} × {WINDOW} windows": attention_macs(channels, side, WINDOW).total,
+            f"in {WINDOW} × {WINDOW} windows": attention_macs(channels, side, WINDOW).total,
             f"{self.kernel.value} × {self.kernel.value} depthwise": depthwise_macs(
                 channels, side, self.kernel.value
             ),
@@ -86,16 +89,52 @@ class AttentionCostView(NetworkView):
         side = max(self.side.value // stride, 1)
         return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × depthwise"
 
+    def field(self) -> FieldGeometry:
+        """Of the units behind the first block, with the chosen kernel; GRN makes it global."""
+        field = self.model.node("stem").field.after(self.kernel.value, 1, self.kernel.value // 2)
+        return field.made_global() if self.config.grn else field
+
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The sentence, and the curves with a dot at the chosen input."""
+        """The sentence, what is seen on the left, and the curves with dots at the chosen input."""
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), self.sentence(), bold=True)
+        below = room.adjusted(0, 1.6 * line, 0, 0)
+        side = min(_SEEN_PART * room.width(), 0.7 * below.height())
+        self._paint_field(ink, QRectF(below.left(), below.top(), side, below.height()))
+        self._paint_costs(ink, below.adjusted(side + 1.2 * ink.px, 0, 0, 0))
+
+    def _paint_field(self, ink: Ink, room: QRectF) -> None:
+        """The picture in the colour of attention, and in it the square that a convolution sees."""
+        line, small = ink.line(), ink.line(ink.small)
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), "One block sees")
+        box = QRectF(room.left(), room.top() + 1.2 * line, room.width(), room.width())
+        self.paint_seen(ink, box)
+        draw_frame(ink, box, series_colour(ink, _ATTENTION))
+        field, unit = self.field(), self.model.node("stem").shape[1] // 2
+        words = "everything (GRN)"
+        if field.is_box:
+            scale = box.width() / self.model.input_px
+            square = QRectF(*(value * scale for value in field.unit_box(unit, unit))).translated(box.topLeft())
+            ink.painter.save()
+            ink.painter.setClipRect(box)
+            draw_frame(ink, square, series_colour(ink, 0), halo=True)
+            ink.painter.restore()
+            words = f"{field.size_px} × {field.size_px} px"
+        y = box.bottom() + 0.3 * small
+        side = self.kernel.value
+        for series, text in ((0, f"{side} × {side}: {words}"), (_ATTENTION, "attention: everything")):
+            swatch = QRectF(room.left(), y + 0.25 * small, 0.5 * small, 0.5 * small)
+            ink.painter.fillRect(swatch, QColor(series_colour(ink, series)))
+            place = QRectF(room.left() + 0.8 * small, y, room.width() - 0.8 * small, small)
+            ink.text(place, text, px=ink.small)
+            y += 1.1 * small
+
+    def _paint_costs(self, ink: Ink, room: QRectF) -> None:
         sides = [each for each in SIDES if each >= smallest_input_px(self.config)]
         rows = [(float(each), self.macs(each)) for each in sides]
-        series = {"self-attention": 2, f"attention in {WINDOW} × {WINDOW} windows": 1}
         curves = [
-            Curve(label=name, points=[(x, float(of[name])) for x, of in rows], series=series.get(name, 0))
-            for name in rows[0][1]
+            Curve(label=name, points=[(x, float(of[name])) for x, of in rows], series=series)
+            for name, series in zip(rows[0][1], (_ATTENTION, _WINDOWS, 0), strict=True)
         ]
         x = Axis(
             title="Side of the input in pixels",
@@ -105,19 +144,20 @@ class AttentionCostView(NetworkView):
             is_log=True,
         )
         y = _decades([value for curve in curves for _, value in curve.points])
-        area = paint_curves(ink, room.adjusted(0, 1.5 * line, 0, 0), curves, x, y)
+        area = paint_curves(ink, room, curves, x, y)
         for curve, value in zip(curves, self.macs(self.side.value).values(), strict=True):
             at = place(area, x, y, float(self.side.value), float(value))
-            self._paint_dot(ink, at, series_colour(ink, curve.series), counted(value))
+            self._paint_dot(ink, area, at, series_colour(ink, curve.series), counted(value))
 
-    def _paint_dot(self, ink: Ink, at: QPointF, colour: str, text: str) -> None:
+    @staticmethod
+    def _paint_dot(ink: Ink, area: QRectF, at: QPointF, colour: str, text: str) -> None:
         """A dot with its number to the left of it, or to the right where there is no room."""
         radius, width, line = _DOT * ink.px, ink.width(text, ink.small), ink.line(ink.small)
         ink.painter.setPen(QColor(ink.look.background))
         ink.painter.setBrush(QColor(colour))
         ink.painter.drawEllipse(at, radius, radius)
         left = at.x() - width - 2 * radius
-        if left < 5 * ink.px:
+        if left < area.left():
             left = at.x() + 2 * radius
         ink.text(QRectF(left, at.y() - line, width + 2, line), text, px=ink.small)
 

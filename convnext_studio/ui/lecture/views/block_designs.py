@@ -100,7 +100,8 @@ class BlockDesignsView(PaintedView):
         """Each convolution as the shape between its widths, with the number of channels on its edges."""
         convs, small = design.convs, ink.line(ink.small)
         step = (room.height() - 1.6 * small) / len(convs)
-        height = min(step - 1.15 * small, 3.4 * ink.line())
+        lines = 1 if all(_is_inside(ink, conv, room, widest) for conv in convs) else 2
+        height = min(step - (lines + 0.15) * small, 3.4 * ink.line())
         middle = room.center().x()
         for index, (conv, behind) in enumerate(zip(convs, design.behind, strict=True)):
             top = room.top() + 0.5 * small + index * step
@@ -117,21 +118,22 @@ class BlockDesignsView(PaintedView):
             ink.painter.setBrush(fill)
             ink.painter.drawPath(shape)
             text, place = _conv_text(conv), QRectF(room.left(), top, room.width(), height)
-            is_inside = ink.width(text, ink.small) + ink.px * 0.3 < sum(widths) / 2
-            if is_inside:
+            below = QRectF(room.left(), top + height, room.width(), small)
+            if _is_inside(ink, conv, room, widest):
                 fits = ink.width(text) + ink.px * 0.4 < sum(widths) / 2
                 ink.text(place, text, align="centre", px=ink.px if fits else ink.small)
-            below = QRectF(room.left(), top + height, room.width(), small)
-            self._paint_words(ink, below, "" if is_inside else text, behind)
+            else:
+                self._paint_words(ink, below, text, ink.look.text)
+                below.translate(0, small)
+            self._paint_words(ink, below, behind, ink.look.muted)
 
     @staticmethod
-    def _paint_words(ink: Ink, room: QRectF, conv: str, behind: str) -> None:
-        """Below a convolution: what it is, where there is no room in it, and what stands behind it."""
-        text = f"{conv} · {behind}" if conv else behind
+    def _paint_words(ink: Ink, room: QRectF, text: str, colour: str) -> None:
+        """Below a convolution, on the way to the next."""
         width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
         place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
         ink.painter.fillRect(place, QColor(ink.look.surface))
-        ink.text(place, text, align="centre", px=ink.small, colour=ink.look.text if conv else ink.look.muted)
+        ink.text(place, text, align="centre", px=ink.small, colour=colour)
 
     def _paint_way(self, ink: Ink, room: QRectF, boxes: QRectF, design: BlockDesign) -> None:
         """From top to bottom through the convolutions, and around them where there is a shortcut."""
@@ -168,6 +170,12 @@ class BlockDesignsView(PaintedView):
             ink.painter.fillRect(QRectF(x, room.center().y() - side / 2, side, side), kind_colour(ink, conv))
             ink.text(QRectF(x + ink.px, room.top(), room.width(), room.height()), text, px=ink.small)
             x += ink.width(text, ink.small) + ink.px * 2.2
+
+
+def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:
+    """Whether a convolution's shape, that fills the room at its widest, has room for its text."""
+    width = (conv.before + conv.after) / 2 / widest * room.width()
+    return ink.width(_conv_text(conv), ink.small) + ink.px * 0.3 < width
 
 
 def _conv_text(conv: Conv) -> str:

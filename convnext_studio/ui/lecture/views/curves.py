@@ -115,7 +115,8 @@ def _paint_grid(ink: Ink, area: QRectF, x: Axis, y: Axis) -> None:
         half = ink.width(text, ink.small) / 2
         if at - half > last + 0.3 * ink.px:
             last = at + half
-            below = QRectF(at - half - 2, area.bottom() + 2, 2 * half + 4, small)
+            # The first one keeps clear of the upright axis' numbers.
+            below = QRectF(max(at - half, area.left()) - 2, area.bottom() + 2, 2 * half + 4, small)
             ink.text(below, text, align="centre", px=ink.small)
     last = math.inf
     for value, text in y.ticks:

@@ -76,6 +76,10 @@ class DownsamplingView(NetworkView):
         self.maps = {answer.node: map_picture(answer.map) for answer in found}
         super().show_answers(answers)
 
+    def forget(self) -> None:
+        """Keep no maps."""
+        self.maps = {}
+
     def caption(self) -> str:
         """What the maps are."""
         return self.subject(f"channel {self.channel.value} of each")
@@ -96,6 +100,8 @@ class DownsamplingView(NetworkView):
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Three maps in a row, and the two prices below."""
+        if not self.maps:
+            return
         line, prices = ink.line(), self.prices()
         maps = room.adjusted(0, 0, 0, -(1.25 * len(prices) + 0.8) * line)
         columns = shared_columns(maps, len(self.maps), 1.4 * ink.px)

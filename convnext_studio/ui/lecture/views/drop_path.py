@@ -68,7 +68,8 @@ class DropPathView(PaintedView):
         right = ink.width(f"  {len(rates)} of {len(rates)} ", ink.small)
         step = (room.width() - left - right) / len(rates)
         rows = PICTURES + 2
-        height = min((room.height() - 3.6 * line - small) / rows, step * 1.2)
+        foot = ink.paragraph_height(room.width(), self.words(rates))
+        height = min((room.height() - foot - 0.5 * line - 1.5 * small) / rows, step * 1.2)
         top = room.top() + small * 1.2
         for index, rate in enumerate(rates.tolist()):
             place = QRectF(room.left() + left + index * step, room.top(), step, small)
@@ -84,7 +85,7 @@ class DropPathView(PaintedView):
             count = QRectF(room.right() - right, y, right, height)
             ink.text(count, f"{int(kept[picture].sum())} of {len(rates)}", align="right", px=ink.small)
         self._paint_mean(ink, QRectF(room.left(), top + (PICTURES + 0.3) * height, left, height), step, factors)
-        self._paint_words(ink, QRectF(room.left(), room.bottom() - 2.6 * line, room.width(), 2.6 * line), rates)
+        ink.paragraph(QRectF(room.left(), room.bottom() - foot, room.width(), foot), self.words(rates))
 
     @staticmethod
     def _paint_mean(ink: Ink, head: QRectF, step: float, factors: NDArray[np.float64]) -> None:
@@ -97,13 +98,14 @@ class DropPathView(PaintedView):
                 align: Align = "centre" if every == 1 else "left"
                 ink.text(place, f"{mean:.2f}", align=align, px=ink.small, colour=ink.look.good)
 
-    def _paint_words(self, ink: Ink, room: QRectF, rates: NDArray[np.float64]) -> None:
+    @staticmethod
+    def words(rates: NDArray[np.float64]) -> str:
+        """How many branches are kept, and what they are divided by."""
         last = float(rates[-1])
-        text = (
+        return (
             f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept branch is divided "
             f"by 1 − p, the last one by {1 - last:.2f}: its mean factor is 1, and in use nothing has to change."
         )
-        ink.paragraph(room, text)
 
 
 SPEC = ViewSpec(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 
@@ -63,7 +64,7 @@ class DroppedBlocksView(PaintedView):
             return []
         first = int(shown.probabilities.argmax())
         return [
-            (name, float(row[first]), int(row.argmax()) == first)
+            (name, float(np.nan_to_num(row[first])), int(row.argmax()) == first)
             for name, row in zip(shown.blocks, shown.dropped, strict=True)
         ]
 

@@ -160,10 +160,10 @@ class EffectiveFieldsView(NetworkView):
             self._say(ink, column, line, "Waiting for its turn …")
             return
         weights = "random weights" if result.random_weights else "trained"
-        done, what = result.pictures + result.noises, "noises" if result.noises else "pictures"
+        done = result.pictures + result.noises
         colour = ink.look.warning if result.random_weights else ink.look.muted
         below = QRectF(column.left(), column.top() + line, column.width(), small)
-        ink.text(below, f"{weights} · {done} of {result.count} {what}", px=ink.small, colour=colour)
+        ink.text(below, f"{weights} · {done} of {result.count}", px=ink.small, colour=colour)
         shown, rows = self._maps.get(place), self.rows(place)
         top = line + 1.2 * small
         if shown is None:
@@ -176,7 +176,7 @@ class EffectiveFieldsView(NetworkView):
         scale = side / result.field_map.shape[1]
         for square in result.squares["linear"]:
             frame = QRectF(*(value * scale for value in square_box(result, square)))
-            draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.2, ink.px / 20), halo=True)
+            draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
         y = box.bottom() + 0.3 * small
         lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"1/{10**DECADES}", "of its largest", "1"))
         for row in rows:
@@ -187,9 +187,13 @@ class EffectiveFieldsView(NetworkView):
     def _say(ink: Ink, column: QRectF, top: float, text: str) -> None:
         ink.paragraph(column.adjusted(0, top + ink.px, 0, 0), text, px=ink.small, colour=ink.look.muted)
 
+    def forget(self) -> None:
+        """Keep no field."""
+        self.results, self._maps = {}, {}
+
     def _again(self) -> None:
         self._seed += 1
-        self.results, self._maps = {}, {}
+        self.forget()
         self.prepare()
 
 

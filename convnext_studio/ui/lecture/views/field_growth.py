@@ -64,6 +64,10 @@ class FieldGrowthView(NetworkView):
         """Show the growth."""
         self.show_partial(0, answers[0])
 
+    def forget(self) -> None:
+        """Keep no growth."""
+        self.result = None
+
     def caption(self) -> str:
         """How it was measured."""
         result = self.result

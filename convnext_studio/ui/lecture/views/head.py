@@ -84,6 +84,10 @@ class HeadView(NetworkView):
             words = f"{len(vector)} numbers"
             self._shown.append((name.capitalize(), map_picture(folded(vector), symmetric=True), words))
 
+    def forget(self) -> None:
+        """Keep no features and no classes."""
+        self.vectors, self.prediction, self._shown = {}, None, []
+
     def caption(self) -> str:
         """What is shown of what."""
         return self.subject("vectors folded into rectangles, channel 0 at the upper left")
@@ -97,14 +101,17 @@ class HeadView(NetworkView):
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """The vectors in a row, the classes below."""
+        if not self._shown:
+            return
         line = ink.line()
         maps = QRectF(room.left(), room.top(), room.width(), _MAPS_PART * room.height())
         for column, (title, shown, words) in zip(
             shared_columns(maps, len(self._shown), ink.px), self._shown, strict=True
         ):
             ink.map(column, shown, title, words)
-        classes = len(self.model.labels)
-        title = f"Linear: {classes} classes, {counted(head_parameters(self.config))} parameters with the norm"
+        layers = "Two linear layers" if self.config.head_hidden_size else "Linear"
+        parameters = counted(head_parameters(self.config))
+        title = f"{layers}: {self.config.num_classes} classes, {parameters} parameters with the norm"
         below = room.adjusted(0, maps.height() + 0.5 * line, 0, 0)
         ink.text(QRectF(below.left(), below.top(), below.width(), line), title, bold=True)
         bars = below.adjusted(0, 1.4 * line, 0, 0)

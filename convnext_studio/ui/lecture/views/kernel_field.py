@@ -122,7 +122,7 @@ def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
         return "everything (GRN)", f"convolutions alone: {field.size_px} px"
     ratio = field.size_px / input_px
     if ratio > 1:
-        return f"{field.size_px} px", f"exceeds the picture: {ratio:.1f} × its side"
+        return f"{field.size_px} px", f"exceeds the picture: {ratio:.2g} × its side"
     return f"{field.size_px} px", f"{100 * ratio:.0f} % of the picture's {input_px} px"
 
 

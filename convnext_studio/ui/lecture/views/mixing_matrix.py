@@ -99,7 +99,7 @@ class MixingMatrixView(BlockView):
 
     def _paint_column(self, ink: Ink, room: QRectF) -> None:
         assert self.weight is not None
-        line, column = ink.line(), self.weight[self.chosen.value()]
+        line, column = ink.line(), np.nan_to_num(self.weight[self.chosen.value()])
         largest = float(np.abs(column).max()) or 1.0
         strongest = int(np.abs(column).argmax())
         text = (

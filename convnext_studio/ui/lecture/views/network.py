@@ -37,6 +37,10 @@ class NetworkView(PaintedView):
     needs_model = True
     lacks = ""
 
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        state.model_loaded.connect(self._model_changed)
+
     @property
     def model(self) -> ModelInfo:
         """The model that is open; there is one."""
@@ -58,6 +62,13 @@ class NetworkView(PaintedView):
     def network_questions(self) -> Sequence[Request] | str:
         """What to ask of a network that can be shown."""
         return ()
+
+    def forget(self) -> None:
+        """Keep nothing of the model before: its values would stand under the new one's names."""
+
+    def _model_changed(self, _model: object) -> None:
+        self.forget()
+        self.canvas.update()
 
 
 class SeenView(NetworkView):

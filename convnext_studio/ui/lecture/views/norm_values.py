@@ -1,5 +1,6 @@
 """The values before and behind the norm of a block, on the current picture."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,15 @@ from convnext_studio.engine.messages import (
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.render import Limits, format_number
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
+from convnext_studio.ui.lecture.ink import (
+    Ink,
+    MapPicture,
+    common_limits,
+    grid,
+    is_wide,
+    map_picture,
+    shared_columns,
+)
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
@@ -142,6 +151,8 @@ def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:
     span = Limits(found.low, found.high)
     ink.axis(area, span, "value")
     ink.histogram(area, found.counts, span, span, ink.look.accent)
+    if not math.isfinite(found.mean):
+        return
     x = ink.along(area, span, found.mean)
     ink.painter.setPen(QPen(QColor(ink.look.warning), max(2.0, ink.px / 12)))
     ink.painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
@@ -150,10 +161,11 @@ def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:
 def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
     """Each channel's mean with its deviation to both sides, sorted by mean, lowest at the bottom."""
     order = np.argsort(found.channel_mean)
+    order = order[np.isfinite(found.channel_mean[order])]
     mean, std = found.channel_mean[order], found.channel_std[order]
-    span = Limits(float((mean - std).min()), float((mean + std).max()) or 1e-6)
+    span = common_limits(mean - std, mean + std)
     ink.axis(area, span, "mean ± deviation")
-    step = area.height() / len(mean)
+    step = area.height() / max(len(mean), 1)
     wide, dot = QPen(QColor(ink.look.accent), max(step * 0.7, 1)), QPen(QColor(ink.look.warning), max(step, 3))
     for index, (middle, around) in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
         y = area.bottom() - (index + 0.5) * step

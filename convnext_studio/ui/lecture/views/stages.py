@@ -82,6 +82,10 @@ class StagesView(NetworkView):
             self.maps = {name: map_picture(values) for name, values in found.maps.items()}
         super().show_answers(answers)
 
+    def forget(self) -> None:
+        """Keep no maps."""
+        self.maps = {}
+
     def caption(self) -> str:
         """What the maps are."""
         scale = "maps equally large" if self.same_size.isChecked() else "to scale"

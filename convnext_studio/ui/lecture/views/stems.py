@@ -66,6 +66,10 @@ class StemsView(NetworkView):
             self.maps = {move: map_picture(values, limits=limits) for move, values in found.maps.items()}
         super().show_answers(answers)
 
+    def forget(self) -> None:
+        """Keep no maps."""
+        self.maps = {}
+
     def caption(self) -> str:
         """Which channel, and that the weights are the open model's for both."""
         if self.state.model is None or self.channel.value == _MEAN:
