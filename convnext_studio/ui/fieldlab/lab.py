@@ -94,6 +94,8 @@ class ReceptiveFieldLab(QWidget):
         self.growth = GrowthPage(state, bridge, lambda: self.fields.settings)
         self.one_picture = OnePicturePage(state, bridge, lambda: self.fields.settings)
         self.pages = QTabWidget()
+        self.pages.setAccessibleName("Views of receptive fields")
+        self.pages.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
         self.pages.setDocumentMode(True)
         for page, text, tip in (
             (self.compare, "Compare", "Up to four fields side by side"),
