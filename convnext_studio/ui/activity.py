@@ -36,6 +36,8 @@ _ASKERS = {
     "predict": "Predictions",
     "save": "Model",
     "one_picture": "Receptive-field lab",
+    "field_lab": "Receptive-field lab",
+    "field_growth": "Receptive-field lab",
     "patches": "Feature maps",
     "strip": "Network",
 }
