@@ -85,7 +85,7 @@ class StudioWindow(QMainWindow):
         self.attribution_panel = AttributionPanel(state, bridge)
         self.contact_sheet_panel = ContactSheetPanel(state, bridge)
         self.export_panel = ExportPanel(state, lambda: self.findChildren(MapView))
-        self.activity_panel = ActivityPanel(state, bridge)
+        self.activity_panel = ActivityPanel(state, bridge, controller.background)
         self.dock_layout = DockLayout(
             self,
             {

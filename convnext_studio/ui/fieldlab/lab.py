@@ -222,6 +222,7 @@ class ReceptiveFieldLab(QWidget):
                 lambda: save_field(known, view),
                 lambda written: self._tell_good(f"The receptive field was saved as {written}."),
                 lambda error: self._tell(error.message, error.hint),
+                "Writing the receptive field",
             )
 
     def _copy_table(self) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.activity import CAPACITY, Activity, ActivityLog
+from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.log import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.log import LogStore
@@ -36,10 +37,12 @@ class ActivityPanel(QWidget):
     title = "Activity"
     report_asked = Signal()
 
-    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, background: Background, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.log_store = LogStore(self)
-        self.activities = ActivityList(ActivityLog(state, bridge, self), bridge)
+        self.activities = ActivityList(ActivityLog(state, bridge, background, self), bridge)
         self.log = LogView(self.log_store)
         self.log.report.clicked.connect(self.report_asked)
         self.tabs = QTabWidget()
@@ -178,6 +181,7 @@ class ActivityRow(QWidget):
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName(f"Cancel: {activity.what}")
         self.cancel.setToolTip("Stop this, and nothing else")
+        self.cancel.setVisible(activity.id > 0)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text, 1)
