@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDockWidget
 
 from convnext_studio.engine.messages import (
-    BUILT,
     CheckedPictures,
     CheckPictures,
     Failed,
