@@ -22,6 +22,7 @@ from convnext_studio.engine.messages import (
     Progress,
     Request,
 )
+from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import DOING
@@ -36,6 +37,8 @@ _ASKERS = {
     "predict": "Predictions",
     "save": "Model",
     "one_picture": "Receptive-field lab",
+    "field_lab": "Receptive-field lab",
+    "field_growth": "Receptive-field lab",
     "patches": "Feature maps",
     "strip": "Network",
 }
@@ -50,7 +53,7 @@ class Activity:
     Attributes
     ----------
     id
-        The request's.
+        The request's; below 0 for what the window does itself, which cannot be stopped.
     what, asker
         In words: what is computed, and for which panel.
     device
@@ -80,7 +83,7 @@ class Activity:
 
 
 class ActivityLog(QObject):
-    """Follows the bridge: what is under way, and the latest that is over.
+    """Follows the engine's work and the window's own: what is under way, and the latest that is over.
 
     Parameters
     ----------
@@ -96,6 +99,7 @@ class ActivityLog(QObject):
         self,
         state: AppState,
         bridge: EngineBridge,
+        background: Background,
         parent: QObject | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -109,6 +113,8 @@ class ActivityLog(QObject):
         bridge.progressed.connect(self._progress)
         bridge.request_finished.connect(self._finish)
         bridge.engine_lost.connect(self._lose)
+        background.begun.connect(self._begin_own)
+        background.ended.connect(self._end_own)
 
     @property
     def under_way(self) -> tuple[Activity, ...]:
@@ -157,6 +163,20 @@ class ActivityLog(QObject):
                 activity.outcome = "stopped"
         self._over.appendleft(activity)
         self.finished.emit(activity)
+
+    def _begin_own(self, number: int, what: str) -> None:
+        # Below 0, where the engine has no requests.
+        activity = Activity(-number, what, "Window", "cpu", "running")
+        self._under_way[activity.id] = activity
+        self.asked.emit(activity)
+
+    def _end_own(self, number: int, seconds: float, failure: str) -> None:
+        activity = self._under_way.pop(-number, None)
+        if activity is not None:
+            activity.outcome = "failed" if failure else "done"
+            activity.seconds, activity.note = seconds, failure
+            self._over.appendleft(activity)
+            self.finished.emit(activity)
 
     def _lose(self, lost: EngineLost) -> None:
         _LOG.warning("%s", lost.message)

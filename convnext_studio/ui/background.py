@@ -1,5 +1,7 @@
 """Work that would hold up the window: encoding a pasted picture, writing an export."""
 
+import itertools
+import time
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
@@ -15,12 +17,15 @@ Result = TypeVar("Result")
 class Background(QObject):
     """Runs functions in threads of their own and tells the outcome in Qt's thread."""
 
+    begun = Signal(int, str)  # number and name of work that has a name
+    ended = Signal(int, float, str)  # its number, the seconds it took, and why it failed or nothing
     _finished = Signal(object)  # A function to call in Qt's thread.
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._threads: list[Thread] = []
         self._is_closed = False
+        self._numbers = itertools.count(1)
         self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -33,11 +38,15 @@ class Background(QObject):
         work: Callable[[], Result],
         on_done: Callable[[Result], None],
         on_failure: Callable[[StudioError], None] | None = None,
+        what: str = "",
     ) -> None:
         """Call `work` in a thread, and then one of the others here, with its result or its StudioError.
 
-        Without `on_failure`, a StudioError is as loud as any other.
+        Without `on_failure`, a StudioError is as loud as any other. Work that a person waits for has a name,
+        `what`.
         """
+        if what:
+            work = self._announced(work, what)
 
         def work_and_tell() -> None:
             try:
@@ -52,6 +61,27 @@ class Background(QObject):
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._threads.append(Thread(target=work_and_tell, name="background"))
         self._threads[-1].start()
+
+    def _announced(self, work: Callable[[], Result], what: str) -> Callable[[], Result]:
+        """The same work, of which beginning and end are told."""
+        number = next(self._numbers)
+        self.begun.emit(number, what)
+
+        def timed() -> Result:
+            begin, failure = time.perf_counter(), "An internal error happened."
+            try:
+                result = work()
+                failure = ""
+            except StudioError as error:
+                failure = str(error)
+                raise
+            else:
+                return result
+            finally:
+                seconds = time.perf_counter() - begin
+                self._finished.emit(partial(self.ended.emit, number, seconds, failure))
+
+        return timed
 
     def close(self) -> None:
         """Wait for what is running, so that no file stays half written; nothing is told any more."""

@@ -38,7 +38,12 @@ IN_PANELS: Group = (
         ("Ctrl+S", "Save the view that has the keyboard"),
     ),
 )
-COLUMNS = 3
+MOST_COLUMNS = 4
+COLUMN_CHARACTERS = 54
+PAGE_COLUMNS = 2
+_PX_PER_POINT = 96 / 72  # As Qt lays out text where there is no device.
+_BESIDE_PX = 56  # Margins, frames and a scroll bar.
+PAPER_PT = 9
 PAGE_MARGIN_MM = 12.0
 
 
@@ -75,15 +80,20 @@ class CheatSheet(Overlay):
         layout.addLayout(row)
         layout.addWidget(self.text, 1)
         self.setFocusProxy(self.search)
-        self._show("")
+        self._columns = 1
 
     def place(self) -> None:
-        """In the middle, as large as there is room."""
-        window = self.host
-        character_px = self.fontMetrics().averageCharWidth()
-        wanted = QSize(character_px * 190, self.fontMetrics().height() * 46)
-        size = wanted.boundedTo(window.size() - QSize(48, 96))
-        self.setGeometry((window.width() - size.width()) // 2, 56, size.width(), size.height())
+        """In the middle, in as many columns as there is room for, no higher than they are."""
+        room = self.host.size() - QSize(48, 96)
+        column_px = self.fontMetrics().averageCharWidth() * COLUMN_CHARACTERS
+        self._columns = min(max(room.width() // column_px, 1), MOST_COLUMNS)
+        width = min(self._columns * column_px, room.width())
+        whole = self.document(self._columns)
+        whole.setDefaultFont(self.text.font())
+        whole.setTextWidth(width - _BESIDE_PX)
+        height = min(round(whole.size().height()) + self.search.sizeHint().height() + _BESIDE_PX, room.height())
+        self.setGeometry((self.host.width() - width) // 2, 56, width, height)
+        self._show(self.search.text())
 
     def save_pdf(self, path: Path) -> None:
         """Write the whole list as a PDF file; StudioError where that cannot be done."""
@@ -92,15 +102,24 @@ class CheatSheet(Overlay):
         writer = QPdfWriter(buffer)
         writer.setTitle("ConvNeXt Studio: keyboard shortcuts")
         writer.setPageLayout(_page())
-        self.document().print_(writer)
+        self._paper().print_(writer)
         # The writer ends the file when it goes.
         del writer
         write_file(path, lambda file: file.write(buffer.data().data()))
 
-    def document(self) -> QTextDocument:
-        """The whole list, for paper."""
+    def document(self, columns: int = PAGE_COLUMNS) -> QTextDocument:
+        """The whole list; for paper, if nothing else is said."""
         document = QTextDocument()
-        document.setHtml(sheet_html(self._groups, columns=2))
+        document.setHtml(sheet_html(self._groups, columns))
+        return document
+
+    def _paper(self) -> QTextDocument:
+        """The whole list on a page: without a size, Qt would add margins and a number of its own."""
+        document = self.document()
+        font = self.font()
+        font.setPointSize(PAPER_PT)
+        document.setDefaultFont(font)
+        document.setPageSize(_page().paintRect(QPageLayout.Unit.Point).size() * _PX_PER_POINT)
         return document
 
     def _show(self, query: str) -> None:
@@ -109,7 +128,9 @@ class CheatSheet(Overlay):
             for heading, pairs in self._groups
         ]
         found = [(heading, pairs) for heading, pairs in found if pairs]
-        self.text.setHtml(sheet_html(found, COLUMNS) if found else "<p>No shortcut has these letters.</p>")
+        self.text.setHtml(
+            sheet_html(found, self._columns) if found else "<p>No shortcut has these letters.</p>"
+        )
 
     def _choose_file(self) -> None:
         suggested = str(Path.home() / "convnext-studio-keys.pdf")
@@ -131,7 +152,7 @@ class CheatSheet(Overlay):
         printer.setPageLayout(_page())
         dialog = QPrintDialog(printer, self)
         if dialog.exec() == QPrintDialog.DialogCode.Accepted:
-            self.document().print_(printer)
+            self._paper().print_(printer)
 
 
 def sheet_html(groups: Sequence[Group], columns: int) -> str:

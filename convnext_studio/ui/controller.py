@@ -132,6 +132,11 @@ class Controller(QObject):
             )
         )
 
+    def reopen_model(self, source: str, stem_stride: int | None, stem_padding: int | None) -> None:
+        """Load a model as it was once, where and in the precision in which the model runs now."""
+        now = self._asked_model or LoadModel(source=source)
+        self.open_model(source, now.device, now.precision, stem_stride=stem_stride, stem_padding=stem_padding)
+
     def build_model(self, config: ConvNeXtConfig, seed: int, input_px: int) -> None:
         """Build a network with random weights, where and in the precision in which the model runs now."""
         self._left_model = None
@@ -263,6 +268,7 @@ class Controller(QObject):
             partial(encode_png, pixels),
             lambda data: self.pictures.open_data(data, name),
             lambda error: self._tell(PICTURES, error.message, error.hint),
+            "Taking the picture from the clipboard",
         )
 
     # ------------------------------------------------------------------------------ predicting and explaining

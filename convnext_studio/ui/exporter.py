@@ -113,6 +113,7 @@ class Exporter(QObject):
             partial(export_map, directory, contents, explanation),
             self._map_written,
             lambda error: self._tell(error.message, error.hint),
+            "Writing the map",
         )
 
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
@@ -142,6 +143,7 @@ class Exporter(QObject):
                 Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True)
             ),
             lambda error: self._tell(error.message, error.hint),
+            "Writing the contact sheet",
         )
 
     def _map_written(self, paths: list[Path]) -> None:
@@ -169,6 +171,7 @@ class Exporter(QObject):
             partial(export_picture, job.directory, contents),
             partial(self._written, job),
             lambda error: self._tell(error.message, error.hint),
+            "Writing the export",
         )
 
     def _written(self, job: _Job, paths: list[Path]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
@@ -37,6 +37,11 @@ class Guide(QObject):
     ----------
     strip
         The network strip, which has a page of the help although it is in no dock.
+
+    Attributes
+    ----------
+    entries
+        What the command palette offers.
     """
 
     noticed = Signal(object)  # Notice
@@ -87,20 +92,12 @@ class Guide(QObject):
         return panel
 
     def show_page(self, name: str) -> None:
-        """Show a page of the help; without a name, that of the panel which has the keyboard."""
-        page = name or self._page_of(QApplication.focusWidget())
-        self.help_panel.show_page(page)
+        """Show a page of the help; without a name, that of the strip or the panel in use."""
+        focused = QApplication.focusWidget()
+        is_strip = focused is not None and self._strip.isAncestorOf(focused)
+        here = NETWORK if is_strip else self._layout.active or "start"
+        self.help_panel.show_page(name or here)
         self._layout.open_aside("help")
-
-    def _page_of(self, widget: QWidget | None) -> str:
-        names = {dock: name for name, dock in self._layout.docks.items()}
-        while widget is not None:
-            if widget is self._strip:
-                return NETWORK
-            if isinstance(widget, QDockWidget) and widget in names:
-                return names[widget]
-            widget = widget.parentWidget()
-        return "start"
 
     def offer_tour(self) -> None:
         """Take the person around once there is something to see, unless they were before."""

@@ -295,6 +295,14 @@ class DockLayout(QObject):
         return QSize(sum(widths), max(heights))
 
 
+def screens_text() -> str:
+    """The screens that there are, by name and size: where a layout belongs to."""
+    screens = (
+        (screen.name(), screen.size().width(), screen.size().height()) for screen in QApplication.screens()
+    )
+    return ", ".join(f"{name} {width} × {height}" for name, width, height in sorted(screens))
+
+
 def to_text(data: QByteArray) -> str:
     """Qt's opaque bytes for a JSON file."""
     return bytes(data.toBase64().data()).decode("ascii")

@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
@@ -37,6 +38,7 @@ class LogStore(QObject):
         logger = logging.getLogger(LOGGER)
         logger.setLevel(logging.INFO)
         logger.addHandler(self._handler)
+        self.destroyed.connect(partial(logger.removeHandler, self._handler))
 
     @property
     def lines(self) -> tuple[str, ...]:

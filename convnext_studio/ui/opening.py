@@ -52,7 +52,7 @@ class Batch:
         failures = list(self.failures.values())
         first = failures[0]
         if self.count == 1:
-            return Notice(PICTURES, first.message, first.hint)
+            return Notice(PICTURES, first.message, first.hint, (first.message,))
         told = [failure.message for failure in failures[:MOST_TOLD]]
         if len(failures) > MOST_TOLD:
             told.append(f"… and {len(failures) - MOST_TOLD:,} more.")

@@ -8,11 +8,12 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from convnext_studio.engine.messages import BUILT
+from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.settings import SettingsFile
 
-# Sources of models that are no files.
-_PREFIXES = ("preset:", "timm:", "timm-random:", "sample:")
+_PREFIXES = ("preset:", "timm:", "timm-random:", SAMPLE_PREFIX)
 _GONE = "It is not there any more"
 
 
@@ -69,7 +70,7 @@ class RecentMenu(QObject):
             action = self._menu.addAction(entry.replace("&", "&&"))
             action.setToolTip(entry)
             action.triggered.connect(partial(_call, choose, entry))
-            if not entry.startswith(_PREFIXES) and entry != "bundled":
+            if is_file(entry):
                 self._files[entry] = action
 
     def _grey(self, gone: tuple[str, ...]) -> None:
@@ -78,6 +79,11 @@ class RecentMenu(QObject):
             if action is not None:
                 action.setEnabled(False)
                 action.setToolTip(f"{path}\n{_GONE}")
+
+
+def is_file(source: str) -> bool:
+    """Whether a picture's path or a model's source names a file or a folder."""
+    return not source.startswith(_PREFIXES) and source not in ("bundled", BUILT)
 
 
 def _call(choose: Callable[[str], None], entry: str, _checked: bool = False) -> None:

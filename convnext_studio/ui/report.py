@@ -75,8 +75,9 @@ def without_private(text: str, private: Iterable[str] = ()) -> str:
 
 def settings_folders(settings: Settings) -> list[str]:
     """The folders of what was opened lately, where they are more than a name."""
-    paths = [PurePath(path) for path in (*settings.recent_pictures, *settings.recent_models)]
-    return [str(path.parent) for path in paths if len(path.parent.parts) > 1]
+    files = (*settings.recent_pictures, *settings.recent_sessions, *settings.recent_models)
+    folders = [PurePath(path).parent for path in files] + [PurePath(path) for path in settings.recent_folders]
+    return [str(folder) for folder in folders if len(folder.parts) > 1]
 
 
 def _replaced(text: str, hidden: str, stand_in: str) -> str:

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDockWidget
 
 from convnext_studio.engine.messages import (
-    BUILT,
     CheckedPictures,
     CheckPictures,
     Failed,
@@ -22,13 +21,13 @@ from convnext_studio.engine.messages import (
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.samples import SAMPLE_PREFIX
 from convnext_studio.sessions import SavedSession, SessionModel, SessionPicture, read_session, to_text
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.controls import control_values, set_controls
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.recent_menu import is_file
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 
@@ -79,7 +78,7 @@ class SessionFiles(QObject):
 
     def save(self, path: Path) -> None:
         """Write what is open; the engine reads the pictures' digests first."""
-        keys = tuple(picture.key for picture in self._state.pictures if _is_file(picture.path))
+        keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
         if keys:
             self._bridge.ask(
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
@@ -99,6 +98,7 @@ class SessionFiles(QObject):
             lambda: write_file(path, lambda file: file.write(text.encode())),
             partial(self._written, left_out),
             lambda error: self._tell(error.message, error.hint),
+            "Writing the session",
         )
 
     def _session(self, sha256: dict[str, str]) -> SavedSession:
@@ -137,6 +137,7 @@ class SessionFiles(QObject):
             partial(read_session, Path(path)),
             partial(self._follow, Path(path)),
             lambda error: self._tell(error.message, error.hint),
+            "Reading the session",
         )
 
     def _follow(self, path: Path, session: SavedSession) -> None:
@@ -166,9 +167,7 @@ class SessionFiles(QObject):
                 return
             self._controller.build_model(config, model.seed, model.input_px)
         else:
-            self._controller.open_model(
-                model.source, stem_stride=model.stem_stride, stem_padding=model.stem_padding
-            )
+            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding)
 
     def _select(self, model: ModelInfo) -> None:
         """The session's model is there: select what was selected in it, as far as it has that."""
@@ -252,9 +251,8 @@ class SessionFiles(QObject):
 
 
 def _saved_model(asked: LoadModel) -> SessionModel:
-    is_file = asked.source != BUILT and Path(asked.source).suffix and ":" not in asked.source[2:]
     return SessionModel(
-        source=_whole(asked.source) if is_file else asked.source,
+        source=_whole(asked.source),
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
         config=None if asked.config is None else asked.config.to_dict(),
@@ -263,12 +261,8 @@ def _saved_model(asked: LoadModel) -> SessionModel:
     )
 
 
-def _is_file(path: str) -> bool:
-    return bool(path) and not path.startswith(SAMPLE_PREFIX)
-
-
 def _whole(path: str) -> str:
-    return str(Path(path).absolute()) if _is_file(path) else path
+    return str(Path(path).absolute()) if is_file(path) else path
 
 
 def _counted(pictures: int) -> str:

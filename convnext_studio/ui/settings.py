@@ -18,6 +18,15 @@ RECENT_COUNT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where window and docks were on a set of screens, which `screens` names with their sizes."""
+
+    screens: str
+    geometry: str
+    layout: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is remembered.
 
@@ -30,7 +39,9 @@ class Settings:
     linked_zoom
         All views of a picture show the same part.
     geometry, layout
-        The window's place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
+        The window's last place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
+    places
+        The same of other sets of screens, the latest first.
     recent_pictures, recent_folders, recent_sessions, recent_models
         Paths, and model sources, the latest first.
     recent_choices
@@ -46,6 +57,7 @@ class Settings:
     linked_zoom: bool = True
     geometry: str = ""
     layout: str = ""
+    places: tuple[Place, ...] = ()
     recent_pictures: tuple[str, ...] = ()
     recent_models: tuple[str, ...] = ()
     recent_choices: tuple[str, ...] = ()
@@ -53,6 +65,18 @@ class Settings:
     recent_folders: tuple[str, ...] = ()
     recent_sessions: tuple[str, ...] = ()
     shows_newest: bool = True
+
+
+def place_on(values: Settings, screens: str) -> tuple[str, str]:
+    """Geometry and layout on a set of screens; those of the last launch where it was never used."""
+    known = next((place for place in values.places if place.screens == screens), None)
+    return (values.geometry, values.layout) if known is None else (known.geometry, known.layout)
+
+
+def remember_place(values: Settings, latest: Place) -> tuple[Place, ...]:
+    """Put a place at the front of those that are remembered, once, and keep the list short."""
+    others = (place for place in values.places if place.screens != latest.screens)
+    return (latest, *others)[:RECENT_COUNT]
 
 
 def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,6 +164,10 @@ def _settings(stored: dict[str, Any]) -> Settings:
         linked_zoom=bool(stored.get("linked_zoom", True)),
         geometry=_text(stored["geometry"]),
         layout=_text(stored["layout"]),
+        places=tuple(
+            Place(**{key: _text(place[key]) for key in ("screens", "geometry", "layout")})
+            for place in stored.get("places", ())
+        ),
         recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),
         recent_models=tuple(_text(entry) for entry in stored["recent_models"]),
         recent_choices=tuple(_text(entry) for entry in stored.get("recent_choices", ())),

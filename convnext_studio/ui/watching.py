@@ -12,7 +12,7 @@ from convnext_studio.ui.opening import PictureOpener
 from convnext_studio.ui.settings import SettingsFile
 
 WATCHING = "watching"
-SETTLE_MS = 700
+SETTLE_MS = 1000
 LOOK_MS = 5000
 """Other machines' writing to a shared folder is told by nobody: one has to look."""
 _REST = 20  # Looking takes no more than a twentieth of the time.

@@ -18,7 +18,7 @@ from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.fieldlab.late import LateLab
 from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
-from convnext_studio.ui.layout import DockLayout, from_text, to_text
+from convnext_studio.ui.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.activity import ActivityPanel
@@ -37,7 +37,7 @@ from convnext_studio.ui.panels.predictions import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip import NetworkStrip
 from convnext_studio.ui.recent_menu import RecentMenu
-from convnext_studio.ui.settings import SettingsFile
+from convnext_studio.ui.settings import Place, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
 
@@ -88,7 +88,7 @@ class StudioWindow(QMainWindow):
         self.attribution_panel = AttributionPanel(state, bridge)
         self.contact_sheet_panel = ContactSheetPanel(state, bridge)
         self.export_panel = ExportPanel(state, lambda: self.findChildren(MapView))
-        self.activity_panel = ActivityPanel(state, bridge)
+        self.activity_panel = ActivityPanel(state, bridge, controller.background)
         self.dock_layout = DockLayout(
             self,
             {
@@ -259,11 +259,11 @@ class StudioWindow(QMainWindow):
     # --------------------------------------------------------------------------------- opening and closing
 
     def _restore(self) -> None:
-        values = self._settings.values
-        if not (values.geometry and self.restoreGeometry(from_text(values.geometry))):
+        geometry, layout = place_on(self._settings.values, screens_text())
+        if not (geometry and self.restoreGeometry(from_text(geometry))):
             room = self.screen().availableSize()
             self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
-        self._shares_out_at_first = not self.dock_layout.restore(values.layout)
+        self._shares_out_at_first = not self.dock_layout.restore(layout)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Only now the window has the size that the panels share."""
@@ -274,7 +274,11 @@ class StudioWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember, end the engine, leave no thread."""
-        self._settings.update(geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save())
+        place = Place(
+            screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
+        )
+        places = remember_place(self._settings.values, place)
+        self._settings.update(geometry=place.geometry, layout=place.layout, places=places)
         try:
             self._settings.save()
         except StudioError as error:

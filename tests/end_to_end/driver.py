@@ -72,7 +72,7 @@ class Observer(QObject):
             model="" if state.model is None else state.model.title,
             picture="" if state.picture is None else state.picture.name,
             pictures=tuple(
-                window.pictures_panel.list.item(row).text() for row in range(window.pictures_panel.list.count())
+                state.pictures[row].name for row in range(window.pictures_panel.list.model().rowCount())
             ),
             predictions=tuple((row.label, row.percentage) for row in rows if row.isVisible()),
             explained=window.predictions_panel.explained.text(),

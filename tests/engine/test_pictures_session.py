@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convnext_studio.analysis import images
+from convnext_studio.decoding import images
 from convnext_studio.engine.answering import bench
 from convnext_studio.engine.answering.pictures import CHECKED_AT_ONCE
 from convnext_studio.engine.messages import (
@@ -99,6 +99,7 @@ def test_paths_that_are_nothing_fail_each_with_its_sentence(tmp_path: Path) -> N
     found = listed(Session(), tmp_path / "empty", tmp_path / "text.png", "a\0b.png", "sample:dodo")
     assert found.pictures == ()
     assert len(found.failures) == 4
+    assert [failure.path for failure in found.failures[::3]] == [str(tmp_path / "empty"), "sample:dodo"]
     assert "no pictures" in found.failures[0].message
     assert "known format" in found.failures[1].message
     assert "sample 'dodo'" in found.failures[3].message

@@ -1,6 +1,8 @@
 """The list says what was computed, for whom, where, how long and with what end; what runs can be stopped."""
 
+import time
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from PySide6.QtCore import Qt
@@ -16,7 +18,9 @@ from convnext_studio.engine.messages import (
     Request,
     Started,
 )
+from convnext_studio.errors import StudioError
 from convnext_studio.ui.activity import CAPACITY
+from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.activity import ActivityPanel
 from convnext_studio.ui.state import AppState
@@ -25,8 +29,17 @@ from tests.ui.conftest import FakeEngine, make_image, make_model
 
 
 @pytest.fixture
-def panel(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> Iterator[ActivityPanel]:
-    panel = ActivityPanel(state, bridge)
+def background() -> Iterator[Background]:
+    background = Background()
+    yield background
+    background.close()
+
+
+@pytest.fixture
+def panel(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Background
+) -> Iterator[ActivityPanel]:
+    panel = ActivityPanel(state, bridge, background)
     qtbot.addWidget(panel)
     panel.show()
     yield panel
@@ -88,6 +101,34 @@ def test_what_runs_shows_its_progress_and_can_be_stopped_alone(
     assert engine.cancelled == [maps.id]
     assert listed(panel)[0][4] == "stopped"
     assert [type(request) for request in bridge.pending] == [Predict]
+
+
+def test_what_the_window_does_itself_is_listed_too(
+    panel: ActivityPanel, background: Background, qtbot: QtBot
+) -> None:
+    go_on = Event()
+
+    def write() -> None:
+        go_on.wait(10)
+        raise StudioError("There is no room on the disk.")
+
+    background.run(write, lambda _: None, lambda _: None, "Writing the export")
+    rows = panel.activities.rows
+    qtbot.waitUntil(lambda: len(rows) == 1)
+    [row] = rows.values()
+    assert row.text.text() == "Writing the export · Window"
+    assert not row.cancel.isVisible()
+    go_on.set()
+    qtbot.waitUntil(lambda: not rows)
+    background.run(lambda: time.sleep(0.02), lambda _: None, what="Writing the map")
+    background.run(lambda: None, lambda _: None)  # Nobody waits for it: it has no name.
+    qtbot.waitUntil(lambda: len(listed(panel)) == 2)
+    done, failed = listed(panel)
+    assert (done[0], done[4]) == ("Writing the map", "done")
+    assert (failed[0], failed[4]) == ("Writing the export", "failed")
+    note = panel.activities.table.item(1, 0)
+    assert note is not None
+    assert note.toolTip() == "There is no room on the disk."
 
 
 def test_what_went_on_behind_another_panel_is_there_when_it_is_opened(

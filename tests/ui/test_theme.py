@@ -1,12 +1,15 @@
 """Both looks are readable: contrast by WCAG 2.2's formula, computed here."""
 
 import pytest
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette, QStyleHints
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui import theme as themes
+from convnext_studio.ui.scenepainter import HALO
 from convnext_studio.ui.theme import DARK, LIGHT, Theme
+from convnext_studio.ui.window import StudioWindow
 
 
 def luminance(colour: str) -> float:
@@ -47,3 +50,67 @@ def test_a_change_reaches_open_widgets(qtbot: QtBot, qapp: QApplication) -> None
         qapp.processEvents()
         assert themes.current() is theme
         assert widget.palette().color(QPalette.ColorRole.WindowText).name() == theme.text
+
+
+@pytest.mark.parametrize(("scheme", "look"), [(Qt.ColorScheme.Light, LIGHT), (Qt.ColorScheme.Dark, DARK)])
+def test_following_the_system_takes_its_scheme_when_it_changes(
+    window: StudioWindow,
+    qapp: QApplication,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: Qt.ColorScheme,
+    look: Theme,
+) -> None:
+    hints = qapp.styleHints()
+    monkeypatch.setattr(QStyleHints, "colorScheme", lambda _hints: scheme)  # In the desktop's place.
+    try:
+        window.actions_by_id["theme_system"].trigger()
+        hints.colorSchemeChanged.emit(scheme)
+        assert themes.current() is look
+        window.actions_by_id["theme_dark"].trigger()
+        hints.colorSchemeChanged.emit(Qt.ColorScheme.Light)
+        assert themes.current() is DARK  # What was chosen stays.
+    finally:
+        themes.choose(qapp, "dark")
+
+
+def test_where_the_system_says_nothing_it_is_dark(qapp: QApplication) -> None:
+    if qapp.styleHints().colorScheme() is Qt.ColorScheme.Unknown:
+        assert themes.chosen(qapp, "system") is DARK
+    assert themes.chosen(qapp, "light") is LIGHT
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_the_palettes_own_pairs_are_readable(theme: Theme) -> None:
+    role = QPalette.ColorRole
+    palette = themes.palette(theme)
+
+    def pair(text: QPalette.ColorRole, behind: QPalette.ColorRole) -> float:
+        return contrast(palette.color(text).name(), palette.color(behind).name())
+
+    for text, behind in (
+        (role.WindowText, role.Window),
+        (role.Text, role.Base),
+        (role.Text, role.AlternateBase),
+        (role.ButtonText, role.Button),
+        (role.ToolTipText, role.ToolTipBase),
+        (role.HighlightedText, role.Highlight),
+        (role.PlaceholderText, role.Base),
+        (role.Link, role.Base),
+        (role.Link, role.Window),
+    ):
+        assert pair(text, behind) >= 4.5, (text, behind)
+
+
+def test_what_is_printed_on_pictures_is_readable_on_its_ground() -> None:
+    """Labels stand on the halo, whatever the picture below it: white or black at most."""
+    for ground in (0, 255):
+        behind = round(ground * (1 - HALO.alphaF()))
+        grey = f"#{behind:02x}{behind:02x}{behind:02x}"
+        for colour in ("#ffffff", DARK.accent, DARK.warning):
+            assert contrast(colour, grey) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("behind", ["background", "surface", "raised"])
+def test_the_frame_of_what_has_the_keyboard_stands_out(theme: Theme, behind: str) -> None:
+    assert contrast(theme.accent, getattr(theme, behind)) >= 3

@@ -62,6 +62,8 @@ def list_pictures(
         found = found[:MOST_LISTED]
     unsound = [_failure_of(bench, path) for path in found[:CHECKED_AT_ONCE]]
     failures += [failure for failure in unsound if failure is not None]
+    places = {path: place for place, path in enumerate(request.paths)}
+    failures.sort(key=lambda failure: places.get(failure.path, len(places)))
     sound = [path for path, failure in zip(found, unsound, strict=False) if failure is None]
     pictures = yield from _listed(request, (*sound, *found[len(unsound) :]), should_stop)
     bench.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})

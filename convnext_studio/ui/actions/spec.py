@@ -52,6 +52,7 @@ class ActionSpec:
 def with_argument(
     handler: Callable[[Commands, Argument], None], argument: Argument
 ) -> Callable[[Commands], None]:
+    """A handler that is called with an argument of the action's own."""
     return lambda commands: handler(commands, argument)
 
 

@@ -94,6 +94,8 @@ class ReceptiveFieldLab(QWidget):
         self.growth = GrowthPage(state, bridge, lambda: self.fields.settings)
         self.one_picture = OnePicturePage(state, bridge, lambda: self.fields.settings)
         self.pages = QTabWidget()
+        self.pages.setAccessibleName("Views of receptive fields")
+        self.pages.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
         self.pages.setDocumentMode(True)
         for page, text, tip in (
             (self.compare, "Compare", "Up to four fields side by side"),
@@ -220,6 +222,7 @@ class ReceptiveFieldLab(QWidget):
                 lambda: save_field(known, view),
                 lambda written: self._tell_good(f"The receptive field was saved as {written}."),
                 lambda error: self._tell(error.message, error.hint),
+                "Writing the receptive field",
             )
 
     def _copy_table(self) -> None:

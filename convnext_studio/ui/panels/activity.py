@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.activity import CAPACITY, Activity, ActivityLog
+from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.log import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.log import LogStore
@@ -36,14 +37,17 @@ class ActivityPanel(QWidget):
     title = "Activity"
     report_asked = Signal()
 
-    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, background: Background, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.log_store = LogStore(self)
-        self.activities = ActivityList(ActivityLog(state, bridge, self), bridge)
+        self.activities = ActivityList(ActivityLog(state, bridge, background, self), bridge)
         self.log = LogView(self.log_store)
         self.log.report.clicked.connect(self.report_asked)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("Activity and log")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.activities, "Activity")
         self.tabs.addTab(self.log, "Log")
@@ -81,8 +85,10 @@ class ActivityList(QWidget):
         self._under_way.addWidget(self._none)
         self.table = QTableWidget(0, len(HEADINGS))
         self.table.setAccessibleName("What was computed")
+        self.table.setAccessibleDescription("One row for each computation, the latest first")
         self.table.setHorizontalHeaderLabels(HEADINGS)
         self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
@@ -175,6 +181,7 @@ class ActivityRow(QWidget):
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName(f"Cancel: {activity.what}")
         self.cancel.setToolTip("Stop this, and nothing else")
+        self.cancel.setVisible(activity.id > 0)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text, 1)
@@ -203,6 +210,7 @@ class LogView(QWidget):
         self.text.setMaximumBlockCount(LOG_CAPACITY)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setAccessibleName("Log")
+        self.text.setAccessibleDescription("What window and engine wrote down, the latest last")
         self.text.setPlaceholderText("Nothing was noted yet.")
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Copy the whole log as text, with its private paths")

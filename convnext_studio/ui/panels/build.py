@@ -224,4 +224,5 @@ def _line() -> QFrame:
 def _scrolled(form: QWidget) -> QScrollArea:
     scroll = UpDownArea(form)
     scroll.setAccessibleName("Fields of the network")
+    scroll.setAccessibleDescription("What the network consists of; arrow keys scroll")
     return scroll

@@ -36,6 +36,7 @@ class CatalogueTable(QTreeView):
         self._found.setSortRole(_ORDER)
         self.setModel(self._found)
         self.setAccessibleName("Pretrained models")
+        self.setAccessibleDescription("Arrow keys walk the models; Enter opens one")
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)

@@ -22,6 +22,7 @@ class EvidencePanels(QWidget):
         self.agreement = AgreementPanel(state, bridge)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("Evidence")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
         self.tabs.setDocumentMode(True)
         for panel in (self.curves, self.sanity, self.agreement):
             self.tabs.addTab(panel, panel.title)

@@ -79,7 +79,7 @@ class ExportPanel(QWidget):
         self.views, self.formats, self.width_px = QComboBox(), QComboBox(), QSpinBox()
         self.preview = QLabel()
         self.facts = QLabel()
-        self.save, self.copy = QPushButton("Save…"), QPushButton("Copy")
+        self.save, self.copy = QPushButton("Save…"), QPushButton("Copy picture")
         self.numbers = QPushButton("Copy numbers")
         self.report = QPushButton("Everything about this picture…")
         self._lay_out()

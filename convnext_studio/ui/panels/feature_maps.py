@@ -83,6 +83,7 @@ class FeatureMapsPanel(AskingPanel):
             self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
         self.tabs.setAccessibleName("Selected channel")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
         # The pages' own least widths would take the room that the mosaic needs more.
         self.tabs.setMinimumSize(190, 110)
         self.tabs.setStyleSheet(_TABS_STYLE)

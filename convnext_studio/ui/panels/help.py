@@ -45,6 +45,7 @@ class HelpPanel(QWidget):
         self.back.setToolTip("The page read before")
         self.browser = QTextBrowser()
         self.browser.setAccessibleName("Help")
+        self.browser.setAccessibleDescription("A page about one panel; Tab walks its links")
         self.browser.setToolTip("")
         self.browser.setOpenExternalLinks(True)  # In the person's own browser, by the person's click only.
         self.browser.sourceChanged.connect(self._follow)

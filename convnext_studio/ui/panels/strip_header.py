@@ -66,7 +66,7 @@ class StripHeader(QWidget):
         for index, crumb in enumerate(self.crumbs):
             is_used = index < len(titles)
             crumb.setText(titles[index] if is_used else "")
-            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "")
+            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "No such level")
             crumb.setVisible(is_used)
             if index:
                 self._arrows[index - 1].setVisible(is_used)

@@ -1,0 +1,133 @@
+"""Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine.messages import Predict, Request
+from convnext_studio.ui import layout as layouts
+from convnext_studio.ui import textsize, theme
+from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.settings import Place, Settings, SettingsFile, place_on, remember_place
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
+from tests.ui.conftest import FakeEngine
+
+
+def shown(window: StudioWindow) -> set[str]:
+    return {name for name, dock in window.dock_layout.docks.items() if dock.isVisible()}
+
+
+def sizes(window: StudioWindow) -> dict[str, tuple[int, int]]:
+    return {name: window.dock_layout.docks[name].size().toTuple() for name in shown(window)}
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_an_arrangement_shows_its_panels_in_their_shares(
+    filled_window: StudioWindow, qtbot: QtBot, name: ArrangementName
+) -> None:
+    filled_window.resize(1920, 1080)
+    filled_window.actions_by_id[f"arrange_{name}"].trigger()
+    columns = ARRANGEMENTS[name].columns
+    assert sum(share for share, _ in columns) == pytest.approx(1)
+    assert shown(filled_window) == {panel for _, rows in columns for panel, _ in rows}
+
+    def has_its_share() -> None:
+        for share, rows in columns:
+            for panel, _ in rows:
+                assert filled_window.dock_layout.docks[panel].width() == pytest.approx(share * 1920, rel=0.12)
+
+    qtbot.waitUntil(has_its_share)
+
+
+def test_a_panel_fills_the_window_and_escape_puts_all_back(
+    filled_window: StudioWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    QApplication.processEvents()
+    before = sizes(filled_window)
+    filled_window.dock_layout.docks["attribution"].take_focus()
+    filled_window.dock_layout.toggle_maximised("attribution")
+    assert shown(filled_window) == {"attribution"}
+    assert not filled_window.strip.isVisible()
+    cancelled = len(engine.cancelled)
+    filled_window.actions_by_id["cancel"].trigger()
+    assert len(engine.cancelled) == cancelled  # The first Escape is for the panel.
+    assert filled_window.strip.isVisible()
+    qtbot.waitUntil(lambda: sizes(filled_window) == before)
+
+
+def test_a_double_click_on_the_title_maximises_and_the_layout_of_before_is_remembered(
+    filled_window: StudioWindow,
+) -> None:
+    bar = filled_window.dock_layout.docks["picture"].titleBarWidget()
+    place, left, none = QPointF(20, 5), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QMouseEvent(QMouseEvent.Type.MouseButtonDblClick, place, bar.mapToGlobal(place), left, left, none)
+    QApplication.sendEvent(bar, event)
+    assert filled_window.dock_layout.maximised == "picture"
+    kept = filled_window.dock_layout.save()
+    filled_window.dock_layout.leave_maximised()
+    filled_window.dock_layout.restore(kept)
+    assert len(shown(filled_window)) == 7
+
+
+def test_opening_another_panel_ends_the_full_view(filled_window: StudioWindow) -> None:
+    filled_window.dock_layout.toggle_maximised("picture")
+    filled_window.dock_layout.show_panel("attribution")
+    assert filled_window.dock_layout.maximised is None
+    assert {"picture", "attribution"} <= shown(filled_window)
+
+
+def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
+    values = Settings(geometry="last", layout="l")
+    assert place_on(values, "laptop") == ("last", "l")
+    for screens in ("laptop", "hall", "laptop"):
+        place = Place(screens=screens, geometry=f"at {screens}", layout="l")
+        values = Settings(geometry="last", layout="l", places=remember_place(values, place))
+    assert [place.screens for place in values.places] == ["laptop", "hall"]
+    assert place_on(values, "hall") == ("at hall", "l")
+
+
+def test_the_window_comes_back_as_it_was_on_these_screens(
+    window: StudioWindow,
+    qtbot: QtBot,
+    state: AppState,
+    bridge: EngineBridge,
+    controller: Controller,
+) -> None:
+    window.actions_by_id["arrange_teach"].trigger()
+    window.close()
+    stored = SettingsFile()
+    assert [place.screens for place in stored.values.places] == [layouts.screens_text()]
+    # In between it was elsewhere, arranged in another way.
+    stored.update(layout="", geometry="")
+    again = StudioWindow(state, bridge, controller, stored)
+    qtbot.addWidget(again)
+    again.show()
+    assert shown(again) == {panel for _, rows in ARRANGEMENTS["teach"].columns for panel, _ in rows}
+
+
+def test_large_text_reaches_every_panel_and_the_window_still_fits(
+    filled_window: StudioWindow, engine: FakeEngine, qapp: QApplication, qtbot: QtBot
+) -> None:
+    for request in engine.open(Request):
+        if not isinstance(request, Predict):
+            engine.refuse(request, "Not now.")
+    filled_window.resize(1920, 1080)
+    strip_px = filled_window.strip.canvas.height()
+    try:
+        for _ in textsize.SIZES_PT:
+            filled_window.actions_by_id["text_larger"].trigger()
+        assert textsize.current_pt() == 28
+        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
+        for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
+            assert widget.font().pointSizeF() == 28
+        QApplication.processEvents()
+        assert (filled_window.width(), filled_window.height()) == (1920, 1080)
+    finally:
+        filled_window.actions_by_id["text_system"].trigger()
+        theme.apply(qapp, theme.DARK)
+    assert filled_window.strip.canvas.height() == strip_px
