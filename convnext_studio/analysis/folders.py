@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import expanded, is_file_or_folder
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
@@ -23,8 +24,8 @@ def pictures_in(folder: str) -> list[Path]:
     StudioError
         Where there is no such folder, or no picture in it.
     """
-    top = Path(folder).expanduser()
-    if not top.is_dir():
+    top = expanded(folder)
+    if not is_file_or_folder(top) or top.is_file():
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
     found: list[Path] = []
     for directory, below, names in os.walk(top):
