@@ -1,5 +1,9 @@
 """The exceptions that a person may meet."""
 
+import unicodedata
+
+LONGEST_MESSAGE = 500
+
 
 class StudioError(Exception):
     """Something that a person asked for cannot be done, told in plain words.
@@ -7,14 +11,15 @@ class StudioError(Exception):
     Parameters
     ----------
     message
-        One sentence that says what is wrong, with the names and numbers involved.
+        One sentence that says what is wrong, with the names and numbers involved. It stays one line of bounded
+        length whatever it quotes: names in files can be anything.
     hint
         What to do next; empty where there is nothing to do.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _one_line(message)
+        super().__init__(self.message)
         self.hint = hint
 
     def __str__(self) -> str:
@@ -39,3 +44,15 @@ class InputTooLarge(StudioError):
 
     def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
         return type(self), (self.message, self.hint, self.smaller_px)
+
+
+def _one_line(text: str) -> str:
+    """The text without its middle where it is too long, and without what moves a cursor or is no text."""
+    if len(text) > LONGEST_MESSAGE:
+        kept = LONGEST_MESSAGE // 2
+        text = f"{text[:kept]} … {text[-kept:]}"
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_no_text(char) else char for char in text)
+
+
+def _is_no_text(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Paths that people name, and files that are written whole or not at all."""
 
 import contextlib
 import os
@@ -43,6 +43,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         if refusal is None:
             raise
         raise not_written(path, refusal) from error
+
+
+def expanded(name: str) -> Path:
+    """The path that a person named, with ``~`` for a home that is there."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def is_file_or_folder(path: Path) -> bool:
+    """Whether it can be opened: reading from a pipe or a device might never end."""
+    try:
+        return path.is_file() or path.is_dir()
+    except OSError:  # A name longer than names may be.
+        return False
 
 
 def not_written(path: Path, error: OSError) -> StudioError:

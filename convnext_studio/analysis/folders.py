@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import expanded, is_file_or_folder
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
@@ -38,8 +39,8 @@ def walk_pictures(folder: str) -> Iterator[list[Path]]:
     StudioError
         Where there is no such folder.
     """
-    top = Path(folder).expanduser()
-    if not top.is_dir():
+    top = expanded(folder)
+    if not is_file_or_folder(top) or top.is_file():
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
     for directory, below, names in os.walk(top):
         below[:] = [name for name in below if not name.startswith(".")]

@@ -9,13 +9,13 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import expanded
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
@@ -62,16 +62,20 @@ def read_field(path: str) -> SavedField:
     StudioError
         Where it is no such file, damaged, or its array is no field.
     """
-    file = Path(path).expanduser()
-    if file.is_dir() or (file.exists() and not file.is_file()):
-        raise StudioError(f"“{file.name}” is not a file with a receptive field.", "Open an .npy or .npz file.")
+    file = expanded(path)
     try:
+        if file.exists() and not file.is_file():
+            raise StudioError(
+                f"“{file.name}” is not a file with a receptive field.", "Open an .npy or .npz file."
+            )
         with file.open("rb") as opened:
             return _read(opened, file.name)
     except FileNotFoundError:
         raise StudioError(f"There is no file “{path}”.", "It may have been moved or renamed.") from None
     except OSError as error:
         raise StudioError(f"“{file.name}” cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # A path with a null character.
+        raise StudioError(f"“{file.name}” is not a usable file name.") from error
     except MemoryError:
         raise StudioError(f"There is not enough memory to open “{file.name}”.") from None
 

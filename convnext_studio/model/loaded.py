@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import expanded, is_file_or_folder
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
@@ -206,8 +206,8 @@ def load(
     if source == BUNDLED:
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
-    path = Path(source).expanduser()
-    if not (path.is_file() or path.is_dir()):  # Reading from a pipe or a device might never end.
+    path = expanded(source)
+    if not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",
             "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",

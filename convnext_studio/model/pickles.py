@@ -140,15 +140,25 @@ def _check_instruction(name: str, argument: Any, path: Path) -> None:
 
 def _torch_load(path: Path, mapped: bool) -> Mapping[str, Any]:
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            contents = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (
-        Exception
-    ) as error:  # Whatever torch stumbles over in a file from anywhere, it is told in one sentence.
+        with torch.serialization.safe_globals([argparse.Namespace]), path.open("rb") as stream:
+            mapped &= _is_text(path)
+            source = path if mapped else stream
+            contents = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+    # Whatever torch stumbles over in a file from anywhere, it is told in one sentence.
+    except Exception as error:
         raise _damaged(path) from error
     if not isinstance(contents, Mapping):
         raise StudioError(f"{path.name} holds a {type(contents).__name__}, not weights by name.")
     return contents
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name is UTF-8, as torch wants it for a file that it maps; a system may have others."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _too_many_instructions(path: Path) -> StudioError:
