@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from convnext_studio.decoding import images
-from convnext_studio.engine.answering import bench
 from convnext_studio.engine.answering.pictures import CHECKED_AT_ONCE
 from convnext_studio.engine.messages import (
     CheckedPictures,
