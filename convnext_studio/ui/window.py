@@ -142,6 +142,7 @@ class StudioWindow(QMainWindow):
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
         controller.succeeded.connect(self.messages.withdraw)
+        self.lecture.succeeded.connect(self.messages.withdraw)
         controller.model_asked.connect(self.model_panel.show_asked)
         controller.model_refused.connect(self._model_refused)
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
@@ -255,6 +256,7 @@ class StudioWindow(QMainWindow):
             self._settings.save()
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
+        self.lecture.stop_saving()
         self._bridge.close()
         self._controller.close()
         super().closeEvent(event)
