@@ -169,6 +169,7 @@ class StudioWindow(QMainWindow):
         for view in self.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
         controller.succeeded.connect(self.messages.withdraw)
+        self.lecture.succeeded.connect(self.messages.withdraw)
         controller.model_asked.connect(self.model_panel.show_asked)
         controller.model_refused.connect(self._model_refused)
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
@@ -284,6 +285,7 @@ class StudioWindow(QMainWindow):
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
         self._commands.files.watch.stop()
+        self.lecture.stop_saving()
         self._bridge.close()
         self._controller.close()
         self.activity_panel.log_store.close()

@@ -121,7 +121,7 @@ _STEPS = (
     ),
     RoadStep(
         key="recipe",
-        title="ResNet-50, modern recipe",
+        title="Modern recipe",
         change="Training alone: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
         "depth, label smoothing; and a layer scale on every branch.",
         builds_on="resnet50",
@@ -153,7 +153,7 @@ _STEPS = (
     RoadStep(
         key="depthwise",
         title="Depthwise convolution",
-        change="The 3 × 3 convolution gives each channel its own kernel: space and channels are mixed apart.",
+        change="Each channel gets its own 3 × 3 kernel: space and channels are mixed apart.",
         builds_on="patchify",
         config=_DEPTHWISE,
         accuracy=78.28,
@@ -182,7 +182,7 @@ _STEPS = (
     ),
     RoadStep(
         key="depthwise_up",
-        title="Depthwise convolution first",
+        title="Depthwise first",
         change="The depthwise convolution moves up, before both 1 × 1 convolutions, where channels are few.",
         builds_on="inverted",
         config=_FIRST,
@@ -192,7 +192,7 @@ _STEPS = (
     ),
     RoadStep(
         key="kernel5",
-        title="Kernels of 5 × 5",
+        title="Kernels 5 × 5",
         change="The depthwise kernels grow from 3 × 3 to 5 × 5.",
         builds_on="depthwise_up",
         config=replace(_FIRST, kernel_size=5),
@@ -202,7 +202,7 @@ _STEPS = (
     ),
     RoadStep(
         key="kernel7",
-        title="Kernels of 7 × 7",
+        title="Kernels 7 × 7",
         change="The depthwise kernels grow to 7 × 7, where the gain ends.",
         builds_on="kernel5",
         config=_KERNEL_7,
@@ -212,7 +212,7 @@ _STEPS = (
     ),
     RoadStep(
         key="kernel9",
-        title="Kernels of 9 × 9",
+        title="Kernels 9 × 9",
         change="Tried and not kept: 9 × 9 kernels gain nothing over 7 × 7.",
         builds_on="kernel7",
         config=replace(_FIRST, kernel_size=9),
@@ -222,7 +222,7 @@ _STEPS = (
     ),
     RoadStep(
         key="kernel11",
-        title="Kernels of 11 × 11",
+        title="Kernels 11 × 11",
         change="Tried and not kept: 11 × 11 kernels gain nothing over 7 × 7.",
         builds_on="kernel7",
         config=replace(_FIRST, kernel_size=11),
@@ -262,7 +262,7 @@ _STEPS = (
     ),
     RoadStep(
         key="layer_norm",
-        title="Batch norm → layer norm",
+        title="Layer norm",
         change="Layer norm replaces batch norm; the blocks’ convolutions get biases.",
         builds_on="fewer_norms",
         config=_LAYER_NORM,

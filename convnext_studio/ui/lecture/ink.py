@@ -198,7 +198,7 @@ class Ink:
 
     # ------------------------------------------------------------------------------------------- plots
 
-    def axis(self, area: QRectF, limits: Limits, title: str = "", *, grid: bool = True) -> None:
+    def axis(self, area: QRectF, limits: Limits, title: str = "") -> None:
         """A horizontal axis below an area, with numbers and a title."""
         line = self.line(self.small)
         painter = self.painter
@@ -207,7 +207,7 @@ class Ink:
         for value, text in zip(ticks, format_ticks(ticks), strict=True):
             x = self.along(area, limits, value)
             painter.setPen(QPen(QColor(self.look.border), 1))
-            painter.drawLine(QLineF(x, area.top() if grid else area.bottom() - 4, x, area.bottom()))
+            painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
             width = self.width(text, self.small)
             if x - width / 2 > last + self.small * 0.4:
                 last = x + width / 2
@@ -219,9 +219,9 @@ class Ink:
             place = QRectF(area.left(), area.bottom() + line + 2, area.width(), line)
             self.text(place, title, align="centre", px=self.small)
 
-    def axis_height(self, title: bool = True) -> float:
+    def axis_height(self) -> float:
         """Room that a horizontal axis takes below its area."""
-        return self.line(self.small) * (2 if title else 1) + 4
+        return self.line(self.small) * 2 + 4
 
     @staticmethod
     def along(area: QRectF, limits: Limits, value: float) -> float:
@@ -229,10 +229,10 @@ class Ink:
         return area.left() + (value - limits.low) / (limits.high - limits.low) * area.width()
 
     def histogram(
-        self, area: QRectF, counts: NDArray[np.int64], span: Limits, shown: Limits, colour: str, top: int = 0
+        self, area: QRectF, counts: NDArray[np.int64], span: Limits, shown: Limits, colour: str
     ) -> None:
         """Bars of the counts, which lie between `span`, on an axis that shows `shown`; the highest fills it."""
-        highest = top or int(counts.max(initial=0)) or 1
+        highest = int(counts.max(initial=0)) or 1
         step = (span.high - span.low) / len(counts)
         self.painter.save()
         self.painter.setClipRect(area)
@@ -244,22 +244,20 @@ class Ink:
             self.painter.fillRect(bar, QColor(colour))
         self.painter.restore()
 
-    def bars(
-        self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str, most: float = 1.0, *, as_share: bool
-    ) -> None:
-        """Rows of name and number with a bar below each; a bar of `most` fills the width."""
+    def bars(self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str) -> None:
+        """Rows of name and share, from 0 to 1, with a bar below each."""
         line = self.line()
         step = min(line * 2.0, room.height() / max(len(rows), 1))
         y = room.top()
-        for name, value in rows:
-            text = f"{value * 100:.1f} %" if as_share else format_number(value)
+        for name, share in rows:
+            text = f"{share * 100:.1f} %"
             number = self.width(f"{text}  ")
             self.text(QRectF(room.left(), y, room.width() - number, line), name)
             self.text(QRectF(room.left(), y, room.width(), line), text, align="right")
             bar = QRectF(room.left(), y + line * 1.05, room.width(), max(line * 0.35, 3))
             self.painter.fillRect(bar, QColor(self.look.border))
-            if math.isfinite(value):
-                bar.setWidth(bar.width() * min(max(value / most, 0), 1))
+            if math.isfinite(share):
+                bar.setWidth(bar.width() * share)
                 self.painter.fillRect(bar, QColor(colour))
             y += step
 

@@ -23,6 +23,7 @@ class LateLecture(QObject):
     """Makes a `Presentation` and a `HandoutSaver` when they are first asked for. The parameters are theirs."""
 
     noticed = Signal(object)  # Notice
+    succeeded = Signal(str)  # the topic whose notice is over
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
         super().__init__(window)
@@ -49,6 +50,8 @@ class LateLecture(QObject):
             self.presentation.start()
         except StudioError as error:
             self.noticed.emit(Notice(LECTURE, error.message, error.hint))
+        else:
+            self.succeeded.emit(LECTURE)
 
     def save_handout(self, path: str) -> None:
         """Write the lecture as a hand-out; progress, success and failure are notices."""

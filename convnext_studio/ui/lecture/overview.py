@@ -137,10 +137,13 @@ class Overview(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move, choose, or close; every other key is nobody's."""
+        if not self.move_focus(event.key()) and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.choose()
+
+    def choose(self) -> None:
+        """Go to the step in focus."""
         focus = self.focusWidget()
-        if self.move_focus(event.key()):
-            return
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and isinstance(focus, StepButton):
+        if isinstance(focus, StepButton):
             self.chosen.emit(focus.index)
 
     def event(self, event: QEvent) -> bool:

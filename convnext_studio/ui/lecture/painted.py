@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontInfo, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -278,14 +278,23 @@ class BlockView(PaintedView):
         names = [] if model is None else blocks_of(model)
         if names == [self.blocks.itemData(index) for index in range(self.blocks.count())]:
             return
-        self.blocks.blockSignals(True)
+        still = QSignalBlocker(self.blocks)
         self.blocks.clear()
         for name in names:
             assert model is not None
             self.blocks.addItem(model.node(name).title, name)
         if names:
             self.blocks.setCurrentIndex(self.blocks.findData(nearest_block(names, self._wanted)))
-        self.blocks.blockSignals(False)
+        still.unblock()
+
+
+def set_range(slider: QSlider, most: int, value: int | None = None) -> None:
+    """Let a slider go from 0 to `most`, and to a value, without telling anybody."""
+    still = QSignalBlocker(slider)
+    slider.setRange(0, most)
+    if value is not None:
+        slider.setValue(value)
+    still.unblock()
 
 
 def blocks_of(model: ModelInfo) -> list[str]:

@@ -177,7 +177,7 @@ class Presentation(QObject):
         """Open it, filling a screen of its own where there is one."""
         if self.presenter is None or self._lecture is None or self._started_s is None:
             return
-        self.speaker = SpeakerWindow(self._lecture, self._started_s, self.presenter.do)
+        self.speaker = SpeakerWindow(self._lecture, self._started_s, self.presenter)
         self.speaker.show_step(self.presenter.index)
         self.speaker.closed.connect(self._close_speaker)
         if screen is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.script import Lecture
@@ -138,9 +138,7 @@ class Presenter(QWidget):
 
     def do(self, command: Command) -> None:
         """What a key is for; where something lies over the step, the key is for that."""
-        if self.cover.isVisible() or self.help.isVisible():
-            self.cover.hide()
-            self.help.hide()
+        if self._uncover():
             return
         if self.overview.isVisible() and self._do_in_overview(command):
             return
@@ -171,6 +169,8 @@ class Presenter(QWidget):
         }
 
     def _do_over(self, command: Command) -> None:
+        if command in (Command.BLACK, Command.WHITE, Command.HELP):
+            self.setFocus()  # Any key ends it, and none moves a slider behind it.
         match command:
             case Command.BLACK:
                 self.cover.cover(Qt.GlobalColor.black)
@@ -195,8 +195,11 @@ class Presenter(QWidget):
             return self.overview.move_focus(keys[command])
         if command in (Command.OVERVIEW, Command.LEAVE):
             self._close_overview()
-            return True
-        return command in (Command.ZOOM, Command.FIRST, Command.LAST, Command.GO)
+        elif command is Command.GO:
+            self.overview.choose()
+        else:
+            return command in (Command.ZOOM, Command.FIRST, Command.LAST)
+        return True
 
     def toggle_zoom(self) -> None:
         """The view alone, or beside its words again."""
@@ -208,13 +211,26 @@ class Presenter(QWidget):
         """What no control had a use for."""
         commanding = event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
         command = None if commanding else command_for(event.key())
-        if self.cover.isVisible() or self.help.isVisible():
-            self.do(Command.LEAVE)
-        elif digit := digit_of(event.key()):
+        if self._uncover():
+            return
+        if digit := digit_of(event.key()):
             self._typed = (self._typed + digit)[-_LONGEST_NUMBER:]
             self.footer.show_typed(self._typed)
         elif command is not None:
             self.do(command)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click, too, ends a blank screen; one beside the view gives the keys back to the lecture."""
+        if not self._uncover():
+            self.setFocus()
+        super().mousePressEvent(event)
+
+    def _uncover(self) -> bool:
+        """Take away what covers all; whether there was something."""
+        is_covered = self.cover.isVisible() or self.help.isVisible()
+        self.cover.hide()
+        self.help.hide()
+        return is_covered
 
     def _go_to_controls(self, forwards: bool) -> None:
         if self._has_controls():

@@ -1,7 +1,6 @@
 """What only the speaker sees: notes, what comes next, and the time."""
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -10,7 +9,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVB
 
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.lecture.words import to_html
-from convnext_studio.ui.lecture.keys import Command, bind, command_for
+from convnext_studio.ui.lecture.keys import bind
+from convnext_studio.ui.lecture.presenter import Presenter
 
 _SECOND_MS = 1000
 _TEXT = 1 / 36  # Of the window's height.
@@ -23,17 +23,17 @@ class SpeakerWindow(QWidget):
     ----------
     started_s
         When the talk began, of `time.monotonic`.
-    do
-        What the keys are for.
+    presenter
+        Whose keys it takes, too.
     """
 
     closed = Signal()
 
-    def __init__(self, lecture: Lecture, started_s: float, do: Callable[[Command], None]) -> None:
+    def __init__(self, lecture: Lecture, started_s: float, presenter: Presenter) -> None:
         super().__init__()
         self._steps = lecture.steps
         self._started_s = started_s
-        self._do = do
+        self._presenter = presenter
         self.setWindowTitle("Speaker's notes")
         self.resize(1100, 700)
         self.elapsed, self.clock, self.place = (_label() for _ in range(3))
@@ -54,7 +54,7 @@ class SpeakerWindow(QWidget):
         self._second = QTimer(self)
         self._second.setInterval(_SECOND_MS)
         self._second.timeout.connect(self._show_time)
-        bind(self, do)
+        bind(self, presenter.do)
 
     def show_step(self, index: int) -> None:
         """Another step is shown to the audience."""
@@ -74,9 +74,7 @@ class SpeakerWindow(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """As in the presenter."""
-        command = command_for(event.key())
-        if command is not None:
-            self._do(command)
+        self._presenter.keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Count."""

@@ -102,7 +102,7 @@ def test_an_isotropic_network_is_measured_at_its_last_stage() -> None:
 
 def test_a_step_on_the_road_to_convnext_has_stages_only() -> None:
     entry = network("road:kernel5", offline=False)
-    assert entry.title == "Kernels of 5 × 5"
+    assert entry.title == "Kernels 5 × 5"
     assert entry.subject is not None
     assert entry.subject.source in suggestions()
     assert at_node(entry.subject, "stage2.block1").node == "last"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ACTS
+from convnext_studio.render import Limits
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.registry import VIEWS
 from convnext_studio.ui.lecture.view import LectureView
@@ -30,13 +32,13 @@ from convnext_studio.ui.lecture.views.drop_path import DropPathView
 from convnext_studio.ui.lecture.views.dropped_blocks import DroppedBlocksView
 from convnext_studio.ui.lecture.views.kernels import KernelsView
 from convnext_studio.ui.lecture.views.mixing_matrix import MixingMatrixView
-from convnext_studio.ui.lecture.views.norm_values import NormValuesView
+from convnext_studio.ui.lecture.views.norm_values import NormValuesView, beyond
 from convnext_studio.ui.lecture.views.separable_cost import SeparableCostView
 from convnext_studio.ui.lecture.views.sliding_kernel import SlidingKernelView
 from convnext_studio.ui.lecture.views.swapped_part import SwappedPartView
 from convnext_studio.ui.state import AppState
 from tests.ui.conftest import FOUR_STAGES, FakeEngine, make_image, make_model
-from tests.ui.lecture.answers import answer_to
+from tests.ui.lecture.answers import answer_to, distribution
 from tests.ui.test_other_families import swin
 
 ASKING = [
@@ -251,6 +253,17 @@ def test_what_is_swapped_is_what_the_network_has(make: Maker, state: AppState, e
     assert before[0][1] == pytest.approx(view.shown.probabilities.max())
     assert after[0][1] == pytest.approx(view.shown.swapped_probabilities.max())
     assert "25.0 %" in view.foot_text()
+
+
+def test_a_histogram_says_what_it_does_not_show() -> None:
+    found = distribution((4, 8, 8))
+    assert beyond(found, Limits(-9.0, 9.0)) == ""
+    short = replace(found, counts=found.counts.copy())
+    short.counts[-1] -= 1
+    assert beyond(short, Limits(-9.0, 9.0)) == " (0.4 % lie beyond)"  # 1 of 256
+    edges = np.linspace(found.low, found.high, len(found.counts) + 1)
+    middle = Limits(float(edges[5]), float(edges[15]))
+    assert beyond(found, middle) == f" ({100 - found.counts[5:15].sum() / 2.56:.1f} % lie beyond)"
 
 
 # --------------------------------------------------------------------------------- depthwise convolutions

@@ -145,6 +145,10 @@ def test_a_bad_lecture_changes_nothing_and_the_message_bar_says_why(
     assert filled_window.isVisible()
     assert theme.current() is theme.DARK
     assert f"{folder / '1.md'}, line 1: " in filled_window.messages.text
+    (folder / "1.md").write_text(GOOD, encoding="utf-8")
+    filled_window.actions_by_id["present"].trigger()
+    assert presentation.presenter is not None
+    assert filled_window.messages.text == ""
 
 
 def test_the_other_screen_is_the_audiences() -> None:
@@ -231,6 +235,11 @@ def test_the_speaker_sees_notes_and_what_comes_next(
     assert speaker.next_title.text() == "This is the last step."
     QTest.keyClick(speaker, Qt.Key.Key_PageUp)
     assert presenter.index == 0
+    QTest.keyClicks(speaker, "2\r")
+    assert presenter.index == 1
+    for key in (Qt.Key.Key_O, Qt.Key.Key_Up, Qt.Key.Key_Return):
+        QTest.keyClick(speaker, key)
+    assert (presenter.index, presenter.overview.isVisible()) == (0, False)
     speaker.close()
     assert presentation.speaker is None
     assert presentation.presenter is not None

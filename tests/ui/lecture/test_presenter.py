@@ -171,6 +171,19 @@ def test_any_key_ends_a_blank_screen_and_does_nothing_else(
     assert "go to" not in presenter.footer.text
 
 
+def test_a_key_ends_a_blank_screen_and_moves_no_slider_behind_it(presenter: Presenter) -> None:
+    presenter.go_to(LAST)
+    view = presenter.view
+    assert isinstance(view, ControlsView)
+    view.slider.setFocus()
+    press(presenter, Key.Key_B, Key.Key_Right)
+    assert presenter.cover.isHidden()
+    assert (view.slider.value(), presenter.index) == (0, LAST)
+    press(presenter, Key.Key_W)
+    QTest.mouseClick(presenter.cover, Qt.MouseButton.LeftButton)
+    assert presenter.cover.isHidden()
+
+
 def test_the_spotlight_follows_the_pointer_and_leaves_clicks_alone(presenter: Presenter) -> None:
     press(presenter, Key.Key_L)
     assert presenter.spotlight.isVisible()

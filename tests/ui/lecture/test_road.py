@@ -185,7 +185,7 @@ def test_a_click_on_a_row_or_a_point_shows_that_step(view: RoadView, qtbot: QtBo
     ):
         qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=place.toPoint())
         assert view.step is ROAD[key]
-        assert ROAD[key].change in view.accessibleDescription()
+        assert ROAD[key].change in view.canvas.accessibleDescription()
     qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=QPoint(5, view.canvas.height() - 5))
     assert view.step is ROAD["layer_norm"]
     qtbot.keyClick(view.steps, Qt.Key.Key_Up)

@@ -14,6 +14,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
 from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.lecture.views.norm_values import beyond
 from convnext_studio.ui.state import AppState
 
 _LEAST_REACH, _MOST_REACH = 3.0, 8.0
@@ -112,7 +113,7 @@ class ActivationView(BlockView):
         curves.setBottom(plots.top() + plots.height() * 0.6)
         bars.setTop(curves.bottom() + ink.line(ink.small) + ink.px * 0.6)
         self._paint_curves(ink, curves, axis)
-        ink.axis(bars, axis, "value before the activation")
+        ink.axis(bars, axis, f"value before the activation{beyond(before, axis)}")
         ink.histogram(bars, before.counts, Limits(before.low, before.high), axis, ink.look.accent)
         self._paint_words(ink, words)
 

@@ -11,7 +11,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture
-from convnext_studio.ui.lecture.painted import BLOCK, BlockView
+from convnext_studio.ui.lecture.painted import BLOCK, BlockView, set_range
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
 
@@ -65,9 +65,7 @@ class BlockWalkView(BlockView):
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
-        self.channel.blockSignals(True)
-        self.channel.setRange(0, model.node(self.block).shape[0] - 1)
-        self.channel.blockSignals(False)
+        set_range(self.channel, model.node(self.block).shape[0] - 1)
         channel = self.channel.value()
         return (WalkBlock(panel=self.panel, image=picture.key, block=self.block, channel=channel),)
 
@@ -81,10 +79,7 @@ class BlockWalkView(BlockView):
         current = max(
             (place for place, number in enumerate(order) if number <= wanted), key=order.__getitem__, default=0
         )
-        self.operations.blockSignals(True)
-        self.operations.setRange(0, len(order) - 1)
-        self.operations.setValue(current)
-        self.operations.blockSignals(False)
+        set_range(self.operations, len(order) - 1, current)
         self._colour()
 
     def names(self) -> list[str]:

@@ -104,7 +104,8 @@ class DropPathView(PaintedView):
         last = float(rates[-1])
         return (
             f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept branch is divided "
-            f"by 1 − p, the last one by {1 - last:.2f}: its mean factor is 1, and in use nothing has to change."
+            f"by 1\u00a0−\u00a0p, the last one by {1 - last:.2f}: its mean factor is 1, and in use nothing "
+            "has to change."
         )
 
 

@@ -115,7 +115,7 @@ class HeadView(NetworkView):
         below = room.adjusted(0, maps.height() + 0.5 * line, 0, 0)
         ink.text(QRectF(below.left(), below.top(), below.width(), line), title, bold=True)
         bars = below.adjusted(0, 1.4 * line, 0, 0)
-        ink.bars(bars, self.rows(), ink.look.accent, as_share=True)
+        ink.bars(bars, self.rows(), ink.look.accent)
 
 
 def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:

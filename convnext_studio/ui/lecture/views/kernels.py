@@ -18,7 +18,10 @@ from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.state import AppState
 
 _GAP = 0.12  # Between kernels, as a part of their side.
-DENSE = "The convolutions of this network are dense: no channel has a kernel of its own."
+DENSE = (
+    "The convolutions of this network are dense: no channel has a kernel of its own. "
+    "Open a ConvNeXt with depthwise convolutions to see some."
+)
 
 
 class KernelsView(BlockView):

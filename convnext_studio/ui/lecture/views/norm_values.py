@@ -33,6 +33,7 @@ from convnext_studio.ui.state import AppState
 
 LOOKS = {"values": "all values", "positions": "each position", "channels": "each channel"}
 _ROUNDING = 1e-5
+_TOLD_SHARE = 0.0005  # Of the values; less is 0.0 %.
 NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
 
 
@@ -147,9 +148,17 @@ def _range(values: NDArray[np.float32]) -> str:
     return f"{format_number(float(values.min()), 2)} to {format_number(float(values.max()), 2)}"
 
 
+def beyond(found: Distribution, axis: Limits) -> str:
+    """Which share of the values a histogram on that axis does not show, for the axis' title; empty for none."""
+    edges = np.linspace(found.low, found.high, len(found.counts) + 1)
+    is_shown = (edges[:-1] >= axis.low) & (edges[1:] <= axis.high)
+    hidden = 1 - found.counts[is_shown].sum() / (found.channel_mean.size * found.position_mean.size)
+    return f" ({hidden * 100:.1f} % lie beyond)" if hidden >= _TOLD_SHARE else ""
+
+
 def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:
     span = Limits(found.low, found.high)
-    ink.axis(area, span, "value")
+    ink.axis(area, span, f"value{beyond(found, span)}")
     ink.histogram(area, found.counts, span, span, ink.look.accent)
     if not math.isfinite(found.mean):
         return

@@ -20,8 +20,9 @@ _PLOT_PART = 0.5  # Of the height.
 _FIGURES_PART = 0.29  # Of the width.
 OPEN_TIP = "Build this network with random weights and open it in the program, in place of the open model"
 HOW_TO_READ = (
-    "Drawn is the second block of stage 1. Boxes are as wide as they have channels, above going in and below "
-    "coming out. From the next step on, a dashed frame is around what goes, and a solid one around what comes."
+    "Drawn is the second block of stage 1. The wider a box, the more channels: above those that go in, below "
+    "those that come out. From the next step on, a dashed frame is around what goes, a solid one around what "
+    "comes."
 )
 BACK_TIP = "Open again what was open before, or the model that comes with the program"
 
@@ -99,7 +100,6 @@ class RoadView(PaintedView):
 
     def _choose(self) -> None:
         self._offer()
-        self.setAccessibleDescription(spoken(self.step))
         self.canvas.setAccessibleDescription(spoken(self.step))
         self.canvas.update()
 

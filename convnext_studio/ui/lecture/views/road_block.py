@@ -180,7 +180,10 @@ def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: boo
     ink.painter.drawPolygon(shape)
     if is_marked:
         _paint_frame(ink, shape, is_new=is_new)
-    ink.text(place, row.text, align="centre", px=ink.small, bold=is_marked and is_new)
+    is_bold = is_marked and is_new
+    room = top + bottom - ink.small * 0.8  # Half way down, within the frame.
+    px = ink.small * min(1.0, room / (ink.width(row.text, ink.small) * (_BOLD if is_bold else 1.0)))
+    ink.text(place, row.text, align="centre", px=px, bold=is_bold)
 
 
 def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:

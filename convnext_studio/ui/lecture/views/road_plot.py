@@ -185,7 +185,7 @@ def _paint_current(ink: Ink, number: QRectF, at: QPointF) -> None:
 
 def _paint_row(ink: Ink, plot: RoadPlot, step: RoadStep, *, is_current: bool) -> None:
     row = plot.row(step)
-    px = min(ink.small, row.height() * 0.78)
+    px = min(ink.small, row.height() * 0.84)
     colour = ink.look.on_accent if is_current else ink.look.text if step.is_adopted else ink.look.muted
     if is_current:
         plate = QPainterPath()

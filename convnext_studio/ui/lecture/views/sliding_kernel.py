@@ -13,7 +13,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
-from convnext_studio.ui.lecture.painted import BLOCK, BlockView
+from convnext_studio.ui.lecture.painted import BLOCK, BlockView, set_range
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.kernels import DENSE
 from convnext_studio.ui.state import AppState
@@ -54,9 +54,7 @@ class SlidingKernelView(BlockView):
         assert picture is not None
         if isinstance(model.config, ConvNeXtConfig) and not model.config.depthwise:
             return DENSE
-        self.channel.blockSignals(True)
-        self.channel.setRange(0, model.node(f"{self.block}.dwconv").shape[0] - 1)
-        self.channel.blockSignals(False)
+        set_range(self.channel, model.node(f"{self.block}.dwconv").shape[0] - 1)
         return (
             SlideKernel(panel=self.panel, image=picture.key, block=self.block, channel=self.channel.value()),
         )
@@ -68,11 +66,7 @@ class SlidingKernelView(BlockView):
         is_first = self.shown is None
         self.shown = result
         for slider, size in zip((self.row, self.column), result.after.shape, strict=True):
-            slider.blockSignals(True)
-            slider.setRange(0, size - 1)
-            if is_first:
-                slider.setValue(size // 2)
-            slider.blockSignals(False)
+            set_range(slider, size - 1, size // 2 if is_first else None)
         self._pictures = {
             "input": map_picture(result.before, symmetric=True),
             "kernel": map_picture(result.kernel, symmetric=True),
@@ -101,10 +95,8 @@ class SlidingKernelView(BlockView):
         if column < self.column.maximum():
             self.column.setValue(column + 1)
         else:
-            self.row.blockSignals(True)
-            self.row.setValue(row + 1 if row < self.row.maximum() else 0)
-            self.row.blockSignals(False)
-            self.column.setValue(0)
+            set_range(self.row, self.row.maximum(), row + 1 if row < self.row.maximum() else 0)
+            set_range(self.column, self.column.maximum(), 0)
             self._move()
 
     def caption(self) -> str:

@@ -140,7 +140,7 @@ class SwappedPartView(PaintedView):
             else:
                 left.setHeight(len(rows) * 2 * ink.line())
                 right.setTop(left.bottom())
-            ink.bars(left, rows, colour, as_share=True)
+            ink.bars(left, rows, colour)
             ink.map(right, shown, self.shown.stage)
         ink.paragraph(foot, self.foot_text(), px=ink.small, colour=ink.look.muted)
 
