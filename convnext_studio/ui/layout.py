@@ -136,13 +136,14 @@ class DockLayout(QObject):
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
-        wanted_px = (dock.sizeHint() if name in WIDE_ASIDES else dock.minimumSizeHint()).width()
+        panel = dock.panel
+        wanted_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
         if dock.isVisible() or dock.isFloating() or self._least_size().width() + wanted_px <= window.width():
             return
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
         inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
-        hinted_px = max(dock.sizeHint().width(), dock.minimumSizeHint().width())
+        hinted_px = max(panel.sizeHint().width(), panel.minimumSizeHint().width())
         inside.setLeft(max(inside.left(), inside.right() - hinted_px))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 
