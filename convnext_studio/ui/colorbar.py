@@ -86,6 +86,10 @@ class ColorBar(QWidget):
         """Room for the bar and a number with sign and exponent."""
         return QSize(scaled_px(_BAR_PX) + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
+    def minimumSizeHint(self) -> QSize:
+        """Room for the numbers at both ends, and a bar between them."""
+        return QSize(self.sizeHint().width(), 3 * self.fontMetrics().height())
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow theme and text."""
         if event.type() == QEvent.Type.PaletteChange:

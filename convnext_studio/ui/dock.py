@@ -163,6 +163,16 @@ class _TitleBar(QWidget):
         close.clicked.connect(dock.close)
         for button in (explain, self.maximise, floating, close):
             row.addWidget(button)
+        self._title = title
+        self._dispensable = (floating, explain)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The title goes before the buttons that the menus have, too."""
+        super().resizeEvent(event)
+        button_px = scaled_px(_BUTTON_PX) + 2
+        room = self.width() - scaled_px(12) - self._title.sizeHint().width() - 2 * button_px
+        for number, button in enumerate(self._dispensable, start=1):
+            button.setVisible(room >= number * button_px)
 
     def set_active(self, is_active: bool) -> None:
         """Show that the keys are heard in the panel."""
@@ -185,7 +195,7 @@ class _TitleBar(QWidget):
 class _TitleButton(QAbstractButton):
     """Painted, so that it is as large as the text and as sharp as the screen.
 
-    Not in the order of the Tab key, which would stop four times at each panel: menus have the same.
+    Not in the order of the Tab key, which would stop four times at each panel: the menus have the same.
     """
 
     def __init__(self, glyph: _Glyph, tip: str) -> None:

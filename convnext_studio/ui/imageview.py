@@ -22,10 +22,12 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.focusring import PAINTS_FOCUS
 from convnext_studio.ui.scene import Scene
 from convnext_studio.ui.scenepainter import LEADER_PX, MARGIN_PX, ScenePainter, View
+from convnext_studio.ui.textsize import follow_text, scaled_px
 
 _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
+_LEAST_PX = 64
 _CROSSHAIR_GAP_PX = 7
 
 
@@ -74,7 +76,7 @@ class ImageView(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(64, 64)
+        follow_text(self, lambda: self.setMinimumSize(scaled_px(_LEAST_PX), scaled_px(_LEAST_PX)))
         self.setProperty(PAINTS_FOCUS, True)
         # No tooltip: it would hide what the person points at.
         self.setAccessibleDescription(

@@ -20,6 +20,7 @@ ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "expor
 # Those that want their full width, and float over the whole window where that is not there.
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
+_SCROLL_BAR_PX = 18
 _LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
@@ -136,13 +137,14 @@ class DockLayout(QObject):
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
-        wanted_px = (dock.sizeHint() if name in WIDE_ASIDES else dock.minimumSizeHint()).width()
+        panel = dock.panel
+        wanted_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
         if dock.isVisible() or dock.isFloating() or self._least_size().width() + wanted_px <= window.width():
             return
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
         inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
-        hinted_px = max(dock.sizeHint().width(), dock.minimumSizeHint().width())
+        hinted_px = max(panel.sizeHint().width(), panel.minimumSizeHint().width()) + scaled_px(_SCROLL_BAR_PX)
         inside.setLeft(max(inside.left(), inside.right() - hinted_px))
         dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
 

@@ -14,6 +14,7 @@ from convnext_studio.render import Limits, format_number, format_ticks, nice_tic
 from convnext_studio.ui import theme
 
 _DOT_PX = 2.5
+_STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotDotLine)
 
 Place = Callable[[float, float], QPointF]
 """From a point of the axes to its place in the widget."""
@@ -84,8 +85,8 @@ class LinePlot(QWidget):
         return QSize(360, 200)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme, and step back where something newer is under way."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
+        """Follow theme and text, and step back where something newer is under way."""
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange, QEvent.Type.EnabledChange):
             self.update()
         super().changeEvent(event)
 
@@ -225,5 +226,6 @@ def _points(line: Line) -> list[tuple[float, float]]:
 
 def _pen(line: Line, look: theme.Theme) -> QPen:
     colour = QColor((look.accent, look.warning, look.good, look.error)[line.series % 4])
-    style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
+    # Not everyone tells colours apart.
+    style = Qt.PenStyle.DashLine if line.dashed else _STYLES[line.series % 4]
     return QPen(colour, 1.4 if line.dashed else 2.0, style)

@@ -1,8 +1,9 @@
 """Sheets that lie over the window for a moment."""
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
-from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
+from shiboken6 import isValid
 
 from convnext_studio.ui import theme
 
@@ -31,6 +32,9 @@ class Overlay(QFrame):
         self.setAccessibleName(name)
         self.hide()
         window.installEventFilter(self)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)  # There is a window.
+        application.focusChanged.connect(self._follow_focus)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Stand out from the panels, which may have the same colours."""
@@ -53,24 +57,15 @@ class Overlay(QFrame):
         self.show()
         self.raise_()
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        application.focusChanged.connect(self._follow_focus)
 
     def close_sheet(self) -> None:
         """Go away, and give the keyboard back to whoever had it."""
         if self.isVisible():
             came_from, self._came_from = self._came_from, None
             self.hide()
-            if came_from is not None and came_from.isVisible():
+            # A row of a list, say, may be gone meanwhile.
+            if came_from is not None and isValid(came_from) and came_from.isVisible():
                 came_from.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """The focus is somebody else's now."""
-        super().hideEvent(event)
-        application = QApplication.instance()
-        if isinstance(application, QApplication) and not event.spontaneous():
-            application.focusChanged.disconnect(self._follow_focus)
 
     def event(self, event: QEvent) -> bool:
         """Take Escape from the window's actions."""
@@ -84,13 +79,14 @@ class Overlay(QFrame):
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep the place while the window changes its size."""
-        if event.type() == QEvent.Type.Resize and watched is self.host and self.isVisible():
+        """Keep the place while the window changes its size, or its text."""
+        changes_place = event.type() in (QEvent.Type.Resize, QEvent.Type.FontChange)
+        if changes_place and watched is self.host and self.isVisible():
             self.place()
         return super().eventFilter(watched, event)
 
     def _follow_focus(self, _before: QWidget | None, now: QWidget | None) -> None:
-        if self.stays or now is None:
+        if self.stays or now is None or not self.isVisible():
             return
         # A dialog that this sheet opened takes the keyboard only for a while.
         if now.window() is self.window() and now is not self and not self.isAncestorOf(now):

@@ -26,4 +26,7 @@ def thumbnail(image: QImage, side_px: int, mode: Qt.TransformationMode = SMOOTH)
     with QPainter(square) as painter:
         painter.drawImage(place, fitting)
     square.setDevicePixelRatio(ratio)
-    return QIcon(square)
+    icon = QIcon(square)
+    # Qt would mix the colour of the selection into it, and colours have a meaning here.
+    icon.addPixmap(square, QIcon.Mode.Selected)
+    return icon

@@ -150,7 +150,6 @@ class ModelPanel(QWidget):
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setAccessibleName("Facts about the model")
         scroll.setAccessibleDescription("Its size, its input and where it comes from; arrow keys scroll")
         layout = QVBoxLayout(self)

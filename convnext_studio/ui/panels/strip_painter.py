@@ -118,6 +118,9 @@ class StripPainter:
         first.setWidth(stage.text.width())
         inside = self._content.selected.partition(".")[0] == stage.node.name
         self._text(first, name, self._look.accent if inside else self._look.text, bold=True, centred=False)
+        # Where there is no room for all of it, its shape says most.
+        while " · " in size and self._metrics.horizontalAdvance(size) > first.width():
+            size = size.partition(" · ")[2]
         self._text(first.translated(0, first.height()), size, self._look.muted, centred=False)
         self._thumbnail(stage.node.name, stage.thumbnail)
         for block in stage.blocks:
