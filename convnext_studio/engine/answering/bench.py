@@ -1,7 +1,7 @@
 """What all answers work with: the model that is open, the opened pictures, the results so far."""
 
 from collections.abc import Callable, Generator, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from torch import Tensor
 
@@ -124,9 +124,11 @@ class Bench:
         return picture
 
     def close_picture(self, key: str) -> None:
-        """Forget a picture."""
+        """Forget a picture, and all that was found out about it."""
         self._sources.pop(key, None)
         self._pictures.forget(key)
+        for cache in (self.results, self.outputs):
+            cache.forget_where(lambda question: _mentions(question, key))
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
@@ -167,3 +169,12 @@ class Bench:
                 f"“{picture.name}” has {picture.size[0]} × {picture.size[1]} pixels, which is too small.",
                 f"The smallest picture for this network is {smallest} × {smallest} pixels.",
             )
+
+
+def _mentions(question: object, picture: str) -> bool:
+    """Whether a question, or one that is part of it, names that picture."""
+    if isinstance(question, tuple):
+        return any(_mentions(part, picture) for part in question)
+    if is_dataclass(question):
+        return any(_mentions(getattr(question, part.name), picture) for part in fields(question))
+    return question == picture
