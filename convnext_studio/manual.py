@@ -34,6 +34,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "models": (("", "all that --model opens"), ("--json", "the same, for other programs")),
     "doctor": (("", "what this machine has and lacks"),),
+    "install-desktop-entry": (
+        ("", "an entry and an icon in this person's menu"),
+        ("--uninstall", "take them away again"),
+    ),
     "completion": (
         ("bash > ~/.local/share/bash-completion/completions/convnext-studio", "for bash"),
         ("zsh > ~/.zfunc/_convnext-studio", "for zsh, where ~/.zfunc is in $fpath"),

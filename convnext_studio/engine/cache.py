@@ -1,7 +1,7 @@
 """A cache bounded in bytes that forgets what was used longest ago."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
@@ -53,6 +53,11 @@ class ByteCache(Generic[Value]):
         """Drop what is kept under a key, if anything."""
         if key in self._values:
             self._held_bytes -= self._values.pop(key)[1]
+
+    def forget_where(self, is_void: Callable[[Hashable], bool]) -> None:
+        """Drop what is kept under every key of which that is true."""
+        for key in [key for key in self._values if is_void(key)]:
+            self.forget(key)
 
     def clear(self) -> None:
         """Drop everything."""

@@ -47,7 +47,7 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """Its name in the engine; equal pixels have equal keys."""
+        """Its name in the engine."""
         return self.info.key
 
     @property

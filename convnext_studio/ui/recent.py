@@ -1,7 +1,7 @@
 """What was made lately, so that it need not be made again."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -35,6 +35,12 @@ class Recent(Generic[Value]):
         self._held_bytes += size_bytes - size_before
         while self._held_bytes > self._capacity_bytes and len(self._values) > 1:
             _, (_, freed) = self._values.popitem(last=False)
+            self._held_bytes -= freed
+
+    def keep_only(self, is_wanted: Callable[[Value], bool]) -> None:
+        """Forget every value of which that is false."""
+        for key in [key for key, (value, _) in self._values.items() if not is_wanted(value)]:
+            _, freed = self._values.pop(key)
             self._held_bytes -= freed
 
     def clear(self) -> None:

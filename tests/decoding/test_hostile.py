@@ -125,6 +125,7 @@ def test_truncated_at_many_offsets(own_decoder: Decoder, kind: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", hostile.FORMATS)
 def test_truncated_at_every_offset(own_decoder: Decoder, kind: str) -> None:
     for content in small_files(kind):
@@ -153,7 +154,8 @@ def test_mutated(own_decoder: Decoder, content: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(MANY, max_examples=20_000)
+@pytest.mark.timeout(1800)
+@settings(MANY, max_examples=10_000)
 @given(content=mutated())
 def test_mutated_often(own_decoder: Decoder, content: bytes) -> None:
     outcome(own_decoder, content)

@@ -224,6 +224,26 @@ def test_closed_pictures_are_gone(opened: Session) -> None:
         opened.run(Predict(image=image.key))
 
 
+def test_closing_a_picture_lets_go_of_what_was_found_out_about_it_alone(opened: Session) -> None:
+    bench = opened._bench
+    coffee = opened.run(OpenImage(path="sample:coffee"))
+    assert isinstance(coffee, messages.ImageInfo)
+
+    def ask_about(image: str) -> None:
+        opened.run(Predict(image=image))
+        opened.run(FeatureMaps(image=image, node="stage2"))
+        opened.run(messages.Explain(image=image, nodes=("stage3",)))
+        opened.run(ReceptiveField(node="stage2", images=(coffee.key, image), count=1))
+
+    ask_about(coffee.key)
+    held = bench.results.held_bytes, bench.outputs.held_bytes
+    cat = open_cat(opened)
+    ask_about(cat.key)
+    assert bench.results.held_bytes > held[0]
+    opened.run(CloseImage(image=cat.key))
+    assert (bench.results.held_bytes, bench.outputs.held_bytes) == held
+
+
 def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_path: Path) -> None:
     engine = Session(picture_bytes=100 * 100 * 3)
     engine.run(LoadModel(source="test", device="cpu"))

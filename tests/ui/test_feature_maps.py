@@ -297,6 +297,18 @@ def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMa
     assert filled.channel_map.view.is_dimmed
 
 
+def test_a_closed_picture_leaves_nothing_behind(desk: Desk, filled: FeatureMapsPanel) -> None:
+    desk.qtbot.waitUntil(lambda: filled.is_settled)
+    desk.state.add_picture(picture("dog", size=(40, 60)))
+    desk.state.select_picture("cat")  # It is shown at once, because it was seen lately.
+    assert [request.image for request in desk.asked if isinstance(request, FeatureMaps)] == ["cat", "dog"]
+    desk.state.select_picture("dog")
+    desk.state.remove_picture("cat")
+    desk.state.add_picture(picture())
+    asked = [request.image for request in desk.asked if isinstance(request, FeatureMaps)]
+    assert asked[-1] == "cat"
+
+
 def test_a_zoomed_mosaic_keeps_its_arrangement(desk: Desk, filled: FeatureMapsPanel) -> None:
     before = shown_mosaic(filled)
     filled.resize(300, 700)

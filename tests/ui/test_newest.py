@@ -90,6 +90,16 @@ def test_a_value_put_again_counts_once_and_the_newest_is_kept_however_large() ->
     assert recent.get("d") is None
 
 
+def test_what_is_not_wanted_any_more_makes_room() -> None:
+    recent: Recent[str] = Recent(10)
+    for key in "abc":
+        recent.put(key, key.upper(), 3)
+    recent.keep_only(lambda value: value != "B")
+    assert [recent.get(key) for key in "abc"] == ["A", None, "C"]
+    recent.put("d", "D", 4)
+    assert [recent.get(key) for key in "acd"] == ["A", "C", "D"]
+
+
 # --------------------------------------------------------------------------------------------- side questions
 
 

@@ -1,7 +1,7 @@
 """What all answers work with: the model that is open, the opened pictures, the results so far."""
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Generator, Hashable, Mapping
+from dataclasses import fields, is_dataclass, replace
 
 from torch import Tensor
 
@@ -131,11 +131,13 @@ class Bench:
         self._pictures.put(picture.key, picture)
         return picture
 
-    def close_pictures(self, keys: Iterable[str]) -> None:
-        """Forget pictures."""
+    def close_pictures(self, keys: Collection[str]) -> None:
+        """Forget pictures, and all that was found out about them."""
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
+        for cache in (self.results, self.outputs):
+            cache.forget_where(lambda question: _mentions(question, frozenset(keys)))
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
@@ -189,3 +191,12 @@ class Bench:
                 f"“{picture.name}” has {picture.size[0]} × {picture.size[1]} pixels, which is too small.",
                 f"The smallest picture for this network is {smallest} × {smallest} pixels.",
             )
+
+
+def _mentions(question: object, pictures: frozenset[str]) -> bool:
+    """Whether a question, or one that is part of it, names one of these pictures."""
+    if isinstance(question, tuple):
+        return any(_mentions(part, pictures) for part in question)
+    if is_dataclass(question):
+        return any(_mentions(getattr(question, part.name), pictures) for part in fields(question))
+    return isinstance(question, str) and question in pictures

@@ -105,6 +105,7 @@ class FeatureMapsPanel(AskingPanel):
     def _connect(self) -> None:
         state, choices = self.state, self.choices
         state.model_loaded.connect(self._forget)
+        state.pictures_changed.connect(self._forget_closed)
         state.picture_selected.connect(self.refresh)
         state.node_selected.connect(self.refresh)
         state.channel_selected.connect(self._show_channel)
@@ -164,6 +165,12 @@ class FeatureMapsPanel(AskingPanel):
     @staticmethod
     def _question_of(subject: Subject) -> FeatureMaps:
         return maps_request(subject.result.image, subject.result.node, _PANEL)
+
+    def _forget_closed(self) -> None:
+        """What was seen of a picture goes with it."""
+        opened = {picture.key for picture in self.state.pictures}
+        self._kept.keep_only(lambda subject: subject.picture.key in opened)
+        self._painter.forget_all_but(opened)
 
     def _forget(self, _model: ModelInfo) -> None:
         """Nothing that was seen is the new model's."""

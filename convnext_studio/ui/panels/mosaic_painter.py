@@ -1,6 +1,6 @@
 """Colours mosaics in a thread, and keeps those that were seen lately."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -59,6 +59,12 @@ class MosaicPainter(QObject):
             self._wanted = key
             work = partial(paint, tuple(subjects), tuple(mosaics), look, scores)
             self._newest.run(work, partial(self._keep, key))
+
+    def forget_all_but(self, pictures: Collection[str]) -> None:
+        """Keep only what is of pictures with these keys: the others were closed."""
+        self._kept.keep_only(
+            lambda paintings: all(painting.subject.picture.key in pictures for painting in paintings)
+        )
 
     def forget(self) -> None:
         """Keep nothing: the model is another one."""
