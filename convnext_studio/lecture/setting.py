@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 _NODE = re.compile(r"stem|head|(stem|head|stage\d+)(\.[a-z]+\d*)+|stage\d+")
+
+_MANY = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,11 @@ class OneOf(Setting):
 
     @property
     def allowed(self) -> str:
-        """The words."""
-        return f"one of {', '.join(self.values)}"
+        """The words; the first and the last of many numbers at one distance."""
+        shown = self.values
+        if len(shown) > _MANY and _are_even(shown):
+            shown = (*shown[:2], "…", shown[-1])
+        return f"one of {', '.join(shown)}"
 
     def accepts(self, value: str) -> bool:
         """Whether it is one of them."""
@@ -76,3 +82,11 @@ class NodeName(Setting):
     def accepts(self, value: str) -> bool:
         """Whether it looks like one."""
         return _NODE.fullmatch(value) is not None
+
+
+def _are_even(values: tuple[str, ...]) -> bool:
+    """Whether they are whole numbers at one distance."""
+    if not all(value.isdecimal() for value in values):
+        return False
+    numbers = [int(value) for value in values]
+    return len({after - before for before, after in pairwise(numbers)}) == 1

@@ -39,3 +39,7 @@ def test_what_is_accepted(setting: Setting, good: list[str], bad: list[str]) -> 
 def test_what_is_allowed_is_said() -> None:
     assert "1 to 12" in WHOLE.allowed
     assert "a, b" in ONE_OF.allowed
+    odd = OneOf(help="Side.", default="3", values=tuple(str(side) for side in range(3, 33, 2)))
+    assert odd.allowed == "one of 3, 5, …, 31"
+    uneven = OneOf(help="Side.", default="1", values=(*"123456789", "11"))
+    assert uneven.allowed == "one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 11"

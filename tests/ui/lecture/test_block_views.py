@@ -118,6 +118,8 @@ def test_other_families_are_told_what_to_open(
     asked = len(engine.asked)
     view = make(name)
     assert "Open a ConvNeXt" in view.notice
+    assert "conv," not in view.caption()
+    assert ".dwconv" not in view.caption()
     assert view.is_settled
     assert len(engine.asked) == asked
 
@@ -260,10 +262,10 @@ def test_a_histogram_says_what_it_does_not_show() -> None:
     assert beyond(found, Limits(-9.0, 9.0)) == ""
     short = replace(found, counts=found.counts.copy())
     short.counts[-1] -= 1
-    assert beyond(short, Limits(-9.0, 9.0)) == " (0.4 % lie beyond)"  # 1 of 256
+    assert beyond(short, Limits(-9.0, 9.0)) == " (0.4 % left out)"  # 1 of 256
     edges = np.linspace(found.low, found.high, len(found.counts) + 1)
     middle = Limits(float(edges[5]), float(edges[15]))
-    assert beyond(found, middle) == f" ({100 - found.counts[5:15].sum() / 2.56:.1f} % lie beyond)"
+    assert beyond(found, middle) == f" ({100 - found.counts[5:15].sum() / 2.56:.1f} % left out)"
 
 
 # --------------------------------------------------------------------------------- depthwise convolutions

@@ -70,6 +70,8 @@ class DroppedBlocksView(PaintedView):
 
     def caption(self) -> str:
         """That it is no drawing."""
+        if self.shown is None:
+            return self.subject()
         return self.subject("each block’s branch set to 0, one at a time; every bar is a pass of its own")
 
     def _click(self, x: float, y: float) -> None:

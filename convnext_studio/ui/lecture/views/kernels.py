@@ -61,6 +61,8 @@ class KernelsView(BlockView):
 
     def caption(self) -> str:
         """Model, weights and node; no picture is behind it."""
+        if not self.block:
+            return self.subject()
         model = self.state.model
         marked = " · random weights" if model is not None and model.random_weights else ""
         title = "" if model is None else model.title

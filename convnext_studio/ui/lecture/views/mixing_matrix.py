@@ -50,6 +50,8 @@ class MixingMatrixView(BlockView):
 
     def caption(self) -> str:
         """Model, weights and node; no picture is behind it."""
+        if not self.block:
+            return self.subject()
         model = self.state.model
         marked = " · random weights" if model is not None and model.random_weights else ""
         return f"{'' if model is None else model.title}{marked} · {self.block}.{self._layer}.weight, transposed"

@@ -153,7 +153,7 @@ def beyond(found: Distribution, axis: Limits) -> str:
     edges = np.linspace(found.low, found.high, len(found.counts) + 1)
     is_shown = (edges[:-1] >= axis.low) & (edges[1:] <= axis.high)
     hidden = 1 - found.counts[is_shown].sum() / (found.channel_mean.size * found.position_mean.size)
-    return f" ({hidden * 100:.1f} % lie beyond)" if hidden >= _TOLD_SHARE else ""
+    return f" ({hidden * 100:.1f} % left out)" if hidden >= _TOLD_SHARE else ""
 
 
 def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:

@@ -101,6 +101,8 @@ class SlidingKernelView(BlockView):
 
     def caption(self) -> str:
         """Node and channel."""
+        if not self.block:
+            return self.subject()
         return self.subject(f"{self.block}.dwconv, channel {self.channel.value()}")
 
     # ------------------------------------------------------------------------------------------- moving
