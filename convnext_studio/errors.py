@@ -2,7 +2,7 @@
 
 import unicodedata
 
-LONGEST_MESSAGE = 500
+LONGEST_MESSAGE = 1500
 
 
 class StudioError(Exception):

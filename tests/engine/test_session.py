@@ -240,7 +240,7 @@ def test_closing_a_picture_lets_go_of_what_was_found_out_about_it_alone(opened: 
     cat = open_cat(opened)
     ask_about(cat.key)
     assert bench.results.held_bytes > held[0]
-    opened.run(CloseImage(image=cat.key))
+    opened.run(CloseImage(images=(cat.key,)))
     assert (bench.results.held_bytes, bench.outputs.held_bytes) == held
 
 

@@ -103,7 +103,7 @@ VIEW: tuple[ActionSpec, ...] = (
     ActionSpec(
         "present",
         "View",
-        "&Present…",
+        "Pr&esent…",
         "Teach from this network and picture, full screen",
         Commands.present,
         "F5",

@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import OpenImage
+from convnext_studio.engine.messages import ListPictures
 from convnext_studio.errors import StudioError
 from convnext_studio.ui import theme
 from convnext_studio.ui.lecture.presentation import Presentation, arrange, checked_lecture
@@ -208,8 +208,8 @@ def test_a_picture_dropped_on_the_presenter_is_opened(
         )
         QApplication.sendEvent(presenter, event)
         assert event.isAccepted()
-    [request] = engine.open(OpenImage)
-    assert request.path == "/pictures/held up.png"
+    [request] = engine.open(ListPictures)
+    assert request.paths == ("/pictures/held up.png",)
 
 
 def test_the_speaker_sees_notes_and_what_comes_next(
