@@ -111,8 +111,8 @@ class Presenter(QWidget):
     @property
     def text_px(self) -> int:
         """Height of text at the window's size."""
-        # On a screen that is less wide than 4:3, the width decides.
-        return max(8, round(min(self.height() / 1080, self.width() / 1440) * TEXT_PX_AT_1080))
+        # On a narrow screen the width decides: a view, too, has to fit beside the words.
+        return max(8, round(min(self.height() / 1080, self.width() / 1600) * TEXT_PX_AT_1080))
 
     def go_to(self, index: int) -> None:
         """Show the step of that index, or the nearest there is."""

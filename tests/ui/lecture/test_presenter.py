@@ -271,7 +271,7 @@ def test_what_went_wrong_meanwhile_is_said_until_the_next_step(presenter: Presen
 def test_text_scales_with_the_window(presenter: Presenter, size: tuple[int, int]) -> None:
     presenter.resize(*size)
     QApplication.processEvents()
-    expected = 32 * min(size[1] / 1080, size[0] / 1440)
+    expected = 32 * min(size[1] / 1080, size[0] / 1600)
     assert presenter.text_px == pytest.approx(max(8, expected), abs=0.5)
     assert presenter.view.text_px == presenter.text_px
     title = presenter.slide.findChild(QLabel, "lecture_text")
