@@ -156,9 +156,7 @@ def check_pictures(
             if request.with_sha256:
                 sha256[key] = _sha256(source)
         except StudioError as error:
-            failures.append(
-                PictureFailure(path=source, message=error.message, hint=error.hint, key=key)
-            )
+            failures.append(PictureFailure(path=source, message=error.message, hint=error.hint, key=key))
     return CheckedPictures(failures=tuple(failures), sha256=sha256)
 
 
