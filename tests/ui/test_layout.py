@@ -128,13 +128,16 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(textsize, "SIZES_PT", (9, 28))  # One step instead of twelve.
+    monkeypatch.setattr(textsize, "SIZES_PT", (9, 10, 28))  # Two steps instead of twelve.
     for request in engine.open(Request):
         if not isinstance(request, Predict):
             engine.refuse(request, "Not now.")
     filled_window.resize(1920, 1080)
+    theme.apply(qapp, theme.DARK)  # As at every launch.
     strip_px = filled_window.strip.canvas.height()
     try:
+        filled_window.actions_by_id["text_larger"].trigger()
+        assert filled_window.predictions_panel.rows[0].font().pointSizeF() == 10
         filled_window.actions_by_id["text_larger"].trigger()
         assert textsize.current_pt() == 28
         qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
