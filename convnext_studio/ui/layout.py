@@ -270,12 +270,9 @@ class DockLayout(QObject):
         return False
 
     def _shares(self) -> tuple[float, float]:
-        """How far the panels must be squeezed for all columns to fit the screen; 1 where they fit.
-
-        Not the window: it grows with what its panels need.
-        """
+        """How far the panels must be squeezed for all columns to fit window and screen; 1 where they fit."""
         window, least = self._window, self._least_size()
-        room = window.screen().availableSize()
+        room = window.screen().availableSize().boundedTo(window.size())
         bars_px = sum(
             bar.sizeHint().height()
             for bar in (window.menuBar(), window.statusBar(), *self._navigation_bars)

@@ -16,11 +16,9 @@ from convnext_studio.engine.messages import (
     Prediction,
 )
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.ui.recent import Recent
+from convnext_studio.ui.picture_list import PREVIEW_BYTES, PictureList
 
 FIRST_NODE = "stage4"
-# Of the previews that are kept to be shown again at once; the current one is kept however large it is.
-PREVIEW_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,9 +76,7 @@ class AppState(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._model: ModelInfo | None = None
-        self._pictures: tuple[ListedPicture, ...] = ()
-        self._rows: dict[str, int] = {}
-        self._previews: Recent[ImageInfo] = Recent(PREVIEW_BYTES)
+        self._pictures = PictureList(PREVIEW_BYTES)
         self._chosen: ListedPicture | None = None
         self._picture: ImageInfo | None = None
         self._node = FIRST_NODE
@@ -129,7 +125,7 @@ class AppState(QObject):
     @property
     def pictures(self) -> tuple[ListedPicture, ...]:
         """All opened pictures in the order of opening, decoded or not."""
-        return self._pictures
+        return self._pictures.all
 
     @property
     def picture(self) -> ImageInfo | None:
@@ -143,67 +139,46 @@ class AppState(QObject):
 
     def row(self, key: str) -> int | None:
         """Where a picture stands among the opened ones; None where it is not open."""
-        return self._rows.get(key)
+        return self._pictures.row(key)
 
     def preview(self, key: str) -> ImageInfo | None:
         """A picture that was shown lately; None where it would have to be decoded."""
-        return self._previews.get(key)
+        return self._pictures.preview(key)
 
     def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
         """Add pictures behind the others; one whose file has changed takes its own place again."""
-        known = list(self._pictures)
-        places = {each.path: row for row, each in enumerate(known) if each.path}
-        for picture in pictures:
-            if picture.key in self._rows:
-                continue
-            place = places.get(picture.path) if picture.path else None
-            if place is None:
-                places[picture.path] = len(known)
-                known.append(picture)
-            else:
-                known[place] = picture
-        self._set_pictures(tuple(known))
+        if self._pictures.add(pictures):
+            self.pictures_changed.emit(self.pictures)
 
     def add_picture(self, picture: ImageInfo, select: bool = True) -> None:
         """A picture was decoded: add it (once), keep its preview and, if wanted, select it."""
-        if self._previews.get(picture.key) is None:
-            self._previews.put(picture.key, picture, picture.preview.nbytes + picture.thumbnail.nbytes)
+        self._pictures.keep_preview(picture)
         self.list_pictures([picture.listed])
         if select:
             self.select_picture(picture.key)
 
-    def remove_picture(self, key: str) -> None:
-        """Take a picture out; its neighbour is selected where it was the current one."""
-        self.remove_pictures({key})
-
     def remove_pictures(self, keys: Collection[str]) -> None:
         """Take pictures out; the next that is left is selected where the current one was among them."""
         chosen = self._chosen
-        row = None if chosen is None else self._rows.get(chosen.key)
-        behind = () if row is None else (*self._pictures[row:], *reversed(self._pictures[:row]))
-        self._set_pictures(tuple(each for each in self._pictures if each.key not in keys))
+        neighbours = () if chosen is None else self._pictures.neighbours(chosen.key)
+        if self._pictures.remove(keys):
+            self.pictures_changed.emit(self.pictures)
         if self._pin is not None and self._pin.picture.key in keys:
             self._set_pin(None)
-        if chosen is not None and chosen.key not in self._rows:
-            left = next((each for each in behind if each.key in self._rows), None)
+        if chosen is not None and self.row(chosen.key) is None:
+            left = next((each for each in neighbours if each.key not in keys), None)
             if left is not None:
                 self.select_picture(left.key)
             else:
                 self._choose(None)
                 self._set_picture(None)
 
-    def _set_pictures(self, pictures: tuple[ListedPicture, ...]) -> None:
-        if pictures != self._pictures:
-            self._pictures = pictures
-            self._rows = {each.key: row for row, each in enumerate(pictures)}
-            self.pictures_changed.emit(pictures)
-
     def select_picture(self, key: str) -> None:
         """Make an opened picture the current one once it is decoded; KeyError where it is not open."""
-        self._choose(self._pictures[self._rows[key]])
+        self._choose(self._pictures.picture(key))
         if self._picture is not None and self._picture.key == key:
             return
-        preview = self._previews.get(key)
+        preview = self._pictures.preview(key)
         if preview is None:
             self.picture_wanted.emit(self._chosen)
         else:
@@ -211,13 +186,14 @@ class AppState(QObject):
 
     def give_up_choice(self) -> None:
         """The chosen picture will not come: the one that is shown is the chosen one again."""
-        self._choose(None if self._picture is None else self._picture.listed)
+        shown = self._picture
+        self._choose(shown.listed if shown is not None and self.row(shown.key) is not None else None)
 
     def step_picture(self, step: int) -> None:
         """Choose the picture so many rows on, or the last one there."""
-        row = None if self._chosen is None else self._rows.get(self._chosen.key)
-        if row is not None:
-            self.select_picture(self._pictures[min(max(row + step, 0), len(self._pictures) - 1)].key)
+        beside = None if self._chosen is None else self._pictures.beside(self._chosen.key, step)
+        if beside is not None:
+            self.select_picture(beside.key)
 
     def _choose(self, picture: ListedPicture | None) -> None:
         if picture != self._chosen:

@@ -14,13 +14,14 @@ _SPARE_PT = 9.0
 
 
 def apply(application: QApplication, size_pt: int) -> None:
-    """Give all text this size, or the system's where `AS_SYSTEM`; every widget gets a font-change event."""
+    """Give all text this size, or the system's where `AS_SYSTEM`.
+
+    Widgets that are open hear of it with the style sheet that `theme.apply` gives them afterwards.
+    """
     font = QFont(application.font())
     font.setPointSizeF(float(size_pt) if size_pt != AS_SYSTEM else system_size_pt())
     if font != application.font():
         application.setFont(font)
-        # Now, not in the next turn: a style sheet that is set in between would keep the old size.
-        QApplication.sendPostedEvents(application)
 
 
 def system_size_pt() -> float:

@@ -166,7 +166,8 @@ def palette(theme: Theme) -> QPalette:
 def stylesheet(theme: Theme) -> str:
     """What the palette cannot say. Lengths are those beside the present size of text."""
     px = {length: f"{scaled_px(length)}px" for length in range(1, 15)}
-    return f"""
+    # The first line changes with each size, because Qt passes a font on only with a style sheet that changed.
+    return f"""/* {QApplication.font().pointSizeF():g} points */
 QToolTip {{
     color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: {px[3]};
 }}

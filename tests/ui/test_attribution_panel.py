@@ -130,7 +130,7 @@ def clip(panel: AttributionPanel, percentile: float) -> None:
 def test_until_there_is_one_it_says_so(desk: Desk, panel: AttributionPanel) -> None:
     assert panel.notice == "Computing …"
     assert not panel.is_settled
-    desk.state.remove_picture("cat")
+    desk.state.remove_pictures({"cat"})
     assert "picture" in panel.notice
     assert panel.is_settled
 

@@ -124,7 +124,7 @@ def test_closed_pictures_are_not_gone_back_to(history: SelectionHistory, state: 
     clock.wait()
     state.select_picture("two")
     clock.wait()
-    state.remove_picture("one")
+    state.remove_pictures({"one"})
     while history.can_undo:
         history.undo()
     assert state.picture is not None

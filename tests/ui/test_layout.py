@@ -110,17 +110,35 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     assert shown(again) == {panel for _, rows in ARRANGEMENTS["teach"].columns for panel, _ in rows}
 
 
+def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
+    sizes, size = [9], 9
+    while (larger := textsize.next_larger(size)) != size:
+        sizes.append(larger)
+        size = larger
+    assert sizes[-1] == 28
+    assert [textsize.next_smaller(each) for each in sizes[1:]] == sizes[:-1]
+    assert textsize.next_smaller(9) == 9
+    assert textsize.next_larger(10.5) == 11
+
+
 def test_large_text_reaches_every_panel_and_the_window_still_fits(
-    filled_window: StudioWindow, engine: FakeEngine, qapp: QApplication, qtbot: QtBot
+    filled_window: StudioWindow,
+    engine: FakeEngine,
+    qapp: QApplication,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(textsize, "SIZES_PT", (9, 10, 28))  # Two steps instead of twelve.
     for request in engine.open(Request):
         if not isinstance(request, Predict):
             engine.refuse(request, "Not now.")
     filled_window.resize(1920, 1080)
+    theme.apply(qapp, theme.DARK)  # As at every launch.
     strip_px = filled_window.strip.canvas.height()
     try:
-        for _ in textsize.SIZES_PT:
-            filled_window.actions_by_id["text_larger"].trigger()
+        filled_window.actions_by_id["text_larger"].trigger()
+        assert filled_window.predictions_panel.rows[0].font().pointSizeF() == 10
+        filled_window.actions_by_id["text_larger"].trigger()
         assert textsize.current_pt() == 28
         qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
         for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):

@@ -68,6 +68,6 @@ def test_another_picture_comes_without_the_old_ones_crop(desk: Desk, panel: Pict
     desk.state.add_picture(picture("dog", size=(40, 60), colour=33))
     assert colour_at(panel.view, 1, 1) == (33, 33, 33)
     assert "cropped" not in panel.caption
-    desk.state.remove_picture("dog")
-    desk.state.remove_picture("cat")
+    desk.state.remove_pictures({"dog"})
+    desk.state.remove_pictures({"cat"})
     assert "Drop a picture" in panel.notice

@@ -76,7 +76,7 @@ def test_a_pin_is_kept_until_its_picture_is_closed(state: AppState, told: list[o
     assert state.pin is not None
     assert (state.pin.model, state.pin.picture, state.pin.node) == (loaded, opened, "stage2")
     assert told == [state.pin]
-    state.remove_picture("cat")
+    state.remove_pictures({"cat"})
     assert state.pin is None
     state.unpin()
     assert told[1:] == [None]
