@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
-from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.engine.client import EngineClient
@@ -25,6 +25,7 @@ from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
 
+PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would fill 10 MB with thumbnails of pictures long closed.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
@@ -36,6 +37,7 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     settings = SettingsFile(read_only=options.screenshot is not None)
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
+    QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
     application.setApplicationName(PROGRAM)
     application.setStyle("Fusion")
     if needs_font:
