@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
-from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.engine.client import EngineClient
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # Not imported before a lecture is wanted.
 
 _LOG = logging.getLogger(__name__)
 DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
+PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would fill 10 MB with thumbnails of pictures long closed.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
@@ -84,6 +85,7 @@ def start_application(needs_font: bool = False) -> QApplication:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
+    QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
     application.setApplicationName(PROGRAM)
     application.setDesktopFileName(DESKTOP_NAME)
     application.setWindowIcon(application_icon())
