@@ -4,7 +4,8 @@ from PySide6.QtCore import QObject
 
 from convnext_studio.ui.crosshair import Place, same_point
 from convnext_studio.ui.imageview import ImageView
-from convnext_studio.ui.state import AppState, Sight
+from convnext_studio.ui.sight import Sight
+from convnext_studio.ui.state import AppState
 
 
 class LinkedZoom(QObject):

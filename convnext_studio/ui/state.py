@@ -17,6 +17,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.ui.picture_list import PREVIEW_BYTES, PictureList
+from convnext_studio.ui.sight import Sight
 
 FIRST_NODE = "stage4"
 
@@ -28,23 +29,6 @@ class Pin:
     model: ModelInfo
     picture: ImageInfo
     node: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Which part of the picture is seen.
-
-    Attributes
-    ----------
-    x, y
-        In the middle of the view, in the picture's pixels.
-    span_px
-        So many of the picture's pixels go into the shorter side of the view.
-    """
-
-    x: float
-    y: float
-    span_px: float
 
 
 class AppState(QObject):
