@@ -2,7 +2,7 @@
 
 import unicodedata
 
-LONGEST_MESSAGE = 1500
+LONGEST_MESSAGE = 500
 
 
 class StudioError(Exception):

@@ -9,7 +9,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 
-NAMES_TOLD = 10
+NAMES_TOLD = 3
 MAX_BLOCKS = 300  # The deepest that is published has 40.
 
 

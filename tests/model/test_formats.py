@@ -276,12 +276,12 @@ def test_missing_and_left_over_tensors_are_named_as_in_the_file(tmp_path: Path) 
     assert "9 left over (extra.features.5.1.block.0.bias, " in caught.value.message
 
 
-def test_many_left_over_tensors_are_ten_names_and_a_count(tmp_path: Path) -> None:
+def test_many_left_over_tensors_are_three_names_and_a_count(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     weights.update({f"decoder.{index}": torch.zeros(1) for index in range(30)})
     with pytest.raises(StudioError, match="30 left over") as caught:
         load(saved(tmp_path / "m.pth", weights))
-    assert caught.value.message.count("decoder.") == 10
+    assert caught.value.message.count("decoder.") == 3
 
 
 @pytest.mark.parametrize("name", ["stem.0.weight", "stages.0.blocks.0.mlp.fc1.weight", "head.fc.weight"])
