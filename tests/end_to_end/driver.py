@@ -99,7 +99,7 @@ class Observer(QObject):
     def gaps_s(self) -> tuple[list[float], list[float]]:
         """Times between the event loop's turns since the first painting, and the thread's own work in each."""
         assert self._gaps is not None
-        return self._gaps.seconds, self._gaps.working_s
+        return [*self._gaps.seconds], [*self._gaps.working_s]
 
     def started(self) -> list[str]:
         """The kinds of requests that the engine began to work on, in order."""

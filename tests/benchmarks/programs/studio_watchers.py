@@ -34,7 +34,7 @@ def settled(window: StudioWindow, _state: AppState) -> None:
     def start() -> None:
         gaps = Gaps(window)
         quiet = Quiet(lambda: window.is_settled, window)
-        quiet.reached.connect(lambda: report_and_end(window, gaps=gaps.seconds, working=gaps.working_s))
+        quiet.reached.connect(lambda: report_and_end(window, gaps=[*gaps.seconds], working=[*gaps.working_s]))
 
     Painted(window, start)
 

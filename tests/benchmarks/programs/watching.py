@@ -1,6 +1,7 @@
 """What can be observed of any window: when it is painted, and how long its event loop stands still."""
 
 import time
+from array import array
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
@@ -46,8 +47,9 @@ class Gaps(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self.seconds: list[float] = []
-        self.working_s: list[float] = []
+        # Lists of numbers would grow by megabytes in a test that watches the memory for an hour.
+        self.seconds = array("d")
+        self.working_s = array("d")
         self._last = time.perf_counter(), time.thread_time()
         timer = QTimer(self)
         timer.setTimerType(Qt.TimerType.PreciseTimer)
