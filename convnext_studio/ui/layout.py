@@ -123,7 +123,20 @@ class DockLayout(QObject):
             self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
         if dock.isFloating():
             dock.activateWindow()
+        else:
+            self._uncover(dock)
+            self._window.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _uncover(self, dock: PanelDock) -> None:
+        """Hide what floats above the middle of a dock; it keeps what it shows until it is asked for."""
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # Else a dock that was hidden does not lie yet where it will.
+        middle = dock.mapToGlobal(dock.rect().center())
+        for other in self.docks.values():
+            if other.isFloating() and other.isVisible() and other.frameGeometry().contains(middle):
+                other.hide()
 
     def open_aside(self, name: str) -> None:
         """Show a panel that is hidden at first, and give it the keyboard."""

@@ -1,7 +1,7 @@
 """Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -79,6 +79,22 @@ def test_opening_another_panel_ends_the_full_view(filled_window: StudioWindow) -
     filled_window.dock_layout.show_panel("attribution")
     assert filled_window.dock_layout.maximised is None
     assert {"picture", "attribution"} <= shown(filled_window)
+
+
+def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_window: StudioWindow) -> None:
+    filled_window.resize(1920, 1080)
+    layout = filled_window.dock_layout
+    above, elsewhere = layout.docks["field_lab"], layout.docks["build"]
+    for floating in (above, elsewhere):
+        floating.setFloating(True)
+        floating.show()
+    above.setGeometry(filled_window.geometry())
+    elsewhere.move(filled_window.geometry().topRight() + QPoint(400, 0))
+    layout.show_panel("evidence")
+    assert {"evidence", "build"} <= shown(filled_window)
+    assert "field_lab" not in shown(filled_window)
+    layout.show_panel("field_lab")
+    assert {"evidence", "field_lab"} <= shown(filled_window)
 
 
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
