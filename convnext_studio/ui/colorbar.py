@@ -11,13 +11,13 @@ from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, f
 from convnext_studio.ui import theme
 from convnext_studio.ui.drag_out import DragOut
 from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.saving import Contents, ViewSaver
 from convnext_studio.ui.scene import Bitmap
 from convnext_studio.ui.textsize import scaled_px
 
 _BAR_PX = 12
 _TICK_PX = 4
-_MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"  # Its own arrow would cover the text.
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class MapView(QWidget):
         save.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
         save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         save.setMenu(self.saver.menu)
-        save.setStyleSheet(_MENU_BUTTON_STYLE)
+        save.setStyleSheet(MENU_BUTTON_STYLE)
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.bar, 1)

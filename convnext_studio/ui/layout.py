@@ -1,9 +1,9 @@
 """The docks: who lies where, how large, and how that is remembered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
-from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, QSize, Qt
+from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
@@ -21,6 +21,7 @@ ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "expor
 WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
 _SCROLL_BAR_PX = 18
+_MESSAGES_BAR = "messages_bar"
 _LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
@@ -123,7 +124,20 @@ class DockLayout(QObject):
             self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
         if dock.isFloating():
             dock.activateWindow()
+        else:
+            self._uncover(dock)
+            self._window.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _uncover(self, dock: PanelDock) -> None:
+        """Hide what floats above the middle of a dock; it keeps what it shows until it is asked for."""
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # Else a dock that was hidden does not lie yet where it will.
+        middle = dock.mapToGlobal(dock.rect().center())
+        for other in self.docks.values():
+            if other.isFloating() and other.isVisible() and other.frameGeometry().contains(middle):
+                other.hide()
 
     def open_aside(self, name: str) -> None:
         """Show a panel that is hidden at first, and give it the keyboard."""
@@ -139,7 +153,9 @@ class DockLayout(QObject):
         dock, window = self.docks[name], self._window
         panel = dock.panel
         wanted_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
-        if dock.isVisible() or dock.isFloating() or self._least_size().width() + wanted_px <= window.width():
+        columns = self._docked_columns()
+        least_px = wanted_px + sum(map(_least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
+        if dock.isVisible() or dock.isFloating() or least_px <= window.width():
             return
         dock.setFloating(True)
         top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
@@ -239,7 +255,7 @@ class DockLayout(QObject):
     def _navigation_bars(self) -> list[QToolBar]:
         """The bars that a maximised panel takes the place of; messages are always shown."""
         bars = self._window.findChildren(QToolBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        return [bar for bar in bars if bar.objectName() != "messages_bar"]
+        return [bar for bar in bars if bar.objectName() != _MESSAGES_BAR]
 
     # ------------------------------------------------------------------------------------------- remembering
 
@@ -270,28 +286,45 @@ class DockLayout(QObject):
         return False
 
     def _shares(self) -> tuple[float, float]:
-        """How far the panels must be squeezed for all columns to fit window and screen; 1 where they fit."""
-        window, least = self._window, self._least_size()
-        room = window.screen().availableSize().boundedTo(window.size())
-        bars_px = sum(
-            bar.sizeHint().height()
-            for bar in (window.menuBar(), window.statusBar(), *self._navigation_bars)
-            if not bar.isHidden()
-        )
-        across = room.width() / max(least.width(), 1)
-        down = (room.height() - bars_px) / max(least.height(), 1)
-        return min(max(across, _LEAST_SHARE), 1.0), min(max(down, _LEAST_SHARE), 1.0)
+        """How far the panels must be squeezed for all columns to fit window and screen; 1 where they fit.
 
-    def _least_size(self) -> QSize:
-        """What the columns need, with a separator behind each panel and a title above it."""
-        widths, heights, separator_px = [], [], scaled_px(SEPARATOR_PX)
-        for _, rows in self._columns:
-            docks = [self.docks[name] for name, _ in rows if not self.docks[name].isHidden()]
-            needs = [dock.panel.minimumSizeHint() for dock in docks if not dock.isFloating()]
-            title_px = docks[0].titleBarWidget().sizeHint().height() if docks else 0
-            widths.append(max((need.width() for need in needs), default=0) + separator_px)
-            heights.append(sum(need.height() + title_px + separator_px for need in needs))
-        return QSize(sum(widths), max(heights))
+        Titles, separators and bars cannot be squeezed. A message may come at any time, and has its room.
+        """
+        window, separator_px = self._window, scaled_px(SEPARATOR_PX)
+        room = window.screen().availableSize().boundedTo(window.size())
+        bars = [bar for bar in self._navigation_bars if not bar.isHidden()]
+        bars += window.findChildren(QToolBar, _MESSAGES_BAR)
+        bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
+        columns, asides = self._docked_columns(), self._docked(ASIDES)
+        widths = [_least_width(column) for column in (*columns, asides) if column]
+        across = _share(room.width() - separator_px * len(widths), sum(widths))
+        down = 1.0
+        # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
+        for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
+            fixed_px = sum(titles * _title_height(dock) + separator_px for dock in column)
+            needed_px = sum(dock.panel.minimumSizeHint().height() for dock in column)
+            down = min(down, _share(room.height() - bars_px - fixed_px, needed_px))
+        return across, down
+
+    def _docked_columns(self) -> list[list[PanelDock]]:
+        return [self._docked([name for name, _ in rows]) for _, rows in self._columns]
+
+    def _docked(self, names: Iterable[str]) -> list[PanelDock]:
+        """Those of them that take room in the window, be it behind another's tab."""
+        docks = [self.docks[name] for name in names if name in self.docks]
+        return [dock for dock in docks if not dock.isHidden() and not dock.isFloating()]
+
+
+def _least_width(column: list[PanelDock]) -> int:
+    return max((dock.panel.minimumSizeHint().width() for dock in column), default=0)
+
+
+def _title_height(dock: PanelDock) -> int:
+    return dock.titleBarWidget().sizeHint().height()
+
+
+def _share(room_px: int, needed_px: int) -> float:
+    return min(max(room_px / max(needed_px, 1), _LEAST_SHARE), 1.0)
 
 
 def screens_text() -> str:

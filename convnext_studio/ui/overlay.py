@@ -69,17 +69,17 @@ class Overlay(QFrame):
 
     def event(self, event: QEvent) -> bool:
         """Take Escape from the window's actions."""
-        is_key = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
-        if is_key and event.type() == QEvent.Type.ShortcutOverride:
-            event.accept()
-            return True
-        if is_key and event.type() == QEvent.Type.KeyPress:
+        if not _is_escape(event):
+            return super().event(event)
+        if event.type() == QEvent.Type.KeyPress:
             self.close_sheet()
-            return True
-        return super().event(event)
+        event.accept()
+        return True
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep the place while the window changes its size, or its text."""
+        """Keep the place while window or text change their size; hear Escape wherever the keyboard is."""
+        if watched is self.host and self.isVisible() and _is_escape(event):
+            return self.event(event)
         changes_place = event.type() in (QEvent.Type.Resize, QEvent.Type.FontChange)
         if changes_place and watched is self.host and self.isVisible():
             self.place()
@@ -92,3 +92,7 @@ class Overlay(QFrame):
         if now.window() is self.window() and now is not self and not self.isAncestorOf(now):
             self._came_from = None
             self.hide()
+
+
+def _is_escape(event: QEvent) -> bool:
+    return isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape

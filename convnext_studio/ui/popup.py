@@ -4,6 +4,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
 
+# For a button whose text ends in ▾: its own arrow would cover the text.
+MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"
+
 
 class _Sheet(QFrame):
     """Closes with Escape, or with a click elsewhere."""

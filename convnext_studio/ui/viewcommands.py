@@ -1,6 +1,6 @@
 """What the View menu does to the window's look, its panels and its views."""
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow
 
@@ -53,8 +53,12 @@ class ViewCommands(QObject):
 
     def _use_text(self, size_pt: int) -> None:
         self._settings.update(text_pt=size_pt)
+        window_size = self._window.size()
         textsize.apply(_application(), size_pt)
         theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+        if not self._window.isMaximized() and not self._window.isFullScreen():
+            # Qt widens a window until all its parts have heard of their new size, and leaves it so.
+            QTimer.singleShot(0, self._window, lambda: self._window.resize(window_size))
 
     # ------------------------------------------------------------------------------------------- the zoom
 

@@ -156,6 +156,19 @@ def test_the_tour_goes_back_and_is_skipped_with_escape(
     assert settings.values.is_tour_over
 
 
+def test_escape_ends_the_tour_and_stops_nothing_while_a_panel_has_the_keyboard(
+    tour: Tour, filled_window: StudioWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    filled_window.dock_layout.docks["picture"].panel.setFocus()
+    qtbot.waitUntil(lambda: not tour.isAncestorOf(QApplication.focusWidget()))
+    before = list(engine.cancelled)
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert not tour.isVisible()
+    assert engine.cancelled == before
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert len(engine.cancelled) > len(before)
+
+
 def test_the_card_lies_in_the_window_and_not_on_what_it_talks_about(
     tour: Tour, filled_window: StudioWindow
 ) -> None:

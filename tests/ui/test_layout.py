@@ -1,7 +1,9 @@
 """Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
 
+from types import SimpleNamespace
+
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -12,6 +14,7 @@ from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -81,6 +84,22 @@ def test_opening_another_panel_ends_the_full_view(filled_window: StudioWindow) -
     assert {"picture", "attribution"} <= shown(filled_window)
 
 
+def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_window: StudioWindow) -> None:
+    filled_window.resize(1920, 1080)
+    layout = filled_window.dock_layout
+    above, elsewhere = layout.docks["field_lab"], layout.docks["build"]
+    for floating in (above, elsewhere):
+        floating.setFloating(True)
+        floating.show()
+    above.setGeometry(filled_window.geometry())
+    elsewhere.move(filled_window.geometry().topRight() + QPoint(400, 0))
+    layout.show_panel("evidence")
+    assert {"evidence", "build"} <= shown(filled_window)
+    assert "field_lab" not in shown(filled_window)
+    layout.show_panel("field_lab")
+    assert {"evidence", "field_lab"} <= shown(filled_window)
+
+
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
     values = Settings(geometry="last", layout="l")
     assert place_on(values, "laptop") == ("last", "l")
@@ -121,18 +140,26 @@ def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
     assert textsize.next_larger(10.5) == 11
 
 
+@pytest.mark.parametrize("asides", [(), ("help", "build")])
 def test_large_text_reaches_every_panel_and_the_window_still_fits(
     filled_window: StudioWindow,
     engine: FakeEngine,
     qapp: QApplication,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
+    asides: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(textsize, "SIZES_PT", (9, 10, 28))  # Two steps instead of twelve.
     for request in engine.open(Request):
         if not isinstance(request, Predict):
             engine.refuse(request, "Not now.")
+    for name in asides:
+        filled_window.dock_layout.show_panel(name)
+    # The offscreen one is smaller.
+    screen = SimpleNamespace(availableSize=lambda: QSize(1920, 1080))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
     filled_window.resize(1920, 1080)
+    filled_window.messages.tell(Notice("test", "Something that is told."))
     theme.apply(qapp, theme.DARK)  # As at every launch.
     strip_px = filled_window.strip.canvas.height()
     try:
@@ -143,8 +170,7 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
         qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
         for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
             assert widget.font().pointSizeF() == 28
-        QApplication.processEvents()
-        assert (filled_window.width(), filled_window.height()) == (1920, 1080)
+        qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
     finally:
         filled_window.actions_by_id["text_system"].trigger()
         theme.apply(qapp, theme.DARK)

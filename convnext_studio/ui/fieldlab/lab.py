@@ -46,6 +46,7 @@ from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field import SCALE_TIP, SCALES
+from convnext_studio.ui.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.state import AppState
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
@@ -240,7 +241,8 @@ class ReceptiveFieldLab(QWidget):
 
     def _make_buttons(self) -> None:
         self.ready_made = QToolButton()
-        self.ready_made.setText("Comparisons")
+        self.ready_made.setText("Comparisons ▾")
+        self.ready_made.setStyleSheet(MENU_BUTTON_STYLE)
         self.ready_made.setAccessibleName("Ready-made comparisons")
         self.ready_made.setToolTip("Ready-made comparisons with the architecture that is open")
         self.ready_made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
