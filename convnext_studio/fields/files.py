@@ -1,7 +1,7 @@
 """Fields in files: ``.npy`` holds the array alone, ``.npz`` what was measured as well.
 
 An ``.npz`` of this program holds ``field``, (H, W) float64, and ``about``, a text of JSON: ``format`` (1)
-and what ``erf.json`` says (`convnext_studio.export.fields`).
+and what ``erf.json`` says (`convnext_studio.export.field_files`).
 """
 
 import io
