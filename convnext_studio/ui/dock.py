@@ -1,6 +1,7 @@
 """A panel's frame in the window: its title, and scroll bars where it has less room than it needs."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
@@ -37,32 +38,65 @@ class DockPanel(Protocol):
         """Whether it shows its answer, or a sentence in its place."""
 
 
+@dataclass(frozen=True, slots=True)
+class LatePanel:
+    """A panel that is made when it is first shown or asked for: its title, and what makes it."""
+
+    title: str
+    make: Callable[[], QWidget]
+
+
 class PanelDock(QDockWidget):
     """A dock with a panel in it.
 
     Attributes
     ----------
-    panel
-        What it shows.
     maximise
         The button, a double click on the title does the same.
     """
 
     maximise_asked = Signal()
     help_asked = Signal()
+    made = Signal(object)  # the panel, where it is a late one
 
-    def __init__(self, name: str, title: str, panel: QWidget, shares: Shares, window: QMainWindow) -> None:
-        super().__init__(title, window)
+    def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
+        super().__init__(panel.title, window)
         self.setObjectName(f"dock_{name}")
-        self.panel = panel
-        self._area = _PanelArea(panel, shares)
+        self._late = panel
+        self._panel: QWidget | None = None
+        self._area = _PanelArea(shares)
         self.setWidget(self._area)
         self._bar = _TitleBar(self)
         self.maximise = self._bar.maximise
         self.setTitleBarWidget(self._bar)
         toggle = self.toggleViewAction()
-        toggle.setToolTip(f"Show or hide the panel “{title}”")
+        toggle.setToolTip(f"Show or hide the panel “{panel.title}”")
         toggle.setStatusTip(toggle.toolTip())
+
+    @property
+    def panel(self) -> QWidget:
+        """What it shows."""
+        if self._panel is None:
+            self._panel = self._late.make()
+            self._area.show_panel(self._panel)
+            self.made.emit(self._panel)
+        return self._panel
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its panel is there already."""
+        return self._panel is not None
+
+    @property
+    def shows_panel(self) -> bool:
+        """Whether its panel can be seen."""
+        return self._panel is not None and self._panel.isVisible()
+
+    def setVisible(self, visible: bool) -> None:
+        """Make the panel before it is first seen."""
+        if visible and self._panel is None:
+            _ = self.panel
+        super().setVisible(visible)
 
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
@@ -95,27 +129,33 @@ def _takes_focus(widget: QWidget) -> bool:
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
 
-    def __init__(self, panel: QWidget, shares: Shares) -> None:
+    def __init__(self, shares: Shares) -> None:
         super().__init__()
-        self._panel = panel
+        self._panel: QWidget | None = None
         self._shares = shares
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setWidget(panel)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.setSingleStep(_STEP_PX)
+
+    def show_panel(self, panel: QWidget) -> None:
+        """Put the panel into it; called once."""
+        self._panel = panel
         # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
+        self.setWidget(panel)
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
         """What the panel needs, or the part of it that there is room for."""
+        if self._panel is None:
+            return QSize()
         across, down = self._shares()
         least = self._panel.minimumSizeHint()
         return QSize(int(least.width() * across), int(least.height() * down))
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
-        return self._panel.sizeHint()
+        return QSize() if self._panel is None else self._panel.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the panel fill the room."""
@@ -130,6 +170,8 @@ class _PanelArea(QScrollArea):
         return super().eventFilter(watched, event)
 
     def _fit(self) -> None:
+        if self._panel is None:
+            return
         size = self.viewport().size().expandedTo(self._panel.minimumSizeHint())
         layout = self._panel.layout()
         if layout is not None and layout.hasHeightForWidth():

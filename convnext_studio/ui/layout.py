@@ -8,7 +8,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
-from convnext_studio.ui.dock import DockPanel, PanelDock
+from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
@@ -34,16 +34,21 @@ class DockLayout(QObject):
         By panel name.
     """
 
-    def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget]) -> None:
+    def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget | LatePanel]) -> None:
         super().__init__(window)
         self._window = window
         self._columns = COLUMNS
         self._maximised: str | None = None
+        self._is_restoring = False
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
         for name, panel in panels.items():
-            title = cast(DockPanel, panel).title
-            self.docks[name] = dock = PanelDock(name, title, panel, self._shares, window)
+            late = panel if isinstance(panel, LatePanel) else _ready(panel)
+            self.docks[name] = dock = PanelDock(name, late, self._shares, window)
+            if late is panel:
+                dock.made.connect(lambda _, name=name: self._aside_made(name))
+            else:
+                _ = dock.panel
             dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
         self._place()
         window.installEventFilter(self)
@@ -54,7 +59,7 @@ class DockLayout(QObject):
     @property
     def visible_panels(self) -> list[DockPanel]:
         """The panels that can be seen."""
-        return [cast(DockPanel, dock.panel) for dock in self.docks.values() if dock.panel.isVisible()]
+        return [cast(DockPanel, dock.panel) for dock in self.docks.values() if dock.shows_panel]
 
     # -------------------------------------------------------------------------------------- arranging them
 
@@ -146,8 +151,13 @@ class DockLayout(QObject):
     def prepare_asides(self) -> None:
         """Before they are shown: where their column has no room beside the others, they are to float above."""
         for name in ASIDES:
-            if name in self.docks:
+            if name in self.docks and self.docks[name].is_made:
                 self._prepare_aside(name)
+
+    def _aside_made(self, name: str) -> None:
+        """It is about to be shown for the first time; where a layout is restored, that says where."""
+        if not self._is_restoring:
+            self._prepare_aside(name)
 
     def _prepare_aside(self, name: str) -> None:
         dock, window = self.docks[name], self._window
@@ -188,7 +198,7 @@ class DockLayout(QObject):
 
     def step(self, step: int, others: tuple[QWidget, ...]) -> None:
         """Give the keyboard to the next or previous panel, from the left down; to `others` before the first."""
-        docks = [dock for dock in self.docks.values() if dock.panel.isVisible()]
+        docks = [dock for dock in self.docks.values() if dock.shows_panel]
         docks.sort(key=lambda dock: (dock.isFloating(), dock.x(), dock.y()))
         places: list[QWidget] = [*(other for other in others if other.isVisible()), *docks]
         if not places:
@@ -271,7 +281,9 @@ class DockLayout(QObject):
     def _restore_docks(self, layout: QByteArray) -> bool:
         # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
         hidden = {bar: bar.isHidden() for bar in self._window.findChildren(QToolBar)}
+        self._is_restoring = True
         is_restored = self._window.restoreState(layout, VERSION)
+        self._is_restoring = False
         for bar, is_hidden in hidden.items():
             bar.setHidden(is_hidden)
         return is_restored
@@ -325,6 +337,10 @@ def _title_height(dock: PanelDock) -> int:
 
 def _share(room_px: int, needed_px: int) -> float:
     return min(max(room_px / max(needed_px, 1), _LEAST_SHARE), 1.0)
+
+
+def _ready(panel: QWidget) -> LatePanel:
+    return LatePanel(cast(DockPanel, panel).title, lambda: panel)
 
 
 def screens_text() -> str:

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDockWidget
 
 from convnext_studio.engine.messages import (
     CheckedPictures,
@@ -25,6 +24,7 @@ from convnext_studio.sessions import SavedSession, SessionModel, SessionPicture,
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.controls import control_values, set_controls
+from convnext_studio.ui.dock import PanelDock
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.recent_menu import is_file
@@ -116,7 +116,7 @@ class SessionFiles(QObject):
             channel=state.channel,
             unit=state.unit,
             target=state.target,
-            panels={name: control_values(dock.widget()) for name, dock in self._remembered()},
+            panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
             layout=self._layout.save(),
         )
 
@@ -183,9 +183,10 @@ class SessionFiles(QObject):
             self._state.set_unit(*session.unit)
         self._state.set_target(session.target if (session.target or 0) < len(model.labels) else None)
         for name, dock in self._remembered():
-            set_controls(dock.widget(), session.panels.get(name, {}))
+            if values := session.panels.get(name):
+                set_controls(dock.panel, values)
 
-    def _remembered(self) -> list[tuple[str, QDockWidget]]:
+    def _remembered(self) -> list[tuple[str, PanelDock]]:
         return [(name, dock) for name, dock in self._layout.docks.items() if name not in NOT_REMEMBERED]
 
     def _forget_selection(self) -> None:

@@ -10,6 +10,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.actions import build_actions, build_menus
+from convnext_studio.ui.asides import Asides
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.commands import Commands
@@ -23,13 +24,7 @@ from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.activity import ActivityPanel
 from convnext_studio.ui.panels.attribution import AttributionPanel
-from convnext_studio.ui.panels.build import BuildPanel
-from convnext_studio.ui.panels.catalogue import CataloguePanel
-from convnext_studio.ui.panels.contact_sheet import ContactSheetPanel
-from convnext_studio.ui.panels.evidence import EvidencePanels
-from convnext_studio.ui.panels.export import ExportPanel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
-from convnext_studio.ui.panels.help import HelpPanel
 from convnext_studio.ui.panels.model import ModelPanel
 from convnext_studio.ui.panels.picture import PicturePanel
 from convnext_studio.ui.panels.pictures import PicturesPanel
@@ -81,14 +76,13 @@ class StudioWindow(QMainWindow):
         self.model_panel = ModelPanel(state, bridge)
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
-        self.build_panel = BuildPanel(state, bridge)
-        self.catalogue_panel = CataloguePanel(state, bridge, controller.is_offline)
         self.receptive_field_panel = ReceptiveFieldPanel(state, bridge)
         self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.attribution_panel = AttributionPanel(state, bridge)
-        self.contact_sheet_panel = ContactSheetPanel(state, bridge)
-        self.export_panel = ExportPanel(state, lambda: self.findChildren(MapView))
         self.activity_panel = ActivityPanel(state, bridge, controller.background)
+        asides = Asides(
+            state, bridge, controller, lambda: self._commands, lambda: self.findChildren(MapView)
+        ).panels()
         self.dock_layout = DockLayout(
             self,
             {
@@ -99,14 +93,9 @@ class StudioWindow(QMainWindow):
                 "receptive_field": self.receptive_field_panel,
                 "feature_maps": FeatureMapsPanel(state, bridge),
                 "attribution": self.attribution_panel,
-                "build": self.build_panel,
-                "catalogue": self.catalogue_panel,
+                **asides,
                 "field_lab": self.field_lab,
-                "evidence": EvidencePanels(state, bridge),
-                "contact_sheet": self.contact_sheet_panel,
-                "export": self.export_panel,
                 "activity": self.activity_panel,
-                "help": HelpPanel(),
             },
         )
         self.setStatusBar(StatusBar(state, bridge, self))
@@ -166,8 +155,9 @@ class StudioWindow(QMainWindow):
             drops.watch(widget)
         for source in (controller, self._commands, self.guide, self.field_lab, self.lecture):
             source.noticed.connect(self.messages.tell)
-        for view in self.findChildren(MapView):
-            view.noticed.connect(self.messages.tell)
+        self._listen_to_views(self)
+        for dock in self.dock_layout.docks.values():
+            dock.made.connect(self._listen_to_views)
         controller.succeeded.connect(self.messages.withdraw)
         self.lecture.succeeded.connect(self.messages.withdraw)
         controller.model_asked.connect(self.model_panel.show_asked)
@@ -175,8 +165,6 @@ class StudioWindow(QMainWindow):
         self.model_panel.source_chosen.connect(lambda source: controller.change_model(source=source))
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
         self.model_panel.stem_chosen.connect(controller.change_stem)
-        self.build_panel.build_asked.connect(controller.build_model)
-        self.catalogue_panel.open_asked.connect(lambda name: controller.change_model(source=f"timm:{name}"))
         controller.field_asked.connect(self._show_field)
         self._commands.field_open_asked.connect(lambda: self.field_lab.lab.choose_field())
         self._commands.field_save_asked.connect(
@@ -192,10 +180,6 @@ class StudioWindow(QMainWindow):
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
         self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
         self.attribution_panel.save_asked.connect(self._commands.save_map)
-        self.contact_sheet_panel.save_asked.connect(
-            lambda: self._commands.save_contact_sheet(self.contact_sheet_panel.explanations)
-        )
-        self.export_panel.report_asked.connect(self._commands.export)
         self._commands.node_step_asked.connect(self.strip.step)
         self._commands.open_node_asked.connect(self.strip.open_selected)
         self._commands.go_up_asked.connect(self.strip.go_up)
@@ -210,6 +194,10 @@ class StudioWindow(QMainWindow):
         ):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
+
+    def _listen_to_views(self, widget: QWidget) -> None:
+        for view in widget.findChildren(MapView):
+            view.noticed.connect(self.messages.tell)
 
     # -------------------------------------------------------------------------------- what follows the state
 

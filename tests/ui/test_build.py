@@ -302,7 +302,7 @@ def test_nothing_is_asked_while_typing_and_building_asks_once(
     controller.open_model("preset:convnext_tiny", "cuda", "bfloat16")
     engine.answer(engine.open(LoadModel)[0], make_model(device="cuda:0"))
     filled_window.actions_by_id["model_build"].trigger()
-    panel = filled_window.build_panel
+    panel = filled_window.dock_layout.docks["build"].panel
     before = Counter(type(request) for request in engine.asked)
     panel.preset.setCurrentText("convnextv2_atto")
     type_into(panel, "num_classes", "10")
@@ -322,7 +322,7 @@ def test_what_was_built_moves_to_another_device_as_it_is(
     window: StudioWindow, engine: FakeEngine, controller: Controller, settings: SettingsFile
 ) -> None:
     controller.open_model("preset:convnext_tiny")
-    window.build_panel.build.click()
+    window.dock_layout.docks["build"].panel.build.click()
     built = engine.open(LoadModel)[-1]
     engine.answer(built, replace(make_model(random_weights=True), source=BUILT))
     assert "random weights" in window.windowTitle()
@@ -339,7 +339,7 @@ def test_a_network_that_cannot_be_built_leaves_the_open_model_and_says_so(
     filled_window: StudioWindow, engine: FakeEngine, state: AppState
 ) -> None:
     model = state.model
-    filled_window.build_panel.build.click()
+    filled_window.dock_layout.docks["build"].panel.build.click()
     engine.refuse(engine.open(LoadModel)[-1], "The memory does not suffice.")
     assert state.model is model
     assert filled_window.messages.text == "The memory does not suffice."
@@ -353,7 +353,7 @@ def test_the_dock_is_hidden_until_it_is_asked_for(filled_window: StudioWindow, q
     assert dock.toggleViewAction() in view.actions()
     filled_window.actions_by_id["model_build"].trigger()
     assert dock.isVisible()
-    qtbot.waitUntil(lambda: filled_window.build_panel.preset.hasFocus())
+    qtbot.waitUntil(lambda: filled_window.dock_layout.docks["build"].panel.preset.hasFocus())
     filled_window.actions_by_id["reset"].trigger()
     assert not dock.isVisible()
 

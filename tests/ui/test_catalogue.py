@@ -251,7 +251,7 @@ def test_the_window_opens_the_list_by_key_and_loads_what_is_chosen(
     assert window.dock_layout.docks["catalogue"].isVisible()
     assert not window.dock_layout.docks["build"].isVisible()
     engine.answer(engine.open(ListPretrained)[0], Catalogue(entries=ENTRIES))
-    panel = window.catalogue_panel
+    panel = window.dock_layout.docks["catalogue"].panel
     panel.table.select(TINY.name)
     qtbot.mouseClick(panel.open, Qt.MouseButton.LeftButton)
     asked = engine.open(LoadModel)[-1]
@@ -266,7 +266,7 @@ def test_both_panels_that_are_hidden_at_first_fit_one_before_the_other(window: S
     window.actions_by_id["model_pretrained"].trigger()
     docks = window.dock_layout.docks
     assert docks["build"] in window.tabifiedDockWidgets(docks["catalogue"])
-    assert window.catalogue_panel.isVisible()
+    assert window.dock_layout.docks["catalogue"].panel.isVisible()
 
 
 @pytest.mark.parametrize(

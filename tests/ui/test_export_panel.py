@@ -100,7 +100,7 @@ def test_without_a_view_there_is_nothing_to_export(state: AppState, qtbot: QtBot
 
 def test_the_window_opens_it_and_offers_its_views(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["export_view"].trigger()
-    panel = filled_window.export_panel
+    panel = filled_window.dock_layout.docks["export"].panel
     assert panel.isVisible()
     qtbot.waitUntil(lambda: panel.views.count() >= 1)
-    assert panel.views.hasFocus()
+    qtbot.waitUntil(panel.views.hasFocus)

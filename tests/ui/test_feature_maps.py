@@ -303,7 +303,7 @@ def test_a_closed_picture_leaves_nothing_behind(desk: Desk, filled: FeatureMapsP
     desk.state.select_picture("cat")  # It is shown at once, because it was seen lately.
     assert [request.image for request in desk.asked if isinstance(request, FeatureMaps)] == ["cat", "dog"]
     desk.state.select_picture("dog")
-    desk.state.remove_picture("cat")
+    desk.state.remove_pictures(["cat"])
     desk.state.add_picture(picture())
     asked = [request.image for request in desk.asked if isinstance(request, FeatureMaps)]
     assert asked[-1] == "cat"
