@@ -21,6 +21,7 @@ FORMAT = 1
 SUFFIXES = (".npy", ".npz")
 LARGEST_SIDE_PX = 16384
 _LARGEST_ABOUT_BYTES = 1 << 24
+_READABLE = "An .npy or .npz file with an array of two dimensions can be opened."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,15 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
             return SavedField(field_map, _about(archive) if "about.npy" in members else {})
     except (ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, SyntaxError) as error:
         raise StudioError(
-            f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).",
-            "An .npy or .npz file with an array of two dimensions can be.",
+            f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).", _READABLE
         ) from error
 
 
 def _array(opened: Any, name: str) -> NDArray[Any]:
     """The array of an ``.npy`` stream; its header is looked at before memory is taken."""
+    if opened.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+        raise StudioError(f"“{name}” is not a receptive field.", _READABLE)
+    opened.seek(0)
     version = np.lib.format.read_magic(opened)
     read_header = (
         np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -135,6 +135,15 @@ def test_until_there_is_one_it_says_so(desk: Desk, panel: AttributionPanel) -> N
     assert panel.is_settled
 
 
+def test_without_a_picture_there_are_no_probabilities(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    assert panel.target.rows[0].isVisibleTo(panel.target)
+    desk.state.remove_pictures({"cat"})
+    assert not any(row.isVisibleTo(panel.target) for row in panel.target.rows)
+
+
 def test_the_map_covers_the_crop_unit_by_unit(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:

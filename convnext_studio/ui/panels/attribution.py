@@ -362,6 +362,8 @@ class AttributionPanel(AskingPanel):
         target = explained_class(state)
         if state.model is not None and state.prediction is not None and target is not None:
             self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
+        elif state.picture is None:  # Else there will soon be new ones in their place.
+            self.target.hide_classes()
 
     def _show_where(self) -> None:
         self.where.show_choice(self.state.node, self.bar.method.kind == "cam", self._thumbnails())

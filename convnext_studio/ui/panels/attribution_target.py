@@ -81,6 +81,11 @@ class TargetColumn(QWidget):
             else "What is explained is the difference of the two logits"
         )
 
+    def hide_classes(self) -> None:
+        """There is nothing whose classes could be explained."""
+        for row in self.rows:
+            row.hide()
+
     def _choose(self, index: int) -> None:
         if self.this.isChecked():
             self.target_chosen.emit(index)

@@ -136,7 +136,7 @@ class EffectiveFieldsView(NetworkView):
         result = self.results[place]
         squares = {square.threshold: square for square in result.squares["linear"]}
         said = [
-            f"{100 * share:g} % within {_percent(squares[share].area_ratio)} of the area"
+            f"{100 * share:g} % in {_percent(squares[share].area_ratio)} of the area"
             if share in squares
             else f"{100 * share:g} %: in no square"
             for share in THRESHOLDS
