@@ -4,10 +4,10 @@ import base64
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,7 @@ def _lines(lines: PlacedLines) -> str:
     path = " ".join(f"M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" for (x1, y1), (x2, y2) in lines.ends.tolist())
     strokes = (("#000000", 3.0), (lines.colour, 1.4))
     return "".join(
-        f'<path d="{path}" fill="none" stroke={quoteattr(colour)} stroke-width="{width}"/>'
+        f'<path d="{path}" fill="none" stroke={_quoted(colour)} stroke-width="{width}"/>'
         for colour, width in strokes
     )
 
@@ -149,14 +149,14 @@ def _lines(lines: PlacedLines) -> str:
 def _mark(mark: PlacedMark) -> str:
     dash = ' stroke-dasharray="8 6"' if mark.dashed else ""
     frames = "".join(
-        f'<rect {_place(mark.box)} fill="none" stroke={quoteattr(colour)} stroke-width="{width}"{dashed}/>'
+        f'<rect {_place(mark.box)} fill="none" stroke={_quoted(colour)} stroke-width="{width}"{dashed}/>'
         for colour, width, dashed in (("#000000", 4, ""), (mark.colour, 2, dash))
     )
     if not mark.label:
         return frames
     x, y = mark.box[0] + 5, mark.box[1] + _LINE_PX
     return frames + (
-        f'<text x="{x:g}" y="{y:g}" fill={quoteattr(mark.colour)} stroke="#000000" stroke-width="3" '
+        f'<text x="{x:g}" y="{y:g}" fill={_quoted(mark.colour)} stroke="#000000" stroke-width="3" '
         f'paint-order="stroke">{_text(mark.label)}</text>'
     )
 
@@ -210,4 +210,9 @@ def _png(rgb: Rgb, texts: Mapping[str, str] | None = None) -> bytes:
 
 def _text(text: str) -> str:
     """As XML has it: characters that it cannot have are left out."""
-    return escape("".join(char for char in text if char.isprintable()))
+    return escape("".join(char for char in text if char.isprintable()), quote=False)
+
+
+def _quoted(text: str) -> str:
+    """As the value of an attribute."""
+    return f'"{escape(text)}"'

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
@@ -12,19 +13,22 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
 from convnext_studio.ui.actions import ACTIONS
-from convnext_studio.ui.cheatsheet import CheatSheet, groups_of
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
-from convnext_studio.ui.palette import Palette
 from convnext_studio.ui.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.panels.activity import ActivityPanel
-from convnext_studio.ui.panels.help import HelpPanel
-from convnext_studio.ui.report import problem_report
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
-from convnext_studio.ui.tour import Tour
+
+if (
+    TYPE_CHECKING
+):  # None is needed before it is wanted; together they would keep the window 40 ms from appearing.
+    from convnext_studio.ui.cheatsheet import CheatSheet
+    from convnext_studio.ui.palette import Palette
+    from convnext_studio.ui.panels.help import HelpPanel
+    from convnext_studio.ui.tour import Tour
 
 _LOG = logging.getLogger(__name__)
 NETWORK, MENUS = "network", "menus"
@@ -85,11 +89,9 @@ class Guide(QObject):
     # ------------------------------------------------------------------------------------- help and the tour
 
     @property
-    def help_panel(self) -> HelpPanel:
+    def help_panel(self) -> "HelpPanel":
         """The panel with the pages."""
-        panel = self._layout.docks["help"].panel
-        assert isinstance(panel, HelpPanel)
-        return panel
+        return cast("HelpPanel", self._layout.docks["help"].panel)
 
     def show_page(self, name: str) -> None:
         """Show a page of the help; without a name, that of the strip or the panel in use."""
@@ -113,12 +115,14 @@ class Guide(QObject):
     def start_tour(self) -> None:
         """Six steps through the window."""
         if self._tour is None:
+            from convnext_studio.ui.tour import Tour  # See above.
+
             self._tour = Tour(self._window, self._locate)
             self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
         self._tour.start()
 
     @property
-    def tour(self) -> Tour | None:
+    def tour(self) -> "Tour | None":
         """The tour; None where it was not begun."""
         return self._tour
 
@@ -136,6 +140,8 @@ class Guide(QObject):
 
     def _open_palette(self) -> None:
         if self._palette is None:
+            from convnext_studio.ui.palette import Palette  # See above.
+
             self._palette = Palette(self._window, self.entries.gather)
             self._palette.chosen.connect(self._remember)
         if self._palette.isVisible():
@@ -144,7 +150,7 @@ class Guide(QObject):
             self._palette.open_with(self._settings.values.recent_choices)
 
     @property
-    def palette(self) -> Palette | None:
+    def palette(self) -> "Palette | None":
         """The command palette; None before it was opened."""
         return self._palette
 
@@ -153,6 +159,8 @@ class Guide(QObject):
 
     def _open_keys(self) -> None:
         if self._keys is None:
+            from convnext_studio.ui.cheatsheet import CheatSheet, groups_of  # See above.
+
             self._keys = CheatSheet(self._window, groups_of(self._shortcuts()))
             self._keys.noticed.connect(self.noticed)
         if self._keys.isVisible():
@@ -161,7 +169,7 @@ class Guide(QObject):
             self._keys.open()
 
     @property
-    def cheat_sheet(self) -> CheatSheet | None:
+    def cheat_sheet(self) -> "CheatSheet | None":
         """The list of keys; None before it was opened."""
         return self._keys
 
@@ -201,6 +209,8 @@ class Guide(QObject):
 
     def write_report(self, path: Path) -> None:
         """Write the report and say so, or why not."""
+        from convnext_studio.ui.report import problem_report  # Not needed before; see above.
+
         names = [picture.name for picture in self._state.pictures if picture.path]
         text = problem_report(
             self._state.model, self._settings.values, self.activity_panel.log_store.lines, names

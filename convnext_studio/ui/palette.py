@@ -1,7 +1,6 @@
 """The command palette: everything that can be done or gone to, found by a few letters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.ui.fuzzy import Match, match
 from convnext_studio.ui.overlay import Overlay
+from convnext_studio.ui.palette_entry import Entry
 from convnext_studio.ui.palette_rows import ROW_ROLE, PaletteDelegate, Row
 
 SHOWN_AT_MOST = 60
@@ -24,37 +24,6 @@ ROWS_SEEN = 13
 WIDTH_CHARACTERS = 96
 _LIST_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Something to choose.
-
-    Attributes
-    ----------
-    key
-        Unique; remembered of those that were chosen.
-    text
-        What is searched and shown.
-    kind
-        What sort of thing it is.
-    run
-        What choosing it does.
-    detail
-        A shortcut, a folder, a shape: shown beside it, not searched.
-    why_not
-        Why it cannot be chosen now; empty where it can.
-    is_offered
-        Whether it is there before anything is typed.
-    """
-
-    key: str
-    text: str
-    kind: str
-    run: Callable[[], object]
-    detail: str = ""
-    why_not: str = ""
-    is_offered: bool = False
 
 
 def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[tuple[Entry, Match]]:

@@ -10,7 +10,7 @@ from convnext_studio.ui.actions import ACTIONS
 from convnext_studio.ui.actions.spec import SEPARATOR, ActionSpec
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.layout import DockLayout
-from convnext_studio.ui.palette import Entry
+from convnext_studio.ui.palette_entry import Entry
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 
