@@ -9,7 +9,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (
         ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
         ("--model timm:convnext_tiny.fb_in1k cat.jpg", "with published weights, fetched once"),
-        ("--model weights.pth --stem-stride 1 --stem-padding 1", "a file whose tensors do not tell the stem"),
+        (
+            "--model weights.pth --stem-stride 1 --stem-padding 1",
+            "a file, and what its tensors cannot tell",
+        ),
         ("cat.jpg --present", "present the lecture, full screen"),
         ("cat.jpg --screenshot window.png --size 1920x1080", "the window as a picture, without a display"),
     ),

@@ -1,9 +1,9 @@
 """The attribution methods: what each is, where it comes from, what it can be told, where it holds; no torch.
 
 Not offered: guided backpropagation, deconvolution, DeepLift and layer-wise relevance propagation. The first
-two change what ReLU does. On a network of GELU and layer norm, what is on offer (captum 0.9) silently returns
-the plain gradient under another name (the first two), breaks the completeness that is the point of it
-(DeepLift, which takes the plain gradient there), or refuses (relevance propagation).
+two change what ReLU does. On a network of GELU and layer norm, what there is (captum 0.9) silently returns the
+plain gradient under another name (the first two), breaks the completeness that is the point of it (DeepLift,
+which takes the plain gradient there), or refuses (relevance propagation).
 """
 
 from collections.abc import Mapping
