@@ -26,7 +26,7 @@ from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
 from convnext_studio.export.files import write_file
 from convnext_studio.export.unit_figure import unit_figure
-from convnext_studio.fields import Scale
+from convnext_studio.fields import Scale, definition
 from convnext_studio.render import format_number
 
 TOP_COUNT = 5
@@ -173,9 +173,13 @@ class FieldAverage(_Shown):
         """(H, W) on the network's input, read-only."""
         return self.result.field_map
 
-    def area_ratios(self, scale: Scale = "linear") -> dict[float, float]:
-        """Share of the input's area that holds each share of the field: ``{0.2: ..., 0.3: ...}``."""
-        return {square.threshold: square.area_ratio for square in self.result.squares[scale]}
+    def area_ratios(self, scale: Scale | None = None) -> dict[float, float]:
+        """Share of the input's area that holds each share of the field: ``{0.2: ..., 0.3: ...}``.
+
+        Measured on the field (``linear``) or on log10(field + 1) (``log``): as its protocol does where None.
+        """
+        squares = self.result.squares[scale or definition(self.result.protocol).scale]
+        return {square.threshold: square.area_ratio for square in squares}
 
     @property
     def _is_random(self) -> bool:

@@ -92,8 +92,8 @@ def _published(millions: float, billions: float, accuracy: float, training: Trai
     )
 
 
-# Millions of parameters, billions of MACs, top-1 in per cent. The repositories print V1's parameters in whole
-# millions (ConvNeXt-T's rounded down); here they have one digit more.
+# Millions of parameters, billions of MACs, top-1 in per cent. The repositories print the parameters of V1
+# (ConvNeXt-T's rounded down), and of V2 from Base on, in whole millions; here they have one digit more.
 PRESETS: dict[str, Preset] = {
     # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
     "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import convnext_studio
 from convnext_studio import Explorer
 from convnext_studio.errors import StudioError
 from convnext_studio.explorer import Picture
+from convnext_studio.fields import Protocol, Scale
 from convnext_studio.model import load
 from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.loaded import LoadedModel
@@ -120,6 +122,17 @@ def test_a_field_is_averaged_over_pictures_or_noise(explorer: Explorer, picture:
     whole = field.values.sum()
     assert field.area_ratios()[0.5] <= field.area_ratios()[0.99] <= 1
     assert whole > 0
+
+
+@pytest.mark.parametrize(("protocol", "its_own"), [("replknet", "log"), ("centred", "linear")])
+def test_areas_are_measured_as_the_protocol_does(
+    explorer: Explorer, protocol: Protocol, its_own: Scale
+) -> None:
+    """RepLKNet's squares are of log10(x + 1) (Ding et al. 2022), the others' of the field itself."""
+    field = explorer.receptive_field("stage2", count=1, protocol=protocol)
+    squares = field.result.squares[its_own]
+    alone = replace(field, result=replace(field.result, squares={"log": (), "linear": (), its_own: squares}))
+    assert alone.area_ratios() == {square.threshold: square.area_ratio for square in squares} != {}
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "I;16"])

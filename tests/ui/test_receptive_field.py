@@ -112,6 +112,16 @@ def test_display_changes_ask_nothing(desk: Desk, filled: ReceptiveFieldPanel) ->
     assert len(desk.asked) == 1
 
 
+def test_a_protocol_brings_the_scale_that_it_measures_its_squares_on(filled: ReceptiveFieldPanel) -> None:
+    """RepLKNet's are of log10(x + 1) (Ding et al. 2022); all others' of the field itself."""
+    protocol, scale = filled.fields.protocol, filled.scale
+    for name, its_own in (("replknet", "log"), ("absolute", "linear"), ("replknet", "log"), ("luo", "linear")):
+        protocol.setCurrentIndex(protocol.findData(name))
+        assert scale.currentData() == its_own
+    scale.setCurrentIndex(scale.findData("log"))  # It can still be chosen.
+    assert scale.currentData() == "log"
+
+
 def test_it_sharpens_while_it_is_averaged(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     desk.state.set_node("stage3")
     settle(desk, filled)

@@ -45,7 +45,7 @@ from convnext_studio.ui.fieldlab.turns import Turns
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
-from convnext_studio.ui.panels.receptive_field import SCALE_TIP, SCALES
+from convnext_studio.ui.panels.receptive_field import scale_choice
 from convnext_studio.ui.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.state import AppState
 
@@ -83,7 +83,7 @@ class ReceptiveFieldLab(QWidget):
         self._has_plots = False
         self._turns = Turns(self)
         self.fields = FieldControls()
-        self.scale = choice("Scale", SCALE_TIP, SCALES)
+        self.scale = scale_choice(self.fields)
         self.relative = choice(
             "Colour scale",
             "One colour scale for all fields, or each field over its own largest value",

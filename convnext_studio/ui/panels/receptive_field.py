@@ -1,8 +1,9 @@
 """What a unit of the selected node can see, and what it does see: the quick view."""
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from convnext_studio.engine.messages import FieldView, ReceptiveFieldResult, Request, Scale, Subject
+from convnext_studio.fields import DEFINITIONS
 from convnext_studio.render import Clipping, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale
@@ -29,6 +30,17 @@ NO_FIELD_HERE = (
 )
 
 
+def scale_choice(fields: FieldControls) -> QComboBox:
+    """The scale of colours and squares; with each protocol that is chosen comes the one of its squares."""
+    scale = choice("Scale", SCALE_TIP, SCALES)
+
+    def take_protocols() -> None:
+        scale.setCurrentIndex(scale.findData(DEFINITIONS[fields.settings.protocol].scale))
+
+    fields.protocol.currentIndexChanged.connect(take_protocols)
+    return scale
+
+
 class ReceptiveFieldPanel(FieldPanel):
     """The effective receptive field, sharpening while it is averaged; its squares and the theoretical one."""
 
@@ -37,10 +49,10 @@ class ReceptiveFieldPanel(FieldPanel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._is_small = False
-        self.scale = choice("Scale", SCALE_TIP, SCALES)
+        self.fields = FieldControls()
+        self.scale = scale_choice(self.fields)
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
-        self.fields = FieldControls()
         self.fields.add_before_more(self.stop)
         for control in (self.scale, self.colormap, self.range):
             self.fields.rest_row.addWidget(control)
