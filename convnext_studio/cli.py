@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 
 from convnext_studio import __version__
+from convnext_studio.collecting import collecting_later
 from convnext_studio.errors import StudioError
 from convnext_studio.manual import documented
 from convnext_studio.methods import METHODS
@@ -56,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_window(options: argparse.Namespace) -> int:
-    from convnext_studio.ui.app import WindowOptions, run  # Not needed for --help, nor where there is no Qt.
+    with collecting_later():
+        from convnext_studio.ui.app import (  # Not needed for --help, nor where there is no Qt.
+            WindowOptions,
+            run,
+        )
 
     if options.step is not None and options.present is None:
         raise StudioError("--step is a step of a lecture.", "Give --present, too.")

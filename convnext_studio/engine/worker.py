@@ -13,6 +13,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from convnext_studio.collecting import collecting_later
 from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine import transport
 from convnext_studio.engine.faults import failure, first_line, is_expected, poisons_device
@@ -57,8 +58,9 @@ def _make_session() -> Answerer:
     # Its libraries are loaded while those of the session are.
     decoder = Decoder()
     decoder.start()
-    # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
-    from convnext_studio.engine.session import Session
+    with collecting_later():
+        # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
+        from convnext_studio.engine.session import Session
 
     return Session(reader=decoder)
 

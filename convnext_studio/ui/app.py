@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from convnext_studio.collecting import collecting_later
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import Precision
 from convnext_studio.ui.platform_check import Finding, blocks_window, missing_for_window
@@ -63,8 +64,9 @@ def run(options: WindowOptions) -> int:
     if blocks_window(findings):
         sys.stderr.write(spoken(findings))
         return 2
-    # Not before: Qt aborts where it cannot run.
-    from convnext_studio.ui.launch import launch
+    with collecting_later():
+        # Not before: Qt aborts where it cannot run.
+        from convnext_studio.ui.launch import launch
 
     client = EngineClient()
     # Not before Qt is imported: on few processors the engine's import of torch would double that time, and

@@ -12,6 +12,7 @@ from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
+from convnext_studio.collecting import collecting_later
 from convnext_studio.engine.client import EngineClient
 from convnext_studio.engine.messages import EngineLost
 from convnext_studio.errors import StudioError
@@ -51,7 +52,8 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
     state.set_node(options.node)
-    window = StudioWindow(state, bridge, controller, settings)
+    with collecting_later():
+        window = StudioWindow(state, bridge, controller, settings)
     if options.size is not None:
         window.resize(*options.size)
     controller.open_model(
