@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
@@ -22,6 +22,7 @@ from convnext_studio.ui.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.panels.activity import ActivityPanel
 from convnext_studio.ui.panels.help import HelpPanel
 from convnext_studio.ui.report import problem_report
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.tour import Tour
@@ -194,10 +195,10 @@ class Guide(QObject):
         self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
 
     def _choose_report(self) -> None:
-        suggested = str(Path.home() / "convnext-studio-report.txt")
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save the report", suggested, "Text (*.txt)")
-        if path:
-            self.write_report(Path(path))
+        suggested = Path.home() / "convnext-studio-report.txt"
+        path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
+        if path is not None:
+            self.write_report(path)
 
     def write_report(self, path: Path) -> None:
         """Write the report and say so, or why not."""
