@@ -11,7 +11,7 @@ def ask_path(parent: QWidget, title: str, suggested: Path, kinds: str) -> Path |
     Parameters
     ----------
     suggested
-        Its suffix is given to a name that is typed without one.
+        Its suffix, if it has one, is given to a name that is typed without one.
     kinds
         As Qt's dialogs take them, such as ``PNG (*.png)``.
     """
@@ -21,7 +21,7 @@ def ask_path(parent: QWidget, title: str, suggested: Path, kinds: str) -> Path |
         if not typed:
             return None
         path = Path(typed)
-        if path.suffix:
+        if path.suffix or not suggested.suffix:
             return path
         offered = path.with_name(path.name + suggested.suffix)
         # The dialog has asked about replacing the file of the name that was typed, and of no other.

@@ -45,3 +45,14 @@ def test_a_typed_name_becomes_a_file(
     path = ask_path(window, "Save", tmp_path / "view.png", "PNG (*.png)")
     assert path == (None if chosen is None else tmp_path / chosen)
     assert seen == offered
+
+
+def test_a_suggestion_without_a_suffix_gives_none(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(plain), ""))
+    window = QWidget()
+    qtbot.addWidget(window)
+    assert ask_path(window, "Save", plain, "") == plain
