@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QSize, Qt, Signal
 from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -21,6 +20,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.overlay import Overlay
+from convnext_studio.ui.save_dialog import ask_path
 
 Group = tuple[str, Sequence[tuple[str, str]]]
 """A heading, and pairs of keys and what they do."""
@@ -133,12 +133,12 @@ class CheatSheet(Overlay):
         )
 
     def _choose_file(self) -> None:
-        suggested = str(Path.home() / "convnext-studio-keys.pdf")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the shortcuts", suggested, "PDF (*.pdf)")
-        if not path:
+        suggested = Path.home() / "convnext-studio-keys.pdf"
+        path = ask_path(self, "Save the shortcuts", suggested, "PDF (*.pdf)")
+        if path is None:
             return
         try:
-            self.save_pdf(Path(path))
+            self.save_pdf(path)
         except StudioError as error:
             self.noticed.emit(Notice("keys", error.message, error.hint))
         else:

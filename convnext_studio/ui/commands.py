@@ -17,6 +17,7 @@ from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.strip_costs import CostKind
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.screenshot import save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
@@ -130,19 +131,19 @@ class Commands(QObject):
 
     def save_contact_sheet(self, explanations: tuple[Explanation, ...]) -> None:
         """Choose a file and write the maps of all pictures into it."""
-        suggested = str(Path(self._recent_folder(), "contact-sheet.png"))
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
-        if path:
-            self._controller.exporter.export_sheet(Path(path), explanations)
+        suggested = Path(self._recent_folder(), "contact-sheet.png")
+        path = ask_path(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
+        if path is not None:
+            self._controller.exporter.export_sheet(path, explanations)
 
     def save_screenshot(self) -> None:
         """Choose a file and write a picture of the window."""
-        suggested = str(Path(self._recent_folder(), "convnext-studio.png"))
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save screenshot", suggested, "PNG (*.png)")
-        if not path:
+        suggested = Path(self._recent_folder(), "convnext-studio.png")
+        path = ask_path(self._window, "Save screenshot", suggested, "PNG (*.png)")
+        if path is None:
             return
         try:
-            save_picture_of(self._window, Path(path))
+            save_picture_of(self._window, path)
         except StudioError as error:
             self.noticed.emit(Notice("screenshot", error.message, error.hint))
         else:

@@ -9,6 +9,7 @@ from convnext_studio.sessions import SUFFIX
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.session_files import SessionFiles
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
@@ -82,10 +83,10 @@ class FileCommands(QObject):
     def save_session(self) -> None:
         """Choose a file and write what is open into it."""
         recent = self._settings.values.recent_sessions
-        suggested = recent[0] if recent else str(Path(self._folder(), f"session{SUFFIX}"))
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save the session", suggested, _SESSIONS)
-        if path:
-            self.sessions.save(Path(path) if Path(path).suffix else Path(path + SUFFIX))
+        suggested = Path(recent[0]) if recent else Path(self._folder(), f"session{SUFFIX}")
+        path = ask_path(self._window, "Save the session", suggested, _SESSIONS)
+        if path is not None:
+            self.sessions.save(path)
 
     def open_session(self) -> None:
         """Choose a session file and open what it names."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
@@ -19,12 +19,11 @@ from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.panels.activity import ActivityPanel
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.settings import SettingsFile, latest_first
 from convnext_studio.ui.state import AppState
 
-if (
-    TYPE_CHECKING
-):  # None is needed before it is wanted; together they would keep the window 40 ms from appearing.
+if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the window from appearing.
     from convnext_studio.ui.cheatsheet import CheatSheet
     from convnext_studio.ui.palette import Palette
     from convnext_studio.ui.panels.help import HelpPanel
@@ -202,10 +201,10 @@ class Guide(QObject):
         self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
 
     def _choose_report(self) -> None:
-        suggested = str(Path.home() / "convnext-studio-report.txt")
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save the report", suggested, "Text (*.txt)")
-        if path:
-            self.write_report(Path(path))
+        suggested = Path.home() / "convnext-studio-report.txt"
+        path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
+        if path is not None:
+            self.write_report(path)
 
     def write_report(self, path: Path) -> None:
         """Write the report and say so, or why not."""

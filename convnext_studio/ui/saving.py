@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QImage, QKeySequence, QPainter
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from convnext_studio.errors import StudioError
 from convnext_studio.export import safe_stem
@@ -21,6 +21,7 @@ from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.pdf import pdf_of
 from convnext_studio.ui.qimage import from_qimage
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.viewfigure import figure_of
 
 SAVING = "saving"
@@ -220,10 +221,7 @@ class ViewSaver(QObject):
 
     def _ask_path(self, suffix: str, kind: str) -> Path | None:
         suggested = Path.home() / f"{safe_stem(f'{self._name}.{suffix}')}.{suffix}"
-        path, _ = QFileDialog.getSaveFileName(self._owner, "Save view", str(suggested), kind)
-        if not path:
-            return None
-        return Path(path) if Path(path).suffix else Path(path).with_suffix(f".{suffix}")
+        return ask_path(self._owner, "Save view", suggested, kind)
 
     # -------------------------------------------------------------------------------------------- writing
 

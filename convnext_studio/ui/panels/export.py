@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.export import safe_stem
 from convnext_studio.export.tables import table_text
 from convnext_studio.ui.colorbar import MapView
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.saving import WIDTHS_PX
 from convnext_studio.ui.state import AppState
 
@@ -252,9 +252,9 @@ class ExportPanel(QWidget):
             return
         suggested = Path.home() / f"{safe_stem(f'{view.contents.name}.{chosen.suffix}')}.{chosen.suffix}"
         kind = f"{chosen.name.partition(' (')[0]} (*.{chosen.suffix})"
-        path, _ = QFileDialog.getSaveFileName(self, "Export the view", str(suggested), kind)
-        if path:
-            self.write(Path(path) if Path(path).suffix else Path(f"{path}.{chosen.suffix}"))
+        path = ask_path(self, "Export the view", suggested, kind)
+        if path is not None:
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write the chosen view in the chosen format."""
