@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt
+from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
@@ -40,6 +40,7 @@ class DockLayout(QObject):
         self._columns = COLUMNS
         self._maximised: str | None = None
         self._is_restoring = False
+        self._kept_shares: tuple[float, float] | None = None
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
         for name, panel in panels.items():
@@ -293,11 +294,26 @@ class DockLayout(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the panels hear that the window has another size."""
         if watched is self._window and event.type() == QEvent.Type.Resize:
+            self._kept_shares = None
             for dock in self.docks.values():
                 dock.room_changed()
         return False
 
     def _shares(self) -> tuple[float, float]:
+        """As `_measured_shares`: once in a turn of the event loop, though every dock asks again and again."""
+        if self._kept_shares is None:
+            self._kept_shares = self._measured_shares()
+            QTimer.singleShot(0, self, self._measure_anew)
+        return self._kept_shares
+
+    def _measure_anew(self) -> None:
+        """Panels may have come, gone or changed in that turn."""
+        before, self._kept_shares = self._kept_shares, None
+        if self._measured_shares() != before:
+            for dock in self.docks.values():
+                dock.room_changed()
+
+    def _measured_shares(self) -> tuple[float, float]:
         """How far the panels must be squeezed for all columns to fit window and screen; 1 where they fit.
 
         Titles, separators and bars cannot be squeezed. A message may come at any time, and has its room.
