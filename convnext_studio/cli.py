@@ -12,6 +12,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.manual import documented
 from convnext_studio.methods import METHODS
 from convnext_studio.model.presets import default_model
+from convnext_studio.samples import FIRST_SAMPLE
 from convnext_studio.training.arguments import evaluate_parser, train_parser
 
 EXIT_FAILED = 1
@@ -196,7 +197,7 @@ def _handout_parser() -> argparse.ArgumentParser:
         "as one PDF or HTML file.",
     )
     parser.add_argument(
-        "image", nargs="?", metavar="IMAGE", help="picture, or sample:NAME (default: sample:cat)"
+        "image", nargs="?", metavar="IMAGE", help=f"picture, or sample:NAME (default: sample:{FIRST_SAMPLE})"
     )
     parser.add_argument("--out", required=True, metavar="FILE.pdf|FILE.html", help="file to write")
     parser.add_argument("--lecture", metavar="FOLDER", help="a lecture of your own (default: the bundled one)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from convnext_studio.errors import StudioError
 
 SAMPLE_PREFIX = "sample:"
-FIRST_SAMPLE = "cat"
+FIRST_SAMPLE = "coffee"
 
 
 @dataclass(frozen=True, slots=True)

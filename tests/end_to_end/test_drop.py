@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convnext_studio.samples import sample_path
+from convnext_studio.samples import FIRST_SAMPLE, sample_path
 from tests.end_to_end import apart
 from tests.end_to_end.answers import View
 from tests.end_to_end.apart import GRIDS, INPUT_PX, LABELS, Apart
@@ -115,7 +115,7 @@ def assert_units_painted(view: View, truth: Apart, node: str, expected: NDArray[
 def test_the_window_names_the_photograph_and_the_model(program: Program, photograph: Path) -> None:
     shown = program.shown()
     assert shown.title == f"{photograph.name} – {apart.TITLE} – ConvNeXt Studio"
-    assert shown.pictures[:2] == ("cat", photograph.name)
+    assert shown.pictures[:2] == (FIRST_SAMPLE, photograph.name)
     assert set(shown.notices.values()) == {""}
 
 
@@ -192,7 +192,7 @@ def test_grad_cam_is_captums_at_its_place(program: Program, truth: Apart, stage:
 
 def test_the_receptive_field_is_that_of_a_plain_loop(program: Program, truth: Apart, photograph: Path) -> None:
     view = program.view("receptive_field", "map.view")
-    field, support = apart.gradient_fields([sample_path("cat"), photograph])
+    field, support = apart.gradient_fields([sample_path(FIRST_SAMPLE), photograph])
     assert view.scene_size == (INPUT_PX, INPUT_PX)
     units = truth.maps(4).shape[1]
     centre = GRIDS["stage4"].centres(units)[units // 2]
