@@ -36,6 +36,8 @@ from convnext_studio.engine.messages import (
 )
 
 _DEATHS_PER_REQUEST = 2
+# What was open had been opened well before: it is given up later, and tried once more when somebody asks again.
+_DEATHS_PER_RESTORED = 3
 _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled when it is just done, the window
@@ -74,6 +76,7 @@ class Ledger:
         self._ids = itertools.count(1)
         self._wanted: dict[int, _Entry] = {}
         self._model: _Entry | None = None
+        self._given_up: _Entry | None = None
         self._pictures: dict[str, PictureSource] = {}
         self._deaths_in_a_row = 0
         self._restarted = False
@@ -97,6 +100,10 @@ class Ledger:
             for other in [entry.request for entry in self._wanted.values()]:
                 if type(other) is type(request) and other.panel == request.panel:
                     self.cancel(other.id)
+        if self._given_up is not None and not isinstance(request, LoadModel):
+            self._model, self._given_up = _Entry(self._given_up.request, self._given_up.payload), None
+            if self._connected:
+                self._restore(self._model)
         self._wanted[request.id] = _Entry(request)
         if self._connected:
             self._to_engine(request)
@@ -126,9 +133,7 @@ class Ledger:
         if self._pictures:
             entries.append(_Entry(RestorePictures(sources=dict(self._pictures))))
         for entry in entries:
-            request = dataclasses.replace(entry.request, id=next(self._ids))
-            self._restoring[request.id] = entry
-            self._to_engine(request)
+            self._restore(entry)
         for entry in self._wanted.values():
             self._to_engine(entry.request)
 
@@ -201,7 +206,7 @@ class Ledger:
     def _remember(self, request: Request, payload: Payload) -> None:
         match request, payload:
             case LoadModel(), _:
-                self._model = _Entry(request, payload)
+                self._model, self._given_up = _Entry(request, payload), None
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.data or request.path, payload.name)
             case ShowPicture(), ImageInfo():
@@ -221,6 +226,11 @@ class Ledger:
         self._to_listener(Cancelled(id=identifier))
 
     # ---------------------------------------------------------------------------------------- restoring
+
+    def _restore(self, entry: _Entry) -> None:
+        request = dataclasses.replace(entry.request, id=next(self._ids))
+        self._restoring[request.id] = entry
+        self._to_engine(request)
 
     def _restored(self, entry: _Entry, message: Done | Failed | Cancelled) -> None:
         entry.deaths = 0
@@ -265,8 +275,10 @@ class Ledger:
 
     def _blame_restored(self, entry: _Entry) -> None:
         entry.deaths += 1
-        if entry.deaths >= _DEATHS_PER_REQUEST:
-            self._forget(entry, "it stopped the engine twice")
+        if entry.deaths >= _DEATHS_PER_RESTORED:
+            if entry is self._model:
+                self._given_up = entry
+            self._forget(entry, "it stopped the engine three times")
 
     def _give_up(self, sentence: str) -> bool:
         self._deaths_in_a_row = 0

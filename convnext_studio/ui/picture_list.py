@@ -64,7 +64,8 @@ class PictureList:
         return self._set(tuple(known))
 
     def remove(self, keys: Collection[str]) -> bool:
-        """Take pictures out; gives whether that changes anything."""
+        """Take pictures out, and forget their previews; gives whether that changes anything."""
+        self._previews.keep_keys(lambda key: key not in keys)
         return self._set(tuple(each for each in self._all if each.key not in keys))
 
     def neighbours(self, key: str) -> tuple[ListedPicture, ...]:

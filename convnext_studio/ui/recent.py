@@ -43,6 +43,12 @@ class Recent(Generic[Value]):
             _, freed = self._values.pop(key)
             self._held_bytes -= freed
 
+    def keep_keys(self, is_wanted: Callable[[Hashable], bool]) -> None:
+        """Forget what is kept under every key of which that is false."""
+        for key in [key for key in self._values if not is_wanted(key)]:
+            _, freed = self._values.pop(key)
+            self._held_bytes -= freed
+
     def clear(self) -> None:
         """Forget all."""
         self._values.clear()

@@ -124,5 +124,6 @@ class Thumbnails(QObject):
         self._ask()
 
     def _forget_closed(self) -> None:
+        self._kept.keep_keys(lambda key: self._state.row(str(key)) is not None)
         self._failures = {key: why for key, why in self._failures.items() if self._state.row(key) is not None}
         self._waiting = {key: None for key in self._waiting if self._state.row(key) is not None}
