@@ -1,6 +1,5 @@
 """The whole lecture with the current model and picture: every step's view, photographed when it is settled."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,13 +9,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QPalette
 
 from convnext_studio.errors import StudioError
+from convnext_studio.files import written_whole
 from convnext_studio.lecture.script import Lecture, Step
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.handout_html import write_html
+from convnext_studio.ui.lecture.handout_html import html_bytes
 from convnext_studio.ui.lecture.handout_page import HandoutContents, Page
-from convnext_studio.ui.lecture.handout_pdf import write_pdf
+from convnext_studio.ui.lecture.handout_pdf import pdf_bytes
 from convnext_studio.ui.lecture.registry import VIEWS, complete_settings
 from convnext_studio.ui.lecture.view import LectureView, ViewSpec
 from convnext_studio.ui.state import AppState
@@ -28,10 +28,10 @@ _POLL_MS = 30
 _QUIET_POLLS = 3  # In a row: an answer may make a view ask again.
 
 
-_WRITERS: dict[str, Callable[[Path, HandoutContents], None]] = {
-    ".pdf": write_pdf,
-    ".html": write_html,
-    ".htm": write_html,
+_MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
+    ".pdf": pdf_bytes,
+    ".html": html_bytes,
+    ".htm": html_bytes,
 }
 
 
@@ -65,7 +65,7 @@ class Handout(QObject):
         self._background = background
         self._lecture = lecture
         self._path = path
-        if path.suffix.lower() not in _WRITERS:
+        if path.suffix.lower() not in _MAKERS:
             raise StudioError(f"A hand-out is a .pdf or an .html file, not {path.name}.")
         self._specs = views
         self._timeout_s = timeout_s
@@ -173,12 +173,10 @@ class Handout(QObject):
 
 
 def _write(path: Path, contents: HandoutContents) -> Path:
-    """Write beside the path first, so that there is a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    data = _MAKERS[path.suffix.lower()](contents)
     try:
-        _WRITERS[path.suffix.lower()](temporary, contents)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StudioError(f"The hand-out cannot be written to {path}: {error.strerror}.") from error
+        with written_whole(path) as file:
+            file.write(data)
+    except StudioError as error:
+        raise StudioError(f"The hand-out cannot be written: {error.message}", error.hint) from error
     return path

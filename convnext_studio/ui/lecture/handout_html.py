@@ -2,7 +2,6 @@
 
 import base64
 from html import escape
-from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage, QImageWriter
@@ -26,8 +25,8 @@ svg.formula { display: block; max-width: 100%; margin: .8rem 0; } .missing { col
 _FORMULA_EM = 1.35  # Height of a formula's font, in the text's.
 
 
-def write_html(path: Path, contents: HandoutContents) -> None:
-    """Write the file; OSError where that cannot be done."""
+def html_bytes(contents: HandoutContents) -> bytes:
+    """The file's content."""
     parts: list[str] = []
     chapter = ""
     for page in contents.pages:
@@ -35,15 +34,15 @@ def write_html(path: Path, contents: HandoutContents) -> None:
             chapter = page.chapter
             parts.append(f"<h2>{escape(chapter)}</h2>")
         parts.append(_section(page, contents.formulas.get(page.step.formula)))
-    path.write_text(
+    text = (
         "<!DOCTYPE html>\n"
         '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Lecture hand-out</title><style>{_STYLE}</style></head>\n"
         f'<body><h1>Lecture hand-out</h1><p class="subject">{escape(contents.subject)}</p>\n'
         + "\n".join(parts)
-        + "\n</body></html>\n",
-        encoding="utf-8",
+        + "\n</body></html>\n"
     )
+    return text.encode()
 
 
 def _section(page: Page, outline: Outline | None) -> str:

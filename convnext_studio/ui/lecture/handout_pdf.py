@@ -1,9 +1,8 @@
 """The hand-out as a PDF: a step on each page, A4 landscape, its text as text."""
 
 from html import escape
-from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPageLayout, QPageSize, QPainter, QPdfWriter, QTextDocument
 
 from convnext_studio.lecture.formula import EM, Outline
@@ -20,10 +19,11 @@ _GAP_PT = 16.0
 _TEXT_PT, _TITLE_PT, _SMALL_PT = 11.0, 16.0, 8.5
 
 
-def write_pdf(path: Path, contents: HandoutContents) -> None:
-    """Write the file; OSError where that cannot be done. Any thread may do it."""
-    path.touch()  # Qt does not say why it cannot write; this does.
-    writer = QPdfWriter(str(path))
+def pdf_bytes(contents: HandoutContents) -> bytes:
+    """The file's content. Any thread may make it."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
     writer.setCreator("ConvNeXt Studio")
     writer.setTitle("Lecture hand-out")
     writer.setResolution(_DPI)
@@ -35,15 +35,13 @@ def write_pdf(path: Path, contents: HandoutContents) -> None:
             QPageLayout.Unit.Millimeter,
         )
     )
-    painter = QPainter()
-    if not painter.begin(writer):
-        raise OSError(0, "Qt cannot write there", str(path))
-    with painter:
+    with QPainter(writer) as painter:
         room = QRectF(0, 0, writer.width(), writer.height())
         for page in contents.pages:
             if page.number > 1:
                 writer.newPage()
             _PagePainter(painter, room, contents).paint(page)
+    return bytes(buffer.data().data())
 
 
 class _PagePainter:
