@@ -43,6 +43,7 @@ class Asides:
         return {
             "build": LatePanel("Build a network", self._build),
             "catalogue": LatePanel("Pretrained", self._catalogue),
+            "field_lab": LatePanel("Receptive-field lab", self._field_lab),
             "evidence": LatePanel("Evidence", self._evidence),
             "contact_sheet": LatePanel("Contact sheet", self._contact_sheet),
             "export": LatePanel("Export", self._export),
@@ -62,6 +63,15 @@ class Asides:
         panel = CataloguePanel(self._state, self._bridge, self._controller.is_offline)
         panel.open_asked.connect(lambda name: self._controller.change_model(source=f"timm:{name}"))
         return panel
+
+    def _field_lab(self) -> QWidget:
+        from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
+
+        lab = ReceptiveFieldLab(
+            self._state, self._bridge, self._controller.background, self._controller.is_offline
+        )
+        lab.noticed.connect(self._commands().noticed)
+        return lab
 
     def _evidence(self) -> QWidget:
         from convnext_studio.ui.panels.evidence import EvidencePanels

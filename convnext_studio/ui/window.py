@@ -1,6 +1,7 @@
 """The window: puts the parts together, and passes on what they say."""
 
 import sys
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent, QShowEvent
@@ -16,7 +17,6 @@ from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.commands import Commands
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
-from convnext_studio.ui.fieldlab.late import LateLab
 from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
 from convnext_studio.ui.layout import DockLayout, from_text, screens_text, to_text
@@ -35,6 +35,9 @@ from convnext_studio.ui.recent_menu import RecentMenu
 from convnext_studio.ui.settings import Place, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
+
+if TYPE_CHECKING:  # It takes pyqtgraph along, which nothing needs before the lab is wanted.
+    from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
 LARGEST_FIRST_SIZE = QSize(1760, 1040)
@@ -77,7 +80,6 @@ class StudioWindow(QMainWindow):
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
         self.receptive_field_panel = ReceptiveFieldPanel(state, bridge)
-        self.field_lab = LateLab(state, bridge, controller.background, controller.is_offline)
         self.attribution_panel = AttributionPanel(state, bridge)
         self.activity_panel = ActivityPanel(state, bridge, controller.background)
         asides = Asides(
@@ -94,7 +96,6 @@ class StudioWindow(QMainWindow):
                 "feature_maps": FeatureMapsPanel(state, bridge),
                 "attribution": self.attribution_panel,
                 **asides,
-                "field_lab": self.field_lab,
                 "activity": self.activity_panel,
             },
         )
@@ -118,6 +119,11 @@ class StudioWindow(QMainWindow):
         self._show_title()
         if settings.problem:
             self.messages.tell(Notice("settings", settings.problem))
+
+    @property
+    def field_lab(self) -> "ReceptiveFieldLab":
+        """The receptive-field lab."""
+        return cast("ReceptiveFieldLab", self.dock_layout.docks["field_lab"].panel)
 
     @property
     def is_settled(self) -> bool:
@@ -153,7 +159,7 @@ class StudioWindow(QMainWindow):
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *self.dock_layout.docks.values()):
             drops.watch(widget)
-        for source in (controller, self._commands, self.guide, self.field_lab, self.lecture):
+        for source in (controller, self._commands, self.guide, self.lecture):
             source.noticed.connect(self.messages.tell)
         self._listen_to_views(self)
         for dock in self.dock_layout.docks.values():
@@ -166,9 +172,9 @@ class StudioWindow(QMainWindow):
         self.model_panel.device_chosen.connect(lambda device: controller.change_model(device=device))
         self.model_panel.stem_chosen.connect(controller.change_stem)
         controller.field_asked.connect(self._show_field)
-        self._commands.field_open_asked.connect(lambda: self.field_lab.lab.choose_field())
+        self._commands.field_open_asked.connect(lambda: self.field_lab.choose_field())
         self._commands.field_save_asked.connect(
-            lambda: self.field_lab.lab.save_field(self.receptive_field_panel.view)
+            lambda: self.field_lab.save_field(self.receptive_field_panel.view)
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.pictures_panel.found_broken.connect(controller.pictures.refuse)
@@ -239,7 +245,7 @@ class StudioWindow(QMainWindow):
     def _show_field(self, path: str) -> None:
         """A saved field was dropped or named on the command line."""
         self.dock_layout.open_aside("field_lab")
-        self.field_lab.lab.open_field(path)
+        self.field_lab.open_field(path)
 
     def _show_watched(self, folder: str) -> None:
         self.actions_by_id["watch_folder"].setChecked(bool(folder))

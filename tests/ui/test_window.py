@@ -65,7 +65,7 @@ def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: Studi
     filled_window.actions_by_id["field_lab"].trigger()
     lab = filled_window.field_lab
     assert lab.isVisible()
-    qtbot.waitUntil(lambda: lab.lab.ready_made.hasFocus())
+    qtbot.waitUntil(lambda: lab.ready_made.hasFocus())
     filled_window.actions_by_id["reset"].trigger()
     assert not lab.isVisible()
 

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -66,6 +66,7 @@ class ReceptiveFieldLab(QWidget):
         Subjects open no network connection.
     """
 
+    title = "Receptive-field lab"
     noticed = Signal(object)  # Notice
 
     def __init__(
@@ -107,6 +108,14 @@ class ReceptiveFieldLab(QWidget):
         self._lay_out()
         self._connect()
         self._subjects_changed()
+
+    def sizeHint(self) -> QSize:
+        """Room for four fields beside each other."""
+        return QSize(1280, 720)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would show nothing of four fields."""
+        return QSize(760, 480)
 
     @property
     def is_settled(self) -> bool:
