@@ -9,7 +9,7 @@ from PIL import Image
 from convnext_studio.engine.messages import INPUT, Explanation, method_named
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.explanations import explained_text
-from convnext_studio.export.figures import BODY_PX, Figure, figure_of, scaled, source_text
+from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, source_text
 from convnext_studio.export.marks import frame
 from convnext_studio.export.sheet import ColourBar
 from convnext_studio.geometry import Box
@@ -70,13 +70,10 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
     """One of an explanation's maps laid over the picture, and what the network sees framed."""
     image, values, method = contents.image, explanation.maps[name], method_named(explanation.method)
     shading, is_smooth = shading_of(explanation, name), name != INPUT
-    preview = Image.fromarray(image.preview)
-    factor = BODY_PX / max(preview.size)
-    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
-    scale = (size[0] / image.size[0], size[1] / image.size[1])
+    picture, scale = enlarged(image)
     body = Image.fromarray(
         overlay(
-            np.asarray(preview.resize(size, Image.Resampling.LANCZOS)),
+            picture,
             shading.values,
             scaled(map_box(explanation, name), scale),
             shading.limits,

@@ -8,11 +8,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
-from convnext_studio.engine.messages import FeatureMapsResult
+from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
-from convnext_studio.render import ROBUST_PERCENTILES, Mosaic, assemble, format_number, robust_limits
+from convnext_studio.render import ROBUST_PERCENTILES, Mosaic, Rgb, assemble, format_number, robust_limits
 
 COLORMAP = "viridis"
 BODY_PX = 1200
@@ -66,6 +66,15 @@ def source_text(contents: MapContents) -> str:
     """Name and size of the picture, as every caption ends."""
     width, height = contents.image.size
     return f"Picture: {contents.image.name}, {width} x {height} px."
+
+
+def enlarged(image: ImageInfo) -> tuple[Rgb, tuple[float, float]]:
+    """A picture as large as a figure has it, and its pixels there for each pixel of the picture itself."""
+    preview = Image.fromarray(image.preview)
+    factor = BODY_PX / max(preview.size)
+    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
+    pixels = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
+    return pixels, (size[0] / image.size[0], size[1] / image.size[1])
 
 
 def scaled(box: Box, scale: tuple[float, float]) -> Box:

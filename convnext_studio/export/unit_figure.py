@@ -5,7 +5,7 @@ from PIL import Image
 
 from convnext_studio.engine.messages import UnitFieldResult
 from convnext_studio.export.contents import MapContents
-from convnext_studio.export.figures import BODY_PX, Figure, figure_of, scaled, source_text
+from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, source_text
 from convnext_studio.export.marks import dashed_frame
 from convnext_studio.export.sheet import ColourBar
 from convnext_studio.render import format_number, limits_of, overlay
@@ -17,14 +17,11 @@ MAP_OPACITY = 0.7
 def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     """The effective field over the picture, and the theoretical field dashed where it is a box."""
     image, node = contents.image, contents.model.node(result.node)
-    preview = Image.fromarray(image.preview)
-    factor = BODY_PX / max(preview.size)
-    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
-    scale = (size[0] / image.size[0], size[1] / image.size[1])
+    picture, scale = enlarged(image)
     limits = limits_of(np.append(result.effective, np.float32(0)))
     body = Image.fromarray(
         overlay(
-            np.asarray(preview.resize(size, Image.Resampling.LANCZOS)),
+            picture,
             result.effective,
             scaled(result.geometry.crop_box, scale),
             limits,
