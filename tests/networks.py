@@ -1,9 +1,11 @@
 """Small networks for tests, with weights that are far from the identity of a fresh ConvNeXt."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
@@ -45,3 +47,15 @@ def random_input(model: LoadedModel, seed: int = 0, side_px: int | None = None) 
     side_px = side_px or model.preprocessing.input_px
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(1, model.config.in_chans, side_px, side_px, generator=generator)
+
+
+def write_weights(path: Path, model: LoadedModel) -> Path:
+    """Write a model as a file of ours, in float32."""
+    file = StudioFile(
+        state_dict=model.module.state_dict(),
+        config=model.config,
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+    )
+    write_studio_file(path, file, dtype=torch.float32)
+    return path

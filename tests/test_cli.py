@@ -15,26 +15,13 @@ from PIL import Image
 from convnext_studio import analysis, cli
 from convnext_studio.manual import EXAMPLES
 from convnext_studio.model import load
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
-from convnext_studio.model.loaded import LoadedModel
-from tests.networks import small_model
+from tests.networks import small_model, write_weights
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A small model's file."""
     return write_weights(tmp_path / "small.safetensors", small_model())
-
-
-def write_weights(path: Path, model: LoadedModel) -> Path:
-    file = StudioFile(
-        state_dict=model.module.state_dict(),
-        config=model.config,
-        labels=model.labels,
-        preprocessing=model.preprocessing,
-    )
-    write_studio_file(path, file, dtype=torch.float32)
-    return path
 
 
 def run_program(*arguments: str) -> subprocess.CompletedProcess[str]:

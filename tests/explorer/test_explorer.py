@@ -18,25 +18,15 @@ from convnext_studio.errors import StudioError
 from convnext_studio.explorer import Picture
 from convnext_studio.fields import Protocol, Scale
 from convnext_studio.model import load
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.samples import sample_path
-from tests.networks import small_model
+from tests.networks import small_model, write_weights
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model's file."""
-    model = small_model()
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    content = StudioFile(
-        state_dict=model.module.state_dict(),
-        config=model.config,
-        labels=model.labels,
-        preprocessing=model.preprocessing,
-    )
-    write_studio_file(path, content, dtype=torch.float32)
-    return path
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", small_model())
 
 
 @pytest.fixture(scope="module")
