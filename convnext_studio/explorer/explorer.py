@@ -23,9 +23,10 @@ from convnext_studio.engine.messages import (
 from convnext_studio.engine.session import Session
 from convnext_studio.explorer.picture import Picture
 from convnext_studio.explorer.results import FieldAverage
-from convnext_studio.explorer.tables import html_table, quantity
+from convnext_studio.explorer.tables import html_table
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
+from convnext_studio.render import format_count
 
 PictureSource = str | Path | Image.Image | NDArray[np.uint8]
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
@@ -174,8 +175,8 @@ class Explorer:
         model = self.model
         state = ", random weights" if model.random_weights else ""
         return (
-            f"<Explorer: {model.title}{state}, {quantity(model.parameters)} parameters, "
-            f"{quantity(model.macs)} MACs at {model.input_px} px, on {model.device}>"
+            f"<Explorer: {model.title}{state}, {format_count(model.parameters)} parameters, "
+            f"{format_count(model.macs)} MACs at {model.input_px} px, on {model.device}>"
         )
 
     def _repr_html_(self) -> str:
@@ -184,8 +185,8 @@ class Explorer:
             (
                 node.name,
                 " × ".join(map(str, node.shape)),
-                quantity(node.parameters),
-                quantity(node.macs),
+                format_count(node.parameters),
+                format_count(node.macs),
                 node.field.extent,
             )
             for node in self.nodes

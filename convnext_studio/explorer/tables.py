@@ -1,15 +1,7 @@
-"""Numbers and tables for people."""
+"""Tables for people."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
-
-
-def quantity(number: int) -> str:
-    """With three digits and a unit: ``28.6 M``."""
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= factor:
-            return f"{number / factor:.3g} {unit}"
-    return str(number)
 
 
 def html_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

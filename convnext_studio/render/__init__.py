@@ -17,7 +17,7 @@ from convnext_studio.render.limits import (
     robust_limits,
 )
 from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
-from convnext_studio.render.numbers import format_number, format_ticks, nice_ticks
+from convnext_studio.render.numbers import format_count, format_number, format_ticks, nice_ticks
 from convnext_studio.render.overlay import overlay, resample
 from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
 
@@ -41,6 +41,7 @@ __all__ = [
     "colorize",
     "contour",
     "descending",
+    "format_count",
     "format_number",
     "format_ticks",
     "hatch",

@@ -20,6 +20,16 @@ def format_number(value: float, significant: int = 3) -> str:
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{power}"
 
 
+def format_count(count: int) -> str:
+    """A count of parameters or operations for people, with three digits: "28.6 M"."""
+    rounded = float(f"{count:.2e}")
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rounded >= size:
+            digits = 2 if rounded < 10 * size else 1 if rounded < 100 * size else 0
+            return f"{rounded / size:.{digits}f} {unit}"
+    return str(count)
+
+
 def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:
     """Round numbers within the limits, about `count` of them, 1, 2 or 5 times a power of ten apart."""
     span = limits.high - limits.low

@@ -27,11 +27,12 @@ from convnext_studio.engine.messages import BUILT, LoadModel
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.presets import PRESETS
+from convnext_studio.render import format_count
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.panels.build import BuildPanel
-from convnext_studio.ui.panels.build_draft import Account, spoken_bytes, spoken_count
+from convnext_studio.ui.panels.build_draft import Account, spoken_bytes
 from convnext_studio.ui.panels.build_form import STAGE_COUNT
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
@@ -286,12 +287,12 @@ def test_what_to_know_before_building_is_said(panel: BuildPanel) -> None:
     ],
 )
 def test_counts_are_spoken(count: int, text: str) -> None:
-    assert spoken_count(count) == text
+    assert format_count(count) == text
 
 
 def test_rounding_up_moves_to_the_next_digits() -> None:
-    assert spoken_count(9_999_999) == "10.0 M"
-    assert spoken_count(999_999) == "1.00 M"
+    assert format_count(9_999_999) == "10.0 M"
+    assert format_count(999_999) == "1.00 M"
     assert spoken_bytes(2**20) == "1.0 MiB"
     assert spoken_bytes(3 * 2**39) == "1.5 TiB"
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.model.presets import PRESETS, Published
+from convnext_studio.render import format_count
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.build_draft import (
@@ -21,7 +22,6 @@ from convnext_studio.ui.panels.build_draft import (
     Account,
     problems_of,
     spoken_bytes,
-    spoken_count,
 )
 from convnext_studio.ui.panels.build_form import ConfigForm
 from convnext_studio.ui.panels.build_table import StageTable
@@ -138,7 +138,7 @@ class BuildPanel(QWidget):
         texts["Accuracy"] = ""
         if account is not None:
             texts["Parameters"] = f"{account.parameters:,}"
-            texts["MACs"] = f"{spoken_count(account.macs)} at {account.input_px} px"
+            texts["MACs"] = f"{format_count(account.macs)} at {account.input_px} px"
             texts["Activations"] = spoken_bytes(account.activation_bytes)
             texts["Weights"] = spoken_bytes(account.weight_bytes)
         if account is not None and published is not None:

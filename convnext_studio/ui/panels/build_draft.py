@@ -106,13 +106,3 @@ def spoken_bytes(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count / 1024:.1f} KiB"
-
-
-def spoken_count(count: int) -> str:
-    """A count of parameters or operations for people, with three digits: "28.6 M"."""
-    rounded = float(f"{count:.2e}")
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rounded >= size:
-            digits = 2 if rounded < 10 * size else 1 if rounded < 100 * size else 0
-            return f"{rounded / size:.{digits}f} {unit}"
-    return str(count)

@@ -4,7 +4,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.ui.panels.build_draft import Account, spoken_count
+from convnext_studio.render import format_count
+from convnext_studio.ui.panels.build_draft import Account
 from convnext_studio.ui.panels.build_fields import MOST_STAGES
 
 _COLUMNS = {
@@ -65,8 +66,8 @@ def _texts(node: NodeInfo) -> list[str]:
     return [
         node.title,
         f"{channels} × {height} × {width}",
-        spoken_count(node.parameters),
-        spoken_count(node.macs),
+        format_count(node.parameters),
+        format_count(node.macs),
         f"all ({field})" if node.field.is_global else field,
     ]
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from convnext_studio.engine.messages import PretrainedInfo
-from convnext_studio.ui.panels.build_draft import spoken_count
+from convnext_studio.render import format_count
 
 COLUMNS = {
     "Name": "In timm's catalogue",
@@ -121,7 +121,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     # What is sorted by: floats, because Qt compares the integers of Python in 32 bits.
     cells: list[tuple[str, str | float]] = [
         (entry.name, entry.name),
-        (spoken_count(entry.parameters), float(entry.parameters)),
+        (format_count(entry.parameters), float(entry.parameters)),
         (str(entry.input_px), float(entry.input_px)),
         (licence, licence),
         (here, float(size)),
