@@ -59,10 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _open_window(options: argparse.Namespace) -> int:
     with collecting_later():
-        from convnext_studio.ui.app import (  # Not needed for --help, nor where there is no Qt.
-            WindowOptions,
-            run,
-        )
+        # Not needed for --help, nor where there is no Qt.
+        from convnext_studio.ui.app import WindowOptions, run
 
     if options.step is not None and options.present is None:
         raise StudioError("--step is a step of a lecture.", "Give --present, too.")

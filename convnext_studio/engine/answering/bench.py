@@ -35,7 +35,7 @@ class Bench:
     ----------
     cache_bytes, picture_bytes, output_bytes
         Bounds on the results, on the decoded pictures and on the nodes' outputs that are kept.
-    decode
+    reader
         How pictures are decoded: here, or in a process of its own.
 
     Attributes
@@ -45,7 +45,7 @@ class Bench:
     precision
         Of the forward pass.
     reader
-        Decodes pictures.
+        As given.
     results
         By `key`.
     outputs
@@ -136,8 +136,9 @@ class Bench:
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
+        closed = frozenset(keys)
         for cache in (self.results, self.outputs):
-            cache.forget_where(lambda question: _mentions(question, frozenset(keys)))
+            cache.forget_where(lambda question: _mentions(question, closed))
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
