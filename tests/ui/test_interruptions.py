@@ -12,9 +12,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_is_told_with_the_shells_exit_status(
-    qtbot: QtBot, number: signal.Signals
-) -> None:
+def test_a_signal_is_told_with_the_shells_exit_status(qtbot: QtBot, number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_DFL)  # A shell may have the tests ignore it.
     try:
         with Interruptions() as interruptions, qtbot.waitSignal(interruptions.came, timeout=2000) as told:
