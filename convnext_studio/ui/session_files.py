@@ -84,6 +84,7 @@ class SessionFiles(QObject):
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
                 partial(self._write, path),
                 on_failure=self._refuse,
+                on_cancel=lambda: self._tell("Saving the session was stopped, and nothing was written.", ""),
             )
         else:
             self._write(path, CheckedPictures(failures=()))

@@ -258,3 +258,19 @@ def test_the_contact_sheet_is_saved_as_a_picture(
     assert notices[0].good
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
+
+
+def test_a_contact_sheet_that_is_stopped_says_so_once(
+    controller: Controller, state: AppState, engine: FakeEngine, explained: Explanation, tmp_path: Path
+) -> None:
+    """Its other pictures have to be decoded first."""
+    notices: list[Notice] = []
+    controller.noticed.connect(notices.append)
+    names = ("two", "three")
+    state.list_pictures(ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names)
+    sheet = (explained, *(replace(explained, image=name) for name in names))
+    controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
+    assert len(engine.open(Thumbnail)) == 2
+    controller.exporter._bridge.cancel_all()
+    assert [notice.message for notice in notices] == ["The contact sheet was stopped, and nothing was written."]
+    assert list(tmp_path.iterdir()) == []

@@ -86,6 +86,19 @@ def test_what_is_open_is_written(
     assert [each.name for each in tmp_path.iterdir() if each.suffix] == ["monday.cnxsession"]
 
 
+def test_a_session_whose_saving_is_stopped_says_so(
+    window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path
+) -> None:
+    state.add_picture(make_image("one", str(tmp_path / "one.png")))
+    path = tmp_path / "monday.cnxsession"
+    window._commands.files.sessions.save(path)
+    [check] = engine.open(CheckPictures)
+    window._commands.cancel()
+    assert check.id in engine.cancelled
+    assert "nothing was written" in window.messages.text
+    assert not path.exists()
+
+
 def test_model_selection_and_pictures_come_back(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
