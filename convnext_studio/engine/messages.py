@@ -305,9 +305,12 @@ class EngineReady:
     ----------
     restarted
         It takes the place of one that died.
+    lacking
+        The sentence that says what of the one before it could not open again; empty where nothing lacks.
     """
 
     restarted: bool = False
+    lacking: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

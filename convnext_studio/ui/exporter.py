@@ -1,5 +1,6 @@
 """Asks the engine for what an export lacks, then writes it in the background."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import (
+    Cancelled,
+    Done,
     Explanation,
     Failed,
     Faithfulness,
@@ -18,6 +21,7 @@ from convnext_studio.engine.messages import (
     Prediction,
     ReceptiveField,
     ReceptiveFieldResult,
+    Request,
 )
 from convnext_studio.export import (
     ExportContents,
@@ -35,7 +39,7 @@ from convnext_studio.ui.state import AppState
 EXPORT = "export"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One export while its parts arrive."""
 
@@ -49,7 +53,7 @@ class _Job:
     nodes: tuple[str, ...]
     maps: dict[str, FeatureMapsResult] = field(default_factory=dict)
     receptive_field: ReceptiveFieldResult | None = None
-    failed: bool = False
+    requests: set[int] = field(default_factory=set)
 
 
 class Exporter(QObject):
@@ -64,6 +68,9 @@ class Exporter(QObject):
         self._state = state
         self._bridge = bridge
         self._background = background
+        self._numbers = itertools.count(1)
+        self._jobs: list[_Job] = []
+        bridge.request_finished.connect(self._notice_cancelled)
 
     @property
     def is_possible(self) -> bool:
@@ -87,13 +94,18 @@ class Exporter(QObject):
             faithfulness=state.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
-        for node in job.nodes:
-            # A panel of its own each: requests of one panel replace one another.
-            request = FeatureMaps(panel=f"export {node}", image=job.image.key, node=node)
-            self._bridge.ask(request, partial(self._collect, job), on_failure=partial(self._fail, job))
+        # A panel of its own each: requests of one panel replace one another, as those of two exports would.
+        number = next(self._numbers)
         pictures = tuple(picture.key for picture in state.pictures)
-        field_request = ReceptiveField(panel="export", node=job.cam_stage, images=pictures)
-        self._bridge.ask(field_request, partial(self._collect, job), on_failure=partial(self._fail, job))
+        questions: list[Request] = [
+            FeatureMaps(panel=f"export {number} {node}", image=job.image.key, node=node) for node in job.nodes
+        ]
+        questions.append(ReceptiveField(panel=f"export {number}", node=job.cam_stage, images=pictures))
+        for question in questions:
+            job.requests.add(
+                self._bridge.ask(question, partial(self._collect, job), on_failure=partial(self._fail, job))
+            )
+        self._jobs.append(job)
 
     def export_map(self, directory: Path) -> None:
         """Write the attribution that is shown, with its numbers, into the picture's folder in the directory."""
@@ -151,12 +163,18 @@ class Exporter(QObject):
         self.noticed.emit(Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True))
 
     def _collect(self, job: _Job, answer: Payload) -> None:
+        if job not in self._jobs:
+            return
+        if self._state.model is not job.model:
+            self._give_up(job, "another network was opened meanwhile.", "Export again.")
+            return
         if isinstance(answer, FeatureMapsResult):
             job.maps[answer.node] = answer
         elif isinstance(answer, ReceptiveFieldResult):
             job.receptive_field = answer
-        if job.receptive_field is None or len(job.maps) < len(job.nodes) or job.failed:
+        if job.receptive_field is None or len(job.maps) < len(job.nodes):
             return
+        self._jobs.remove(job)
         contents = ExportContents(
             model=job.model,
             image=job.image,
@@ -179,9 +197,18 @@ class Exporter(QObject):
         self.noticed.emit(Notice(EXPORT, message, good=True))
 
     def _fail(self, job: _Job, failed: Failed) -> None:
-        if not job.failed:
-            self._tell(f"The export was given up: {failed.message}", failed.hint)
-        job.failed = True
+        self._give_up(job, failed.message, failed.hint)
+
+    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        answer = finished[1]
+        if isinstance(answer, Cancelled):
+            for job in [job for job in self._jobs if answer.id in job.requests]:
+                self._give_up(job, "it was stopped.")
+
+    def _give_up(self, job: _Job, why: str, hint: str = "") -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+            self._tell(f"The export was given up: {why}", hint)
 
     def _tell(self, message: str, hint: str) -> None:
         self.noticed.emit(Notice(EXPORT, message, hint))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import (
@@ -13,6 +14,7 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     ReceptiveFieldResult,
 )
+from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.state import AppState
@@ -44,7 +46,7 @@ def answer_maps(engine: FakeEngine) -> dict[str, np.ndarray]:
 
 
 def answer_field(engine: FakeEngine) -> None:
-    [request] = engine.open(ReceptiveField)
+    request = engine.open(ReceptiveField)[0]
     field = np.random.default_rng(9).random((INPUT_PX, INPUT_PX))
     result = ReceptiveFieldResult(
         node=request.node,
@@ -95,6 +97,51 @@ def test_what_changes_meanwhile_does_not_mix_into_it(
     answer_field(engine)
     qtbot.waitUntil(lambda: not filled.background.is_busy)
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_two_exports_in_a_row_are_both_written(
+    filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    filled.exporter.export(tmp_path)
+    state.add_picture(make_image("two", "/pictures/two.png"))
+    engine.answer(engine.open(Predict)[0], make_prediction("two"))
+    filled.exporter.export(tmp_path)
+    # Of one panel's requests, the engine answers the last only.
+    asked = [(type(each), each.panel) for kind in (FeatureMaps, ReceptiveField) for each in engine.open(kind)]
+    assert len(set(asked)) == len(asked) == 2 * 5
+    answer_maps(engine)
+    while engine.open(ReceptiveField):
+        answer_field(engine)
+    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_maps_of_another_network_do_not_get_into_it(
+    filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    filled.exporter.export(tmp_path)
+    state.set_model(make_model("Another"))
+    answer_maps(engine)
+    answer_field(engine)
+    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    assert [notice.message for notice in notices] == [
+        "The export was given up: another network was opened meanwhile."
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stopped_export_says_so(
+    filled: Controller, bridge: EngineBridge, engine: FakeEngine, tmp_path: Path
+) -> None:
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    filled.exporter.export(tmp_path)
+    bridge.cancel_all()
+    QApplication.processEvents()
+    assert [notice.message for notice in notices] == ["The export was given up: it was stopped."]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_part_ends_it_with_one_sentence(
