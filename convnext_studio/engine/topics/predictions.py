@@ -35,8 +35,10 @@ class Prediction(Answer):
 
     Attributes
     ----------
-    logits, probabilities
+    logits
         (classes,) float32.
+    probabilities
+        (classes,) float64, which tells a sure answer from a certain one.
     stage_means
         By stage name, (h, w) float32: the mean over channels of the stage's output.
     attribution
@@ -47,7 +49,7 @@ class Prediction(Answer):
 
     image: str
     logits: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
     stage_means: dict[str, NDArray[np.float32]]
     attribution: Attribution
     geometry: CropGeometry

@@ -14,6 +14,7 @@ from convnext_studio.render import (
     Limits,
     colorize,
     format_number,
+    format_percent,
     format_ticks,
     limits_of,
     lut,
@@ -250,7 +251,7 @@ class Ink:
         step = min(line * 2.0, room.height() / max(len(rows), 1))
         y = room.top()
         for name, share in rows:
-            text = f"{share * 100:.1f} %"
+            text = format_percent(share)
             number = self.width(f"{text}  ")
             self.text(QRectF(room.left(), y, room.width() - number, line), name)
             self.text(QRectF(room.left(), y, room.width(), line), text, align="right")

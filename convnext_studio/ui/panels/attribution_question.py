@@ -15,7 +15,7 @@ from convnext_studio.engine.messages import (
     why_no_cam,
 )
 from convnext_studio.export.contents import label_of
-from convnext_studio.render import format_number
+from convnext_studio.render import format_number, format_percent
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
 from convnext_studio.ui.state import AppState
 
@@ -87,7 +87,7 @@ def output_text(explanation: Explanation, model: ModelInfo, prediction: Predicti
         return f"“{name}” and not “{label_of(model, explanation.against)}” (logits differ by {score})"
     if prediction is None or prediction.image != explanation.image:
         return f"“{name}” ({explanation.output} {score})"
-    percent = format_number(100 * float(prediction.probabilities[explanation.target]))
+    percent = format_percent(float(prediction.probabilities[explanation.target]), None)
     if explanation.output == "probability":
-        return f"the probability of “{name}” ({percent} %)"
-    return f"“{name}” (logit {score}, {percent} %)"
+        return f"the probability of “{name}” ({percent})"
+    return f"“{name}” (logit {score}, {percent})"
