@@ -267,8 +267,8 @@ class StudioWindow(QMainWindow):
             self._shares_out_at_first = False
             self.dock_layout.share_out()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember, end the engine, leave no thread."""
+    def remember(self) -> None:
+        """Write the settings of this launch, the place of window and docks among them."""
         place = Place(
             screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
         )
@@ -278,6 +278,10 @@ class StudioWindow(QMainWindow):
             self._settings.save()
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember, end the engine, leave no thread."""
+        self.remember()
         self._commands.files.watch.stop()
         self.lecture.stop_saving()
         self._bridge.close()

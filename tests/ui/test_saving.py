@@ -140,7 +140,7 @@ def test_the_menu_asks_where(
     """The name is a safe one; an extension is added where the person types none."""
     suggested: list[str] = []
 
-    def choose(_parent: object, _title: str, path: str, _kind: str) -> tuple[str, str]:
+    def choose(_parent: object, _title: str, path: str, *_kinds: str) -> tuple[str, str]:
         suggested.append(Path(path).name)
         return str(tmp_path / "mine"), ""
 

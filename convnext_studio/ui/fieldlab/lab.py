@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import FieldView, ReceptiveFieldResult, Scale
 from convnext_studio.errors import StudioError
 from convnext_studio.export import save_field
-from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.fieldlab.compare import ComparePage
@@ -47,6 +46,7 @@ from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field import scale_choice
 from convnext_studio.ui.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.state import AppState
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
@@ -207,29 +207,28 @@ class ReceptiveFieldLab(QWidget):
 
     def save_figure(self) -> None:
         """Choose a file and write what this page shows."""
-        path, _ = QFileDialog.getSaveFileName(self, "Save figure", "receptive-fields.png", FIGURE_KINDS)
-        if not path:
+        path = ask_path(self, "Save figure", Path.home() / "receptive-fields.png", FIGURE_KINDS)
+        if path is None:
             return
         page = self.pages.currentWidget()
         try:
             with self.compare.figure() if page is self.compare else nullcontext(page) as figure:
-                written = save_figure(figure, Path(path))
+                save_figure(figure, path)
         except StudioError as error:
             self._tell(error.message, error.hint)
         else:
-            self._tell_good(f"The figure was saved as {written}.")
+            self._tell_good(f"The figure was saved as {path}.")
 
     def save_field(self, view: FieldView | None) -> None:
         """Choose a file and write a field, with its protocol (.npz) or alone (.npy)."""
         if not isinstance(view, ReceptiveFieldResult):
             self._tell("There is no receptive field to save yet.")
             return
-        path, _ = QFileDialog.getSaveFileName(self, "Save receptive field", "receptive-field.npz", FIELD_KINDS)
-        if path:
-            known = Path(path) if path.lower().endswith(SUFFIXES) else Path(f"{path}.npz")
+        path = ask_path(self, "Save receptive field", Path.home() / "receptive-field.npz", FIELD_KINDS)
+        if path is not None:
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
-                lambda: save_field(known, view),
+                lambda: save_field(path, view),
                 lambda written: self._tell_good(f"The receptive field was saved as {written}."),
                 lambda error: self._tell(error.message, error.hint),
                 "Writing the receptive field",
