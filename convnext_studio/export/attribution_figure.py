@@ -13,7 +13,7 @@ from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, 
 from convnext_studio.export.marks import frame
 from convnext_studio.export.sheet import ColourBar
 from convnext_studio.geometry import Box
-from convnext_studio.render import DIVERGING, Limits, format_number, limits_of, overlay
+from convnext_studio.render import DIVERGING, Limits, format_number, format_percent, limits_of, overlay
 
 SEQUENTIAL_MAP = "viridis"
 DIVERGING_MAP = DIVERGING[0]
@@ -107,7 +107,7 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
     probability = contents.prediction.probabilities[explanation.target]
     return (
         f"{method_named(explanation.method).title} of class {explanation.target}{against} {where}; "
-        f"its probability is {100 * probability:.3g} %."
+        f"its probability is {format_percent(float(probability), None)}."
     )
 
 

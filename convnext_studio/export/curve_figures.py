@@ -12,7 +12,7 @@ from convnext_studio.engine.messages import FieldView
 from convnext_studio.export.figures import Figure
 from convnext_studio.export.sheet import GREY, INK, PAPER, drawable, font, page_of
 from convnext_studio.fields import THRESHOLDS
-from convnext_studio.render import Limits, format_ticks, nice_ticks
+from convnext_studio.render import Limits, format_percent, format_ticks, nice_ticks
 
 # Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
@@ -178,6 +178,6 @@ def _legend(shown: Sequence[FieldView], width: int) -> Image.Image:
         reached = {square.threshold: square for square in view.squares.get("linear", ())}
         for column, share in enumerate(THRESHOLDS):
             square = reached.get(share)
-            text = "none" if square is None else f"{square.side_px} px, {100 * square.area_ratio:.1f} %"
+            text = "none" if square is None else f"{square.side_px} px, {format_percent(square.area_ratio)}"
             pencil.text((first + 150 * (column + 1), y), text, INK, font(size), "rm")
     return picture

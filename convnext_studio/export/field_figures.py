@@ -10,7 +10,7 @@ from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import ColourBar, sheet
 from convnext_studio.fields import definition
 from convnext_studio.geometry import Box
-from convnext_studio.render import colorize, format_number, limits_of
+from convnext_studio.render import colorize, format_number, format_percent, limits_of
 
 OF_WHAT: dict[Scale, str] = {"log": "log10(1 + field)", "linear": "the field itself"}
 
@@ -70,7 +70,8 @@ def _caption(result: ReceptiveFieldResult) -> list[str]:
         gaussian = result.gaussian
         said.append(
             f"Gaussian fit: sigma {format_number(gaussian.sigma_px)} px, radius to 1 - 95.45 % of its centre "
-            f"{format_number(gaussian.radius_px)} px; it explains {100 * gaussian.explained:.1f} % of variance."
+            f"{format_number(gaussian.radius_px)} px; it explains "
+            f"{format_percent(gaussian.explained)} of variance."
         )
     said.append(_theoretical(result))
     if result.skipped:

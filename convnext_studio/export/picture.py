@@ -12,7 +12,7 @@ from convnext_studio.engine.messages import Explanation
 from convnext_studio.errors import StudioError
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contents import ExportContents, MapContents, json_bytes, predictions_json
-from convnext_studio.export.explanations import explanation_json, explanation_of, map_arrays, map_stems
+from convnext_studio.export.explanations import explanation_json, map_arrays, map_stems, written_explanation
 from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.field_files import about_field
 from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
@@ -24,7 +24,7 @@ from convnext_studio.stopping import Stopped
 
 def write_files(folder: Path, contents: ExportContents, should_stop: Callable[[], bool]) -> list[Path]:
     """Write all files that `convnext_studio.export.export_picture` promises into a folder, which it makes."""
-    explanation = explanation_of(contents)
+    explanation = written_explanation(contents)
     stems = map_stems(explanation)
     arrays: dict[str, NDArray[np.floating]] = {name: result.maps for name, result in contents.maps.items()}
     arrays |= {**map_arrays(explanation), "erf": contents.receptive_field.field_map}

@@ -82,6 +82,7 @@ class Controller(QObject):
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
         self._left_model: LoadModel | None = None  # For a while, for another one.
+        self._passed_over: LoadModel | None = None  # It was loading when another was asked for.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
@@ -160,6 +161,8 @@ class Controller(QObject):
         self._ask_model(asked)
 
     def _ask_model(self, request: LoadModel) -> None:
+        if any(pending.id == self._model_id for pending in self._bridge.pending):
+            self._passed_over = self._passed_over or self._asked_model
         self._asked_model = request
         self.model_asked.emit(request)
         self._model_id = self._bridge.ask(
@@ -208,7 +211,7 @@ class Controller(QObject):
     def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
         if request is not self._asked_model or not isinstance(answer, ModelInfo):
             return
-        self._loaded_model = request
+        self._loaded_model, self._passed_over = request, None
         if request.config is None:  # What was built is nowhere to be opened from.
             recent = latest_first(request.source, self._settings.values.recent_models)
             self._settings.update(recent_models=recent)
@@ -216,12 +219,18 @@ class Controller(QObject):
         self._state.set_model(answer)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
-        if request is self._asked_model:
-            self._keep_model()
         self._refuse(MODEL, failed)
+        if request is not self._asked_model:
+            return
+        passed_over, self._passed_over = self._passed_over, None
+        if passed_over is not None:
+            self._ask_model(passed_over)
+        else:
+            self._keep_model()
 
     def _keep_model(self) -> None:
         """The model asked for will not come: the one that is open stays."""
+        self._passed_over = None
         if self._loaded_model is not None:
             self._asked_model = self._loaded_model
         self.model_refused.emit()
@@ -349,9 +358,13 @@ class Controller(QObject):
         self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
-        if ready.restarted:
-            message = "The engine stopped and was started again, with the same model and pictures."
-            self.noticed.emit(Notice(ENGINE, message, good=True))
+        if not ready.restarted:
+            return
+        message = "The engine stopped and was started again"
+        if ready.lacking:
+            self._tell(ENGINE, f"{message}. {ready.lacking}")
+        else:
+            self.noticed.emit(Notice(ENGINE, f"{message}, with the same model and pictures.", good=True))
 
     def _engine_answered(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         request, answer = finished

@@ -38,7 +38,7 @@ from convnext_studio.ui.state import AppState
 EXPORT = "export"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One export while its parts arrive."""
 
@@ -174,7 +174,10 @@ class Exporter(QObject):
         job.asked.append(identifier)
 
     def _collect(self, job: _Job, answer: Payload) -> None:
-        if isinstance(answer, FeatureMapsResult):
+        if self._state.model is not job.model:
+            why = "another network was opened meanwhile"
+            self._give_up(job, f"The export was given up: {why}.", "Export again.")
+        elif isinstance(answer, FeatureMapsResult):
             job.maps[answer.node] = answer
         elif isinstance(answer, ReceptiveFieldResult):
             job.receptive_field = answer

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
@@ -86,8 +87,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
-    # Not needed before the first answer, and too slow for Qt's thread.
-    controller.background.run(load_colour_maps, on_done=lambda _: None)
+    controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter
         _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot))
@@ -111,6 +111,12 @@ def start_application(needs_font: bool = False) -> QApplication:
     if needs_font:
         _use_spare_font(application)
     return application
+
+
+def _load_for_answers() -> None:
+    """Load what is not needed before the first answer, and would then hold up Qt's thread."""
+    load_colour_maps()
+    np.percentile((0.0, 1.0), 50)  # NumPy's first one imports its masked arrays.
 
 
 def _present(presentation: "Presentation", options: WindowOptions) -> None:

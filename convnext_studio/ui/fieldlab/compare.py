@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, ReceptiveFieldResult, Scale
-from convnext_studio.render import Limits, format_number, limits_of
+from convnext_studio.render import Limits, format_percent, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
 from convnext_studio.ui.fieldlab.entries import MOST, OPEN_MODEL, Entry
@@ -209,7 +209,10 @@ class ComparePage(QWidget):
         ratios = {square.threshold: square.area_ratio for square in view.squares[self._scale]}
         return [
             subject.name,
-            *(_percent(ratios[share]) if share in ratios else "not reached" for share in THRESHOLDS),
+            *(
+                format_percent(ratios[share], None) if share in ratios else "not reached"
+                for share in THRESHOLDS
+            ),
             _theory(view),
             _weights(view),
             "log10(x + 1)" if self._scale == "log" else "linear",
@@ -297,10 +300,6 @@ def _about(views: _Shown) -> str:
     said += [note for note, names in owners.items() if len(names) == len(views)]
     said += [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
     return "\n".join([*texts[:1], *([" ".join(said)] if said else [])])
-
-
-def _percent(ratio: float) -> str:
-    return f"{format_number(100 * ratio)} %"
 
 
 def _weights(view: FieldView) -> str:

@@ -23,6 +23,7 @@ from convnext_studio.engine.messages import (
     Payload,
     Progress,
     Request,
+    explanation_of,
     method_named,
 )
 from convnext_studio.render import Rgb, colorize
@@ -37,7 +38,6 @@ from convnext_studio.ui.panels.attribution_question import (
     comes_with_prediction,
     explain_question,
     explained_class,
-    explanation_of,
     has_sign,
 )
 from convnext_studio.ui.panels.attribution_target import TargetColumn

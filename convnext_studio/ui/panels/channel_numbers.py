@@ -7,7 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import Kernel, KernelResult, Payload
-from convnext_studio.render import Limits, format_number, limits_of
+from convnext_studio.render import Limits, format_number, format_percent, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.panels.base import plain_label
@@ -126,7 +126,7 @@ def _statistics_text(shown: ChannelValues) -> str:
     if finite.size < total:
         said.append(f"{total - finite.size} of {total} values are not finite")
     if finite.size:
-        negative = 100 * np.count_nonzero(finite < 0) / finite.size
+        negative = np.count_nonzero(finite < 0) / finite.size
         named = (
             ("min", finite.min()),
             ("median", float(np.median(finite))),
@@ -135,5 +135,5 @@ def _statistics_text(shown: ChannelValues) -> str:
             ("std", finite.std()),
         )
         said += [f"{name} {format_number(float(number))}" for name, number in named]
-        said.append(f"{format_number(negative)} % negative")
+        said.append(f"{format_percent(negative, None)} negative")
     return " · ".join(said)

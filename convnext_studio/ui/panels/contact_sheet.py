@@ -19,7 +19,7 @@ from convnext_studio.engine.messages import (
     why_no_cam,
 )
 from convnext_studio.export.contents import label_of
-from convnext_studio.render import Rgb, format_number
+from convnext_studio.render import Rgb, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.attribution_look import LookButton
 from convnext_studio.ui.panels.attribution_question import has_sign, node_text
@@ -215,7 +215,7 @@ class ContactSheetPanel(MeasuringPanel):
         prediction = self._predictions.get(key)
         chance = f"{explanation.output} {format_number(explanation.score)}"
         if prediction is not None:
-            chance = f"{100 * float(prediction.probabilities[explanation.target]):.1f} %"
+            chance = format_percent(float(prediction.probabilities[explanation.target]))
         values, shading = shown_map(explanation)[1], self.look.shading
         limits = shading.limits_of([values])
         scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"

@@ -16,7 +16,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.fields import DEFINITIONS
 from convnext_studio.geometry import Box, FieldGeometry
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui import theme
 from convnext_studio.ui.panels.field_controls import PROTOCOLS
 from convnext_studio.ui.panels.maps import map_layer
@@ -148,10 +148,8 @@ def _square_mark(square: Square, view: FieldView, is_small: bool, has_label: boo
     if not has_label:
         return Mark(box)
     share = f"{100 * square.threshold:g} %"
-    area = format_number(100 * square.area_ratio)
-    return Mark(
-        box, share if is_small else f"{share} · {square.side_px} px · area {area} %", beside=not is_small
-    )
+    area = format_percent(square.area_ratio, None)
+    return Mark(box, share if is_small else f"{share} · {square.side_px} px · area {area}", beside=not is_small)
 
 
 # ----------------------------------------------------------------------------------------------------- words

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QPen
 
 from convnext_studio.engine.messages import DropBlocks, DroppedBlocks, Payload, Request
 from convnext_studio.export.contents import label_of
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView, blocks_of
@@ -90,7 +91,7 @@ class DroppedBlocksView(PaintedView):
         first = int(shown.probabilities.argmax())
         whole = float(shown.probabilities[first])
         head = QRectF(room.left(), room.top(), room.width(), line)
-        ink.text(head, f"With all blocks: {label_of(model, first)}, {whole * 100:.1f} %", bold=True)
+        ink.text(head, f"With all blocks: {label_of(model, first)}, {format_percent(whole)}", bold=True)
         left = ink.width("100 %  ", ink.small) + ink.px * 0.3
         area = room.adjusted(left, line * 1.6, 0, -small * 2.4 - line * 2.6)
         self._paint_scale(ink, area, left)
@@ -146,7 +147,7 @@ class DroppedBlocksView(PaintedView):
             return
         row = shown.dropped[index]
         first = int(row.argmax())
-        text = f"Without {shown.blocks[index]}: {label_of(model, first)}, {float(row[first]) * 100:.1f} %"
+        text = f"Without {shown.blocks[index]}: {label_of(model, first)}, {format_percent(float(row[first]))}"
         changed = first != int(shown.probabilities.argmax())
         ink.text(room, text, colour=ink.look.warning if changed else ink.look.accent, bold=True)
         room = room.translated(0, ink.line() * 1.15)
