@@ -88,6 +88,11 @@ class PanelDock(QDockWidget):
         return self._panel is not None
 
     @property
+    def needed(self) -> QSize:
+        """What its panel needs to be shown without scroll bars, at the width that it has."""
+        return self._area.needed()
+
+    @property
     def shows_panel(self) -> bool:
         """Whether its panel can be seen."""
         return self._panel is not None and self._panel.isVisible()
@@ -150,8 +155,23 @@ class _PanelArea(QScrollArea):
         if self._panel is None:
             return QSize()
         across, down = self._shares()
-        least = self._panel.minimumSizeHint()
+        least = self.needed()
         return QSize(int(least.width() * across), int(least.height() * down))
+
+    def needed(self) -> QSize:
+        """Width that the panel needs, and height that it needs at the width that it has.
+
+        Its minimum size hint counts long captions as if they were in a narrow column.
+        """
+        panel = self._panel
+        if panel is None:
+            return QSize()
+        least = panel.minimumSizeHint()
+        layout = panel.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            width = max(self.viewport().width(), least.width())
+            least.setHeight(layout.totalMinimumHeightForWidth(width))
+        return least
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
@@ -161,6 +181,8 @@ class _PanelArea(QScrollArea):
         """Let the panel fill the room."""
         super().resizeEvent(event)
         self._fit()
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()  # Its captions wrap at other words.
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
@@ -172,11 +194,7 @@ class _PanelArea(QScrollArea):
     def _fit(self) -> None:
         if self._panel is None:
             return
-        size = self.viewport().size().expandedTo(self._panel.minimumSizeHint())
-        layout = self._panel.layout()
-        if layout is not None and layout.hasHeightForWidth():
-            size.setHeight(max(size.height(), layout.totalMinimumHeightForWidth(size.width())))
-        self._panel.resize(size)
+        self._panel.resize(self.viewport().size().expandedTo(self.needed()))
 
 
 class _TitleBar(QWidget):

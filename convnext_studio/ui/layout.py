@@ -330,7 +330,7 @@ class DockLayout(QObject):
         # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
         for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
             fixed_px = sum(titles * _title_height(dock) + separator_px for dock in column)
-            needed_px = sum(dock.panel.minimumSizeHint().height() for dock in column)
+            needed_px = sum(dock.needed.height() for dock in column)
             down = min(down, _share(room.height() - bars_px - fixed_px, needed_px))
         return across, down
 
