@@ -58,6 +58,7 @@ class PanelDock(QDockWidget):
     maximise_asked = Signal()
     help_asked = Signal()
     made = Signal(object)  # the panel, where it is a late one
+    needs_changed = Signal()
 
     def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
         super().__init__(panel.title, window)
@@ -65,6 +66,7 @@ class PanelDock(QDockWidget):
         self._late = panel
         self._panel: QWidget | None = None
         self._area = _PanelArea(shares)
+        self._area.needs_changed.connect(self.needs_changed)
         self.setWidget(self._area)
         self._bar = _TitleBar(self)
         self.maximise = self._bar.maximise
@@ -134,6 +136,8 @@ def _takes_focus(widget: QWidget) -> bool:
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
 
+    needs_changed = Signal()
+
     def __init__(self, shares: Shares) -> None:
         super().__init__()
         self._panel: QWidget | None = None
@@ -182,11 +186,13 @@ class _PanelArea(QScrollArea):
         super().resizeEvent(event)
         self._fit()
         if event.size().width() != event.oldSize().width():
-            self.updateGeometry()  # Its captions wrap at other words.
+            self.needs_changed.emit()  # Its captions wrap at other words.
+            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
+            self.needs_changed.emit()
             self.updateGeometry()
             self._fit()
         return super().eventFilter(watched, event)

@@ -130,9 +130,9 @@ def apply(application: QApplication, theme: Theme) -> None:
     """Give the whole program a look, at the present size of text; every widget gets a palette-change event."""
     application.setPalette(palette(theme))
     outlined = QPalette()
-    # Fusion draws the outline of a control in its window colour, darkened so much; else boxes to tick and
-    # fields to type in could hardly be seen.
-    outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(140))
+    # Fusion draws the outline of a control in its window colour, darkened so much, and of
+    # boxes to tick a little lighter; else these, and fields to type in, could hardly be seen.
+    outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(125))
     for control in OUTLINED:
         application.setPalette(outlined, control)
     application.setStyleSheet(stylesheet(theme))

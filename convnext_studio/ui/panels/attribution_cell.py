@@ -97,7 +97,9 @@ class ColorLine(QWidget):
             painter.setPen(QColor(look.text))
             below = self.rect().adjusted(0, scaled_px(_BAR_PX), 0, 0)
             if low == f"-{high}" and self.fontMetrics().horizontalAdvance(f"{low}  {high}") > self.width():
-                painter.drawText(below, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, f"±{high}")
+                painter.drawText(
+                    below, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, f"±{high}"
+                )
                 return
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
             painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
