@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from convnext_studio.engine.messages import (
     ChannelMap,
@@ -70,7 +70,8 @@ class PicturePanel(Panel):
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without a unit's field")
-        for control in (self.scale, self.opacity, self.no_unit):
+        self._unit_controls = (self.scale, QLabel("Opacity"), self.opacity, self.no_unit)
+        for control in self._unit_controls:
             self.controls.addWidget(control)
 
     def _connect(self) -> None:
@@ -125,7 +126,7 @@ class PicturePanel(Panel):
         self._layer = None if picture is None else picture_layer(picture)
         if picture is None:
             self.view.set_scene(None)
-            self.show_notice(NO_PICTURE)
+            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
         else:
             self.show_body()
         self._refresh()
@@ -142,7 +143,7 @@ class PicturePanel(Panel):
         if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
             self._result = None
         self._ask(unit, picture)
-        for control in (self.scale, self.opacity, self.no_unit):
+        for control in self._unit_controls:
             control.setVisible(unit is not None)
         self._colour()
 
