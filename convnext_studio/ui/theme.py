@@ -198,6 +198,7 @@ QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
     color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: {px[3]}; padding: {px[1]} {px[5]};
 }}
+QFrame#sheet {{ border: 1px solid {theme.outline}; }}
 QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}
 """
