@@ -279,10 +279,11 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         (["erf", "--noise", "--out", "x", "--seed", "-1"], "'-1' is not a number from 0"),
         (["erf", "--noise", "--out", "x", "--input-px", "0"], "'0' is not a number from 1"),
         (["train", ".", "--out", "x", "--seed", "9" * 20], "is not a number from 0 to 2147483647"),
+        (["train", ".", "--out", "x", "--classes", ","], "there is no name in it"),
         (["--present", "--step", "-1"], "'-1' is not a number from 1"),
     ],
 )
-def test_numbers_that_mean_nothing_are_refused_before_anything_starts(
+def test_options_that_mean_nothing_are_refused_before_anything_starts(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

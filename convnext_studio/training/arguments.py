@@ -121,7 +121,10 @@ def plan_from(options: argparse.Namespace) -> TrainingPlan:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("there is no name in it")
+    return names
 
 
 def _numbers(text: str) -> tuple[int, ...]:
