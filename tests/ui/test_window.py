@@ -65,14 +65,14 @@ def test_no_folder_is_asked_for_where_there_is_no_map_to_save(
     window: StudioWindow, state: AppState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append("a folder") or "")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append("folder"))
     assert state.explanation is None
     window.actions_by_id["save_map"].trigger()
     assert asked == []
     assert window.messages.text == "There is no map to save yet."
 
 
-def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(window: StudioWindow, qtbot: QtBot) -> None:
+def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["field_lab"].trigger()
     lab = filled_window.field_lab
     assert lab.isVisible()
