@@ -271,3 +271,32 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "resolve_name", lambda _name: interrupt)
     assert cli.main(["doctor"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["erf", "--noise", "--out", "x", "--seed", "-1"], "'-1' is not a number from 0"),
+        (["erf", "--noise", "--out", "x", "--input-px", "0"], "'0' is not a number from 1"),
+        (["train", ".", "--out", "x", "--seed", "9" * 20], "is not a number from 0 to 2147483647"),
+        (["train", ".", "--out", "x", "--classes", ","], "there is no name in it"),
+        (["--present", "--step", "-1"], "'-1' is not a number from 1"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_anything_starts(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.EXIT_CANNOT_START
+    assert said in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_is_one_sentence(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--noise", "--count", "1", "--input-px", str(cli.LARGEST), "--device", "cpu"]
+    assert cli.main(["erf", "--model", str(weights), "--out", str(tmp_path / "out"), *options]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "convnext-studio: The computer's memory has run out. Use smaller sizes."
+    )

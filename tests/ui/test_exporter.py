@@ -132,9 +132,7 @@ def test_maps_of_another_network_do_not_get_into_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stopped_export_says_so(
-    filled: Controller, bridge: EngineBridge, engine: FakeEngine, tmp_path: Path
-) -> None:
+def test_a_stopped_export_says_so(filled: Controller, bridge: EngineBridge, tmp_path: Path) -> None:
     notices: list[Notice] = []
     filled.noticed.connect(notices.append)
     filled.exporter.export(tmp_path)
