@@ -150,8 +150,9 @@ def test_what_is_averaged_so_far_is_counted_and_named(desk: Desk, filled: Recept
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 1, 1), (4, 4, 0), (2, 2, 0), (7, 2, 3)])
+@pytest.mark.usefixtures("panel")
 def test_a_click_at_the_border_names_a_unit_that_there_is(
-    desk: Desk, panel: ReceptiveFieldPanel, kernel: int, stride: int, padding: int
+    desk: Desk, kernel: int, stride: int, padding: int
 ) -> None:
     """Of a convolution whose map numpy's windows count, and the centres of their first and last."""
     side = 63
