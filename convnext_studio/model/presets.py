@@ -92,8 +92,8 @@ def _published(millions: float, billions: float, accuracy: float, training: Trai
     )
 
 
-# Millions of parameters, billions of MACs, top-1 in per cent, with the digits that are printed. Of ConvNeXt-T the
-# repository prints 28 M in its first table and 29 M, which is nearer, in its second; the paper has 29 M.
+# Millions of parameters, billions of MACs, top-1 in per cent, with the digits that are printed. Of ConvNeXt-T
+# the repository prints 28 M in its first table and 29 M, which is nearer, in its second; the paper has 29 M.
 PRESETS: dict[str, Preset] = {
     # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
     "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),
