@@ -258,3 +258,13 @@ def test_the_contact_sheet_is_saved_as_a_picture(
     assert notices[0].good
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
+
+
+def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPanel) -> None:
+    desk.state.set_explaining(
+        Explain(image="", nodes=("stage3", "stage4"), average=True, output="probability", target=0)
+    )
+    desk.qtbot.waitUntil(lambda: not panel._soon.isActive())
+    desk.answer(Explanations(explanations=()))
+    assert "for the probability of the first class of each picture" in panel.caption
+    assert "at the average of stage 3, stage 4" in panel.caption

@@ -127,6 +127,8 @@ def test_the_logarithm_shows_what_is_small(opened: tuple[Desk, PicturePanel]) ->
     effective = one_pixel(20, 24, 2.0)
     effective[22, 24] = 0.02
     answer(desk, fields(desk)[0], effective)
+    assert panel.map.bar.scale is not None
+    assert not panel.map.bar.scale.clipping.below
     asked = len(desk.asked)
     panel.scale.setCurrentIndex(1)
     magma = lut("magma")
@@ -134,6 +136,9 @@ def test_the_logarithm_shows_what_is_small(opened: tuple[Desk, PicturePanel]) ->
     assert colour_at(panel.view, 28 + 24.5, 8 + 22.5) in {tuple(magma[i].tolist()) for i in (127, 128)}
     assert colour_at(panel.view, 28 + 24.5, 8 + 23.5) == tuple(magma[0].tolist())
     assert "log10" in panel.caption
+    # Zeros have the colour of the lower end, which stands for a ten-thousandth of the largest.
+    assert panel.map.bar.scale is not None
+    assert panel.map.bar.scale.clipping.text == "values below the scale"
     assert len(desk.asked) == asked
 
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, ReceptiveFieldResult, Scale
+from convnext_studio.fields import DEFINITIONS, OF_WHAT
 from convnext_studio.render import Limits, format_percent, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
@@ -195,7 +196,7 @@ class ComparePage(QWidget):
                 partial(self.radial.show_curves, _radial_curves(views), NOTHING),
             ]
         )
-        self.protocol.setText(_about(views))
+        self.protocol.setText(_about(views, self._scale))
         self.meaning.setText(MEANING if views else "")
         measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
         if measured is not None:
@@ -287,10 +288,12 @@ def _radial_curves(views: _Shown) -> list[Curve]:
     ]
 
 
-def _about(views: _Shown) -> str:
+def _about(views: _Shown, scale: Scale) -> str:
     """What has to be known about the figure, each once: the protocol, what differs, what is missing."""
     texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
     said = [OTHERS_DIFFER] if len(texts) > 1 else []
+    if any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
+        said.append(f"Squares here are those of {OF_WHAT[scale]}.")
     if len({view.field_map.shape for _, view in views}) > 1:
         said.append(SIZES_DIFFER)
     owners: dict[str, list[str]] = {}

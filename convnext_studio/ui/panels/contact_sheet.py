@@ -227,9 +227,13 @@ class ContactSheetPanel(MeasuringPanel):
             return
         question = asked.question
         target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        if question.output == "probability":
+            target = f"the probability of {target}"
         if question.against is not None:
             target += f" and not “{label_of(model, question.against)}”"
         nodes = ", ".join(node_text(name, model).lower() for name in question.nodes)
+        if question.average:
+            nodes = f"the average of {nodes or 'all stages'}"
         said = [
             f"{method_named(question.method).title} for {target} of each picture"
             + (f" at {nodes}" if nodes else ""),

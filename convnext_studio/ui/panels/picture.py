@@ -194,7 +194,10 @@ class PicturePanel(Panel):
         self._heat = None
         if unit is not None and self._result is not None:
             self._heat = heat_of(unit, self._result, self._is_log)
-        self.map.bar.set_scale(None if self._heat is None else ColorScale(COLORMAP, self._heat.limits))
+        heat = self._heat
+        self.map.bar.set_scale(
+            None if heat is None else ColorScale(COLORMAP, heat.limits, clipping=heat.clipping)
+        )
         self._paint()
 
     def _paint(self) -> None:
@@ -230,7 +233,8 @@ class PicturePanel(Panel):
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
         if crop is not None:
             resized, taken = crop.resized_size, crop.input_size
-            facts.append(f"resized to {resized[0]} × {resized[1]}, cropped to {taken[0]} × {taken[1]}")
+            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", nothing cropped"
+            facts.append(f"resized to {resized[0]} × {resized[1]}{cropped}")
         if picture.preview.shape[1] != picture.size[0]:
             facts.append("shown reduced")
         return [*facts, *picture.notes]

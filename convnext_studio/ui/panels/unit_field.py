@@ -8,7 +8,7 @@ import numpy as np
 from convnext_studio.engine.messages import UnitField, UnitFieldResult
 from convnext_studio.geometry import Box, CropGeometry
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Clipping, Limits, format_number
 from convnext_studio.ui import theme
 from convnext_studio.ui.panels.maps import Placement, map_layer
 from convnext_studio.ui.scene import Layer, Mark, Spot
@@ -102,10 +102,13 @@ class Heat:
         On the picture.
     limits
         Of the colours.
+    clipping
+        Whether there are values below the scale; zeros are, where it is logarithmic.
     """
 
     layer: Layer
     limits: Limits
+    clipping: Clipping
 
 
 def heat_of(unit: SelectedUnit, result: UnitFieldResult, is_log: bool) -> Heat | None:
@@ -123,12 +126,13 @@ def heat_of(unit: SelectedUnit, result: UnitFieldResult, is_log: bool) -> Heat |
     left, top = math.floor(x), math.floor(y)
     right, bottom = math.ceil(x + width), math.ceil(y + height)
     values = result.effective[top:bottom, left:right]
+    clipping = Clipping(below=is_log and bool((values < largest * 10.0**-LOG_DECADES).any()))
     if is_log:
         # Zeros take the lowest colour, as does all that is smaller than the scale shows; NaN stays NaN.
         values = np.log10(np.maximum(values / np.float32(largest), np.float32(10.0**-LOG_DECADES)))
     limits = Limits(-LOG_DECADES, 0.0) if is_log else Limits(0.0, largest)
     box = unit.crop.box_to_picture((float(left), float(top), float(right - left), float(bottom - top)))
-    return Heat(map_layer(values, box, limits, COLORMAP), limits)
+    return Heat(map_layer(values, box, limits, COLORMAP), limits, clipping)
 
 
 def _largest(result: UnitFieldResult) -> float:

@@ -89,6 +89,13 @@ def test_protocol_and_random_weights_are_told_on_the_figure(pair: ReceptiveField
     assert "Centred · 1 picture" in pair.compare.subjects[0].caption
 
 
+def test_squares_of_another_scale_than_the_protocols_are_told(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
+    assert "Squares here" not in pair.compare.protocol.text()
+    pair.scale.setCurrentIndex(pair.scale.findData("log"))
+    settle(qtbot, pair)
+    assert "Squares here are those of log10(1 + field)." in pair.compare.protocol.text()
+
+
 def test_notes_are_told_once_and_say_of_whom_they_are(
     pair: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
@@ -118,7 +125,8 @@ def test_stopping_keeps_what_there_is_with_its_count(
     lab: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
     (request,) = asked(engine)
-    engine.send(Progress(id=request.id, done=12, total=50, text="", partial=field_result(state)))
+    partial = replace(field_result(state), pictures=12)
+    engine.send(Progress(id=request.id, done=12, total=50, text="", partial=partial))
     settle(qtbot, lab)
     subject = lab.compare.subjects[0]
     assert "12 of 50 pictures" in subject.caption
