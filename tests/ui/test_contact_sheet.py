@@ -125,6 +125,26 @@ def lines_about_cat(desk: Desk, panel: ContactSheetPanel) -> list[str]:
     return panel.lines_about("cat", desk.state.model)
 
 
+def test_the_legend_says_whose_scale_it_is(desk: Desk, panel: ContactSheetPanel) -> None:
+    assert panel.bar.scale is None
+    desk.progress(1, 2, Explanations(explanations=(explanation(desk, "cat"),)))
+    desk.qtbot.waitUntil(lambda: panel.bar.scale is not None)
+    assert [text for _, text in panel.bar.labels()] == ["-max", "max"]
+    assert "each on its own scale" in panel.caption
+    chosen = panel.look.range
+    chosen.kind.setCurrentIndex(chosen.kind.findText("By hand"))
+    chosen.low.setText("-2")
+    chosen.high.setText("2")
+    chosen.high.editingFinished.emit()
+    desk.qtbot.waitUntil(lambda: panel.bar.labels()[-1][1] == "2.00")
+    assert panel.bar.scale is not None
+    assert (panel.bar.scale.clipping.below, panel.bar.scale.clipping.above) == (
+        False,
+        True,
+    )  # 4 is the largest.
+    assert "one scale for all" in panel.caption
+
+
 def test_a_click_selects_the_picture_and_the_current_one_is_marked(
     desk: Desk, panel: ContactSheetPanel
 ) -> None:
