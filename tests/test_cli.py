@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from convnext_studio import analysis, cli
+from convnext_studio import analysis, cli, headless
+from convnext_studio.export import ExportContents
 from convnext_studio.manual import EXAMPLES
 from convnext_studio.model import load
 from tests.networks import small_model, write_weights
@@ -177,6 +178,22 @@ def test_export_goes_on_after_bad_pictures(
     assert len(told) == 3
     assert all(line.startswith("convnext-studio: ") for line in told)
     assert (tmp_path / "out" / "coffee" / "report.html").is_file()
+
+
+def test_an_interrupted_export_says_how_far_it_came(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(_out: Path, contents: ExportContents, _taken: set[str]) -> list[Path]:
+        if contents.image.name.startswith("rocket"):
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr(headless, "export_picture", write)
+    options = ["--model", str(weights), "--device", "cpu", "--field-count", "1", "--out", str(tmp_path)]
+    assert cli.main(["export", "sample:cat", "sample:rocket", *options]) == 130
+    [told] = capsys.readouterr().err.splitlines()
+    assert "Interrupted at rocket" in told
+    assert told.endswith("after 1 of 2 pictures were exported.")
 
 
 @pytest.mark.parametrize(

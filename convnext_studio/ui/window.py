@@ -182,6 +182,7 @@ class StudioWindow(QMainWindow):
         self._commands.present_asked.connect(self.lecture.present)
         self._commands.handout_asked.connect(self.lecture.save_handout)
         self._commands.stop_asked.connect(self.lecture.stop_saving)
+        self._commands.stop_asked.connect(controller.exporter.stop)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
         self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
@@ -204,6 +205,7 @@ class StudioWindow(QMainWindow):
     def _listen_to_views(self, widget: QWidget) -> None:
         for view in widget.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
+            view.saver.use(self._controller.background)
 
     # -------------------------------------------------------------------------------- what follows the state
 

@@ -288,3 +288,19 @@ def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPan
     desk.answer(Explanations(explanations=()))
     assert "for the probability of the first class of each picture" in panel.caption
     assert "at the average of stage 3, stage 4" in panel.caption
+
+
+def test_a_contact_sheet_that_is_stopped_says_so_once(
+    controller: Controller, state: AppState, engine: FakeEngine, explained: Explanation, tmp_path: Path
+) -> None:
+    """Its other pictures have to be decoded first."""
+    notices: list[Notice] = []
+    controller.noticed.connect(notices.append)
+    names = ("two", "three")
+    state.list_pictures(ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names)
+    sheet = (explained, *(replace(explained, image=name) for name in names))
+    controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
+    assert len(engine.open(Thumbnail)) == 2
+    controller.exporter._bridge.cancel_all()
+    assert [notice.message for notice in notices] == ["The contact sheet was stopped, and nothing was written."]
+    assert list(tmp_path.iterdir()) == []
