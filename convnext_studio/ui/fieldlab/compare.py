@@ -216,7 +216,7 @@ class ComparePage(QWidget):
 
     def _colour(self, subject: SubjectView) -> None:
         if self._colours is not None:
-            subject.show_colours(self._colours)
+            subject.show_colours(self._colours, self.bar.scale)
 
     def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
         ratios = {square.threshold: square.area_ratio for square in view.squares[self._display.scale]}
