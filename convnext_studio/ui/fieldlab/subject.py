@@ -16,8 +16,8 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale
+from convnext_studio.ui.curves import series_colour
 from convnext_studio.ui.fieldlab.entries import OPEN_MODEL, Entry, at_node
-from convnext_studio.ui.fieldlab.plots import series_colour
 from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.base import NO_MODEL
 from convnext_studio.ui.panels.field_controls import PROTOCOLS, FieldSettings
