@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPen
 from convnext_studio.engine.messages import BlockWalk, Payload, Request, WalkBlock, WalkStep
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.render import format_number
+from convnext_studio.render import format_count, format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView, set_range
@@ -161,7 +161,7 @@ class BlockWalkView(BlockView):
         rows.append(f"mean {format_number(step.mean)}, deviation {format_number(step.std)}")
         if node is not None and name not in ("input", "sum"):
             rows.append(f"{node.parameters:,} parameters".replace(",", " "))
-            rows.append(f"{node.macs / 1e6:.1f} million MACs" if node.macs else "no multiply-accumulates")
+            rows.append(f"{format_count(node.macs)} MACs" if node.macs else "no multiply-accumulates")
         for text in rows:
             ink.text(QRectF(rest.left(), rest.top(), rest.width(), line), text)
             rest.setTop(rest.top() + line * 1.15)
