@@ -93,6 +93,21 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, mode
     assert prediction.geometry.crop_box == pytest.approx(expected_box)
 
 
+def test_in_bfloat16_the_first_cam_is_in_float32_as_all_others(model: LoadedModel) -> None:
+    session = Session()
+    session._bench.open_model(model, "bfloat16")
+    image = open_cat(session)
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    prediction = session.run(Predict(image=image.key))
+    assert isinstance(prediction, messages.Prediction)
+    assert not np.array_equal(prediction.logits, model.module(x)[0])  # These are of the lower precision.
+    for stage, cam in prediction.attribution.cams.items():
+        theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(
+            x.clone().requires_grad_(), prediction.attribution.target
+        )
+        np.testing.assert_allclose(cam, theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -44,6 +44,7 @@ class StripHeader(QWidget):
         layout.addWidget(self.numbers, 1)
         layout.addSpacing(12)
         layout.addWidget(self.badge)
+        layout.addSpacing(4)
         layout.addWidget(self.legend)
         layout.addSpacing(4)
         layout.addWidget(self.costs)

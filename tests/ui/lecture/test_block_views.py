@@ -250,6 +250,7 @@ def test_what_is_swapped_is_what_the_network_has(make: Maker, state: AppState, e
     assert (request.act, request.norm) == (None, "layer")
     answer_all(engine, state)
     assert view.titles() == ("Batch norm", "Layer norm")
+    assert "in stem, blocks and downsampling" in view.caption()  # As `variant` swaps them, but for the head's.
     before, after = view.rows()
     assert view.shown is not None
     assert before[0][1] == pytest.approx(view.shown.probabilities.max())
@@ -401,6 +402,15 @@ def test_the_walk_begins_where_the_step_says(make: Maker) -> None:
     view = make("block-walk", operation="grn")  # There is none in V1.
     assert isinstance(view, BlockWalkView)
     assert view.current.node == "stage1.block1.act"
+
+
+def test_the_words_are_those_of_the_networks_own_operations(make: Maker, open_state: AppState) -> None:
+    view = make("block-walk")
+    assert isinstance(view, BlockWalkView)
+    assert (view.words("dwconv")[:12], view.words("norm")[:14]) == ("Each channel", "Every position")
+    open_state.set_model(make_model(config=ConvNeXtConfig(depthwise=False, norm="batch")))
+    assert "over all channels" in view.words("dwconv")
+    assert view.words("norm").startswith("Every channel")
 
 
 @pytest.mark.usefixtures("open_state")

@@ -125,8 +125,9 @@ class SwappedPartView(PaintedView):
         if shown is None:
             return self.subject()
         before, after = self.titles()
+        where = "all blocks" if shown.act is not None else "stem, blocks and downsampling"
         return self.subject(
-            f"{before} → {after} in all blocks, weights as they are", f"{shown.stage}, mean over the channels"
+            f"{before} → {after} in {where}, weights as they are", f"{shown.stage}, mean over the channels"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
