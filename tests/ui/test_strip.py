@@ -370,6 +370,14 @@ def test_inside_a_block_the_costs_add_up_to_it(desk: Desk, strip: NetworkStrip) 
     assert (right - left) / rect.width() == pytest.approx(49 / (4 * 192), abs=0.02)
 
 
+def test_the_first_model_moves_nothing_in_the_window(desk: Desk) -> None:
+    strip = NetworkStrip(desk.state, desk.bridge)
+    desk.show(strip, 1366, strip.sizeHint().height())
+    before_px = strip.sizeHint().height()
+    desk.state.set_model(model(CONVNEXT_T, 224))
+    assert strip.sizeHint().height() == before_px
+
+
 def test_no_costs_take_no_room(strip: NetworkStrip) -> None:
     with_bars = strip.canvas.height()
     strip.choose_costs("none")
