@@ -180,7 +180,7 @@ class MapView(QWidget):
             action = self.saver.menu.addAction(text)
             action.setToolTip(tip)
             action.triggered.connect(handler)
-        save = QToolButton()
+        self._save = save = QToolButton()
         save.setText("Save ▾")
         save.setAutoRaise(True)
         save.setAccessibleName(f"Copy or save: {name}")
@@ -207,6 +207,11 @@ class MapView(QWidget):
         """Say what is shown: a name for files, the caption, the numbers."""
         self._contents = contents
 
+    def hide_scale(self) -> None:
+        """Leave all the room to the map: its scale, and what saves it, stand elsewhere."""
+        self.bar.hide()
+        self._save.hide()
+
     def scale_texts(self) -> ScaleTexts | None:
         """Colour map of the bar, and its numbers at their heights; None where it is empty."""
         scale = self.bar.scale
@@ -229,11 +234,14 @@ class MapView(QWidget):
 
     def painted_size(self) -> QSize:
         """Of view and colour bar, in logical pixels."""
-        return QSize(self.bar.geometry().right() + 1, self.height())
+        last = self.view if self.bar.isHidden() else self.bar
+        return QSize(last.geometry().right() + 1, self.height())
 
     def paint_on(self, painter: QPainter) -> None:
         """Paint view and colour bar anywhere, in logical pixels."""
         for part in (self.view, self.bar):
+            if part.isHidden():
+                continue
             painter.save()
             painter.translate(part.pos())
             painter.setClipRect(part.rect())

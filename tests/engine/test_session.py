@@ -1,6 +1,7 @@
 """The session's answers against plain computations with the same weights."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_model_info_tells_the_model(model: LoadedModel) -> None:
     assert info.parameters == sum(parameter.numel() for parameter in model.module.parameters())
     assert (info.device, info.input_px, info.labels[3]) == ("cpu", 64, "thing 3")
     assert info.node("stage2").shape == (12, 8, 8)
+
+
+def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Session, model: LoadedModel) -> None:
+    """With logits 25 apart, float32 would make 1 of the first probability."""
+    image = open_cat(opened)
+    logits = model.module(model.preprocess(analysis.decode("sample:cat").to_pil()))[0]
+    first, second = torch.topk(logits, 2).values
+    with torch.no_grad():
+        model.module.head.weight *= 25 / (first - second)
+        model.module.head.bias *= 25 / (first - second)
+    prediction = opened.run(Predict(image=image.key))
+    assert isinstance(prediction, messages.Prediction)
+    exact = [math.exp(float(logit) - float(prediction.logits.max())) for logit in prediction.logits]
+    np.testing.assert_allclose(prediction.probabilities, np.array(exact) / sum(exact), rtol=1e-12)
+    assert 0 < 1 - prediction.probabilities.max() < 1e-10
 
 
 def test_picture_comes_with_preview_and_thumbnail(opened: Session) -> None:

@@ -13,6 +13,7 @@ from convnext_studio.engine.messages import (
     CompareMethods,
     Curves,
     Explain,
+    Explanation,
     Faithfulness,
     MeasureFaithfulness,
     Request,
@@ -222,8 +223,29 @@ def test_the_agreement_is_a_matrix_with_numbers(desk: Desk, evidence: EvidencePa
     view = evidence.agreement.matrix
     assert view.names[:2] == ("Grad-CAM", "Grad-CAM++")
     assert (view.text_at(0, 0), view.text_at(0, 1)) == ("1.00", "−0.26")
-    desk.answer(answer)
+    explained = Explanation(
+        image="cat",
+        method="gradcam",
+        nodes=("stage4",),
+        maps={},
+        target_maps={},
+        against_maps={},
+        fields={},
+        target=0,
+        against=1,
+        output="difference",
+        score=2.0,
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=CROP,
+        random_weights=False,
+        seconds=1.0,
+    )
+    desk.answer(replace(answer, explanations=(explained,)))
     assert view.text_at(1, 1) == "–"
+    assert "for “tabby cat” and not “espresso” (logits differ by" in evidence.agreement.caption
+    assert "–: a map is constant, or not finite" in evidence.agreement.caption
     evidence.agreement.methods.setCurrentIndex(1)
     desk.qtbot.waitUntil(lambda: len(asked(desk, CompareMethods)) == 2)
     again = desk.asked[-1]

@@ -180,7 +180,7 @@ class SubjectView(FieldPanel):
     # --------------------------------------------------------------------------------------------- set up
 
     def _lay_out(self) -> None:
-        self.map.bar.hide()  # One for all stands beside them.
+        self.map.hide_scale()  # One for all stands beside them.
         follow_text(self, self._fit_text)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         keeps = self._bar.sizePolicy()

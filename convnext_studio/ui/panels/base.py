@@ -50,11 +50,7 @@ class Panel(QWidget):
         self.bridge = bridge
         self.controls = QHBoxLayout()
         self.controls.setSpacing(4)
-        self._badge = QLabel("random weights")
-        self._badge.setProperty("badge", True)
-        self._badge.setToolTip(
-            "This network has learnt nothing: what is shown is what chance made of the picture."
-        )
+        self._badge = random_badge()
         self._notice = QLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -278,6 +274,14 @@ class AskingPanel(Panel):
         if isinstance(message, Cancelled) and message.id == self._running:
             self._running = None
             self.show_cancelled()
+
+
+def random_badge() -> QLabel:
+    """The mark of random weights."""
+    badge = QLabel("random weights")
+    badge.setProperty("badge", True)
+    badge.setToolTip("This network has learnt nothing: what is shown is what chance made of the picture.")
+    return badge
 
 
 def plain_label(role: str = "", text: str = "") -> QLabel:

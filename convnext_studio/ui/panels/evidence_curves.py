@@ -11,7 +11,7 @@ from convnext_studio.engine.messages import (
     MeasureFaithfulness,
     Payload,
 )
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lineplot import Line, LinePlot
 from convnext_studio.ui.panels.attribution_question import explain_question, map_name
@@ -137,7 +137,7 @@ class _Numbers(QWidget):
     def show_curves(self, measured: Faithfulness) -> None:
         """Show the numbers that are known."""
         top = f"{100 * measured.top_share:g} %"
-        whole = f"{100 * measured.probability:.1f} %"
+        whole = format_percent(measured.probability)
         heads = (
             "Insertion area",
             "Deletion area",
@@ -154,7 +154,7 @@ class _Numbers(QWidget):
 def _texts(curves: Curves, whole: float) -> tuple[str, ...]:
     areas = [_known(area, format_number(area)) for area in (curves.insertion_area, curves.deletion_area)]
     tops = [
-        _known(share, f"{100 * share:.1f} % ({_signed(100 * (share - whole))})")
+        _known(share, f"{format_percent(share)} ({_signed(100 * (share - whole))})")
         for share in (curves.kept, curves.removed)
     ]
     return (*areas, *tops)
