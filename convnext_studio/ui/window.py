@@ -36,7 +36,7 @@ from convnext_studio.ui.settings import Place, SettingsFile, place_on, remember_
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
 
-if TYPE_CHECKING:  # It takes pyqtgraph along, which nothing needs before the lab is wanted.
+if TYPE_CHECKING:  # Not imported before the lab is wanted.
     from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"

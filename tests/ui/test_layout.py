@@ -1,11 +1,12 @@
 """Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Predict, Request
@@ -15,6 +16,7 @@ from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -209,3 +211,21 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
+
+
+def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+    filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    filled_window.resize(1366, 768)
+    filled_window.dock_layout.reset()
+    attribution = cast(AttributionPanel, filled_window.attribution_panel)
+    area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
+    assert area.widget() is attribution
+    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
+    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
+    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    assert filled_window.size() == QSize(1366, 768)

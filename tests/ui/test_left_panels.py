@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QLabel
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import LoadModel, Predict
@@ -14,7 +14,7 @@ from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.panels.predictions import MEANINGLESS
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
-from tests.ui.conftest import CLASSES, FakeEngine, make_image, make_model, make_prediction
+from tests.ui.conftest import CLASSES, FOUR_STAGES, FakeEngine, make_image, make_model, make_prediction
 
 # ------------------------------------------------------------------------------------------------- predictions
 
@@ -241,3 +241,17 @@ def test_a_failed_first_model_is_settled_too(
     assert request.source == "preset:small"
     engine.answer(request, make_model())
     assert "Small" in shown(window)
+
+
+def test_no_fact_is_cut_off_when_another_model_needs_more_lines(window: StudioWindow, state: AppState) -> None:
+    panel = window.model_panel
+    wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 40960), depths=(3, 3, 27, 3))
+    for config in (FOUR_STAGES, wide, FOUR_STAGES, wide):
+        state.set_model(replace(make_model(config=config), device_name="A processor of many words"))
+        for width in range(180, 300, 7):
+            panel.resize(width, 200)
+            QApplication.processEvents()
+            for label in panel.findChildren(QLabel):
+                assert not label.isVisible() or label.height() >= label.heightForWidth(label.width()), (
+                    label.text()
+                )

@@ -386,7 +386,7 @@ def test_time_is_measured_when_it_is_wanted(desk: Desk, strip: NetworkStrip) -> 
     assert len(desk.asked) == asked
     seconds = {"stem": 0.001, "stage1": 0.002, "stage2": 0.003, "stage3": 0.006, "stage4": 0.004, "head": 0.001}
     desk.answer(MeasuredCosts(seconds=seconds, total_s=0.017, device="cpu", device_name="A processor", runs=3))
-    assert strip.header.legend.text() == "full bar: 6.00 ms · 100 %: 17.0 ms"
+    assert strip.header.legend.text() == "full bar: 6.00 ms · whole network: 17.0 ms"
     left, right = bar_ends(strip, "stage1")
     rect = rect_of(network(strip).parts, "stage1")
     assert rect is not None

@@ -13,9 +13,10 @@ from convnext_studio.fields import DEFINITIONS, OF_WHAT
 from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
+from convnext_studio.ui.curveplot import CurvePlot
+from convnext_studio.ui.curves import Axes, Curve, line_icon
 from convnext_studio.ui.fieldlab.display import Display
 from convnext_studio.ui.fieldlab.entries import MOST, OPEN_MODEL, Entry
-from convnext_studio.ui.fieldlab.plots import Axes, Curve, CurvePlot, line_icon
 from convnext_studio.ui.fieldlab.subject import SubjectView
 from convnext_studio.ui.fieldlab.table import NumberTable
 from convnext_studio.ui.fieldlab.turns import Turns
@@ -46,7 +47,7 @@ COLUMNS = {
     "Node": "Where in the network",
     "Input side": "In pixels",
 }
-DISTANCE = "Distance from the unit's centre (px)"
+DISTANCE = "Distance from centre (px)"
 SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
 OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
 NOTHING = "The curves come with the first field."
@@ -216,7 +217,7 @@ class ComparePage(QWidget):
 
     def _colour(self, subject: SubjectView) -> None:
         if self._colours is not None:
-            subject.show_colours(self._colours)
+            subject.show_colours(self._colours, self.bar.scale)
 
     def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
         ratios = {square.threshold: square.area_ratio for square in view.squares[self._display.scale]}
@@ -267,8 +268,9 @@ class ComparePage(QWidget):
         layout.addWidget(self._figure)
 
 
-_CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)")
-_RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True)
+# The table beside them is their legend.
+_CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)", has_legend=False)
+_RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True, has_legend=False)
 _Shown = list[tuple[SubjectView, FieldView]]
 
 

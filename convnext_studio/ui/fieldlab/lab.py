@@ -1,11 +1,9 @@
 """The receptive-field lab: what is compared, how it is measured, and three ways to look at it."""
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -39,9 +37,7 @@ from convnext_studio.ui.fieldlab.entries import (
 )
 from convnext_studio.ui.fieldlab.growth import GrowthPage
 from convnext_studio.ui.fieldlab.one_picture import OnePicturePage
-from convnext_studio.ui.fieldlab.plots import load_library
 from convnext_studio.ui.fieldlab.saving import FIGURE_KINDS, save_figure
-from convnext_studio.ui.fieldlab.turns import Turns
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
@@ -83,8 +79,6 @@ class ReceptiveFieldLab(QWidget):
         self._state = state
         self._background = background
         self._offline = offline
-        self._has_plots = False
-        self._turns = Turns(self)
         self.fields = FieldControls()
         self.scale = scale_choice(self.fields)
         self.relative = choice(
@@ -127,13 +121,6 @@ class ReceptiveFieldLab(QWidget):
             not page.isVisible() or page.is_settled for page in (self.compare, self.growth, self.one_picture)
         )
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Make the plots, the first time."""
-        super().showEvent(event)
-        if not self._has_plots:
-            self._has_plots = True
-            load_library(self._background, self._build_plots)
-
     def open_field(self, path: str) -> None:
         """Show a saved field beside the others; where there is no room, in the last one's place."""
         self.pages.setCurrentWidget(self.compare)
@@ -147,10 +134,6 @@ class ReceptiveFieldLab(QWidget):
         paths, _ = QFileDialog.getOpenFileNames(self, "Open fields", "", kinds)
         for path in paths[:MOST]:
             self.open_field(path)
-
-    def _build_plots(self, library: object) -> None:
-        plots = (self.compare.cumulative, self.compare.radial, self.growth.plot)
-        self._turns.do([partial(plot.build, library) for plot in plots])
 
     # --------------------------------------------------------------------------------------------- subjects
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from convnext_studio.ui.fieldlab.plots import LINE_PX
+from convnext_studio.ui.curves import LINE_PX
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
 _WIDEST = 26  # Of a column, in letters.

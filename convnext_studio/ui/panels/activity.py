@@ -212,7 +212,6 @@ class LogView(QWidget):
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
         self.text.setMaximumBlockCount(LOG_CAPACITY)
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setAccessibleName("Log")
         self.text.setAccessibleDescription("What window and engine wrote down, the latest last")
         self.text.setPlaceholderText("Nothing was noted yet.")

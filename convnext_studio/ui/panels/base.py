@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
 from convnext_studio.render import DIVERGING, SEQUENTIAL
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.linebreaks import with_held_lines
 from convnext_studio.ui.saving import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.textsize import follow_text, scaled_px
@@ -63,6 +64,7 @@ class Panel(QWidget):
         self.ways_out.addWidget(self._again)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
+        self._said = ""
         self._caption = QLabel()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
@@ -108,7 +110,7 @@ class Panel(QWidget):
     @property
     def caption(self) -> str:
         """The line below the content."""
-        return self._caption.text()
+        return self._said
 
     @property
     def marks_random_weights(self) -> bool:
@@ -133,7 +135,8 @@ class Panel(QWidget):
 
     def set_caption(self, text: str) -> None:
         """Scale and geometry of what is shown, in words."""
-        self._caption.setText(text)
+        self._said = text
+        self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
 
     def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:

@@ -12,11 +12,14 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.render import Limits, colorize, format_number, limits_of
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lineplot import Line, LinePlot
+from convnext_studio.ui.curveplot import CurvePlot
+from convnext_studio.ui.curves import Axes, Curve
 from convnext_studio.ui.panels.attribution_question import explain_question, has_sign, map_name
 from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
 from convnext_studio.ui.panels.tiles import Tile, TileGrid
 from convnext_studio.ui.state import AppState
+
+_AXES = Axes(x="randomised down to", y="rank correlation")
 
 
 class SanityPanel(MeasuringPanel):
@@ -28,7 +31,7 @@ class SanityPanel(MeasuringPanel):
         super().__init__(state, bridge, parent)
         self.add_running_controls()
         self.tiles = TileGrid("Maps as the weights are randomised")
-        self.plot = LinePlot("Rank correlation by step", "randomised down to", "rank correlation")
+        self.plot = CurvePlot("Rank correlation by step", _AXES)
         self.plot.pointed.connect(state.hovered)
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -53,18 +56,25 @@ class SanityPanel(MeasuringPanel):
         is_signed = has_sign(payload.method, asked.question.output)
         self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in payload.steps])
         places = np.arange(len(payload.steps), dtype=np.float64)
-        lines = [
-            Line(label="signed values", x=places, y=np.array([step.correlation for step in payload.steps])),
-            Line(
+        curves = [
+            Curve(
+                label="signed values",
+                x=places,
+                y=np.array([step.correlation for step in payload.steps]),
+                dots=True,
+            ),
+            Curve(
                 label="absolute values",
                 x=places,
                 y=np.array([step.correlation_of_sizes for step in payload.steps]),
                 series=1,
+                dots=True,
                 dashed=True,
             ),
         ]
         names = ["none", *(_part_text(part, model) for part in payload.parts)]
-        self.plot.show_lines(lines, Limits(0.0, float(len(names) - 1)), Limits(-1.0, 1.0), names)
+        ends = Limits(0.0, float(len(names) - 1))
+        self.plot.show_curves(curves, x=ends, y=Limits(-1.0, 1.0), names=tuple(enumerate(names)))
         of = map_text(asked.question, payload.map_name, model)
         said = (
             f"{of} · seed {payload.seed} · each map on its own scale, whose ends stand below it\n"

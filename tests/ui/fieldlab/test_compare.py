@@ -67,10 +67,11 @@ def test_a_range_by_hand_begins_with_what_there_is_and_holds_for_all(
     assert len(middles) == 1
 
 
-def test_a_field_fills_its_place_on_screen_and_in_a_copy(pair: ReceptiveFieldLab) -> None:
+def test_a_field_fills_its_place_on_screen_and_tells_its_scale_in_a_copy(pair: ReceptiveFieldLab) -> None:
     field = pair.compare.subjects[0].map
     assert field.view.width() == field.width()
-    assert field.painted_size() == field.size()
+    assert field.bar.labels() == pair.compare.bar.labels()
+    assert field.painted_size().width() > field.width()
 
 
 def test_the_table_tells_ratios_weights_and_protocol(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
