@@ -7,6 +7,8 @@ from threading import Event
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine import messages
@@ -169,8 +171,10 @@ def test_the_log_is_laid_out_while_somebody_looks(panel: ActivityPanel) -> None:
     log.info("third")
     assert panel.log.text.toPlainText() == ""
     panel.show()
-    assert panel.log.text.toPlainText().splitlines() == list(panel.log_store.lines)
-    assert len(panel.log_store.lines) == 3
+    for _ in range(2):
+        assert panel.log.text.toPlainText().splitlines() == list(panel.log_store.lines)
+        assert len(panel.log_store.lines) == 3
+        QApplication.sendEvent(panel.log, QShowEvent())  # As when the window was minimised.
 
 
 def test_every_request_has_words_for_what_is_done() -> None:

@@ -1,7 +1,7 @@
 """What is being computed and what was; and the log."""
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent, QTextCursor
+from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -233,8 +233,9 @@ class LogView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what was noted while nobody looked."""
         super().showEvent(event)
-        self.text.setPlainText("\n".join(self._store.lines))
-        self.text.moveCursor(QTextCursor.MoveOperation.End)
+        self.text.clear()  # A minimised window goes on hearing, and is shown again.
+        # Unlike setting the text, this shows its end, as does every line that follows.
+        self.text.appendPlainText("\n".join(self._store.lines))
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks any more."""
