@@ -39,11 +39,14 @@ class Panel(QWidget):
         For the dock.
     state, bridge
         The selection, and the way to the engine.
+    is_of_model
+        What it shows is the open model's; random weights are marked.
     ways_out
         The row of buttons under the sentence in the content's place.
     """
 
     title = ""
+    is_of_model = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,7 +152,7 @@ class Panel(QWidget):
         """The person wants another try."""
 
     def _show_badge(self, model: ModelInfo | None) -> None:
-        self._badge.setVisible(model is not None and model.random_weights)
+        self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
 
 
 class AskingPanel(Panel):
