@@ -175,6 +175,15 @@ def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: A
     assert filled_window.pictures_panel.list.currentIndex().row() == 0
 
 
+def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, state: AppState) -> None:
+    state.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
+    thumbnails = filled_window.pictures_panel.list
+    for row in range(len(state.pictures)):
+        assert (
+            thumbnails.visualRect(thumbnails.model().index(row, 0)).width() >= thumbnails.gridSize().width() - 4
+        )
+
+
 def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
     tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     assert tip.splitlines() == ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white."]

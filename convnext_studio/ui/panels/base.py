@@ -27,6 +27,8 @@ from convnext_studio.ui.state import AppState
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
 NO_PICTURE = "Drop a picture here, or open one."
+NOTHING_OPEN = "No picture is open."
+"""Said by the panels beside the one that asks for a picture."""
 NO_MODEL = "No model is open yet."
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidgetItem, QPushButton, QWidget
 
 from convnext_studio.engine.messages import (
     ExplainSeveral,
@@ -57,7 +57,7 @@ class ContactSheetPanel(MeasuringPanel):
         self.opacity = opacity_slider()
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the contact sheet as a PNG picture")
-        for control in (self.look, self.opacity):
+        for control in (self.look, QLabel("Opacity"), self.opacity):
             self.controls.addWidget(control)
         self.add_running_controls()
         self.controls.addWidget(self.save)

@@ -130,7 +130,9 @@ class _Numbers(QWidget):
         for column, head in enumerate(self.heads):
             self._grid.addWidget(head, 0, column + 1)
         for row, name in enumerate(("This map", "Random")):
-            self._grid.addWidget(plain_label("muted", name), row + 1, 0)
+            label = plain_label("muted", name)
+            label.setWordWrap(False)
+            self._grid.addWidget(label, row + 1, 0)
             for column, cell in enumerate(self.cells[row]):
                 self._grid.addWidget(cell, row + 1, column + 1)
 

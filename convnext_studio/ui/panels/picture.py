@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from convnext_studio.engine.messages import (
     ChannelMap,
@@ -72,12 +72,9 @@ class PicturePanel(Panel):
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without a unit's field")
+        self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
         for control in self._unit_controls:
             self.controls.addWidget(control)
-
-    @property
-    def _unit_controls(self) -> tuple[QWidget, ...]:
-        return self.scale, self.look, self.opacity, self.no_unit
 
     def _connect(self) -> None:
         state = self.state
@@ -132,7 +129,7 @@ class PicturePanel(Panel):
         self._layer = None if picture is None else picture_layer(picture)
         if picture is None:
             self.view.set_scene(None)
-            self.show_notice(NO_PICTURE)
+            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
         else:
             self.show_body()
         self._refresh()
