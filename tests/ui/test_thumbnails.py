@@ -118,3 +118,13 @@ def test_a_panel_asks_only_for_what_can_be_seen(
     assert min(later) > 1800, later
     assert panel.is_settled
     assert panel.count.text() == "1,901 of 2,000 pictures"
+
+
+def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
+    state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    state.add_picture(make_image())
+    large = Thumbnails(state, bridge, 256)
+    assert large.get("one") is None
+    [request] = engine.open(Thumbnail)
+    assert (request.image, request.longest_px) == ("one", 256)
