@@ -196,6 +196,7 @@ class CurvePlot(QWidget):
         drawn = (
             look.name,
             self.font().pointSizeF(),
+            self.devicePixelRatioF(),
             self._ticks,
             tuple((each.label, each.series, each.dots) for each in self._curves),
         )
@@ -256,7 +257,8 @@ class CurvePlot(QWidget):
 
     def _item(self, curve: Curve, look: theme.Theme) -> Any:
         colour = series_colour(curve.series, look)
-        pen = self._library.mkPen(colour, width=_WIDTH_PX, style=series_line(curve.series))
+        width = _WIDTH_PX * self.devicePixelRatioF()  # The library's pens count the screen's pixels.
+        pen = self._library.mkPen(colour, width=width, style=series_line(curve.series))
         marks = {"symbol": "o", "symbolSize": 6, "symbolBrush": colour, "symbolPen": None} if curve.dots else {}
         return self._library.PlotDataItem(name=curve.label, pen=pen, connect="finite", antialias=True, **marks)
 
