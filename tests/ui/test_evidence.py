@@ -190,6 +190,7 @@ def test_the_sanity_check_shows_each_map_with_its_correlation(desk: Desk, eviden
         ("Head", "r = 0.50", "± 8.00"),
         ("Stage 4", "r = -0.25", "± 4.00"),
     ]
+    assert [text for _, text in evidence.sanity.bar.labels()] == ["-max", "max"]
     signed, sizes = evidence.sanity.plot.curves
     np.testing.assert_array_equal(signed.y, [1, 0.5, -0.25])
     np.testing.assert_array_equal(sizes.y, [1, 0.75, 0.125])

@@ -139,3 +139,13 @@ def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBrid
     state.remove_pictures({"closed"})
     gc.collect()
     assert all(each() is None for each in kept)
+
+
+def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
+    state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    state.add_picture(make_image())
+    large = Thumbnails(state, bridge, 256)
+    assert large.get("one") is None
+    [request] = engine.open(Thumbnail)
+    assert (request.image, request.longest_px) == ("one", 256)

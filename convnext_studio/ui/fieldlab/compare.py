@@ -262,7 +262,7 @@ class ComparePage(QWidget):
         self._figure.setAccessibleName("Comparison of receptive fields")
         self._figure.addWidget(upper)
         self._figure.addWidget(numbers)
-        self._figure.setSizes([360, 240])
+        self._figure.setSizes([400, 200])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._figure)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTab
 from convnext_studio.ui.curves import LINE_PX
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
-_WIDEST = 26  # Of a column, in letters.
+_WIDEST = 34  # Of a column, in letters.
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 

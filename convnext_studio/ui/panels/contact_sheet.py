@@ -26,10 +26,12 @@ from convnext_studio.ui.panels.attribution_look import LookButton
 from convnext_studio.ui.panels.attribution_question import has_sign, node_text
 from convnext_studio.ui.panels.attribution_shading import why_empty
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, opacity_slider
-from convnext_studio.ui.panels.contact_tiles import ContactTiles, map_on_picture, shown_map
+from convnext_studio.ui.panels.contact_tiles import TILE_PX, ContactTiles, map_on_picture, shown_map
 from convnext_studio.ui.panels.maps import Map
 from convnext_studio.ui.panels.measuring import MeasuringPanel
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import scaled_px
+from convnext_studio.ui.thumbnail import device_px
 from convnext_studio.ui.thumbnails import Thumbnails
 
 MOST = 500
@@ -47,7 +49,7 @@ class ContactSheetPanel(MeasuringPanel):
         self._explanations: dict[str, Explanation] = {}
         self._failures: dict[str, str] = {}
         self._predictions: dict[str, Prediction] = {}
-        self._thumbnails = Thumbnails(state, bridge, parent=self)
+        self._thumbnails = Thumbnails(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
         # Each thumbnail is coloured in a turn of its own.
         self._to_paint: list[str] = []
