@@ -42,6 +42,14 @@ class ColorScale:
     ends: tuple[str, str] = ("min", "max")
     clipping: Clipping = UNCLIPPED
 
+    @property
+    def end_texts(self) -> tuple[str, str]:
+        """Texts for the lower and the upper end: "≥ 2.41" where there are values beyond."""
+        if self.limits is None:
+            return self.ends
+        low, high = format_number(self.limits.low), format_number(self.limits.high)
+        return f"≤ {low}" if self.clipping.below else low, f"≥ {high}" if self.clipping.above else high
+
 
 class ColorBar(QWidget):
     """An upright bar, lowest value at the bottom, with the limits and round numbers between them."""
@@ -221,10 +229,22 @@ class MapView(QWidget):
         """Say what is shown: a name for files, the caption, the numbers."""
         self._contents = contents
 
+    def hide_scale(self) -> None:
+        """Leave all the room to the map: its scale, and what saves it, stand elsewhere on the screen."""
+        self.bar.hide()
+        self.save.hide()
+
     def scale_texts(self) -> ScaleTexts | None:
-        """Colour map of the bar, and its numbers at their heights; None where it is empty."""
+        """Colour map of the bar, and its numbers at their heights; None where it is empty.
+
+        An end with values beyond it says so: "≥ 2.41".
+        """
         scale = self.bar.scale
-        return None if scale is None else ScaleTexts(colormap=scale.colormap, texts=tuple(self.bar.labels()))
+        if scale is None:
+            return None
+        low, high = scale.end_texts
+        inner = self.bar.labels()[1:-1]
+        return ScaleTexts(colormap=scale.colormap, texts=((0.0, low), *inner, (1.0, high)))
 
     def picture(self, width_px: int | None = None) -> QImage:
         """View and colour bar, that wide; as on the screen where None."""
@@ -258,7 +278,7 @@ class MapView(QWidget):
             painter.restore()
 
     def _place_hidden_bar(self) -> None:
-        """Where there is no room for it on the screen, a picture still tells its scale."""
+        """Where it has no place on the screen, a picture still tells its scale."""
         if self.bar.isHidden():
             beside, width = self.view.geometry(), self.bar.sizeHint().width()
             self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())

@@ -32,6 +32,17 @@ def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, stat
         assert row.isVisible()
 
 
+def test_a_sure_answer_is_not_called_a_certain_one(filled_window: StudioWindow, state: AppState) -> None:
+    prediction = state.prediction
+    assert prediction is not None
+    sure = np.full(CLASSES, 1e-5)
+    sure[2] = 1 - sure.sum() + 1e-5
+    state.set_prediction(replace(prediction, logits=np.log(sure), probabilities=sure))
+    panel = filled_window.predictions_panel
+    assert [row.percentage for row in panel.rows[:2]] == ["> 99.9 %", "< 0.1 %"]
+    assert panel.explained.text().endswith("> 99.9 %")
+
+
 def test_a_bar_is_as_long_as_its_probability(filled_window: StudioWindow) -> None:
     row = filled_window.predictions_panel.rows[1]
     row.show_class(1, "half", 0.5)

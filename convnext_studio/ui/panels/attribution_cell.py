@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
-from convnext_studio.render import Clipping, Limits, colorize, format_number, lut, resample
+from convnext_studio.render import Clipping, Limits, colorize, lut, resample
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.oneline import OneLine
@@ -60,9 +60,8 @@ class ColorLine(QWidget):
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The numbers at its ends."""
-        limits = None if self._scale is None else self._scale.limits
-        return None if limits is None else (format_number(limits.low), format_number(limits.high))
+        """The numbers at its ends: "≥ 2.41" where there are values beyond."""
+        return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
 
     def set_scale(self, scale: ColorScale | None) -> None:
         """Say something else; None leaves the place empty."""

@@ -41,11 +41,14 @@ class Panel(QWidget):
         For the dock.
     state, bridge
         The selection, and the way to the engine.
+    is_of_model
+        What it shows is the open model's; random weights are marked.
     ways_out
         The row of buttons under the sentence in the content's place.
     """
 
     title = ""
+    is_of_model = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,11 +56,7 @@ class Panel(QWidget):
         self.bridge = bridge
         self.controls = QHBoxLayout()
         self.controls.setSpacing(4)
-        self._badge = QLabel("random weights")
-        self._badge.setProperty("badge", True)
-        self._badge.setToolTip(
-            "This network has learnt nothing: what is shown is what chance made of the picture."
-        )
+        self._badge = random_badge()
         self._notice = QLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -155,7 +154,7 @@ class Panel(QWidget):
         """The person wants another try."""
 
     def _show_badge(self, model: ModelInfo | None) -> None:
-        self._badge.setVisible(model is not None and model.random_weights)
+        self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
 
 
 class AskingPanel(Panel):
@@ -283,6 +282,14 @@ class AskingPanel(Panel):
         if isinstance(message, Cancelled) and message.id == self._running:
             self._running = None
             self.show_cancelled()
+
+
+def random_badge() -> QLabel:
+    """The mark of random weights."""
+    badge = QLabel("random weights")
+    badge.setProperty("badge", True)
+    badge.setToolTip("This network has learnt nothing: what is shown is what chance made of the picture.")
+    return badge
 
 
 def plain_label(role: str = "", text: str = "") -> QLabel:

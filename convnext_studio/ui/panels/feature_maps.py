@@ -269,6 +269,7 @@ class FeatureMapsPanel(AskingPanel):
         self.channel_map.show_channel(shown, limits, painting.colormap)
         self.channel_map.show_unit(self.state.unit)
         self.numbers.show_channel(shown, limits, painting.colormap)
+        self.numbers.colour_kernel(self.choices.look.colormap, self.choices.kernel_range)
         self.patches.show_channel(shown.channel)
         self._say()
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.model.road.steps import ROAD
+from convnext_studio.render import format_count
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.stem_choice import StemChoice
@@ -112,7 +113,7 @@ class ModelPanel(QWidget):
         self._title.setText(model.title)
         self._notes.setText("\n".join(model.notes))
         self._facts["Parameters"].setText(f"{model.parameters:,}")
-        self._facts["MACs"].setText(f"{model.macs / 1e9:.2f} G at {model.input_px} × {model.input_px}")
+        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_px} × {model.input_px}")
         self._facts["MACs"].setToolTip(
             "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
         )

@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo, ModelInfo, Prediction
 from convnext_studio.export.contents import label_of
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.classsearch import ClassSearch
 from convnext_studio.ui.oneline import OneLine
@@ -97,8 +98,8 @@ class PredictionsPanel(Panel):
             row.setChecked(index == target)
         for number, row in enumerate(self.rows):
             row.setVisible(number < len(top))
-        percent = float(prediction.probabilities[target]) * 100
-        self.explained.setText(f"Explained: {label_of(model, target)}, {percent:.1f} %")
+        percent = format_percent(float(prediction.probabilities[target]))
+        self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
 
