@@ -97,9 +97,12 @@ def test_no_panel_needs_more_room_than_a_small_screen_has(kind: type[Panel], fil
     assert least.height() <= 260
 
 
-def test_without_a_picture_one_panel_says_how_to_open_one(filled_window: StudioWindow, state: AppState) -> None:
+def test_without_a_picture_one_panel_says_how_to_open_one(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot
+) -> None:
     state.remove_pictures({picture.key for picture in state.pictures})
     docks = filled_window.dock_layout.docks
-    others = [docks[name].panel for name in ("predictions", "receptive_field", "feature_maps", "attribution")]
-    assert {panel.notice for panel in others if isinstance(panel, Panel)} == {"No picture is open."}
-    assert cast(Panel, docks["picture"].panel).notice == "Drop a picture here, or open one (Ctrl+O)."
+    names = ("picture", "predictions", "receptive_field", "feature_maps", "attribution")
+    one, *others = [cast(Panel, docks[name].panel) for name in names]
+    qtbot.waitUntil(lambda: {panel.notice for panel in others} == {"No picture is open."})
+    assert one.notice == "Drop a picture here, or open one (Ctrl+O)."
