@@ -12,7 +12,15 @@ from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
-from convnext_studio.render import ROBUST_PERCENTILES, Mosaic, Rgb, assemble, format_number, robust_limits
+from convnext_studio.render import (
+    ROBUST_PERCENTILES,
+    Mosaic,
+    Rgb,
+    assemble,
+    format_number,
+    format_percent,
+    robust_limits,
+)
 
 COLORMAP = "viridis"
 BODY_PX = 1200
@@ -100,7 +108,7 @@ def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
         f"All {channels} channels of {result.node}, {height} x {width} units each: channel 0 first, "
         f"{mosaic.columns} in a row.",
         f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
-        f"the {100 * beyond:.1f} % of values beyond it have the colours of its ends. "
+        f"the {format_percent(beyond)} of values beyond it have the colours of its ends. "
         f"Smallest value {format_number(finite.min(initial=np.inf))}, "
         f"largest {format_number(finite.max(initial=-np.inf))}.",
     ]

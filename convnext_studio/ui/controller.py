@@ -133,17 +133,31 @@ class Controller(QObject):
             )
         )
 
-    def reopen_model(self, source: str, stem_stride: int | None, stem_padding: int | None) -> None:
-        """Load a model as it was once, where and in the precision in which the model runs now."""
+    def reopen_model(
+        self,
+        source: str,
+        stem_stride: int | None,
+        stem_padding: int | None,
+        precision: Precision | None = None,
+    ) -> None:
+        """Load a model as it was once, where the model runs now; in its precision, too, where none is given."""
         now = self._asked_model or LoadModel(source=source)
-        self.open_model(source, now.device, now.precision, stem_stride=stem_stride, stem_padding=stem_padding)
+        self.open_model(
+            source,
+            now.device,
+            precision or now.precision,
+            stem_stride=stem_stride,
+            stem_padding=stem_padding,
+        )
 
-    def build_model(self, config: ConvNeXtConfig, seed: int, input_px: int) -> None:
-        """Build a network with random weights, where and in the precision in which the model runs now."""
+    def build_model(
+        self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
+    ) -> None:
+        """Build a network with random weights; where and how it is computed is as `reopen_model` says."""
         self._left_model = None
         asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
         if (now := self._asked_model) is not None:
-            asked = replace(asked, device=now.device, precision=now.precision)
+            asked = replace(asked, device=now.device, precision=precision or now.precision)
         self._ask_model(asked)
 
     def _ask_model(self, request: LoadModel) -> None:

@@ -63,6 +63,20 @@ def test_each_patch_has_its_value_and_picture(desk_and_panel: tuple[Desk, Featur
     assert panel.patches.stop.isHidden()
 
 
+def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel],
+) -> None:
+    desk, panel = desk_and_panel
+    info = desk.state.model
+    assert info is not None
+    nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
+    desk.state.set_model(replace(info, nodes=nodes))
+    desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    assert "shown is the whole input" in panel.patches.text.text()
+    assert "theoretical fields" not in panel.patches.text.text()
+
+
 def test_what_there_is_so_far_is_shown_and_kept_when_stopped(
     desk_and_panel: tuple[Desk, FeatureMapsPanel],
 ) -> None:

@@ -13,7 +13,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.engine.messages import Patch, Payload, Progress, StrongestPatches, StrongestPatchesResult
+from convnext_studio.engine.messages import (
+    ModelInfo,
+    Patch,
+    Payload,
+    Progress,
+    StrongestPatches,
+    StrongestPatchesResult,
+)
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
@@ -141,18 +148,20 @@ class PatchesView(QWidget):
         names = {picture.key: picture.name for picture in self._state.pictures}
         for patch in result.patches:
             self.list.addItem(_item(patch, names.get(patch.image, "")))
-        self.text.setText(_describe(result))
+        self.text.setText(_describe(result, self._state.model))
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
-def _describe(result: StrongestPatchesResult) -> str:
+def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     pictures = _counted(result.total)
     if result.seen < result.total:
         pictures = f"{result.seen} of {pictures} so far"
     said = [f"Channel {result.channel} of {result.node} over {pictures}"]
-    if any(patch.is_global for patch in result.patches):
+    if model is not None and not model.node(result.node).field.has_box:
+        said.append("with attention in windows no field is a box: shown is the whole input")
+    elif any(patch.is_global for patch in result.patches):
         said.append("every unit sees the whole input")
     elif any(patch.is_clipped for patch in result.patches):
         said.append("theoretical fields, clipped at the border")

@@ -9,7 +9,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import colorize, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
-from convnext_studio.ui.panels.strip_costs import CostKind, costs_of, lasted
+from convnext_studio.ui.panels.strip_costs import CostKind, Costs, costs_of, lasted
 from convnext_studio.ui.panels.strip_header import StripHeader
 from convnext_studio.ui.panels.strip_levels import (
     NETWORK,
@@ -64,6 +64,7 @@ class NetworkStrip(QWidget):
         header.costs_chosen.connect(self._choose_costs)
         state.model_loaded.connect(self._show_model)
         state.prediction_made.connect(self._show_prediction)
+        state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
         state.node_selected.connect(self._follow)
         self.numbers.changed.connect(self._show_selection)
 
@@ -126,6 +127,7 @@ class NetworkStrip(QWidget):
     # --------------------------------------------------------------------------------- what the state says
 
     def _show_model(self, model: ModelInfo | None) -> None:
+        self.header.badge.setVisible(model is not None and model.random_weights)
         is_level = model is not None and is_openable(model.nodes, self.opened)
         self.opened = self.opened if is_level else NETWORK
         self.canvas.show_level(self.opened)
@@ -148,6 +150,8 @@ class NetworkStrip(QWidget):
         model = self.state.model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
+            # With room for the bars to come: nothing in the window moves when there is a model.
+            self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
             return
         node = model.node(self.state.node)
         shown = nodes_of(model.nodes, self.opened)
