@@ -116,8 +116,9 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
 def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
     """Parameters, convergence delta and notes, where there are any."""
     told = []
-    if explanation.parameters:
-        settings = ", ".join(f"{name} {value}" for name, value in explanation.parameters.items())
+    in_force = method_named(explanation.method).in_force(explanation.parameters)
+    if in_force:
+        settings = ", ".join(f"{name} {value}" for name, value in in_force.items())
         told.append(f"Parameters: {settings}.")
     if explanation.delta is not None:
         told.append(

@@ -92,7 +92,7 @@ def _settings(explanation: Explanation, method: Method) -> list[str]:
     titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
     return [
         f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
-        for name, value in explanation.parameters.items()
+        for name, value in method.in_force(explanation.parameters).items()
     ]
 
 
