@@ -68,7 +68,7 @@ def caption(
     if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
         where = "all stages"
     elif AVERAGE in explanation.maps:
-        where = f"the average of {where}"
+        where = f"the average of {where} (each over its largest size)"
     target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
     said = [f"{method.title} for {target} at {where}"]
     if len(shown) == 1:
