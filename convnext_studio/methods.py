@@ -207,7 +207,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="eigencam",
         title="EigenCAM",
-        sentence="Projects the units on the channels' first principal direction; the same for every class.",
+        sentence="Projects the units on the channels' first principal direction.",
         source="Muhammad and Yeasin, IJCNN 2020, arXiv:2008.00299",
         kind="cam",
         is_signed=False,
@@ -388,7 +388,13 @@ def method_named(name: str) -> Method:
 def why_no_cam(node: NodeInfo) -> str:
     """Why a class activation map at a node would mean nothing, in a sentence; empty where not."""
     if node.shape[1:] == (1, 1):
-        return f"{node.title} has one unit, which covers everything: a map of it has no places."
+        return (
+            f"{node.title} has one unit, which covers everything: a map of it has no places. "
+            "Select a stage or a block."
+        )
     if not node.is_explainable:
-        return f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part."
+        return (
+            f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part. "
+            "Select the block, or a stage."
+        )
     return ""

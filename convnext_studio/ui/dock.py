@@ -58,6 +58,7 @@ class PanelDock(QDockWidget):
     maximise_asked = Signal()
     help_asked = Signal()
     made = Signal(object)  # the panel, where it is a late one
+    needs_changed = Signal()
 
     def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
         super().__init__(panel.title, window)
@@ -65,6 +66,7 @@ class PanelDock(QDockWidget):
         self._late = panel
         self._panel: QWidget | None = None
         self._area = _PanelArea(shares)
+        self._area.needs_changed.connect(self.needs_changed)
         self.setWidget(self._area)
         self._bar = _TitleBar(self)
         self.maximise = self._bar.maximise
@@ -86,6 +88,11 @@ class PanelDock(QDockWidget):
     def is_made(self) -> bool:
         """Whether its panel is there already."""
         return self._panel is not None
+
+    @property
+    def needed(self) -> QSize:
+        """What its panel needs to be shown without scroll bars, at the width that it has."""
+        return self._area.needed()
 
     @property
     def shows_panel(self) -> bool:
@@ -129,6 +136,8 @@ def _takes_focus(widget: QWidget) -> bool:
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
 
+    needs_changed = Signal()
+
     def __init__(self, shares: Shares) -> None:
         super().__init__()
         self._panel: QWidget | None = None
@@ -150,8 +159,23 @@ class _PanelArea(QScrollArea):
         if self._panel is None:
             return QSize()
         across, down = self._shares()
-        least = self._panel.minimumSizeHint()
+        least = self.needed()
         return QSize(int(least.width() * across), int(least.height() * down))
+
+    def needed(self) -> QSize:
+        """Width that the panel needs, and height that it needs at the width that it has.
+
+        Its minimum size hint counts long captions as if they were in a narrow column.
+        """
+        panel = self._panel
+        if panel is None:
+            return QSize()
+        least = panel.minimumSizeHint()
+        layout = panel.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            width = max(self.viewport().width(), least.width())
+            least.setHeight(layout.totalMinimumHeightForWidth(width))
+        return least
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
@@ -161,10 +185,14 @@ class _PanelArea(QScrollArea):
         """Let the panel fill the room."""
         super().resizeEvent(event)
         self._fit()
+        if event.size().width() != event.oldSize().width():
+            self.needs_changed.emit()  # Its captions wrap at other words.
+            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
+            self.needs_changed.emit()
             self.updateGeometry()
             self._fit()
         return super().eventFilter(watched, event)
@@ -172,11 +200,7 @@ class _PanelArea(QScrollArea):
     def _fit(self) -> None:
         if self._panel is None:
             return
-        size = self.viewport().size().expandedTo(self._panel.minimumSizeHint())
-        layout = self._panel.layout()
-        if layout is not None and layout.hasHeightForWidth():
-            size.setHeight(max(size.height(), layout.totalMinimumHeightForWidth(size.width())))
-        self._panel.resize(size)
+        self._panel.resize(self.viewport().size().expandedTo(self.needed()))
 
 
 class _TitleBar(QWidget):

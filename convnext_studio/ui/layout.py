@@ -50,6 +50,7 @@ class DockLayout(QObject):
                 dock.made.connect(lambda _, name=name: self._aside_made(name))
             else:
                 _ = dock.panel
+            dock.needs_changed.connect(self._forget_shares)
             dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
         self._place()
         window.installEventFilter(self)
@@ -306,10 +307,14 @@ class DockLayout(QObject):
             QTimer.singleShot(0, self, self._measure_anew)
         return self._kept_shares
 
+    def _forget_shares(self) -> None:
+        """A panel needs more or less than it did: by what was measured before it would widen the window."""
+        self._kept_shares = None
+
     def _measure_anew(self) -> None:
-        """Panels may have come, gone or changed in that turn."""
+        """Panels may have come or gone in that turn."""
         before, self._kept_shares = self._kept_shares, None
-        if self._measured_shares() != before:
+        if before is not None and self._measured_shares() != before:
             for dock in self.docks.values():
                 dock.room_changed()
 
@@ -330,7 +335,7 @@ class DockLayout(QObject):
         # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
         for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
             fixed_px = sum(titles * _title_height(dock) + separator_px for dock in column)
-            needed_px = sum(dock.panel.minimumSizeHint().height() for dock in column)
+            needed_px = sum(dock.needed.height() for dock in column)
             down = min(down, _share(room.height() - bars_px - fixed_px, needed_px))
         return across, down
 

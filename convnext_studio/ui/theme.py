@@ -100,6 +100,9 @@ PROJECTOR = replace(
 """Light, with more contrast: a projector in a lit room washes greys out. For lectures only."""
 
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
+OUTLINED = ("QCheckBox", "QLineEdit", "QAbstractSpinBox", "QComboBox", "QAbstractButton", "QSlider")
+"""Classes of controls that have an outline."""
+
 CHOICES: tuple[ThemeChoice, ...] = get_args(ThemeChoice)
 
 
@@ -126,6 +129,12 @@ def chosen(application: QApplication, choice: ThemeChoice) -> Theme:
 def apply(application: QApplication, theme: Theme) -> None:
     """Give the whole program a look, at the present size of text; every widget gets a palette-change event."""
     application.setPalette(palette(theme))
+    outlined = QPalette()
+    # Fusion draws the outline of a control in its window colour, darkened so much, and of
+    # boxes to tick a little lighter; else these, and fields to type in, could hardly be seen.
+    outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(125))
+    for control in OUTLINED:
+        application.setPalette(outlined, control)
     application.setStyleSheet(stylesheet(theme))
 
 

@@ -16,7 +16,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contact_sheet import contact_sheet_png
-from convnext_studio.export.explanations import explanation_of
+from convnext_studio.export.explanations import written_explanation
 from convnext_studio.export.sheet import ColourBar
 from convnext_studio.geometry import FieldGeometry
 from tests.export.conftest import smooth_maps
@@ -27,7 +27,7 @@ def pixels(contents: ExportContents) -> Explanation:
     """Integrated gradients of a difference, on the input's pixels."""
     target, other = smooth_maps(np.random.default_rng(1), (2, 64, 64))
     return replace(
-        explanation_of(contents),
+        written_explanation(contents),
         method="integratedgradients",
         nodes=(),
         maps={"input": target - other},
@@ -130,7 +130,7 @@ def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path)
     cams = contents.prediction.attribution.cams
     fields = {stage: contents.model.node(stage).field for stage in cams}
     explanation = replace(
-        explanation_of(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
+        written_explanation(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
     )
     chosen = replace(contents, explanation=explanation, faithfulness=measured("stage2"))
     written = {path.name: path for path in export_picture(tmp_path, chosen)}
@@ -154,12 +154,12 @@ def test_the_figure_says_what_was_explained(contents: ExportContents, pixels: Ex
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
 def test_a_map_without_anything_to_show_is_drawn(contents: ExportContents, value: float) -> None:
     cam = np.full((4, 4), value, np.float32)
-    explanation = replace(explanation_of(contents), maps={"stage4": cam})
+    explanation = replace(written_explanation(contents), maps={"stage4": cam})
     assert attribution_figure(contents, explanation, "stage4").picture.width > 900
 
 
 def test_an_average_is_called_one_and_a_probability_by_its_name(contents: ExportContents) -> None:
-    explanation = explanation_of(contents)
+    explanation = written_explanation(contents)
     whole = replace(
         explanation,
         nodes=("stage3", "stage4"),
@@ -177,7 +177,7 @@ def test_an_average_is_called_one_and_a_probability_by_its_name(contents: Export
 
 
 def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: ExportContents) -> None:
-    explanation = explanation_of(contents)
+    explanation = written_explanation(contents)
     average = replace(
         explanation,
         nodes=("stage3", "stage4"),
@@ -209,7 +209,7 @@ def sheet_words(contents: ExportContents, explanation: Explanation) -> list[str]
 
 
 def test_the_contact_sheet_has_every_picture(contents: ExportContents, tmp_path: Path) -> None:
-    explanation = explanation_of(contents)
+    explanation = written_explanation(contents)
     red = replace(contents.image, key="red", preview=np.full((40, 80, 3), (200, 0, 0), np.uint8), size=(80, 40))
     zero = {"stage4": np.zeros((2, 2), np.float32)}
     second = replace(explanation, image="red", maps=zero)

@@ -11,7 +11,7 @@ from PIL import Image, ImageFont
 from convnext_studio.engine.messages import Attribution
 from convnext_studio.export import ExportContents
 from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_figure, map_box
-from convnext_studio.export.explanations import explanation_of
+from convnext_studio.export.explanations import written_explanation
 from convnext_studio.export.figures import (
     COLORMAP,
     Figure,
@@ -27,7 +27,7 @@ def body_of(picture: Image.Image, place: tuple[int, int], size: tuple[int, int])
 
 
 def cam_figure(contents: ExportContents) -> Figure:
-    return attribution_figure(contents, explanation_of(contents), contents.cam_stage)
+    return attribution_figure(contents, written_explanation(contents), contents.cam_stage)
 
 
 def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
@@ -93,7 +93,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
     scale = 1200 / 451
     body = body_of(figure.picture, figure.body_xy, (1200, round(300 * scale)))
     x, y, side_x, side_y = 22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73
-    assert map_box(explanation_of(shown), "stage4") == pytest.approx((x, y, side_x, side_y))
+    assert map_box(written_explanation(shown), "stage4") == pytest.approx((x, y, side_x, side_y))
 
     def at(share_x: float, share_y: float) -> list[int]:
         return [

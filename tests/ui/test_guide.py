@@ -209,13 +209,14 @@ def test_where_the_card_lies(target: QRect, at: tuple[int, int]) -> None:
 
 
 def test_the_first_tour_begins_when_there_is_something_to_see(
-    window: StudioWindow, state: AppState, engine: FakeEngine
+    qtbot: QtBot, window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
     window.guide.offer_tour()
     state.set_model(make_model())
     state.add_picture(make_image())
     assert window.guide.tour is None
     engine.answer(engine.open(Predict)[-1], make_prediction())
+    qtbot.waitUntil(lambda: window.guide.tour is not None)
     assert window.guide.tour is not None
     assert window.guide.tour.isVisible()
 

@@ -419,3 +419,11 @@ def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: Rece
     assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (4, 4)
     settle(desk, filled)
     assert len(asked(desk)) == 1
+
+
+def test_in_a_wide_panel_the_choices_keep_their_width(filled: ReceptiveFieldPanel, desk: Desk) -> None:
+    filled.resize(1200, 400)
+    filled.show()
+    desk.qtbot.waitExposed(filled)
+    controls = (filled.fields.protocol, filled.fields.inputs, filled.fields.count, filled.fields.more)
+    assert [each.width() for each in controls] == [each.sizeHint().width() for each in controls]

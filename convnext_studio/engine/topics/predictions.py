@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.topics.attributions import Attribution
+from convnext_studio.engine.topics.attributions import Attribution, Explanation
 from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.engine.topics.models import ModelInfo
 from convnext_studio.geometry import CropGeometry
 
 
@@ -56,3 +57,28 @@ class Prediction(Answer):
     def top(self, count: int = 5) -> list[int]:
         """The classes with the highest probabilities, highest first."""
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+
+def explanation_of(
+    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
+) -> Explanation:
+    """The Grad-CAMs at `nodes` that came with a prediction or after it, as an answer about methods has them."""
+    return Explanation(
+        image=attribution.image,
+        method="gradcam",
+        nodes=nodes,
+        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
+        target_maps={},
+        against_maps={},
+        fields={name: model.node(name).field for name in nodes},
+        target=attribution.target,
+        against=None,
+        output="logit",
+        score=float(prediction.logits[attribution.target]),
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=attribution.geometry,
+        random_weights=model.random_weights,
+        seconds=0.0,
+    )

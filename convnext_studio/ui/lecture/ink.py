@@ -35,6 +35,7 @@ _ALIGNED = {
     "right": Qt.AlignmentFlag.AlignRight,
 }
 _BAR_WIDTH = 0.6  # Of a colour bar, in text heights.
+_LEAST = 0.75  # Of small text: rather than cut off, a text gets as small as that.
 _USUAL_NUMBER = "-0.000"  # Maps beside one another are as large as one another where theirs are no wider.
 
 
@@ -105,9 +106,11 @@ class Ink:
         """Height of a line of text."""
         return QFontMetricsF(self._sized(px)).height()
 
-    def width(self, text: str, px: float | None = None) -> float:
+    def width(self, text: str, px: float | None = None, *, bold: bool = False) -> float:
         """Width of a text."""
-        return QFontMetricsF(self._sized(px)).horizontalAdvance(text)
+        font = self._sized(px)
+        font.setBold(bold)
+        return QFontMetricsF(font).horizontalAdvance(text)
 
     def text(
         self,
@@ -122,7 +125,8 @@ class Ink:
         """One line, at the middle of the place's height; smaller where it is too long, elided at last."""
         font = self._sized(px)
         font.setBold(bold)
-        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > self.small:
+        least = self.small * _LEAST
+        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > least:
             font.setPixelSize(font.pixelSize() - 1)
         self.painter.setFont(font)
         self.painter.setPen(QColor(colour or self.look.text))

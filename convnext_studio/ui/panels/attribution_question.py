@@ -5,7 +5,6 @@ from dataclasses import replace
 from convnext_studio.engine.messages import (
     AVERAGE,
     INPUT,
-    Attribution,
     Explain,
     Explanation,
     MethodName,
@@ -17,7 +16,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.export.contents import label_of
 from convnext_studio.render import format_number, format_percent
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN
 from convnext_studio.ui.state import AppState
 
 WAITING = "Computing …"
@@ -33,7 +32,7 @@ def explained_class(state: AppState) -> int | None:
 def explain_question(state: AppState, panel: str) -> Explain | str:
     """The whole question, or why there is none (yet)."""
     if state.picture is None:
-        return NO_PICTURE
+        return NOTHING_OPEN
     if state.model is None:
         return NO_MODEL
     if state.prediction is None:
@@ -66,31 +65,6 @@ def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
         and not explaining.average
         and bool(explaining.nodes)
         and set(explaining.nodes) <= set(model.config.stages)
-    )
-
-
-def explanation_of(
-    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
-) -> Explanation:
-    """What came with a prediction, in the form of an answer."""
-    return Explanation(
-        image=attribution.image,
-        method="gradcam",
-        nodes=nodes,
-        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
-        target_maps={},
-        against_maps={},
-        fields={name: model.node(name).field for name in nodes},
-        target=attribution.target,
-        against=None,
-        output="logit",
-        score=float(prediction.logits[attribution.target]),
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=attribution.geometry,
-        random_weights=model.random_weights,
-        seconds=0.0,
     )
 
 

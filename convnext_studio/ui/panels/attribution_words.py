@@ -89,10 +89,12 @@ def caption(
 
 
 def _settings(explanation: Explanation, method: Method) -> list[str]:
+    """Those of the windows are left to the note, which tells what a 0 came to."""
     titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
     return [
         f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
         for name, value in method.in_force(explanation.parameters).items()
+        if name not in ("window", "stride")
     ]
 
 

@@ -103,6 +103,7 @@ class PicturesModel(QAbstractListModel):
             self.beginResetModel()
             self._pictures = pictures
             self.endResetModel()
+        self._icons.keep_keys(lambda key: self._state.row(str(key)) is not None)
 
     def forget_icons(self) -> None:
         """They have to be drawn in another size."""

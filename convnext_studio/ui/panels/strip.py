@@ -9,7 +9,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import colorize, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
-from convnext_studio.ui.panels.strip_costs import CostKind, costs_of, lasted
+from convnext_studio.ui.panels.strip_costs import CostKind, Costs, costs_of, lasted
 from convnext_studio.ui.panels.strip_header import StripHeader
 from convnext_studio.ui.panels.strip_levels import (
     NETWORK,
@@ -150,6 +150,8 @@ class NetworkStrip(QWidget):
         model = self.state.model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
+            # With room for the bars to come: nothing in the window moves when there is a model.
+            self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
             return
         node = model.node(self.state.node)
         shown = nodes_of(model.nodes, self.opened)

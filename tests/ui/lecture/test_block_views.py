@@ -258,6 +258,23 @@ def test_what_is_swapped_is_what_the_network_has(make: Maker, state: AppState, e
     assert "25.0 %" in view.foot_text()
 
 
+def test_the_stage_that_is_asked_for_is_the_one_that_the_slider_says(
+    make: Maker, state: AppState, engine: FakeEngine
+) -> None:
+    one_stage = ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "depths": (2,), "dims": (6,)})
+    state.set_model(make_model(config=one_stage))
+    state.add_picture(make_image())
+    view = make("swapped-part", stage="4", answered=False)
+    assert isinstance(view, SwappedPartView)
+    request = asked_last(engine)
+    assert isinstance(request, SwapPart)
+    assert request.stage == "stage1"
+    assert (view.stages.value, view.stages.isEnabled()) == (1, False)
+    state.set_model(make_model(config=FOUR_STAGES))
+    QApplication.processEvents()
+    assert (view.stages.value, view.stages.isEnabled()) == (4, True)
+
+
 def test_a_histogram_says_what_it_does_not_show() -> None:
     found = distribution((4, 8, 8))
     assert beyond(found, Limits(-9.0, 9.0)) == ""
@@ -346,9 +363,19 @@ def test_the_sliders_change_the_costs(make: Maker) -> None:
     assert isinstance(view, SeparableCostView)
     dense, depthwise, pointwise = view.convs()
     assert (dense.weights, depthwise.weights, pointwise.weights) == (49 * 96 * 96, 49 * 96, 96 * 96)
-    view.channels_slider.setValue(2)
-    view.kernel_slider.setValue(1)
+    view.channels_slider.set_value(16)
+    view.kernel_slider.set_value(3)
     assert [conv.weights for conv in view.convs()] == [9 * 256, 9 * 16, 256]
+
+
+def test_what_a_step_says_of_channels_and_kernel_is_not_rounded(make: Maker) -> None:
+    costs = make("separable-cost", channels="100", kernel="4")
+    assert isinstance(costs, SeparableCostView)
+    assert (costs.channels, costs.kernel) == (100, 4)
+    assert costs.channels_slider.slider.accessibleDescription() == "100"
+    designs = make("block-designs", channels="100")
+    assert isinstance(designs, BlockDesignsView)
+    assert designs.channels == 100
 
 
 @pytest.mark.usefixtures("open_state")

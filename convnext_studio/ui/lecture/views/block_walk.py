@@ -156,7 +156,8 @@ class BlockWalkView(BlockView):
         left, right = QRectF(upper), QRectF(upper)
         left.setWidth(upper.width() * 0.55)
         right.setLeft(left.right() + ink.px)
-        ink.map(left, self._pictures[self.operations.value()])
+        title = MAPS["rms"] if self._shows_rms else f"channel {self.shown.channel}"
+        ink.map(left, self._pictures[self.operations.value()], title)
         self._paint_words(ink, right.adjusted(0, ink.px * 0.5, 0, 0))
         self._paint_strip(ink, strip)
 

@@ -151,7 +151,15 @@ def lying_bar(ink: Ink, place: QRectF, shown: MapPicture, texts: Sequence[str] |
     draw_frame(ink, bar, ink.look.outline, 1.0)
     if texts is None:
         texts = shown.end_texts(significant=2)
+    px = ink.small * min(1.0, bar.width() / _needed(ink, texts))
     below = QRectF(bar.left(), bar.bottom(), bar.width(), small)
     for index, text in enumerate(texts):
         align: Align = "left" if index == 0 else "right" if index + 1 == len(texts) else "centre"
-        ink.text(below, text, align=align, px=ink.small, colour=ink.look.muted)
+        ink.text(below, text, align=align, px=px, colour=ink.look.muted)
+
+
+def _needed(ink: Ink, texts: Sequence[str]) -> float:
+    """Width at which texts at the left end, in the middle and at the right end do not touch."""
+    first, *middle, last = (ink.width(text, ink.small) for text in texts)
+    gap = 0.5 * ink.small
+    return 2 * (max(first, last) + gap) + sum(middle) if middle else first + gap + last

@@ -46,7 +46,7 @@ class NormValuesView(BlockView):
         self.shown: DistributionsResult | None = None
         self._maps: list[tuple[str, MapPicture, str]] = []
         self.looks = self.add_choice(
-            "Mean and deviation of",
+            "Statistics of",
             "Over what mean and standard deviation are taken",
             ((text, name) for name, text in LOOKS.items()),
             settings["of"],
