@@ -125,7 +125,7 @@ class AttributionMap(_OfPicture):
 
     def __repr__(self) -> str:
         method, (height, width) = method_named(self.result.method).title, self.values.shape
-        explained = explained_text(self._contents, self.result)
+        explained = explained_text(self._contents.model, self.result)
         return f"<AttributionMap: {method}, {explained}, {height} × {width}>"
 
 

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import Curves, Explanation, Faithfulness, explanation_of, method_named
+from convnext_studio.engine.messages import (
+    AVERAGE,
+    Curves,
+    Explanation,
+    Faithfulness,
+    ModelInfo,
+    explanation_of,
+    method_named,
+)
 from convnext_studio.export.contents import ExportContents, MapContents, finite_or_none, label_of, picture_json
 
 
@@ -35,11 +43,18 @@ def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
-def explained_text(contents: MapContents, explanation: Explanation) -> str:
+def place_text(explanation: Explanation, name: str) -> str:
+    """At which nodes a map is: one, or the average of several."""
+    if name != AVERAGE:
+        return name
+    return f"the average of {', '.join(explanation.nodes)} (each over its largest size)"
+
+
+def explained_text(model: ModelInfo, explanation: Explanation) -> str:
     """What is explained, in words: the class, its probability, or one class and not another."""
-    label = label_of(contents.model, explanation.target)
+    label = label_of(model, explanation.target)
     if explanation.against is not None:
-        return f"{label}, and not {label_of(contents.model, explanation.against)}"
+        return f"{label}, and not {label_of(model, explanation.against)}"
     return f"probability of {label}" if explanation.output == "probability" else label
 
 

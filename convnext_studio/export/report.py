@@ -94,7 +94,7 @@ def _predictions(contents: ExportContents, explanation: Explanation) -> str:
         )
         for index in prediction.top(TOP_COUNT)
     ]
-    text, method = explained_text(contents, explanation), method_named(explanation.method)
+    text, method = explained_text(contents.model, explanation), method_named(explanation.method)
     explained = (
         f"<p>Explained below: {escape(text)} (class {explanation.target}), by {escape(method.title)}.</p>"
     )

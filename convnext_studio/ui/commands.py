@@ -122,6 +122,9 @@ class Commands(QObject):
 
     def save_map(self) -> None:
         """Choose a folder and write the attribution that is shown, with its numbers."""
+        if self._state.explanation is None:
+            self.noticed.emit(Notice("export", "There is no map to save yet."))
+            return
         folder = QFileDialog.getExistingDirectory(
             self._window, "Save the map into the folder", self._recent_folder()
         )

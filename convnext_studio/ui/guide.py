@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the wi
 
 _LOG = logging.getLogger(__name__)
 NETWORK, MENUS = "network", "menus"
+_TOUR_AFTER_MS = 250  # The panels show the first prediction by then; all at once would hold up the window.
 
 
 class Guide(QObject):
@@ -109,7 +110,7 @@ class Guide(QObject):
         if prediction is None:
             self.offer_tour()
         else:
-            self.start_tour()
+            QTimer.singleShot(_TOUR_AFTER_MS, self, self.start_tour)
 
     def start_tour(self) -> None:
         """Six steps through the window."""

@@ -37,7 +37,7 @@ from convnext_studio.ui.settings import Place, SettingsFile, place_on, remember_
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
 
-if TYPE_CHECKING:  # It takes pyqtgraph along, which nothing needs before the lab is wanted.
+if TYPE_CHECKING:  # Not imported before the lab is wanted.
     from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -148,6 +148,7 @@ class StudioWindow(QMainWindow):
         self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)

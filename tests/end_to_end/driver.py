@@ -22,6 +22,7 @@ from convnext_studio import cli
 from convnext_studio.ui import launch
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.layout import ASIDES
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
 from tests.benchmarks.programs.watching import Gaps, Painted
@@ -133,6 +134,18 @@ class Observer(QObject):
     def open(self, path: str) -> None:
         """As a picture that is dropped on the window."""
         self._window._controller.open_paths([path])
+
+    def turn_to(self, aside: str) -> None:
+        """Show one of the panels that are hidden at first, and no other of these."""
+        layout = self._window.dock_layout
+        for other in ASIDES:
+            layout.docks[other].setVisible(other == aside)
+        layout.show_panel(aside)
+
+    def watch_no_more(self) -> None:
+        """Note no more turns of the event loop, which take 8 kB a second."""
+        assert self._gaps is not None
+        self._gaps.deleteLater()
 
     def close_picture(self) -> None:
         """As the menu does."""

@@ -537,7 +537,7 @@ def test_a_lost_engine_is_told_until_it_works_again(
 
 
 def test_what_a_new_engine_could_not_open_again_is_not_said_to_be_there(
-    controller: Controller, engine: FakeEngine, notices: list[Notice]
+    engine: FakeEngine, notices: list[Notice]
 ) -> None:
     engine.send(EngineReady(restarted=True, lacking="The new engine could not open a.pth again: it has gone."))
     assert not notices[-1].good

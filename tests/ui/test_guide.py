@@ -111,7 +111,7 @@ def test_the_page_of_the_panel_with_the_keyboard_opens(filled_window: StudioWind
     assert help_panel.page == "predictions"
     assert help_panel.pages.currentText() == "Predictions"
     filled_window.dock_layout.docks["attribution"].help_asked.emit()
-    assert help_panel.page == "attribution"
+    assert (help_panel.page, help_panel.pages.currentText()) == ("attribution", "Attribution")
     help_panel.back.click()
     assert help_panel.page == "predictions"
     filled_window.actions_by_id["help"].trigger()
@@ -233,13 +233,14 @@ def test_where_the_card_lies(target: QRect, at: tuple[int, int]) -> None:
 
 
 def test_the_first_tour_begins_when_there_is_something_to_see(
-    window: StudioWindow, state: AppState, engine: FakeEngine
+    qtbot: QtBot, window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
     window.guide.offer_tour()
     state.set_model(make_model())
     state.add_picture(make_image())
     assert window.guide.tour is None
     engine.answer(engine.open(Predict)[-1], make_prediction())
+    qtbot.waitUntil(lambda: window.guide.tour is not None)
     assert window.guide.tour is not None
     assert window.guide.tour.isVisible()
 

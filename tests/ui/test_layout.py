@@ -1,11 +1,12 @@
 """Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Predict, Request
@@ -15,6 +16,7 @@ from convnext_studio.ui.arrangements import ARRANGEMENTS, ASIDES, ArrangementNam
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -99,6 +101,17 @@ def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_win
     assert "field_lab" not in shown(filled_window)
     layout.show_panel("field_lab")
     assert {"evidence", "field_lab"} <= shown(filled_window)
+
+
+def test_a_panel_that_floats_has_an_edge_against_those_below(filled_window: StudioWindow) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    for floats, is_edged in ((True, True), (False, False)):
+        dock.setFloating(floats)
+        QApplication.processEvents()
+        image = dock.grab().toImage()
+        right, bottom = image.width() - 1, image.height() - 1
+        colours = {image.pixelColor(x, y).name() for x in (0, right) for y in (0, bottom // 2, bottom)}
+        assert (colours == {theme.current().outline}) == is_edged
 
 
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
@@ -209,6 +222,24 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
+
+
+def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+    filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    filled_window.resize(1366, 768)
+    filled_window.dock_layout.reset()
+    attribution = cast(AttributionPanel, filled_window.attribution_panel)
+    area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
+    assert area.widget() is attribution
+    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
+    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
+    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    assert filled_window.size() == QSize(1366, 768)
 
 
 @pytest.fixture

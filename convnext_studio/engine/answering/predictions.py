@@ -65,7 +65,7 @@ def _keep_attribution(bench: Bench, image: str, result: StagePass, geometry: Cro
     attribution = Attribution(
         image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.activations.items()},
+        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
         geometry=geometry,
     )
     bench.results.put(bench.key("attribution", image, result.target), attribution)

@@ -16,7 +16,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.export.contents import label_of
 from convnext_studio.render import format_number, format_percent
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN
 from convnext_studio.ui.state import AppState
 
 WAITING = "Computing …"
@@ -32,7 +32,7 @@ def explained_class(state: AppState) -> int | None:
 def explain_question(state: AppState, panel: str) -> Explain | str:
     """The whole question, or why there is none (yet)."""
     if state.picture is None:
-        return NO_PICTURE
+        return NOTHING_OPEN
     if state.model is None:
         return NO_MODEL
     if state.prediction is None:

@@ -9,7 +9,7 @@ from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.classsearch import ClassSearch
 from convnext_studio.ui.oneline import OneLine
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN, Panel
 from convnext_studio.ui.panels.prediction_row import PredictionRow
 from convnext_studio.ui.state import AppState
 
@@ -108,7 +108,7 @@ class PredictionsPanel(Panel):
         if state.prediction_failure:
             return state.prediction_failure
         if state.picture is None:
-            return NO_PICTURE
+            return NOTHING_OPEN
         return NO_MODEL if state.model is None else "Computing …"
 
     def _explain(self, target: int) -> None:

@@ -87,7 +87,7 @@ class Costs:
         """What a full bar stands for, and what the percentages are of."""
         if not any(self.of.values()):
             return ""
-        return f"full bar: {self.text(max(self.of.values()))} · 100 %: {self.text(self.total)}"
+        return f"full bar: {self.text(max(self.of.values()))} · whole network: {self.text(self.total)}"
 
 
 def costs_of(

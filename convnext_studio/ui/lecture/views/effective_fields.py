@@ -178,7 +178,7 @@ class EffectiveFieldsView(NetworkView):
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
         y = box.bottom() + 0.3 * small
-        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"1/{10**DECADES}", "of its largest", "1"))
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its largest", "1"))
         for row in rows:
             y += small
             ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
