@@ -131,6 +131,8 @@ class DockLayout(QObject):
             # Qt would give it no more than it needs.
             self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
         if dock.isFloating():
+            if name in ASIDES:
+                keep_on_screen(dock, least_px(dock))  # Only what is shown knows its text, and what it needs.
             dock.activateWindow()
         else:
             self._uncover(dock)
