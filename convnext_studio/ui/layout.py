@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ASIDES, WIDE_ASIDES, ArrangementName
 from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock, end_drag
 from convnext_studio.ui.floating import float_above, keep_on_screen, least_px, wanted_px
+from convnext_studio.ui.room import least_width, squeezed_share, title_height
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
@@ -19,7 +20,6 @@ VERSION = 6
 COLUMNS = ARRANGEMENTS["inspect"].columns
 SEPARATOR_PX = 5  # As in the style sheet.
 MESSAGES_BAR = "messages_bar"
-_LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
 class DockLayout(QObject):
@@ -198,7 +198,7 @@ class DockLayout(QObject):
         panel = self.docks[name].panel
         own_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
         columns = self._docked_columns()
-        others_px = sum(map(_least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
+        others_px = sum(map(least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
         return own_px + others_px <= self._window.width()
 
     @property
@@ -357,14 +357,14 @@ class DockLayout(QObject):
         bars += window.findChildren(QToolBar, MESSAGES_BAR)
         bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
         columns, asides = self._docked_columns(), self._docked(ASIDES)
-        widths = [_least_width(column) for column in (*columns, asides) if column]
-        across = _share(room.width() - separator_px * len(widths), sum(widths))
+        widths = [least_width(column) for column in (*columns, asides) if column]
+        across = squeezed_share(room.width() - separator_px * len(widths), sum(widths))
         down = 1.0
         # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
         for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
-            fixed_px = sum(titles * _title_height(dock) + separator_px for dock in column)
+            fixed_px = sum(titles * title_height(dock) + separator_px for dock in column)
             needed_px = sum(dock.needed.height() for dock in column)
-            down = min(down, _share(room.height() - bars_px - fixed_px, needed_px))
+            down = min(down, squeezed_share(room.height() - bars_px - fixed_px, needed_px))
         return across, down
 
     def _docked_columns(self) -> list[list[PanelDock]]:
@@ -374,18 +374,6 @@ class DockLayout(QObject):
         """Those of them that take room in the window, be it behind another's tab."""
         docks = [self.docks[name] for name in names if name in self.docks]
         return [dock for dock in docks if not dock.isHidden() and not dock.isFloating()]
-
-
-def _least_width(column: list[PanelDock]) -> int:
-    return max((dock.panel.minimumSizeHint().width() for dock in column), default=0)
-
-
-def _title_height(dock: PanelDock) -> int:
-    return dock.titleBarWidget().sizeHint().height()
-
-
-def _share(room_px: int, needed_px: int) -> float:
-    return min(max(room_px / max(needed_px, 1), _LEAST_SHARE), 1.0)
 
 
 def _ready(panel: QWidget) -> LatePanel:
