@@ -18,7 +18,7 @@ from convnext_studio.training.arguments import evaluate_parser, seed, train_pars
 
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
-LARGEST = 65_535  # Steps of a lecture, pixels of a side: more is a slip of the finger.
+LARGEST = 16_384  # Steps of a lecture, pixels of a side: more is a slip of the finger.
 
 _EPILOG = """\
 commands, each with a --help of its own:
@@ -289,7 +289,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool 
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
+    if not all(side.isdecimal() and 1 <= int(side) <= LARGEST for side in (width, height)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
     return int(width), int(height)
 

@@ -297,6 +297,7 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         (["erf", "--noise", "--out", "x", "--input-px", "0"], "'0' is not a number from 1"),
         (["train", ".", "--out", "x", "--seed", "9" * 20], "is not a number from 0 to 2147483647"),
         (["train", ".", "--out", "x", "--classes", ","], "there is no name in it"),
+        (["--size", "9999999999x1"], "'9999999999x1' is not a size such as 1920x1080"),
         (["--present", "--step", "-1"], "'-1' is not a number from 1"),
     ],
 )

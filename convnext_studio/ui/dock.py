@@ -6,13 +6,15 @@ from functools import partial
 from typing import Literal, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QColor, QCursor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QApplication,
     QDockWidget,
     QHBoxLayout,
     QMainWindow,
     QScrollArea,
+    QTabBar,
     QWidget,
 )
 
@@ -105,6 +107,14 @@ class PanelDock(QDockWidget):
             _ = self.panel
         super().setVisible(visible)
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """An edge where it floats: no system frames a window with a title of its own."""
+        super().paintEvent(event)
+        if self.isFloating():
+            with QPainter(self) as painter:
+                painter.setPen(QColor(theme.current().outline))
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
         self._bar.set_active(is_active)
@@ -127,6 +137,27 @@ class PanelDock(QDockWidget):
     def room_changed(self) -> None:
         """The window has more or less room than before."""
         self._area.updateGeometry()
+
+
+def end_drag(window: QMainWindow) -> None:
+    """Put down the dock that a person is dragging just now, if any, where it is.
+
+    Before docks are placed, shown, hidden or restored: doing that under a drag corrupts Qt's memory. Qt ends a
+    drag when the mouse is released, and takes no other hint.
+    """
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    draggable = [*window.findChildren(PanelDock, options=direct), *window.findChildren(QTabBar, options=direct)]
+    at = QPointF(QCursor.pos())
+    for widget in draggable:
+        release = QMouseEvent(
+            QEvent.Type.MouseButtonRelease,
+            widget.mapFromGlobal(at),
+            at,
+            Qt.MouseButton.LeftButton,
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(widget, release)
 
 
 def _takes_focus(widget: QWidget) -> bool:

@@ -8,7 +8,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
-from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock
+from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock, end_drag
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
@@ -71,6 +71,7 @@ class DockLayout(QObject):
 
     def arrange(self, name: ArrangementName) -> None:
         """Show the panels of an arrangement in their places, and no others."""
+        end_drag(self._window)
         self.leave_maximised()
         self._columns = ARRANGEMENTS[name].columns
         for dock in self.docks.values():
@@ -118,6 +119,7 @@ class DockLayout(QObject):
 
     def show_panel(self, name: str) -> None:
         """Show a panel, whichever it is, and give it the keyboard."""
+        end_drag(self._window)
         if self._maximised not in (None, name):
             self.leave_maximised()
         if name in ASIDES:
@@ -190,6 +192,7 @@ class DockLayout(QObject):
 
     def toggle_active(self, what: str) -> None:
         """Let the active panel float or not (``float``), or hide it (``close``)."""
+        end_drag(self._window)
         name = self.active
         if name is not None:
             dock = self.docks[name]
@@ -236,6 +239,7 @@ class DockLayout(QObject):
 
     def toggle_maximised(self, name: str | None = None) -> None:
         """Let a panel fill the window, the active one where None; or put all back."""
+        end_drag(self._window)
         if self._maximised is not None:
             self.leave_maximised()
             return
@@ -281,6 +285,7 @@ class DockLayout(QObject):
         return bool(layout) and self._restore_docks(from_text(layout))
 
     def _restore_docks(self, layout: QByteArray) -> bool:
+        end_drag(self._window)
         # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
         hidden = {bar: bar.isHidden() for bar in self._window.findChildren(QToolBar)}
         self._is_restoring = True

@@ -147,6 +147,7 @@ class StudioWindow(QMainWindow):
         self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)

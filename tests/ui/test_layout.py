@@ -103,6 +103,17 @@ def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_win
     assert {"evidence", "field_lab"} <= shown(filled_window)
 
 
+def test_a_panel_that_floats_has_an_edge_against_those_below(filled_window: StudioWindow) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    for floats, is_edged in ((True, True), (False, False)):
+        dock.setFloating(floats)
+        QApplication.processEvents()
+        image = dock.grab().toImage()
+        right, bottom = image.width() - 1, image.height() - 1
+        colours = {image.pixelColor(x, y).name() for x in (0, right) for y in (0, bottom // 2, bottom)}
+        assert (colours == {theme.current().outline}) == is_edged
+
+
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
     values = Settings(geometry="last", layout="l")
     assert place_on(values, "laptop") == ("last", "l")
