@@ -19,6 +19,7 @@ from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
+from convnext_studio.ui.keepsize import keep_size
 from convnext_studio.ui.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
@@ -75,7 +76,7 @@ class StudioWindow(QMainWindow):
         _top_bar(self, "network_bar", "Network", self.strip)
         self._message_bar = _top_bar(self, "messages_bar", "Messages", self.messages)
         self._message_bar.hide()
-        self.messages.shown.connect(self._message_bar.setVisible)
+        self.messages.shown.connect(self._show_messages)
         self.model_panel = ModelPanel(state, bridge)
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
@@ -202,6 +203,11 @@ class StudioWindow(QMainWindow):
         ):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
+
+    def _show_messages(self, are_shown: bool) -> None:
+        if are_shown == self._message_bar.isHidden():
+            keep_size(self)
+            self._message_bar.setVisible(are_shown)
 
     def _listen_to_views(self, widget: QWidget) -> None:
         for view in widget.findChildren(MapView):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Predict, Request
 from convnext_studio.ui import layout as layouts
 from convnext_studio.ui import textsize, theme
-from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.arrangements import ARRANGEMENTS, ASIDES, ArrangementName
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
@@ -240,3 +240,85 @@ def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
     attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
     qtbot.waitUntil(area.verticalScrollBar().isVisible)
     assert filled_window.size() == QSize(1366, 768)
+
+
+@pytest.fixture
+def large_screen(
+    filled_window: StudioWindow, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> StudioWindow:
+    """The window on a screen of 1920 × 1080, which the offscreen one is not."""
+    for request in engine.open(Request):
+        if not isinstance(request, Predict):
+            engine.refuse(request, "Not now.")
+    room = QRect(0, 0, 1920, 1080)
+    screen = SimpleNamespace(availableSize=room.size, availableGeometry=lambda: room)
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    for name in ASIDES:
+        monkeypatch.setattr(filled_window.dock_layout.docks[name], "screen", lambda: screen)
+    filled_window.resize(room.size())
+    return filled_window
+
+
+def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
+    window._settings.update(text_pt=size_pt)
+    window._commands.view._use_text()
+    qtbot.wait(200)
+
+
+@pytest.mark.parametrize("name", ["help", "build", "activity"])
+def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
+) -> None:
+    layout = large_screen.dock_layout
+    layout.open_aside(name)
+    dock = layout.docks[name]
+    assert not dock.isFloating()
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isFloating()
+        assert dock.isVisible()
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+        use_text(qtbot, large_screen, 9)
+        assert not dock.isFloating()
+        assert dock.isVisible()
+        # What a person lets float stays so.
+        dock.setFloating(True)
+        use_text(qtbot, large_screen, 10)
+        assert dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    layout = large_screen.dock_layout
+    dock = layout.docks["activity"]
+    layout.open_aside("activity")
+    dock.setFloating(True)
+    dock.setGeometry(1700, 900, 220, 700)
+    dock.hide()
+    try:
+        use_text(qtbot, large_screen, 28)
+        layout.open_aside("activity")
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    large_screen.actions_by_id["arrange_compare"].trigger()
+    dock = large_screen.dock_layout.docks["contact_sheet"]
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isVisible()
+        assert not dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
