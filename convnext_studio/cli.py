@@ -10,13 +10,15 @@ from convnext_studio import __version__
 from convnext_studio.collecting import collecting_later
 from convnext_studio.errors import StudioError
 from convnext_studio.manual import documented
+from convnext_studio.memory import is_of_computer, is_out_of_memory
 from convnext_studio.methods import METHODS
 from convnext_studio.model.presets import default_model
 from convnext_studio.samples import FIRST_SAMPLE
-from convnext_studio.training.arguments import evaluate_parser, train_parser
+from convnext_studio.training.arguments import evaluate_parser, seed, train_parser
 
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
+LARGEST = 16_384  # Steps of a lecture, pixels of a side: more is a slip of the finger.
 
 _EPILOG = """\
 commands, each with a --help of its own:
@@ -48,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _open_window(documented(_window_parser(), "").parse_args(arguments))
     except StudioError as error:
         print(f"convnext-studio: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        whose = "The computer's" if is_of_computer(error) else "The graphics device's"
+        print(f"convnext-studio: {whose} memory has run out. Use smaller sizes.", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
@@ -92,7 +100,9 @@ def _window_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="present the lecture at once, full screen, or one of your own; pictures go before this option",
     )
-    parser.add_argument("--step", type=int, metavar="N", help="step of the lecture to begin with (default: 1)")
+    parser.add_argument(
+        "--step", type=_positive, metavar="N", help="step of the lecture to begin with (default: 1)"
+    )
     parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
     parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
     return parser
@@ -165,7 +175,7 @@ def _erf_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--input-px",
-        type=int,
+        type=_positive,
         metavar="PX",
         help="side to which they are squashed (default: 1024 for replknet, else the model's own)",
     )
@@ -173,7 +183,7 @@ def _erf_parser() -> argparse.ArgumentParser:
     parser.add_argument("--unit", type=_unit, metavar="Y,X", help="unit of its map (default: the middle one)")
     parser.add_argument(
         "--seed",
-        type=int,
+        type=seed,
         default=0,
         help="of the sample of pictures, of noise and of random weights (default: 0)",
     )
@@ -208,6 +218,12 @@ def _unit(text: str) -> tuple[int, int]:
     if not (row.isdecimal() and column.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a unit such as 16,16 (row, column)")
     return int(row), int(column)
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= LARGEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {LARGEST}")
+    return int(text)
 
 
 def _models_parser() -> argparse.ArgumentParser:
@@ -273,7 +289,7 @@ def _add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool 
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
+    if not all(side.isdecimal() and 1 <= int(side) <= LARGEST for side in (width, height)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
     return int(width), int(height)
 

@@ -21,6 +21,7 @@ from convnext_studio.fields import REPLKNET_INPUT_PX, definition
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import TIMM_RANDOM_PREFIX
+from convnext_studio.render import format_percent
 from convnext_studio.terminal import draw_bar
 
 MOST = 4
@@ -128,7 +129,7 @@ def _stem(subject: Subject, taken: list[str]) -> str:
 def _tell(result: ReceptiveFieldResult) -> None:
     scale = definition(result.protocol).scale
     squares = ", ".join(
-        f"{100 * square.threshold:g} % in {square.side_px} px ({100 * square.area_ratio:.1f} % of the area)"
+        f"{100 * square.threshold:g} % in {square.side_px} px ({format_percent(square.area_ratio)} of the area)"
         for square in result.squares[scale]
     )
     print(f"{result.title}, {result.node}: {squares or 'no square holds anything'}")

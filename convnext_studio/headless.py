@@ -71,14 +71,19 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(session.run, options.images)
     taken: set[str] = set()
+    written = 0
     for image in images:
         try:
             contents = _contents(session.run, model, node, image, images, target, options)
             for path in export_picture(Path(options.out), contents, taken):
                 print(path)
+            written += 1
         except StudioError as error:
             failures.append(error)
             _complain(error)
+        except KeyboardInterrupt:
+            _complain(f"Interrupted at {image.name}, after {written} of {len(images)} pictures were exported.")
+            raise
     return 1 if failures else 0
 
 
@@ -133,7 +138,7 @@ def _contents(
     )
 
 
-def _complain(error: StudioError) -> None:
+def _complain(error: StudioError | str) -> None:
     print(f"convnext-studio: {error}", file=sys.stderr)
 
 

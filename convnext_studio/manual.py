@@ -53,7 +53,8 @@ exit status:
   0    done
   1    something could not be done; standard error says what, a line each
   2    the arguments are wrong, or the installation lacks something
-  130  interrupted"""
+  130  interrupted by Ctrl+C
+  143  ended by the system (SIGTERM)"""
 
 
 def documented(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:

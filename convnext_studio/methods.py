@@ -7,7 +7,7 @@ which takes the plain gradient there), or refuses (relevance propagation).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from convnext_studio.errors import StudioError
@@ -53,6 +53,8 @@ class Parameter:
         Of a number, both allowed.
     sentence
         What it does, with its unit.
+    only_with
+        Another parameter and its value, without which this one has no effect; empty where it always has.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 0.0
+    only_with: tuple[str, Value] | tuple[()] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,15 @@ class Method:
                 raise StudioError(f"{self.title} has no parameter “{name}”.", f"There are: {there}.")
             _check(known[name], value)
         return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+    def in_force(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of all parameters with their values that have an effect."""
+        conditions = {parameter.name: parameter.only_with for parameter in self.parameters}
+        return {
+            name: value
+            for name, value in settings.items()
+            if not (condition := conditions[name]) or settings.get(condition[0]) == condition[1]
+        }
 
 
 def _check(parameter: Parameter, value: Value) -> None:
@@ -195,7 +207,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="eigencam",
         title="EigenCAM",
-        sentence="Projects the units on the channels' first principal direction; the same for every class.",
+        sentence="Projects the units on the channels' first principal direction.",
         source="Muhammad and Yeasin, IJCNN 2020, arXiv:2008.00299",
         kind="cam",
         is_signed=False,
@@ -294,8 +306,9 @@ METHODS: tuple[Method, ...] = (
                 low=1,
                 high=64,
                 sentence="Baselines to average, where the baseline is noise.",
+                only_with=("baseline", "noise"),
             ),
-            _SEED,
+            replace(_SEED, only_with=("baseline", "noise")),
         ),
     ),
     Method(
@@ -375,7 +388,13 @@ def method_named(name: str) -> Method:
 def why_no_cam(node: NodeInfo) -> str:
     """Why a class activation map at a node would mean nothing, in a sentence; empty where not."""
     if node.shape[1:] == (1, 1):
-        return f"{node.title} has one unit, which covers everything: a map of it has no places."
+        return (
+            f"{node.title} has one unit, which covers everything: a map of it has no places. "
+            "Select a stage or a block."
+        )
     if not node.is_explainable:
-        return f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part."
+        return (
+            f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part. "
+            "Select the block, or a stage."
+        )
     return ""

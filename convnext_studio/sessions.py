@@ -1,21 +1,22 @@
 """Session files: what was open and what was looked at, as versioned JSON; no Qt, no torch.
 
 A picture that lies beside the file, or in a folder below that, is named relative to it, so that both can move
-together; others by their whole paths.
+together; others by their whole paths. What belongs to a machine and to the person at it is no part of a
+session: the device that computes, theme, size of text.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from convnext_studio.errors import StudioError
 from convnext_studio.samples import SAMPLE_PREFIX
 
 SUFFIX = ".cnxsession"
 FORMAT = "convnext-studio session"
-VERSION = 1
+VERSION = 2  # 1 knew neither the precision nor the class to set against.
 LARGEST_BYTES = 64 << 20
 
 Kind = TypeVar("Kind")
@@ -29,6 +30,8 @@ class SessionModel:
     ----------
     config
         Of a network that was built with random weights, as its `to_dict` gives it; None for all others.
+    precision
+        Of the forward pass; empty where the file does not say.
     """
 
     source: str
@@ -37,6 +40,7 @@ class SessionModel:
     config: dict[str, Any] | None = None
     seed: int = 0
     input_px: int = 224
+    precision: Literal["", "float32", "bfloat16"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class SavedSession:
         Index of the one that was shown; None where none was.
     node, channel, unit, target
         The selection, as `AppState` has it.
+    against
+        The class that the explained one is set against; None where none is.
     panels
         What the controls of each panel were set to: by the panel's name, then by the control's.
     layout
@@ -82,6 +88,7 @@ class SavedSession:
     channel: int = 0
     unit: tuple[int, int] | None = None
     target: int | None = None
+    against: int | None = None
     panels: dict[str, dict[str, bool | int | float | str]] = field(default_factory=dict)
     layout: str = ""
 
@@ -101,6 +108,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
             "config": model.config,
             "seed": model.seed,
             "input_px": model.input_px,
+            "precision": model.precision,
         },
         "pictures": [
             {"path": _relative(picture.path, folder), "sha256": picture.sha256} for picture in session.pictures
@@ -111,6 +119,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
             "channel": session.channel,
             "unit": session.unit,
             "target": session.target,
+            "against": session.against,
         },
         "panels": session.panels,
         "layout": session.layout,
@@ -155,9 +164,20 @@ def from_bytes(data: bytes, path: Path) -> SavedSession:
             "Install that version to open it.",
         )
     try:
-        return _session(content, path.absolute().parent)
+        return _session(_up_to_date(content), path.absolute().parent)
     except (KeyError, TypeError, ValueError) as error:
         raise _no_session(path, "parts of it are missing or of the wrong kind") from error
+
+
+def _up_to_date(content: dict[str, Any]) -> dict[str, Any]:
+    """What an older version wrote, as this one would have."""
+    if content["version"] > 1:
+        return content
+    model, selection = content["model"], _a(dict, content["selection"])
+    return content | {
+        "model": None if model is None else _a(dict, model) | {"precision": ""},
+        "selection": selection | {"against": None},
+    }
 
 
 def _session(content: dict[str, Any], folder: Path) -> SavedSession:
@@ -175,6 +195,7 @@ def _session(content: dict[str, Any], folder: Path) -> SavedSession:
         channel=_count(selection["channel"]),
         unit=None if unit is None else _pair(unit),
         target=_optional(_count, selection["target"]),
+        against=_optional(_count, selection["against"]),
         panels={name: _scalars(values) for name, values in _a(dict, content["panels"]).items()},
         layout=_a(str, content["layout"]),
     )
@@ -189,7 +210,15 @@ def _model(value: object) -> SessionModel:
         config=None if model["config"] is None else _a(dict, model["config"]),
         seed=_count(model["seed"]),
         input_px=_count(model["input_px"]),
+        precision=_precision(model["precision"]),
     )
+
+
+def _precision(value: object) -> Literal["", "float32", "bfloat16"]:
+    match value:
+        case "" | "float32" | "bfloat16":
+            return value
+    raise ValueError(value)
 
 
 def _scalars(values: object) -> dict[str, bool | int | float | str]:

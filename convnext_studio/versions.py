@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from convnext_studio import __version__
 
 PACKAGES = (
-    "torch", "timm", "captum", "PySide6-Essentials", "pyqtgraph", "pillow", "numpy", "safetensors", "cmap",
-    "superqt", "platformdirs", "scikit-image",
+    "torch", "timm", "captum", "PySide6-Essentials", "pillow", "numpy", "safetensors", "cmap",
+    "platformdirs", "scikit-image",
 )  # fmt: skip
 MISSING = "missing"
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from convnext_studio import analysis, cli
+from convnext_studio import analysis, cli, headless
+from convnext_studio.export import ExportContents
 from convnext_studio.manual import EXAMPLES
 from convnext_studio.model import load
 from tests.networks import small_model, write_weights
@@ -179,6 +180,22 @@ def test_export_goes_on_after_bad_pictures(
     assert (tmp_path / "out" / "coffee" / "report.html").is_file()
 
 
+def test_an_interrupted_export_says_how_far_it_came(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(_out: Path, contents: ExportContents, _taken: set[str]) -> list[Path]:
+        if contents.image.name.startswith("rocket"):
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr(headless, "export_picture", write)
+    options = ["--model", str(weights), "--device", "cpu", "--field-count", "1", "--out", str(tmp_path)]
+    assert cli.main(["export", "sample:cat", "sample:rocket", *options]) == 130
+    [told] = capsys.readouterr().err.splitlines()
+    assert "Interrupted at rocket" in told
+    assert told.endswith("after 1 of 2 pictures were exported.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -204,7 +221,7 @@ def test_export_tells_bad_questions_in_one_line(
 def test_export_needs_neither_qt_nor_a_display(weights: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "sys.modules.update(dict.fromkeys(('PySide6', 'pyqtgraph', 'superqt')))\n"
+        "sys.modules.update(dict.fromkeys(('PySide6',)))\n"
         "from convnext_studio.cli import main\n"
         f"options = ['--model', {str(weights)!r}, '--out', {str(tmp_path / 'o')!r}]\n"
         "sys.exit(main(['export', 'sample:rocket', *options]))"
@@ -227,12 +244,12 @@ def test_models_lists_presets_and_timm(capsys: pytest.CaptureFixture[str]) -> No
     assert rows["preset:tutorial"]["parameters"] == 28_324_168
     assert rows["preset:tutorial"]["published"] is None
     published = rows["preset:convnextv2_huge"]["published"]
-    assert (published["parameters"], published["accuracy"]) == (660.3e6, 86.3)
+    assert (published["parameters"], published["accuracy"]) == (660e6, 86.3)
     assert "timm:convnext_tiny.fb_in1k" in rows
     assert cli.main(["models"]) == 0
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("preset:convnext_base")]
     assert "88.6 M parameters,  15.35 GMACs" in line
-    assert "published: 88.6 M, 15.4 GMACs, 83.8 % top-1 (ImageNet-1k)" in line
+    assert "published: 89 M, 15.4 GMACs, 83.8 % top-1 (ImageNet-1k)" in line
 
 
 def test_models_lists_the_road_to_convnext(capsys: pytest.CaptureFixture[str]) -> None:
@@ -271,3 +288,33 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "resolve_name", lambda _name: interrupt)
     assert cli.main(["doctor"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["erf", "--noise", "--out", "x", "--seed", "-1"], "'-1' is not a number from 0"),
+        (["erf", "--noise", "--out", "x", "--input-px", "0"], "'0' is not a number from 1"),
+        (["train", ".", "--out", "x", "--seed", "9" * 20], "is not a number from 0 to 2147483647"),
+        (["train", ".", "--out", "x", "--classes", ","], "there is no name in it"),
+        (["--size", "9999999999x1"], "'9999999999x1' is not a size such as 1920x1080"),
+        (["--present", "--step", "-1"], "'-1' is not a number from 1"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_anything_starts(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.EXIT_CANNOT_START
+    assert said in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_is_one_sentence(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--noise", "--count", "1", "--input-px", str(cli.LARGEST), "--device", "cpu"]
+    assert cli.main(["erf", "--model", str(weights), "--out", str(tmp_path / "out"), *options]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "convnext-studio: The computer's memory has run out. Use smaller sizes."
+    )

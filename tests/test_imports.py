@@ -20,7 +20,7 @@ def test_the_window_imports_no_torch(module: str) -> None:
 
 def test_the_window_comes_before_what_only_the_lab_needs() -> None:
     loaded = modules_after("import convnext_studio.ui.launch")
-    assert not loaded & {"pyqtgraph", "PySide6.QtSvg", "convnext_studio.ui.fieldlab.lab"}
+    assert not loaded & {"PySide6.QtSvg", "convnext_studio.ui.fieldlab.lab"}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_window_comes_before_what_only_the_lab_needs() -> None:
     ["engine.session", "engine.worker", "engine.client", "analysis", "model", "export", "headless", "doctor"],
 )
 def test_everything_else_imports_no_qt(module: str) -> None:
-    assert not modules_after(f"import convnext_studio.{module}") & {"PySide6", "shiboken6", "pyqtgraph"}
+    assert not modules_after(f"import convnext_studio.{module}") & {"PySide6", "shiboken6"}
 
 
 def test_a_first_launch_needs_no_timm() -> None:

@@ -21,6 +21,7 @@ from convnext_studio.render import (
     channel_limits,
     colorize,
     format_number,
+    format_percent,
     format_ticks,
     limits_of,
     lut,
@@ -319,6 +320,40 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 @given(st.floats(-1e30, 1e30))
 def test_a_number_is_read_back_within_half_a_percent(value: float) -> None:
     assert float(format_number(value)) == pytest.approx(value, rel=0.00501, abs=1e-307)
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "text"),
+    [
+        (0, 1, "0 %"),
+        (1, 1, "100 %"),
+        (0.125, 1, "12.5 %"),
+        (0.0004, 1, "< 0.1 %"),
+        (0.9996, 1, "> 99.9 %"),
+        (0.999, 1, "99.9 %"),
+        (0.9996, 2, "99.96 %"),
+        (0.004, 0, "< 1 %"),
+        (0.996, 0, "> 99 %"),
+        (1.02, 0, "102 %"),
+        (0.0039062, None, "0.391 %"),
+        (0.99999, None, "> 99.9 %"),
+        (-0.125, 1, "-12.5 %"),
+        (math.nan, 1, "NaN"),
+    ],
+)
+def test_a_share_is_told_in_per_cent(share: float, decimals: int | None, text: str) -> None:
+    assert format_percent(share, decimals) == text
+
+
+@given(st.floats(0, 1), st.sampled_from([0, 1, 2, None]))
+def test_rounding_makes_neither_nothing_nor_all_of_a_share(share: float, decimals: int | None) -> None:
+    text = format_percent(share, decimals)
+    bound, number = text.removesuffix(" %").rpartition(" ")[::2]
+    if bound:
+        assert share * 100 < float(number) if bound == "<" else share * 100 > float(number)
+    else:
+        assert (float(number) == 0) == (share == 0)
+        assert (float(number) == 100) == (share == 1)
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))

@@ -1,6 +1,7 @@
 """Session files: what is written is read, whatever is read is a session or a sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ SESSIONS = st.builds(
         config=st.none() | st.dictionaries(st.text(), SCALARS),
         seed=COUNTS,
         input_px=COUNTS,
+        precision=st.sampled_from(["", "float32", "bfloat16"]),
     ),
     pictures=st.lists(
         st.builds(
@@ -56,6 +58,7 @@ SESSIONS = st.builds(
     channel=COUNTS,
     unit=st.none() | st.tuples(COUNTS, COUNTS),
     target=st.none() | COUNTS,
+    against=st.none() | COUNTS,
     panels=st.dictionaries(
         st.text(),
         st.dictionaries(st.text(), st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()),
@@ -111,6 +114,40 @@ def test_pictures_beside_the_file_move_with_it() -> None:
         "/elsewhere/owl.png",
         "sample:cat",
     ]
+
+
+def test_a_session_of_the_first_version_is_read() -> None:
+    """As that version wrote it."""
+    content = {
+        "format": "convnext-studio session",
+        "version": 1,
+        "model": {
+            "source": "bundled",
+            "stem_stride": None,
+            "stem_padding": 1,
+            "config": None,
+            "seed": 0,
+            "input_px": 224,
+        },
+        "pictures": [{"path": "cat.png", "sha256": ""}],
+        "selection": {"picture": 0, "node": "stage3", "channel": 7, "unit": [1, 2], "target": 5},
+        "panels": {"attribution": {"Method": "Grad-CAM"}},
+        "layout": "",
+    }
+    expected = SavedSession(
+        model=SessionModel(source="bundled", stem_padding=1, precision=""),
+        pictures=(SessionPicture(path="/lecture/cat.png"),),
+        picture=0,
+        node="stage3",
+        channel=7,
+        unit=(1, 2),
+        target=5,
+        against=None,
+        panels={"attribution": {"Method": "Grad-CAM"}},
+    )
+    assert from_bytes(json.dumps(content).encode(), HERE) == expected
+    without_model = content | {"model": None}
+    assert from_bytes(json.dumps(without_model).encode(), HERE) == replace(expected, model=None)
 
 
 def test_a_newer_version_is_told() -> None:

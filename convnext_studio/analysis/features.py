@@ -25,8 +25,11 @@ class StagePass:
         (classes,) float32.
     target
         The class whose logit was differentiated.
-    activations, gradients
-        By stage name, (C, h, w) float32: the stage's output, and the derivative of the target's logit by it.
+    activations
+        By stage name, (C, h, w) float32: the stage's output, as the logits came by it.
+    explained, gradients
+        By stage name, (C, h, w) float32, always computed in that precision: the stage's output, and the
+        derivative of the target's logit by it.
     trunk
         By the names of `trunk_nodes`, (C, h, w): what else the forward pass came by, in its own precision.
     """
@@ -34,6 +37,7 @@ class StagePass:
     logits: NDArray[np.float32]
     target: int
     activations: dict[str, Tensor]
+    explained: dict[str, Tensor]
     gradients: dict[str, Tensor]
     trunk: dict[str, Tensor]
 
@@ -80,6 +84,7 @@ def stage_pass(
         logits=logits_shown.cpu().numpy(),
         target=target,
         activations={name: maps[trunk_node(model, name)].float() for name in stages},
+        explained={name: outputs[name].detach()[0] for name in stages},
         gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
         trunk=maps,
     )

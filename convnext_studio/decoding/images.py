@@ -75,7 +75,7 @@ class DecodedImage:
     Attributes
     ----------
     key
-        Digest of the pixels.
+        Of the source as it was when reading began: `file_key`, or a digest of the encoded bytes.
     name, path
         For people; `path` is empty for a picture that came as bytes.
     pixels
@@ -138,11 +138,11 @@ def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedI
     """
     own_name, path = described(source)
     name = name or own_name
+    key = _digest(source) if isinstance(source, bytes) else file_key(source)
     with _opened(source) as stream, _without_warnings(), _in_plain_words(name):
         pixels, notes = _decode(stream, name, longest_px)
     pixels.flags.writeable = False
-    digest = hashlib.blake2b(pixels.data, digest_size=12, salt=str(pixels.shape).encode()[:16]).hexdigest()
-    return DecodedImage(key=digest, name=name, path=path, pixels=pixels, notes=tuple(notes))
+    return DecodedImage(key=key, name=name, path=path, pixels=pixels, notes=tuple(notes))
 
 
 def check_head(path: str) -> None:
@@ -177,7 +177,11 @@ def file_key(path: str) -> str:
     except (OSError, ValueError, StudioError):
         return ""
     facts = f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
-    return hashlib.blake2b(facts.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+    return _digest(facts.encode(errors="surrogateescape"))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
 def described(source: str | bytes) -> tuple[str, str]:

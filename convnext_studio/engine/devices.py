@@ -43,12 +43,13 @@ def available_devices() -> list[str]:
 
 
 def device_name(device: torch.device) -> str:
-    """Name of a device for people: "NVIDIA H100", "Apple GPU", "CPU, 2 threads"."""
+    """Name of a device for people: "NVIDIA H100", "Apple GPU", "x86_64 CPU, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU"
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {count} {'thread' if count == 1 else 'threads'}"
 
 
 def computer_memory_bytes() -> int | None:

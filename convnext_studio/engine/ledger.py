@@ -87,6 +87,7 @@ class Ledger:
         self._begun: dict[int, None] = {}
         self._is_ready = False
         self._why_not_started = ""
+        self._lacking = ""  # Until another model is opened: what no engine has any more.
 
     @property
     def has_unanswered(self) -> bool:
@@ -207,6 +208,7 @@ class Ledger:
         match request, payload:
             case LoadModel(), _:
                 self._model, self._given_up = _Entry(request, payload), None
+                self._lacking = ""
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.data or request.path, payload.name)
             case ShowPicture(), ImageInfo():
@@ -243,7 +245,7 @@ class Ledger:
 
     def _announce_ready(self) -> None:
         if self._is_ready and not self._restoring:
-            self._to_listener(EngineReady(restarted=self._restarted))
+            self._to_listener(EngineReady(restarted=self._restarted, lacking=self._lacking))
 
     def _forget(self, entry: _Entry, why: str) -> None:
         if isinstance(entry.request, LoadModel):
@@ -252,7 +254,8 @@ class Ledger:
                 self._model = None
         else:
             what, self._pictures = "the pictures", {}
-        self._tell(f"The new engine could not open {what} again: {why.rstrip('.')}.")
+        self._lacking = f"The new engine could not open {what} again: {why.rstrip('.')}."
+        self._tell(self._lacking)
 
     def _tell(self, sentence: str) -> None:
         # Comes before EngineReady: the new engine is still being made what the old one was.

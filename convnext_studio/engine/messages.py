@@ -105,7 +105,7 @@ from convnext_studio.engine.topics.pictures import (
     Thumbnail,
     ThumbnailPixels,
 )
-from convnext_studio.engine.topics.predictions import Predict, Prediction
+from convnext_studio.engine.topics.predictions import Predict, Prediction, explanation_of
 from convnext_studio.engine.topics.units import UnitField, UnitFieldResult
 from convnext_studio.methods import (
     FILLS,
@@ -238,6 +238,7 @@ __all__ = [
     "ValueStatistics",
     "WalkBlock",
     "WalkStep",
+    "explanation_of",
     "method_named",
     "why_no_cam",
 ]
@@ -304,9 +305,12 @@ class EngineReady:
     ----------
     restarted
         It takes the place of one that died.
+    lacking
+        The sentence that says what of the one before it could not open again; empty where nothing lacks.
     """
 
     restarted: bool = False
+    lacking: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

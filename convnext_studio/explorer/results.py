@@ -27,7 +27,7 @@ from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
 from convnext_studio.export.files import write_file
 from convnext_studio.export.unit_figure import unit_figure
 from convnext_studio.fields import Scale, definition
-from convnext_studio.render import format_number
+from convnext_studio.render import format_number, format_percent
 
 TOP_COUNT = 5
 
@@ -125,7 +125,7 @@ class AttributionMap(_OfPicture):
 
     def __repr__(self) -> str:
         method, (height, width) = method_named(self.result.method).title, self.values.shape
-        explained = explained_text(self._contents, self.result)
+        explained = explained_text(self._contents.model, self.result)
         return f"<AttributionMap: {method}, {explained}, {height} × {width}>"
 
 
@@ -207,7 +207,7 @@ class Predictions:
         return self.result.logits
 
     @property
-    def probabilities(self) -> NDArray[np.float32]:
+    def probabilities(self) -> NDArray[np.float64]:
         """(classes,), read-only."""
         return self.result.probabilities
 
@@ -218,11 +218,11 @@ class Predictions:
         ]
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in self.top())
+        told = ", ".join(f"{label} {format_percent(probability)}" for label, probability in self.top())
         random = " (random weights)" if self.model.random_weights else ""
         return f"<Predictions{random}: {told}>"
 
     def _repr_html_(self) -> str:
-        rows = [(label, f"{100 * probability:.1f} %") for label, probability in self.top()]
+        rows = [(label, format_percent(probability)) for label, probability in self.top()]
         title = "Predictions of random weights" if self.model.random_weights else "Predictions"
         return html_table(title, ("class", "probability"), rows)

@@ -1,12 +1,12 @@
 """Figures, arrays, tables and a one-file report of a picture: numpy and Pillow, no Qt, no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convnext_studio.engine.messages import Explanation, ImageInfo, ModelInfo
 from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.field_files import about_field, export_fields, save_field
-from convnext_studio.export.files import export_directory, make_directory, safe_stem, write_file
+from convnext_studio.export.files import export_directory, safe_stem, write_file
 
 __all__ = [
     "ExportContents",
@@ -22,7 +22,12 @@ __all__ = [
 ]
 
 
-def export_picture(directory: Path, contents: ExportContents, taken: set[str] | None = None) -> list[Path]:
+def export_picture(
+    directory: Path,
+    contents: ExportContents,
+    taken: set[str] | None = None,
+    should_stop: Callable[[], bool] = bool,
+) -> list[Path]:
     """Write everything about a picture into a folder of its own.
 
     ``predictions.json``; for each node in `contents.maps` (the stages) ``stage1.npy`` (channels, height,
@@ -39,6 +44,8 @@ def export_picture(directory: Path, contents: ExportContents, taken: set[str] | 
         Where the picture's folder is made; it is named after the picture.
     taken
         Folder names that were used for other pictures of the same call; the one used is added.
+    should_stop
+        Asked again and again until all is drawn; nothing is written before that.
 
     Returns
     -------
@@ -48,14 +55,16 @@ def export_picture(directory: Path, contents: ExportContents, taken: set[str] | 
     Raises
     ------
     StudioError
-        Where a file cannot be written; those before it stay, and none is left half-written.
+        Where a file cannot be written; those before it stay, which the message says, and none is left
+        half-written.
+    Stopped
+        As `should_stop` wanted; nothing was written.
     """
     # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
     from convnext_studio.export.picture import write_files
 
     folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
-    make_directory(folder)
-    return write_files(folder, contents)
+    return write_files(folder, contents, should_stop)
 
 
 def export_map(directory: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
@@ -67,13 +76,13 @@ def export_map(directory: Path, contents: MapContents, explanation: Explanation)
     Raises
     ------
     StudioError
-        Where a file cannot be written; those before it stay, and none is left half-written.
+        Where a file cannot be written; those before it stay, which the message says, and none is left
+        half-written.
     """
     # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
     from convnext_studio.export.picture import write_map_files
 
     folder = export_directory(directory, contents.image.name, set())
-    make_directory(folder)
     return write_map_files(folder, contents, explanation)
 
 

@@ -11,6 +11,7 @@ from convnext_studio.engine.messages import INPUT, Explanation, ImageInfo, Model
 from convnext_studio.errors import StudioError
 from convnext_studio.export.attribution_figure import MAP_OPACITY, map_box, shading_of
 from convnext_studio.export.contents import label_of
+from convnext_studio.export.explanations import place_text
 from convnext_studio.export.figures import scaled
 from convnext_studio.export.sheet import GREY, INK, PAPER, RANDOM_WEIGHTS, WARNING, font, wrapped
 from convnext_studio.render import format_number, overlay
@@ -62,10 +63,12 @@ def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[_Li
     """Title, what is seen, and, where it is so, that the weights are random."""
     method = method_named(explanation.method)
     (name,) = explanation.maps
-    where = "on the input's pixels" if name == INPUT else f"at {', '.join(explanation.nodes)}"
+    where = "on the input's pixels" if name == INPUT else f"at {place_text(explanation, name)}"
+    of = " of the probability" if explanation.output == "probability" else ""
+    against = "" if explanation.against is None else f", and not {label_of(model, explanation.against)}"
     shading = shading_of(explanation, name)
     paragraphs = [
-        (f"{method.title} {where}", _TITLE_PX, INK),
+        (f"{method.title}{of} {where}{against}", _TITLE_PX, INK),
         (
             f"Model: {model.title} ({model.source}). {shading.text}; each map has a scale of its own.",
             _TEXT_PX,

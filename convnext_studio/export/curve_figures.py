@@ -12,7 +12,7 @@ from convnext_studio.engine.messages import FieldView
 from convnext_studio.export.figures import Figure
 from convnext_studio.export.sheet import GREY, INK, PAPER, drawable, font, page_of
 from convnext_studio.fields import THRESHOLDS
-from convnext_studio.render import Limits, format_ticks, nice_ticks
+from convnext_studio.render import Limits, format_percent, format_ticks, nice_ticks
 
 # Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
@@ -108,7 +108,7 @@ def curves_figure(views: Sequence[FieldView]) -> Figure:
     caption = list(dict.fromkeys(view.protocol_text for view in shown))
     caption.append(
         "Distance is Euclidean, from the centre of the squares. The profile is the mean over rings one pixel "
-        "wide, relative to the largest; rings of zeros are left out."
+        f"wide, relative to the largest; rings of zeros are left out, and values below 1e-{_DECADES}."
     )
     # Where only some learnt nothing, the table says which.
     marked = all(view.random_weights for view in shown)
@@ -171,13 +171,13 @@ def _legend(shown: Sequence[FieldView], width: int) -> Image.Image:
     for row, (view, colour) in enumerate(zip(shown, COLOURS, strict=False), 1):
         y = pitch * row + pitch // 2
         pencil.line((_LEFT, y, _LEFT + 34, y), colour, 5)
-        name = drawable(f"{view.title}{' (random weights)' if view.random_weights else ''}")
-        while font(size).getlength(name) > first - _LEFT - 40 and len(name) > 1:
+        name, mark = drawable(view.title), " (random weights)" if view.random_weights else ""
+        while font(size).getlength(name + mark) > first - _LEFT - 40 and len(name) > 1:
             name = name[:-2] + "…"
-        pencil.text((_LEFT + 46, y), name, INK, font(size), "lm")
+        pencil.text((_LEFT + 46, y), name + mark, INK, font(size), "lm")
         reached = {square.threshold: square for square in view.squares.get("linear", ())}
         for column, share in enumerate(THRESHOLDS):
             square = reached.get(share)
-            text = "none" if square is None else f"{square.side_px} px, {100 * square.area_ratio:.1f} %"
+            text = "none" if square is None else f"{square.side_px} px, {format_percent(square.area_ratio)}"
             pencil.text((first + 150 * (column + 1), y), text, INK, font(size), "rm")
     return picture

@@ -5,35 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import Curves, Explanation, Faithfulness, method_named
+from convnext_studio.engine.messages import (
+    AVERAGE,
+    Curves,
+    Explanation,
+    Faithfulness,
+    ModelInfo,
+    explanation_of,
+    method_named,
+)
 from convnext_studio.export.contents import ExportContents, MapContents, finite_or_none, label_of, picture_json
 
 
-def explanation_of(contents: ExportContents) -> Explanation:
+def written_explanation(contents: ExportContents) -> Explanation:
     """The explanation that is written: the one given, or Grad-CAM of the prediction at the stage given."""
     if contents.explanation is not None:
         return contents.explanation
-    prediction, stage = contents.prediction, contents.cam_stage
-    attribution = prediction.attribution
-    return Explanation(
-        image=attribution.image,
-        method="gradcam",
-        nodes=(stage,),
-        maps={stage: attribution.cams[stage]},
-        target_maps={},
-        against_maps={},
-        fields={stage: contents.model.node(stage).field},
-        target=attribution.target,
-        against=None,
-        output="logit",
-        score=float(prediction.logits[attribution.target]),
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=attribution.geometry,
-        random_weights=contents.model.random_weights,
-        seconds=0.0,
-    )
+    prediction = contents.prediction
+    return explanation_of(prediction.attribution, prediction, contents.model, (contents.cam_stage,))
 
 
 def map_stems(explanation: Explanation) -> dict[str, str]:
@@ -54,11 +43,18 @@ def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
-def explained_text(contents: MapContents, explanation: Explanation) -> str:
+def place_text(explanation: Explanation, name: str) -> str:
+    """At which nodes a map is: one, or the average of several."""
+    if name != AVERAGE:
+        return name
+    return f"the average of {', '.join(explanation.nodes)} (each over its largest size)"
+
+
+def explained_text(model: ModelInfo, explanation: Explanation) -> str:
     """What is explained, in words: the class, its probability, or one class and not another."""
-    label = label_of(contents.model, explanation.target)
+    label = label_of(model, explanation.target)
     if explanation.against is not None:
-        return f"{label}, and not {label_of(contents.model, explanation.against)}"
+        return f"{label}, and not {label_of(model, explanation.against)}"
     return f"probability of {label}" if explanation.output == "probability" else label
 
 

@@ -8,11 +8,9 @@ from convnext_studio.engine.messages import ReceptiveFieldResult, Scale, Square
 from convnext_studio.export.figures import BODY_PX, COLORMAP, Figure
 from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import ColourBar, sheet
-from convnext_studio.fields import definition
+from convnext_studio.fields import OF_WHAT, definition
 from convnext_studio.geometry import Box
-from convnext_studio.render import colorize, format_number, limits_of
-
-OF_WHAT: dict[Scale, str] = {"log": "log10(1 + field)", "linear": "the field itself"}
+from convnext_studio.render import colorize, format_number, format_percent, limits_of
 
 
 def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
@@ -70,7 +68,8 @@ def _caption(result: ReceptiveFieldResult) -> list[str]:
         gaussian = result.gaussian
         said.append(
             f"Gaussian fit: sigma {format_number(gaussian.sigma_px)} px, radius to 1 - 95.45 % of its centre "
-            f"{format_number(gaussian.radius_px)} px; it explains {100 * gaussian.explained:.1f} % of variance."
+            f"{format_number(gaussian.radius_px)} px; it explains "
+            f"{format_percent(gaussian.explained)} of variance."
         )
     said.append(_theoretical(result))
     if result.skipped:
@@ -84,7 +83,8 @@ def _theoretical(result: ReceptiveFieldResult) -> str:
         return f"The theoretical field is the whole input; by its convolutions alone, {field.size_px} px."
     if not field.has_box:
         return "No theoretical field is drawn: with attention in windows it is no box around the unit."
-    beyond = ", beyond the input" if min(field.unit_box(*result.unit)[:2]) < 0 else ""
+    is_beyond = field.box_in_input(*result.unit, *result.field_map.shape)[1]
+    beyond = ", beyond the input" if is_beyond else ""
     return f"Dashed: theoretical field, {field.size_px} px{beyond}."
 
 

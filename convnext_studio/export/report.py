@@ -13,6 +13,7 @@ from convnext_studio.export.contents import TOP_COUNT, ExportContents, label_of
 from convnext_studio.export.explanations import explained_text, map_stems
 from convnext_studio.export.figures import Figure
 from convnext_studio.export.sheet import RANDOM_WEIGHTS
+from convnext_studio.render import format_percent
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -89,11 +90,11 @@ def _predictions(contents: ExportContents, explanation: Explanation) -> str:
             label_of(contents.model, index),
             str(index),
             f"{prediction.logits[index]:.4f}",
-            f"{100 * prediction.probabilities[index]:.2f} %",
+            format_percent(float(prediction.probabilities[index]), 2),
         )
         for index in prediction.top(TOP_COUNT)
     ]
-    text, method = explained_text(contents, explanation), method_named(explanation.method)
+    text, method = explained_text(contents.model, explanation), method_named(explanation.method)
     explained = (
         f"<p>Explained below: {escape(text)} (class {explanation.target}), by {escape(method.title)}.</p>"
     )
@@ -114,8 +115,8 @@ def _why(
             of,
             f"{curves.insertion_area:.3f}",
             f"{curves.deletion_area:.3f}",
-            f"{100 * curves.kept:.2f} %",
-            f"{100 * curves.removed:.2f} %",
+            format_percent(curves.kept, 2),
+            format_percent(curves.removed, 2),
         )
         for of, curves in (("This map", result.of_map), ("A random map", result.of_random))
     ]
@@ -125,7 +126,7 @@ def _why(
     how = (
         f"<p>Areas under the probability of the class over {result.steps} steps (Petsiuk et al. 2018), "
         f"filled with the {'blurred picture' if result.fill == 'blur' else 'mean colour'}; "
-        f"the whole picture has {100 * result.probability:.2f} %.</p>"
+        f"the whole picture has {format_percent(result.probability, 2)}.</p>"
     )
     return said + shown + table + how
 
@@ -136,7 +137,7 @@ def _receptive_field(result: ReceptiveFieldResult) -> str:
             "logarithm, log10(1 + gradient)" if scale == "log" else "gradient itself",
             f"{100 * square.threshold:g} %",
             f"{square.side_px} px",
-            f"{100 * square.area_ratio:.2f} %",
+            format_percent(square.area_ratio, 2),
         )
         for scale, squares in result.squares.items()
         for square in squares

@@ -1,13 +1,17 @@
 """What a view shows, as files: PNG, SVG with its colour bar, and the numbers."""
 
 import base64
+import json
 import textwrap
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from io import BytesIO
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,8 @@ from convnext_studio.render import Rgb, lut
 _BAR_PX, _TICK_PX, _BAR_WIDTH_PX = 14, 5, 96
 _TEXT_PX, _LINE_PX = 12, 16
 _CHARACTER_PX = 6.4  # Of the sans serif fonts' mean letter at that size, rounded up.
+_ABOUT = "about"
+_NO_FOLDERS = str.maketrans("/\\", "__")
 _FONT = 'font-family="system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"'
 
 
@@ -93,6 +99,41 @@ def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
 def save_npy(path: Path, values: NDArray[Any]) -> Path:
     """Write an array as it is; StudioError where that cannot be done."""
     return write_file(path, lambda file: np.save(file, values, allow_pickle=False))
+
+
+def save_npz(path: Path, views: Sequence[tuple[str, str, NDArray[Any]]]) -> Path:
+    """Write the numbers of several views, given as (name, caption, array), into one compressed file.
+
+    Each array is found under its view's name; of two views of one name the second has " 2" behind it.
+    ``about`` is a text of JSON: the program, and the captions by the arrays' names.
+
+    Raises
+    ------
+    StudioError
+        Where that cannot be done.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    captions: dict[str, str] = {}
+    for name, caption, values in views:
+        key = _free_key(name, arrays)
+        arrays[key], captions[key] = values, caption
+    about = json.dumps({"program": f"ConvNeXt Studio {__version__}", "captions": captions})
+    return write_file(path, partial(_write_npz, arrays | {_ABOUT: np.array(about)}))
+
+
+def _free_key(name: str, taken: Collection[str]) -> str:
+    """A name as it can stand in an archive: no folders, nothing that no encoding has, and only once."""
+    plain = name.translate(_NO_FOLDERS).encode(errors="replace").decode()
+    keys = (plain if number == 1 else f"{plain} {number}" for number in count(1))
+    return next(key for key in keys if key not in (*taken, _ABOUT))
+
+
+def _write_npz(arrays: Mapping[str, NDArray[Any]], file: BinaryIO) -> None:
+    # As np.savez_compressed, which cannot have an array called “file”; and so may a picture be called.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def save_svg(path: Path, figure: ViewFigure) -> Path:

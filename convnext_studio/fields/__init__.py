@@ -13,10 +13,11 @@ from convnext_studio.fields.protocols import (
     definition,
     protocol_text,
 )
-from convnext_studio.fields.squares import THRESHOLDS, Field, Scale, Square, area_ratios, squares
+from convnext_studio.fields.squares import OF_WHAT, THRESHOLDS, Field, Scale, Square, area_ratios, squares
 
 __all__ = [
     "DEFINITIONS",
+    "OF_WHAT",
     "REPLKNET_COUNT",
     "REPLKNET_INPUT_PX",
     "THRESHOLDS",

@@ -115,6 +115,8 @@ class Measured:
         The pictures were cropped as for a prediction, not squashed.
     pictures, noises
         How many of each.
+    has_own_squares
+        Squares are the protocol's own; otherwise those of the field itself around the unit's true centre.
     """
 
     protocol: Protocol
@@ -126,6 +128,7 @@ class Measured:
     is_cropped: bool
     pictures: int
     noises: int
+    has_own_squares: bool = True
 
 
 def protocol_text(measured: Measured) -> str:
@@ -140,14 +143,10 @@ def protocol_text(measured: Measured) -> str:
         )
         signal = f"{rectified}{which} of {measured.node}, summed over channels"
     part = "absolute value" if known.takes_absolute else "positive part"
-    centre = (
-        "around pixel (h // 2, w // 2)" if known.published_centre else f"around {_true_centre(measured.target)}"
-    )
-    of_what = "log10(1 + field)" if known.scale == "log" else "the field"
     said = [
         f"Protocol {measured.protocol} ({known.source}): gradient of {signal}, by the input; its {part} summed "
         f"over the colours; mean over {_inputs(measured)}.",
-        f"Squares of {of_what} {centre}.",
+        f"Squares of {_squares(measured)}.",
     ]
     departures = _departures(measured) if measured.protocol == "replknet" else []
     if departures:
@@ -155,8 +154,13 @@ def protocol_text(measured: Measured) -> str:
     return " ".join(said)
 
 
-def _true_centre(target: int | None) -> str:
-    return "the unit's true centre" if target is None else "the input's centre"
+def _squares(measured: Measured) -> str:
+    known, is_own = DEFINITIONS[measured.protocol], measured.has_own_squares
+    of_what = "log10(1 + field)" if is_own and known.scale == "log" else "the field"
+    if is_own and known.published_centre:
+        return f"{of_what} around pixel (h // 2, w // 2)"
+    whose = "the unit's true" if measured.target is None else "the input's"
+    return f"{of_what} around {whose} centre"
 
 
 def _inputs(measured: Measured) -> str:
@@ -188,4 +192,6 @@ def _departures(measured: Measured) -> list[str]:
         found.append("a class score instead of a unit")
     elif not measured.is_last_map:
         found.append("not the last map")
+    if not measured.has_own_squares:
+        found.append("other squares")
     return found

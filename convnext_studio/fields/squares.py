@@ -1,7 +1,8 @@
 """Squares that hold a share of a receptive field, and what part of the input they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ Scale = Literal["linear", "log"]
 
 THRESHOLDS = (0.2, 0.3, 0.5, 0.99)
 """Shares of the effective receptive field whose squares are reported, as Ding et al. 2022 do."""
+
+OF_WHAT: Mapping[Scale, str] = MappingProxyType({"linear": "the field itself", "log": "log10(1 + field)"})
+"""What squares hold a share of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,11 @@ def _is_complete(repository: str) -> bool:
 
 
 def _fetch(url: str, total_bytes: int, cache: Path, target: Path) -> Generator[int, None, None]:
-    """Write a file under a temporary name in `cache`, then move it to `target`; yields the bytes so far."""
+    """Write a file under a temporary name in `cache`, then move it to `target`; yields the bytes so far.
+
+    Not `files.written_whole`, which takes every OSError for the disk's, and those of connections are OSErrors,
+    too; and which wants the folder before there is anything to put into it.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         dir=cache, prefix="convnext-studio-", suffix=".incomplete", delete=False

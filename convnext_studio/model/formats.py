@@ -136,6 +136,7 @@ TRANSFORMERS = Format(
     rules=_TRANSFORMERS,
 )
 TIMM = Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rules=_TIMM)
+TORCHVISION = Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION)
 FORMATS = (
     # Before the dense format, whose stem they have.
     Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, only="encoder."),
@@ -143,7 +144,7 @@ FORMATS = (
     FACEBOOK,
     Format(name="facebookresearch isotropic", marker=r"blocks\.0\.dwconv\.weight", rules=_ISOTROPIC),
     TIMM,
-    Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION),
+    TORCHVISION,
     TRANSFORMERS,
     Format(
         name="OpenCLIP",

@@ -107,7 +107,7 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
         raise StudioError(f"{path.name} is not a safetensors file.")
     (length,) = struct.unpack("<Q", start[:8])
     if length > MAX_HEADER_BYTES:
-        raise StudioError(f"{path.name} is not a safetensors file, or its header is far too long.")
+        raise StudioError(f"{path.name} is not a weights file, or its header is far too long.")
     stream.seek(8)
     text = stream.read(length)
     if len(text) < length:

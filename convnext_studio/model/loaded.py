@@ -207,7 +207,7 @@ def load(
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
     path = expanded(source)
-    if not is_file_or_folder(path):
+    if not source or not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",
             "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",

@@ -92,16 +92,16 @@ def _published(millions: float, billions: float, accuracy: float, training: Trai
     )
 
 
-# Millions of parameters, billions of MACs, top-1 in per cent. The repositories print the parameters of V1
-# (ConvNeXt-T's rounded down), and of V2 from Base on, in whole millions; here they have one digit more.
+# Millions of parameters, billions of MACs, top-1 in per cent, with the digits that are printed. Of ConvNeXt-T
+# the repository prints 28 M in its first table and 29 M, which is nearer, in its second; the paper has 29 M.
 PRESETS: dict[str, Preset] = {
     # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
     "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),
-    "convnext_tiny": _four((3, 3, 9, 3), 96, 28.6, 4.5, 82.1),
-    "convnext_small": _four((3, 3, 27, 3), 96, 50.2, 8.7, 83.1),
-    "convnext_base": _four((3, 3, 27, 3), 128, 88.6, 15.4, 83.8),
-    "convnext_large": _four((3, 3, 27, 3), 192, 197.8, 34.4, 84.3),
-    "convnext_xlarge": _four((3, 3, 27, 3), 256, 350.2, 60.9, 87.0, "ImageNet-22k, then ImageNet-1k"),
+    "convnext_tiny": _four((3, 3, 9, 3), 96, 29, 4.5, 82.1),
+    "convnext_small": _four((3, 3, 27, 3), 96, 50, 8.7, 83.1),
+    "convnext_base": _four((3, 3, 27, 3), 128, 89, 15.4, 83.8),
+    "convnext_large": _four((3, 3, 27, 3), 192, 198, 34.4, 84.3),
+    "convnext_xlarge": _four((3, 3, 27, 3), 256, 350, 60.9, 87.0, "ImageNet-22k, then ImageNet-1k"),
     "convnext_isotropic_small": _isotropic(18, 384, 22, 4.3, 78.7),
     "convnext_isotropic_base": _isotropic(18, 768, 87, 16.9, 82.0),
     "convnext_isotropic_large": _isotropic(36, 1024, 306, 59.7, 82.6),
@@ -110,9 +110,9 @@ PRESETS: dict[str, Preset] = {
     "convnextv2_pico": _v2((2, 2, 6, 2), 64, 9.1, 1.37, 80.3),
     "convnextv2_nano": _v2((2, 2, 8, 2), 80, 15.6, 2.45, 81.9),
     "convnextv2_tiny": _v2((3, 3, 9, 3), 96, 28.6, 4.47, 83.0),
-    "convnextv2_base": _v2((3, 3, 27, 3), 128, 88.7, 15.4, 84.9),
-    "convnextv2_large": _v2((3, 3, 27, 3), 192, 198.0, 34.4, 85.8),
-    "convnextv2_huge": _v2((3, 3, 27, 3), 352, 660.3, 115, 86.3),
+    "convnextv2_base": _v2((3, 3, 27, 3), 128, 89, 15.4, 84.9),
+    "convnextv2_large": _v2((3, 3, 27, 3), 192, 198, 34.4, 85.8),
+    "convnextv2_huge": _v2((3, 3, 27, 3), 352, 660, 115, 86.3),
 }
 
 

@@ -9,11 +9,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from convnext_studio.errors import StudioError
-from convnext_studio.model.beside import read_beside
+from convnext_studio.model.beside import Beside, read_beside
 from convnext_studio.model.checkpoint import METADATA_KEY, read_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.fitting import check_fit, first_names
-from convnext_studio.model.formats import Converted, converted
+from convnext_studio.model.formats import TORCHVISION, Converted, Format, converted
 from convnext_studio.model.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.pickles import read_legacy, read_zip, refuse_pickle
@@ -26,6 +26,13 @@ PROVENANCE_KEY = "provenance"
 """Of a checkpoint that was saved here in another layout: pairs of name and text, beside the tensors."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_TORCHVISION_RESIZED_PX: dict[tuple[tuple[int, ...], int], int] = {
+    ((3, 3, 9, 3), 96): 236,
+    ((3, 3, 27, 3), 96): 230,
+    ((3, 3, 27, 3), 128): 232,
+    ((3, 3, 27, 3), 192): 232,
+}
+"""Shorter side before the crop of 224 px, by depths and first width, as torchvision publishes its weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +105,17 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     config = stem.applied(beside.config)
     provenance = {**beside.provenance, **_provenance_in(contents)}
     notes = [*checked(found, config), *found.notes, *beside.notes, *told(provenance)]
-    notes.append(_assumptions(config, stem, beside.knows_act))
+    preprocessing = beside.preprocessing or usual_preprocessing(found.format, config)
+    notes.append(_assumptions(config, stem, beside, preprocessing))
     labels = beside.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
         notes.append("Its 1000 classes are taken for ImageNet's.")
-    usual = Preprocessing() if found.format.classifies else Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
     return Weights(
         config=config,
         state_dict=found.state_dict,
         labels=labels,
-        preprocessing=beside.preprocessing or usual,
+        preprocessing=preprocessing,
         notes=tuple(notes),
         provenance=provenance,
         random_weights=provenance.get(WEIGHTS_KEY) == RANDOM,
@@ -199,7 +206,17 @@ def _own(path: Path, stem: Stem) -> Weights:
     )
 
 
-def _assumptions(config: ConvNeXtConfig, stem: Stem, knows_act: bool) -> str:
+def usual_preprocessing(format_: Format, config: ConvNeXtConfig) -> Preprocessing:
+    """As those who write files of that format prepare pictures for such a network at 224 px."""
+    if not format_.classifies:
+        return Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
+    if format_ is TORCHVISION:
+        resized_px = _TORCHVISION_RESIZED_PX.get((config.depths, config.dims[0]), 232)
+        return Preprocessing(crop_fraction=224 / resized_px, interpolation="bilinear")
+    return Preprocessing()
+
+
+def _assumptions(config: ConvNeXtConfig, stem: Stem, beside: Beside, preprocessing: Preprocessing) -> str:
     assumed = []
     if config.stem_type == "patch" and stem.stride is None:
         assumed.append(f"stem stride {config.stem_stride}")
@@ -208,6 +225,12 @@ def _assumptions(config: ConvNeXtConfig, stem: Stem, knows_act: bool) -> str:
     if config.norm == "simple":
         assumed.append("norms by the standard deviation (timm's simple norm)")
     assumed.append(f"norm epsilon {config.norm_eps:g}")
-    if not knows_act:
+    if not beside.knows_act:
         assumed.append("GELU")
+    if beside.preprocessing is None:
+        shorter_px, _ = preprocessing.geometry((1, 1)).resized_size
+        assumed.append(
+            f"pictures resized to {shorter_px} px ({preprocessing.interpolation}) and cropped to "
+            f"{preprocessing.input_px} px"
+        )
     return f"Tensors do not tell everything; assumed are: {', '.join(assumed)}."

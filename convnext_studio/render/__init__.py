@@ -17,7 +17,13 @@ from convnext_studio.render.limits import (
     robust_limits,
 )
 from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
-from convnext_studio.render.numbers import format_count, format_number, format_ticks, nice_ticks
+from convnext_studio.render.numbers import (
+    format_count,
+    format_number,
+    format_percent,
+    format_ticks,
+    nice_ticks,
+)
 from convnext_studio.render.overlay import overlay, resample
 from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
 
@@ -43,6 +49,7 @@ __all__ = [
     "descending",
     "format_count",
     "format_number",
+    "format_percent",
     "format_ticks",
     "hatch",
     "limits_of",

@@ -20,6 +20,30 @@ def format_number(value: float, significant: int = 3) -> str:
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{power}"
 
 
+def format_percent(share: float, decimals: int | None = 1) -> str:
+    """A share of a whole in per cent, for people: "12.5 %".
+
+    What rounding would make nothing or all, and is not, is told as such: "< 0.1 %", "> 99.9 %". Nothing is
+    "0 %" and all is "100 %".
+
+    Parameters
+    ----------
+    decimals
+        Digits behind the point; three significant digits where None.
+    """
+    if not math.isfinite(share):
+        return "NaN"
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    text = format_number(100 * share) if decimals is None else f"{100 * share:.{decimals}f}"
+    step = 10.0 ** -(1 if decimals is None else decimals)
+    if 0 < share < 1 and float(text) == 0:
+        return f"< {step:g} %"
+    if 0 < share < 1 and float(text) == 100:
+        return f"> {100 - step:g} %"
+    return f"{text} %"
+
+
 def format_count(count: int) -> str:
     """A count of parameters or operations for people, with three digits: "28.6 M"."""
     rounded = float(f"{count:.2e}")

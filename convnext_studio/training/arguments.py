@@ -1,6 +1,7 @@
 """The options of `convnext-studio train` and `evaluate`; no torch, so that --help answers at once."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,18 @@ from convnext_studio.model.presets import PRESETS, preset
 from convnext_studio.training.plan import SMALL_CONFIG, TrainingPlan
 
 _DEFAULTS = TrainingPlan()
+LARGEST_SEED = 2**31 - 1
+
+
+def seed(text: str) -> int:
+    """The number that an option gives for whatever is random."""
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {LARGEST_SEED}")
+    return int(text)
+
 
 # Option, type, what it is. Names and defaults are the plan's.
-_PLAN_OPTIONS: tuple[tuple[str, type, str], ...] = (
+_PLAN_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("epochs", int, "passes over the pictures"),
     ("input_px", int, "side of the input that the trained model asks for"),
     ("cache_px", int, "side of the squares in which the pictures are kept in memory"),
@@ -30,7 +40,7 @@ _PLAN_OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("ema_decay", float, "decay of the moving average of the weights that is saved"),
     ("clip_norm", float, "longest gradient"),
     ("holdout", float, "share of every class that is kept from training and measured after each epoch"),
-    ("seed", int, "of everything random"),
+    ("seed", seed, "of everything random"),
 )
 
 
@@ -80,7 +90,7 @@ def train_parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}",
             type=kind,
             default=getattr(_DEFAULTS, name),
-            metavar="N" if kind is int else "X",
+            metavar="X" if kind is float else "N",
             help=f"{text} (default: %(default)s)",
         )
     return parser
@@ -111,7 +121,10 @@ def plan_from(options: argparse.Namespace) -> TrainingPlan:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("there is no name in it")
+    return names
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -45,7 +45,12 @@ def _tell(event: Event) -> None:
             draw_bar("Decoding", done, total)
         case Skipped(paths):
             names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
-            print(f"{len(paths)} pictures cannot be read and are left out: {names}", file=sys.stderr)
+            said = (
+                "1 picture cannot be read and is"
+                if len(paths) == 1
+                else f"{len(paths)} pictures cannot be read and are"
+            )
+            print(f"{said} left out: {names}", file=sys.stderr)
         case StepDone():
             note = f" loss {event.loss:.3f}"
             draw_bar(f"Epoch {event.epoch} of {event.epochs}", event.step, event.steps, note)

@@ -14,6 +14,7 @@ from convnext_studio.engine.devices import resolve_device
 from convnext_studio.errors import StudioError
 from convnext_studio.model.checkpoint import StudioFile, read_studio_file
 from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.nodes import check_input_px
 from convnext_studio.training.pictures import Listing, list_pictures
 
 BATCH_SIZE = 64
@@ -88,8 +89,9 @@ class Evaluation:
             lines.append(
                 f"{label:24} {right:6} {count:6} " + (f"{right / count:7.1%}" if count else f"{'-':>7}")
             )
-        lines += ["", "Most frequent confusions:"]
-        lines += [f"  {true} taken for {given}: {count}" for true, given, count in self.confusions()]
+        if confusions := self.confusions():
+            lines += ["", "Most frequent confusions:"]
+            lines += [f"  {true} taken for {given}: {count}" for true, given, count in confusions]
         if self.unknown_folders:
             lines += [
                 "",
@@ -97,7 +99,13 @@ class Evaluation:
             ]
         if self.unreadable:
             names = ", ".join(path.name for path in self.unreadable[:10])
-            lines += ["", f"{len(self.unreadable)} pictures could not be read and are not counted: {names}."]
+            count = len(self.unreadable)
+            said = (
+                "1 picture could not be read and is"
+                if count == 1
+                else f"{count} pictures could not be read and are"
+            )
+            lines += ["", f"{said} not counted: {names}."]
         return "\n".join(lines)
 
 
@@ -137,10 +145,12 @@ def evaluate(
     Raises
     ------
     StudioError
-        Where the file or the folder cannot be used, or they have no class in common.
+        Where the file or the folder cannot be used, they have no class in common, or the network takes no
+        input of that side.
     """
     file = read_studio_file(path)
     if input_px is not None:
+        check_input_px(file.config, input_px)
         file = replace(file, preprocessing=replace(file.preprocessing, input_px=input_px))
     listing = list_pictures(folder)
     words = [name.replace("_", " ") for name in listing.classes]

@@ -82,6 +82,8 @@ def train(
     """
     if not out.parent.is_dir():
         raise StudioError(f"There is no folder {out.parent} to write {out.name} into.")
+    if out.exists() and not out.is_file():
+        raise StudioError(f"{out} is no file that weights can be written to.")
     checkpoint_path = out.with_name(out.name + ".checkpoint")
     checkpoint = read_checkpoint(checkpoint_path) if resume else None
     plan = checkpoint.plan if checkpoint else plan or TrainingPlan()

@@ -32,6 +32,7 @@ class _Asker:
     on_answer: OnAnswer
     on_progress: Callable[[Progress], None] | None
     on_failure: OnFailure | None
+    on_cancel: Callable[[], None] | None
 
 
 class EngineBridge(QObject):
@@ -60,11 +61,15 @@ class EngineBridge(QObject):
         on_answer: OnAnswer,
         on_progress: Callable[[Progress], None] | None = None,
         on_failure: OnFailure | None = None,
+        on_cancel: Callable[[], None] | None = None,
     ) -> int:
-        """Send a request and return its id; one of the callbacks runs later, or none if it is replaced."""
+        """Send a request and return its id; one of the callbacks runs later.
+
+        Of a request that was cancelled or replaced, `on_cancel` runs, and no other.
+        """
         identifier = self._client.ask(request)
         request = replace(request, id=identifier)
-        self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure)
+        self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure, on_cancel)
         self.request_asked.emit(request)
         return identifier
 
@@ -74,7 +79,7 @@ class EngineBridge(QObject):
         return tuple(asker.request for asker in self._askers.values())
 
     def cancel(self, identifier: int) -> None:
-        """Stop working on a request; its callbacks will not run."""
+        """Stop working on a request; of its callbacks only `on_cancel` will run."""
         self._client.cancel(identifier)
 
     def cancel_all(self) -> None:
@@ -122,3 +127,5 @@ class EngineBridge(QObject):
                 asker.on_failure(message)
             else:
                 self.request_failed.emit(message)
+        elif asker.on_cancel is not None:
+            asker.on_cancel()

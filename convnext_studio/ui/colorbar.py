@@ -17,7 +17,8 @@ from convnext_studio.ui.scene import Bitmap
 from convnext_studio.ui.textsize import scaled_px
 
 _BAR_PX = 12
-_TICK_PX = 4
+_TICK_PX = 4  # Inside the bar: beside it, in front of a number, a tick reads as a minus sign.
+_GAP_PX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class ColorScale:
     limits: Limits | None
     ends: tuple[str, str] = ("min", "max")
     clipping: Clipping = UNCLIPPED
+
+    @property
+    def end_texts(self) -> tuple[str, str]:
+        """Texts for the lower and the upper end: "≥ 2.41" where there are values beyond."""
+        if self.limits is None:
+            return self.ends
+        low, high = format_number(self.limits.low), format_number(self.limits.high)
+        return f"≤ {low}" if self.clipping.below else low, f"≥ {high}" if self.clipping.above else high
 
 
 class ColorBar(QWidget):
@@ -84,7 +93,7 @@ class ColorBar(QWidget):
 
     def sizeHint(self) -> QSize:
         """Room for the bar and a number with sign and exponent."""
-        return QSize(scaled_px(_BAR_PX) + _TICK_PX + 6 + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
+        return QSize(scaled_px(_BAR_PX) + 2 * _GAP_PX + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
     def minimumSizeHint(self) -> QSize:
         """Room for the numbers at both ends, and a bar between them."""
@@ -126,12 +135,11 @@ class ColorBar(QWidget):
             if not is_end and (y - last_y < line or bar.bottom() - y < line):
                 continue
             last_y = y
-            painter.setPen(QColor(look.outline))
-            painter.drawLine(
-                QRectF(bar.right(), y, _TICK_PX, 0).topLeft(), QRectF(bar.right(), y, _TICK_PX, 0).topRight()
-            )
+            if not is_end:
+                painter.setPen(_seen_on(scale.colormap, height))
+                painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
             painter.setPen(QColor(look.text if is_end else look.muted))
-            place = QRectF(bar.right() + _TICK_PX + 2, y - line / 2, self.width(), line)
+            place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width(), line)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
@@ -150,6 +158,13 @@ class ColorBar(QWidget):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
+def _seen_on(colormap: str, height: float) -> QColor:
+    """Black or white, whichever can be seen on the bar's colour at a height."""
+    colours = lut(colormap)
+    red, green, blue = (int(part) for part in colours[round(height * (len(colours) - 1))])
+    return QColor("black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white")
+
+
 class MapView(QWidget):
     """A view with its colour bar, and a menu that copies and saves both.
 
@@ -157,6 +172,8 @@ class MapView(QWidget):
     ----------
     view, bar
         The map, and its scale.
+    save
+        The button below the scale.
     saver
         Copies and saves; the menu is also below the colour bar and under the right mouse button.
     """
@@ -180,23 +197,28 @@ class MapView(QWidget):
             action = self.saver.menu.addAction(text)
             action.setToolTip(tip)
             action.triggered.connect(handler)
-        save = QToolButton()
-        save.setText("Save ▾")
-        save.setAutoRaise(True)
-        save.setAccessibleName(f"Copy or save: {name}")
-        save.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
-        save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        save.setMenu(self.saver.menu)
-        save.setStyleSheet(MENU_BUTTON_STYLE)
+        self.save = self.save_button(name)
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.bar, 1)
-        beside.addWidget(save)
+        beside.addWidget(self.save)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.view, 1)
         layout.addLayout(beside)
+
+    def save_button(self, name: str, text: str = "Save ▾") -> QToolButton:
+        """A button with the menu of `saver`."""
+        button = QToolButton()
+        button.setText(text)
+        button.setAutoRaise(True)
+        button.setAccessibleName(f"Copy or save: {name}")
+        button.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(self.saver.menu)
+        button.setStyleSheet(MENU_BUTTON_STYLE)
+        return button
 
     @property
     def contents(self) -> Contents | None:
@@ -207,10 +229,22 @@ class MapView(QWidget):
         """Say what is shown: a name for files, the caption, the numbers."""
         self._contents = contents
 
+    def hide_scale(self) -> None:
+        """Leave all the room to the map: its scale, and what saves it, stand elsewhere on the screen."""
+        self.bar.hide()
+        self.save.hide()
+
     def scale_texts(self) -> ScaleTexts | None:
-        """Colour map of the bar, and its numbers at their heights; None where it is empty."""
+        """Colour map of the bar, and its numbers at their heights; None where it is empty.
+
+        An end with values beyond it says so: "≥ 2.41".
+        """
         scale = self.bar.scale
-        return None if scale is None else ScaleTexts(colormap=scale.colormap, texts=tuple(self.bar.labels()))
+        if scale is None:
+            return None
+        low, high = scale.end_texts
+        inner = self.bar.labels()[1:-1]
+        return ScaleTexts(colormap=scale.colormap, texts=((0.0, low), *inner, (1.0, high)))
 
     def picture(self, width_px: int | None = None) -> QImage:
         """View and colour bar, that wide; as on the screen where None."""
@@ -229,10 +263,12 @@ class MapView(QWidget):
 
     def painted_size(self) -> QSize:
         """Of view and colour bar, in logical pixels."""
+        self._place_hidden_bar()
         return QSize(self.bar.geometry().right() + 1, self.height())
 
     def paint_on(self, painter: QPainter) -> None:
         """Paint view and colour bar anywhere, in logical pixels."""
+        self._place_hidden_bar()
         for part in (self.view, self.bar):
             painter.save()
             painter.translate(part.pos())
@@ -240,6 +276,12 @@ class MapView(QWidget):
             painter.setFont(part.font())
             part.draw(painter)
             painter.restore()
+
+    def _place_hidden_bar(self) -> None:
+        """Where it has no place on the screen, a picture still tells its scale."""
+        if self.bar.isHidden():
+            beside, width = self.view.geometry(), self.bar.sizeHint().width()
+            self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy and save."""

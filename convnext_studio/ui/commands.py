@@ -11,13 +11,13 @@ from convnext_studio.engine.messages import Explanation
 from convnext_studio.errors import StudioError
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import SAVE, Controller
+from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.filecommands import FileCommands
 from convnext_studio.ui.helpcommands import HelpCommands
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.strip_costs import CostKind
-from convnext_studio.ui.save_dialog import ask_path
+from convnext_studio.ui.save_dialog import ask_file, ask_path
 from convnext_studio.ui.screenshot import save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
@@ -30,11 +30,10 @@ the network decided.</p>
 <p>MIT licence.</p>"""
 
 
-_LAYOUTS: dict[str, tuple[WeightsLayout, str]] = {
-    "ConvNeXt Studio, keeps everything (*.safetensors)": ("studio", ".safetensors"),
-    "Names of facebookresearch, tensors only (*.pth)": ("facebookresearch", ".pth"),
+_LAYOUTS: dict[str, WeightsLayout] = {
+    "ConvNeXt Studio, keeps everything (*.safetensors)": "studio",
+    "Names of facebookresearch, tensors only (*.pth *.pt *.bin)": "facebookresearch",
 }
-_KINDS = tuple(_LAYOUTS)
 
 
 class Commands(QObject):
@@ -123,6 +122,9 @@ class Commands(QObject):
 
     def save_map(self) -> None:
         """Choose a folder and write the attribution that is shown, with its numbers."""
+        if self._state.explanation is None:
+            self.noticed.emit(Notice("export", "There is no map to save yet."))
+            return
         folder = QFileDialog.getExistingDirectory(
             self._window, "Save the map into the folder", self._recent_folder()
         )
@@ -151,13 +153,11 @@ class Commands(QObject):
 
     def save_handout(self) -> None:
         """Choose a file and write the whole lecture into it, with the current model and picture."""
-        suggested = str(Path(self._recent_folder(), "lecture.pdf"))
-        path, kind = QFileDialog.getSaveFileName(
-            self._window, "Save the lecture's hand-out", suggested, "PDF (*.pdf);;HTML, one file (*.html)"
-        )
-        if path:
-            suffix = "" if Path(path).suffix else ".html" if "HTML" in kind else ".pdf"
-            self.handout_asked.emit(path + suffix)
+        suggested = Path(self._recent_folder(), "lecture.pdf")
+        kinds = "PDF (*.pdf);;HTML, one file (*.html *.htm)"
+        path = ask_path(self._window, "Save the lecture's hand-out", suggested, kinds)
+        if path is not None:
+            self.handout_asked.emit(str(path))
 
     def quit(self) -> None:
         """End the program."""
@@ -190,20 +190,11 @@ class Commands(QObject):
         if model is None:
             return
         name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in model.title)
-        suggested = str(Path(self._recent_folder(), f"{name}{_LAYOUTS[_KINDS[0]][1]}"))
-        path, kind = QFileDialog.getSaveFileName(
-            self._window, "Save weights as", suggested, ";;".join(_KINDS), _KINDS[0]
-        )
-        if not path:
-            return
-        layout, suffix = _LAYOUTS.get(kind, _LAYOUTS[_KINDS[0]])
-        # The dialog has asked about replacing the file of the name that was typed, and of no other.
-        full = path if Path(path).suffix else path + suffix
-        if full != path and Path(full).exists():
-            message = f"There is a file {full} already, and nothing was saved."
-            self.noticed.emit(Notice(SAVE, message, "Type its whole name to replace it."))
-            return
-        self._controller.save_model(full, layout)
+        suggested = Path(self._recent_folder(), f"{name}.safetensors")
+        chosen = ask_file(self._window, "Save weights as", suggested, ";;".join(_LAYOUTS))
+        if chosen is not None:
+            path, kind = chosen
+            self._controller.save_model(str(path), _LAYOUTS[kind])
 
     def build_network(self) -> None:
         """Describe a network, field by field."""

@@ -82,6 +82,7 @@ class Controller(QObject):
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
         self._left_model: LoadModel | None = None  # For a while, for another one.
+        self._passed_over: LoadModel | None = None  # It was loading when another was asked for.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
@@ -132,20 +133,36 @@ class Controller(QObject):
             )
         )
 
-    def reopen_model(self, source: str, stem_stride: int | None, stem_padding: int | None) -> None:
-        """Load a model as it was once, where and in the precision in which the model runs now."""
+    def reopen_model(
+        self,
+        source: str,
+        stem_stride: int | None,
+        stem_padding: int | None,
+        precision: Precision | None = None,
+    ) -> None:
+        """Load a model as it was once, where the model runs now; in its precision, too, where none is given."""
         now = self._asked_model or LoadModel(source=source)
-        self.open_model(source, now.device, now.precision, stem_stride=stem_stride, stem_padding=stem_padding)
+        self.open_model(
+            source,
+            now.device,
+            precision or now.precision,
+            stem_stride=stem_stride,
+            stem_padding=stem_padding,
+        )
 
-    def build_model(self, config: ConvNeXtConfig, seed: int, input_px: int) -> None:
-        """Build a network with random weights, where and in the precision in which the model runs now."""
+    def build_model(
+        self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
+    ) -> None:
+        """Build a network with random weights; where and how it is computed is as `reopen_model` says."""
         self._left_model = None
         asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
         if (now := self._asked_model) is not None:
-            asked = replace(asked, device=now.device, precision=now.precision)
+            asked = replace(asked, device=now.device, precision=precision or now.precision)
         self._ask_model(asked)
 
     def _ask_model(self, request: LoadModel) -> None:
+        if any(pending.id == self._model_id for pending in self._bridge.pending):
+            self._passed_over = self._passed_over or self._asked_model
         self._asked_model = request
         self.model_asked.emit(request)
         self._model_id = self._bridge.ask(
@@ -194,7 +211,7 @@ class Controller(QObject):
     def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
         if request is not self._asked_model or not isinstance(answer, ModelInfo):
             return
-        self._loaded_model = request
+        self._loaded_model, self._passed_over = request, None
         if request.config is None:  # What was built is nowhere to be opened from.
             recent = latest_first(request.source, self._settings.values.recent_models)
             self._settings.update(recent_models=recent)
@@ -202,12 +219,18 @@ class Controller(QObject):
         self._state.set_model(answer)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
-        if request is self._asked_model:
-            self._keep_model()
         self._refuse(MODEL, failed)
+        if request is not self._asked_model:
+            return
+        passed_over, self._passed_over = self._passed_over, None
+        if passed_over is not None:
+            self._ask_model(passed_over)
+        else:
+            self._keep_model()
 
     def _keep_model(self) -> None:
         """The model asked for will not come: the one that is open stays."""
+        self._passed_over = None
         if self._loaded_model is not None:
             self._asked_model = self._loaded_model
         self.model_refused.emit()
@@ -335,9 +358,13 @@ class Controller(QObject):
         self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
-        if ready.restarted:
-            message = "The engine stopped and was started again, with the same model and pictures."
-            self.noticed.emit(Notice(ENGINE, message, good=True))
+        if not ready.restarted:
+            return
+        message = "The engine stopped and was started again"
+        if ready.lacking:
+            self._tell(ENGINE, f"{message}. {ready.lacking}")
+        else:
+            self.noticed.emit(Notice(ENGINE, f"{message}, with the same model and pictures.", good=True))
 
     def _engine_answered(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         request, answer = finished

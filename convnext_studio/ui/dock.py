@@ -6,13 +6,15 @@ from functools import partial
 from typing import Literal, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtGui import QColor, QCursor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QApplication,
     QDockWidget,
     QHBoxLayout,
     QMainWindow,
     QScrollArea,
+    QTabBar,
     QWidget,
 )
 
@@ -58,6 +60,7 @@ class PanelDock(QDockWidget):
     maximise_asked = Signal()
     help_asked = Signal()
     made = Signal(object)  # the panel, where it is a late one
+    needs_changed = Signal()
 
     def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
         super().__init__(panel.title, window)
@@ -65,6 +68,7 @@ class PanelDock(QDockWidget):
         self._late = panel
         self._panel: QWidget | None = None
         self._area = _PanelArea(shares)
+        self._area.needs_changed.connect(self.needs_changed)
         self.setWidget(self._area)
         self._bar = _TitleBar(self)
         self.maximise = self._bar.maximise
@@ -88,6 +92,11 @@ class PanelDock(QDockWidget):
         return self._panel is not None
 
     @property
+    def needed(self) -> QSize:
+        """What its panel needs to be shown without scroll bars, at the width that it has."""
+        return self._area.needed()
+
+    @property
     def shows_panel(self) -> bool:
         """Whether its panel can be seen."""
         return self._panel is not None and self._panel.isVisible()
@@ -97,6 +106,14 @@ class PanelDock(QDockWidget):
         if visible and self._panel is None:
             _ = self.panel
         super().setVisible(visible)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """An edge where it floats: no system frames a window with a title of its own."""
+        super().paintEvent(event)
+        if self.isFloating():
+            with QPainter(self) as painter:
+                painter.setPen(QColor(theme.current().outline))
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
@@ -122,12 +139,35 @@ class PanelDock(QDockWidget):
         self._area.updateGeometry()
 
 
+def end_drag(window: QMainWindow) -> None:
+    """Put down the dock that a person is dragging just now, if any, where it is.
+
+    Before docks are placed, shown, hidden or restored: doing that under a drag corrupts Qt's memory. Qt ends a
+    drag when the mouse is released, and takes no other hint.
+    """
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    draggable = [*window.findChildren(PanelDock, options=direct), *window.findChildren(QTabBar, options=direct)]
+    at = QPointF(QCursor.pos())
+    for widget in draggable:
+        release = QMouseEvent(
+            QEvent.Type.MouseButtonRelease,
+            widget.mapFromGlobal(at),
+            at,
+            Qt.MouseButton.LeftButton,
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(widget, release)
+
+
 def _takes_focus(widget: QWidget) -> bool:
     return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
 
 
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
+
+    needs_changed = Signal()
 
     def __init__(self, shares: Shares) -> None:
         super().__init__()
@@ -150,8 +190,23 @@ class _PanelArea(QScrollArea):
         if self._panel is None:
             return QSize()
         across, down = self._shares()
-        least = self._panel.minimumSizeHint()
+        least = self.needed()
         return QSize(int(least.width() * across), int(least.height() * down))
+
+    def needed(self) -> QSize:
+        """Width that the panel needs, and height that it needs at the width that it has.
+
+        Its minimum size hint counts long captions as if they were in a narrow column.
+        """
+        panel = self._panel
+        if panel is None:
+            return QSize()
+        least = panel.minimumSizeHint()
+        layout = panel.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            width = max(self.viewport().width(), least.width())
+            least.setHeight(layout.totalMinimumHeightForWidth(width))
+        return least
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
@@ -161,10 +216,14 @@ class _PanelArea(QScrollArea):
         """Let the panel fill the room."""
         super().resizeEvent(event)
         self._fit()
+        if event.size().width() != event.oldSize().width():
+            self.needs_changed.emit()  # Its captions wrap at other words.
+            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
+            self.needs_changed.emit()
             self.updateGeometry()
             self._fit()
         return super().eventFilter(watched, event)
@@ -172,11 +231,7 @@ class _PanelArea(QScrollArea):
     def _fit(self) -> None:
         if self._panel is None:
             return
-        size = self.viewport().size().expandedTo(self._panel.minimumSizeHint())
-        layout = self._panel.layout()
-        if layout is not None and layout.hasHeightForWidth():
-            size.setHeight(max(size.height(), layout.totalMinimumHeightForWidth(size.width())))
-        self._panel.resize(size)
+        self._panel.resize(self.viewport().size().expandedTo(self.needed()))
 
 
 class _TitleBar(QWidget):

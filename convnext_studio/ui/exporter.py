@@ -1,14 +1,15 @@
 """Asks the engine for what an export lacks, then writes it in the background."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.engine.messages import (
     Explanation,
-    Failed,
     Faithfulness,
     FeatureMaps,
     FeatureMapsResult,
@@ -19,6 +20,7 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     ReceptiveFieldResult,
 )
+from convnext_studio.errors import StudioError
 from convnext_studio.export import (
     ExportContents,
     MapContents,
@@ -26,6 +28,7 @@ from convnext_studio.export import (
     export_map,
     export_picture,
 )
+from convnext_studio.stopping import Stopped
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.messagebar import Notice
@@ -35,7 +38,7 @@ from convnext_studio.ui.state import AppState
 EXPORT = "export"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One export while its parts arrive."""
 
@@ -49,7 +52,9 @@ class _Job:
     nodes: tuple[str, ...]
     maps: dict[str, FeatureMapsResult] = field(default_factory=dict)
     receptive_field: ReceptiveFieldResult | None = None
-    failed: bool = False
+    asked: list[int] = field(default_factory=list)
+    is_over: bool = False
+    should_stop: Event = field(default_factory=Event)
 
 
 class Exporter(QObject):
@@ -64,6 +69,8 @@ class Exporter(QObject):
         self._state = state
         self._bridge = bridge
         self._background = background
+        self._numbers = itertools.count(1)
+        self._writing: list[_Job] = []
 
     @property
     def is_possible(self) -> bool:
@@ -87,13 +94,17 @@ class Exporter(QObject):
             faithfulness=state.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
+        # A panel of its own each: requests of one panel replace one another, also those of two exports.
+        panel = f"export {next(self._numbers)}"
         for node in job.nodes:
-            # A panel of its own each: requests of one panel replace one another.
-            request = FeatureMaps(panel=f"export {node}", image=job.image.key, node=node)
-            self._bridge.ask(request, partial(self._collect, job), on_failure=partial(self._fail, job))
+            self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
         pictures = tuple(picture.key for picture in state.pictures)
-        field_request = ReceptiveField(panel="export", node=job.cam_stage, images=pictures)
-        self._bridge.ask(field_request, partial(self._collect, job), on_failure=partial(self._fail, job))
+        self._ask(job, ReceptiveField(panel=panel, node=job.cam_stage, images=pictures))
+
+    def stop(self) -> None:
+        """Stop exports that are being drawn; what they still ask of the engine is stopped there."""
+        for job in self._writing:
+            job.should_stop.set()
 
     def export_map(self, directory: Path) -> None:
         """Write the attribution that is shown, with its numbers, into the picture's folder in the directory."""
@@ -126,6 +137,7 @@ class Exporter(QObject):
                 explanations,
                 on_done=lambda pictures: self._write_sheet(path, model, pictures, explanations),
                 on_failure=lambda failed: self._tell(failed.message, failed.hint),
+                on_cancel=lambda: self._tell("The contact sheet was stopped, and nothing was written.", ""),
             )
 
     def _write_sheet(
@@ -150,12 +162,26 @@ class Exporter(QObject):
         names = ", ".join(path.name for path in paths)
         self.noticed.emit(Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True))
 
+    def _ask(self, job: _Job, request: FeatureMaps | ReceptiveField) -> None:
+        identifier = self._bridge.ask(
+            request,
+            partial(self._collect, job),
+            on_failure=lambda failed: self._give_up(
+                job, f"The export was given up: {failed.message}", failed.hint
+            ),
+            on_cancel=lambda: self._give_up(job, _stopped(job)),
+        )
+        job.asked.append(identifier)
+
     def _collect(self, job: _Job, answer: Payload) -> None:
-        if isinstance(answer, FeatureMapsResult):
+        if self._state.model is not job.model:
+            why = "another network was opened meanwhile"
+            self._give_up(job, f"The export was given up: {why}.", "Export again.")
+        elif isinstance(answer, FeatureMapsResult):
             job.maps[answer.node] = answer
         elif isinstance(answer, ReceptiveFieldResult):
             job.receptive_field = answer
-        if job.receptive_field is None or len(job.maps) < len(job.nodes) or job.failed:
+        if job.receptive_field is None or len(job.maps) < len(job.nodes) or job.is_over:
             return
         contents = ExportContents(
             model=job.model,
@@ -167,21 +193,41 @@ class Exporter(QObject):
             explanation=job.explanation,
             faithfulness=job.faithfulness,
         )
+        self._writing.append(job)
         self._background.run(
-            partial(export_picture, job.directory, contents),
+            partial(_write, job, contents),
             partial(self._written, job),
-            lambda error: self._tell(error.message, error.hint),
+            partial(self._not_written, job),
             "Writing the export",
         )
 
     def _written(self, job: _Job, paths: list[Path]) -> None:
+        self._writing.remove(job)
         message = f"{len(paths)} files about {job.image.name} were written to {paths[0].parent}."
         self.noticed.emit(Notice(EXPORT, message, good=True))
 
-    def _fail(self, job: _Job, failed: Failed) -> None:
-        if not job.failed:
-            self._tell(f"The export was given up: {failed.message}", failed.hint)
-        job.failed = True
+    def _not_written(self, job: _Job, error: StudioError) -> None:
+        self._writing.remove(job)
+        self._tell(error.message, error.hint)
+
+    def _give_up(self, job: _Job, message: str, hint: str = "") -> None:
+        """Nothing comes of it without one of its parts: the others are not wanted any more."""
+        if not job.is_over:
+            job.is_over = True
+            for identifier in job.asked:
+                self._bridge.cancel(identifier)
+            self._tell(message, hint)
 
     def _tell(self, message: str, hint: str) -> None:
         self.noticed.emit(Notice(EXPORT, message, hint))
+
+
+def _write(job: _Job, contents: ExportContents) -> list[Path]:
+    try:
+        return export_picture(job.directory, contents, should_stop=job.should_stop.is_set)
+    except Stopped:
+        raise StudioError(_stopped(job)) from None
+
+
+def _stopped(job: _Job) -> str:
+    return f"The export of {job.image.name} was stopped, and nothing was written."

@@ -48,7 +48,8 @@ class FileCommands(QObject):
         self.watch = FolderWatch(bridge, controller.pictures, settings, self)
         self.sessions = SessionFiles(state, bridge, controller, layout, settings, self)
         self.watch.noticed.connect(self.noticed)
-        self.sessions.noticed.connect(self.noticed)
+        # A session may come from the command line, which waits for what the controller says.
+        self.sessions.noticed.connect(controller.noticed)
         controller.session_asked.connect(self.sessions.open)
 
     def open_folder(self) -> None:

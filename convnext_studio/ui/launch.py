@@ -1,7 +1,6 @@
 """From the command line's options to a running window."""
 
 import logging
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from convnext_studio.ui.app import WindowOptions
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.icon import application_icon
+from convnext_studio.ui.interruptions import Interruptions
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.platform_check import spare_font
 from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
@@ -42,11 +42,24 @@ SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
 def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
-    """Run Qt's event loop until the window is closed; the program's exit status."""
+    """Run Qt's event loop until the window is closed; the program's exit status.
+
+    A signal that asks the program to end closes the window, too; the status is then what a shell has for it.
+    """
+    application = start_application(needs_font)
+    with Interruptions() as interruptions:
+        window = _open_window(application, options, client)
+        interruptions.came.connect(partial(_close, window))
+        # A session that ends may close the window after that, or kill the program.
+        application.commitDataRequest.connect(window.remember)
+        return application.exec()
+
+
+def _open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
+    """The window, or what the command line wants in its place, with model and pictures on their way."""
     # A window that is only shown to be photographed is none that a person arranged.
     settings = SettingsFile(read_only=options.screenshot is not None)
     sys.excepthook = _tell_exception
-    application = start_application(needs_font)
     textsize.apply(application, settings.values.text_pt)
     theme.choose(application, settings.values.theme)
     state = AppState()
@@ -81,13 +94,16 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter
         _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot))
-    return application.exec()
+    return window
+
+
+def _close(window: StudioWindow, status: int) -> None:
+    window.close()
+    QApplication.exit(status)  # Also out of the event loop of a dialog or a menu.
 
 
 def start_application(needs_font: bool = False) -> QApplication:
     """Qt's application with the program's name, icon and style; a look has to be chosen yet."""
-    # Python's own handler would wait for the event loop to end.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
@@ -151,8 +167,7 @@ def _end_with_screenshot(
 
     def end(status: int, sentence: str = "") -> None:
         sys.stderr.write(sentence)
-        window.close()
-        QApplication.exit(status)
+        _close(window, status)
 
     def save() -> None:
         try:

@@ -8,7 +8,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
 from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
-from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock
+from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock, end_drag
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
@@ -50,6 +50,7 @@ class DockLayout(QObject):
                 dock.made.connect(lambda _, name=name: self._aside_made(name))
             else:
                 _ = dock.panel
+            dock.needs_changed.connect(self._forget_shares)
             dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
         self._place()
         window.installEventFilter(self)
@@ -70,6 +71,7 @@ class DockLayout(QObject):
 
     def arrange(self, name: ArrangementName) -> None:
         """Show the panels of an arrangement in their places, and no others."""
+        end_drag(self._window)
         self.leave_maximised()
         self._columns = ARRANGEMENTS[name].columns
         for dock in self.docks.values():
@@ -117,6 +119,7 @@ class DockLayout(QObject):
 
     def show_panel(self, name: str) -> None:
         """Show a panel, whichever it is, and give it the keyboard."""
+        end_drag(self._window)
         if self._maximised not in (None, name):
             self.leave_maximised()
         if name in ASIDES:
@@ -189,6 +192,7 @@ class DockLayout(QObject):
 
     def toggle_active(self, what: str) -> None:
         """Let the active panel float or not (``float``), or hide it (``close``)."""
+        end_drag(self._window)
         name = self.active
         if name is not None:
             dock = self.docks[name]
@@ -235,6 +239,7 @@ class DockLayout(QObject):
 
     def toggle_maximised(self, name: str | None = None) -> None:
         """Let a panel fill the window, the active one where None; or put all back."""
+        end_drag(self._window)
         if self._maximised is not None:
             self.leave_maximised()
             return
@@ -280,6 +285,7 @@ class DockLayout(QObject):
         return bool(layout) and self._restore_docks(from_text(layout))
 
     def _restore_docks(self, layout: QByteArray) -> bool:
+        end_drag(self._window)
         # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
         hidden = {bar: bar.isHidden() for bar in self._window.findChildren(QToolBar)}
         self._is_restoring = True
@@ -306,10 +312,14 @@ class DockLayout(QObject):
             QTimer.singleShot(0, self, self._measure_anew)
         return self._kept_shares
 
+    def _forget_shares(self) -> None:
+        """A panel needs more or less than it did: by what was measured before it would widen the window."""
+        self._kept_shares = None
+
     def _measure_anew(self) -> None:
-        """Panels may have come, gone or changed in that turn."""
+        """Panels may have come or gone in that turn."""
         before, self._kept_shares = self._kept_shares, None
-        if self._measured_shares() != before:
+        if before is not None and self._measured_shares() != before:
             for dock in self.docks.values():
                 dock.room_changed()
 
@@ -330,7 +340,7 @@ class DockLayout(QObject):
         # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
         for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
             fixed_px = sum(titles * _title_height(dock) + separator_px for dock in column)
-            needed_px = sum(dock.panel.minimumSizeHint().height() for dock in column)
+            needed_px = sum(dock.needed.height() for dock in column)
             down = min(down, _share(room.height() - bars_px - fixed_px, needed_px))
         return across, down
 

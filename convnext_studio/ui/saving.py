@@ -1,6 +1,6 @@
 """Copying and saving what a view shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from convnext_studio.errors import StudioError
 from convnext_studio.export import safe_stem
 from convnext_studio.export.files import write_file
 from convnext_studio.export.tables import save_csv, save_json, table_text
-from convnext_studio.export.views import ScaleTexts, save_npy, save_png, save_svg
+from convnext_studio.export.views import ScaleTexts, save_npy, save_npz, save_png, save_svg
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.imageview import ImageView
 from convnext_studio.ui.messagebar import Notice
@@ -78,7 +78,7 @@ class Drawn(Protocol):
 
 
 class ViewSaver(QObject):
-    """The menu that copies and saves a view; files are written in the background."""
+    """The menu that copies and saves a view; files are written in the background, its own until `use`."""
 
     noticed = Signal(object)  # Notice
 
@@ -112,6 +112,10 @@ class ViewSaver(QObject):
         """Whether a file is being written."""
         return self._background.is_busy
 
+    def use(self, background: Background) -> None:
+        """Work in that one from now on."""
+        self._background = background
+
     def copy(self) -> None:
         """Put the picture on the clipboard."""
         QGuiApplication.clipboard().setImage(self._drawn.picture())
@@ -126,7 +130,9 @@ class ViewSaver(QObject):
             hint = "Save them as an array (.npy) or as CSV."
             self.noticed.emit(Notice(SAVING, f"{values.size:,} numbers are too many for the clipboard.", hint))
         else:
-            self._background.run(partial(table_text, values, "\t"), self._put_numbers, self._tell_failed)
+            self._background.run(
+                partial(table_text, values, "\t"), self._put_numbers, self._tell_failed, "Copying numbers"
+            )
 
     def _put_numbers(self, table: str) -> None:
         QGuiApplication.clipboard().setText(table)
@@ -146,6 +152,11 @@ class ViewSaver(QObject):
         """Save the numbers behind the colours."""
         if (values := self._values) is not None:
             self._run(lambda: save_npy(path, values))
+
+    def write_npz(self, path: Path, views: Sequence[Contents]) -> None:
+        """Save the numbers of several views, this one or others, in one file."""
+        numbers = [(view.name, view.caption, view.values) for view in views if view.values is not None]
+        self._run(lambda: save_npz(path, numbers))
 
     def write_csv(self, path: Path) -> None:
         """Save the numbers as a table."""
@@ -236,7 +247,7 @@ class ViewSaver(QObject):
         return contents.caption if contents is not None else ""
 
     def _run(self, write: Callable[[], Path]) -> None:
-        self._background.run(write, self._tell_written, self._tell_failed)
+        self._background.run(write, self._tell_written, self._tell_failed, "Saving a view")
 
     def _tell_written(self, path: Path) -> None:
         self.noticed.emit(Notice(SAVING, f"Saved as {path}.", good=True))

@@ -1,7 +1,7 @@
 """Saving what is open as a session, and opening one again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from convnext_studio.engine.messages import (
     ListPictures,
     LoadModel,
     ModelInfo,
+    Output,
     Payload,
+    Precision,
 )
 from convnext_studio.errors import StudioError
 from convnext_studio.export.files import write_file
@@ -84,6 +86,7 @@ class SessionFiles(QObject):
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
                 partial(self._write, path),
                 on_failure=self._refuse,
+                on_cancel=lambda: self._tell("Saving the session was stopped, and nothing was written.", ""),
             )
         else:
             self._write(path, CheckedPictures(failures=()))
@@ -116,6 +119,7 @@ class SessionFiles(QObject):
             channel=state.channel,
             unit=state.unit,
             target=state.target,
+            against=state.explaining.against,
             panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
             layout=self._layout.save(),
         )
@@ -158,6 +162,11 @@ class SessionFiles(QObject):
             )
 
     def _open_model(self, model: SessionModel) -> None:
+        precision: Precision | None = model.precision or None
+        now = self._state.model
+        if precision == "bfloat16" and (now is None or not now.device.startswith("cuda")):
+            precision = "float32"
+            self._tell("The session was saved with bfloat16, and is computed in float32 here.", "")
         if model.config is not None:
             try:
                 config = ConvNeXtConfig.from_dict(model.config)
@@ -165,9 +174,9 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model by hand.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px)
+            self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
-            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding)
+            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding, precision)
 
     def _select(self, model: ModelInfo) -> None:
         """The session's model is there: select what was selected in it, as far as it has that."""
@@ -182,6 +191,9 @@ class SessionFiles(QObject):
         if session.unit is not None and session.unit[0] < shape[1] and session.unit[1] < shape[2]:
             self._state.set_unit(*session.unit)
         self._state.set_target(session.target if (session.target or 0) < len(model.labels) else None)
+        against = session.against if (session.against or 0) < len(model.labels) else None
+        output: Output = "logit" if against is None else "difference"  # The controls may say “probability”.
+        self._state.set_explaining(replace(self._state.explaining, against=against, output=output))
         for name, dock in self._remembered():
             if values := session.panels.get(name):
                 set_controls(dock.panel, values)
@@ -259,6 +271,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,
+        precision=asked.precision,
     )
 
 

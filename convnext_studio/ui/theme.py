@@ -5,7 +5,7 @@ which Qt sends to every widget when `apply` changes the look.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
@@ -100,6 +100,9 @@ PROJECTOR = replace(
 """Light, with more contrast: a projector in a lit room washes greys out. For lectures only."""
 
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
+OUTLINED = ("QCheckBox", "QLineEdit", "QAbstractSpinBox", "QComboBox", "QAbstractButton", "QSlider")
+"""Classes of controls that have an outline."""
+
 CHOICES: tuple[ThemeChoice, ...] = get_args(ThemeChoice)
 
 
@@ -126,6 +129,13 @@ def chosen(application: QApplication, choice: ThemeChoice) -> Theme:
 def apply(application: QApplication, theme: Theme) -> None:
     """Give the whole program a look, at the present size of text; every widget gets a palette-change event."""
     application.setPalette(palette(theme))
+    outlined = QPalette()
+    # Fusion draws the outline of a control in its window colour, darkened so much, and of
+    # boxes to tick a little lighter; else these, and fields to type in, could hardly be seen.
+    outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(125))
+    for control in OUTLINED:
+        # The stubs want bytes, which PySide6 refuses.
+        application.setPalette(outlined, cast(bytes, control))
     application.setStyleSheet(stylesheet(theme))
 
 
@@ -189,6 +199,7 @@ QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
     color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: {px[3]}; padding: {px[1]} {px[5]};
 }}
+QFrame#sheet {{ border: 1px solid {theme.outline}; }}
 QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}
 """

@@ -66,7 +66,7 @@ class Thumbnails(QObject):
         if kept is not None:
             return kept
         preview = self._state.preview(key)
-        if preview is not None:
+        if preview is not None and self._longest_px <= THUMBNAIL_PX:
             self._keep(key, preview.thumbnail)
             return preview.thumbnail
         if key not in self._failures and key not in self._asked.values():

@@ -12,6 +12,8 @@ from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 
+_STEPS_MS = 250  # Who presses a key again and again takes no longer between two strokes.
+
 
 class ViewCommands(QObject):
     """The verbs of the View menu; what they change is remembered."""
@@ -25,6 +27,8 @@ class ViewCommands(QObject):
         self._state = state
         self._settings = settings
         self._before_panels = tuple(window.findChildren(NetworkCanvas))
+        self._restyle = QTimer(self, singleShot=True, interval=_STEPS_MS)
+        self._restyle.timeout.connect(self._use_text)
         state.link_zoom(settings.values.linked_zoom)
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
 
@@ -41,20 +45,34 @@ class ViewCommands(QObject):
 
     def larger_text(self) -> None:
         """Make the text, and everything beside it, larger by a step."""
-        self._use_text(textsize.next_larger(textsize.current_pt()))
+        self._want_text(textsize.next_larger(self._wanted_pt))
 
     def smaller_text(self) -> None:
         """Make the text, and everything beside it, smaller by a step."""
-        self._use_text(textsize.next_smaller(textsize.current_pt()))
+        self._want_text(textsize.next_smaller(self._wanted_pt))
 
     def systems_text(self) -> None:
         """Make the text as large as the desktop has it."""
-        self._use_text(textsize.AS_SYSTEM)
+        self._want_text(textsize.AS_SYSTEM)
 
-    def _use_text(self, size_pt: int) -> None:
+    @property
+    def _wanted_pt(self) -> float:
+        """The size that is chosen; it may not be in force yet."""
+        if not self._restyle.isActive():
+            return textsize.current_pt()
+        return self._settings.values.text_pt or textsize.system_size_pt()
+
+    def _want_text(self, size_pt: int) -> None:
+        """Say the size at once, and take it once no other follows: each holds up the window for a moment."""
         self._settings.update(text_pt=size_pt)
-        window_size = self._window.size()
-        textsize.apply(_application(), size_pt)
+        self._restyle.start()
+        self._state.hovered.emit(f"Text size {self._wanted_pt:g} pt")
+
+    def _use_text(self) -> None:
+        window_size, before_pt = self._window.size(), textsize.current_pt()
+        textsize.apply(_application(), self._settings.values.text_pt)
+        if textsize.current_pt() == before_pt:
+            return
         theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
         if not self._window.isMaximized() and not self._window.isFullScreen():
             # Qt widens a window until all its parts have heard of their new size, and leaves it so.

@@ -5,7 +5,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
-from convnext_studio.engine.messages import Failed, ListedPictures, ListPictures, Payload
+from convnext_studio.engine.messages import (
+    Cancelled,
+    Done,
+    Failed,
+    ListedPictures,
+    ListPictures,
+    Payload,
+    Request,
+)
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.opening import PictureOpener
@@ -50,6 +58,7 @@ class FolderWatch(QObject):
         self._soon.timeout.connect(self._look)
         self._later = QTimer(self, singleShot=True, interval=LOOK_MS)
         self._later.timeout.connect(self._look)
+        bridge.request_finished.connect(self._notice_cancelled)
 
     @property
     def folder(self) -> str:
@@ -122,6 +131,13 @@ class FolderWatch(QObject):
     def _not_seen(self, identifier: int, failed: Failed) -> None:
         if identifier == self._request:
             self._end(f"The folder {Path(self._folder).name} is not watched any more: {failed.message}")
+
+    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        """A person stopped what was being computed, and not the watch: look again."""
+        answer = finished[1]
+        if isinstance(answer, Cancelled) and answer.id == self._request:
+            self._request = None
+            self._look_soon()
 
     def _end(self, sentence: str) -> None:
         self.stop()

@@ -36,7 +36,7 @@ from convnext_studio.ui.settings import Place, SettingsFile, place_on, remember_
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.status import StatusBar
 
-if TYPE_CHECKING:  # It takes pyqtgraph along, which nothing needs before the lab is wanted.
+if TYPE_CHECKING:  # Not imported before the lab is wanted.
     from convnext_studio.ui.fieldlab.lab import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -147,6 +147,7 @@ class StudioWindow(QMainWindow):
         self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)
@@ -182,6 +183,7 @@ class StudioWindow(QMainWindow):
         self._commands.present_asked.connect(self.lecture.present)
         self._commands.handout_asked.connect(self.lecture.save_handout)
         self._commands.stop_asked.connect(self.lecture.stop_saving)
+        self._commands.stop_asked.connect(controller.exporter.stop)
         self._commands.search_asked.connect(self.predictions_panel.search.setFocus)
         self.attribution_panel.evidence_asked.connect(self._commands.show_evidence)
         self.attribution_panel.sheet_asked.connect(self._commands.show_contact_sheet)
@@ -204,6 +206,7 @@ class StudioWindow(QMainWindow):
     def _listen_to_views(self, widget: QWidget) -> None:
         for view in widget.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
+            view.saver.use(self._controller.background)
 
     # -------------------------------------------------------------------------------- what follows the state
 
@@ -267,8 +270,8 @@ class StudioWindow(QMainWindow):
             self._shares_out_at_first = False
             self.dock_layout.share_out()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember, end the engine, leave no thread."""
+    def remember(self) -> None:
+        """Write the settings of this launch, the place of window and docks among them."""
         place = Place(
             screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
         )
@@ -278,6 +281,10 @@ class StudioWindow(QMainWindow):
             self._settings.save()
         except StudioError as error:
             sys.stderr.write(f"{error}\n")
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember, end the engine, leave no thread."""
+        self.remember()
         self._commands.files.watch.stop()
         self.lecture.stop_saving()
         self._bridge.close()

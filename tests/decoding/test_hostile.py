@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from convnext_studio.decoding.images import MAX_PIXELS, DecodedImage
+from convnext_studio.decoding.images import MAX_PIXELS, DecodedImage, decode
 from convnext_studio.decoding.process import TIME_LIMIT_S, Decoder
 from convnext_studio.errors import StudioError
 from tests.decoding import hostile
@@ -86,6 +86,24 @@ def test_bombs(own_decoder: Decoder) -> None:
     pages = found["TIFF of 2000 pages"]
     assert isinstance(pages, DecodedImage) or "takes too long" in pages.message
     assert own_decoder.decode("sample:cat").name == "cat"
+
+
+STRANGERS = {
+    "a page that asks to sign in": b"<!DOCTYPE html><title>Sign in</title>",
+    "Git's place holder for a large file": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9",
+    "PostScript, which is a program": encoded(hostile.SMALL, "EPS"),
+    "a drawing": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "PDF": encoded(hostile.SMALL, "PDF"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_is_no_picture_that_we_open(decoder: Decoder, name: str) -> None:
+    found = outcome(decoder, STRANGERS[name])
+    assert isinstance(found, StudioError)
+    assert found.message == "“It” is not a picture of a known format."
+    with pytest.raises(StudioError, match="not a picture of a known format"):
+        decode(STRANGERS[name])  # Here, where Pillow has by now loaded all the formats that it knows.
 
 
 @pytest.mark.parametrize("name", hostile.exif_oddities())

@@ -4,6 +4,7 @@
 connection of that file descriptor as (method of `Observer`, its arguments), and are answered in Qt's thread.
 """
 
+import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPoint, QSocketNotifier, QTimer
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QSessionManager
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QSpinBox, QWidget
+from shiboken6 import getCppPointer, wrapInstance
 
 from convnext_studio import cli
 from convnext_studio.ui import launch
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.layout import ASIDES
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
 from tests.benchmarks.programs.watching import Gaps, Painted
@@ -132,9 +135,25 @@ class Observer(QObject):
         """As a picture that is dropped on the window."""
         self._window._controller.open_paths([path])
 
+    def turn_to(self, aside: str) -> None:
+        """Show one of the panels that are hidden at first, and no other of these."""
+        layout = self._window.dock_layout
+        for other in ASIDES:
+            layout.docks[other].setVisible(other == aside)
+        layout.show_panel(aside)
+
+    def watch_no_more(self) -> None:
+        """Note no more turns of the event loop, which take 8 kB a second."""
+        assert self._gaps is not None
+        self._gaps.deleteLater()
+
     def close_picture(self) -> None:
         """As the menu does."""
         self._window.actions_by_id["close"].trigger()
+
+    def trigger(self, action: str) -> None:
+        """Do what an entry of a menu does, after the answer has gone out: it may open a dialog."""
+        QTimer.singleShot(0, self._window.actions_by_id[action].trigger)
 
     def set_control(self, panel: str, control: str, value: Any) -> None:
         """Bring a control of a panel to a value."""
@@ -146,6 +165,11 @@ class Observer(QObject):
                 widget.setChecked(value)
             case QSlider() | QSpinBox():
                 widget.setValue(value)
+
+    def commit_data(self) -> None:
+        """What Qt says when the session is about to end; its manager says nothing that is listened to."""
+        manager = wrapInstance(getCppPointer(self)[0], QSessionManager)
+        QApplication.instance().commitDataRequest.emit(manager)
 
     def close(self) -> None:
         """As a click on the window's cross, after the answer has gone out."""
@@ -179,5 +203,6 @@ def _observed_by(connection: Connection) -> type[StudioWindow]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell may have the tests ignore it.
     launch.StudioWindow = _observed_by(Connection(int(sys.argv[1])))
     sys.exit(cli.main(sys.argv[2:]))

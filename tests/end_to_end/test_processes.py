@@ -1,5 +1,6 @@
 """Window and engine as processes: one dies or is closed while the other is at work."""
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ PROMISED_S = 2.0
 TOLERANCE_S = 2.0
 HARD_MODEL = "preset:tutorial"  # Its first stage has 223 x 223 units: seconds for a pass on a CPU.
 
-Start = Callable[[str], Program]
+Start = Callable[..., Program]  # of a model and further arguments
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def start(offscreen: dict[str, str], photograph: Path, tmp_path: Path) -> Iterat
     """Starts the program on the photograph with a model."""
     programs = []
 
-    def start(model: str) -> Program:
-        arguments = [str(photograph), "--model", model, "--device", "cpu", "--size", "1280x800"]
+    def start(model: str, *others: str) -> Program:
+        arguments = [str(photograph), "--model", model, "--device", "cpu", "--size", "1280x800", *others]
         programs.append(Program(arguments, offscreen, tmp_path / "stderr.txt"))
         return programs[-1]
 
@@ -111,6 +112,38 @@ def test_closing_the_window_ends_an_engine_at_work(start: Start) -> None:
     assert_all_ends(program)
     assert program.exit_status == 0
     assert program.stderr.read_text() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_the_program_as_its_cross_does(
+    start: Start, offscreen: dict[str, str], photograph: Path, number: signal.Signals
+) -> None:
+    """What a session's end and Ctrl+C send, while the network runs and a dialog is open."""
+    program = start(HARD_MODEL)
+    wait_for("the network runs", lambda: "Predict" in program.ask("started"))
+    program.ask("trigger", "open")
+    program.window.send_signal(number)
+    assert_all_ends(program)
+    assert program.exit_status == 128 + number
+    assert program.stderr.read_text() == ""
+    settings = json.loads(Path(offscreen["CONVNEXT_STUDIO_CONFIG_DIR"], "settings.json").read_text())
+    assert settings["recent_pictures"] == [str(photograph)]
+    assert settings["layout"]
+
+
+def test_the_end_of_the_session_is_the_programs_end(start: Start, offscreen: dict[str, str]) -> None:
+    """Also while it presents, with its window hidden."""
+    settings = Path(offscreen["CONVNEXT_STUDIO_CONFIG_DIR"], "settings.json")
+    program = start(HARD_MODEL, "--present")
+    wait_for("the network runs", lambda: program.ask("started"))
+    assert not settings.exists()
+    program.ask("commit_data")
+    assert settings.exists()
+    settings.unlink()
+    program.window.send_signal(signal.SIGTERM)
+    assert_all_ends(program)
+    assert program.exit_status == 128 + signal.SIGTERM
+    assert settings.exists()
 
 
 def test_killing_the_window_ends_an_engine_at_work(start: Start) -> None:

@@ -19,6 +19,10 @@ KILLS = 100
 PICTURES, SAMPLED_EVERY, GROWTH = 1000, 50, 0.02
 LONGEST_PAUSE_S = 3.0
 DESCRIPTORS_OF_A_RESTART = 4
+# Those that measure for seconds are turned to now and then.
+ASIDES = ("contact_sheet", "activity", "export", "build", "catalogue", "help")
+MEASURING = ("evidence", "field_lab")
+MEASURED_EVERY = 20
 NODES = ("stem", "stage1", "stage2.block1", "stage3", "stage4")
 # From before the window is there to after the first picture is analysed, on a machine that is busy or not.
 LATEST_END_S = 8.0
@@ -107,11 +111,14 @@ def assert_nothing_stays_after(program: Program, how: str, moment_s: float) -> N
 def test_a_thousand_pictures_in_a_row_take_no_more_memory_than_a_hundred(start: Start, tmp_path: Path) -> None:
     program = start()
     program.wait_until_settled()
+    program.ask("watch_no_more")
     numbers = np.random.default_rng(0)
     resident: list[tuple[int, int]] = []
     for count in range(1, PICTURES + 1):
         path = tmp_path / f"{count}.png"
         Image.fromarray(numbers.integers(0, 255, (96, 96, 3), np.uint8)).save(path)
+        turn, rest = divmod(count, MEASURED_EVERY)
+        program.ask("turn_to", ASIDES[count % len(ASIDES)] if rest else MEASURING[turn % len(MEASURING)])
         program.ask("open", str(path))
         program.wait_until_settled(path.name)
         program.ask("close_picture")

@@ -12,10 +12,12 @@ from PIL import Image
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import batching
 from convnext_studio.engine import messages
-from convnext_studio.engine.answering import subjects
+from convnext_studio.engine.answering import models, subjects
+from convnext_studio.engine.answering.field_inputs import FieldInputs
 from convnext_studio.engine.messages import (
     FieldGrowth,
     FieldGrowthResult,
+    LoadModel,
     OpenImage,
     Progress,
     ReceptiveField,
@@ -288,3 +290,33 @@ def test_growth_lists_every_block_and_stage(
         for square in analysis.squares(field, (0.5, 0.99), "linear", centre):
             assert abs(point.effective_px[square.threshold] - square.side_px) <= 2
     assert opened.run(dataclasses.replace(question, id=2, panel="other")) is result
+
+
+@pytest.mark.parametrize("protocol", ["replknet", "centred"])
+def test_growth_tells_the_squares_that_it_measures(opened: Session, protocol: str) -> None:
+    """Whatever the protocol's own are: test_growth_lists_every_block_and_stage measures these by hand."""
+    _, result = steps(opened, FieldGrowth(id=1, inputs="noise", count=1, input_px=96, protocol=protocol))
+    assert "Squares of the field around the unit's true centre." in result.protocol_text
+    assert "log10" not in result.protocol_text
+    assert ("other squares" in result.protocol_text) == (protocol == "replknet")
+
+
+def test_a_picture_that_the_models_own_transform_squashes_is_not_called_cropped(
+    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = opened.run(OpenImage(path="sample:cat"))
+    assert isinstance(image, messages.ImageInfo)
+    question = {"images": (image.key,), "count": 1, "framing": "own", "input_px": 0}
+    assert "1 picture cropped to 64 × 64 px" in field_of(opened, **question).protocol_text
+    squashing = dataclasses.replace(model, preprocessing=model.preprocessing.squashed(64))
+    monkeypatch.setattr(models, "load", lambda *_, **__: squashing)
+    opened.run(LoadModel(source="squashing", device="cpu"))
+    assert "1 picture squashed to 64 × 64 px" in field_of(opened, **question).protocol_text
+
+
+def test_skipped_noise_is_not_called_a_picture(model: LoadedModel) -> None:
+    request = ReceptiveField(node="stage3", inputs="noise", count=4)
+    inputs = FieldInputs(
+        request, model, model.preprocessing, opened=None, candidates=(), total=4, is_noise=True
+    )
+    assert inputs.notes(3) == ["4 noise inputs were asked for, and 3 noise inputs were used."]

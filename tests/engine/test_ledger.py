@@ -198,10 +198,15 @@ def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
     ledger.received(Done(id=pictures.id, payload=None, seconds=0))
     assert heard == []
     ledger.received(Failed(id=model.id, message="There is no file a."))
-    assert heard == [
-        EngineLost(message="The new engine could not open a again: There is no file a."),
-        EngineReady(restarted=True),
-    ]
+    lacking = "The new engine could not open a again: There is no file a."
+    assert heard == [EngineLost(message=lacking), EngineReady(restarted=True, lacking=lacking)]
+    ledger.received(Done(id=newer, payload=None, seconds=0))
+    assert ledger.died("exit code 1")
+    ledger.connected()
+    ledger.received(EngineReady())
+    for request in list(sent)[-2:]:
+        ledger.received(Done(id=request.id, payload=None, seconds=0))
+    assert heard[-1] == EngineReady(restarted=True)
 
 
 def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message() -> None:

@@ -1,6 +1,7 @@
 """The session's answers against plain computations with the same weights."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,21 @@ def test_model_info_tells_the_model(model: LoadedModel) -> None:
     assert info.node("stage2").shape == (12, 8, 8)
 
 
+def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Session, model: LoadedModel) -> None:
+    """With logits 25 apart, float32 would make 1 of the first probability."""
+    image = open_cat(opened)
+    logits = model.module(model.preprocess(analysis.decode("sample:cat").to_pil()))[0]
+    first, second = torch.topk(logits, 2).values
+    with torch.no_grad():
+        model.module.head.weight *= 25 / (first - second)
+        model.module.head.bias *= 25 / (first - second)
+    prediction = opened.run(Predict(image=image.key))
+    assert isinstance(prediction, messages.Prediction)
+    exact = [math.exp(float(logit) - float(prediction.logits.max())) for logit in prediction.logits]
+    np.testing.assert_allclose(prediction.probabilities, np.array(exact) / sum(exact), rtol=1e-12)
+    assert 0 < 1 - prediction.probabilities.max() < 1e-10
+
+
 def test_picture_comes_with_preview_and_thumbnail(opened: Session) -> None:
     info = open_cat(opened)
     assert info.size == (451, 300)
@@ -75,6 +91,21 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, mode
     # 451 x 300 resized to 109 x 73, of which the crop takes 64 x 64 from (22, 4).
     expected_box = (22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73)
     assert prediction.geometry.crop_box == pytest.approx(expected_box)
+
+
+def test_in_bfloat16_the_first_cam_is_in_float32_as_all_others(model: LoadedModel) -> None:
+    session = Session()
+    session._bench.open_model(model, "bfloat16")
+    image = open_cat(session)
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    prediction = session.run(Predict(image=image.key))
+    assert isinstance(prediction, messages.Prediction)
+    assert not np.array_equal(prediction.logits, model.module(x)[0])  # These are of the lower precision.
+    for stage, cam in prediction.attribution.cams.items():
+        theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(
+            x.clone().requires_grad_(), prediction.attribution.target
+        )
+        np.testing.assert_allclose(cam, theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

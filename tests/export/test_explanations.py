@@ -5,6 +5,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from convnext_studio.engine.messages import Curves, Explanation, Faithfulness
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
 from convnext_studio.export.attribution_figure import attribution_figure
-from convnext_studio.export.explanations import explanation_of
+from convnext_studio.export.contact_sheet import contact_sheet_png
+from convnext_studio.export.explanations import written_explanation
+from convnext_studio.export.sheet import ColourBar
 from convnext_studio.geometry import FieldGeometry
 from tests.export.conftest import smooth_maps
 
@@ -24,7 +27,7 @@ def pixels(contents: ExportContents) -> Explanation:
     """Integrated gradients of a difference, on the input's pixels."""
     target, other = smooth_maps(np.random.default_rng(1), (2, 64, 64))
     return replace(
-        explanation_of(contents),
+        written_explanation(contents),
         method="integratedgradients",
         nodes=(),
         maps={"input": target - other},
@@ -127,7 +130,7 @@ def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path)
     cams = contents.prediction.attribution.cams
     fields = {stage: contents.model.node(stage).field for stage in cams}
     explanation = replace(
-        explanation_of(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
+        written_explanation(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
     )
     chosen = replace(contents, explanation=explanation, faithfulness=measured("stage2"))
     written = {path.name: path for path in export_picture(tmp_path, chosen)}
@@ -151,12 +154,62 @@ def test_the_figure_says_what_was_explained(contents: ExportContents, pixels: Ex
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
 def test_a_map_without_anything_to_show_is_drawn(contents: ExportContents, value: float) -> None:
     cam = np.full((4, 4), value, np.float32)
-    explanation = replace(explanation_of(contents), maps={"stage4": cam})
+    explanation = replace(written_explanation(contents), maps={"stage4": cam})
     assert attribution_figure(contents, explanation, "stage4").picture.width > 900
 
 
+def test_an_average_is_called_one_and_a_probability_by_its_name(contents: ExportContents) -> None:
+    explanation = written_explanation(contents)
+    whole = replace(
+        explanation,
+        nodes=("stage3", "stage4"),
+        maps={"average": np.ones((4, 4), np.float32)},
+        fields={"average": contents.model.node("stage3").field},
+        output="probability",
+        score=0.25,
+    )
+    caption = " ".join(attribution_figure(contents, whole, "average").caption)
+    where = "the average of stage3, stage4 (each over its largest size)"
+    assert f"Grad-CAM of the probability of class 1 at {where}, 4 x 4 units" in caption
+    words = " ".join(sheet_words(contents, whole))
+    assert f"Grad-CAM of the probability at {where} Model:" in words
+    assert "probability 0.25" in words
+
+
+def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: ExportContents) -> None:
+    explanation = written_explanation(contents)
+    average = replace(
+        explanation,
+        nodes=("stage3", "stage4"),
+        maps={"average": np.ones((4, 4), np.float32)},
+        fields={"average": contents.model.node("stage3").field},
+    )
+    for of, name, said in (
+        (explanation, "stage4", "Grad-CAM in logit units"),
+        (average, "average", "Grad-CAM, parts of the largest"),
+    ):
+        with patch("convnext_studio.export.attribution_figure.ColourBar", wraps=ColourBar) as bar:
+            attribution_figure(contents, of, name)
+        assert bar.call_args.kwargs["title"] == said
+
+
+def test_the_contact_sheet_names_both_classes_of_a_difference(
+    contents: ExportContents, pixels: Explanation
+) -> None:
+    words = " ".join(sheet_words(contents, pixels))
+    assert f"Integrated gradients on the input's pixels, and not {contents.model.labels[3]} Model:" in words
+    assert "difference 2" in words
+
+
+def sheet_words(contents: ExportContents, explanation: Explanation) -> list[str]:
+    """The texts that are written on a contact sheet of one picture."""
+    with patch("PIL.ImageDraw.ImageDraw.text") as written:
+        contact_sheet_png(contents.model, [contents.image], [explanation])
+    return [call.args[1] for call in written.call_args_list]
+
+
 def test_the_contact_sheet_has_every_picture(contents: ExportContents, tmp_path: Path) -> None:
-    explanation = explanation_of(contents)
+    explanation = written_explanation(contents)
     red = replace(contents.image, key="red", preview=np.full((40, 80, 3), (200, 0, 0), np.uint8), size=(80, 40))
     zero = {"stage4": np.zeros((2, 2), np.float32)}
     second = replace(explanation, image="red", maps=zero)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from convnext_studio.export.curve_figures import COLOURS, curves_figure
 from convnext_studio.export.field_figures import field_figure, log_view
 from convnext_studio.export.figures import COLORMAP
 from convnext_studio.export.sheet import WARNING
+from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import colorize, limits_of
 
 
@@ -123,3 +125,20 @@ def test_curves_of_several_fields_are_drawn_in_their_colours(result: ReceptiveFi
     assert not has_colour(curves_figure([result, learnt]).picture, WARNING)
     nothing = replace(result, squares={"linear": (), "log": ()})
     assert curves_figure([nothing]).picture.size == curves_figure([result]).picture.size
+
+
+@pytest.mark.parametrize(("unit", "beyond"), [((1, 1), False), ((0, 1), True), ((1, 3), True), ((3, 1), True)])
+def test_a_theoretical_field_beyond_any_border_is_told(
+    result: ReceptiveFieldResult, unit: tuple[int, int], beyond: bool
+) -> None:
+    """20 px wide around 8, 24, 40 and 56 of 64: the first begins at -2, the last ends at 66."""
+    placed = replace(result, theoretical=FieldGeometry(20, 16, 8.0), unit=unit)
+    assert ("beyond the input" in text_of(placed)) == beyond
+
+
+def test_random_weights_are_marked_beside_the_longest_name(result: ReceptiveFieldResult) -> None:
+    long = replace(result, title="A network of a very long name " * 9)
+    with patch("PIL.ImageDraw.ImageDraw.text") as written:
+        curves_figure([long, replace(result, random_weights=False)])
+    names = [call.args[1] for call in written.call_args_list]
+    assert any(name.startswith("A network") and name.endswith("… (random weights)") for name in names)

@@ -11,7 +11,7 @@ from PIL import Image, ImageFont
 from convnext_studio.engine.messages import Attribution
 from convnext_studio.export import ExportContents
 from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_figure, map_box
-from convnext_studio.export.explanations import explanation_of
+from convnext_studio.export.explanations import written_explanation
 from convnext_studio.export.figures import (
     COLORMAP,
     Figure,
@@ -27,7 +27,7 @@ def body_of(picture: Image.Image, place: tuple[int, int], size: tuple[int, int])
 
 
 def cam_figure(contents: ExportContents) -> Figure:
-    return attribution_figure(contents, explanation_of(contents), contents.cam_stage)
+    return attribution_figure(contents, written_explanation(contents), contents.cam_stage)
 
 
 def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
@@ -67,6 +67,14 @@ def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(con
     text = " ".join(mosaic_figure(contents, replace(contents.maps["stage3"], maps=maps)).caption)
     assert "the 0.4 % of values beyond it" in text
     assert "Smallest value -7.00, largest 40.0." in text
+    maps[0, 0, 5] = np.inf
+    text = " ".join(mosaic_figure(contents, replace(contents.maps["stage3"], maps=maps)).caption)
+    assert "Smallest value -7.00, largest 40.0. 1 of 1000 values are not finite numbers" in text
+    nothing = replace(contents.maps["stage3"], maps=np.full((2, 4, 4), np.nan, np.float32))
+    text = " ".join(mosaic_figure(contents, nothing).caption)
+    assert "32 of 32 values are not finite numbers" in text
+    assert "scale" not in text
+    assert "∞" not in text
     constant = replace(contents.maps["stage3"], maps=np.full((2, 4, 4), 3, np.float32))
     assert "Smallest value 3.00, largest 3.00." in " ".join(mosaic_figure(contents, constant).caption)
 
@@ -85,7 +93,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
     scale = 1200 / 451
     body = body_of(figure.picture, figure.body_xy, (1200, round(300 * scale)))
     x, y, side_x, side_y = 22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73
-    assert map_box(explanation_of(shown), "stage4") == pytest.approx((x, y, side_x, side_y))
+    assert map_box(written_explanation(shown), "stage4") == pytest.approx((x, y, side_x, side_y))
 
     def at(share_x: float, share_y: float) -> list[int]:
         return [

@@ -1,6 +1,7 @@
 """The files of a picture against the arrays and numbers that they were made of."""
 
 import base64
+import itertools
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from PIL import Image
 from convnext_studio.errors import StudioError
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.nodes import node_table
+from convnext_studio.stopping import Stopped
+from tests.disk import disk_with
 from tests.export.conftest import CONFIG, LABELS, renamed
 
 FILES = {"predictions.json", "report.html", "erf.json", "gradcam.json"} | {
@@ -209,6 +212,26 @@ def test_a_file_in_the_way_is_one_sentence(contents: ExportContents, tmp_path: P
     with pytest.raises(StudioError, match="in the way"):
         export_picture(tmp_path, contents)
     assert (tmp_path / "chelsea").read_text() == "mine"
+
+
+def test_a_full_disk_is_told_with_what_is_there(contents: ExportContents, tmp_path: Path) -> None:
+    whole = export_picture(tmp_path / "whole", contents)
+    too_large = next(row for row, path in enumerate(whole) if path.stat().st_size > 20_000)
+    assert too_large > 0
+    with disk_with(20_000), pytest.raises(StudioError) as told:
+        export_picture(tmp_path / "full", contents)
+    assert whole[too_large].name in told.value.message
+    assert f"{too_large} of {len(whole)} files are there" in told.value.message
+    there = sorted(path.name for path in (tmp_path / "full").rglob("*") if path.is_file())
+    assert there == sorted(path.name for path in whole[:too_large])
+
+
+@pytest.mark.parametrize("times", [0, 3, 5])
+def test_a_stopped_export_writes_nothing(contents: ExportContents, tmp_path: Path, times: int) -> None:
+    asked = itertools.count()
+    with pytest.raises(Stopped):
+        export_picture(tmp_path, contents, should_stop=lambda: next(asked) >= times)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_neither_qt_nor_torch_is_imported() -> None:

@@ -1,6 +1,7 @@
 """Files of views: read back by other libraries, whole or not there."""
 
 import base64
+import json
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from convnext_studio.export.views import (
     ScaleTexts,
     ViewFigure,
     save_npy,
+    save_npz,
     save_png,
     save_svg,
     svg,
@@ -109,3 +111,18 @@ def test_a_view_without_a_scale_and_with_odd_characters_is_valid() -> None:
     root = ElementTree.fromstring(svg(figure(scale=None, title="a\x00b\x1b \"<'", images=())))
     assert root.find(f"{SVG}title").text == "ab \"<'"
     assert int(root.get("width")) == 300
+
+
+def test_the_numbers_of_several_views_are_one_file(tmp_path: Path) -> None:
+    """Whatever they are called: as NumPy's argument, as a folder, as one another, as what is told of them."""
+    names = ("cat stage3", "file", "about", "../up\\and down", "file", "\udcff")
+    views = [(name, f"caption {row}", np.full((2, 3), row, np.float32)) for row, name in enumerate(names)]
+    path = save_npz(tmp_path / "all.npz", views)
+    with np.load(path) as archive:
+        about = json.loads(str(archive["about"]))
+        arrays = {key: archive[key] for key in archive.files if key != "about"}
+    keys = ["cat stage3", "file", "about 2", ".._up_and down", "file 2", "?"]
+    assert list(arrays) == keys
+    assert about["captions"] == {key: f"caption {row}" for row, key in enumerate(keys)}
+    for row, array in enumerate(arrays.values()):
+        np.testing.assert_array_equal(array, np.full((2, 3), row, np.float32), strict=True)

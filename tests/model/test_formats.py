@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig
@@ -22,10 +25,12 @@ from torchvision.models.convnext import ConvNeXt as TorchvisionConvNeXt
 from convnext_studio.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.formats import converted
+from convnext_studio.model.formats import TORCHVISION, converted
 from convnext_studio.model.inference import infer_config, shapes_of
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.presets import preset
 from convnext_studio.model.saving import save_as
+from convnext_studio.model.weights import usual_preprocessing
 from tests.networks import lively, small_model
 
 DEPTHS, DIMS = (1, 2, 3, 1), (8, 12, 16, 20)
@@ -120,6 +125,22 @@ def test_labels_beside_a_file_are_used_only_where_they_fit(tmp_path: Path, conte
     (tmp_path / "config.json").write_text(content)
     path = saved(tmp_path / "m.bin", transformers_names(lively(V1).state_dict(), "convnext"))
     assert load(path).labels[6] == "class 6"
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
+def test_pictures_are_prepared_as_torchvision_publishes(size: str) -> None:
+    theirs = torchvision.models.get_model_weights(f"convnext_{size}").DEFAULT.transforms()
+    ours = usual_preprocessing(TORCHVISION, preset(f"convnext_{size}"))
+    for shape in ((300, 451, 3), (640, 333, 3)):
+        pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        picture = Image.fromarray(pixels)
+        np.testing.assert_allclose(ours(picture)[0], theirs(picture).numpy(), rtol=0, atol=1e-5)
+
+
+def test_how_pictures_are_prepared_is_said_where_it_is_assumed(tmp_path: Path) -> None:
+    save_file(torchvision_network().state_dict(), tmp_path / "theirs.safetensors")
+    opened = load(str(tmp_path / "theirs.safetensors"))
+    assert "pictures resized to 232 px (bilinear) and cropped to 224 px" in " ".join(opened.notes)
 
 
 def test_torchvision(tmp_path: Path) -> None:

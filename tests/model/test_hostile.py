@@ -285,12 +285,19 @@ def test_a_damaged_safetensors_file(tmp_path: Path, safe_file: Path, place: floa
     opened(path)
 
 
+@pytest.fixture(scope="module", params=["zip", "legacy", "safetensors"])
+def whole_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that can be opened; its path, because hypothesis prints what a test gets."""
+    path = tmp_path_factory.mktemp("whole") / request.param
+    path.write_bytes(save(weights()) if request.param == "safetensors" else WRITERS[request.param](weights()))
+    return path
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("writer", ["zip", "legacy", "safetensors"])
+@pytest.mark.timeout(1800)
 @settings(SHARED, max_examples=5000)
 @given(place=st.floats(0, 1), damage=st.binary(min_size=1, max_size=40))
-def test_damaged_often(tmp_path: Path, writer: str, place: float, damage: bytes) -> None:
-    content = save(weights()) if writer == "safetensors" else WRITERS[writer](weights())
+def test_damaged_often(tmp_path: Path, whole_file: Path, place: float, damage: bytes) -> None:
     path = tmp_path / "weights"
-    path.write_bytes(damaged(content, place, damage))
+    path.write_bytes(damaged(whole_file.read_bytes(), place, damage))
     opened(path)

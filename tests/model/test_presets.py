@@ -38,6 +38,36 @@ def test_parameters_and_macs_are_torchs_and_the_papers(name: str) -> None:
         assert published.source
 
 
+PRINTED = """
+convnext_tiny 29M 4.5G 82.1
+convnext_small 50M 8.7G 83.1
+convnext_base 89M 15.4G 83.8
+convnext_large 198M 34.4G 84.3
+convnext_xlarge 350M 60.9G 87.0
+convnext_isotropic_small 22M 4.3G 78.7
+convnext_isotropic_base 87M 16.9G 82.0
+convnext_isotropic_large 306M 59.7G 82.6
+convnextv2_atto 3.7M 0.55G 76.7
+convnextv2_femto 5.2M 0.78G 78.5
+convnextv2_pico 9.1M 1.37G 80.3
+convnextv2_nano 15.6M 2.45G 81.9
+convnextv2_tiny 28.6M 4.47G 83.0
+convnextv2_base 89M 15.4G 84.9
+convnextv2_large 198M 34.4G 85.8
+convnextv2_huge 660M 115G 86.3
+"""
+"""As in the tables of the two repositories' READMEs, at 224 x 224 pixels."""
+
+
+def test_published_figures_have_the_digits_that_are_printed() -> None:
+    ours = [
+        f"{name} {known.parameters / 1e6:g}M {known.macs / 1e9:g}G {known.accuracy:.1f}"
+        for name, known in PUBLISHED.items()
+        if known is not None
+    ]
+    assert ours == PRINTED.split("\n")[1:-1]
+
+
 def test_all_published_networks_are_there() -> None:
     assert set(PRESETS) - set(PUBLISHED) == {"tutorial"}
     v1 = {"tiny", "small", "base", "large", "xlarge"}

@@ -103,6 +103,8 @@ def test_folders_and_nothing_are_one_sentence(tmp_path: Path) -> None:
         load(str(tmp_path))
     with refused(tmp_path / "gone.pth", "no model or weights file"):
         load(str(tmp_path / "gone.pth"))
+    with pytest.raises(StudioError, match="no model or weights file"):
+        load("")
 
 
 class Runs:

@@ -46,7 +46,7 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     out = tmp_path / "discs.safetensors"
     assert commands.train(train_parser().parse_args([str(folder), "--out", str(out), *TINY_OPTIONS])) == 0
     told = capsys.readouterr()
-    assert "1 pictures cannot be read and are left out:" in told.err
+    assert "1 picture cannot be read and is left out:" in told.err
     assert "bad.png" in told.err
     assert [line.split(":")[0] for line in told.out.splitlines()[:3]] == [f"Epoch {n} of 3" for n in (1, 2, 3)]
     assert told.out.splitlines()[-1] == f"Wrote {out}."

@@ -43,12 +43,18 @@ def test_known_accuracy(model: Path, tmp_path: Path) -> None:
     assert "blue disc                     8     10   80.0%" in text
     assert "blue disc taken for red disc: 2" in text
     assert "no_disc" in text
-    assert "1 pictures could not be read" in text
+    assert "1 picture could not be read and is not counted" in text
 
 
 def test_another_input_size(model: Path, tmp_path: Path) -> None:
     measured = evaluate(model, draw_folder(tmp_path, 2), input_px=32, device="cpu")
     assert measured.total == 6
+
+
+@pytest.mark.parametrize("input_px", [-3, 0, 1])
+def test_an_input_size_that_the_network_does_not_take(model: Path, tmp_path: Path, input_px: int) -> None:
+    with pytest.raises(StudioError, match="too small for this network"):
+        evaluate(model, draw_folder(tmp_path, 2), input_px=input_px, device="cpu")
 
 
 def test_nothing_in_common(model: Path, tmp_path: Path) -> None:
@@ -60,6 +66,10 @@ def test_nothing_in_common(model: Path, tmp_path: Path) -> None:
     (tmp_path / "red_disc" / "a.png").write_bytes(b"")
     with pytest.raises(StudioError, match="None of the pictures can be read"):
         evaluate(model, tmp_path)
+
+
+def test_without_mistakes_no_confusions_are_announced() -> None:
+    assert "confusions" not in Evaluation(("a", "b"), np.eye(2, dtype=np.int64)).to_text()
 
 
 def test_class_without_pictures_has_no_percentage() -> None:

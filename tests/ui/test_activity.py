@@ -1,11 +1,14 @@
 """The list says what was computed, for whom, where, how long and with what end; what runs can be stopped."""
 
+import logging
 import time
 from collections.abc import Iterator
 from threading import Event
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine import messages
@@ -155,6 +158,23 @@ def test_the_list_is_bounded(panel: ActivityPanel, bridge: EngineBridge, engine:
     panel.hide()
     panel.show()
     assert listed(panel) == rows
+
+
+def test_the_log_is_laid_out_while_somebody_looks(panel: ActivityPanel) -> None:
+    log = logging.getLogger("convnext_studio.ui.test")
+    log.info("first")
+    assert panel.log.text.toPlainText() == ""
+    panel.tabs.setCurrentWidget(panel.log)
+    log.info("second")
+    assert [line[-6:] for line in panel.log.text.toPlainText().splitlines()] == [" first", "second"]
+    panel.hide()
+    log.info("third")
+    assert panel.log.text.toPlainText() == ""
+    panel.show()
+    for _ in range(2):
+        assert panel.log.text.toPlainText().splitlines() == list(panel.log_store.lines)
+        assert len(panel.log_store.lines) == 3
+        QApplication.sendEvent(panel.log, QShowEvent())  # As when the window was minimised.
 
 
 def test_every_request_has_words_for_what_is_done() -> None:

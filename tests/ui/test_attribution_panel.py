@@ -205,6 +205,11 @@ def test_all_stages_stand_side_by_side_each_on_its_own_scale(
     panel.where.all.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
     assert [each.heading.text() for each in seen(panel)] == ["Stage 1", "Stage 2", "Stage 3", "Stage 4"]
+    # One above each map, and none that takes the room beside it.
+    assert [each.save.accessibleName() for each in seen(panel)] == [
+        f"Copy or save: Attribution, Stage {number}" for number in (1, 2, 3, 4)
+    ]
+    assert all(each.save.isVisibleTo(panel) and not each.map.save.isVisibleTo(panel) for each in seen(panel))
     assert [each.line.ends for each in seen(panel)] == [
         ("-256", "256"),
         ("-64.0", "64.0"),
@@ -387,10 +392,14 @@ def test_progress_shows_what_there_is_and_stopping_keeps_it(
     attribute()
     panel.bar.choose_method("occlusion")
     question = wait_for_question(desk)
-    desk.progress(3, 9, explanation(desk, question))
+    answer = explanation(desk, question, parameters={"window": 0, "stride": 0, "fill": "mean"})
+    desk.progress(3, 9, answer)
     assert panel.bar.progress.value() == 3
     assert panel.bar.progress.maximum() == 9
     assert "Occlusion" in panel.caption
+    # What 0 came to is in the note.
+    assert "fill mean" in panel.caption
+    assert "window" not in panel.caption.partition("\n")[0]
     assert not cell(panel).map.view.is_dimmed
     panel.bar.stop.click()
     desk.qtbot.waitUntil(lambda: not panel.is_running)
@@ -501,7 +510,7 @@ def test_several_nodes_are_averaged(
     question = wait_for_question(desk)
     assert (question.average, question.nodes) == (True, ("stage3", "stage4"))
     desk.answer(explanation(desk, question))
-    assert "at the average of stage 3, stage 4" in panel.caption
+    assert "at the average of stage 3, stage 4 (each over its largest size)" in panel.caption
     assert len(seen(panel)) == 1
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Catalogue, ListPretrained, LoadModel, PretrainedInfo
@@ -54,6 +55,16 @@ def filled(qtbot: QtBot, panel: CataloguePanel, engine: FakeEngine) -> Catalogue
     qtbot.waitExposed(panel)
     engine.answer(engine.open(ListPretrained)[0], Catalogue(entries=ENTRIES))
     return panel
+
+
+def try_again(panel: CataloguePanel) -> QPushButton:
+    [button] = [each for each in panel.findChildren(QPushButton) if each.text() == "Try again"]
+    return button
+
+
+def test_random_weights_are_no_property_of_the_list(filled: CataloguePanel, state: AppState) -> None:
+    state.set_model(make_model(random_weights=True))
+    assert not filled.marks_random_weights
 
 
 def names(panel: CataloguePanel) -> list[str]:
@@ -198,11 +209,11 @@ def test_a_name_that_timm_does_not_have_is_told(
     qtbot.keyClick(filled.search, Qt.Key.Key_Return)
     engine.refuse(engine.open(ListPretrained)[-1], "timm has no “resnet5000”.", "Did you mean resnet50?")
     assert filled.about.text() == "timm has no “resnet5000”. Did you mean resnet50?"
-    assert filled.shows_list
+    assert filled.shows_body
     qtbot.keyClick(filled.search, Qt.Key.Key_Return)
     bridge.cancel_all()
     qtbot.waitUntil(lambda: filled.about.text() == "Stopped.")
-    assert filled.shows_list
+    assert filled.shows_body
 
 
 def test_what_was_opened_is_on_this_computer(filled: CataloguePanel, state: AppState) -> None:
@@ -221,15 +232,15 @@ def test_refusal_and_stopping_are_said_and_can_be_retried(
     panel.show()
     qtbot.waitExposed(panel)
     engine.refuse(engine.open(ListPretrained)[0], "timm cannot be read.", "Install it.")
-    assert panel.sentence.text() == "timm cannot be read. Install it."
-    qtbot.mouseClick(panel.again, Qt.MouseButton.LeftButton)
+    assert panel.notice == "timm cannot be read. Install it."
+    qtbot.mouseClick(try_again(panel), Qt.MouseButton.LeftButton)
     bridge.cancel_all()
-    qtbot.waitUntil(panel.again.isVisible)
-    assert panel.sentence.text() == "Stopped."
+    qtbot.waitUntil(try_again(panel).isVisible)
+    assert panel.notice == "Stopped."
     assert panel.is_settled
-    qtbot.mouseClick(panel.again, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(try_again(panel), Qt.MouseButton.LeftButton)
     engine.answer(engine.open(ListPretrained)[0], Catalogue(entries=ENTRIES))
-    assert panel.shows_list
+    assert panel.shows_body
 
 
 def test_offline_is_told_to_the_engine(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Kernel, KernelResult
@@ -204,6 +205,36 @@ def test_a_kernel_has_a_scale_of_its_own_about_0(qtbot: QtBot) -> None:
     point_at(view, view.to_widget(5.5, 2.5))
     assert desk.read_outs[-1] == "stage3.block2.dwconv · channel 0 · kernel (y 2, x 5) · weight -0.500"
     assert "sum -0.375 · bias 0.250" in panel.numbers.kernel_text.text()
+
+
+def test_a_kernel_follows_colours_and_range_but_not_the_numbers_of_its_map(qtbot: QtBot) -> None:
+    desk, panel = filled_panel(qtbot, ramp())
+    panel.tabs.setCurrentWidget(panel.numbers)
+    kernel = np.linspace(-0.4, 1.0, 49).reshape(7, 7)
+    reply(desk, Kernel, kernel_of(0, kernel))
+    bar, choices = panel.numbers.kernel_map.bar, panel.choices
+
+    def ends() -> tuple[str, str]:
+        return bar.labels()[0][1], bar.labels()[-1][1]
+
+    def choose(box: QComboBox, text: str) -> None:
+        box.setCurrentIndex(box.findText(text))
+        qtbot.waitUntil(lambda: panel.is_settled)
+
+    choose(choices.scaling, "Range…")
+    choices.range.high.setText("3")
+    choices.range.high.editingFinished.emit()
+    qtbot.waitUntil(lambda: panel.is_settled)
+    assert ends() == ("-1.00", "1.00")  # Weights are no activations.
+    choose(choices.range.kind, "Percentile")
+    choices.range.percentile.setValue(75)
+    qtbot.waitUntil(lambda: panel.is_settled)
+    assert ends() == ("-0.650", "0.650")  # -0.4 + 0.75 · 1.4, and as far below 0.
+    assert bar.scale is not None
+    assert (bar.scale.clipping.below, bar.scale.clipping.above) == (False, True)
+    choose(choices.colormap, "Viridis")
+    assert bar.scale.colormap == "viridis"
+    assert ends() == ("-0.0500", "0.650")
 
 
 def test_where_there_is_no_kernel_it_is_said(qtbot: QtBot) -> None:

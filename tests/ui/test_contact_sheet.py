@@ -125,6 +125,26 @@ def lines_about_cat(desk: Desk, panel: ContactSheetPanel) -> list[str]:
     return panel.lines_about("cat", desk.state.model)
 
 
+def test_the_legend_says_whose_scale_it_is(desk: Desk, panel: ContactSheetPanel) -> None:
+    assert panel.bar.scale is None
+    desk.progress(1, 2, Explanations(explanations=(explanation(desk, "cat"),)))
+    desk.qtbot.waitUntil(lambda: panel.bar.scale is not None)
+    assert [text for _, text in panel.bar.labels()] == ["-max", "max"]
+    assert "each on its own scale" in panel.caption
+    chosen = panel.look.range
+    chosen.kind.setCurrentIndex(chosen.kind.findText("By hand"))
+    chosen.low.setText("-2")
+    chosen.high.setText("2")
+    chosen.high.editingFinished.emit()
+    desk.qtbot.waitUntil(lambda: panel.bar.labels()[-1][1] == "2.00")
+    assert panel.bar.scale is not None
+    assert (panel.bar.scale.clipping.below, panel.bar.scale.clipping.above) == (
+        False,
+        True,
+    )  # 4 is the largest.
+    assert "one scale for all" in panel.caption
+
+
 def test_a_click_selects_the_picture_and_the_current_one_is_marked(
     desk: Desk, panel: ContactSheetPanel
 ) -> None:
@@ -258,3 +278,29 @@ def test_the_contact_sheet_is_saved_as_a_picture(
     assert notices[0].good
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
+
+
+def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPanel) -> None:
+    desk.state.set_explaining(
+        Explain(image="", nodes=("stage3", "stage4"), average=True, output="probability", target=0)
+    )
+    desk.qtbot.waitUntil(lambda: not panel._soon.isActive())
+    desk.answer(Explanations(explanations=()))
+    assert "for the probability of the first class of each picture" in panel.caption
+    assert "at the average of stage 3, stage 4" in panel.caption
+
+
+def test_a_contact_sheet_that_is_stopped_says_so_once(
+    controller: Controller, state: AppState, engine: FakeEngine, explained: Explanation, tmp_path: Path
+) -> None:
+    """Its other pictures have to be decoded first."""
+    notices: list[Notice] = []
+    controller.noticed.connect(notices.append)
+    names = ("two", "three")
+    state.list_pictures(ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names)
+    sheet = (explained, *(replace(explained, image=name) for name in names))
+    controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
+    assert len(engine.open(Thumbnail)) == 2
+    controller.exporter._bridge.cancel_all()
+    assert [notice.message for notice in notices] == ["The contact sheet was stopped, and nothing was written."]
+    assert list(tmp_path.iterdir()) == []

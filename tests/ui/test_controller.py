@@ -367,6 +367,26 @@ def test_only_the_model_asked_for_last_is_taken(
     assert state.model is other
 
 
+def test_a_model_that_was_loading_comes_where_the_one_asked_for_instead_is_refused(
+    controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.open_model("bundled")
+    for name in ("rubbish.pth", "more.pth"):
+        before = engine.open(LoadModel)[-1]
+        controller.open_paths([name])
+        engine.cancel(before.id)  # As the client does with what is replaced.
+    engine.refuse(engine.open(LoadModel)[0], "more.pth is not a weights file.")
+    assert "more.pth" in notices[-1].message
+    [again] = engine.open(LoadModel)
+    assert again.source == "bundled"
+    assert refused == []
+    engine.refuse(again, "There is none.")
+    assert engine.open(LoadModel) == []
+    assert refused == [True]
+
+
 def test_cancelling_a_model_leaves_the_open_one(
     controller: Controller, bridge: EngineBridge, engine: FakeEngine
 ) -> None:
@@ -514,6 +534,14 @@ def test_a_lost_engine_is_told_until_it_works_again(
     assert notices[-1].topic == notices[-2].topic
     engine.answer(ready, make_prediction())
     assert notices[-1].topic in withdrawn
+
+
+def test_what_a_new_engine_could_not_open_again_is_not_said_to_be_there(
+    engine: FakeEngine, notices: list[Notice]
+) -> None:
+    engine.send(EngineReady(restarted=True, lacking="The new engine could not open a.pth again: it has gone."))
+    assert not notices[-1].good
+    assert notices[-1].message.endswith("could not open a.pth again: it has gone.")
 
 
 # ------------------------------------------------------------------------------------- models for a while

@@ -13,14 +13,13 @@ from convnext_studio.engine.messages import (
     CompareMethods,
     Curves,
     Explain,
+    Explanation,
     Faithfulness,
     MeasureFaithfulness,
     Request,
     Sanity,
     SanityStep,
 )
-from convnext_studio.render import Limits
-from convnext_studio.ui.lineplot import Line, LinePlot
 from convnext_studio.ui.panels.evidence import EvidencePanels
 from convnext_studio.ui.panels.matrix import MatrixView
 from tests.ui.desk import CROP, Desk, model, picture, point_at, prediction
@@ -101,7 +100,7 @@ def test_the_curves_are_asked_of_the_map_that_is_shown(desk: Desk, evidence: Evi
 def test_curves_so_far_are_drawn_and_their_areas_still_open(desk: Desk, evidence: EvidencePanels) -> None:
     half = curves(insertion=np.array([0, 0.25, np.nan, np.nan, np.nan]), insertion_area=np.nan)
     desk.progress(2, 8, faithfulness(half, curves(insertion=NONE, deletion=NONE)))
-    lines = evidence.curves.plot.lines
+    lines = evidence.curves.plot.curves
     assert [line.label for line in lines] == [
         "insertion",
         "insertion, random",
@@ -191,7 +190,8 @@ def test_the_sanity_check_shows_each_map_with_its_correlation(desk: Desk, eviden
         ("Head", "r = 0.50", "± 8.00"),
         ("Stage 4", "r = -0.25", "± 4.00"),
     ]
-    signed, sizes = evidence.sanity.plot.lines
+    assert [text for _, text in evidence.sanity.bar.labels()] == ["-max", "max"]
+    signed, sizes = evidence.sanity.plot.curves
     np.testing.assert_array_equal(signed.y, [1, 0.5, -0.25])
     np.testing.assert_array_equal(sizes.y, [1, 0.75, 0.125])
     desk.answer(answer)
@@ -222,8 +222,29 @@ def test_the_agreement_is_a_matrix_with_numbers(desk: Desk, evidence: EvidencePa
     view = evidence.agreement.matrix
     assert view.names[:2] == ("Grad-CAM", "Grad-CAM++")
     assert (view.text_at(0, 0), view.text_at(0, 1)) == ("1.00", "−0.26")
-    desk.answer(answer)
+    explained = Explanation(
+        image="cat",
+        method="gradcam",
+        nodes=("stage4",),
+        maps={},
+        target_maps={},
+        against_maps={},
+        fields={},
+        target=0,
+        against=1,
+        output="difference",
+        score=2.0,
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=CROP,
+        random_weights=False,
+        seconds=1.0,
+    )
+    desk.answer(replace(answer, explanations=(explained,)))
     assert view.text_at(1, 1) == "–"
+    assert "for “tabby cat” and not “espresso” (logits differ by" in evidence.agreement.caption
+    assert "–: a map is constant, or not finite" in evidence.agreement.caption
     evidence.agreement.methods.setCurrentIndex(1)
     desk.qtbot.waitUntil(lambda: len(asked(desk, CompareMethods)) == 2)
     again = desk.asked[-1]
@@ -231,24 +252,7 @@ def test_the_agreement_is_a_matrix_with_numbers(desk: Desk, evidence: EvidencePa
     assert "scorecam" in again.methods
 
 
-# ---------------------------------------------------------------------------------------- the two paintings
-
-
-def test_a_plot_reads_the_point_under_the_pointer(qtbot: QtBot) -> None:
-    plot = LinePlot("Test", "share", "probability")
-    read: list[str] = []
-    plot.pointed.connect(read.append)
-    qtbot.addWidget(plot)
-    plot.resize(300, 200)
-    plot.show()
-    line = Line(label="insertion", x=np.array([0, 0.5, 1]), y=np.array([0, np.nan, 0.75]))
-    plot.show_lines([line], Limits(0, 1), Limits(0, 1))
-    plot.grab()
-    # The last point is at the right, three quarters up; the middle one is missing.
-    point_at(plot, QPointF(290, 60))
-    assert read[-1] == "insertion · share 1.00 · probability 0.750"
-    point_at(plot, QPointF(40, 190))
-    assert read[-1] == "insertion · share 0 · probability 0"
+# --------------------------------------------------------------------------------------------- the matrix
 
 
 def test_a_matrix_reads_the_cell_under_the_pointer(qtbot: QtBot) -> None:

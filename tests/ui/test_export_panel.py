@@ -80,6 +80,10 @@ def test_each_format_is_written(desk: Desk, tmp_path: Path, qtbot: QtBot, suffix
     match suffix:
         case "npy":
             np.testing.assert_array_equal(np.load(path), VALUES)
+        case "npz":
+            with np.load(path) as arrays:
+                assert sorted(arrays.files) == ["about", "cat: stage3"]
+                np.testing.assert_array_equal(arrays["cat: stage3"], VALUES)
         case "csv":
             np.testing.assert_array_equal(np.loadtxt(path, delimiter=","), VALUES)
         case "png":
@@ -88,6 +92,28 @@ def test_each_format_is_written(desk: Desk, tmp_path: Path, qtbot: QtBot, suffix
         case _:
             heads = {"svg": b"<svg", "pdf": b"%PDF", "json": b'{"program"'}
             assert path.read_bytes().startswith(heads[suffix])
+
+
+def test_the_numbers_of_all_views_go_into_one_file(desk: Desk, tmp_path: Path, qtbot: QtBot) -> None:
+    panel = desk.panel
+    desk.views[0].set_contents(Contents("cat.png", "a caption", VALUES[:, :2]))
+    assert panel.views.currentText() == "cat.png"
+    choose(panel, "npz")
+    assert not panel.views.isEnabled()
+    assert panel.save.isEnabled()
+    assert "cat.png\n    2 × 2 values of float32" in panel.preview.text()
+    assert "cat: stage3\n    2 × 3 values of float32" in panel.preview.text()
+    panel.write(tmp_path / "all.npz")
+    qtbot.waitUntil(lambda: not desk.views[0].saver.is_busy)
+    with np.load(tmp_path / "all.npz") as arrays:
+        np.testing.assert_array_equal(arrays["cat.png"], VALUES[:, :2])
+        np.testing.assert_array_equal(arrays["cat: stage3"], VALUES)
+    for view in desk.views:
+        view.set_contents(Contents(view.contents.name, "", None))
+    choose(panel, "npy")
+    choose(panel, "npz")
+    assert not panel.save.isEnabled()
+    assert "no numbers" in panel.preview.text()
 
 
 def test_without_a_view_there_is_nothing_to_export(state: AppState, qtbot: QtBot) -> None:

@@ -1,6 +1,8 @@
 """File > Export asks for what is missing and writes the files of the command line from the same code."""
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from convnext_studio.engine.messages import (
     ReceptiveField,
     ReceptiveFieldResult,
 )
+from convnext_studio.stopping import Stopped
+from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.state import AppState
@@ -44,7 +48,7 @@ def answer_maps(engine: FakeEngine) -> dict[str, np.ndarray]:
 
 
 def answer_field(engine: FakeEngine) -> None:
-    [request] = engine.open(ReceptiveField)
+    request = engine.open(ReceptiveField)[0]
     field = np.random.default_rng(9).random((INPUT_PX, INPUT_PX))
     result = ReceptiveFieldResult(
         node=request.node,
@@ -97,6 +101,39 @@ def test_what_changes_meanwhile_does_not_mix_into_it(
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_two_exports_in_a_row_are_both_written(
+    filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    filled.exporter.export(tmp_path)
+    state.add_picture(make_image("two", "/pictures/two.png"))
+    engine.answer(engine.open(Predict)[0], make_prediction("two"))
+    filled.exporter.export(tmp_path)
+    # Of one panel's requests, the engine answers the last only.
+    asked = [(type(each), each.panel) for kind in (FeatureMaps, ReceptiveField) for each in engine.open(kind)]
+    assert len(set(asked)) == len(asked) == 2 * 5
+    answer_maps(engine)
+    while engine.open(ReceptiveField):
+        answer_field(engine)
+    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_maps_of_another_network_do_not_get_into_it(
+    filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    filled.exporter.export(tmp_path)
+    state.set_model(make_model("Another"))
+    answer_field(engine)
+    assert engine.open(FeatureMaps) == []
+    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    assert [notice.message for notice in notices] == [
+        "The export was given up: another network was opened meanwhile."
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_part_ends_it_with_one_sentence(
     filled: Controller, engine: FakeEngine, tmp_path: Path
 ) -> None:
@@ -104,12 +141,55 @@ def test_a_refused_part_ends_it_with_one_sentence(
     filled.noticed.connect(notices.append)
     filled.exporter.export(tmp_path)
     first, second, *_ = engine.open(FeatureMaps)
-    engine.refuse(first, "Out of memory.")
-    engine.refuse(second, "Out of memory.")
-    answer_maps(engine)
-    answer_field(engine)
+    for part in (first, second):
+        engine.refuse(part, "Out of memory.")
+    assert engine.open(FeatureMaps) == engine.open(ReceptiveField) == []
     assert [notice.message for notice in notices] == ["The export was given up: Out of memory."]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stopped_export_says_that_nothing_was_written(
+    filled: Controller, bridge: EngineBridge, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """The person stops all, or one part of it in the list of activities: the others are of no use then."""
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    filled.exporter.export(tmp_path)
+    bridge.cancel(engine.open(ReceptiveField)[0].id)
+    assert [notice.message for notice in notices] == [
+        "The export of one.png was stopped, and nothing was written."
+    ]
+    assert engine.open(FeatureMaps) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_can_be_stopped_while_it_is_drawn(
+    filled: Controller, engine: FakeEngine, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    drawing, go_on = Event(), Event()
+
+    def draw(*_: object, should_stop: Callable[[], bool]) -> list[Path]:
+        drawing.set()
+        go_on.wait(10)
+        if should_stop():
+            raise Stopped
+        return [tmp_path / "report.html"]
+
+    monkeypatch.setattr("convnext_studio.ui.exporter.export_picture", draw)
+    for stops in (True, False):
+        filled.exporter.export(tmp_path)
+        answer_maps(engine)
+        answer_field(engine)
+        assert drawing.wait(10)
+        if stops:
+            filled.exporter.stop()
+        go_on.set()
+        qtbot.waitUntil(lambda: not filled.background.is_busy)
+        qtbot.waitUntil(lambda: bool(notices))
+        said = "was stopped, and nothing was written" if stops else "1 files about one.png were written"
+        assert said in notices.pop().message
 
 
 def test_a_folder_that_cannot_be_written_is_told(

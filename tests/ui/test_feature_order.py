@@ -149,6 +149,20 @@ def test_another_class_has_other_contributions(qtbot: QtBot) -> None:
     assert shown_mosaic(panel).order == (7, 6, 5, 4, 3, 2, 1, 0)
 
 
+def test_contributions_on_a_closed_picture_are_not_kept(qtbot: QtBot) -> None:
+    desk, panel = filled_panel(qtbot, maps_of_means())
+    desk.state.set_prediction(prediction(desk, target=0))
+    choose(panel.choices.order, "contribution")
+    reply(desk, ChannelStatistics, statistics(np.arange(8, dtype=np.float32), 0))
+    picture = desk.state.picture
+    assert picture is not None
+    desk.state.remove_pictures({picture.key})
+    desk.state.add_picture(picture)
+    desk.state.set_prediction(prediction(desk, target=0))
+    answer(desk, panel, feature_maps(desk, "stage3", maps_of_means()))
+    assert len(asked(desk, ChannelStatistics)) == 2
+
+
 # -------------------------------------------------------------------------------------------- the scale
 
 

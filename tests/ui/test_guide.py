@@ -110,7 +110,7 @@ def test_the_page_of_the_panel_with_the_keyboard_opens(filled_window: StudioWind
     assert help_panel.page == "predictions"
     assert help_panel.pages.currentText() == "Predictions"
     filled_window.dock_layout.docks["attribution"].help_asked.emit()
-    assert help_panel.page == "attribution"
+    assert (help_panel.page, help_panel.pages.currentText()) == ("attribution", "Attribution")
     help_panel.back.click()
     assert help_panel.page == "predictions"
     filled_window.actions_by_id["help"].trigger()

@@ -1,11 +1,12 @@
 """Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Predict, Request
@@ -15,6 +16,7 @@ from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
+from convnext_studio.ui.panels.attribution import AttributionPanel
 from convnext_studio.ui.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -51,6 +53,7 @@ def test_a_panel_fills_the_window_and_escape_puts_all_back(
     filled_window: StudioWindow, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     QApplication.processEvents()
+    qtbot.wait(400)  # Panels that begin to ask then say so, and share out their column anew.
     before = sizes(filled_window)
     filled_window.dock_layout.docks["attribution"].take_focus()
     filled_window.dock_layout.toggle_maximised("attribution")
@@ -98,6 +101,17 @@ def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_win
     assert "field_lab" not in shown(filled_window)
     layout.show_panel("field_lab")
     assert {"evidence", "field_lab"} <= shown(filled_window)
+
+
+def test_a_panel_that_floats_has_an_edge_against_those_below(filled_window: StudioWindow) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    for floats, is_edged in ((True, True), (False, False)):
+        dock.setFloating(floats)
+        QApplication.processEvents()
+        image = dock.grab().toImage()
+        right, bottom = image.width() - 1, image.height() - 1
+        colours = {image.pixelColor(x, y).name() for x in (0, right) for y in (0, bottom // 2, bottom)}
+        assert (colours == {theme.current().outline}) == is_edged
 
 
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
@@ -163,15 +177,66 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
     theme.apply(qapp, theme.DARK)  # As at every launch.
     strip_px = filled_window.strip.canvas.height()
     try:
-        filled_window.actions_by_id["text_larger"].trigger()
-        assert filled_window.predictions_panel.rows[0].font().pointSizeF() == 10
-        filled_window.actions_by_id["text_larger"].trigger()
-        assert textsize.current_pt() == 28
+        for _ in range(2):
+            filled_window.actions_by_id["text_larger"].trigger()
+        qtbot.waitUntil(lambda: textsize.current_pt() == 28)
         qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
         for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
             assert widget.font().pointSizeF() == 28
         qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
     finally:
         filled_window.actions_by_id["text_system"].trigger()
-        theme.apply(qapp, theme.DARK)
+        qtbot.waitUntil(lambda: textsize.current_pt() == textsize.system_size_pt())
     assert filled_window.strip.canvas.height() == strip_px
+    assert filled_window.predictions_panel.rows[0].font().pointSizeF() == textsize.system_size_pt()
+
+
+def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told(
+    window: StudioWindow,
+    state: AppState,
+    settings: SettingsFile,
+    qapp: QApplication,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    state.hovered.connect(told.append)
+    sizes: list[float] = []
+    monkeypatch.setattr(theme, "apply", lambda *_: sizes.append(textsize.current_pt()))
+    before = textsize.current_pt()
+    assert before == 9
+    try:
+        for name in ("larger", "larger", "larger", "smaller", "larger"):
+            window.actions_by_id[f"text_{name}"].trigger()
+        assert told == [f"Text size {size} pt" for size in (10, 11, 12, 11, 12)]
+        assert window.statusBar().hover.text() == "Text size 12 pt"
+        assert sizes == []
+        assert settings.values.text_pt == 12  # Also where the window is closed now.
+        qtbot.waitUntil(lambda: sizes == [12])
+        # Away and back again is no change.
+        window.actions_by_id["text_larger"].trigger()
+        window.actions_by_id["text_smaller"].trigger()
+        qtbot.waitUntil(lambda: not window._commands.view._restyle.isActive())
+        assert sizes == [12]
+        window.actions_by_id["text_system"].trigger()
+        assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+
+
+def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+    filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    filled_window.resize(1366, 768)
+    filled_window.dock_layout.reset()
+    attribution = cast(AttributionPanel, filled_window.attribution_panel)
+    area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
+    assert area.widget() is attribution
+    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
+    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
+    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    assert filled_window.size() == QSize(1366, 768)

@@ -1,10 +1,12 @@
 """Model, Pictures and Predictions show what the state holds, and change it as they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QLabel
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import LoadModel, Predict
@@ -12,7 +14,7 @@ from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.panels.predictions import MEANINGLESS
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
-from tests.ui.conftest import CLASSES, FakeEngine, make_image, make_model, make_prediction
+from tests.ui.conftest import CLASSES, FOUR_STAGES, FakeEngine, make_image, make_model, make_prediction
 
 # ------------------------------------------------------------------------------------------------- predictions
 
@@ -28,6 +30,17 @@ def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, stat
         assert row.percentage == f"{softmax[index] * 100:.1f} %"
         assert row.accessibleName() == f"{row.label}, {row.percentage}"
         assert row.isVisible()
+
+
+def test_a_sure_answer_is_not_called_a_certain_one(filled_window: StudioWindow, state: AppState) -> None:
+    prediction = state.prediction
+    assert prediction is not None
+    sure = np.full(CLASSES, 1e-5)
+    sure[2] = 1 - sure.sum() + 1e-5
+    state.set_prediction(replace(prediction, logits=np.log(sure), probabilities=sure))
+    panel = filled_window.predictions_panel
+    assert [row.percentage for row in panel.rows[:2]] == ["> 99.9 %", "< 0.1 %"]
+    assert panel.explained.text().endswith("> 99.9 %")
 
 
 def test_a_bar_is_as_long_as_its_probability(filled_window: StudioWindow) -> None:
@@ -162,6 +175,15 @@ def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: A
     assert filled_window.pictures_panel.list.currentIndex().row() == 0
 
 
+def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, state: AppState) -> None:
+    state.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
+    thumbnails = filled_window.pictures_panel.list
+    for row in range(len(state.pictures)):
+        assert (
+            thumbnails.visualRect(thumbnails.model().index(row, 0)).width() >= thumbnails.gridSize().width() - 4
+        )
+
+
 def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
     tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     assert tip.splitlines() == ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white."]
@@ -228,3 +250,17 @@ def test_a_failed_first_model_is_settled_too(
     assert request.source == "preset:small"
     engine.answer(request, make_model())
     assert "Small" in shown(window)
+
+
+def test_no_fact_is_cut_off_when_another_model_needs_more_lines(window: StudioWindow, state: AppState) -> None:
+    panel = window.model_panel
+    wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 40960), depths=(3, 3, 27, 3))
+    for config in (FOUR_STAGES, wide, FOUR_STAGES, wide):
+        state.set_model(replace(make_model(config=config), device_name="A processor of many words"))
+        for width in range(180, 300, 7):
+            panel.resize(width, 200)
+            QApplication.processEvents()
+            for label in panel.findChildren(QLabel):
+                assert not label.isVisible() or label.height() >= label.heightForWidth(label.width()), (
+                    label.text()
+                )

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Logged
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.log import CAPACITY, LogStore
+from convnext_studio.ui.panels.activity import LogView
 from tests.ui.conftest import FakeEngine
 
 LOG = logging.getLogger("convnext_studio.ui.test")
@@ -56,3 +57,14 @@ def test_a_closed_log_hears_nothing(store: LogStore) -> None:
     store.close()
     LOG.info("too late")
     assert store.lines == ()
+
+
+def test_a_long_line_is_read_from_its_beginning_without_scrolling_aside(store: LogStore, qtbot: QtBot) -> None:
+    view = LogView(store)
+    qtbot.addWidget(view)
+    view.resize(300, 200)
+    view.show()
+    LOG.info("word " * 200)
+    QApplication.processEvents()
+    assert view.text.toPlainText().count("word") == 200
+    assert view.text.horizontalScrollBar().maximum() == 0

@@ -56,11 +56,25 @@ def test_each_patch_has_its_value_and_picture(desk_and_panel: tuple[Desk, Featur
     desk, panel = desk_and_panel
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5), patch("cat", 0, 3, -1.25)))
     texts = [panel.patches.list.item(row).text() for row in range(panel.patches.list.count())]
-    assert texts == ["7.50\ndog.png", "-1.25\ncat.png"]
+    assert texts == ["7.50\ndog", "-1.25\ncat"]
     assert "over 2 pictures" in panel.patches.text.text()
     assert "clipped at the border" in panel.patches.text.text()
     assert panel.patches.progress.isHidden()
     assert panel.patches.stop.isHidden()
+
+
+def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel],
+) -> None:
+    desk, panel = desk_and_panel
+    info = desk.state.model
+    assert info is not None
+    nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
+    desk.state.set_model(replace(info, nodes=nodes))
+    desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    assert "shown is the whole input" in panel.patches.text.text()
+    assert "theoretical fields" not in panel.patches.text.text()
 
 
 def test_what_there_is_so_far_is_shown_and_kept_when_stopped(

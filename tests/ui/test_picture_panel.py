@@ -1,8 +1,11 @@
 """The picture panel speaks in the coordinates of the full picture, whatever the preview's size."""
 
+from dataclasses import replace
+
 import pytest
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.geometry import CropGeometry
 from convnext_studio.ui.panels.picture import PicturePanel
 from tests.ui.desk import Desk, colour_at, model, picture, point_at, prediction
 
@@ -71,3 +74,10 @@ def test_another_picture_comes_without_the_old_ones_crop(desk: Desk, panel: Pict
     desk.state.remove_pictures({"dog"})
     desk.state.remove_pictures({"cat"})
     assert "Drop a picture" in panel.notice
+
+
+def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: PicturePanel) -> None:
+    desk.state.add_picture(picture())
+    squashed = CropGeometry((120, 80), (64, 64), (0, 0), (64, 64))
+    desk.state.set_prediction(replace(prediction(desk), geometry=squashed))
+    assert "resized to 64 × 64, nothing cropped" in panel.caption

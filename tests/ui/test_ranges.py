@@ -5,7 +5,8 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Clipping, Limits, Range, lut
-from convnext_studio.ui.colorbar import ColorBar, ColorScale
+from convnext_studio.ui.colorbar import ColorBar, ColorScale, MapView
+from convnext_studio.ui.panels.attribution_cell import ColorLine
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.rangechoice import RangeChoice
 from tests.ui.desk import Desk, colour_at, model, picture, receptive_field
@@ -76,3 +77,26 @@ def test_percentiles_of_a_map_are_numpys() -> None:
     low, high = np.quantile(values, (0.02, 0.98))
     limits = Range("percentile", 98).limits(values)
     assert np.allclose((limits.low, limits.high), (low, high))
+
+
+def test_a_saved_figure_says_at_its_bar_where_values_lie_beyond(qtbot: QtBot) -> None:
+    view = MapView("Map")
+    qtbot.addWidget(view)
+    assert view.scale_texts() is None
+    for clipping, low, high in (
+        (Clipping(), "0", "1.00"),
+        (Clipping(below=True), "≤ 0", "1.00"),
+        (Clipping(above=True), "0", "≥ 1.00"),
+    ):
+        view.bar.set_scale(ColorScale("viridis", Limits(0, 1), clipping=clipping))
+        texts = view.scale_texts()
+        assert texts is not None
+        assert (texts.texts[0], texts.texts[-1]) == ((0.0, low), (1.0, high))
+
+
+def test_a_lying_bar_says_where_values_lie_beyond(qtbot: QtBot) -> None:
+    line = ColorLine()
+    qtbot.addWidget(line)
+    line.set_scale(ColorScale("vik", Limits(-1, 1), clipping=Clipping(below=True, above=True)))
+    assert line.ends == ("≤ -1.00", "≥ 1.00")
+    assert line.accessibleDescription() == "From ≤ -1.00 to ≥ 1.00"

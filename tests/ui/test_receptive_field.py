@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Progress, ReceptiveField
 from convnext_studio.geometry import FieldGeometry
 from convnext_studio.render import lut
+from convnext_studio.ui.panels.field_scene import nearest_unit
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
 from convnext_studio.ui.scene import Mark
 from tests.ui.desk import Desk, click_at, colour_at, model, picture, point_at, receptive_field
@@ -126,7 +127,7 @@ def test_it_sharpens_while_it_is_averaged(desk: Desk, filled: ReceptiveFieldPane
     desk.state.set_node("stage3")
     settle(desk, filled)
     assert filled.map.view.is_dimmed
-    desk.progress(3, 8, receptive_field(desk, "stage3", pictures=1, noises=2))
+    desk.progress(3, 8, receptive_field(desk, "stage3", pictures=3, noises=0))
     assert not filled.map.view.is_dimmed
     assert "3 of 8 pictures" in filled.caption
     assert filled.map.view.scene is not None
@@ -135,6 +136,31 @@ def test_it_sharpens_while_it_is_averaged(desk: Desk, filled: ReceptiveFieldPane
     desk.answer(receptive_field(desk, "stage3"))
     assert "of 8 pictures" not in filled.caption
     assert filled.is_settled
+
+
+def test_what_is_averaged_so_far_is_counted_and_named(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    """One of three pictures was skipped; and noise is no picture."""
+    desk.state.set_node("stage3")
+    settle(desk, filled)
+    desk.progress(3, 8, replace(receptive_field(desk, "stage3", pictures=2, noises=0), skipped=1))
+    assert "2 of 8 pictures" in filled.caption
+    desk.progress(4, 8, receptive_field(desk, "stage3", pictures=0, noises=4))
+    assert "4 of 8 × noise" in filled.caption
+    assert "picture" not in filled.caption
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 1, 1), (4, 4, 0), (2, 2, 0), (7, 2, 3)])
+@pytest.mark.usefixtures("panel")
+def test_a_click_at_the_border_names_a_unit_that_there_is(
+    desk: Desk, kernel: int, stride: int, padding: int
+) -> None:
+    """Of a convolution whose map numpy's windows count, and the centres of their first and last."""
+    side = 63
+    starts = np.lib.stride_tricks.sliding_window_view(np.arange(-padding, side + padding), kernel)[::stride, 0]
+    field = FieldGeometry().after(kernel, stride, padding)
+    assert field.centre_px(len(starts) - 1) == starts[-1] + kernel / 2
+    view = replace(receptive_field(desk, "stage2"), field_map=np.ones((side, side)), theoretical=field)
+    assert nearest_unit(view, 0.0, side - 1e-6) == (len(starts) - 1, 0)
 
 
 def test_late_words_about_an_older_question_are_dropped(desk: Desk, filled: ReceptiveFieldPanel) -> None:
@@ -171,7 +197,7 @@ def test_what_comes_before_the_first_picture_is_told(desk: Desk, panel: Receptiv
 
 
 def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) -> None:
-    desk.progress(3, 8, receptive_field(desk, "stage2"))
+    desk.progress(3, 8, receptive_field(desk, "stage2", pictures=3, noises=0))
     assert panel.stop.text() == "Stop"
     panel.stop.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
@@ -213,6 +239,7 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     filled.scale.setCurrentIndex(1)
     assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
     assert "no square within the input holds 30 %" in filled.caption
+    assert "squares of log10(1 + field), as chosen" in filled.caption
     assert "99 %" not in filled.caption
 
 
@@ -392,3 +419,11 @@ def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: Rece
     assert (filled.fields.unit_row.value(), filled.fields.unit_column.value()) == (4, 4)
     settle(desk, filled)
     assert len(asked(desk)) == 1
+
+
+def test_in_a_wide_panel_the_choices_keep_their_width(filled: ReceptiveFieldPanel, desk: Desk) -> None:
+    filled.resize(1200, 400)
+    filled.show()
+    desk.qtbot.waitExposed(filled)
+    controls = (filled.fields.protocol, filled.fields.inputs, filled.fields.count, filled.fields.more)
+    assert [each.width() for each in controls] == [each.sizeHint().width() for each in controls]

@@ -12,7 +12,7 @@ from tests.ui.test_other_families import swin
 
 STUDIO, FACEBOOK = (
     "ConvNeXt Studio, keeps everything (*.safetensors)",
-    "Names of facebookresearch, tensors only (*.pth)",
+    "Names of facebookresearch, tensors only (*.pth *.pt *.bin)",
 )
 
 
@@ -24,7 +24,8 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     def answer(_parent: object, _title: str, suggested: str, kinds: str, _first: str) -> tuple[str, str]:
         assert kinds.split(";;") == [STUDIO, FACEBOOK]
         chosen["suggested"] = suggested
-        return chosen["path"], chosen["kind"]
+        path, chosen["path"] = chosen["path"], ""  # Asked again, the person gives up.
+        return path, chosen["kind"]
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
     return chosen
@@ -72,7 +73,7 @@ def test_a_file_that_nobody_named_is_not_replaced(
     choose["path"] = str(tmp_path / "mine")
     filled_window.actions_by_id["model_save"].trigger()
     assert not engine.open(SaveModel)
-    assert "already" in filled_window.messages.text
+    assert choose["suggested"] == str(tmp_path / "mine.safetensors")
 
 
 def test_a_closed_dialog_saves_nothing(

@@ -140,7 +140,7 @@ def test_the_menu_asks_where(
     """The name is a safe one; an extension is added where the person types none."""
     suggested: list[str] = []
 
-    def choose(_parent: object, _title: str, path: str, _kind: str) -> tuple[str, str]:
+    def choose(_parent: object, _title: str, path: str, *_kinds: str) -> tuple[str, str]:
         suggested.append(Path(path).name)
         return str(tmp_path / "mine"), ""
 
@@ -249,3 +249,14 @@ def test_ctrl_and_the_button_drag_and_do_not_move_the_map(
     assert shown.view.to_widget(0, 0) == before
     QTest.mouseClick(shown.view, left, ctrl, QPoint(100, 100))
     assert clicked == []
+
+
+def test_what_is_saved_and_copied_is_listed_among_the_activities(
+    qtbot: QtBot, filled_window: StudioWindow, tmp_path: Path
+) -> None:
+    shown = filled_window.attribution_panel.figure.cells[0].map
+    shown.saver.write_npy(tmp_path / "cam.npy")
+    shown.saver.copy_numbers()
+    qtbot.waitUntil(lambda: not shown.saver.is_busy and "copied" in filled_window.messages.text)
+    over = [activity.what for activity in filled_window.activity_panel.activities._log.over]
+    assert sorted(over[:2]) == ["Copying numbers", "Saving a view"]

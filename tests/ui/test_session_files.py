@@ -1,7 +1,9 @@
 """A session is written from what is open, and opened again as far as it is there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtWidgets import QComboBox
@@ -66,6 +68,7 @@ def test_what_is_open_is_written(
     state.set_channel(3)
     state.set_unit(1, 2)
     state.set_target(5)
+    state.set_explaining(replace(state.explaining, against=7, output="difference"))
     path = tmp_path / "monday.cnxsession"
     window._commands.files.sessions.save(path)
     [check] = engine.open(CheckPictures)
@@ -76,14 +79,27 @@ def test_what_is_open_is_written(
     assert content["version"] == VERSION
     assert content["pictures"][0] == {"path": "one.png", "sha256": DIGEST}
     session = read_session(path)
-    assert session.model == SessionModel(source="preset:small", stem_stride=1)
+    assert session.model == SessionModel(source="preset:small", stem_stride=1, precision="float32")
     assert [picture.path for picture in session.pictures] == [inside.path, "/far/two.png", "sample:cat"]
     assert (session.picture, session.node, session.channel) == (1, "stage2", 3)
-    assert (session.unit, session.target) == ((1, 2), 5)
+    assert (session.unit, session.target, session.against) == ((1, 2), 5, 7)
     assert window.dock_layout.restore(session.layout)
     assert any(isinstance(value, str) for value in session.panels["attribution"].values())
     qtbot.waitUntil(lambda: settings.values.recent_sessions == (str(path),))
     assert [each.name for each in tmp_path.iterdir() if each.suffix] == ["monday.cnxsession"]
+
+
+def test_a_session_whose_saving_is_stopped_says_so(
+    window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path
+) -> None:
+    state.add_picture(make_image("one", str(tmp_path / "one.png")))
+    path = tmp_path / "monday.cnxsession"
+    window._commands.files.sessions.save(path)
+    [check] = engine.open(CheckPictures)
+    window._commands.cancel()
+    assert check.id in engine.cancelled
+    assert "nothing was written" in window.messages.text
+    assert not path.exists()
 
 
 def test_model_selection_and_pictures_come_back(
@@ -97,6 +113,7 @@ def test_model_selection_and_pictures_come_back(
         channel=3,
         unit=(1, 2),
         target=5,
+        against=7,
     )
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     [model] = engine.open(LoadModel)
@@ -106,6 +123,7 @@ def test_model_selection_and_pictures_come_back(
     assert listing.paths == ("/a.png", "/b.png")
     engine.answer(model, make_model("Other"))
     assert (state.node, state.channel, state.unit, state.target) == ("stage2", 3, (1, 2), 5)
+    assert (state.explaining.against, state.explaining.output) == (7, "difference")
     pictures = make_image("a", "/a.png"), make_image("b", "/b.png")
     engine.answer(listing, ListedPictures(pictures=tuple(each.listed for each in pictures), checked=2))
     assert [request.image for request in engine.open(ShowPicture)] == ["b"]
@@ -194,7 +212,62 @@ def test_a_file_that_is_no_session_is_told_and_changes_nothing(
 ) -> None:
     path = tmp_path / "s.cnxsession"
     path.write_text(content)
-    before, asked = state.picture, len(engine.asked)
+    before = state.picture
     filled_window._controller.open_paths([str(path)])
     qtbot.waitUntil(lambda: told in filled_window.messages.text)
-    assert (state.picture, len(engine.asked)) == (before, asked)
+    assert state.picture == before
+    assert engine.open(LoadModel) == engine.open(ListPictures) == engine.open(CloseImage) == []
+
+
+@pytest.mark.parametrize("saved", ["logit", "probability"])
+def test_without_a_class_against_it_the_output_is_the_sessions(
+    filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot, saved: str
+) -> None:
+    """Also where the control says already what the session has, while a difference of classes is explained."""
+    output = filled_window.attribution_panel.target.output
+    output.setCurrentIndex(output.findData("probability"))
+    state.set_explaining(replace(state.explaining, against=7, output="difference"))
+    text = output.itemText(output.findData(saved))
+    session = SavedSession(panels={"attribution": {output.accessibleName(): text}}, node="stage2")
+    opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
+    qtbot.waitUntil(lambda: state.node == "stage2")
+    assert (state.explaining.against, state.explaining.output) == (None, saved)
+    assert output.currentData() == saved
+
+
+def test_a_class_that_the_model_has_not_is_left_out(
+    filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    session = SavedSession(target=500, against=500, node="stage2")
+    opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
+    qtbot.waitUntil(lambda: state.node == "stage2")
+    assert (state.target, state.explaining.against, state.explaining.output) == (None, None, "logit")
+
+
+@pytest.mark.parametrize(
+    ("device", "saved", "asked", "is_told"),
+    [
+        ("cpu", "bfloat16", "float32", True),
+        ("cuda:0", "bfloat16", "bfloat16", False),
+        ("cuda:0", "float32", "float32", False),
+        ("cuda:0", "", "bfloat16", False),
+    ],
+)
+def test_the_precision_comes_back_where_the_device_has_it(
+    filled_window: StudioWindow,
+    controller: Controller,
+    engine: FakeEngine,
+    tmp_path: Path,
+    qtbot: QtBot,
+    device: str,
+    saved: Any,
+    asked: str,
+    is_told: bool,
+) -> None:
+    controller.open_model("preset:small", precision="bfloat16" if device != "cpu" else "float32")
+    engine.answer(engine.open(LoadModel)[0], make_model(device=device))
+    session = SavedSession(model=SessionModel(source="other.pth", precision=saved))
+    opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
+    [model] = engine.open(LoadModel)
+    assert model.precision == asked
+    assert ("float32 here" in filled_window.messages.text) is is_told

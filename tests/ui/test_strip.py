@@ -224,6 +224,24 @@ def test_the_mean_activation_is_in_each_stage(desk: Desk, strip: NetworkStrip) -
     assert first.getRgb()[:3] == tuple(lut("viridis")[0].tolist())
 
 
+def test_a_picture_that_cannot_be_predicted_leaves_none_of_the_one_before(
+    desk: Desk, strip: NetworkStrip
+) -> None:
+    desk.state.add_picture(picture())
+    bare = strip.canvas.grab().toImage()
+    desk.state.set_prediction(prediction(desk))
+    place = network(strip).stages[3].thumbnail.center().toPoint()
+    assert strip.canvas.grab().toImage().pixelColor(place) != bare.pixelColor(place)
+    desk.state.fail_prediction("The picture is broken.")
+    assert strip.canvas.grab().toImage().pixelColor(place) == bare.pixelColor(place)
+
+
+def test_random_weights_are_marked(desk: Desk, strip: NetworkStrip) -> None:
+    assert strip.header.badge.isHidden()
+    desk.state.set_model(model(CONVNEXT_T, 224, random_weights=True))
+    assert strip.header.badge.isVisible()
+
+
 def test_the_read_out_names_the_node_and_its_numbers(desk: Desk, strip: NetworkStrip) -> None:
     """A block of stage 3: 7² · 384 + 384, norm 2 · 384, 384 · 1536 + 1536, 1536 · 384 + 384, gamma 384."""
     parameters = (49 * 384 + 384) + 768 + (384 * 1536 + 1536) + (1536 * 384 + 384) + 384
@@ -376,7 +394,7 @@ def test_time_is_measured_when_it_is_wanted(desk: Desk, strip: NetworkStrip) -> 
     assert len(desk.asked) == asked
     seconds = {"stem": 0.001, "stage1": 0.002, "stage2": 0.003, "stage3": 0.006, "stage4": 0.004, "head": 0.001}
     desk.answer(MeasuredCosts(seconds=seconds, total_s=0.017, device="cpu", device_name="A processor", runs=3))
-    assert strip.header.legend.text() == "full bar: 6.00 ms · 100 %: 17.0 ms"
+    assert strip.header.legend.text() == "full bar: 6.00 ms · whole network: 17.0 ms"
     left, right = bar_ends(strip, "stage1")
     rect = rect_of(network(strip).parts, "stage1")
     assert rect is not None

@@ -1,9 +1,11 @@
 """Both looks are readable: contrast by WCAG 2.2's formula, computed here."""
 
+from collections.abc import Callable
+
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPalette, QStyleHints
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage, QPalette, QRegion, QStyleHints
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui import theme as themes
@@ -114,3 +116,20 @@ def test_what_is_printed_on_pictures_is_readable_on_its_ground() -> None:
 @pytest.mark.parametrize("behind", ["background", "surface", "raised"])
 def test_the_frame_of_what_has_the_keyboard_stands_out(theme: Theme, behind: str) -> None:
     assert contrast(theme.accent, getattr(theme, behind)) >= 3
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("make", [QCheckBox, QLineEdit, QSpinBox, QComboBox])
+def test_an_empty_control_is_seen_by_its_outline(
+    qtbot: QtBot, qapp: QApplication, theme: Theme, make: Callable[[], QWidget]
+) -> None:
+    themes.apply(qapp, theme)
+    control = make()
+    qtbot.addWidget(control)
+    control.setAutoFillBackground(False)
+    control.resize(control.sizeHint())
+    image = QImage(control.size(), QImage.Format.Format_RGB32)
+    image.fill(QColor(theme.background))
+    control.render(image, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
+    middle = [image.pixelColor(x, image.height() // 2).name() for x in range(6)]
+    assert max(contrast(colour, theme.background) for colour in middle) >= 3

@@ -1,7 +1,11 @@
 """Thumbnails are asked for when they are seen, a few at a time, and kept within bounds."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -9,6 +13,7 @@ from convnext_studio.engine.messages import ListedPicture, PictureFailure, Thumb
 from convnext_studio.ui import thumbnails
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.pictures import PicturesPanel
+from convnext_studio.ui.panels.pictures_model import PicturesModel
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.thumbnails import AT_ONCE, MOST_WAITING, Thumbnails
 from tests.ui.conftest import FakeEngine, make_image
@@ -118,3 +123,29 @@ def test_a_panel_asks_only_for_what_can_be_seen(
     assert min(later) > 1800, later
     assert panel.is_settled
     assert panel.count.text() == "1,901 of 2,000 pictures"
+
+
+def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBridge) -> None:
+    model = PicturesModel(state, bridge)
+    state.pictures_changed.connect(model.show)
+    for key in ("closed", "left"):
+        state.add_picture(make_image(key))
+    shown = state.preview("closed")
+    assert shown is not None
+    kept = [weakref.ref(model.data(model.index(0), Qt.ItemDataRole.DecorationRole))]
+    kept += [weakref.ref(shown.preview), weakref.ref(shown.thumbnail)]
+    del shown
+    assert all(each() is not None for each in kept)
+    state.remove_pictures({"closed"})
+    gc.collect()
+    assert all(each() is None for each in kept)
+
+
+def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
+    state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    state.add_picture(make_image())
+    large = Thumbnails(state, bridge, 256)
+    assert large.get("one") is None
+    [request] = engine.open(Thumbnail)
+    assert (request.image, request.longest_px) == ("one", 256)

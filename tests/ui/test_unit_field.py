@@ -127,6 +127,8 @@ def test_the_logarithm_shows_what_is_small(opened: tuple[Desk, PicturePanel]) ->
     effective = one_pixel(20, 24, 2.0)
     effective[22, 24] = 0.02
     answer(desk, fields(desk)[0], effective)
+    assert panel.map.bar.scale is not None
+    assert not panel.map.bar.scale.clipping.below
     asked = len(desk.asked)
     panel.scale.setCurrentIndex(1)
     magma = lut("magma")
@@ -134,7 +136,32 @@ def test_the_logarithm_shows_what_is_small(opened: tuple[Desk, PicturePanel]) ->
     assert colour_at(panel.view, 28 + 24.5, 8 + 22.5) in {tuple(magma[i].tolist()) for i in (127, 128)}
     assert colour_at(panel.view, 28 + 24.5, 8 + 23.5) == tuple(magma[0].tolist())
     assert "log10" in panel.caption
+    # Zeros have the colour of the lower end, which stands for a ten-thousandth of the largest.
+    assert panel.map.bar.scale is not None
+    assert panel.map.bar.scale.clipping.text == "values below the scale"
     assert len(desk.asked) == asked
+
+
+def test_colours_and_range_of_the_field_are_chosen_and_told(opened: tuple[Desk, PicturePanel]) -> None:
+    desk, panel = opened
+    assert panel.look.isHidden()
+    desk.state.set_unit(7, 8)
+    effective = one_pixel(20, 24, 2.0)
+    effective[22, 24] = 0.5
+    answer(desk, fields(desk)[0], effective)
+    panel.look.colormap.setCurrentIndex(panel.look.colormap.findData("viridis"))
+    panel.look.range.kind.setCurrentIndex(panel.look.range.kind.findText("By hand"))
+    assert (panel.look.range.low.text(), panel.look.range.high.text()) == ("0", "2.00")
+    panel.look.range.high.setText("0.5")
+    panel.look.range.high.editingFinished.emit()
+    viridis = lut("viridis")
+    for y in (20.5, 22.5):
+        assert colour_at(panel.view, 28 + 24.5, 8 + y) == tuple(viridis[255].tolist())
+    scale = panel.map.bar.scale
+    assert scale is not None
+    assert (scale.colormap, scale.clipping.below, scale.clipping.above) == ("viridis", False, True)
+    assert panel.map.bar.labels()[-1][1] == "0.500"
+    assert "range set by hand" in panel.caption
 
 
 def test_arrow_keys_move_the_unit_and_the_field_follows(opened: tuple[Desk, PicturePanel]) -> None:

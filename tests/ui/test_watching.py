@@ -114,3 +114,16 @@ def test_a_folder_that_has_gone_is_told_and_let_go(
     assert "has gone" in notices[-1].message
     qtbot.wait(100)
     assert engine.open(ListPictures) == []
+
+
+def test_stopping_what_is_computed_does_not_stop_the_watch(
+    qtbot: QtBot, watch: FolderWatch, bridge: EngineBridge, engine: FakeEngine, state: AppState
+) -> None:
+    watch.start("/in")
+    look(qtbot, engine, "old")
+    qtbot.waitUntil(lambda: bool(engine.open(ListPictures)))
+    bridge.cancel_all()
+    look(qtbot, engine, "old", "new")
+    look(qtbot, engine, "old", "new")
+    assert [picture.key for picture in state.pictures] == ["new"]
+    watch.stop()

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import ListPictures, OpenField, OpenImage, PictureFailure, Predict, Request
@@ -59,6 +59,17 @@ def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     assert filled_window.field_lab.isVisible()
     assert [request.path for request in engine.open(OpenField)] == ["/fields/erf.npy"]
     assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
+
+
+def test_no_folder_is_asked_for_where_there_is_no_map_to_save(
+    window: StudioWindow, state: AppState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append("folder"))
+    assert state.explanation is None
+    window.actions_by_id["save_map"].trigger()
+    assert asked == []
+    assert window.messages.text == "There is no map to save yet."
 
 
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:

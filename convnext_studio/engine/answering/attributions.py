@@ -128,9 +128,7 @@ def _steps(bench: Bench, complete: Explain, question: Question, should_stop: Sho
 def _at_hand(bench: Bench, complete: Explain) -> Attribution | None:
     """Grad-CAM at all stages, where it answers the request and is kept."""
     is_answer = complete.method == "gradcam" and complete.output == "logit"
-    # In a lower precision the prediction's activations are not those that attributions promise.
-    is_answer &= bench.precision == "float32" and set(complete.nodes) <= {*bench.model.config.stages}
-    if not is_answer:
+    if not is_answer or not set(complete.nodes) <= {*bench.model.config.stages}:
         return None
     return cast(
         "Attribution | None", bench.results.get(bench.key("attribution", complete.image, complete.target))

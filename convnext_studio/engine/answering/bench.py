@@ -28,8 +28,8 @@ class Bench:
     """One model, several pictures, and what has been found out about them.
 
     Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
-    another is loaded, and a picture's key changes with its file (that of a pasted one is the digest of its
-    pixels). Any number of pictures may be known; they are decoded when they are needed.
+    another is loaded, and a picture's key changes with its file (that of a pasted one is a digest of
+    its bytes). Any number of pictures may be known; they are decoded when they are needed.
 
     Parameters
     ----------
@@ -121,12 +121,8 @@ class Bench:
         StudioError
             Where it cannot be read, or is too small for the network.
         """
-        # Before it is read: what changes meanwhile must be noticed later.
-        key = "" if isinstance(source, bytes) else file_key(source)
         picture = self.reader.decode(source, name)
         self._check_size(picture)
-        if key:
-            picture = replace(picture, key=key)
         self._sources[picture.key] = PictureSource(source, picture.name)
         self._pictures.put(picture.key, picture)
         return picture

@@ -118,7 +118,8 @@ def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> 
 
     def probability(pictures: Tensor) -> Tensor:
         with torch.no_grad(), stoppable(model.blocks, should_stop):
-            return torch.softmax(model.module(pictures), dim=1)[:, target]
+            # In float64, which tells a sure answer from a certain one; not every device has it.
+            return torch.softmax(model.module(pictures).cpu().double(), dim=1)[:, target]
 
     return probability
 

@@ -69,6 +69,7 @@ def _result(
         is_cropped=False,
         pictures=pictures,
         noises=noises,
+        has_own_squares=False,
     )
     said = [f"{growth.skipped} skipped, because a gradient was not finite."] if growth.skipped else []
     if any(node.field.is_global for node in nodes):

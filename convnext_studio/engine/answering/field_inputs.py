@@ -121,8 +121,9 @@ class FieldInputs:
         """Sentences on what is missing, once all there are were measured and `used` of them averaged."""
         said = []
         if used < self.request.count:
-            there = f"{used} picture{' was' if used == 1 else 's were'}"
-            said.append(f"{self.request.count} pictures were asked for, and {there} used.")
+            what = "noise input" if self.is_noise else "picture"
+            there = f"{used} {what}{' was' if used == 1 else 's were'}"
+            said.append(f"{self.request.count} {what}s were asked for, and {there} used.")
         if self.unreadable:
             named = " ".join(self.unreadable[:3])
             more = f" And {len(self.unreadable) - 3} more." if len(self.unreadable) > 3 else ""

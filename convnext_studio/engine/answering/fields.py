@@ -168,7 +168,7 @@ class Measurement:
             target=request.target,
             is_last_map=request.node in last_map(model),
             input_size=size,
-            is_cropped=request.framing == "own",
+            is_cropped=not self.inputs.preprocessing.squash,
             pictures=pictures,
             noises=noises,
         )

@@ -129,7 +129,7 @@ def swap_part(bench: Bench, request: SwapPart, should_stop: ShouldStop) -> Swapp
 
 def _pass(
     model: LoadedModel, tensor: Tensor, stage: str, precision: str, should_stop: ShouldStop
-) -> tuple[NDArray[np.float32], Tensor]:
+) -> tuple[NDArray[np.float64], Tensor]:
     """Probabilities, and a stage's output (C, h, w) float32."""
     places = {stage: model.module_at(stage)}
     with (
@@ -142,8 +142,10 @@ def _pass(
     return _probabilities(logits), as_maps(outputs[stage], model.node(stage).layout).float()
 
 
-def _probabilities(logits: Tensor) -> NDArray[np.float32]:
-    return to_array(logits.float().softmax(dim=0))
+def _probabilities(logits: Tensor) -> NDArray[np.float64]:
+    """In float64, which tells a sure answer from a certain one."""
+    probabilities: NDArray[np.float64] = logits.cpu().double().softmax(dim=0).numpy()
+    return probabilities
 
 
 def layer_weights(bench: Bench, request: LayerWeights) -> LayerWeightsResult:
@@ -235,7 +237,7 @@ def drop_blocks(
         image=request.image,
         probabilities=whole,
         blocks=(),
-        dropped=np.zeros((0, len(whole)), dtype=np.float32),
+        dropped=np.zeros((0, len(whole)), dtype=np.float64),
         total=len(blocks),
     )
     for block in reversed(blocks):

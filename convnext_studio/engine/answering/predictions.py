@@ -65,14 +65,15 @@ def _keep_attribution(bench: Bench, image: str, result: StagePass, geometry: Cro
     attribution = Attribution(
         image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.activations.items()},
+        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
         geometry=geometry,
     )
     bench.results.put(bench.key("attribution", image, result.target), attribution)
     return attribution
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponentials = np.exp(logits - logits.max())
-    shares: NDArray[np.float32] = exponentials / exponentials.sum()
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """In float64: float32 would make 1 of a sure answer, and 0 of what is left for the others."""
+    exponentials = np.exp(logits.astype(np.float64) - float(logits.max()))
+    shares: NDArray[np.float64] = exponentials / exponentials.sum()
     return shares

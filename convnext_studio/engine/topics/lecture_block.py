@@ -109,7 +109,7 @@ class SwappedPart(Answer):
     Attributes
     ----------
     probabilities, swapped_probabilities
-        (classes,) float32.
+        (classes,) float64.
     mean_map, swapped_mean_map
         (height, width) float32: the stage's output, averaged over the channels.
     relative_change
@@ -120,8 +120,8 @@ class SwappedPart(Answer):
     stage: str
     act: Act | None
     norm: Norm | None
-    probabilities: NDArray[np.float32]
-    swapped_probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+    swapped_probabilities: NDArray[np.float64]
     mean_map: NDArray[np.float32]
     swapped_mean_map: NDArray[np.float32]
     relative_change: float
@@ -264,17 +264,17 @@ class DroppedBlocks(Answer):
     Attributes
     ----------
     probabilities
-        (classes,) float32: with all blocks.
+        (classes,) float64: with all blocks.
     blocks
         Names of the blocks that were left out so far, each alone.
     dropped
-        (len(blocks), classes) float32: what the network says then.
+        (len(blocks), classes) float64: what the network says then.
     total
         Number of blocks in the network.
     """
 
     image: str
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
     blocks: tuple[str, ...]
-    dropped: NDArray[np.float32]
+    dropped: NDArray[np.float64]
     total: int

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.topics.attributions import Attribution
+from convnext_studio.engine.topics.attributions import Attribution, Explanation
 from convnext_studio.engine.topics.base import Answer, Request
+from convnext_studio.engine.topics.models import ModelInfo
 from convnext_studio.geometry import CropGeometry
 
 
@@ -34,8 +35,10 @@ class Prediction(Answer):
 
     Attributes
     ----------
-    logits, probabilities
+    logits
         (classes,) float32.
+    probabilities
+        (classes,) float64, which tells a sure answer from a certain one.
     stage_means
         By stage name, (h, w) float32: the mean over channels of the stage's output.
     attribution
@@ -46,7 +49,7 @@ class Prediction(Answer):
 
     image: str
     logits: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
     stage_means: dict[str, NDArray[np.float32]]
     attribution: Attribution
     geometry: CropGeometry
@@ -54,3 +57,28 @@ class Prediction(Answer):
     def top(self, count: int = 5) -> list[int]:
         """The classes with the highest probabilities, highest first."""
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+
+def explanation_of(
+    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
+) -> Explanation:
+    """The Grad-CAMs at `nodes` that came with a prediction or after it, as an answer about methods has them."""
+    return Explanation(
+        image=attribution.image,
+        method="gradcam",
+        nodes=nodes,
+        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
+        target_maps={},
+        against_maps={},
+        fields={name: model.node(name).field for name in nodes},
+        target=attribution.target,
+        against=None,
+        output="logit",
+        score=float(prediction.logits[attribution.target]),
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=attribution.geometry,
+        random_weights=model.random_weights,
+        seconds=0.0,
+    )

@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import THRESHOLDS, FieldView, OpenedField, ReceptiveFieldResult, Scale
-from convnext_studio.render import Limits, format_number, limits_of
+from convnext_studio.fields import DEFINITIONS, OF_WHAT
+from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorBar, ColorScale
+from convnext_studio.ui.curveplot import CurvePlot
+from convnext_studio.ui.curves import Axes, Curve, line_icon
+from convnext_studio.ui.fieldlab.display import Display
 from convnext_studio.ui.fieldlab.entries import MOST, OPEN_MODEL, Entry
-from convnext_studio.ui.fieldlab.plots import Axes, Curve, CurvePlot, line_icon
 from convnext_studio.ui.fieldlab.subject import SubjectView
 from convnext_studio.ui.fieldlab.table import NumberTable
 from convnext_studio.ui.fieldlab.turns import Turns
@@ -27,6 +29,7 @@ from convnext_studio.ui.panels.field_scene import (
     theoretical_box,
     theoretical_of,
     what,
+    why_no_figure,
 )
 from convnext_studio.ui.state import AppState
 
@@ -44,7 +47,7 @@ COLUMNS = {
     "Node": "Where in the network",
     "Input side": "In pixels",
 }
-DISTANCE = "Distance from the unit's centre (px)"
+DISTANCE = "Distance from centre (px)"
 SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
 OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
 NOTHING = "The curves come with the first field."
@@ -63,6 +66,7 @@ class ComparePage(QWidget):
     save_asked = Signal(object)  # FieldView
     subjects_changed = Signal()
     unit_measured = Signal(object)  # row and column, of the first subject
+    limits_found = Signal(object)  # Limits: of the colour scale
     smaller_asked = Signal(int)  # side of the input in pixels
 
     def __init__(
@@ -77,9 +81,8 @@ class ComparePage(QWidget):
         self._bridge = bridge
         self._settings = settings
         self._numbers = itertools.count(1)
-        self._scale: Scale = "linear"
-        self._is_relative = False
-        self._colormap = "viridis"
+        self._display = Display()
+        self._colours: Colours | None = None
         self.subjects: list[SubjectView] = []
         self.bar = ColorBar()
         self.table = NumberTable("Area ratios", COLUMNS, words=1)
@@ -148,9 +151,9 @@ class ComparePage(QWidget):
         for subject in self.subjects:
             subject.schedule()
 
-    def set_display(self, scale: Scale, is_relative: bool, colormap: str) -> None:
-        """Colour all in another way; nothing is computed again."""
-        self._scale, self._is_relative, self._colormap = scale, is_relative, colormap
+    def set_display(self, display: Display) -> None:
+        """Colour all in another way; nothing is measured again."""
+        self._display = display
         self.show_soon()
 
     @contextmanager
@@ -183,36 +186,50 @@ class ComparePage(QWidget):
 
     def _show_all(self) -> None:
         views = [(subject, subject.view) for subject in self.subjects if subject.view is not None]
-        colours = self._common_colours([view for _, view in views])
-        self.bar.set_scale(ColorScale(colours.colormap, colours.limits))
+        coloured = [view for _, view in views if not why_no_figure(view)]
+        limits: list[Limits] = []
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
-        # To colour a field of 1024 × 1024, or to draw the curves, takes most of a frame.
+        # To look through a field of 1024 × 1024, to colour it, or to draw the curves, takes most of a frame.
         self._turns.do(
             [
-                *(partial(subject.show_colours, colours) for subject in self.subjects),
+                *(partial(self._find_limits, view, limits) for view in coloured),
+                partial(self._take_colours, coloured, limits),
+                *(partial(self._colour, subject) for subject in self.subjects),
                 partial(self.cumulative.show_curves, _cumulative_curves(views), NOTHING),
                 partial(self.radial.show_curves, _radial_curves(views), NOTHING),
             ]
         )
-        self.protocol.setText(_about(views))
+        self.protocol.setText(_about(views, self._display.scale))
         self.meaning.setText(MEANING if views else "")
         measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
         if measured is not None:
             self.unit_measured.emit(measured.unit)
 
-    def _common_colours(self, views: list[FieldView]) -> Colours:
-        limits = Limits(0.0, 1.0) if self._is_relative else _common_limits(views, self._scale)
-        return Colours(scale=self._scale, colormap=self._colormap, limits=limits, is_relative=self._is_relative)
+    def _find_limits(self, view: FieldView, limits: list[Limits]) -> None:
+        limits.append(self._display.limits(view))
+
+    def _take_colours(self, views: list[FieldView], limits: list[Limits]) -> None:
+        self._colours, clipping = self._display.colours(views, limits)
+        self.bar.set_scale(ColorScale(self._colours.colormap, self._colours.limits, clipping=clipping))
+        if views:
+            self.limits_found.emit(self._colours.limits)
+
+    def _colour(self, subject: SubjectView) -> None:
+        if self._colours is not None:
+            subject.show_colours(self._colours, self.bar.scale)
 
     def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
-        ratios = {square.threshold: square.area_ratio for square in view.squares[self._scale]}
+        ratios = {square.threshold: square.area_ratio for square in view.squares[self._display.scale]}
         return [
             subject.name,
-            *(_percent(ratios[share]) if share in ratios else "not reached" for share in THRESHOLDS),
+            *(
+                format_percent(ratios[share], None) if share in ratios else "not reached"
+                for share in THRESHOLDS
+            ),
             _theory(view),
             _weights(view),
-            "log10(x + 1)" if self._scale == "log" else "linear",
+            "log10(x + 1)" if self._display.scale == "log" else "linear",
             PROTOCOLS[view.protocol],
             count_text(view, subject.progress),
             what(view),
@@ -245,22 +262,16 @@ class ComparePage(QWidget):
         self._figure.setAccessibleName("Comparison of receptive fields")
         self._figure.addWidget(upper)
         self._figure.addWidget(numbers)
-        self._figure.setSizes([360, 240])
+        self._figure.setSizes([400, 200])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._figure)
 
 
-_CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)")
-_RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True)
+# The table beside them is their legend.
+_CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)", has_legend=False)
+_RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True, has_legend=False)
 _Shown = list[tuple[SubjectView, FieldView]]
-
-
-def _common_limits(views: list[FieldView], scale: Scale) -> Limits:
-    """From the smallest value to the largest of all; only extremes are looked at, because fields are large."""
-    extremes = [limit for view in views for limit in (view.field_map.min(), view.field_map.max())]
-    finite = np.array([each for each in extremes if np.isfinite(each)], dtype=np.float64)
-    return limits_of(np.log10(finite + 1) if scale == "log" else finite)
 
 
 def _cumulative_curves(views: _Shown) -> list[Curve]:
@@ -284,10 +295,12 @@ def _radial_curves(views: _Shown) -> list[Curve]:
     ]
 
 
-def _about(views: _Shown) -> str:
+def _about(views: _Shown, scale: Scale) -> str:
     """What has to be known about the figure, each once: the protocol, what differs, what is missing."""
     texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
     said = [OTHERS_DIFFER] if len(texts) > 1 else []
+    if any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
+        said.append(f"Squares here are those of {OF_WHAT[scale]}.")
     if len({view.field_map.shape for _, view in views}) > 1:
         said.append(SIZES_DIFFER)
     owners: dict[str, list[str]] = {}
@@ -297,10 +310,6 @@ def _about(views: _Shown) -> str:
     said += [note for note, names in owners.items() if len(names) == len(views)]
     said += [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
     return "\n".join([*texts[:1], *([" ".join(said)] if said else [])])
-
-
-def _percent(ratio: float) -> str:
-    return f"{format_number(100 * ratio)} %"
 
 
 def _weights(view: FieldView) -> str:

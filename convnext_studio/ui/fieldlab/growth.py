@@ -15,7 +15,8 @@ from convnext_studio.engine.messages import (
     Subject,
 )
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.fieldlab.plots import Axes, Curve, CurvePlot, Numbers
+from convnext_studio.ui.curveplot import CurvePlot
+from convnext_studio.ui.curves import Axes, Curve, Numbers
 from convnext_studio.ui.panels.base import NO_MODEL, choice
 from convnext_studio.ui.panels.field_controls import PROTOCOLS, FieldSettings
 from convnext_studio.ui.panels.field_panel import AveragingPanel
@@ -23,9 +24,7 @@ from convnext_studio.ui.panels.field_scene import SEES_ALL, averaged_text
 from convnext_studio.ui.state import AppState
 
 MOST_PICTURES = 4
-_AXES = Axes(
-    x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True, has_legend=True
-)
+_AXES = Axes(x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True)
 _SHARES = (0.99, 0.5)
 
 
@@ -100,7 +99,7 @@ class GrowthPage(AveragingPanel):
     def _show(self, result: FieldGrowthResult) -> None:
         points = [point for point in result.points if point.kind != "stage"]
         curves = _curves(points, result.input_px)
-        self.plot.show_curves(curves, "There is no block in this network.", _ticks(points))
+        self.plot.show_curves(curves, "There is no block in this network.", names=_ticks(points))
         title = result.title or self.subject.currentText()
         pictures = self.progress or averaged_text(result.pictures, result.noises)
         said = [f"{title}: {PROTOCOLS[result.protocol]} protocol", pictures]

@@ -1,11 +1,9 @@
 """The receptive-field lab: what is compared, how it is measured, and three ways to look at it."""
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -22,10 +20,10 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import FieldView, ReceptiveFieldResult, Scale
 from convnext_studio.errors import StudioError
 from convnext_studio.export import save_field
-from convnext_studio.fields.files import SUFFIXES
 from convnext_studio.ui.background import Background
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.fieldlab.compare import ComparePage
+from convnext_studio.ui.fieldlab.display import Display
 from convnext_studio.ui.fieldlab.entries import (
     COMPARISONS,
     MOST,
@@ -39,14 +37,14 @@ from convnext_studio.ui.fieldlab.entries import (
 )
 from convnext_studio.ui.fieldlab.growth import GrowthPage
 from convnext_studio.ui.fieldlab.one_picture import OnePicturePage
-from convnext_studio.ui.fieldlab.plots import load_library
 from convnext_studio.ui.fieldlab.saving import FIGURE_KINDS, save_figure
-from convnext_studio.ui.fieldlab.turns import Turns
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field import scale_choice
 from convnext_studio.ui.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.rangechoice import RangeChoice
+from convnext_studio.ui.save_dialog import ask_path
 from convnext_studio.ui.state import AppState
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
@@ -81,8 +79,6 @@ class ReceptiveFieldLab(QWidget):
         self._state = state
         self._background = background
         self._offline = offline
-        self._has_plots = False
-        self._turns = Turns(self)
         self.fields = FieldControls()
         self.scale = scale_choice(self.fields)
         self.relative = choice(
@@ -91,6 +87,7 @@ class ReceptiveFieldLab(QWidget):
             ((ONE_SCALE, False), (OWN_SCALE, True)),
         )
         self.colormap = colormap_choice()
+        self.range = RangeChoice(("data", "percentile", "hand"))
         self._make_buttons()
         self.compare = ComparePage(state, bridge, lambda: self.fields.settings)
         self.growth = GrowthPage(state, bridge, lambda: self.fields.settings)
@@ -124,13 +121,6 @@ class ReceptiveFieldLab(QWidget):
             not page.isVisible() or page.is_settled for page in (self.compare, self.growth, self.one_picture)
         )
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Make the plots, the first time."""
-        super().showEvent(event)
-        if not self._has_plots:
-            self._has_plots = True
-            load_library(self._background, self._build_plots)
-
     def open_field(self, path: str) -> None:
         """Show a saved field beside the others; where there is no room, in the last one's place."""
         self.pages.setCurrentWidget(self.compare)
@@ -144,10 +134,6 @@ class ReceptiveFieldLab(QWidget):
         paths, _ = QFileDialog.getOpenFileNames(self, "Open fields", "", kinds)
         for path in paths[:MOST]:
             self.open_field(path)
-
-    def _build_plots(self, library: object) -> None:
-        plots = (self.compare.cumulative, self.compare.radial, self.growth.plot)
-        self._turns.do([partial(plot.build, library) for plot in plots])
 
     # --------------------------------------------------------------------------------------------- subjects
 
@@ -207,29 +193,28 @@ class ReceptiveFieldLab(QWidget):
 
     def save_figure(self) -> None:
         """Choose a file and write what this page shows."""
-        path, _ = QFileDialog.getSaveFileName(self, "Save figure", "receptive-fields.png", FIGURE_KINDS)
-        if not path:
+        path = ask_path(self, "Save figure", Path.home() / "receptive-fields.png", FIGURE_KINDS)
+        if path is None:
             return
         page = self.pages.currentWidget()
         try:
             with self.compare.figure() if page is self.compare else nullcontext(page) as figure:
-                written = save_figure(figure, Path(path))
+                save_figure(figure, path)
         except StudioError as error:
             self._tell(error.message, error.hint)
         else:
-            self._tell_good(f"The figure was saved as {written}.")
+            self._tell_good(f"The figure was saved as {path}.")
 
     def save_field(self, view: FieldView | None) -> None:
         """Choose a file and write a field, with its protocol (.npz) or alone (.npy)."""
         if not isinstance(view, ReceptiveFieldResult):
             self._tell("There is no receptive field to save yet.")
             return
-        path, _ = QFileDialog.getSaveFileName(self, "Save receptive field", "receptive-field.npz", FIELD_KINDS)
-        if path:
-            known = Path(path) if path.lower().endswith(SUFFIXES) else Path(f"{path}.npz")
+        path = ask_path(self, "Save receptive field", Path.home() / "receptive-field.npz", FIELD_KINDS)
+        if path is not None:
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
-                lambda: save_field(known, view),
+                lambda: save_field(path, view),
                 lambda written: self._tell_good(f"The receptive field was saved as {written}."),
                 lambda error: self._tell(error.message, error.hint),
                 "Writing the receptive field",
@@ -284,8 +269,8 @@ class ReceptiveFieldLab(QWidget):
         self.save = _button("Save figure…", "Save what this page shows as PNG or SVG")
 
     def _lay_out(self) -> None:
-        for box in (self.scale, self.relative, self.colormap):
-            self.fields.add_before_more(box)
+        for control in self._display_controls:
+            self.fields.add_before_more(control)
         self.fields.row.addStretch(1)
         self.fields.rest_row.addStretch(1)
         subjects = QHBoxLayout()
@@ -307,6 +292,8 @@ class ReceptiveFieldLab(QWidget):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)
+        self.range.changed.connect(self._show_display)
+        self.compare.limits_found.connect(self.range.propose)
         self.add.clicked.connect(self._add_typed)
         self.open.clicked.connect(self.choose_field)
         self.copy.clicked.connect(self._copy_table)
@@ -321,12 +308,23 @@ class ReceptiveFieldLab(QWidget):
 
     def _page_changed(self) -> None:
         """The choices of display are the comparison's."""
-        for box in (self.scale, self.relative, self.colormap):
-            box.setVisible(self.pages.currentWidget() is self.compare)
+        for control in self._display_controls:
+            control.setVisible(self.pages.currentWidget() is self.compare)
+
+    @property
+    def _display_controls(self) -> tuple[QWidget, ...]:
+        return self.scale, self.relative, self.colormap, self.range
 
     def _show_display(self) -> None:
         scale: Scale = "log" if self.scale.currentData() == "log" else "linear"
-        self.compare.set_display(scale, bool(self.relative.currentData()), str(self.colormap.currentData()))
+        self.compare.set_display(
+            Display(
+                scale=scale,
+                is_relative=bool(self.relative.currentData()),
+                colormap=str(self.colormap.currentData()),
+                range=self.range.value,
+            )
+        )
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from convnext_studio.engine.messages import FieldView, ReceptiveField, ReceptiveFieldResult, Request, Scale
 from convnext_studio.geometry import Box
-from convnext_studio.render import limits_of
+from convnext_studio.render import Clipping, limits_of
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale
@@ -25,6 +25,7 @@ from convnext_studio.ui.panels.field_scene import (
 )
 from convnext_studio.ui.panels.maps import map_layer, picture_layer
 from convnext_studio.ui.panels.receptive_field import NO_FIELD_HERE, SCALE_TIP, SCALES
+from convnext_studio.ui.rangechoice import RangeChoice
 from convnext_studio.ui.scene import Mark, Scene
 from convnext_studio.ui.state import AppState
 
@@ -58,8 +59,9 @@ class OnePicturePage(FieldPanel):
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.scale.setCurrentIndex(1)
         self.colormap = colormap_choice()
+        self.range = RangeChoice(("data", "percentile", "hand"))
         self.opacity = opacity_slider()
-        for control in (self.what, self.scale, self.colormap, self.opacity, self.stop):
+        for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.stop):
             self.controls.addWidget(control)
         self.set_body(self.map)
         self._connect()
@@ -72,6 +74,7 @@ class OnePicturePage(FieldPanel):
         self.what.currentIndexChanged.connect(self.schedule)
         for box in (self.scale, self.colormap):
             box.currentIndexChanged.connect(self.repaint_field)
+        self.range.changed.connect(self.repaint_field)
         self.opacity.valueChanged.connect(self.repaint_field)
         self.map.view.clicked.connect(self._choose_unit)
 
@@ -114,7 +117,8 @@ class OnePicturePage(FieldPanel):
             return
         scale = self._scale
         values = shown_values(view, scale)
-        limits, colormap = limits_of(values), str(self.colormap.currentData())
+        self.range.propose(limits_of(values))
+        limits, colormap = self.range.value.limits(values), str(self.colormap.currentData())
         to_picture = view.geometry.box_to_picture
         height, width = values.shape
         whole: Box = (0.0, 0.0, float(width), float(height))
@@ -135,7 +139,7 @@ class OnePicturePage(FieldPanel):
             note=f"{self._what(view)}\n{PROTOCOLS[view.protocol]} protocol\n{picture.name}",
         )
         self.map.view.set_scene(scene)
-        self.map.bar.set_scale(ColorScale(colormap, limits))
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
         self.set_caption(f"{describe(view, scale, self.progress)} {view.protocol_text}")
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:

@@ -13,23 +13,18 @@ _PIXELS_PER_PIXEL = 2
 FIGURE_KINDS = "Pixels, twice as fine as the screen (*.png);;Lines and text that can be enlarged (*.svg)"
 
 
-def save_figure(widget: QWidget, path: Path) -> Path:
+def save_figure(widget: QWidget, path: Path) -> None:
     """Write what a widget shows as PNG or, where the name ends so, as SVG; at once or not at all.
-
-    Returns the file's path: a name without a known ending gets ``.png``.
 
     Raises
     ------
     StudioError
         Where it cannot be written.
     """
-    if path.suffix.lower() not in (".png", ".svg"):
-        path = path.with_name(f"{path.name}.png")
     encoded = QBuffer()
     (_write_svg if path.suffix.lower() == ".svg" else _write_png)(widget, encoded)
     with written_whole(path) as stream:
         stream.write(encoded.data().data())
-    return path
 
 
 def _write_png(widget: QWidget, target: QBuffer) -> None:

@@ -15,8 +15,9 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import ColorScale
+from convnext_studio.ui.curves import series_colour
 from convnext_studio.ui.fieldlab.entries import OPEN_MODEL, Entry, at_node
-from convnext_studio.ui.fieldlab.plots import series_colour
 from convnext_studio.ui.oneline import OneLine
 from convnext_studio.ui.panels.base import NO_MODEL
 from convnext_studio.ui.panels.field_controls import PROTOCOLS, FieldSettings
@@ -120,9 +121,10 @@ class SubjectView(FieldPanel):
             return NO_FIELD_HERE
         return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))
 
-    def show_colours(self, colours: Colours) -> None:
-        """Take over the comparison's common colours."""
+    def show_colours(self, colours: Colours, scale: ColorScale | None) -> None:
+        """Take over the comparison's common colours, and the scale that a saved picture tells."""
         self._colours = colours
+        self.map.bar.set_scale(scale)
         self.repaint_field()
 
     def paint(self, view: FieldView) -> None:
@@ -180,7 +182,7 @@ class SubjectView(FieldPanel):
     # --------------------------------------------------------------------------------------------- set up
 
     def _lay_out(self) -> None:
-        self.map.bar.hide()  # One for all stands beside them.
+        self.map.hide_scale()  # One for all stands beside them.
         follow_text(self, self._fit_text)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         keeps = self._bar.sizePolicy()

@@ -6,9 +6,10 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from convnext_studio.ui.fieldlab.plots import LINE_PX
+from convnext_studio.ui.curves import LINE_PX
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
+_WIDEST = 34  # Of a column, in letters.
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -47,6 +48,8 @@ class NumberTable(QTableWidget):
     def _fit_text(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.setIconSize(QSize(scaled_px(LINE_PX[0]), scaled_px(LINE_PX[1])))
+        # A long name would push the numbers out of sight; it is whole in its tooltip.
+        self.horizontalHeader().setMaximumSectionSize(self.fontMetrics().averageCharWidth() * _WIDEST)
         self.updateGeometry()
 
     def show_rows(self, rows: Sequence[Sequence[str]], icons: Sequence[QIcon]) -> None:

@@ -162,7 +162,8 @@ class Handout(QObject):
             return
         self._clock.stop()
         contents = HandoutContents(tuple(self._pages), self._subject(), self._formulas.set_ones)
-        self._background.run(partial(_write, self._path, contents), self.finished.emit, self.failed.emit)
+        write = partial(_write, self._path, contents)
+        self._background.run(write, self.finished.emit, self.failed.emit, "Writing the hand-out")
 
     def _subject(self) -> str:
         model, picture = self._state.model, self._state.picture

@@ -15,6 +15,7 @@ from convnext_studio.samples import FIRST_SAMPLE, SAMPLE_PREFIX
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.interruptions import Interruptions
 from convnext_studio.ui.launch import start_application
 from convnext_studio.ui.lecture.handout import Handout
 from convnext_studio.ui.lecture.presentation import checked_lecture
@@ -53,7 +54,9 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
         stem_padding=options.stem_padding,
     )
     controller.open_paths([options.image or f"{SAMPLE_PREFIX}{FIRST_SAMPLE}"])
-    status = application.exec()
+    with Interruptions() as interruptions:
+        interruptions.came.connect(QApplication.exit)
+        status = application.exec()
     run.close()
     return status
 

@@ -11,9 +11,12 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from convnext_studio.render import (
+    UNCLIPPED,
+    Clipping,
     Limits,
     colorize,
     format_number,
+    format_percent,
     format_ticks,
     limits_of,
     lut,
@@ -32,17 +35,35 @@ _ALIGNED = {
     "right": Qt.AlignmentFlag.AlignRight,
 }
 _BAR_WIDTH = 0.6  # Of a colour bar, in text heights.
+_LEAST = 0.75  # Of small text: rather than cut off, a text gets as small as that.
 _USUAL_NUMBER = "-0.000"  # Maps beside one another are as large as one another where theirs are no wider.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapPicture:
-    """A map as colours, with what its colour bar says."""
+    """A map as colours, with what its colour bar says.
+
+    Attributes
+    ----------
+    clipping
+        At which ends of the scale there are values beyond: they have the colour of that end.
+    """
 
     bitmap: Bitmap
     limits: Limits
     colormap: str
     shape: tuple[int, int]
+    clipping: Clipping = UNCLIPPED
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values at the ends of the colour bar."""
+        return self.limits.low, self.limits.high
+
+    def end_texts(self, significant: int = 3) -> tuple[str, str]:
+        """What stands at the ends of the colour bar: "≥ 2.41" where there are values beyond."""
+        low, high = (format_number(value, significant) for value in self.ends)
+        return f"≤ {low}" if self.clipping.below else low, f"≥ {high}" if self.clipping.above else high
 
 
 def map_picture(
@@ -54,12 +75,13 @@ def map_picture(
 ) -> MapPicture:
     """Colours for (height, width) values: viridis, or the diverging map about 0 where `symmetric`.
 
-    The scale ends at percentiles, as everywhere in the program, unless limits are given.
+    The scale ends at percentiles unless limits are given; the colour bar says where there are values beyond.
     """
     limits = limits or robust_limits(values, symmetric)
     colormap = colormap or ("vik" if symmetric else "viridis")
     rgb = colorize(values, limits, colormap)
-    return MapPicture(Bitmap(rgb), limits, colormap, (values.shape[0], values.shape[1]))
+    shape = values.shape[0], values.shape[1]
+    return MapPicture(Bitmap(rgb), limits, colormap, shape, Clipping.of(values, limits))
 
 
 class Ink:
@@ -84,9 +106,11 @@ class Ink:
         """Height of a line of text."""
         return QFontMetricsF(self._sized(px)).height()
 
-    def width(self, text: str, px: float | None = None) -> float:
+    def width(self, text: str, px: float | None = None, *, bold: bool = False) -> float:
         """Width of a text."""
-        return QFontMetricsF(self._sized(px)).horizontalAdvance(text)
+        font = self._sized(px)
+        font.setBold(bold)
+        return QFontMetricsF(font).horizontalAdvance(text)
 
     def text(
         self,
@@ -101,7 +125,8 @@ class Ink:
         """One line, at the middle of the place's height; smaller where it is too long, elided at last."""
         font = self._sized(px)
         font.setBold(bold)
-        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > self.small:
+        least = self.small * _LEAST
+        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > least:
             font.setPixelSize(font.pixelSize() - 1)
         self.painter.setFont(font)
         self.painter.setPen(QColor(colour or self.look.text))
@@ -134,7 +159,7 @@ class Ink:
         """A map with its colour bar, a title above and a line below; gives the box of the map itself."""
         line = self.line()
         small_line = self.line(self.small)
-        texts = [_USUAL_NUMBER, *map(format_number, self._ends(shown.limits))]
+        texts = [_USUAL_NUMBER, *shown.end_texts()]
         numbers = max(self.width(text, self.small) for text in texts)
         beside = self.small * (_BAR_WIDTH + 0.9) + numbers
         top = line * 1.15 if title else small_line / 2
@@ -183,18 +208,20 @@ class Ink:
         self.painter.setBrush(Qt.BrushStyle.NoBrush)
         self.painter.drawRect(bar)
         limits, line = shown.limits, self.line(self.small)
-        for value in self._ends(limits):
+        for value, text in self._numbers(shown):
             share = (value - limits.low) / (limits.high - limits.low)
             y = bar.bottom() - share * bar.height()
             if 0 < share < 1 and min(share, 1 - share) * bar.height() < line:
                 continue
             place = QRectF(bar.right() + self.small * 0.3, y - line / 2, 400, line)
-            self.text(place, format_number(value), px=self.small)
+            self.text(place, text, px=self.small)
 
     @staticmethod
-    def _ends(limits: Limits) -> list[float]:
-        inner = [0.0] if limits.low < 0 < limits.high else []
-        return [limits.low, *inner, limits.high]
+    def _numbers(shown: MapPicture) -> list[tuple[float, str]]:
+        """The numbers beside a colour bar, from the lowest, and where they stand."""
+        inner = [(0.0, "0")] if shown.limits.low < 0 < shown.limits.high else []
+        (low, high), (low_text, high_text) = shown.ends, shown.end_texts()
+        return [(low, low_text), *inner, (high, high_text)]
 
     # ------------------------------------------------------------------------------------------- plots
 
@@ -250,7 +277,7 @@ class Ink:
         step = min(line * 2.0, room.height() / max(len(rows), 1))
         y = room.top()
         for name, share in rows:
-            text = f"{share * 100:.1f} %"
+            text = format_percent(share)
             number = self.width(f"{text}  ")
             self.text(QRectF(room.left(), y, room.width() - number, line), name)
             self.text(QRectF(room.left(), y, room.width(), line), text, align="right")

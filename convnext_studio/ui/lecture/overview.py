@@ -1,7 +1,7 @@
 """All chapters and steps on one page, to choose from."""
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.script import Lecture
@@ -9,6 +9,7 @@ from convnext_studio.ui import theme
 
 _COLUMNS = 3
 _TEXT = 0.72  # Of the slide's text: all of a lecture has to fit.
+_LEAST = 0.75  # Of that, where a title is too long.
 _KEYS = {
     Qt.Key.Key_Down: ("step", 1),
     Qt.Key.Key_Up: ("step", -1),
@@ -60,8 +61,17 @@ class StepButton(QAbstractButton):
             number = QRect(inner.left(), inner.top(), number_px, inner.height())
             painter.drawText(number, int(Qt.AlignmentFlag.AlignVCenter), str(self.index + 1))
             room = inner.adjusted(number_px, 0, 0, 0)
-            title = line.elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+            painter.setFont(self._fitting(room.width()))
+            title = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
             painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), title)
+
+    def _fitting(self, width: int) -> QFont:
+        """A little smaller where the title is too long."""
+        font = QFont(self.font())
+        least = _LEAST * font.pixelSize()
+        while QFontMetrics(font).horizontalAdvance(self.text()) > width and font.pixelSize() > least:
+            font.setPixelSize(font.pixelSize() - 1)
+        return font
 
     def _colour(self, look: theme.Theme) -> str:
         if self.hasFocus():

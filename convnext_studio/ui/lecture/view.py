@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
+from PySide6.QtWidgets import QComboBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
 from convnext_studio.lecture.setting import Setting
@@ -69,6 +69,9 @@ class LectureView(QWidget):
             font = widget.font()
             font.setPixelSize(px)
             widget.setFont(font)
+            if isinstance(widget, QComboBox):
+                # Qt keeps the least width of the font before, until the style changes.
+                QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
 
     def caption(self) -> str:
         """What exactly is shown: model, whether its weights are random, picture, and what a view adds."""

@@ -201,14 +201,17 @@ class ActivityRow(QWidget):
 
 
 class LogView(QWidget):
-    """The log's lines, to read and to copy."""
+    """The log's lines, to read and to copy.
+
+    They are laid out while somebody looks: Qt takes 7 kB for each.
+    """
 
     def __init__(self, store: LogStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._store = store
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
         self.text.setMaximumBlockCount(LOG_CAPACITY)
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setAccessibleName("Log")
         self.text.setAccessibleDescription("What window and engine wrote down, the latest last")
         self.text.setPlaceholderText("Nothing was noted yet.")
@@ -225,6 +228,20 @@ class LogView(QWidget):
         layout.setContentsMargins(6, 6, 6, 4)
         layout.addWidget(self.text, 1)
         layout.addLayout(row)
-        for line in store.lines:
+        store.added.connect(self._add)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what was noted while nobody looked."""
+        super().showEvent(event)
+        self.text.clear()  # A minimised window goes on hearing, and is shown again.
+        # Unlike setting the text, this shows its end, as does every line that follows.
+        self.text.appendPlainText("\n".join(self._store.lines))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks any more."""
+        super().hideEvent(event)
+        self.text.clear()
+
+    def _add(self, line: str) -> None:
+        if self.isVisible():
             self.text.appendPlainText(line)
-        store.added.connect(self.text.appendPlainText)

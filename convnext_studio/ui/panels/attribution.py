@@ -23,6 +23,7 @@ from convnext_studio.engine.messages import (
     Payload,
     Progress,
     Request,
+    explanation_of,
     method_named,
 )
 from convnext_studio.render import Rgb, colorize
@@ -37,7 +38,6 @@ from convnext_studio.ui.panels.attribution_question import (
     comes_with_prediction,
     explain_question,
     explained_class,
-    explanation_of,
     has_sign,
 )
 from convnext_studio.ui.panels.attribution_target import TargetColumn
@@ -126,7 +126,7 @@ class AttributionPanel(AskingPanel):
         state.prediction_failed.connect(lambda _reason: self._await())
         state.attribution_made.connect(self._attribution_made)
         state.node_selected.connect(lambda _node: self._choose())
-        state.explaining_changed.connect(lambda _explaining: self._await())
+        state.explaining_changed.connect(self._follow_explaining)
         state.faithfulness_measured.connect(lambda _measured: self._describe())
         self.bridge.request_finished.connect(self._notice_instant_end)
         self.bar.changed.connect(self._choose)
@@ -185,6 +185,12 @@ class AttributionPanel(AskingPanel):
             self.target.search.set_labels(model.labels)
             if against is not None and against >= len(model.labels):
                 self._set_against(None)
+
+    def _follow_explaining(self, explaining: Explain) -> None:
+        """The panel is not the only one that chooses: a session does, too."""
+        if explaining.output != "difference":
+            self.target.show_output(explaining.output)
+        self._await()
 
     def _model_loaded(self) -> None:
         self._show_model()

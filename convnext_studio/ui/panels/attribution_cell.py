@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo
-from convnext_studio.render import Clipping, Limits, colorize, format_number, lut, resample
+from convnext_studio.render import Clipping, Limits, colorize, lut, resample
 from convnext_studio.ui import theme
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.oneline import OneLine
@@ -60,9 +60,8 @@ class ColorLine(QWidget):
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The numbers at its ends."""
-        limits = None if self._scale is None else self._scale.limits
-        return None if limits is None else (format_number(limits.low), format_number(limits.high))
+        """The numbers at its ends: "≥ 2.41" where there are values beyond."""
+        return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
 
     def set_scale(self, scale: ColorScale | None) -> None:
         """Say something else; None leaves the place empty."""
@@ -96,6 +95,11 @@ class ColorLine(QWidget):
             painter.drawRect(bar)
             painter.setPen(QColor(look.text))
             below = self.rect().adjusted(0, scaled_px(_BAR_PX), 0, 0)
+            if low == f"-{high}" and self.fontMetrics().horizontalAdvance(f"{low}  {high}") > self.width():
+                painter.drawText(
+                    below, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, f"±{high}"
+                )
+                return
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
             painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
 
@@ -110,6 +114,8 @@ class MapCell(QWidget):
         self.heading = OneLine()
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
+        # Beside one of several maps it would take as much room as the map.
+        self.save = self.map.save_button("Attribution", "▾")
         self.line = ColorLine()
         self.words = plain_label("muted")
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -119,8 +125,12 @@ class MapCell(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
-        for part, stretch in ((self.heading, 0), (self._stack, 1), (self.line, 0)):
-            layout.addWidget(part, stretch)
+        head = QHBoxLayout()
+        head.addWidget(self.heading, 1)
+        head.addWidget(self.save)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(self.line)
         self._shown: PlacedMap | None = None
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
@@ -153,6 +163,7 @@ class MapCell(QWidget):
         self._shown, self._picture, self._below, self._read_out = shown, picture, below, read_out
         self.heading.setText(shown.title)
         self.map.view.setAccessibleName(f"Attribution, {shown.title}")
+        self.save.setAccessibleName(f"Copy or save: Attribution, {shown.title}")
         words = why_empty(shown.values, shading.part)
         self.words.setText(words)
         self._stack.setCurrentIndex(1 if words else 0)
@@ -171,6 +182,8 @@ class MapCell(QWidget):
     def be_one_of(self, count: int) -> None:
         """Alone there is room for an upright bar; among several a heading tells which it is."""
         self.map.bar.setVisible(count == 1)
+        self.map.save.setVisible(count == 1)
+        self.save.setVisible(count > 1)
         self.heading.setVisible(count > 1)
         self.line.setVisible(count > 1)
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from convnext_studio.engine.messages import (
     AVERAGE,
     INPUT,
-    Attribution,
     Explain,
     Explanation,
     MethodName,
@@ -16,8 +15,8 @@ from convnext_studio.engine.messages import (
     why_no_cam,
 )
 from convnext_studio.export.contents import label_of
-from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
+from convnext_studio.render import format_number, format_percent
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN
 from convnext_studio.ui.state import AppState
 
 WAITING = "Computing …"
@@ -33,7 +32,7 @@ def explained_class(state: AppState) -> int | None:
 def explain_question(state: AppState, panel: str) -> Explain | str:
     """The whole question, or why there is none (yet)."""
     if state.picture is None:
-        return NO_PICTURE
+        return NOTHING_OPEN
     if state.model is None:
         return NO_MODEL
     if state.prediction is None:
@@ -69,31 +68,6 @@ def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
     )
 
 
-def explanation_of(
-    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
-) -> Explanation:
-    """What came with a prediction, in the form of an answer."""
-    return Explanation(
-        image=attribution.image,
-        method="gradcam",
-        nodes=nodes,
-        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
-        target_maps={},
-        against_maps={},
-        fields={name: model.node(name).field for name in nodes},
-        target=attribution.target,
-        against=None,
-        output="logit",
-        score=float(prediction.logits[attribution.target]),
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=attribution.geometry,
-        random_weights=model.random_weights,
-        seconds=0.0,
-    )
-
-
 def has_sign(method: MethodName, output: Output) -> bool:
     """Whether negative values of the map say something; those of a difference always do."""
     return output == "difference" or method_named(method).is_signed
@@ -113,7 +87,7 @@ def output_text(explanation: Explanation, model: ModelInfo, prediction: Predicti
         return f"“{name}” and not “{label_of(model, explanation.against)}” (logits differ by {score})"
     if prediction is None or prediction.image != explanation.image:
         return f"“{name}” ({explanation.output} {score})"
-    percent = format_number(100 * float(prediction.probabilities[explanation.target]))
+    percent = format_percent(float(prediction.probabilities[explanation.target]), None)
     if explanation.output == "probability":
-        return f"the probability of “{name}” ({percent} %)"
-    return f"“{name}” (logit {score}, {percent} %)"
+        return f"the probability of “{name}” ({percent})"
+    return f"“{name}” (logit {score}, {percent})"

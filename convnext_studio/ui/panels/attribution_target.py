@@ -61,6 +61,12 @@ class TargetColumn(QWidget):
         """The logit or the probability."""
         return "probability" if self.output.currentData() == "probability" else "logit"
 
+    def show_output(self, output: Output) -> None:
+        """The logit or the probability was chosen elsewhere."""
+        was_blocked = self.output.blockSignals(True)
+        self.output.setCurrentIndex(self.output.findData(output))
+        self.output.blockSignals(was_blocked)
+
     def show_classes(self, model: ModelInfo, prediction: Prediction, target: int, against: int | None) -> None:
         """The likeliest classes; where another one is explained or set against it, in the last rows' place."""
         self._against = against

@@ -21,11 +21,14 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
 from convnext_studio.render import DIVERGING, SEQUENTIAL
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.linebreaks import with_held_lines
 from convnext_studio.ui.saving import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.textsize import follow_text, scaled_px
 
 NO_PICTURE = "Drop a picture here, or open one."
+NOTHING_OPEN = "No picture is open."
+"""Said by the panels beside the one that asks for a picture."""
 NO_MODEL = "No model is open yet."
 
 
@@ -38,11 +41,14 @@ class Panel(QWidget):
         For the dock.
     state, bridge
         The selection, and the way to the engine.
+    is_of_model
+        What it shows is the open model's; random weights are marked.
     ways_out
         The row of buttons under the sentence in the content's place.
     """
 
     title = ""
+    is_of_model = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,11 +56,7 @@ class Panel(QWidget):
         self.bridge = bridge
         self.controls = QHBoxLayout()
         self.controls.setSpacing(4)
-        self._badge = QLabel("random weights")
-        self._badge.setProperty("badge", True)
-        self._badge.setToolTip(
-            "This network has learnt nothing: what is shown is what chance made of the picture."
-        )
+        self._badge = random_badge()
         self._notice = QLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -67,6 +69,7 @@ class Panel(QWidget):
         self.ways_out.addWidget(self._again)
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
+        self._said = ""
         self._caption = QLabel()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
@@ -112,7 +115,7 @@ class Panel(QWidget):
     @property
     def caption(self) -> str:
         """The line below the content."""
-        return self._caption.text()
+        return self._said
 
     @property
     def marks_random_weights(self) -> bool:
@@ -137,7 +140,8 @@ class Panel(QWidget):
 
     def set_caption(self, text: str) -> None:
         """Scale and geometry of what is shown, in words."""
-        self._caption.setText(text)
+        self._said = text
+        self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
 
     def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
@@ -150,7 +154,7 @@ class Panel(QWidget):
         """The person wants another try."""
 
     def _show_badge(self, model: ModelInfo | None) -> None:
-        self._badge.setVisible(model is not None and model.random_weights)
+        self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
 
 
 class AskingPanel(Panel):
@@ -278,6 +282,14 @@ class AskingPanel(Panel):
         if isinstance(message, Cancelled) and message.id == self._running:
             self._running = None
             self.show_cancelled()
+
+
+def random_badge() -> QLabel:
+    """The mark of random weights."""
+    badge = QLabel("random weights")
+    badge.setProperty("badge", True)
+    badge.setToolTip("This network has learnt nothing: what is shown is what chance made of the picture.")
+    return badge
 
 
 def plain_label(role: str = "", text: str = "") -> QLabel:

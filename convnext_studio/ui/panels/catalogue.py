@@ -4,26 +4,23 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import (
-    Cancelled,
     Catalogue,
-    Done,
     Failed,
     ListPretrained,
     ModelInfo,
     Payload,
     PretrainedInfo,
-    Request,
 )
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
 from convnext_studio.ui.panels.catalogue_table import CatalogueTable, spoken_megabytes
 from convnext_studio.ui.state import AppState
 
 
-class CataloguePanel(QWidget):
+class CataloguePanel(Panel):
     """A table of what timm offers. The engine is asked for it when it is first seen, and only then.
 
     Parameters
@@ -33,13 +30,13 @@ class CataloguePanel(QWidget):
     """
 
     title = "Pretrained"
+    is_of_model = False
     open_asked = Signal(str)  # the name in timm's catalogue
 
     def __init__(
         self, state: AppState, bridge: EngineBridge, offline: bool = False, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self._bridge = bridge
+        super().__init__(state, bridge, parent)
         self._offline = offline
         self._entries: tuple[PretrainedInfo, ...] = ()
         self._running: int | None = None
@@ -56,23 +53,14 @@ class CataloguePanel(QWidget):
         self.about = plain_label()
         self.open = QPushButton("Open")
         self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
-        self.sentence = plain_label()
-        self.again = QPushButton("Try again")
-        self.again.setToolTip("Ask the engine for the list once more")
-        self._stack = QStackedWidget()
         self._lay_out()
-        self._connect(state)
+        self._connect()
         self._show_selected()
 
     @property
     def is_settled(self) -> bool:
         """Whether it shows the list, or a sentence in its place."""
         return not (self.isVisible() and self._running is not None)
-
-    @property
-    def shows_list(self) -> bool:
-        """Whether the list is there."""
-        return self._stack.currentIndex() == 1
 
     def sizeHint(self) -> QSize:
         """Wide enough for most of a row."""
@@ -85,32 +73,37 @@ class CataloguePanel(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Ask, the first time."""
         super().showEvent(event)
-        if not self._entries and self._running is None and self.again.isHidden():
-            self._ask()
+        if not self.shows_body and not self.notice:
+            self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask for the list."""
+        self.show_notice("Reading timm's catalogue …")
+        self._running = self.bridge.ask(
+            ListPretrained(panel="catalogue", offline=self._offline),
+            self._receive,
+            on_failure=self._refused,
+            on_cancel=self._stopped,
+        )
 
     # -------------------------------------------------------------------------------------------- the list
-
-    def _ask(self) -> None:
-        self._show_notice("Reading timm's catalogue …")
-        self._running = self._bridge.ask(
-            ListPretrained(panel="catalogue", offline=self._offline), self._receive, on_failure=self._refused
-        )
 
     def _receive(self, answer: Payload) -> None:
         if isinstance(answer, Catalogue):
             self._running = None
             self._entries = answer.entries
             self.table.show_entries(self._entries)
-            self._stack.setCurrentIndex(1)
+            self.show_body()
             self._show_selected()
 
     def _look_up(self, name: str) -> None:
         """Ask for a model that is not in the list: it may be of another family."""
         self.about.setText(f"Looking up {name} …")
-        self._running = self._bridge.ask(
+        self._running = self.bridge.ask(
             ListPretrained(panel="catalogue", offline=self._offline, name=name),
             self._found,
             on_failure=self._not_found,
+            on_cancel=self._stopped,
         )
 
     def _found(self, answer: Payload) -> None:
@@ -130,21 +123,14 @@ class CataloguePanel(QWidget):
 
     def _refused(self, failed: Failed) -> None:
         self._running = None
-        self._show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+        self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
 
-    def _finished(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        answer = finished[1]
-        if isinstance(answer, Cancelled) and answer.id == self._running:
-            self._running = None
-            if self.shows_list:
-                self.about.setText("Stopped.")
-            else:
-                self._show_notice("Stopped.", can_retry=True)
-
-    def _show_notice(self, text: str, can_retry: bool = False) -> None:
-        self.sentence.setText(text)
-        self.again.setVisible(can_retry)
-        self._stack.setCurrentIndex(0)
+    def _stopped(self) -> None:
+        self._running = None
+        if self.shows_body:
+            self.about.setText("Stopped.")
+        else:
+            self.show_notice("Stopped.", can_retry=True)
 
     def _model_loaded(self, model: ModelInfo) -> None:
         """What was opened lies on this computer now."""
@@ -192,7 +178,7 @@ class CataloguePanel(QWidget):
 
     # ---------------------------------------------------------------------------------------------- set up
 
-    def _connect(self, state: AppState) -> None:
+    def _connect(self) -> None:
         self.setFocusProxy(self.search)
         self.search.textChanged.connect(self._search)
         self.search.returnPressed.connect(self._go_to_table)
@@ -204,19 +190,9 @@ class CataloguePanel(QWidget):
             shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
             shortcut.activated.connect(self._open)
         self.open.clicked.connect(self._open)
-        self.again.clicked.connect(self._ask)
-        self._bridge.request_finished.connect(self._finished)
-        state.model_loaded.connect(self._model_loaded)
+        self.state.model_loaded.connect(self._model_loaded)
 
     def _lay_out(self) -> None:
-        waiting = QWidget()
-        column = QVBoxLayout(waiting)
-        column.addStretch()
-        column.addWidget(self.sentence)
-        column.addWidget(self.again, alignment=Qt.AlignmentFlag.AlignCenter)
-        column.addStretch()
-        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.again.hide()
         there = QWidget()
         body = QVBoxLayout(there)
         body.setContentsMargins(0, 0, 0, 0)
@@ -227,11 +203,7 @@ class CataloguePanel(QWidget):
         row.addWidget(self.about, 1)
         row.addWidget(self.open, alignment=Qt.AlignmentFlag.AlignBottom)
         body.addLayout(row)
-        self._stack.addWidget(waiting)
-        self._stack.addWidget(there)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.addWidget(self._stack)
+        self.set_body(there)
 
 
 def _about(entry: PretrainedInfo) -> str:

@@ -17,7 +17,7 @@ COLUMNS = {
     "On this computer": "Whether the weights need no download",
     "Trained on": "Data sets, in order of training",
 }
-NAME_CHARACTERS = 34
+NAME_CHARACTERS = 48
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 

@@ -7,13 +7,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import Kernel, KernelResult, Payload
-from convnext_studio.render import Limits, format_number, limits_of
+from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_number, format_percent, limits_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale, MapView
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.channel_values import ChannelValues
 from convnext_studio.ui.panels.histogram import Histogram
-from convnext_studio.ui.panels.maps import map_layer
+from convnext_studio.ui.panels.maps import is_signed, map_layer
 from convnext_studio.ui.saving import Contents
 from convnext_studio.ui.scene import Scene
 from convnext_studio.ui.sidequestion import SideQuestion
@@ -30,6 +30,7 @@ class ChannelNumbersView(QWidget):
         super().__init__(parent)
         self._wanted: ChannelValues | None = None
         self._kernel: KernelResult | None = None
+        self._kernel_colormap, self._kernel_range = _SIGNED, ALL_VALUES
         self._question = SideQuestion(bridge, self._show_kernel, self._show_failure, parent=self)
         self.histogram = Histogram()
         self.statistics = plain_label("muted")
@@ -60,6 +61,16 @@ class ChannelNumbersView(QWidget):
         self.statistics.setText(_statistics_text(shown))
         self._ask()
 
+    def colour_kernel(self, colormap: str, chosen: Range) -> None:
+        """Colour the kernel in this way; empty for the map of signed data.
+
+        Two numbers are those of a map's values, and mean nothing for weights, all of which are shown then.
+        """
+        self._kernel_colormap = colormap or _SIGNED
+        self._kernel_range = ALL_VALUES if chosen.kind == "hand" else chosen
+        if self._kernel is not None and self._kernel.kernel is not None:
+            self._show_weights(self._kernel.kernel)
+
     def forget(self) -> None:
         """The model is another one: its kernels are others."""
         self._question.drop()
@@ -88,12 +99,9 @@ class ChannelNumbersView(QWidget):
         if kernel is None:
             self._show_failure(payload.why_not)
             return
-        height, width = kernel.shape
-        limits = limits_of(kernel, symmetric=True)
-        layer = map_layer(kernel, (0.0, 0.0, float(width), float(height)), limits, _SIGNED)
-        self.kernel_map.view.set_scene(Scene(size=(width, height), layers=(layer,)))
-        self.kernel_map.bar.set_scale(ColorScale(_SIGNED, limits))
+        self._show_weights(kernel)
         self.kernel_map.show()
+        height, width = kernel.shape
         text = (
             f"{payload.source}: {height} × {width} · sum {format_number(float(kernel.sum()))}"
             f" · bias {format_number(payload.bias)}"
@@ -101,6 +109,15 @@ class ChannelNumbersView(QWidget):
         self.kernel_text.setText(text)
         name = f"{payload.source} kernel {payload.channel}"
         self.kernel_map.set_contents(Contents(name, f"Channel {payload.channel} of {text}.", kernel))
+
+    def _show_weights(self, kernel: NDArray[np.float32]) -> None:
+        height, width = kernel.shape
+        colormap, limits = self._kernel_colormap, self._kernel_range.limits(kernel)
+        if is_signed(colormap):
+            limits = limits_of(np.array([limits.low, limits.high]), symmetric=True)
+        layer = map_layer(kernel, (0.0, 0.0, float(width), float(height)), limits, colormap)
+        self.kernel_map.view.set_scene(Scene(size=(width, height), layers=(layer,)))
+        self.kernel_map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(kernel, limits)))
 
     def _show_failure(self, reason: str) -> None:
         self._kernel = None
@@ -126,7 +143,7 @@ def _statistics_text(shown: ChannelValues) -> str:
     if finite.size < total:
         said.append(f"{total - finite.size} of {total} values are not finite")
     if finite.size:
-        negative = 100 * np.count_nonzero(finite < 0) / finite.size
+        negative = np.count_nonzero(finite < 0) / finite.size
         named = (
             ("min", finite.min()),
             ("median", float(np.median(finite))),
@@ -135,5 +152,5 @@ def _statistics_text(shown: ChannelValues) -> str:
             ("std", finite.std()),
         )
         said += [f"{name} {format_number(float(number))}" for name, number in named]
-        said.append(f"{format_number(negative)} % negative")
+        said.append(f"{format_percent(negative, None)} negative")
     return " · ".join(said)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QListWidgetItem, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidgetItem, QPushButton, QWidget
 
 from convnext_studio.engine.messages import (
     ExplainSeveral,
@@ -19,15 +19,19 @@ from convnext_studio.engine.messages import (
     why_no_cam,
 )
 from convnext_studio.export.contents import label_of
-from convnext_studio.render import Rgb, format_number
+from convnext_studio.render import Clipping, Rgb, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
+from convnext_studio.ui.colorbar import ColorBar, ColorScale
 from convnext_studio.ui.panels.attribution_look import LookButton
 from convnext_studio.ui.panels.attribution_question import has_sign, node_text
 from convnext_studio.ui.panels.attribution_shading import why_empty
 from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, opacity_slider
-from convnext_studio.ui.panels.contact_tiles import ContactTiles, map_on_picture, shown_map
+from convnext_studio.ui.panels.contact_tiles import TILE_PX, ContactTiles, map_on_picture, shown_map
+from convnext_studio.ui.panels.maps import Map
 from convnext_studio.ui.panels.measuring import MeasuringPanel
 from convnext_studio.ui.state import AppState
+from convnext_studio.ui.textsize import scaled_px
+from convnext_studio.ui.thumbnail import device_px
 from convnext_studio.ui.thumbnails import Thumbnails
 
 MOST = 500
@@ -45,7 +49,7 @@ class ContactSheetPanel(MeasuringPanel):
         self._explanations: dict[str, Explanation] = {}
         self._failures: dict[str, str] = {}
         self._predictions: dict[str, Prediction] = {}
-        self._thumbnails = Thumbnails(state, bridge, parent=self)
+        self._thumbnails = Thumbnails(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
         # Each thumbnail is coloured in a turn of its own.
         self._to_paint: list[str] = []
@@ -55,12 +59,14 @@ class ContactSheetPanel(MeasuringPanel):
         self.opacity = opacity_slider()
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the contact sheet as a PNG picture")
-        for control in (self.look, self.opacity):
+        for control in (self.look, QLabel("Opacity"), self.opacity):
             self.controls.addWidget(control)
         self.add_running_controls()
         self.controls.addWidget(self.save)
         self.tiles = ContactTiles()
-        self.set_body(self.tiles)
+        self.bar = ColorBar()
+        self._clipped: dict[str, Clipping] = {}
+        self.set_body(self._beside_each_other())
         self.setFocusProxy(self.tiles)
         self._thumbnails.arrived.connect(self._paint_soon)
         state.pictures_changed.connect(self.schedule)
@@ -74,6 +80,14 @@ class ContactSheetPanel(MeasuringPanel):
     def sizeHint(self) -> QSize:
         """Three thumbnails wide."""
         return QSize(500, 560)
+
+    def _beside_each_other(self) -> QWidget:
+        body = QWidget()
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.tiles, 1)
+        row.addWidget(self.bar)
+        return body
 
     # ------------------------------------------------------------------------------------------ the engine
 
@@ -118,7 +132,7 @@ class ContactSheetPanel(MeasuringPanel):
         before = self._running
         super().refresh()
         if self._running is not None and self._running != before:
-            self._explanations, self._failures, self._predictions = {}, {}, {}
+            self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
             self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
             self._mark_current(self.state.picture)
             self.set_dimmed(False)
@@ -194,11 +208,22 @@ class ContactSheetPanel(MeasuringPanel):
         if explanation is not None and pixels is not None:
             self.look.suit(has_sign(explanation.method, explanation.output))
             opacity = self.opacity.value() / 100
+            self._show_scale(key, shown_map(explanation)[1])
             colours = map_on_picture(pixels, explanation, self.look.shading, opacity)
             self.tiles.show_tile(key, colours)
             self._label(key)
         if self._to_paint:
             self._next.start()
+
+    def _show_scale(self, key: str, values: Map) -> None:
+        """Say with the colour bar how this map is coloured, and whether any has values beyond its scale."""
+        shading = self.look.shading
+        self._clipped[key] = Clipping.of(shading.part_of(values), shading.limits_of([values]))
+        clipped = self._clipped.values()
+        beyond = Clipping(any(each.below for each in clipped), any(each.above for each in clipped))
+        end = "max" if shading.percentile == 100 else f"p{shading.percentile:g}"
+        ends = (f"-{end}" if shading.part == "signed" else "0", end)
+        self.bar.set_scale(ColorScale(shading.colormap, shading.hand, ends, beyond))
 
     def _label(self, key: str) -> None:
         """Name, class and probability below the thumbnail."""
@@ -215,7 +240,7 @@ class ContactSheetPanel(MeasuringPanel):
         prediction = self._predictions.get(key)
         chance = f"{explanation.output} {format_number(explanation.score)}"
         if prediction is not None:
-            chance = f"{100 * float(prediction.probabilities[explanation.target]):.1f} %"
+            chance = format_percent(float(prediction.probabilities[explanation.target]))
         values, shading = shown_map(explanation)[1], self.look.shading
         limits = shading.limits_of([values])
         scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"
@@ -227,14 +252,18 @@ class ContactSheetPanel(MeasuringPanel):
             return
         question = asked.question
         target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        if question.output == "probability":
+            target = f"the probability of {target}"
         if question.against is not None:
             target += f" and not “{label_of(model, question.against)}”"
         nodes = ", ".join(node_text(name, model).lower() for name in question.nodes)
+        if question.average:
+            nodes = f"the average of {nodes or 'all stages'}"
         said = [
             f"{method_named(question.method).title} for {target} of each picture"
             + (f" at {nodes}" if nodes else ""),
             self.look.shading.text,
-            "each on its own scale",
+            "each on its own scale" if self.look.shading.hand is None else "one scale for all",
             f"{len(self._explanations)} of {len(asked.images)} pictures",
             *([f"the first of {len(self.state.pictures):,}"] if len(self.state.pictures) > MOST else []),
         ]

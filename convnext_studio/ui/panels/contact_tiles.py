@@ -16,7 +16,7 @@ from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.textsize import follow_text, scaled_px
 from convnext_studio.ui.thumbnail import thumbnail
 
-TILE_PX = 132
+TILE_PX = 128
 LINES = 3
 _NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
 

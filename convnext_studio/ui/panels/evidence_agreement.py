@@ -12,11 +12,10 @@ from convnext_studio.engine.messages import (
     method_named,
     why_no_cam,
 )
-from convnext_studio.export.contents import label_of
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import ColorScale
 from convnext_studio.ui.panels.attribution_cell import ColorLine
-from convnext_studio.ui.panels.attribution_question import explain_question, node_text
+from convnext_studio.ui.panels.attribution_question import explain_question, node_text, output_text
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.matrix import COLORMAP, LIMITS, MatrixView
 from convnext_studio.ui.panels.measuring import MeasuringPanel
@@ -78,14 +77,14 @@ class AgreementPanel(MeasuringPanel):
             return
         titles = [method_named(name).title for name in payload.methods]
         self.matrix.show_matrix(titles, payload.matrix, is_whole=not self.is_running)
-        target = next((label_of(model, each.target) for each in payload.explanations), "")
+        target = next((output_text(each, model, None) for each in payload.explanations), "the class")
         said = (
-            f"Spearman's rank correlation of the signed maps for “{target}” on the grid of "
+            f"Spearman's rank correlation of the signed maps for {target} on the grid of "
             f"{node_text(payload.node, model).lower()}; each method with its default parameters. Methods that "
             "agree may still be wrong together."
         )
         if not self.is_running and not np.isfinite(payload.matrix).all():
-            said += " –: a map is constant."
+            said += " –: a map is constant, or not finite."
         self.set_caption(f"{self.progress_text}\n{said}".lstrip())
 
     def set_dimmed(self, dimmed: bool) -> None:

@@ -11,9 +11,10 @@ from convnext_studio.engine.messages import (
     MeasureFaithfulness,
     Payload,
 )
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lineplot import Line, LinePlot
+from convnext_studio.ui.curveplot import CurvePlot
+from convnext_studio.ui.curves import Axes, Curve
 from convnext_studio.ui.panels.attribution_question import explain_question, map_name
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
@@ -21,6 +22,7 @@ from convnext_studio.ui.state import AppState
 
 _SHARES = Limits(0.0, 1.0)
 _STEPS = (16, 32, 64)
+_AXES = Axes(x="share of the pixels, most important first", y="probability")
 
 
 class CurvesPanel(MeasuringPanel):
@@ -45,9 +47,7 @@ class CurvesPanel(MeasuringPanel):
             box.currentIndexChanged.connect(self.schedule)
             self.controls.addWidget(box)
         self.add_running_controls()
-        self.plot = LinePlot(
-            "Insertion and deletion curves", "share of the pixels, most important first", "probability"
-        )
+        self.plot = CurvePlot("Insertion and deletion curves", _AXES)
         self.plot.pointed.connect(state.hovered)
         self.table = _Numbers()
         body = QWidget()
@@ -76,8 +76,8 @@ class CurvesPanel(MeasuringPanel):
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
             return
-        lines = _lines(payload)
-        self.plot.show_lines(lines, _SHARES, _probabilities(lines))
+        curves = _curves(payload)
+        self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
         self.table.show_curves(payload)
         self.set_caption(_caption(payload, map_text(asked.question, payload.map_name, model)))
         if not math.isnan(payload.of_map.insertion_area) and not self.is_running:
@@ -89,10 +89,10 @@ class CurvesPanel(MeasuringPanel):
         self.table.setEnabled(not dimmed)
 
 
-def _lines(measured: Faithfulness) -> list[Line]:
+def _curves(measured: Faithfulness) -> list[Curve]:
     """Insertion and deletion, those of the random order dashed."""
     return [
-        Line(label=label, x=measured.shares, y=y, series=series, dashed=dashed)
+        Curve(label=label, x=measured.shares, y=y, series=series, dashed=dashed)
         for label, y, series, dashed in (
             ("insertion", measured.of_map.insertion, 0, False),
             ("insertion, random", measured.of_random.insertion, 0, True),
@@ -102,9 +102,9 @@ def _lines(measured: Faithfulness) -> list[Line]:
     ]
 
 
-def _probabilities(lines: list[Line]) -> Limits:
+def _probabilities(curves: list[Curve]) -> Limits:
     """From 0 to a round number above all curves: they may all lie low."""
-    largest = max(float(np.nanmax(line.y, initial=0.0)) for line in lines)
+    largest = max(float(np.nanmax(curve.y, initial=0.0)) for curve in curves)
     return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
 
 
@@ -130,14 +130,16 @@ class _Numbers(QWidget):
         for column, head in enumerate(self.heads):
             self._grid.addWidget(head, 0, column + 1)
         for row, name in enumerate(("This map", "Random")):
-            self._grid.addWidget(plain_label("muted", name), row + 1, 0)
+            label = plain_label("muted", name)
+            label.setWordWrap(False)
+            self._grid.addWidget(label, row + 1, 0)
             for column, cell in enumerate(self.cells[row]):
                 self._grid.addWidget(cell, row + 1, column + 1)
 
     def show_curves(self, measured: Faithfulness) -> None:
         """Show the numbers that are known."""
         top = f"{100 * measured.top_share:g} %"
-        whole = f"{100 * measured.probability:.1f} %"
+        whole = format_percent(measured.probability)
         heads = (
             "Insertion area",
             "Deletion area",
@@ -154,7 +156,7 @@ class _Numbers(QWidget):
 def _texts(curves: Curves, whole: float) -> tuple[str, ...]:
     areas = [_known(area, format_number(area)) for area in (curves.insertion_area, curves.deletion_area)]
     tops = [
-        _known(share, f"{100 * share:.1f} % ({_signed(100 * (share - whole))})")
+        _known(share, f"{format_percent(share)} ({_signed(100 * (share - whole))})")
         for share in (curves.kept, curves.removed)
     ]
     return (*areas, *tops)

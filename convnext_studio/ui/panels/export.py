@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -22,7 +24,7 @@ from convnext_studio.export import safe_stem
 from convnext_studio.export.tables import table_text
 from convnext_studio.ui.colorbar import MapView
 from convnext_studio.ui.save_dialog import ask_path
-from convnext_studio.ui.saving import WIDTHS_PX
+from convnext_studio.ui.saving import WIDTHS_PX, Contents
 from convnext_studio.ui.state import AppState
 
 _PREVIEW_MS = 300
@@ -43,6 +45,9 @@ FORMATS = (
     _Format("SVG drawing", "svg", False, "Lines, letters and maps that stay sharp, with the colour bar"),
     _Format("PDF page", "pdf", False, "For print: lines and letters stay sharp, colours are kept without loss"),
     _Format("NumPy array (.npy)", "npy", True, "The numbers behind the colours, as they are"),
+    _Format(
+        "NumPy arrays of all views (.npz)", "npz", True, "The numbers of all views that are seen, in one file"
+    ),
     _Format("Table (.csv)", "csv", True, "The numbers as text, row by row"),
     _Format("JSON", "json", True, "The numbers with the view's name and caption"),
 )
@@ -71,6 +76,7 @@ class ExportPanel(QWidget):
         self, state: AppState, views: Callable[[], Sequence[MapView]], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self._state = state
         self._views = views
         self._shown: list[MapView] = []
         self._watched: MapView | None = None
@@ -181,13 +187,19 @@ class ExportPanel(QWidget):
         contents = None if view is None else view.contents
         has_numbers = contents is not None and contents.values is not None
         self.width_px.setVisible(chosen.suffix == "png")
-        self.save.setEnabled(view is not None and (has_numbers or not chosen.is_numbers))
+        self.views.setEnabled(chosen.suffix != "npz")
+        if chosen.suffix == "npz":
+            self.save.setEnabled(bool(self._numbered))
+        else:
+            self.save.setEnabled(view is not None and (has_numbers or not chosen.is_numbers))
         self.copy.setEnabled(view is not None)
         self.numbers.setEnabled(has_numbers)
         self.report.setEnabled(view is not None)
         if view is None or contents is None:
             self.preview.setText(NOTHING)
             self.facts.clear()
+        elif chosen.suffix == "npz":
+            self._show_arrays()
         elif chosen.is_numbers:
             self._show_numbers(view)
         else:
@@ -223,6 +235,20 @@ class ExportPanel(QWidget):
         fitting.setDevicePixelRatio(ratio)
         self.preview.setPixmap(QPixmap.fromImage(fitting))
 
+    @property
+    def _numbered(self) -> list[Contents]:
+        """What is seen and has numbers."""
+        shown = (view.contents for view in self._shown)
+        return [contents for contents in shown if contents is not None and contents.values is not None]
+
+    def _show_arrays(self) -> None:
+        self.preview.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        lines = [
+            f"{each.name}\n    {_described(each.values)}" for each in self._numbered if each.values is not None
+        ]
+        self.preview.setText("\n".join(lines) or "There are no numbers behind the views that are seen.")
+        self.facts.setText("Under these names, and their captions under “about”.")
+
     def _show_numbers(self, view: MapView) -> None:
         values = None if view.contents is None else view.contents.values
         if values is None:
@@ -233,8 +259,7 @@ class ExportPanel(QWidget):
         corner = first[:_SHOWN_ROWS, :_SHOWN_COLUMNS] if first.ndim == 2 else first[:_SHOWN_ROWS]
         self.preview.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.preview.setText(table_text(corner, "   "))
-        shape = " × ".join(map(str, values.shape))
-        self.facts.setText(f"{shape} values of {values.dtype}; the first of them are shown.")
+        self.facts.setText(f"{_described(values)}; the first of them are shown.")
 
     # -------------------------------------------------------------------------------------------- saving
 
@@ -250,14 +275,17 @@ class ExportPanel(QWidget):
         view, chosen = self._view, self._format
         if view is None or view.contents is None:
             return
-        suggested = Path.home() / f"{safe_stem(f'{view.contents.name}.{chosen.suffix}')}.{chosen.suffix}"
+        name, picture = view.contents.name, self._state.picture
+        if chosen.suffix == "npz" and picture is not None:
+            name = f"{picture.name} views"
+        suggested = Path.home() / f"{safe_stem(f'{name}.{chosen.suffix}')}.{chosen.suffix}"
         kind = f"{chosen.name.partition(' (')[0]} (*.{chosen.suffix})"
         path = ask_path(self, "Export the view", suggested, kind)
         if path is not None:
             self.write(path)
 
     def write(self, path: Path) -> None:
-        """Write the chosen view in the chosen format."""
+        """Write the chosen view, or the numbers of all, in the chosen format."""
         view = self._view
         if view is None:
             return
@@ -271,7 +299,13 @@ class ExportPanel(QWidget):
                 saver.write_pdf(path)
             case "npy":
                 saver.write_npy(path)
+            case "npz":
+                saver.write_npz(path, self._numbered)
             case "csv":
                 saver.write_csv(path)
             case "json":
                 saver.write_json(path)
+
+
+def _described(values: NDArray[Any]) -> str:
+    return f"{' × '.join(map(str, values.shape))} values of {values.dtype}"

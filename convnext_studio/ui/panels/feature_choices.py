@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.render import ROBUST_PERCENTILES, Limits
+from convnext_studio.render import ALL_VALUES, ROBUST_PERCENTILES, Limits, Range
 from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.channel import ChannelOptions
 from convnext_studio.ui.panels.mosaic_painting import Look, Order, Scaling
@@ -95,6 +95,11 @@ class FeatureChoices(QObject):
             range=self.range.value,
             colormap=str(self.colormap.currentData()),
         )
+
+    @property
+    def kernel_range(self) -> Range:
+        """Which weights the colour scale of a channel's kernel holds: all, unless a range is asked for."""
+        return self.range.value if self.scaling.currentData() == "fixed" else ALL_VALUES
 
     @property
     def options(self) -> ChannelOptions:

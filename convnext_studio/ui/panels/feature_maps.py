@@ -10,7 +10,7 @@ from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.crosshair import LinkedCrosshair
 from convnext_studio.ui.linkedzoom import LinkedZoom
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, AskingPanel
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN, AskingPanel
 from convnext_studio.ui.panels.channel import ChannelView
 from convnext_studio.ui.panels.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.channel_values import ChannelValues, ExactChannel, from_maps
@@ -137,7 +137,7 @@ class FeatureMapsPanel(AskingPanel):
     def question(self) -> Request | str:
         """The maps of the selected node on the selected picture."""
         if self.state.picture is None:
-            return NO_PICTURE
+            return NOTHING_OPEN
         if self.state.model is None:
             return NO_MODEL
         return maps_request(self.state.picture.key, self.state.node, _PANEL)
@@ -269,6 +269,7 @@ class FeatureMapsPanel(AskingPanel):
         self.channel_map.show_channel(shown, limits, painting.colormap)
         self.channel_map.show_unit(self.state.unit)
         self.numbers.show_channel(shown, limits, painting.colormap)
+        self.numbers.colour_kernel(self.choices.look.colormap, self.choices.kernel_range)
         self.patches.show_channel(shown.channel)
         self._say()
 

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.engine.messages import FieldGrowth, Inputs, Protocol, ReceptiveField, Subject
 from convnext_studio.ui.oneline import OneLine
-from convnext_studio.ui.panels.base import NO_PICTURE, choice, plain_label
+from convnext_studio.ui.panels.base import NOTHING_OPEN, choice, plain_label
 from convnext_studio.ui.state import AppState
 
 PROTOCOLS: dict[Protocol, str] = {
@@ -55,7 +55,7 @@ class FieldSettings:
     def why_not(self, state: AppState) -> str:
         """Why there is nothing to measure on, in a sentence; empty where there is."""
         if self._takes_pictures and not state.pictures:
-            return NO_PICTURE
+            return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
             return "Choose the folder of pictures first, under “More”."
         return ""
@@ -233,6 +233,7 @@ class FieldControls(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         self.row = _row(self.protocol, self.inputs, self.count, self.more)
+        self.row.addStretch()
         layout.addLayout(self.row)
         below = QVBoxLayout(self.rest)
         below.setContentsMargins(0, 0, 0, 0)

@@ -3,10 +3,17 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.engine.messages import Failed, FieldView, Payload, Progress
+from convnext_studio.engine.messages import (
+    Failed,
+    FieldGrowthResult,
+    FieldView,
+    Payload,
+    Progress,
+    ReceptiveFieldResult,
+)
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.colorbar import MapView
-from convnext_studio.ui.panels.field_scene import point_text, why_no_figure
+from convnext_studio.ui.panels.field_scene import averaged_text, point_text, why_no_figure
 from convnext_studio.ui.panels.stoppable import StoppablePanel
 from convnext_studio.ui.state import AppState
 
@@ -47,7 +54,7 @@ class AveragingPanel(StoppablePanel):
     def show_progress(self, progress: Progress) -> None:
         """Show the average so far; before there is one, what is being done for it, such as a download."""
         if progress.partial is not None:
-            self._progress = f"{progress.done} of {progress.total} pictures"
+            self._progress = _progress_text(progress.partial, progress.total)
             self.set_dimmed(False)
             self.take(progress.partial)
         elif not self.shows_body and progress.text:
@@ -71,6 +78,12 @@ class AveragingPanel(StoppablePanel):
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while something newer is under way."""
         self._is_dimmed = dimmed
+
+
+def _progress_text(partial: Payload, total: int) -> str:
+    """How many of all are in the average, which leaves out those whose gradient was not finite."""
+    assert isinstance(partial, ReceptiveFieldResult | FieldGrowthResult)
+    return averaged_text(partial.pictures, partial.noises, total)
 
 
 class FieldPanel(AveragingPanel):

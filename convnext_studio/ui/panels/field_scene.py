@@ -14,9 +14,9 @@ from convnext_studio.engine.messages import (
     Scale,
     Square,
 )
-from convnext_studio.fields import DEFINITIONS
+from convnext_studio.fields import DEFINITIONS, OF_WHAT
 from convnext_studio.geometry import Box, FieldGeometry
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui import theme
 from convnext_studio.ui.panels.field_controls import PROTOCOLS
 from convnext_studio.ui.panels.maps import map_layer
@@ -124,7 +124,8 @@ def nearest_unit(view: ReceptiveFieldResult, x: float, y: float) -> tuple[int, i
     first, stride = view.theoretical.first_centre_px, view.theoretical.stride_px
 
     def nearest(at: float, side: int) -> int:
-        last = int((side - first) // stride)
+        # Paddings are symmetric: the last field ends at most as far beyond the input as the first begins.
+        last = int((side - 2 * first) // stride)
         return min(max(round((at - first) / stride), 0), max(last, 0))
 
     return nearest(y, height), nearest(x, width)
@@ -148,10 +149,8 @@ def _square_mark(square: Square, view: FieldView, is_small: bool, has_label: boo
     if not has_label:
         return Mark(box)
     share = f"{100 * square.threshold:g} %"
-    area = format_number(100 * square.area_ratio)
-    return Mark(
-        box, share if is_small else f"{share} · {square.side_px} px · area {area} %", beside=not is_small
-    )
+    area = format_percent(square.area_ratio, None)
+    return Mark(box, share if is_small else f"{share} · {square.side_px} px · area {area}", beside=not is_small)
 
 
 # ----------------------------------------------------------------------------------------------------- words
@@ -173,14 +172,14 @@ def count_text(view: FieldView, progress: str = "") -> str:
     return averaged_text(view.pictures, view.noises)
 
 
-def averaged_text(pictures: int, noises: int) -> str:
-    """How many of each were averaged."""
-    parts = []
-    if pictures or not noises:
-        parts.append(f"{pictures} picture{'s' if pictures != 1 else ''}")
+def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
+    """How many were averaged, of how many there will be: “8 pictures”, “3 of 8 × noise”."""
+    of = "" if total is None else f" of {total}"
+    if pictures and noises:
+        return f"{pictures + noises}{of} inputs, {noises} of them noise"
     if noises:
-        parts.append(f"{noises} × noise")
-    return " + ".join(parts)
+        return f"{noises}{of} × noise"
+    return f"{pictures}{of} picture{'' if (total or pictures) == 1 else 's'}"
 
 
 def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
@@ -204,10 +203,13 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
         said.append(f"unit (y {unit[0]}, x {unit[1]})")
     said.append(f"input {width} × {height} px")
     said.extend(_theoretical_words(view))
+    own_scale = DEFINITIONS[view.protocol].scale
+    if scale != own_scale:
+        said.append(f"squares of {OF_WHAT[scale]}, as chosen")
     reached = {square.threshold for square in view.squares[scale]}
     missing = [f"{100 * share:g} %" for share in THRESHOLDS if share not in reached]
     # On the protocol's own scale the notes say it.
-    if missing and DEFINITIONS[view.protocol].scale != scale:
+    if missing and own_scale != scale:
         said.append(f"no square within the input holds {' or '.join(missing)}")
     if view.gaussian is not None and view.protocol == "luo":
         said.append(f"Gaussian fit: σ {view.gaussian.sigma_px:.3g} px, radius {view.gaussian.radius_px:.3g} px")

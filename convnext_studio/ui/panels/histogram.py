@@ -6,7 +6,15 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from convnext_studio.render import Limits, colorize, format_number, format_ticks, limits_of, nice_ticks
+from convnext_studio.render import (
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    format_ticks,
+    limits_of,
+    nice_ticks,
+)
 from convnext_studio.ui import theme
 
 BINS = 48
@@ -67,10 +75,10 @@ class Histogram(QWidget):
             return
         step = (self._range.high - self._range.low) / BINS
         low = self._range.low + index * step
-        share = 100 * int(self._counts[index]) / max(int(self._counts.sum()), 1)
+        share = int(self._counts[index]) / max(int(self._counts.sum()), 1)
         self.hovered.emit(
             f"from {format_number(low)} to {format_number(low + step)}: "
-            f"{self._counts[index]} of {int(self._counts.sum())} units, {format_number(share)} %"
+            f"{self._counts[index]} of {int(self._counts.sum())} units, {format_percent(share, None)}"
         )
 
     def leaveEvent(self, _event: QEvent) -> None:

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from convnext_studio.engine.messages import ImageInfo
 from convnext_studio.geometry import Box, CropGeometry, FieldGeometry
-from convnext_studio.render import DIVERGING, Limits, colorize, format_number, hatch, limits_of, resample
+from convnext_studio.render import (
+    DIVERGING,
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    hatch,
+    limits_of,
+    resample,
+)
 from convnext_studio.ui.scene import Bitmap, Layer
 
 Map = NDArray[np.float32] | NDArray[np.float64]
@@ -114,7 +123,7 @@ def statistics(values: Map) -> str:
         elif finite.min() == finite.max():
             said.append("constant")
         elif zeros:
-            said.append(f"{100 * zeros / finite.size:.1f} % zeros")
+            said.append(f"{format_percent(zeros / finite.size)} zeros")
     return " · ".join(said)
 
 

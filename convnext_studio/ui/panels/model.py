@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QScrollArea,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.engine.messages import LoadModel, ModelInfo
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.model.road.steps import ROAD
+from convnext_studio.render import format_count
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.stem_choice import StemChoice
@@ -23,6 +24,7 @@ SOURCE_TIP = (
     "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights), a step on the road from "
     "ResNet-50 to ConvNeXt or the path of a weights file; Enter opens it"
 )
+FACTS = ("Parameters", "MACs", "Input", "Classes", "Blocks", "Channels", "Runs on")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -56,7 +58,7 @@ class ModelPanel(QWidget):
         self._notes = plain_label("muted")
         self.stem = StemChoice()
         self.stem.chosen.connect(self.stem_chosen)
-        self._facts = {name: plain_label() for name in ("Parameters", "MACs", "Input", "Stages", "Runs on")}
+        self._facts = {name: plain_label() for name in FACTS}
         self._show(None)
         self._lay_out()
         state.model_loaded.connect(self._show)
@@ -70,6 +72,7 @@ class ModelPanel(QWidget):
         """A model is being loaded: show what was asked for."""
         self._failed = False
         self._source.setEditText(request.source)
+        self._typed.setCursorPosition(0)  # A long name shows its beginning.
         self._device.setCurrentText(request.device)
         if self._state.model is None:
             self._title.setText("Loading…")
@@ -110,27 +113,31 @@ class ModelPanel(QWidget):
         self._title.setText(model.title)
         self._notes.setText("\n".join(model.notes))
         self._facts["Parameters"].setText(f"{model.parameters:,}")
-        self._facts["MACs"].setText(f"{model.macs / 1e9:.2f} G at {model.input_px} × {model.input_px}")
+        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_px} × {model.input_px}")
         self._facts["MACs"].setToolTip(
             "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
         )
-        self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px, {len(model.labels):,} classes")
-        depths, dims = ("-".join(map(str, values)) for values in (config.depths, config.dims))
-        self._facts["Stages"].setText(f"{depths} blocks\n{dims} channels")
+        self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px")
+        self._facts["Classes"].setText(f"{len(model.labels):,}")
+        for name, of_stages in (("Blocks", config.depths), ("Channels", config.dims)):
+            self._facts[name].setText("-".join(map(str, of_stages)))
+            self._facts[name].setToolTip("Stage by stage")
         self._facts["Runs on"].setText(f"{model.device_name}, {model.precision}")
 
     def _lay_out(self) -> None:
-        facts = QFormLayout()
+        # Not a form layout: of a text that wraps anew it keeps the height that the one before it had.
+        facts = QGridLayout()
         facts.setContentsMargins(0, 0, 0, 0)
+        facts.setColumnStretch(1, 1)
         facts.setHorizontalSpacing(8)
         facts.setVerticalSpacing(1)
-        facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        for name, value in self._facts.items():
+        for row, (name, value) in enumerate(self._facts.items()):
             label = plain_label("muted")
             label.setText(name)
             label.setWordWrap(False)
             value.setAccessibleName(name)
-            facts.addRow(label, value)
+            facts.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            facts.addWidget(value, row, 1)
         choice = QHBoxLayout()
         choice.setSpacing(4)
         choice.addWidget(self._source, 1)

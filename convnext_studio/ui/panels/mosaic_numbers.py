@@ -39,6 +39,7 @@ class MosaicNumbers(QObject):
         self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
+        state.pictures_changed.connect(self._forget_closed)
         for changed in (state.target_selected, state.prediction_made):
             changed.connect(self._follow_target)
 
@@ -117,6 +118,9 @@ class MosaicNumbers(QObject):
     def _follow_target(self, _changed: object) -> None:
         if self._subject is not None and self._order == "contribution":
             self._on_known(self._subject)
+
+    def _forget_closed(self) -> None:
+        self._known.keep_only(lambda known: self._state.row(known.image) is not None)
 
     def _forget(self, _model: object) -> None:
         self._subject = None

@@ -13,10 +13,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.engine.messages import Patch, Payload, Progress, StrongestPatches, StrongestPatchesResult
+from convnext_studio.engine.messages import (
+    ListedPicture,
+    ModelInfo,
+    Patch,
+    Payload,
+    Progress,
+    StrongestPatches,
+    StrongestPatchesResult,
+)
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.pictures_model import short_name
 from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState
@@ -138,21 +147,23 @@ class PatchesView(QWidget):
         self._result = result
         self.list.clear()
         self.list.setEnabled(True)
-        names = {picture.key: picture.name for picture in self._state.pictures}
+        pictures = {picture.key: picture for picture in self._state.pictures}
         for patch in result.patches:
-            self.list.addItem(_item(patch, names.get(patch.image, "")))
-        self.text.setText(_describe(result))
+            self.list.addItem(_item(patch, pictures.get(patch.image)))
+        self.text.setText(_describe(result, self._state.model))
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
-def _describe(result: StrongestPatchesResult) -> str:
+def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     pictures = _counted(result.total)
     if result.seen < result.total:
         pictures = f"{result.seen} of {pictures} so far"
     said = [f"Channel {result.channel} of {result.node} over {pictures}"]
-    if any(patch.is_global for patch in result.patches):
+    if model is not None and not model.node(result.node).field.has_box:
+        said.append("with attention in windows no field is a box: shown is the whole input")
+    elif any(patch.is_global for patch in result.patches):
         said.append("every unit sees the whole input")
     elif any(patch.is_clipped for patch in result.patches):
         said.append("theoretical fields, clipped at the border")
@@ -184,9 +195,10 @@ def _patch_list() -> QListWidget:
     return patches
 
 
-def _item(patch: Patch, name: str) -> QListWidgetItem:
+def _item(patch: Patch, picture: ListedPicture | None) -> QListWidgetItem:
+    name, short = ("", "") if picture is None else (picture.name, short_name(picture))
     item = QListWidgetItem(
-        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{name}"
+        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{short}"
     )
     item.setData(Qt.ItemDataRole.UserRole, patch)
     item.setSizeHint(QSize(scaled_px(_ICON_PX + 10), scaled_px(_ICON_PX + 38)))

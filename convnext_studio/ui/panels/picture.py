@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from convnext_studio.engine.messages import (
     ChannelMap,
@@ -23,7 +23,8 @@ from convnext_studio.ui.crosshair import LinkedCrosshair
 from convnext_studio.ui.linkedzoom import LinkedZoom
 from convnext_studio.ui.panels.base import NO_PICTURE, Panel, choice, opacity_slider
 from convnext_studio.ui.panels.maps import Placement, picture_layer, point_text, value_text
-from convnext_studio.ui.panels.unit_field import COLORMAP, Heat, SelectedUnit, heat_of, result_text
+from convnext_studio.ui.panels.unit_field import Heat, SelectedUnit, heat_of, result_text
+from convnext_studio.ui.panels.unit_look import UnitLookButton
 from convnext_studio.ui.scene import Layer, Mark, Scene
 from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState
@@ -67,10 +68,12 @@ class PicturePanel(Panel):
             "Colours of the unit's effective field stand for values, or for their logarithm",
             [("Linear", False), ("Log", True)],
         )
+        self.look = UnitLookButton()
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without a unit's field")
-        for control in (self.scale, self.opacity, self.no_unit):
+        self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
+        for control in self._unit_controls:
             self.controls.addWidget(control)
 
     def _connect(self) -> None:
@@ -79,6 +82,7 @@ class PicturePanel(Panel):
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
         self.scale.currentIndexChanged.connect(self._colour)
+        self.look.changed.connect(self._colour)
         self.opacity.valueChanged.connect(self._paint)
         self.no_unit.clicked.connect(state.clear_unit)
         state.picture_selected.connect(self._show_picture)
@@ -125,7 +129,7 @@ class PicturePanel(Panel):
         self._layer = None if picture is None else picture_layer(picture)
         if picture is None:
             self.view.set_scene(None)
-            self.show_notice(NO_PICTURE)
+            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
         else:
             self.show_body()
         self._refresh()
@@ -142,7 +146,7 @@ class PicturePanel(Panel):
         if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
             self._result = None
         self._ask(unit, picture)
-        for control in (self.scale, self.opacity, self.no_unit):
+        for control in self._unit_controls:
             control.setVisible(unit is not None)
         self._colour()
 
@@ -193,8 +197,14 @@ class PicturePanel(Panel):
         unit = self.unit
         self._heat = None
         if unit is not None and self._result is not None:
-            self._heat = heat_of(unit, self._result, self._is_log)
-        self.map.bar.set_scale(None if self._heat is None else ColorScale(COLORMAP, self._heat.limits))
+            colormap = str(self.look.colormap.currentData())
+            self._heat = heat_of(unit, self._result, self._is_log, colormap, self.look.range.value)
+        if self._heat is None:
+            self.map.bar.set_scale(None)
+        else:
+            heat = self._heat
+            self.map.bar.set_scale(ColorScale(heat.colormap, heat.limits, clipping=heat.clipping))
+            self.look.range.propose(heat.limits)
         self._paint()
 
     def _paint(self) -> None:
@@ -221,7 +231,8 @@ class PicturePanel(Panel):
 
     def _unit_facts(self, unit: SelectedUnit) -> list[str]:
         if self._result is not None:
-            return [unit.describe(), result_text(self._result, self._is_log)]
+            said = [unit.describe(), result_text(self._result, self._is_log), self.look.range.value.text]
+            return [text for text in said if text]
         is_awaited = self._field_question.is_running
         return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
 
@@ -230,7 +241,8 @@ class PicturePanel(Panel):
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
         if crop is not None:
             resized, taken = crop.resized_size, crop.input_size
-            facts.append(f"resized to {resized[0]} × {resized[1]}, cropped to {taken[0]} × {taken[1]}")
+            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", nothing cropped"
+            facts.append(f"resized to {resized[0]} × {resized[1]}{cropped}")
         if picture.preview.shape[1] != picture.size[0]:
             facts.append("shown reduced")
         return [*facts, *picture.notes]

@@ -2,9 +2,18 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QLabel,
+    QListView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.engine.messages import ListedPicture
 from convnext_studio.ui.bridge import EngineBridge
@@ -103,6 +112,18 @@ class PicturesPanel(QWidget):
         self.list.scrollTo(index)
 
 
+class _WholeCell(QStyledItemDelegate):
+    """As large as the grid has it: else every name has the room that the first one takes."""
+
+    def __init__(self, view: QListView) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """The cell's width, and the height that icon and name take."""
+        return QSize(self._view.gridSize().width() - 2, super().sizeHint(option, index).height())
+
+
 class _ThumbnailList(QListView):
     delete_pressed = Signal()
 
@@ -110,6 +131,7 @@ class _ThumbnailList(QListView):
         super().__init__()
         self._icons = model
         self.setModel(model)
+        self.setItemDelegate(_WholeCell(self))
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)

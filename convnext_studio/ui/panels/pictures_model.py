@@ -32,6 +32,11 @@ _ROOT = QModelIndex()
 _Index = QModelIndex | QPersistentModelIndex
 
 
+def short_name(picture: ListedPicture) -> str:
+    """Below a thumbnail: without the suffix, the name's end, which tells it from its neighbours, has room."""
+    return Path(picture.name).stem if picture.path else picture.name
+
+
 class PicturesModel(QAbstractListModel):
     """One row for each opened picture. Its thumbnail is asked for when it is first painted."""
 
@@ -55,8 +60,7 @@ class PicturesModel(QAbstractListModel):
         picture = self._pictures[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                # Without the suffix, the name's end, which tells it from its neighbours, has room.
-                return Path(picture.name).stem if picture.path else picture.name
+                return short_name(picture)
             case Qt.ItemDataRole.DecorationRole:
                 return self._icon(picture.key)
             case Qt.ItemDataRole.ToolTipRole:
@@ -103,6 +107,7 @@ class PicturesModel(QAbstractListModel):
             self.beginResetModel()
             self._pictures = pictures
             self.endResetModel()
+        self._icons.keep_keys(lambda key: self._state.row(str(key)) is not None)
 
     def forget_icons(self) -> None:
         """They have to be drawn in another size."""

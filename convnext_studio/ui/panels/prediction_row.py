@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
+from convnext_studio.render import format_percent
 from convnext_studio.ui import theme
 from convnext_studio.ui.focusring import PAINTS_FOCUS
 from convnext_studio.ui.textsize import follow_text
@@ -42,7 +43,7 @@ class PredictionRow(QAbstractButton):
     @property
     def percentage(self) -> str:
         """The probability as it is shown."""
-        return f"{self.probability * 100:.1f} %"
+        return format_percent(self.probability)
 
     def show_class(self, target: int, label: str, probability: float) -> None:
         """Show another class."""
@@ -86,7 +87,7 @@ class PredictionRow(QAbstractButton):
             painter.setPen(QPen(QColor(colours.accent), 2))
             painter.drawRect(box.adjusted(1, 1, 0, 0))
         inner = self.rect().adjusted(6, self._margin_px, -6, -5 - self._margin_px)
-        number_width = self.fontMetrics().horizontalAdvance("100.0 %") + 6
+        number_width = self.fontMetrics().horizontalAdvance("> 99.9 %") + 6
         name = self.fontMetrics().elidedText(
             f"≠ {self.label}" if self._is_contrast else self.label,
             Qt.TextElideMode.ElideRight,

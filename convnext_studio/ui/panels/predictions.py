@@ -5,10 +5,11 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.engine.messages import ImageInfo, ModelInfo, Prediction
 from convnext_studio.export.contents import label_of
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.classsearch import ClassSearch
 from convnext_studio.ui.oneline import OneLine
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE, Panel
+from convnext_studio.ui.panels.base import NO_MODEL, NOTHING_OPEN, Panel
 from convnext_studio.ui.panels.prediction_row import PredictionRow
 from convnext_studio.ui.state import AppState
 
@@ -97,8 +98,8 @@ class PredictionsPanel(Panel):
             row.setChecked(index == target)
         for number, row in enumerate(self.rows):
             row.setVisible(number < len(top))
-        percent = float(prediction.probabilities[target]) * 100
-        self.explained.setText(f"Explained: {label_of(model, target)}, {percent:.1f} %")
+        percent = format_percent(float(prediction.probabilities[target]))
+        self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
 
@@ -107,7 +108,7 @@ class PredictionsPanel(Panel):
         if state.prediction_failure:
             return state.prediction_failure
         if state.picture is None:
-            return NO_PICTURE
+            return NOTHING_OPEN
         return NO_MODEL if state.model is None else "Computing …"
 
     def _explain(self, target: int) -> None:

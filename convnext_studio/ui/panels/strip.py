@@ -64,6 +64,7 @@ class NetworkStrip(QWidget):
         header.costs_chosen.connect(self._choose_costs)
         state.model_loaded.connect(self._show_model)
         state.prediction_made.connect(self._show_prediction)
+        state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
         state.node_selected.connect(self._follow)
         self.numbers.changed.connect(self._show_selection)
 
@@ -126,6 +127,7 @@ class NetworkStrip(QWidget):
     # --------------------------------------------------------------------------------- what the state says
 
     def _show_model(self, model: ModelInfo | None) -> None:
+        self.header.badge.setVisible(model is not None and model.random_weights)
         is_level = model is not None and is_openable(model.nodes, self.opened)
         self.opened = self.opened if is_level else NETWORK
         self.canvas.show_level(self.opened)

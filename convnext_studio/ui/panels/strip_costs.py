@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from convnext_studio.engine.messages import MeasuredCosts, ModelInfo
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
-from convnext_studio.render import format_number
+from convnext_studio.render import format_number, format_percent
 
 CostKind = Literal["none", "parameters", "macs", "memory", "time"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
@@ -80,15 +80,14 @@ class Costs:
 
     def part_of_total(self, cost: float) -> str:
         """A cost as percentage of the whole network's; empty where it is nothing."""
-        percent = 100 * cost / self.total if self.total else 0.0
-        return f"{percent:.0f} %" if percent >= 0.95 else "< 1 %" if percent else ""
+        return format_percent(cost / self.total, 0) if cost and self.total else ""
 
     @property
     def legend(self) -> str:
         """What a full bar stands for, and what the percentages are of."""
         if not any(self.of.values()):
             return ""
-        return f"full bar: {self.text(max(self.of.values()))} · 100 %: {self.text(self.total)}"
+        return f"full bar: {self.text(max(self.of.values()))} · whole network: {self.text(self.total)}"
 
 
 def costs_of(

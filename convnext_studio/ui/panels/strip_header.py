@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from convnext_studio.ui.oneline import OneLine
-from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.panels.base import choice, random_badge
 from convnext_studio.ui.panels.strip_costs import COST_KINDS, COST_TITLES, CostKind
 from convnext_studio.ui.panels.strip_levels import NETWORK
 
@@ -12,7 +12,7 @@ _DEEPEST = 4  # network, stage, block, operation
 
 
 class StripHeader(QWidget):
-    """Breadcrumb, numbers, legend, and what the bars count."""
+    """Breadcrumb, numbers, mark of random weights, legend, and what the bars count."""
 
     level_chosen = Signal(str)  # name of what is to be opened; empty for the network
     costs_chosen = Signal(str)  # CostKind
@@ -24,6 +24,7 @@ class StripHeader(QWidget):
         self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
         self.numbers = OneLine()
         self.numbers.setAccessibleName("Numbers of the selected node")
+        self.badge = random_badge()
         self.legend = QLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
@@ -42,6 +43,8 @@ class StripHeader(QWidget):
         layout.addSpacing(12)
         layout.addWidget(self.numbers, 1)
         layout.addSpacing(12)
+        layout.addWidget(self.badge)
+        layout.addSpacing(4)
         layout.addWidget(self.legend)
         layout.addSpacing(4)
         layout.addWidget(self.costs)

@@ -8,7 +8,7 @@ import numpy as np
 from convnext_studio.engine.messages import UnitField, UnitFieldResult
 from convnext_studio.geometry import Box, CropGeometry
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_number
 from convnext_studio.ui import theme
 from convnext_studio.ui.panels.maps import Placement, map_layer
 from convnext_studio.ui.scene import Layer, Mark, Spot
@@ -100,21 +100,31 @@ class Heat:
     ----------
     layer
         On the picture.
-    limits
-        Of the colours.
+    colormap, limits, clipping
+        What its colour bar says; zeros are below a logarithmic scale.
     """
 
     layer: Layer
+    colormap: str
     limits: Limits
+    clipping: Clipping
 
 
-def heat_of(unit: SelectedUnit, result: UnitFieldResult, is_log: bool) -> Heat | None:
+def heat_of(
+    unit: SelectedUnit,
+    result: UnitFieldResult,
+    is_log: bool,
+    colormap: str = COLORMAP,
+    chosen: Range = ALL_VALUES,
+) -> Heat | None:
     """The effective field where it can be other than zero; None where all of it is zero, or not finite.
 
     Parameters
     ----------
     is_log
         Colours stand for the logarithm of the parts of the largest.
+    chosen
+        Which values the scale holds: all of them from 0, or from `LOG_DECADES` below the largest.
     """
     largest = _largest(result)
     if largest <= 0:
@@ -123,12 +133,21 @@ def heat_of(unit: SelectedUnit, result: UnitFieldResult, is_log: bool) -> Heat |
     left, top = math.floor(x), math.floor(y)
     right, bottom = math.ceil(x + width), math.ceil(y + height)
     values = result.effective[top:bottom, left:right]
+    has_less = is_log and bool((values < largest * 10.0**-LOG_DECADES).any())
     if is_log:
         # Zeros take the lowest colour, as does all that is smaller than the scale shows; NaN stays NaN.
         values = np.log10(np.maximum(values / np.float32(largest), np.float32(10.0**-LOG_DECADES)))
     limits = Limits(-LOG_DECADES, 0.0) if is_log else Limits(0.0, largest)
+    if chosen.kind == "percentile" or (chosen.kind == "hand" and chosen.hand is not None):
+        limits = chosen.limits(values)
     box = unit.crop.box_to_picture((float(left), float(top), float(right - left), float(bottom - top)))
-    return Heat(map_layer(values, box, limits, COLORMAP), limits)
+    seen = Clipping.of(values, limits)
+    return Heat(
+        map_layer(values, box, limits, colormap),
+        colormap,
+        limits,
+        Clipping(below=seen.below or has_less, above=seen.above),
+    )
 
 
 def _largest(result: UnitFieldResult) -> float:

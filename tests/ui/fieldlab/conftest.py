@@ -30,7 +30,6 @@ def lab(qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Backgro
     lab.resize(1280, 720)
     lab.show()
     qtbot.waitExposed(lab)
-    qtbot.waitUntil(lambda: lab.growth.plot._plot is not None, timeout=20_000)
     return lab
 
 

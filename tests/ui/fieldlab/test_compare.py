@@ -33,6 +33,47 @@ def test_all_share_one_colour_scale(pair: ReceptiveFieldLab, qtbot: QtBot) -> No
     assert pair.compare.bar.labels()[-1][1] == "1.00"
 
 
+def test_the_range_leaves_out_the_outermost_of_every_field(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
+    # 6.25 % of each field have its largest value: the others are 0.
+    pair.range.kind.setCurrentIndex(pair.range.kind.findText("Percentile"))
+    pair.range.percentile.setValue(94)
+    settle(qtbot, pair)
+    assert pair.compare.bar.labels()[-1][1] == "4.00"
+    assert pair.compare.bar.scale is not None
+    assert not pair.compare.bar.scale.clipping.above
+    pair.range.percentile.setValue(93)
+    settle(qtbot, pair)
+    limits = [np.percentile(subject.view.field_map, 93) for subject in pair.compare.subjects if subject.view]
+    assert limits == [0, 0]  # Nothing is left of either: the scale is that of nothing but zeros.
+    assert pair.compare.bar.labels()[-1][1] == "1.00"
+    assert pair.compare.bar.scale.clipping.above
+
+
+def test_a_range_by_hand_begins_with_what_there_is_and_holds_for_all(
+    pair: ReceptiveFieldLab, qtbot: QtBot
+) -> None:
+    pair.range.kind.setCurrentIndex(pair.range.kind.findText("By hand"))
+    settle(qtbot, pair)
+    assert (pair.range.low.text(), pair.range.high.text()) == ("0", "4.00")
+    pair.range.high.setText("0.25")
+    pair.range.high.editingFinished.emit()
+    settle(qtbot, pair)
+    assert pair.compare.bar.labels()[-1][1] == "0.250"
+    assert pair.compare.bar.scale is not None
+    assert (pair.compare.bar.scale.clipping.below, pair.compare.bar.scale.clipping.above) == (False, True)
+    # Both fields have the colour of the end where they are above it.
+    tops = [subject.map.view.grab().toImage() for subject in pair.compare.subjects]
+    middles = {top.pixelColor(top.width() // 2, top.height() // 2).name() for top in tops}
+    assert len(middles) == 1
+
+
+def test_a_field_fills_its_place_on_screen_and_tells_its_scale_in_a_copy(pair: ReceptiveFieldLab) -> None:
+    field = pair.compare.subjects[0].map
+    assert field.view.width() == field.width()
+    assert field.bar.labels() == pair.compare.bar.labels()
+    assert field.painted_size().width() > field.width()
+
+
 def test_the_table_tells_ratios_weights_and_protocol(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
     assert [cell(pair, row, "Subject") for row in (0, 1)] == ["Trained", "Random weights: Trained"]
     assert cell(pair, 0, "20 %") == "1.56 %"  # 64 of 4096
@@ -89,6 +130,13 @@ def test_protocol_and_random_weights_are_told_on_the_figure(pair: ReceptiveField
     assert "Centred · 1 picture" in pair.compare.subjects[0].caption
 
 
+def test_squares_of_another_scale_than_the_protocols_are_told(pair: ReceptiveFieldLab, qtbot: QtBot) -> None:
+    assert "Squares here" not in pair.compare.protocol.text()
+    pair.scale.setCurrentIndex(pair.scale.findData("log"))
+    settle(qtbot, pair)
+    assert "Squares here are those of log10(1 + field)." in pair.compare.protocol.text()
+
+
 def test_notes_are_told_once_and_say_of_whom_they_are(
     pair: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
@@ -118,7 +166,8 @@ def test_stopping_keeps_what_there_is_with_its_count(
     lab: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
     (request,) = asked(engine)
-    engine.send(Progress(id=request.id, done=12, total=50, text="", partial=field_result(state)))
+    partial = replace(field_result(state), pictures=12)
+    engine.send(Progress(id=request.id, done=12, total=50, text="", partial=partial))
     settle(qtbot, lab)
     subject = lab.compare.subjects[0]
     assert "12 of 50 pictures" in subject.caption

@@ -85,6 +85,25 @@ def test_a_field_is_saved_with_its_protocol_or_alone(
     )
 
 
+@pytest.mark.parametrize(("button", "there"), [("save", "mine.png"), ("field", "mine.npz")])
+def test_a_file_that_nobody_named_is_not_replaced(
+    pair: ReceptiveFieldLab,
+    background: Background,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    button: str,
+    there: str,
+) -> None:
+    theirs = tmp_path / there
+    theirs.write_text("theirs")
+    answers = iter([str(tmp_path / "mine"), ""])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (next(answers), ""))
+    (pair.save if button == "save" else pair.compare.subjects[0].save).click()
+    assert next(answers, None) is None
+    background.close()
+    assert theirs.read_text() == "theirs"
+
+
 def test_a_field_that_cannot_be_saved_is_told(
     pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:

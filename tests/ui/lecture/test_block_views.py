@@ -250,11 +250,29 @@ def test_what_is_swapped_is_what_the_network_has(make: Maker, state: AppState, e
     assert (request.act, request.norm) == (None, "layer")
     answer_all(engine, state)
     assert view.titles() == ("Batch norm", "Layer norm")
+    assert "in stem, blocks and downsampling" in view.caption()  # As `variant` swaps them, but for the head's.
     before, after = view.rows()
     assert view.shown is not None
     assert before[0][1] == pytest.approx(view.shown.probabilities.max())
     assert after[0][1] == pytest.approx(view.shown.swapped_probabilities.max())
     assert "25.0 %" in view.foot_text()
+
+
+def test_the_stage_that_is_asked_for_is_the_one_that_the_slider_says(
+    make: Maker, state: AppState, engine: FakeEngine
+) -> None:
+    one_stage = ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "depths": (2,), "dims": (6,)})
+    state.set_model(make_model(config=one_stage))
+    state.add_picture(make_image())
+    view = make("swapped-part", stage="4", answered=False)
+    assert isinstance(view, SwappedPartView)
+    request = asked_last(engine)
+    assert isinstance(request, SwapPart)
+    assert request.stage == "stage1"
+    assert (view.stages.value, view.stages.isEnabled()) == (1, False)
+    state.set_model(make_model(config=FOUR_STAGES))
+    QApplication.processEvents()
+    assert (view.stages.value, view.stages.isEnabled()) == (4, True)
 
 
 def test_a_histogram_says_what_it_does_not_show() -> None:
@@ -345,9 +363,19 @@ def test_the_sliders_change_the_costs(make: Maker) -> None:
     assert isinstance(view, SeparableCostView)
     dense, depthwise, pointwise = view.convs()
     assert (dense.weights, depthwise.weights, pointwise.weights) == (49 * 96 * 96, 49 * 96, 96 * 96)
-    view.channels_slider.setValue(2)
-    view.kernel_slider.setValue(1)
+    view.channels_slider.set_value(16)
+    view.kernel_slider.set_value(3)
     assert [conv.weights for conv in view.convs()] == [9 * 256, 9 * 16, 256]
+
+
+def test_what_a_step_says_of_channels_and_kernel_is_not_rounded(make: Maker) -> None:
+    costs = make("separable-cost", channels="100", kernel="4")
+    assert isinstance(costs, SeparableCostView)
+    assert (costs.channels, costs.kernel) == (100, 4)
+    assert costs.channels_slider.slider.accessibleDescription() == "100"
+    designs = make("block-designs", channels="100")
+    assert isinstance(designs, BlockDesignsView)
+    assert designs.channels == 100
 
 
 @pytest.mark.usefixtures("open_state")
@@ -374,6 +402,15 @@ def test_the_walk_begins_where_the_step_says(make: Maker) -> None:
     view = make("block-walk", operation="grn")  # There is none in V1.
     assert isinstance(view, BlockWalkView)
     assert view.current.node == "stage1.block1.act"
+
+
+def test_the_words_are_those_of_the_networks_own_operations(make: Maker, open_state: AppState) -> None:
+    view = make("block-walk")
+    assert isinstance(view, BlockWalkView)
+    assert (view.words("dwconv")[:12], view.words("norm")[:14]) == ("Each channel", "Every position")
+    open_state.set_model(make_model(config=ConvNeXtConfig(depthwise=False, norm="batch")))
+    assert "over all channels" in view.words("dwconv")
+    assert view.words("norm").startswith("Every channel")
 
 
 @pytest.mark.usefixtures("open_state")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -59,6 +60,17 @@ def test_all_steps_are_seen_at_once_in_the_overview(presenter: Presenter) -> Non
     QApplication.processEvents()
     for button in presenter.overview.buttons:
         assert button.visibleRegion().boundingRect() == button.rect()
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1024, 768)])
+def test_no_title_in_the_overview_is_cut_off(presenter: Presenter, size: tuple[int, int]) -> None:
+    presenter.resize(*size)
+    presenter.overview.open(0, presenter.text_px)
+    QApplication.processEvents()
+    for button in presenter.overview.buttons:
+        number = button.fontMetrics().horizontalAdvance("000" + 4 * " ")
+        room = button.width() - number
+        assert QFontMetrics(button._fitting(room)).horizontalAdvance(button.text()) <= room
 
 
 def test_every_view_is_shown_somewhere() -> None:

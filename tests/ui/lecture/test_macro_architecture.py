@@ -126,6 +126,9 @@ def test_downsampling_is_a_norm_and_a_convolution(qtbot: QtBot, live: LiveEngine
     ]
     for (_, said), parameters in zip(view.prices(), counted, strict=True):
         assert said.startswith(f"{parameters / 1e3:.0f} k parameters")
+    assert view.titles()[1] == "Layer norm"
+    live.state.set_model(make_model(config=ConvNeXtConfig(norm="rms")))
+    assert view.titles()[1] == "RMS norm"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from convnext_studio.ui.lecture.views.road_plot import STEPS, Box, RoadPlot, lab
 from convnext_studio.ui.state import AppState
 from tests.ui.conftest import FakeEngine, make_model
 
-PLOT = RoadPlot(room=QRectF(10, 20, 1260, 480), px=24)
+PLOT = RoadPlot(room=QRectF(10, 20, 1260, 480), px=24, list_width=450)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def touch(one: Box, other: Box) -> bool:
 @pytest.mark.parametrize(("room", "px"), [((1246, 480), 24.0), ((880, 340), 17.0), ((1880, 480), 24.0)])
 @pytest.mark.parametrize("current", range(len(STEPS)))
 def test_no_number_lies_on_another_or_on_a_point(room: tuple[int, int], px: float, current: int) -> None:
-    plot = RoadPlot(room=QRectF(0, 0, *room), px=px)
+    plot = RoadPlot(room=QRectF(0, 0, *room), px=px, list_width=room[0] * 0.4)
     centres = tuple((plot.point(step).x(), plot.point(step).y()) for step in STEPS)
     area = (plot.area.left(), plot.area.top(), plot.area.right(), plot.area.bottom())
     boxes = labels_beside(centres, (1.3 * px, 0.9 * px), area, 0.24 * px, current)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPen, QPolygonF
 
 from convnext_studio.engine.messages import Distributions, DistributionsResult, Payload, Request
 from convnext_studio.model.config import Act, ConvNeXtConfig
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView
@@ -91,7 +91,7 @@ class ActivationView(BlockView):
         before, after = self.shown.before, self.shown.after
         share = before.below_zero
         return [
-            f"{share * 100:.1f} % of the values are below 0. ReLU would make each of them 0.",
+            f"{format_percent(share)} of the values are below 0. ReLU would make each of them 0.",
             f"mean {format_number(before.mean)}, deviation {format_number(before.std)} before the activation",
             f"mean {format_number(after.mean)}, deviation {format_number(after.std)} behind its "
             f"{CURVES[self.act][0]}",

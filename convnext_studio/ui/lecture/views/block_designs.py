@@ -18,6 +18,7 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, shared_columns
 from convnext_studio.ui.lecture.painted import PaintedView
 from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.separable_cost import kind_colour
 from convnext_studio.ui.state import AppState
 
@@ -25,7 +26,7 @@ FAMILIES: dict[str, tuple[str, tuple[Callable[[int], BlockDesign], ...]]] = {
     "bottlenecks": ("Bottlenecks", (resnet_bottleneck, mobilenet_v2, convnext)),
     "separable": ("Separable convolutions", (mobilenet_v1, convnext)),
 }
-_CHANNELS_STEP = 8
+_CHANNELS = range(8, 513, 8)
 _KINDS = {"depthwise": "positions", "pointwise": "channels", "dense": "both"}
 
 
@@ -44,19 +45,16 @@ class BlockDesignsView(PaintedView):
             settings["blocks"],
             self.canvas.update,
         )
-        self.channels_slider = self.add_slider(
-            "Channels",
-            "Channels that go into each block and come out of it, in steps of 8",
-            1,
-            64,
-            int(settings["channels"]) // _CHANNELS_STEP,
-            self.canvas.update,
-        )
+        channels = int(settings["channels"])
+        tip = "Channels that go into each block and come out of it"
+        self.channels_slider = ValueSlider("Channels", tip, with_own(_CHANNELS, channels), channels)
+        self.controls.addWidget(self.channels_slider, 1)
+        self.channels_slider.changed.connect(self.canvas.update)
 
     @property
     def channels(self) -> int:
         """In and out."""
-        return self.channels_slider.value() * _CHANNELS_STEP
+        return self.channels_slider.value
 
     def designs(self) -> list[BlockDesign]:
         """The blocks that are shown."""
@@ -198,9 +196,7 @@ SPEC = ViewSpec(
     make=BlockDesignsView,
     settings={
         "blocks": OneOf(help="Which are compared", default="bottlenecks", values=tuple(FAMILIES)),
-        "channels": Whole(
-            help="Channels into each block and out of it, a multiple of 8", default="96", least=8, most=512
-        ),
+        "channels": Whole(help="Channels into each block and out of it", default="96", least=8, most=512),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

@@ -7,8 +7,9 @@ from PySide6.QtGui import QColor, QPen
 
 from convnext_studio.engine.messages import BlockWalk, Payload, Request, WalkBlock, WalkStep
 from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import ConvNeXtConfig, Norm
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.render import format_number
+from convnext_studio.render import format_count, format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.painted import BLOCK, BlockView, set_range
@@ -18,15 +19,24 @@ from convnext_studio.ui.state import AppState
 OPERATIONS = ("input", "dwconv", "norm", "pwconv1", "act", "grn", "pwconv2", "gamma", "shortcut", "sum")
 WORDS = {
     "input": "What goes in; the shortcut keeps it",
-    "dwconv": "Each channel meets its own kernel: positions are mixed, channels are not",
-    "norm": "Every position is normalised over its channels",
     "pwconv1": "1 × 1: channels are mixed, and become more",
     "act": "Negative values are bent towards 0",
     "grn": "Channels compete by their strength over the whole map",
-    "pwconv2": "1 × 1: back to as many channels as went in",
+    "pwconv2": "1 × 1: to as many channels as the stage has",
     "gamma": "Layer scale: each channel times a learnt number",
     "shortcut": "The input through a 1 × 1 convolution of stride 2",
     "sum": "The branch is added to what went in",
+}
+CONVOLUTION_WORDS = {
+    True: "Each channel meets its own kernel: positions are mixed, channels are not",
+    False: "Each new channel is a sum over all channels: positions and channels are mixed",
+}
+"""By whether it is depthwise."""
+NORM_WORDS: dict[Norm, str] = {
+    "layer": "Every position is normalised over its channels",
+    "batch": "Every channel is normalised with the mean and deviation that were kept in training",
+    "rms": "Every position is divided by the root of the mean square over its channels",
+    "simple": "Every position is divided by the deviation over its channels",
 }
 MAPS = {"rms": "strength over all channels", "channel": "one channel"}
 
@@ -146,7 +156,8 @@ class BlockWalkView(BlockView):
         left, right = QRectF(upper), QRectF(upper)
         left.setWidth(upper.width() * 0.55)
         right.setLeft(left.right() + ink.px)
-        ink.map(left, self._pictures[self.operations.value()])
+        title = MAPS["rms"] if self._shows_rms else f"channel {self.shown.channel}"
+        ink.map(left, self._pictures[self.operations.value()], title)
         self._paint_words(ink, right.adjusted(0, ink.px * 0.5, 0, 0))
         self._paint_strip(ink, strip)
 
@@ -155,16 +166,24 @@ class BlockWalkView(BlockView):
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), name, bold=True, colour=ink.look.accent)
         rest = room.adjusted(0, line * 1.3, 0, 0)
-        rest.setTop(rest.top() + ink.paragraph(rest, WORDS[name]) + line * 0.5)
+        rest.setTop(rest.top() + ink.paragraph(rest, self.words(name)) + line * 0.5)
         node = self._node(step.node)
         rows = [f"{step.shape[0]} × {step.shape[1]} × {step.shape[2]}"]
         rows.append(f"mean {format_number(step.mean)}, deviation {format_number(step.std)}")
         if node is not None and name not in ("input", "sum"):
             rows.append(f"{node.parameters:,} parameters".replace(",", " "))
-            rows.append(f"{node.macs / 1e6:.1f} million MACs" if node.macs else "no multiply-accumulates")
+            rows.append(f"{format_count(node.macs)} MACs" if node.macs else "no multiply-accumulates")
         for text in rows:
             ink.text(QRectF(rest.left(), rest.top(), rest.width(), line), text)
             rest.setTop(rest.top() + line * 1.15)
+
+    def words(self, name: str) -> str:
+        """What an operation of this network's blocks does."""
+        config = None if self.state.model is None else self.state.model.config
+        assert isinstance(config, ConvNeXtConfig)  # Others have no blocks to walk through.
+        if name == "dwconv":
+            return CONVOLUTION_WORDS[config.depthwise]
+        return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
 
     def _node(self, name: str) -> NodeInfo | None:
         model = self.state.model

@@ -1,6 +1,6 @@
 """Controls that can be read and used from a lectern."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
@@ -97,6 +97,11 @@ class ValueSlider(QWidget):
         self._number.setText(text)
         self.slider.setAccessibleDescription(text)
         self._number.setMinimumWidth(max(map(self.fontMetrics().horizontalAdvance, self._texts)))
+
+
+def with_own(values: Iterable[int], own: int) -> tuple[int, ...]:
+    """The round values of a slider and, among them, the one that a lecture's author chose."""
+    return tuple(sorted({*values, own}))
 
 
 def toggle(text: str, tip: str) -> QPushButton:

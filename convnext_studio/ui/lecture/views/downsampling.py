@@ -15,6 +15,7 @@ from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
 from convnext_studio.ui.lecture.views.network import NetworkView
+from convnext_studio.ui.lecture.views.norm_values import NORM_TITLES
 from convnext_studio.ui.panels.strip_costs import counted
 from convnext_studio.ui.panels.strip_texts import shape_text
 from convnext_studio.ui.state import AppState
@@ -84,6 +85,11 @@ class DownsamplingView(NetworkView):
         """What the maps are."""
         return self.subject(f"channel {self.channel.value} of each")
 
+    def titles(self) -> tuple[str, str, str]:
+        """What is above the maps."""
+        norm = NORM_TITLES[self.config.norm]
+        return "What comes in", norm[0].upper() + norm[1:], "2 × 2, stride 2"
+
     def prices(self) -> list[tuple[str, str]]:
         """What the whole network costs with layers of their own, and with blocks that downsample."""
         kinds: tuple[tuple[str, Downsample], ...] = (
@@ -105,8 +111,7 @@ class DownsamplingView(NetworkView):
         line, prices = ink.line(), self.prices()
         maps = room.adjusted(0, 0, 0, -(1.25 * len(prices) + 0.8) * line)
         columns = shared_columns(maps, len(self.maps), 1.4 * ink.px)
-        names = ("What comes in", "Layer norm", "2 × 2, stride 2")
-        for name, column, (node, shown) in zip(names, columns, self.maps.items(), strict=True):
+        for name, column, (node, shown) in zip(self.titles(), columns, self.maps.items(), strict=True):
             ink.map(column, shown, name, shape_text(self.model.node(node)))
         for column in columns[:-1]:
             self._paint_arrow(ink, column.right(), column.center().y())

@@ -6,8 +6,9 @@ import numpy as np
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 
-from convnext_studio.engine.messages import DropBlocks, DroppedBlocks, Payload, Request
+from convnext_studio.engine.messages import DropBlocks, DroppedBlocks, ModelInfo, Payload, Request
 from convnext_studio.export.contents import label_of
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView, blocks_of
@@ -90,11 +91,11 @@ class DroppedBlocksView(PaintedView):
         first = int(shown.probabilities.argmax())
         whole = float(shown.probabilities[first])
         head = QRectF(room.left(), room.top(), room.width(), line)
-        ink.text(head, f"With all blocks: {label_of(model, first)}, {whole * 100:.1f} %", bold=True)
+        ink.text(head, f"With all blocks: {label_of(model, first)}, {format_percent(whole)}", bold=True)
         left = ink.width("100 %  ", ink.small) + ink.px * 0.3
         area = room.adjusted(left, line * 1.6, 0, -small * 2.4 - line * 2.6)
         self._paint_scale(ink, area, left)
-        self._paint_bars(ink, area, shown)
+        self._paint_bars(ink, area, shown, model)
         y = area.bottom() - whole * area.height()
         ink.painter.setPen(QPen(QColor(ink.look.text), max(2.0, ink.px / 14), Qt.PenStyle.DashLine))
         ink.painter.drawLine(QLineF(area.left(), y, area.right(), y))
@@ -109,7 +110,7 @@ class DroppedBlocksView(PaintedView):
             place = QRectF(area.left() - left, y - small / 2, left - ink.px * 0.3, small)
             ink.text(place, f"{share * 100:.0f} %", align="right", px=ink.small, colour=ink.look.muted)
 
-    def _paint_bars(self, ink: Ink, area: QRectF, shown: DroppedBlocks) -> None:
+    def _paint_bars(self, ink: Ink, area: QRectF, shown: DroppedBlocks, model: ModelInfo) -> None:
         step, small = area.width() / shown.total, ink.line(ink.small)
         shares = self.shares()
         offset = shown.total - len(shares)  # They come from the last block on.
@@ -134,7 +135,7 @@ class DroppedBlocksView(PaintedView):
             if stage != stage_before:
                 stage_before = stage
                 below = QRectF(place.left(), area.bottom() + small + 2, area.right() - place.left(), small)
-                ink.text(below, f"| {stage}", px=ink.small, colour=ink.look.muted)
+                ink.text(below, f"| {model.node(stage).title}", px=ink.small, colour=ink.look.muted)
 
     def _paint_words(self, ink: Ink, room: QRectF) -> None:
         shown, model = self.shown, self.state.model
@@ -146,7 +147,8 @@ class DroppedBlocksView(PaintedView):
             return
         row = shown.dropped[index]
         first = int(row.argmax())
-        text = f"Without {shown.blocks[index]}: {label_of(model, first)}, {float(row[first]) * 100:.1f} %"
+        title = model.node(shown.blocks[index]).title.lower()
+        text = f"Without {title}: {label_of(model, first)}, {format_percent(float(row[first]))}"
         changed = first != int(shown.probabilities.argmax())
         ink.text(room, text, colour=ink.look.warning if changed else ink.look.accent, bold=True)
         room = room.translated(0, ink.line() * 1.15)

@@ -17,7 +17,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.fieldlab.entries import PAPER_SCALE, with_layer_scale
 from convnext_studio.ui.lecture.ink import Ink, MapPicture, map_picture, shared_columns
@@ -136,7 +136,7 @@ class EffectiveFieldsView(NetworkView):
         result = self.results[place]
         squares = {square.threshold: square for square in result.squares["linear"]}
         said = [
-            f"{100 * share:g} % in {_percent(squares[share].area_ratio)} of the area"
+            f"{100 * share:g} % in {format_percent(squares[share].area_ratio, None)} of the area"
             if share in squares
             else f"{100 * share:g} %: in no square"
             for share in THRESHOLDS
@@ -178,7 +178,7 @@ class EffectiveFieldsView(NetworkView):
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
         y = box.bottom() + 0.3 * small
-        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"1/{10**DECADES}", "of its largest", "1"))
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its largest", "1"))
         for row in rows:
             y += small
             ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
@@ -208,10 +208,6 @@ def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
 def _title(config: ConvNeXtConfig) -> str:
     value = config.layer_scale_init_value
     return f"Layer scale {value:g}" if value else "Untrained"
-
-
-def _percent(share: float) -> str:
-    return f"{format_number(100 * share)} %"
 
 
 SPEC = ViewSpec(

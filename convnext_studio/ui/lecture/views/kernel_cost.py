@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.whatif import KernelFigures, kernel_figures
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.view import ViewSpec
@@ -59,7 +60,7 @@ class KernelCostView(NetworkView):
         chosen = self.figures()[KERNELS.index(self.kernel.value)]
         return [
             f"{counted(whole(chosen))}, in the kernels {counted(part(chosen))} "
-            f"({100 * part(chosen) / whole(chosen):.1f} %)"
+            f"({format_percent(part(chosen) / whole(chosen))})"
             for _, whole, part in _KINDS
         ]
 

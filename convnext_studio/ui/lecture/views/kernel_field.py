@@ -9,6 +9,7 @@ from convnext_studio.geometry import Box, FieldGeometry
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.model.config import LARGEST_KERNEL
 from convnext_studio.model.whatif import kernel_figures
+from convnext_studio.render import format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink
 from convnext_studio.ui.lecture.view import ViewSpec
@@ -123,7 +124,7 @@ def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
     ratio = field.size_px / input_px
     if ratio > 1:
         return f"{field.size_px} px", f"exceeds the picture: {ratio:.2g} × its side"
-    return f"{field.size_px} px", f"{100 * ratio:.0f} % of the picture's {input_px} px"
+    return f"{field.size_px} px", f"{format_percent(ratio, 0)} of the picture's {input_px} px"
 
 
 SPEC = ViewSpec(

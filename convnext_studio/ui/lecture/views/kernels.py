@@ -35,6 +35,7 @@ class KernelsView(BlockView):
         self._count = int(settings["count"])
         self._weight: NDArray[np.float32] | None = None
         self._pictures: list[MapPicture] = []
+        self._whole: MapPicture | None = None
         self.first = self.add_slider("First channel", "Which kernels are shown", 0, 0, 0, self._turn_page)
         self.first.setPageStep(self._count)
 
@@ -72,18 +73,19 @@ class KernelsView(BlockView):
         if self._weight is None:
             return
         # One scale for the block, so that kernels can be compared, and pages too.
-        limits = map_picture(self._weight.reshape(1, -1), symmetric=True).limits
+        self._whole = map_picture(self._weight.reshape(1, -1), symmetric=True)
+        limits, colormap = self._whole.limits, self._whole.colormap
         self._pictures = [
-            map_picture(self._weight[channel], limits=limits, colormap="vik") for channel in self.channels
+            map_picture(self._weight[channel], limits=limits, colormap=colormap) for channel in self.channels
         ]
         self.canvas.update()
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Kernels in rows with their channel numbers, the colour bar on the right."""
         weight = self._weight
-        if weight is None or not self._pictures:
+        if weight is None or self._whole is None or not self._pictures:
             return
-        bar_room = ink.small * 2 + ink.width("-0.0000", ink.small)
+        bar_room = ink.small * 2 + max(ink.width(text, ink.small) for text in self._whole.end_texts())
         foot = ink.line() * 1.3
         grid = room.adjusted(0, ink.small * 0.3, -bar_room, -foot)
         label = ink.line(ink.small)
@@ -112,7 +114,7 @@ class KernelsView(BlockView):
             ink.small * 0.6,
             rows * step_y - 2 * label,
         )
-        ink.colour_bar(bar, self._pictures[0])
+        ink.colour_bar(bar, self._whole)
         k = weight.shape[-1]
         text = (
             f"{len(weight)} channels, {k} × {k} = {k * k} weights each: {weight.size} in all, "

@@ -79,7 +79,7 @@ class MixingMatrixView(BlockView):
         assert self.weight is not None
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), title, align="centre", bold=True)
-        beside = ink.small * 2 + ink.width("-0.000", ink.small)
+        beside = ink.small * 2 + max(ink.width(text, ink.small) for text in self._picture.end_texts())
         box = room.adjusted(line * 1.2, line * 1.3, -beside, -ink.line(ink.small) * 1.2)
         ink.image(box, self._picture)
         ink.colour_bar(

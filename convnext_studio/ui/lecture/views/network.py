@@ -16,7 +16,7 @@ from convnext_studio.engine.messages import (
 )
 from convnext_studio.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.render import Rgb, format_number, lut
+from convnext_studio.render import Rgb, lut
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Align, Ink, MapPicture
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView
@@ -150,8 +150,16 @@ def lying_bar(ink: Ink, place: QRectF, shown: MapPicture, texts: Sequence[str] |
     ink.painter.drawImage(bar, gradient, QRectF(gradient.rect()))
     draw_frame(ink, bar, ink.look.outline, 1.0)
     if texts is None:
-        texts = [format_number(value, 2) for value in (shown.limits.low, shown.limits.high)]
+        texts = shown.end_texts(significant=2)
+    px = ink.small * min(1.0, bar.width() / _needed(ink, texts))
     below = QRectF(bar.left(), bar.bottom(), bar.width(), small)
     for index, text in enumerate(texts):
         align: Align = "left" if index == 0 else "right" if index + 1 == len(texts) else "centre"
-        ink.text(below, text, align=align, px=ink.small, colour=ink.look.muted)
+        ink.text(below, text, align=align, px=px, colour=ink.look.muted)
+
+
+def _needed(ink: Ink, texts: Sequence[str]) -> float:
+    """Width at which texts at the left end, in the middle and at the right end do not touch."""
+    first, *middle, last = (ink.width(text, ink.small) for text in texts)
+    gap = 0.5 * ink.small
+    return 2 * (max(first, last) + gap) + sum(middle) if middle else first + gap + last

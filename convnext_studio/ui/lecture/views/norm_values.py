@@ -16,7 +16,7 @@ from convnext_studio.engine.messages import (
     Request,
 )
 from convnext_studio.lecture.setting import OneOf
-from convnext_studio.render import Limits, format_number
+from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import (
     Ink,
@@ -33,7 +33,6 @@ from convnext_studio.ui.state import AppState
 
 LOOKS = {"values": "all values", "positions": "each position", "channels": "each channel"}
 _ROUNDING = 1e-5
-_TOLD_SHARE = 0.0005  # Of the values; less is 0.0 %.
 NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
 
 
@@ -47,7 +46,7 @@ class NormValuesView(BlockView):
         self.shown: DistributionsResult | None = None
         self._maps: list[tuple[str, MapPicture, str]] = []
         self.looks = self.add_choice(
-            "Mean and deviation of",
+            "Statistics of",
             "Over what mean and standard deviation are taken",
             ((text, name) for name, text in LOOKS.items()),
             settings["of"],
@@ -152,8 +151,9 @@ def beyond(found: Distribution, axis: Limits) -> str:
     """Which share of the values a histogram on that axis does not show, for the axis' title; empty for none."""
     edges = np.linspace(found.low, found.high, len(found.counts) + 1)
     is_shown = (edges[:-1] >= axis.low) & (edges[1:] <= axis.high)
-    hidden = 1 - found.counts[is_shown].sum() / (found.channel_mean.size * found.position_mean.size)
-    return f" ({hidden * 100:.1f} % left out)" if hidden >= _TOLD_SHARE else ""
+    total = found.channel_mean.size * found.position_mean.size
+    hidden = total - int(found.counts[is_shown].sum())
+    return f" ({format_percent(hidden / total)} left out)" if hidden else ""
 
 
 def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from convnext_studio.engine.messages import Prediction
 from convnext_studio.export.contents import label_of
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.render import format_percent
 from convnext_studio.ui import theme
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.view import LectureView, ViewSpec
@@ -76,7 +77,8 @@ class PictureView(LectureView):
             self._bitmap_key = key
             self._bitmap = None if picture is None else Bitmap(picture.preview)
         self.setAccessibleDescription(
-            self.notice or ", ".join(f"{label} {probability * 100:.1f} %" for label, probability in self.rows())
+            self.notice
+            or ", ".join(f"{label} {format_percent(probability)}" for label, probability in self.rows())
         )
         self.update()
 
@@ -121,7 +123,7 @@ class PictureView(LectureView):
         rows = self.rows()
         y = room.center().y() - len(rows) * _ROW_LINES * line / 2
         for label, probability in rows:
-            percentage = f"{probability * 100:.1f} %"
+            percentage = format_percent(probability)
             text = QRectF(room.left(), y, room.width(), line)
             painter.setPen(QColor(look.text))
             painter.drawText(text, int(Qt.AlignmentFlag.AlignRight), percentage)

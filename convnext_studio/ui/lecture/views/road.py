@@ -76,7 +76,7 @@ class RoadView(PaintedView):
         above = QRectF(room.left(), room.top(), room.width(), room.height() * _PLOT_PART)
         self._plot = paint_road(ink, above, self.step)
         top = above.bottom() + ink.small * 0.6
-        change = QRectF(room.left(), top, room.width(), ink.line() * 2)
+        change = QRectF(room.left(), top, room.width(), room.bottom() - top)
         used = ink.paragraph(change, self.step.change, px=ink.small * 1.08)
         below = QRectF(room.left(), top + used + ink.small * 0.4, room.width(), 0)
         below.setBottom(room.bottom())
@@ -173,7 +173,8 @@ def _paint_figures(ink: Ink, room: QRectF, step: RoadStep) -> None:
     for (title, value), gain in zip(rows, gains, strict=True):
         ink.text(QRectF(room.left(), y, room.width(), small), title, px=ink.small * 0.92, colour=ink.look.muted)
         y += small * 0.9
-        ink.text(QRectF(room.left(), y, room.width(), line), value, bold=True)
+        beside = ink.width(f"  {gain}", ink.small) if gain else 0.0
+        ink.text(QRectF(room.left(), y, room.width() - beside, line), value, bold=True)
         ink.text(QRectF(room.left(), y, room.width(), line), gain, align="right", px=ink.small)
         y += line * 1.02
     if step.remark:

@@ -136,7 +136,7 @@ def paint_network(
     scale = min(1.0, (room.bottom() - y) / sum(heights))
     widest = max(max(row.channels) for row in block if row.channels is not None)
     drawn = QRectF(room.left(), y, room.width() - ink.small * 1.6, sum(heights) * scale)
-    _paint_shortcut(ink, drawn, heights[-1] * scale)
+    _paint_shortcut(ink, drawn, heights[-1] * scale, block[-1].text)
     for index, (row, height) in enumerate(zip(block, heights, strict=True)):
         place = QRectF(drawn.left(), y, drawn.width(), height * scale)
         if row.channels is None:
@@ -194,8 +194,8 @@ def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:
     ink.painter.drawPolygon(shape)
 
 
-def _paint_shortcut(ink: Ink, drawn: QRectF, last: float) -> None:
-    """From the block's input around the branch to the sum."""
+def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str) -> None:
+    """From the block's input around the branch to the sum, of which something is said in the middle."""
     right = drawn.right() + ink.small * 1.1
     y = drawn.bottom() - last / 2
     ink.painter.setPen(QPen(QColor(ink.look.muted), 2))
@@ -209,6 +209,7 @@ def _paint_shortcut(ink: Ink, drawn: QRectF, last: float) -> None:
         )
     )
     tip = ink.small * 0.3
-    end = QPointF(drawn.center().x() + drawn.width() * 0.36, y)
+    beside = ink.width(said, ink.small) * _BOLD / 2 + ink.small
+    end = QPointF(min(drawn.center().x() + max(drawn.width() * 0.36, beside), right - 2 * tip), y)
     ink.painter.drawLine(QLineF(QPointF(right, y), end))
     ink.painter.drawPolyline(QPolygonF([end + QPointF(tip, -tip), end, end + QPointF(tip, tip)]))

@@ -14,7 +14,8 @@ from convnext_studio.ui.lecture.ink import Ink
 
 STEPS = tuple(ROAD.values())
 _COST, _ACCURACY = Limits(2.1, 5.5), Limits(75.6, 82.5)
-_LIST_PART = 0.37  # Of the width.
+_LIST_PART = 0.46  # Of the width, at most.
+_DIGITS, _FIGURE = "000 ", "00.00  "  # As wide as a number and an accuracy in the list.
 _DOT = 0.24  # Radius of a point, in text heights.
 _DIRECTIONS, _RINGS = 16, (1.0, 1.5, 2.1, 2.8, 3.6)
 _NEAR = 1.2  # Within so many text heights, a click takes the nearest point.
@@ -33,16 +34,19 @@ class RoadPlot:
         All of it.
     px
         Height of the small text.
+    list_width
+        Of the names beside the plot.
     """
 
     room: QRectF
     px: float
+    list_width: float
 
     @property
     def area(self) -> QRectF:
         """Within the axes."""
         left, below = self.px * 4.0, self.px * 2.9
-        width = self.room.width() * (1 - _LIST_PART) - left - self.px
+        width = self.room.width() - self.list_width - left - self.px * 1.2
         return QRectF(
             self.room.left() + left, self.room.top() + self.px * 0.4, width, self.room.height() - below
         )
@@ -62,8 +66,8 @@ class RoadPlot:
     def row(self, step: RoadStep) -> QRectF:
         """The step's line in the list."""
         height = self.room.height() / len(STEPS)
-        left = self.area.right() + self.px * 1.2
-        return QRectF(left, self.room.top() + (step.number - 1) * height, self.room.right() - left, height)
+        left = self.room.right() - self.list_width
+        return QRectF(left, self.room.top() + (step.number - 1) * height, self.list_width, height)
 
     def step_at(self, x: float, y: float) -> RoadStep | None:
         """The step whose line or point is there, or near there; None where there is none."""
@@ -76,7 +80,7 @@ class RoadPlot:
 
 def paint_road(ink: Ink, room: QRectF, current: RoadStep) -> RoadPlot:
     """Axes, the road with its points, what it is compared with; and the list, with the current step marked."""
-    plot = RoadPlot(room=room, px=ink.small)
+    plot = RoadPlot(room=room, px=ink.small, list_width=_list_width(ink, room))
     _paint_axes(ink, plot)
     _paint_reference(ink, plot)
     _paint_road(ink, plot)
@@ -185,20 +189,34 @@ def _paint_current(ink: Ink, number: QRectF, at: QPointF) -> None:
 
 def _paint_row(ink: Ink, plot: RoadPlot, step: RoadStep, *, is_current: bool) -> None:
     row = plot.row(step)
-    px = min(ink.small, row.height() * 0.84)
+    px = _row_px(ink, plot.room)
     colour = ink.look.on_accent if is_current else ink.look.text if step.is_adopted else ink.look.muted
     if is_current:
         plate = QPainterPath()
         plate.addRoundedRect(row.adjusted(0, 1, 0, -1), 4, 4)
         ink.painter.fillPath(plate, QColor(ink.look.accent))
-    digits, figure = ink.width("000 ", px), ink.width("00.00  ", px)
+    digits, figure = ink.width(_DIGITS, px), ink.width(_FIGURE, px)
     inner = row.adjusted(px * 0.4, 0, -px * 0.3, 0)
     number = QRectF(inner.left(), inner.top(), digits * 0.75, inner.height())
     ink.text(number, str(step.number), align="right", px=px, colour=colour, bold=is_current)
     name = inner.adjusted(digits, 0, -figure, 0)
-    title = step.title if step.is_adopted else f"{step.title} (tried)"
-    ink.text(name, title, px=px, colour=colour, bold=is_current)
+    ink.text(name, _listed(step), px=px, colour=colour, bold=is_current)
     ink.text(inner, f"{step.accuracy:.2f}", align="right", px=px, colour=colour, bold=is_current)
+
+
+def _listed(step: RoadStep) -> str:
+    return step.title if step.is_adopted else f"{step.title} (tried)"
+
+
+def _row_px(ink: Ink, room: QRectF) -> float:
+    return min(ink.small, room.height() / len(STEPS) * 0.84)
+
+
+def _list_width(ink: Ink, room: QRectF) -> float:
+    """As much as the longest name takes, and a part of the room at most."""
+    px = _row_px(ink, room)
+    longest = max(ink.width(_listed(step), px, bold=True) for step in STEPS)
+    return min(longest + ink.width(_DIGITS + _FIGURE, px) + px * 0.8, room.width() * _LIST_PART)
 
 
 # ------------------------------------------------------------------------------------- where numbers stand

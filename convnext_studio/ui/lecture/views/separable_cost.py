@@ -11,15 +11,23 @@ from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.lecture.ink import Ink, shared_columns
 from convnext_studio.ui.lecture.painted import PaintedView
 from convnext_studio.ui.lecture.view import ViewSpec
+from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.state import AppState
 
-_CHANNELS_STEP = 8
+_CHANNELS = range(8, 1025, 8)
+_KERNELS = range(1, 32, 2)
 _FORMULAS = (("k² · C²", "k² · C  +  C²"), ("k² · C² · H · W", "(k² · C  +  C²) · H · W"))
 """Of weights and of operations, dense and separable."""
 
 
 class SeparableCostView(PaintedView):
-    """Weights and operations as bars, while channels and kernel are changed."""
+    """Weights and operations as bars, while channels and kernel are changed.
+
+    Attributes
+    ----------
+    channels_slider, kernel_slider
+        Over round values and the step's own.
+    """
 
     name = "Cost of a dense and of a separable convolution"
 
@@ -27,27 +35,23 @@ class SeparableCostView(PaintedView):
         super().__init__(state, bridge, settings)
         channels, kernel = int(settings["channels"]), int(settings["kernel"])
         self._side = int(settings["side"])
-        self.channels_slider = self.add_slider(
-            "Channels",
-            "Channels in and out, in steps of 8",
-            1,
-            128,
-            max(1, channels // _CHANNELS_STEP),
-            self.canvas.update,
+        self.channels_slider = ValueSlider(
+            "Channels", "Channels in and out", with_own(_CHANNELS, channels), channels
         )
-        self.kernel_slider = self.add_slider(
-            "Kernel", "Side of the kernel, odd", 0, 15, kernel // 2, self.canvas.update
-        )
+        self.kernel_slider = ValueSlider("Kernel", "Side of the kernel", with_own(_KERNELS, kernel), kernel)
+        for slider in (self.channels_slider, self.kernel_slider):
+            self.controls.addWidget(slider, 1)
+            slider.changed.connect(self.canvas.update)
 
     @property
     def channels(self) -> int:
         """In and out."""
-        return self.channels_slider.value() * _CHANNELS_STEP
+        return self.channels_slider.value
 
     @property
     def kernel(self) -> int:
         """Its side."""
-        return 2 * self.kernel_slider.value() + 1
+        return self.kernel_slider.value
 
     def convs(self) -> tuple[Conv, Conv, Conv]:
         """The dense convolution, the depthwise one, the pointwise one."""
@@ -122,8 +126,8 @@ SPEC = ViewSpec(
     title="What a dense convolution costs against a depthwise and a pointwise one, with sliders",
     make=SeparableCostView,
     settings={
-        "channels": Whole(help="Channels in and out, a multiple of 8", default="96", least=8, most=1024),
-        "kernel": Whole(help="Side of the kernel, odd", default="7", least=1, most=31),
+        "channels": Whole(help="Channels in and out", default="96", least=8, most=1024),
+        "kernel": Whole(help="Side of the kernel", default="7", least=1, most=31),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

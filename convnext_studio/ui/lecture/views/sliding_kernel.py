@@ -137,7 +137,12 @@ class SlidingKernelView(BlockView):
             return
         foot = ink.line() * 2.6
         places = _places(room.adjusted(0, 0, 0, -foot), ink.px * 0.5)
-        titles = {"input": "the channel", "kernel": "its kernel", "products": "products", "output": "output"}
+        titles = {
+            "input": f"channel {shown.channel}",
+            "kernel": "its kernel",
+            "products": "products",
+            "output": "output",
+        }
         for (name, title), place in zip(titles.items(), places, strict=True):
             self._boxes[name] = ink.map(place, self._pictures[name], title)
         self._paint_window(ink, shown)

@@ -14,10 +14,12 @@ from convnext_studio.ui.lecture.ink import Ink, MapPicture, is_wide, map_picture
 from convnext_studio.ui.lecture.painted import OPEN_A_CONVNEXT, PaintedView
 from convnext_studio.ui.lecture.view import ViewSpec
 from convnext_studio.ui.lecture.views.activation import CURVES
+from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.norm_values import NORM_TITLES
 from convnext_studio.ui.state import AppState
 
 CLASSES = 4
+_STAGES = range(1, 5)
 _BARS_PART = 0.4  # Of the width, beside the map.
 PARTS = {"act": "the activation", "norm": "the norm"}
 _BATCH_NORM = (
@@ -54,9 +56,11 @@ class SwappedPartView(PaintedView):
             settings["part"],
             self.prepare,
         )
-        self.stages = self.add_slider(
-            "Map of stage", "The stage whose map is shown", 1, 4, int(settings["stage"]), self.prepare
+        self.stages = ValueSlider(
+            "Map of stage", "The stage whose map is shown", _STAGES, int(settings["stage"])
         )
+        self.stages.changed.connect(self.prepare)
+        self.controls.addWidget(self.stages, 1)
         self.controls.addStretch(1)
 
     def questions(self) -> Sequence[Request] | str:
@@ -69,15 +73,21 @@ class SwappedPartView(PaintedView):
             return f"{model.title} is no ConvNeXt: its parts are not swapped here. {OPEN_A_CONVNEXT}"
         swaps_act = self.parts.currentData() == "act"
         stages = config.stages
+        self._offer(len(stages))
         return (
             SwapPart(
                 panel=self.panel,
                 image=picture.key,
-                stage=stages[min(self.stages.value(), len(stages)) - 1],
+                stage=stages[self.stages.value - 1],
                 act=other_act(config.act) if swaps_act else None,
                 norm=None if swaps_act else other_norm(config.norm),
             ),
         )
+
+    def _offer(self, count: int) -> None:
+        """Let the slider go through the stages that there are: from the wanted one on, or the last."""
+        self.stages.go_through(range(1, count + 1), int(self.settings["stage"]))
+        self.stages.setEnabled(count > 1)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
         """Colour the maps once, and paint."""
@@ -115,8 +125,9 @@ class SwappedPartView(PaintedView):
         if shown is None:
             return self.subject()
         before, after = self.titles()
+        where = "all blocks" if shown.act is not None else "stem, blocks and downsampling"
         return self.subject(
-            f"{before} → {after} in all blocks, weights as they are", f"{shown.stage}, mean over the channels"
+            f"{before} → {after} in {where}, weights as they are", f"{shown.stage}, mean over the channels"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -141,15 +152,20 @@ class SwappedPartView(PaintedView):
                 left.setHeight(len(rows) * 2 * ink.line())
                 right.setTop(left.bottom())
             ink.bars(left, rows, colour)
-            ink.map(right, shown, self.shown.stage)
+            ink.map(right, shown, self.stage_title())
         ink.paragraph(foot, self.foot_text(), px=ink.small, colour=ink.look.muted)
+
+    def stage_title(self) -> str:
+        """Of the stage whose map is shown."""
+        assert self.shown is not None
+        return "" if self.state.model is None else self.state.model.node(self.shown.stage).title
 
     def foot_text(self) -> str:
         """How far the stage's output moved, and what was done."""
         assert self.shown is not None
         change = format_number(100 * self.shown.relative_change)
         text = (
-            f"The output of {self.shown.stage} moved by {change} % of its length. "
+            f"The output of {self.stage_title().lower()} moved by {change} % of its length. "
             "The maps are means over the channels, each with a scale of its own."
         )
         return f"{text} {_BATCH_NORM}" if self.shown.norm == "batch" else text
@@ -161,6 +177,8 @@ SPEC = ViewSpec(
     make=SwappedPartView,
     settings={
         "part": OneOf(help="What is swapped in all blocks", default="act", values=tuple(PARTS)),
-        "stage": Whole(help="The stage whose map is shown", default="4", least=1, most=4),
+        "stage": Whole(
+            help="The stage whose map is shown; the last where there are fewer", default="4", least=1, most=4
+        ),
     },
 )
