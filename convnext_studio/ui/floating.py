@@ -10,9 +10,16 @@ _SCROLL_BAR_PX = 18
 _MARGIN_PX = 8
 
 
-def float_above(dock: PanelDock, window: QMainWindow, top_px: int) -> None:
-    """Let a panel float above the right part of the window, as wide as it would like to be, from there down."""
+def float_above(dock: PanelDock, window: QMainWindow, *, is_high: bool) -> None:
+    """Let a panel float above the right part of the window, as wide as it would like to be.
+
+    Parameters
+    ----------
+    is_high
+        It covers all below the menus, and not only the panels.
+    """
     dock.setFloating(True)
+    top_px = window.menuBar().height() if is_high else window.height() // 6
     inside = window.rect().marginsRemoved(QMargins(0, top_px, _MARGIN_PX, window.height() // 24))
     inside.setLeft(max(inside.left(), inside.right() - wanted_px(dock)))
     dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))

@@ -18,7 +18,7 @@ VERSION = 6
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
 SEPARATOR_PX = 5  # As in the style sheet.
-_MESSAGES_BAR = "messages_bar"
+MESSAGES_BAR = "messages_bar"
 _LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
@@ -164,9 +164,7 @@ class DockLayout(QObject):
     def _made_asides(self) -> list[str]:
         """But for those that have a place among the others in this arrangement."""
         placed = {name for _, rows in self._columns for name, _ in rows}
-        return [
-            name for name in ASIDES if name not in placed and name in self.docks and self.docks[name].is_made
-        ]
+        return [name for name in ASIDES if name not in placed and self.docks[name].is_made]
 
     def _float_changed(self, name: str, floats: bool) -> None:
         """One that a person puts back and lets float again stays where it is."""
@@ -191,9 +189,7 @@ class DockLayout(QObject):
             keep_on_screen(dock, width_px)
         elif not has_room:
             self._floated.add(name)
-            float_above(
-                dock, window, window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
-            )
+            float_above(dock, window, is_high=name in WIDE_ASIDES)
 
     def _has_room_for(self, name: str) -> bool:
         """Whether an aside fits into the window beside the others, none of them squeezed."""
@@ -296,7 +292,7 @@ class DockLayout(QObject):
     def _navigation_bars(self) -> list[QToolBar]:
         """The bars that a maximised panel takes the place of; messages are always shown."""
         bars = self._window.findChildren(QToolBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        return [bar for bar in bars if bar.objectName() != _MESSAGES_BAR]
+        return [bar for bar in bars if bar.objectName() != MESSAGES_BAR]
 
     # ------------------------------------------------------------------------------------------- remembering
 
@@ -356,7 +352,7 @@ class DockLayout(QObject):
         window, separator_px = self._window, scaled_px(SEPARATOR_PX)
         room = window.screen().availableSize().boundedTo(window.size())
         bars = [bar for bar in self._navigation_bars if not bar.isHidden()]
-        bars += window.findChildren(QToolBar, _MESSAGES_BAR)
+        bars += window.findChildren(QToolBar, MESSAGES_BAR)
         bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
         columns, asides = self._docked_columns(), self._docked(ASIDES)
         widths = [_least_width(column) for column in (*columns, asides) if column]

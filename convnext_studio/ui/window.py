@@ -20,7 +20,7 @@ from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
 from convnext_studio.ui.keepsize import keep_size
-from convnext_studio.ui.layout import DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.layout import MESSAGES_BAR, DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.activity import ActivityPanel
@@ -74,7 +74,7 @@ class StudioWindow(QMainWindow):
         self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar()
         _top_bar(self, "network_bar", "Network", self.strip)
-        self._message_bar = _top_bar(self, "messages_bar", "Messages", self.messages)
+        self._message_bar = _top_bar(self, MESSAGES_BAR, "Messages", self.messages)
         self._message_bar.hide()
         self.messages.shown.connect(self._show_messages)
         self.model_panel = ModelPanel(state, bridge)
