@@ -68,6 +68,9 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     state.set_node(options.node)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
+    # Not before: on few processors the engine's import of torch would hold up Qt's and the window, and the
+    # engine would be ready hardly sooner.
+    client.start()
     if options.size is not None:
         window.resize(*options.size)
     controller.open_model(
