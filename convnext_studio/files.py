@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         Where the disk is full or refuses, also if a library hides that behind an error of its own.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = target.with_name(f".{os.urandom(8).hex()}.part")
     try:
         _check_replaceable(target)
         try:

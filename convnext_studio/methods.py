@@ -7,7 +7,7 @@ which takes the plain gradient there), or refuses (relevance propagation).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from convnext_studio.errors import StudioError
@@ -53,6 +53,8 @@ class Parameter:
         Of a number, both allowed.
     sentence
         What it does, with its unit.
+    only_with
+        Another parameter and its value, without which this one has no effect; empty where it always has.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 0.0
+    only_with: tuple[str, Value] | tuple[()] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,15 @@ class Method:
                 raise StudioError(f"{self.title} has no parameter “{name}”.", f"There are: {there}.")
             _check(known[name], value)
         return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+    def in_force(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of all parameters with their values that have an effect."""
+        conditions = {parameter.name: parameter.only_with for parameter in self.parameters}
+        return {
+            name: value
+            for name, value in settings.items()
+            if not (condition := conditions[name]) or settings.get(condition[0]) == condition[1]
+        }
 
 
 def _check(parameter: Parameter, value: Value) -> None:
@@ -294,8 +306,9 @@ METHODS: tuple[Method, ...] = (
                 low=1,
                 high=64,
                 sentence="Baselines to average, where the baseline is noise.",
+                only_with=("baseline", "noise"),
             ),
-            _SEED,
+            replace(_SEED, only_with=("baseline", "noise")),
         ),
     ),
     Method(

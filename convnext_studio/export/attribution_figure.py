@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import INPUT, Explanation, method_named
+from convnext_studio.engine.messages import AVERAGE, INPUT, Explanation, method_named
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.explanations import explained_text, place_text
 from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, source_text
@@ -91,7 +91,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
         "The frame is what the network sees.",
         source_text(contents),
     ]
-    bar = ColourBar(limits=shading.limits, colormap=shading.colormap, title=_bar_title(explanation))
+    bar = ColourBar(limits=shading.limits, colormap=shading.colormap, title=_bar_title(explanation, name))
     return figure_of(
         body, bar, f"{method.title}: {explained_text(contents.model, explanation)}", caption, contents
     )
@@ -116,8 +116,9 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
 def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
     """Parameters, convergence delta and notes, where there are any."""
     told = []
-    if explanation.parameters:
-        settings = ", ".join(f"{name} {value}" for name, value in explanation.parameters.items())
+    in_force = method_named(explanation.method).in_force(explanation.parameters)
+    if in_force:
+        settings = ", ".join(f"{name} {value}" for name, value in in_force.items())
         told.append(f"Parameters: {settings}.")
     if explanation.delta is not None:
         told.append(
@@ -127,8 +128,10 @@ def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
     return [*told, *([" ".join(explanation.notes)] if explanation.notes else [])]
 
 
-def _bar_title(explanation: Explanation) -> str:
+def _bar_title(explanation: Explanation, name: str) -> str:
     method = method_named(explanation.method)
+    if name == AVERAGE:
+        return f"{method.title}, parts of the largest"
     if method.is_linear:  # The map scales with what is explained, and so has its unit.
         return f"{method.title} in {_UNITS[explanation.output]}"
     return method.title

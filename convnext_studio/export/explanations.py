@@ -45,7 +45,9 @@ def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
 
 def place_text(explanation: Explanation, name: str) -> str:
     """At which nodes a map is: one, or the average of several."""
-    return f"the average of {', '.join(explanation.nodes)}" if name == AVERAGE else name
+    if name != AVERAGE:
+        return name
+    return f"the average of {', '.join(explanation.nodes)} (each over its largest size)"
 
 
 def explained_text(model: ModelInfo, explanation: Explanation) -> str:

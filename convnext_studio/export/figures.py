@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -14,6 +15,7 @@ from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
 from convnext_studio.geometry import Box
 from convnext_studio.render import (
     ROBUST_PERCENTILES,
+    Limits,
     Mosaic,
     Rgb,
     assemble,
@@ -103,16 +105,24 @@ def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
     body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
     node = contents.model.node(result.node)
     finite = result.maps[np.isfinite(result.maps)]
-    beyond = np.count_nonzero((finite < limits.low) | (finite > limits.high)) / max(finite.size, 1)
     caption = [
         f"All {channels} channels of {result.node}, {height} x {width} units each: channel 0 first, "
         f"{mosaic.columns} in a row.",
-        f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
-        f"the {format_percent(beyond)} of values beyond it have the colours of its ends. "
-        f"Smallest value {format_number(finite.min(initial=np.inf))}, "
-        f"largest {format_number(finite.max(initial=-np.inf))}.",
     ]
+    if finite.size:
+        caption.append(_scale_text(finite, limits))
+    if missing := result.maps.size - finite.size:
+        caption.append(f"{missing} of {result.maps.size} values are not finite numbers: chequered in grey.")
     bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
     return figure_of(
         body, bar, f"Feature maps of {node.title.lower()}", [*caption, source_text(contents)], contents
+    )
+
+
+def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
+    beyond = np.count_nonzero((finite < limits.low) | (finite > limits.high)) / finite.size
+    return (
+        f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
+        f"the {format_percent(beyond)} of values beyond it have the colours of its ends. "
+        f"Smallest value {format_number(float(finite.min()))}, largest {format_number(float(finite.max()))}."
     )

@@ -69,9 +69,6 @@ def run(options: WindowOptions) -> int:
         from convnext_studio.ui.launch import launch
 
     client = EngineClient()
-    # Not before Qt is imported: on few processors the engine's import of torch would double that time, and
-    # the engine is ready no sooner.
-    client.start()
     try:
         return launch(options, client, needs_font=bool(findings))
     finally:

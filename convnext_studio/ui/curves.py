@@ -20,6 +20,7 @@ Ticks = Sequence[tuple[float, str]]
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotDotLine)
 _WIDTH_PX = 2.0
 _DASHED_WIDTH_PX = 1.4
+_MARGIN = 0.03  # Beyond decades, so that no number meets one of the other axis.
 LINE_PX = 28, 12
 """Width and height of a piece of line in a legend, beside text of 9 points."""
 
@@ -57,7 +58,9 @@ class Axes:
         found = limits_of(heights)
         if not self.is_log:
             return found
-        return Limits(max(found.low, found.high - self.decades), found.high)
+        low = max(found.low, found.high - self.decades)
+        margin = _MARGIN * (found.high - low)
+        return Limits(low - margin, found.high + margin)
 
     def ticks(self, limits: Limits) -> Ticks:
         """Numbers along the upright axis between these heights."""

@@ -107,6 +107,14 @@ class PanelDock(QDockWidget):
             _ = self.panel
         super().setVisible(visible)
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """An edge where it floats: no system frames a window with a title of its own."""
+        super().paintEvent(event)
+        if self.isFloating():
+            with QPainter(self) as painter:
+                painter.setPen(QColor(theme.current().outline))
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
         self._bar.set_active(is_active)

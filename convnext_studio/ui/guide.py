@@ -15,7 +15,7 @@ from convnext_studio.export.files import write_file
 from convnext_studio.ui.actions import ACTIONS
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.helpcommands import HelpCommands
-from convnext_studio.ui.layout import DockLayout
+from convnext_studio.ui.layout import MESSAGES_BAR, DockLayout
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.panels.activity import ActivityPanel
@@ -117,7 +117,9 @@ class Guide(QObject):
         if self._tour is None:
             from convnext_studio.ui.tour import Tour  # See above.
 
-            self._tour = Tour(self._window, self._locate)
+            messages = self._window.findChild(QWidget, MESSAGES_BAR)
+            assert messages is not None  # The window has its bars before it has a guide.
+            self._tour = Tour(self._window, self._locate, messages)
             self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
         self._tour.start()
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QMessageLogContext, QSize, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
@@ -26,7 +26,7 @@ from convnext_studio.ui.icon import application_icon
 from convnext_studio.ui.interruptions import Interruptions
 from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.platform_check import spare_font
-from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, save_picture_of
+from convnext_studio.ui.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import PROGRAM, StudioWindow
@@ -68,6 +68,9 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     state.set_node(options.node)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
+    # Not before: on few processors the engine's import of torch would hold up Qt's and the window, and the
+    # engine would be ready hardly sooner.
+    client.start()
     if options.size is not None:
         window.resize(*options.size)
     controller.open_model(
@@ -90,7 +93,8 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter
-        _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot))
+        size = None if options.size is None else QSize(*options.size)
+        _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot), size)
     return window
 
 
@@ -151,8 +155,13 @@ def _end_with_screenshot(
     bridge: EngineBridge,
     controller: Controller,
     path: Path,
+    size: QSize | None,
 ) -> None:
-    """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed."""
+    """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed.
+
+    A window that what it shows has made larger than asked for gets its size again; where it needs more, that is
+    told.
+    """
     failures: dict[str, Notice] = {}
 
     def remember(notice: Notice) -> None:
@@ -173,13 +182,18 @@ def _end_with_screenshot(
             end(1, f"{error}\n")
         else:
             sentences = [line for notice in failures.values() for line in notice.details or (notice.text,)]
+            sentences += larger_than(shown, size)
             end(int(bool(failures)), "".join(f"{sentence}\n" for sentence in sentences))
 
     def engine_lost(lost: EngineLost) -> None:
         if not lost.restarting:
             end(1, f"{lost.message}\n")
 
-    quiet = Quiet(lambda: shown.is_settled and window.is_settled, window)
+    def is_quiet() -> bool:
+        shown.resize(size or shown.size())
+        return shown.is_settled and window.is_settled
+
+    quiet = Quiet(is_quiet, window)
     quiet.reached.connect(save)
     quiet.timed_out.connect(partial(end, 1, f"Not all panels had their answers after {TIMEOUT_S} s.\n"))
     bridge.engine_lost.connect(engine_lost)

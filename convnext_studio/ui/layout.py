@@ -1,27 +1,24 @@
 """The docks: who lies where, how large, and how that is remembered."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import cast
 
-from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
-from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.arrangements import ARRANGEMENTS, ASIDES, WIDE_ASIDES, ArrangementName
 from convnext_studio.ui.dock import DockPanel, LatePanel, PanelDock, end_drag
+from convnext_studio.ui.floating import float_above, keep_on_screen, least_px, wanted_px
 from convnext_studio.ui.textsize import scaled_px
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
 VERSION = 6
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
-# Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "export", "activity", "help")
-# Those that want their full width, and float over the whole window where that is not there.
-WIDE_ASIDES = ("field_lab",)
 SEPARATOR_PX = 5  # As in the style sheet.
-_SCROLL_BAR_PX = 18
-_MESSAGES_BAR = "messages_bar"
+MESSAGES_BAR = "messages_bar"
 _LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
 
 
@@ -40,6 +37,7 @@ class DockLayout(QObject):
         self._columns = COLUMNS
         self._maximised: str | None = None
         self._is_restoring = False
+        self._floated: set[str] = set()  # For want of room, and not by a person.
         self._kept_shares: tuple[float, float] | None = None
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
@@ -52,6 +50,7 @@ class DockLayout(QObject):
                 _ = dock.panel
             dock.needs_changed.connect(self._forget_shares)
             dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
+            dock.topLevelChanged.connect(partial(self._float_changed, name))
         self._place()
         window.installEventFilter(self)
         application = QApplication.instance()
@@ -148,15 +147,29 @@ class DockLayout(QObject):
             if other.isFloating() and other.isVisible() and other.frameGeometry().contains(middle):
                 other.hide()
 
-    def open_aside(self, name: str) -> None:
-        """Show a panel that is hidden at first, and give it the keyboard."""
-        self.show_panel(name)
+    open_aside = show_panel
 
     def prepare_asides(self) -> None:
         """Before they are shown: where their column has no room beside the others, they are to float above."""
-        for name in ASIDES:
-            if name in self.docks and self.docks[name].is_made:
-                self._prepare_aside(name)
+        for name in self._made_asides:
+            self._prepare_aside(name)
+
+    def text_changed(self) -> None:
+        """Text of another size needs other room: what crowds the other panels now floats, and fits its text."""
+        for name in self._made_asides:
+            if self.docks[name].isFloating() or not self.docks[name].isHidden():
+                self._settle_aside(name, wanted_px(self.docks[name]))
+
+    @property
+    def _made_asides(self) -> list[str]:
+        """But for those that have a place among the others in this arrangement."""
+        placed = {name for _, rows in self._columns for name, _ in rows}
+        return [name for name in ASIDES if name not in placed and self.docks[name].is_made]
+
+    def _float_changed(self, name: str, floats: bool) -> None:
+        """One that a person puts back and lets float again stays where it is."""
+        if not floats:
+            self._floated.discard(name)
 
     def _aside_made(self, name: str) -> None:
         """It is about to be shown for the first time; where a layout is restored, that says where."""
@@ -164,19 +177,27 @@ class DockLayout(QObject):
             self._prepare_aside(name)
 
     def _prepare_aside(self, name: str) -> None:
-        dock, window = self.docks[name], self._window
-        panel = dock.panel
-        wanted_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
+        if not self.docks[name].isVisible():
+            self._settle_aside(name, least_px(self.docks[name]))
+
+    def _settle_aside(self, name: str, width_px: int) -> None:
+        """Let an aside float where it has no room in the window, and where it floated for that, be put back."""
+        dock, window, has_room = self.docks[name], self._window, self._has_room_for(name)
+        if dock.isFloating() and name in self._floated and has_room:
+            dock.setFloating(False)
+        elif dock.isFloating():
+            keep_on_screen(dock, width_px)
+        elif not has_room:
+            self._floated.add(name)
+            float_above(dock, window, is_high=name in WIDE_ASIDES)
+
+    def _has_room_for(self, name: str) -> bool:
+        """Whether an aside fits into the window beside the others, none of them squeezed."""
+        panel = self.docks[name].panel
+        own_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
         columns = self._docked_columns()
-        least_px = wanted_px + sum(map(_least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
-        if dock.isVisible() or dock.isFloating() or least_px <= window.width():
-            return
-        dock.setFloating(True)
-        top = window.menuBar().height() if name in WIDE_ASIDES else window.height() // 6
-        inside = window.rect().marginsRemoved(QMargins(0, top, 8, window.height() // 24))
-        hinted_px = max(panel.sizeHint().width(), panel.minimumSizeHint().width()) + scaled_px(_SCROLL_BAR_PX)
-        inside.setLeft(max(inside.left(), inside.right() - hinted_px))
-        dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
+        others_px = sum(map(_least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
+        return own_px + others_px <= self._window.width()
 
     @property
     def active(self) -> str | None:
@@ -271,7 +292,7 @@ class DockLayout(QObject):
     def _navigation_bars(self) -> list[QToolBar]:
         """The bars that a maximised panel takes the place of; messages are always shown."""
         bars = self._window.findChildren(QToolBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        return [bar for bar in bars if bar.objectName() != _MESSAGES_BAR]
+        return [bar for bar in bars if bar.objectName() != MESSAGES_BAR]
 
     # ------------------------------------------------------------------------------------------- remembering
 
@@ -331,7 +352,7 @@ class DockLayout(QObject):
         window, separator_px = self._window, scaled_px(SEPARATOR_PX)
         room = window.screen().availableSize().boundedTo(window.size())
         bars = [bar for bar in self._navigation_bars if not bar.isHidden()]
-        bars += window.findChildren(QToolBar, _MESSAGES_BAR)
+        bars += window.findChildren(QToolBar, MESSAGES_BAR)
         bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
         columns, asides = self._docked_columns(), self._docked(ASIDES)
         widths = [_least_width(column) for column in (*columns, asides) if column]

@@ -14,7 +14,7 @@ class _Sheet(QFrame):
     def __init__(self, button: QToolButton) -> None:
         super().__init__(button, Qt.WindowType.Popup)
         self._button = button
-        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setObjectName("sheet")
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QObject, QTimer, Signal
+from PySide6.QtCore import QBuffer, QObject, QSize, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.files import written_whole
@@ -26,6 +26,14 @@ def save_picture_of(widget: QWidget, path: Path) -> None:
     widget.grab().save(encoded, "PNG")
     with written_whole(path) as stream:
         stream.write(encoded.data().data())
+
+
+def larger_than(widget: QWidget, wanted: QSize | None) -> list[str]:
+    """A sentence where a widget has another size than was wanted; none where it has, or where none was."""
+    size = widget.size()
+    if wanted is None or size == wanted:
+        return []
+    return [f"The picture is {size.width()} × {size.height()} px large: what the window shows needs as much."]
 
 
 class Quiet(QObject):

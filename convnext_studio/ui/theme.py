@@ -5,7 +5,7 @@ which Qt sends to every widget when `apply` changes the look.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
@@ -134,7 +134,8 @@ def apply(application: QApplication, theme: Theme) -> None:
     # boxes to tick a little lighter; else these, and fields to type in, could hardly be seen.
     outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(125))
     for control in OUTLINED:
-        application.setPalette(outlined, control)
+        # The stubs want bytes, which PySide6 refuses.
+        application.setPalette(outlined, cast(bytes, control))
     application.setStyleSheet(stylesheet(theme))
 
 
@@ -198,6 +199,7 @@ QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
     color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: {px[3]}; padding: {px[1]} {px[5]};
 }}
+QFrame#sheet {{ border: 1px solid {theme.outline}; }}
 QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}
 """

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -70,6 +70,8 @@ STEPS = (
     ),
 )
 
+_CHANGES = (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.Resize, QEvent.Type.Move)
+
 
 class Tour(Overlay):
     """A card beside what it talks about, and a frame around that.
@@ -78,14 +80,18 @@ class Tour(Overlay):
     ----------
     locate
         Gives the widget of a step's target; None where it cannot be seen.
+    messages
+        The bar that the card never covers.
     """
 
     ended = Signal()
     stays = True  # One may try out what the card says, and go on.
 
-    def __init__(self, window: QWidget, locate: Callable[[str], QWidget | None]) -> None:
+    def __init__(self, window: QWidget, locate: Callable[[str], QWidget | None], messages: QWidget) -> None:
         super().__init__(window, "Tour")
         self._locate = locate
+        self._messages = messages
+        messages.installEventFilter(self)
         self._index = 0
         self._frame = _Frame(window)
         self.heading = QLabel()
@@ -131,6 +137,12 @@ class Tour(Overlay):
         super().close_sheet()
         self.ended.emit()
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Make way for a message."""
+        if watched is self._messages and event.type() in _CHANGES and self.isVisible():
+            QTimer.singleShot(0, self, self.place)  # The window has not made room for it yet.
+        return super().eventFilter(watched, event)
+
     def place(self) -> None:
         """Beside the target, where the window has room for the card; else inside of it."""
         window = self.host
@@ -143,7 +155,11 @@ class Tour(Overlay):
             self.move(window.rect().center() - QPoint(size.width() // 2, size.height() // 2))
             return
         around = QRect(target.mapTo(window, QPoint()), target.size())
-        self.move(beside(around, size, window.rect()).topLeft())
+        card = beside(around, size, window.rect())
+        if self._messages.isVisible():
+            told = QRect(self._messages.mapTo(window, QPoint()), self._messages.size())
+            card = below(told, card, window.rect())
+        self.move(card.topLeft())
         self._frame.surround(around)
         self.raise_()
 
@@ -202,6 +218,12 @@ def beside(target: QRect, card: QSize, room: QRect) -> QRect:
             return QRect(place, card)
     corner = target.intersected(room).bottomRight() - QPoint(card.width() + GAP_PX, card.height() + GAP_PX)
     return QRect(corner, card)
+
+
+def below(bar: QRect, card: QRect, room: QRect) -> QRect:
+    """Where a card lies that is to leave a bar free: under it, where it would cover it and there is room."""
+    moved = QRect(QPoint(card.left(), bar.bottom() + GAP_PX), card.size())
+    return moved if card.intersects(bar) and room.contains(moved) else card
 
 
 def _button(text: str, tip: str) -> QPushButton:

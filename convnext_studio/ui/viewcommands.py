@@ -7,12 +7,15 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 from convnext_studio.ui import textsize, theme
 from convnext_studio.ui.arrangements import ArrangementName
 from convnext_studio.ui.imageview import ImageView
+from convnext_studio.ui.keepsize import keep_size
 from convnext_studio.ui.layout import DockLayout
 from convnext_studio.ui.panels.strip_canvas import NetworkCanvas
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 
 _STEPS_MS = 250  # Who presses a key again and again takes no longer between two strokes.
+
+_SETTLED_MS = 50  # Until every part of the window has heard of the size of its text, and knows what it needs.
 
 
 class ViewCommands(QObject):
@@ -69,14 +72,12 @@ class ViewCommands(QObject):
         self._state.hovered.emit(f"Text size {self._wanted_pt:g} pt")
 
     def _use_text(self) -> None:
-        window_size, before_pt = self._window.size(), textsize.current_pt()
+        before_pt = textsize.current_pt()
         textsize.apply(_application(), self._settings.values.text_pt)
-        if textsize.current_pt() == before_pt:
-            return
-        theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
-        if not self._window.isMaximized() and not self._window.isFullScreen():
-            # Qt widens a window until all its parts have heard of their new size, and leaves it so.
-            QTimer.singleShot(0, self._window, lambda: self._window.resize(window_size))
+        if textsize.current_pt() != before_pt:
+            keep_size(self._window)
+            theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+            QTimer.singleShot(_SETTLED_MS, self._window, self._layout.text_changed)
 
     # ------------------------------------------------------------------------------------------- the zoom
 

@@ -19,7 +19,8 @@ from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.drops import DropTarget
 from convnext_studio.ui.focusring import FocusRings
 from convnext_studio.ui.guide import Guide
-from convnext_studio.ui.layout import DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.keepsize import keep_size
+from convnext_studio.ui.layout import MESSAGES_BAR, DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.lecture.late import LateLecture
 from convnext_studio.ui.messagebar import MessageBar, Notice
 from convnext_studio.ui.panels.activity import ActivityPanel
@@ -73,9 +74,9 @@ class StudioWindow(QMainWindow):
         self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar()
         _top_bar(self, "network_bar", "Network", self.strip)
-        self._message_bar = _top_bar(self, "messages_bar", "Messages", self.messages)
+        self._message_bar = _top_bar(self, MESSAGES_BAR, "Messages", self.messages)
         self._message_bar.hide()
-        self.messages.shown.connect(self._message_bar.setVisible)
+        self.messages.shown.connect(self._show_messages)
         self.model_panel = ModelPanel(state, bridge)
         self.pictures_panel = PicturesPanel(state, bridge)
         self.predictions_panel = PredictionsPanel(state, bridge)
@@ -147,6 +148,7 @@ class StudioWindow(QMainWindow):
         self.actions_by_id["show_newest"].setChecked(self._settings.values.shows_newest)
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
+        menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
         self.actions_by_id[f"theme_{self._settings.values.theme}"].setChecked(True)
         self.actions_by_id["zoom_linked"].setChecked(self._state.zoom_is_linked)
@@ -201,6 +203,11 @@ class StudioWindow(QMainWindow):
         ):
             signal.connect(self._follow_state)
         self.model_panel.offer(self._settings.values.recent_models)
+
+    def _show_messages(self, are_shown: bool) -> None:
+        if are_shown == self._message_bar.isHidden():
+            keep_size(self)
+            self._message_bar.setVisible(are_shown)
 
     def _listen_to_views(self, widget: QWidget) -> None:
         for view in widget.findChildren(MapView):

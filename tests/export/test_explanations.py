@@ -17,6 +17,7 @@ from convnext_studio.export import ExportContents, export_contact_sheet, export_
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contact_sheet import contact_sheet_png
 from convnext_studio.export.explanations import written_explanation
+from convnext_studio.export.sheet import ColourBar
 from convnext_studio.geometry import FieldGeometry
 from tests.export.conftest import smooth_maps
 
@@ -168,10 +169,28 @@ def test_an_average_is_called_one_and_a_probability_by_its_name(contents: Export
         score=0.25,
     )
     caption = " ".join(attribution_figure(contents, whole, "average").caption)
-    assert "Grad-CAM of the probability of class 1 at the average of stage3, stage4, 4 x 4 units" in caption
+    where = "the average of stage3, stage4 (each over its largest size)"
+    assert f"Grad-CAM of the probability of class 1 at {where}, 4 x 4 units" in caption
     words = " ".join(sheet_words(contents, whole))
-    assert "Grad-CAM of the probability at the average of stage3, stage4 Model:" in words
+    assert f"Grad-CAM of the probability at {where} Model:" in words
     assert "probability 0.25" in words
+
+
+def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: ExportContents) -> None:
+    explanation = written_explanation(contents)
+    average = replace(
+        explanation,
+        nodes=("stage3", "stage4"),
+        maps={"average": np.ones((4, 4), np.float32)},
+        fields={"average": contents.model.node("stage3").field},
+    )
+    for of, name, said in (
+        (explanation, "stage4", "Grad-CAM in logit units"),
+        (average, "average", "Grad-CAM, parts of the largest"),
+    ):
+        with patch("convnext_studio.export.attribution_figure.ColourBar", wraps=ColourBar) as bar:
+            attribution_figure(contents, of, name)
+        assert bar.call_args.kwargs["title"] == said
 
 
 def test_the_contact_sheet_names_both_classes_of_a_difference(

@@ -510,7 +510,7 @@ def test_several_nodes_are_averaged(
     question = wait_for_question(desk)
     assert (question.average, question.nodes) == (True, ("stage3", "stage4"))
     desk.answer(explanation(desk, question))
-    assert "at the average of stage 3, stage 4" in panel.caption
+    assert "at the average of stage 3, stage 4 (each over its largest size)" in panel.caption
     assert len(seen(panel)) == 1
 
 

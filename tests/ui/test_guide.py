@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -12,10 +12,11 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Predict
 from convnext_studio.ui.actions import ACTIONS
 from convnext_studio.ui.cheatsheet import CheatSheet, Group, in_columns
+from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.panels.help import FOLDER, PAGES, HelpPanel, page_path, page_title
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
-from convnext_studio.ui.tour import STEPS, Tour, beside
+from convnext_studio.ui.tour import STEPS, Tour, below, beside
 from convnext_studio.ui.window import StudioWindow
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 
@@ -110,7 +111,7 @@ def test_the_page_of_the_panel_with_the_keyboard_opens(filled_window: StudioWind
     assert help_panel.page == "predictions"
     assert help_panel.pages.currentText() == "Predictions"
     filled_window.dock_layout.docks["attribution"].help_asked.emit()
-    assert help_panel.page == "attribution"
+    assert (help_panel.page, help_panel.pages.currentText()) == ("attribution", "Attribution")
     help_panel.back.click()
     assert help_panel.page == "predictions"
     filled_window.actions_by_id["help"].trigger()
@@ -182,11 +183,34 @@ def test_the_card_lies_in_the_window_and_not_on_what_it_talks_about(
         tour.next.click()
 
 
+def test_the_card_makes_way_for_a_message(tour: Tour, filled_window: StudioWindow, qtbot: QtBot) -> None:
+    """Below the strip, where messages appear."""
+    before = tour.geometry()
+    filled_window.messages.tell(Notice("test", "Something that is told."))
+
+    def bar() -> QRect:
+        shown = filled_window.messages
+        return QRect(shown.mapTo(filled_window, QPoint()), shown.size())
+
+    qtbot.waitUntil(lambda: filled_window.messages.isVisible() and not bar().intersects(tour.geometry()))
+    assert bar().intersects(before)
+    assert filled_window.rect().contains(tour.geometry())
+    filled_window.messages.withdraw("test")
+    qtbot.waitUntil(lambda: tour.geometry() == before)
+
+
 def test_a_panel_that_is_hidden_is_talked_about_all_the_same(tour: Tour, filled_window: StudioWindow) -> None:
     filled_window.dock_layout.docks["picture"].hide()
     tour.next.click()
     assert tour.step.target == "picture"
     assert tour.isVisible()
+
+
+def test_a_card_is_moved_off_a_bar_where_there_is_room() -> None:
+    room, bar = QRect(0, 0, 1000, 800), QRect(0, 100, 1000, 30)
+    assert below(bar, QRect(14, 110, 200, 100), room) == QRect(14, 143, 200, 100)
+    assert below(bar, QRect(14, 400, 200, 100), room) == QRect(14, 400, 200, 100)
+    assert below(bar, QRect(14, 50, 200, 700), room) == QRect(14, 50, 200, 700)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui import theme
+from convnext_studio.ui.arrangements import ASIDES
 from convnext_studio.ui.focusring import PAINTS_FOCUS, FocusRing
-from convnext_studio.ui.layout import ASIDES
 from convnext_studio.ui.window import StudioWindow
 
 MOST_TABS = 400

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.engine.messages import Predict, Request
 from convnext_studio.ui import layout as layouts
 from convnext_studio.ui import textsize, theme
-from convnext_studio.ui.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.arrangements import ARRANGEMENTS, ASIDES, ArrangementName
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.controller import Controller
 from convnext_studio.ui.messagebar import Notice
@@ -102,6 +102,17 @@ def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_win
     assert "field_lab" not in shown(filled_window)
     layout.show_panel("field_lab")
     assert {"evidence", "field_lab"} <= shown(filled_window)
+
+
+def test_a_panel_that_floats_has_an_edge_against_those_below(filled_window: StudioWindow) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    for floats, is_edged in ((True, True), (False, False)):
+        dock.setFloating(floats)
+        QApplication.processEvents()
+        image = dock.grab().toImage()
+        right, bottom = image.width() - 1, image.height() - 1
+        colours = {image.pixelColor(x, y).name() for x in (0, right) for y in (0, bottom // 2, bottom)}
+        assert (colours == {theme.current().outline}) == is_edged
 
 
 def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
@@ -241,7 +252,7 @@ class Noted(QObject):
         widget.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.MouseButtonRelease, QEvent.Type.Hide, QEvent.Type.Move):
+        if event.type() in (QEvent.Type.MouseButtonRelease, QEvent.Type.Hide):
             self.events.append(event.type())
         return False
 
@@ -266,3 +277,85 @@ def test_a_dock_that_is_being_dragged_is_put_down_before_others_are_placed(
     QTest.mouseRelease(title, button, pos=QPoint(5, 5))
     filled_window.actions_by_id["reset"].trigger()
     assert not any(each.isFloating() for each in filled_window.dock_layout.docks.values())
+
+
+@pytest.fixture
+def large_screen(
+    filled_window: StudioWindow, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> StudioWindow:
+    """The window on a screen of 1920 × 1080, which the offscreen one is not."""
+    for request in engine.open(Request):
+        if not isinstance(request, Predict):
+            engine.refuse(request, "Not now.")
+    room = QRect(0, 0, 1920, 1080)
+    screen = SimpleNamespace(availableSize=room.size, availableGeometry=lambda: room)
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    for name in ASIDES:
+        monkeypatch.setattr(filled_window.dock_layout.docks[name], "screen", lambda: screen)
+    filled_window.resize(room.size())
+    return filled_window
+
+
+def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
+    window._settings.update(text_pt=size_pt)
+    window._commands.view._use_text()
+    qtbot.wait(200)
+
+
+@pytest.mark.parametrize("name", ["help", "build", "activity"])
+def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
+) -> None:
+    layout = large_screen.dock_layout
+    layout.open_aside(name)
+    dock = layout.docks[name]
+    assert not dock.isFloating()
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isFloating()
+        assert dock.isVisible()
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+        use_text(qtbot, large_screen, 9)
+        assert not dock.isFloating()
+        assert dock.isVisible()
+        # What a person lets float stays so.
+        dock.setFloating(True)
+        use_text(qtbot, large_screen, 10)
+        assert dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    layout = large_screen.dock_layout
+    dock = layout.docks["activity"]
+    layout.open_aside("activity")
+    dock.setFloating(True)
+    dock.setGeometry(1700, 900, 220, 700)
+    dock.hide()
+    try:
+        use_text(qtbot, large_screen, 28)
+        layout.open_aside("activity")
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    large_screen.actions_by_id["arrange_compare"].trigger()
+    dock = large_screen.dock_layout.docks["contact_sheet"]
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isVisible()
+        assert not dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)

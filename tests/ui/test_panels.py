@@ -1,6 +1,7 @@
 """What holds for every panel: names for screen readers, tooltips, room on a small screen, both looks."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -15,6 +16,8 @@ from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
 from convnext_studio.ui.panels.picture import PicturePanel
 from convnext_studio.ui.panels.receptive_field import ReceptiveFieldPanel
+from convnext_studio.ui.state import AppState
+from convnext_studio.ui.window import StudioWindow
 from tests.ui.desk import Desk, colour_at, feature_maps, model, picture, prediction, receptive_field
 
 PANELS = (PicturePanel, FeatureMapsPanel, ReceptiveFieldPanel, AttributionPanel)
@@ -92,3 +95,14 @@ def test_no_panel_needs_more_room_than_a_small_screen_has(kind: type[Panel], fil
     least = filled(kind).minimumSizeHint()
     assert least.width() <= (1366 - 260) / 2
     assert least.height() <= 260
+
+
+def test_without_a_picture_one_panel_says_how_to_open_one(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot
+) -> None:
+    state.remove_pictures({picture.key for picture in state.pictures})
+    docks = filled_window.dock_layout.docks
+    names = ("picture", "predictions", "receptive_field", "feature_maps", "attribution")
+    one, *others = [cast(Panel, docks[name].panel) for name in names]
+    qtbot.waitUntil(lambda: {panel.notice for panel in others} == {"No picture is open."})
+    assert one.notice == "Drop a picture here, or open one (Ctrl+O)."

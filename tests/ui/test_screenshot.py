@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.errors import StudioError
 from convnext_studio.ui import screenshot
-from convnext_studio.ui.screenshot import Quiet, save_picture_of
+from convnext_studio.ui.screenshot import Quiet, larger_than, save_picture_of
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def test_it_is_a_png_of_the_widgets_size_with_its_text(label: QLabel, tmp_path: 
     colours = {image.pixel(x, y) for x in range(120) for y in range(40)}
     assert len(colours) > 2  # Text was drawn: there is a font.
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_another_size_than_was_wanted_is_told(label: QLabel) -> None:
+    assert larger_than(label, None) == larger_than(label, QSize(120, 40)) == []
+    label.setMinimumWidth(150)
+    [told] = larger_than(label, QSize(120, 40))
+    assert "150 × 40 px" in told
 
 
 def test_a_folder_that_is_not_there_is_an_error(label: QLabel, tmp_path: Path) -> None:

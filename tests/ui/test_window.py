@@ -320,3 +320,16 @@ def test_resetting_the_layout_keeps_the_windows_size(filled_window: StudioWindow
     QApplication.processEvents()
     assert (filled_window.width(), filled_window.height()) == (1366, 768)
     assert not filled_window.dock_layout.docks["evidence"].isVisible()
+
+
+@pytest.mark.parametrize("size", [(1180, 700), (1366, 768)])
+def test_a_message_does_not_enlarge_the_window(
+    filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    filled_window.resize(*size)
+    qtbot.wait(50)
+    before = filled_window.size()
+    filled_window.messages.tell(Notice("test", "Something that is told."))
+    qtbot.wait(50)
+    assert filled_window.messages.isVisible()
+    assert filled_window.size() == before

@@ -68,7 +68,7 @@ def caption(
     if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
         where = "all stages"
     elif AVERAGE in explanation.maps:
-        where = f"the average of {where}"
+        where = f"the average of {where} (each over its largest size)"
     target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
     said = [f"{method.title} for {target} at {where}"]
     if len(shown) == 1:
@@ -93,7 +93,7 @@ def _settings(explanation: Explanation, method: Method) -> list[str]:
     titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
     return [
         f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
-        for name, value in explanation.parameters.items()
+        for name, value in method.in_force(explanation.parameters).items()
         if name not in ("window", "stride")
     ]
 

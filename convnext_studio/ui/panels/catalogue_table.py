@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from convnext_studio.engine.messages import PretrainedInfo
 from convnext_studio.render import format_count
+from convnext_studio.ui.textsize import follow_text
 
 COLUMNS = {
     "Name": "In timm's catalogue",
@@ -17,7 +18,7 @@ COLUMNS = {
     "On this computer": "Whether the weights need no download",
     "Trained on": "Data sets, in order of training",
 }
-NAME_CHARACTERS = 34
+NAME_CHARACTERS = 48
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -46,6 +47,7 @@ class CatalogueTable(QTreeView):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        follow_text(self, self._fit_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
         """Show these models, and keep the one that was selected."""
@@ -53,13 +55,16 @@ class CatalogueTable(QTreeView):
         self._rows.removeRows(0, self._rows.rowCount())
         for entry in entries:
             self._rows.appendRow(_row(entry, self.palette().placeholderText()))
+        self._fit_columns()
+        if selected is not None:
+            self.select(selected.name)
+
+    def _fit_columns(self) -> None:
         for column in range(len(COLUMNS)):
             self.resizeColumnToContents(column)
         # The longest names leave room for the numbers beside them; their beginning and end tell them apart.
         name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
         self.setColumnWidth(0, min(self.columnWidth(0), name_px))
-        if selected is not None:
-            self.select(selected.name)
 
     def search(self, text: str) -> None:
         """Leave the rows that have all these words somewhere in them."""

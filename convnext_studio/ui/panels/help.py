@@ -69,7 +69,7 @@ class HelpPanel(QWidget):
     @property
     def page(self) -> str:
         """Name of the page that is shown; empty before the first."""
-        return Path(self.browser.source().path()).stem
+        return _page_at(self.browser.source())
 
     def show_page(self, name: str) -> None:
         """Show a page by its name, which is that of a panel's dock; the first where there is none."""
@@ -91,10 +91,15 @@ class HelpPanel(QWidget):
                 self.pages.addItem(page_title(name), name)
         if not self.page:
             self.show_page("start")
-        self._follow()
+        self._follow(self.browser.source())
 
-    def _follow(self, _source: QUrl | None = None) -> None:
-        self.pages.setCurrentIndex(self.pages.findData(self.page, Qt.ItemDataRole.UserRole))
+    def _follow(self, source: QUrl) -> None:
+        # While the browser tells of another source, it still has the one before.
+        self.pages.setCurrentIndex(self.pages.findData(_page_at(source), Qt.ItemDataRole.UserRole))
+
+
+def _page_at(source: QUrl) -> str:
+    return Path(source.path()).stem
 
 
 def page_path(name: str) -> Path:

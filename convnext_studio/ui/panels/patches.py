@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.engine.messages import (
+    ListedPicture,
     ModelInfo,
     Patch,
     Payload,
@@ -24,6 +25,7 @@ from convnext_studio.engine.messages import (
 from convnext_studio.render import format_number
 from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.pictures_model import short_name
 from convnext_studio.ui.qimage import to_qimage
 from convnext_studio.ui.sidequestion import SideQuestion
 from convnext_studio.ui.state import AppState
@@ -145,9 +147,9 @@ class PatchesView(QWidget):
         self._result = result
         self.list.clear()
         self.list.setEnabled(True)
-        names = {picture.key: picture.name for picture in self._state.pictures}
+        pictures = {picture.key: picture for picture in self._state.pictures}
         for patch in result.patches:
-            self.list.addItem(_item(patch, names.get(patch.image, "")))
+            self.list.addItem(_item(patch, pictures.get(patch.image)))
         self.text.setText(_describe(result, self._state.model))
 
     def _choose(self, item: QListWidgetItem) -> None:
@@ -193,9 +195,10 @@ def _patch_list() -> QListWidget:
     return patches
 
 
-def _item(patch: Patch, name: str) -> QListWidgetItem:
+def _item(patch: Patch, picture: ListedPicture | None) -> QListWidgetItem:
+    name, short = ("", "") if picture is None else (picture.name, short_name(picture))
     item = QListWidgetItem(
-        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{name}"
+        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{short}"
     )
     item.setData(Qt.ItemDataRole.UserRole, patch)
     item.setSizeHint(QSize(scaled_px(_ICON_PX + 10), scaled_px(_ICON_PX + 38)))

@@ -32,6 +32,11 @@ _ROOT = QModelIndex()
 _Index = QModelIndex | QPersistentModelIndex
 
 
+def short_name(picture: ListedPicture) -> str:
+    """Below a thumbnail: without the suffix, the name's end, which tells it from its neighbours, has room."""
+    return Path(picture.name).stem if picture.path else picture.name
+
+
 class PicturesModel(QAbstractListModel):
     """One row for each opened picture. Its thumbnail is asked for when it is first painted."""
 
@@ -55,8 +60,7 @@ class PicturesModel(QAbstractListModel):
         picture = self._pictures[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                # Without the suffix, the name's end, which tells it from its neighbours, has room.
-                return Path(picture.name).stem if picture.path else picture.name
+                return short_name(picture)
             case Qt.ItemDataRole.DecorationRole:
                 return self._icon(picture.key)
             case Qt.ItemDataRole.ToolTipRole:

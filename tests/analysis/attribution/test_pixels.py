@@ -98,6 +98,21 @@ def test_integrated_gradients_add_up_whatever_the_baseline_and_the_output(
     assert not found.maps["input"][~patch_mask().numpy()].any()
 
 
+def test_what_has_no_effect_is_not_in_force() -> None:
+    """Without noise, another seed and another number of noise pictures give the same map, bit for bit."""
+    model = small_model()
+    x = random_input(model)
+    method = method_named("integratedgradients")
+    for baseline, has_effect in (("black", False), ("noise", True)):
+        given: dict[str, Value] = {"steps": 4, "baseline": baseline}
+        assert ({"draws", "seed"} <= method.in_force(method.settings(given)).keys()) == has_effect
+        maps = [
+            answered(model, x, method.name, **given, draws=draws, seed=seed).maps["input"]
+            for draws, seed in ((2, 0), (3, 5))
+        ]
+        assert np.array_equal(*maps) != has_effect
+
+
 def test_noise_baselines_are_averaged() -> None:
     model = patch_model()  # Linear: the map is the patch's weights times picture minus baseline.
     x = random_input(model)

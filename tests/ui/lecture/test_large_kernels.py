@@ -56,7 +56,7 @@ def test_the_squares_are_the_theoretical_fields_of_the_middle_units(
     assert [size for size, _ in view.rows()] == ["28 px", "80 px", "376 px", "584 px"]
     assert [words for _, words in view.rows()][:2] == [
         "44 % of the picture's 64 px",
-        "exceeds the picture: 1.2 × its side",
+        "1.2 × the picture's side",
     ]
     # Stage 1 has 16 units of 4 pixels: the middle one's patch is pixels 32 to 36.
     assert view.boxes()[0] == (34 - 14, 34 - 14, 28, 28)

@@ -123,7 +123,7 @@ def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
         return "everything (GRN)", f"convolutions alone: {field.size_px} px"
     ratio = field.size_px / input_px
     if ratio > 1:
-        return f"{field.size_px} px", f"exceeds the picture: {ratio:.2g} × its side"
+        return f"{field.size_px} px", f"{ratio:.2g} × the picture's side"
     return f"{field.size_px} px", f"{format_percent(ratio, 0)} of the picture's {input_px} px"
 
 
