@@ -358,13 +358,11 @@ class Controller(QObject):
         self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
-        if not ready.restarted:
-            return
-        message = "The engine stopped and was started again"
-        if ready.lacking:
-            self._tell(ENGINE, f"{message}. {ready.lacking}")
-        else:
-            self.noticed.emit(Notice(ENGINE, f"{message}, with the same model and pictures.", good=True))
+        again = "The engine stopped and was started again"
+        if ready.restarted and ready.lacking:
+            self._tell(ENGINE, f"{again}. {ready.lacking}")
+        elif ready.restarted:
+            self.noticed.emit(Notice(ENGINE, f"{again}, with the same model and pictures.", good=True))
 
     def _engine_answered(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         request, answer = finished

@@ -4,9 +4,10 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QScrollArea
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.messages import Predict, Request
@@ -240,6 +241,42 @@ def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
     attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
     qtbot.waitUntil(area.verticalScrollBar().isVisible)
     assert filled_window.size() == QSize(1366, 768)
+
+
+class Noted(QObject):
+    """What happens to a widget, in order."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.events: list[QEvent.Type] = []
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.MouseButtonRelease, QEvent.Type.Hide):
+            self.events.append(event.type())
+        return False
+
+
+@pytest.mark.parametrize("action", ["arrange_compare", "reset", "maximise_panel", "float_panel", "field_lab"])
+def test_a_dock_that_is_being_dragged_is_put_down_before_others_are_placed(
+    filled_window: StudioWindow, action: str
+) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    title, button = dock.titleBarWidget(), Qt.MouseButton.LeftButton
+    filled_window.dock_layout.toggle_maximised("picture")
+    QTest.mousePress(title, button, pos=QPoint(5, 5))
+    for step in range(5):
+        QTest.mouseMove(title, QPoint(20 + 10 * step, 40 + 10 * step))
+        QApplication.processEvents()
+    assert QWidget.mouseGrabber() is dock
+    noted = Noted(dock)
+    # Qt would place them under the drag, write to memory that it has given back, and crash sooner or later.
+    filled_window.actions_by_id[action].trigger()
+    assert noted.events[0] == QEvent.Type.MouseButtonRelease
+    assert QWidget.mouseGrabber() is None
+    QTest.mouseRelease(title, button, pos=QPoint(5, 5))
+    filled_window.actions_by_id["reset"].trigger()
+    assert not any(each.isFloating() for each in filled_window.dock_layout.docks.values())
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from convnext_studio.sessions import (
     to_text,
 )
 from convnext_studio.ui.controller import Controller
+from convnext_studio.ui.messagebar import Notice
 from convnext_studio.ui.settings import SettingsFile
 from convnext_studio.ui.state import AppState
 from convnext_studio.ui.window import StudioWindow
@@ -213,8 +214,11 @@ def test_a_file_that_is_no_session_is_told_and_changes_nothing(
     path = tmp_path / "s.cnxsession"
     path.write_text(content)
     before = state.picture
+    notices: list[Notice] = []
+    filled_window._controller.noticed.connect(notices.append)  # The command line listens there.
     filled_window._controller.open_paths([str(path)])
     qtbot.waitUntil(lambda: told in filled_window.messages.text)
+    assert [told in notice.message for notice in notices] == [True]
     assert state.picture == before
     assert engine.open(LoadModel) == engine.open(ListPictures) == engine.open(CloseImage) == []
 
