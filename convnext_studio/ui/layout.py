@@ -38,7 +38,8 @@ class DockLayout(QObject):
         self._maximised: str | None = None
         self._is_restoring = False
         self._floated: set[str] = set()  # For want of room, and not by a person.
-        self._kept_shares: tuple[float, float] | None = None
+        self._shares_told = (1.0, 1.0)
+        self._is_measured = False
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
         for name, panel in panels.items():
@@ -48,7 +49,7 @@ class DockLayout(QObject):
                 dock.made.connect(lambda _, name=name: self._aside_made(name))
             else:
                 _ = dock.panel
-            dock.needs_changed.connect(self._forget_shares)
+            dock.needs_changed.connect(self._measure_anew)
             dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
             dock.topLevelChanged.connect(partial(self._float_changed, name))
         self._place()
@@ -323,26 +324,22 @@ class DockLayout(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the panels hear that the window has another size."""
         if watched is self._window and event.type() == QEvent.Type.Resize:
-            self._kept_shares = None
+            self._is_measured = False
             for dock in self.docks.values():
                 dock.room_changed()
         return False
 
     def _shares(self) -> tuple[float, float]:
         """As `_measured_shares`: once in a turn of the event loop, though every dock asks again and again."""
-        if self._kept_shares is None:
-            self._kept_shares = self._measured_shares()
+        if not self._is_measured:
+            self._shares_told, self._is_measured = self._measured_shares(), True
             QTimer.singleShot(0, self, self._measure_anew)
-        return self._kept_shares
-
-    def _forget_shares(self) -> None:
-        """A panel needs more or less than it did: by what was measured before it would widen the window."""
-        self._kept_shares = None
+        return self._shares_told
 
     def _measure_anew(self) -> None:
-        """Panels may have come or gone in that turn."""
-        before, self._kept_shares = self._kept_shares, None
-        if before is not None and self._measured_shares() != before:
+        """Panels may have come, gone or changed: all hear of other shares at once, or the window would grow."""
+        self._is_measured = False
+        if self._measured_shares() != self._shares_told:
             for dock in self.docks.values():
                 dock.room_changed()
 
