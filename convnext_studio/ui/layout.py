@@ -159,6 +159,7 @@ class DockLayout(QObject):
 
     def text_changed(self) -> None:
         """Text of another size needs other room: what crowds the other panels now floats, and fits its text."""
+        end_drag(self._window)
         for name in self._made_asides:
             if self.docks[name].isFloating() or not self.docks[name].isHidden():
                 self._settle_aside(name, wanted_px(self.docks[name]))
