@@ -172,6 +172,7 @@ class _PanelArea(QScrollArea):
     def __init__(self, shares: Shares) -> None:
         super().__init__()
         self._panel: QWidget | None = None
+        self._needed_before = QSize()
         self._shares = shares
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -217,16 +218,23 @@ class _PanelArea(QScrollArea):
         super().resizeEvent(event)
         self._fit()
         if event.size().width() != event.oldSize().width():
-            self.needs_changed.emit()  # Its captions wrap at other words.
+            self._tell_needs()  # Its captions wrap at other words.
             self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
-            self.needs_changed.emit()
+            self._tell_needs()
             self.updateGeometry()
             self._fit()
         return super().eventFilter(watched, event)
+
+    def _tell_needs(self) -> None:
+        # Most requests for a new layout change nothing, and who hears of it measures all panels.
+        needed = self.needed()
+        if needed != self._needed_before:
+            self._needed_before = needed
+            self.needs_changed.emit()
 
     def _fit(self) -> None:
         if self._panel is None:

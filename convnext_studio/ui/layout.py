@@ -34,6 +34,8 @@ class DockLayout(QObject):
     def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget | LatePanel]) -> None:
         super().__init__(window)
         self._window = window
+        direct = Qt.FindChildOption.FindDirectChildrenOnly
+        self._bars = window.findChildren(QToolBar, options=direct)
         self._columns = COLUMNS
         self._maximised: str | None = None
         self._is_restoring = False
@@ -295,8 +297,7 @@ class DockLayout(QObject):
     @property
     def _navigation_bars(self) -> list[QToolBar]:
         """The bars that a maximised panel takes the place of; messages are always shown."""
-        bars = self._window.findChildren(QToolBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        return [bar for bar in bars if bar.objectName() != MESSAGES_BAR]
+        return [bar for bar in self._bars if bar.objectName() != MESSAGES_BAR]
 
     # ------------------------------------------------------------------------------------------- remembering
 
@@ -312,7 +313,7 @@ class DockLayout(QObject):
     def _restore_docks(self, layout: QByteArray) -> bool:
         end_drag(self._window)
         # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
-        hidden = {bar: bar.isHidden() for bar in self._window.findChildren(QToolBar)}
+        hidden = {bar: bar.isHidden() for bar in self._bars}
         self._is_restoring = True
         is_restored = self._window.restoreState(layout, VERSION)
         self._is_restoring = False
@@ -351,8 +352,7 @@ class DockLayout(QObject):
         """
         window, separator_px = self._window, scaled_px(SEPARATOR_PX)
         room = window.screen().availableSize().boundedTo(window.size())
-        bars = [bar for bar in self._navigation_bars if not bar.isHidden()]
-        bars += window.findChildren(QToolBar, MESSAGES_BAR)
+        bars = [bar for bar in self._bars if bar.objectName() == MESSAGES_BAR or not bar.isHidden()]
         bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
         columns, asides = self._docked_columns(), self._docked(ASIDES)
         widths = [least_width(column) for column in (*columns, asides) if column]
