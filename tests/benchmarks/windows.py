@@ -1,6 +1,7 @@
 """The program's window against a bare one, and against the bare passes; each in processes of their own."""
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -22,7 +23,9 @@ def _seconds(program: str, *arguments: str) -> float:
 
 
 def painted(runs: int) -> list[Row]:
-    """From the start of the process until the window is painted."""
+    """From the start of the process until the window is painted; nothing without the extra `bench`."""
+    if not find_spec("pyqtgraph"):
+        return []
     ours, reference = medians(
         runs, lambda: _seconds("studio", "painted", "--model", MODEL), lambda: _seconds("bare_window")
     )
