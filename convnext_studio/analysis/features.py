@@ -90,6 +90,14 @@ def stage_pass(
     )
 
 
+def probabilities_of(logits: Tensor) -> Tensor:
+    """Softmax over the last dimension, float64, on the CPU: not every device has float64.
+
+    In float32 a sure answer would be 1, and what is left for the others 0.
+    """
+    return logits.detach().cpu().double().softmax(dim=-1)
+
+
 def autocast(tensor: Tensor, precision: str) -> torch.autocast | nullcontext[None]:
     """Context in which a forward pass runs in that precision, on the tensor's device."""
     if precision == "float32":

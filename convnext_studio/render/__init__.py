@@ -23,6 +23,7 @@ from convnext_studio.render.numbers import (
     format_percent,
     format_ticks,
     nice_ticks,
+    number_ticks,
 )
 from convnext_studio.render.overlay import overlay, resample
 from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
@@ -57,6 +58,7 @@ __all__ = [
     "lut",
     "mosaic_shape",
     "nice_ticks",
+    "number_ticks",
     "overlay",
     "resample",
     "robust_limits",

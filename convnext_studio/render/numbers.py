@@ -66,6 +66,12 @@ def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:
     return tuple(min(max(index * step, limits.low), limits.high) for index in range(first, last + 1))
 
 
+def number_ticks(limits: Limits) -> list[tuple[float, str]]:
+    """The round numbers within the limits, each with its text."""
+    ticks = nice_ticks(limits)
+    return list(zip(ticks, format_ticks(ticks), strict=True))
+
+
 def format_ticks(ticks: Sequence[float]) -> tuple[str, ...]:
     """Ticks as texts with as many digits as it takes to tell them apart."""
     step = min((later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)), default=0.0)

@@ -69,6 +69,10 @@ class Clipping:
         # A limit was rounded to float64 from a value, or not at all: compared in that precision.
         return cls(float(finite.min()) < limits.low, float(finite.max()) > limits.high)
 
+    def end_texts(self, low: str, high: str) -> tuple[str, str]:
+        """The numbers at the ends of a scale, as "≤ -2.41" or "≥ 2.41" where there are values beyond."""
+        return f"≤ {low}" if self.below else low, f"≥ {high}" if self.above else high
+
     @property
     def text(self) -> str:
         """In words; empty where there are none."""

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEve
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.export.views import ScaleTexts
-from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, format_ticks, lut, nice_ticks
+from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, lut, number_ticks
 from convnext_studio.ui import theme
 from convnext_studio.ui.drag_out import DragOut
 from convnext_studio.ui.imageview import ImageView
@@ -47,8 +47,7 @@ class ColorScale:
         """Texts for the lower and the upper end: "≥ 2.41" where there are values beyond."""
         if self.limits is None:
             return self.ends
-        low, high = format_number(self.limits.low), format_number(self.limits.high)
-        return f"≤ {low}" if self.clipping.below else low, f"≥ {high}" if self.clipping.above else high
+        return self.clipping.end_texts(format_number(self.limits.low), format_number(self.limits.high))
 
 
 class ColorBar(QWidget):
@@ -83,10 +82,9 @@ class ColorBar(QWidget):
         limits = self._scale.limits
         if limits is None:
             return [(0.0, self._scale.ends[0]), (1.0, self._scale.ends[1])]
-        ticks = nice_ticks(limits)
         inner = [
             ((tick - limits.low) / (limits.high - limits.low), text)
-            for tick, text in zip(ticks, format_ticks(ticks), strict=True)
+            for tick, text in number_ticks(limits)
             if limits.low < tick < limits.high
         ]
         return [(0.0, format_number(limits.low)), *inner, (1.0, format_number(limits.high))]
@@ -161,8 +159,7 @@ class ColorBar(QWidget):
 def _seen_on(colormap: str, height: float) -> QColor:
     """Black or white, whichever can be seen on the bar's colour at a height."""
     colours = lut(colormap)
-    red, green, blue = (int(part) for part in colours[round(height * (len(colours) - 1))])
-    return QColor("black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white")
+    return theme.seen_on(*(int(part) for part in colours[round(height * (len(colours) - 1))]))
 
 
 class MapView(QWidget):

@@ -167,7 +167,7 @@ class Commands(QObject):
 
     def open_field_lab(self) -> None:
         """Compare receptive fields."""
-        self._layout.open_aside("field_lab")
+        self._layout.show_panel("field_lab")
 
     def present(self) -> None:
         """Show the lecture, full screen."""
@@ -198,19 +198,19 @@ class Commands(QObject):
 
     def build_network(self) -> None:
         """Describe a network, field by field."""
-        self._layout.open_aside("build")
+        self._layout.show_panel("build")
 
     def list_pretrained(self) -> None:
         """Choose among all pretrained models."""
-        self._layout.open_aside("catalogue")
+        self._layout.show_panel("catalogue")
 
     def show_evidence(self) -> None:
         """Measure whether the map can be believed."""
-        self._layout.open_aside("evidence")
+        self._layout.show_panel("evidence")
 
     def show_contact_sheet(self) -> None:
         """Explain all opened pictures beside each other."""
-        self._layout.open_aside("contact_sheet")
+        self._layout.show_panel("contact_sheet")
 
     def use_device(self, device: str) -> None:
         """Load the model again, on another device."""

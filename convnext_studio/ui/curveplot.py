@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from convnext_studio.render import Limits, format_number, format_ticks, limits_of, nice_ticks
+from convnext_studio.render import Limits, format_number, limits_of, number_ticks
 from convnext_studio.ui import theme
 from convnext_studio.ui.curves import Axes, Curve, Numbers, Ticks, runs
 
@@ -157,8 +157,7 @@ class CurvePlot(QWidget):
         return place
 
     def _ticks_below(self) -> Ticks:
-        ticks = nice_ticks(self._limits[0])
-        return self._names or list(zip(ticks, format_ticks(ticks), strict=True))
+        return self._names or number_ticks(self._limits[0])
 
     def _legend_px(self, curve: Curve) -> int:
         return _LEGEND_LINE_PX + _GAP_PX + self.fontMetrics().horizontalAdvance(curve.label) + 3 * _GAP_PX

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
 
-from convnext_studio.render import Limits, format_ticks, limits_of, nice_ticks
+from convnext_studio.render import Limits, limits_of, number_ticks
 from convnext_studio.ui import theme
 from convnext_studio.ui.textsize import scaled_px
 
@@ -64,10 +64,7 @@ class Axes:
 
     def ticks(self, limits: Limits) -> Ticks:
         """Numbers along the upright axis between these heights."""
-        if self.is_log:
-            return log_ticks(limits)
-        ticks = nice_ticks(limits)
-        return list(zip(ticks, format_ticks(ticks), strict=True))
+        return log_ticks(limits) if self.is_log else number_ticks(limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -75,7 +75,7 @@ class FileCommands(QObject):
 
     def show_export(self) -> None:
         """Choose a view and a format, and look at what will be written."""
-        self._layout.open_aside("export")
+        self._layout.show_panel("export")
 
     def close_all(self) -> None:
         """Close all pictures."""

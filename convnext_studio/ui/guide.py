@@ -99,7 +99,7 @@ class Guide(QObject):
         is_strip = focused is not None and self._strip.isAncestorOf(focused)
         here = NETWORK if is_strip else self._layout.active or "start"
         self.help_panel.show_page(name or here)
-        self._layout.open_aside("help")
+        self._layout.show_panel("help")
 
     def offer_tour(self) -> None:
         """Take the person around once there is something to see, unless they were before."""
@@ -200,7 +200,7 @@ class Guide(QObject):
         return panel
 
     def _show_log(self) -> None:
-        self._layout.open_aside("activity")
+        self._layout.show_panel("activity")
         self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
 
     def _choose_report(self) -> None:

@@ -59,7 +59,7 @@ class HelpCommands(QObject):
 
     def show_activity(self) -> None:
         """List what was computed."""
-        self._layout.open_aside("activity")
+        self._layout.show_panel("activity")
 
     def show_log(self) -> None:
         """List what the program noted."""

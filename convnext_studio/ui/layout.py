@@ -152,8 +152,6 @@ class DockLayout(QObject):
             if other.isFloating() and other.isVisible() and other.frameGeometry().contains(middle):
                 other.hide()
 
-    open_aside = show_panel
-
     def prepare_asides(self) -> None:
         """Before they are shown: where their column has no room beside the others, they are to float above."""
         for name in self._made_asides:

@@ -39,9 +39,7 @@ class Recent(Generic[Value]):
 
     def keep_only(self, is_wanted: Callable[[Value], bool]) -> None:
         """Forget every value of which that is false."""
-        for key in [key for key, (value, _) in self._values.items() if not is_wanted(value)]:
-            _, freed = self._values.pop(key)
-            self._held_bytes -= freed
+        self.keep_keys(lambda key: is_wanted(self._values[key][0]))
 
     def keep_keys(self, is_wanted: Callable[[Hashable], bool]) -> None:
         """Forget what is kept under every key of which that is false."""

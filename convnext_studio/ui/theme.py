@@ -139,6 +139,11 @@ def apply(application: QApplication, theme: Theme) -> None:
     application.setStyleSheet(stylesheet(theme))
 
 
+def seen_on(red: int, green: int, blue: int) -> QColor:
+    """Black or white, whichever stands out on a colour: by the eye's weights of the three parts."""
+    return QColor("black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white")
+
+
 def palette(theme: Theme) -> QPalette:
     """The look as Qt's palette, for the Fusion style."""
     role, group = QPalette.ColorRole, QPalette.ColorGroup

@@ -253,7 +253,7 @@ class StudioWindow(QMainWindow):
 
     def _show_field(self, path: str) -> None:
         """A saved field was dropped or named on the command line."""
-        self.dock_layout.open_aside("field_lab")
+        self.dock_layout.show_panel("field_lab")
         self.field_lab.open_field(path)
 
     def _show_watched(self, folder: str) -> None:

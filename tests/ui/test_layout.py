@@ -307,7 +307,7 @@ def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
     large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
 ) -> None:
     layout = large_screen.dock_layout
-    layout.open_aside(name)
+    layout.show_panel(name)
     dock = layout.docks[name]
     assert not dock.isFloating()
     try:
@@ -333,13 +333,13 @@ def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
 ) -> None:
     layout = large_screen.dock_layout
     dock = layout.docks["activity"]
-    layout.open_aside("activity")
+    layout.show_panel("activity")
     dock.setFloating(True)
     dock.setGeometry(1700, 900, 220, 700)
     dock.hide()
     try:
         use_text(qtbot, large_screen, 28)
-        layout.open_aside("activity")
+        layout.show_panel("activity")
         assert dock.width() >= dock.panel.minimumSizeHint().width()
         assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
     finally:

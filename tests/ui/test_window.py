@@ -314,7 +314,7 @@ def test_the_attribution_leads_to_its_evidence_and_its_sheet(
 
 def test_resetting_the_layout_keeps_the_windows_size(filled_window: StudioWindow) -> None:
     """Also where a panel floats that has no room in the window."""
-    filled_window.dock_layout.open_aside("evidence")
+    filled_window.dock_layout.show_panel("evidence")
     assert filled_window.dock_layout.docks["evidence"].isFloating()
     filled_window.actions_by_id["reset"].trigger()
     QApplication.processEvents()

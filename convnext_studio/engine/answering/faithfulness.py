@@ -21,6 +21,7 @@ from convnext_studio.analysis.faithfulness import (
     pixel_order,
     random_order,
 )
+from convnext_studio.analysis.features import probabilities_of
 from convnext_studio.analysis.sanity import Randomised, cascade, parts
 from convnext_studio.analysis.sanity import SanityStep as Cascade
 from convnext_studio.engine.answering.attributions import (
@@ -118,8 +119,7 @@ def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> 
 
     def probability(pictures: Tensor) -> Tensor:
         with torch.no_grad(), stoppable(model.blocks, should_stop):
-            # In float64, which tells a sure answer from a certain one; not every device has it.
-            return torch.softmax(model.module(pictures).cpu().double(), dim=1)[:, target]
+            return probabilities_of(model.module(pictures))[:, target]
 
     return probability
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import captured, stoppable
 from convnext_studio.analysis.dropped import logits_without
-from convnext_studio.analysis.features import as_maps, autocast, to_array
+from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.channels import check_channel
 from convnext_studio.engine.answering.outputs import outputs_of
@@ -139,13 +139,7 @@ def _pass(
         captured(places) as outputs,
     ):
         logits = model.module(tensor)[0]
-    return _probabilities(logits), as_maps(outputs[stage], model.node(stage).layout).float()
-
-
-def _probabilities(logits: Tensor) -> NDArray[np.float64]:
-    """In float64, which tells a sure answer from a certain one."""
-    probabilities: NDArray[np.float64] = logits.cpu().double().softmax(dim=0).numpy()
-    return probabilities
+    return probabilities_of(logits).numpy(), as_maps(outputs[stage], model.node(stage).layout).float()
 
 
 def layer_weights(bench: Bench, request: LayerWeights) -> LayerWeightsResult:
@@ -231,7 +225,7 @@ def drop_blocks(
     if not blocks or isinstance(model.config, TimmConfig):
         raise StudioError("This network has no blocks that could be dropped.", "Open a ConvNeXt.")
     with torch.no_grad(), autocast(tensor := bench.input(request.image)[0], bench.precision):
-        whole = _probabilities(model.module(tensor)[0])
+        whole = probabilities_of(model.module(tensor)[0]).numpy()
     before = outputs_of(bench, request.image, (block.before for block in blocks), still_wanted)
     result = DroppedBlocks(
         image=request.image,
@@ -245,7 +239,7 @@ def drop_blocks(
         result = replace(
             result,
             blocks=(block.name, *result.blocks),
-            dropped=np.concatenate([_probabilities(logits)[None], result.dropped]),
+            dropped=np.concatenate([probabilities_of(logits).numpy()[None], result.dropped]),
         )
         done = len(result.blocks)
         text = f"Without each block: {done} of {len(blocks)}"

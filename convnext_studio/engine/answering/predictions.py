@@ -3,11 +3,10 @@
 from dataclasses import replace
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from convnext_studio.analysis.attribution import grad_cam
-from convnext_studio.analysis.features import StagePass, stage_pass, to_array
+from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
 from convnext_studio.engine.answering.bench import Bench, ShouldStop
 from convnext_studio.engine.answering.maps import keep_maps
 from convnext_studio.engine.answering.outputs import keep_outputs
@@ -43,7 +42,7 @@ def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Pred
     return Prediction(
         image=request.image,
         logits=result.logits,
-        probabilities=_softmax(result.logits),
+        probabilities=probabilities_of(torch.from_numpy(result.logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
         attribution=_keep_attribution(bench, request.image, result, geometry),
         geometry=geometry,
@@ -70,10 +69,3 @@ def _keep_attribution(bench: Bench, image: str, result: StagePass, geometry: Cro
     )
     bench.results.put(bench.key("attribution", image, result.target), attribution)
     return attribution
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """In float64: float32 would make 1 of a sure answer, and 0 of what is left for the others."""
-    exponentials = np.exp(logits.astype(np.float64) - float(logits.max()))
-    shares: NDArray[np.float64] = exponentials / exponentials.sum()
-    return shares

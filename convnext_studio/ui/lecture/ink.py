@@ -62,8 +62,7 @@ class MapPicture:
 
     def end_texts(self, significant: int = 3) -> tuple[str, str]:
         """What stands at the ends of the colour bar: "≥ 2.41" where there are values beyond."""
-        low, high = (format_number(value, significant) for value in self.ends)
-        return f"≤ {low}" if self.clipping.below else low, f"≥ {high}" if self.clipping.above else high
+        return self.clipping.end_texts(*(format_number(value, significant) for value in self.ends))
 
 
 def map_picture(

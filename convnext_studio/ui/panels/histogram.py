@@ -11,9 +11,8 @@ from convnext_studio.render import (
     colorize,
     format_number,
     format_percent,
-    format_ticks,
     limits_of,
-    nice_ticks,
+    number_ticks,
 )
 from convnext_studio.ui import theme
 
@@ -130,10 +129,8 @@ class Histogram(QWidget):
     def _label_values(self, painter: QPainter, area: QRectF) -> None:
         """Both ends, and the round numbers between them that have room."""
         low, high = self._range.low, self._range.high
-        ticks = nice_ticks(self._range)
-        inner = list(zip(ticks, format_ticks(ticks), strict=True))
         taken: list[QRectF] = []
-        for value, text in [(low, format_number(low)), (high, format_number(high)), *inner]:
+        for value, text in [(low, format_number(low)), (high, format_number(high)), *number_ticks(self._range)]:
             x = area.left() + (value - low) / (high - low) * area.width()
             width = self.fontMetrics().horizontalAdvance(text) + 4.0
             left = min(max(x - width / 2, 0.0), self.width() - width)

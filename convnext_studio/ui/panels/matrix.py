@@ -132,9 +132,7 @@ class MatrixView(QWidget):
         if np.isfinite(self._values[row, column]):
             red, green, blue = (int(part) for part in self._colours[row, column])
             painter.fillRect(box, QColor(red, green, blue))
-            # Black or white, whichever stands out: the eye's weights of the three colours.
-            is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140
-            painter.setPen(QColor("#000000" if is_bright else "#ffffff"))
+            painter.setPen(theme.seen_on(red, green, blue))
         else:
             painter.fillRect(box, QColor(look.raised))
             painter.setPen(QColor(look.muted))
