@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 
 SMALL = ConvNeXtConfig(
     num_classes=7, depths=(1, 2, 1, 1), dims=(8, 12, 16, 20), kernel_size=3, layer_scale_init_value=1.0

@@ -12,20 +12,29 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["app", "window", "launch"])
+@pytest.mark.parametrize("module", ["start.app", "shell.window", "start.launch"])
 def test_the_window_imports_no_torch(module: str) -> None:
     loaded = modules_after(f"import convnext_studio.ui.{module}")
     assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib"}
 
 
 def test_the_window_comes_before_what_only_the_lab_needs() -> None:
-    loaded = modules_after("import convnext_studio.ui.launch")
-    assert not loaded & {"PySide6.QtSvg", "convnext_studio.ui.fieldlab.lab"}
+    loaded = modules_after("import convnext_studio.ui.start.launch")
+    assert not loaded & {"PySide6.QtSvg", "convnext_studio.ui.panels.receptive_field_lab.lab_panel"}
 
 
 @pytest.mark.parametrize(
     "module",
-    ["engine.session", "engine.worker", "engine.client", "analysis", "model", "export", "headless", "doctor"],
+    [
+        "engine.server.dispatch",
+        "engine.server.worker",
+        "engine.client.client",
+        "analysis",
+        "model",
+        "export",
+        "cli.export_and_models",
+        "cli.doctor",
+    ],
 )
 def test_everything_else_imports_no_qt(module: str) -> None:
     assert not modules_after(f"import convnext_studio.{module}") & {"PySide6", "shiboken6"}

@@ -6,20 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from convnext_studio import cli
-from convnext_studio.engine.messages import (
-    Attribute,
-    Catalogue,
-    FeatureMaps,
-    ImageInfo,
-    ListPretrained,
-    LoadModel,
-    OpenImage,
-    Predict,
-    ReceptiveField,
-)
-from convnext_studio.engine.session import Session
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.cli import main as cli
+from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
+from convnext_studio.protocol.attributions import Attribute
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.models import Catalogue, ListPretrained, LoadModel
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.receptive_fields import ReceptiveField
 from tests.networks import SMALL, lively
 
 

@@ -7,7 +7,7 @@ from convnext_studio.analysis.features import feature_maps, stage_pass
 from convnext_studio.analysis.receptive_field import effective_receptive_field
 from convnext_studio.analysis.units import effective_field
 from convnext_studio.decoding.images import decode
-from convnext_studio.fields import area_ratios, squares
+from convnext_studio.erf import area_ratios, squares
 
 __all__ = [
     "area_ratios",

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convnext_studio.stopping import Stopped
+from convnext_studio.common.stopping import Stopped
 
 ShouldStop = Callable[[], bool]
 

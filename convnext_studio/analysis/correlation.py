@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.analysis.attribution.grids import averaged
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 
 Map = NDArray[np.float32]
 

@@ -10,10 +10,10 @@ import torch
 
 from convnext_studio.analysis.capture import ShouldStop, never, timed
 from convnext_studio.analysis.features import autocast, trunk_nodes
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import HEAD_NORM
-from convnext_studio.stopping import Stopped
 
 HEAD = "head"
 WHOLE = ""

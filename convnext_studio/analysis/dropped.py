@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import ShouldStop, never, stoppable
 from convnext_studio.analysis.features import autocast
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 

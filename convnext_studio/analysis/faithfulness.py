@@ -16,8 +16,8 @@ from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
 from convnext_studio.analysis.attribution.grids import PIXELS, interpolated
-from convnext_studio.errors import StudioError
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 
 TOP_SHARE = 0.2
 """What counts as the top of a map."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convnext_studio.errors import StudioError
-from convnext_studio.files import expanded, is_file_or_folder
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import expanded, is_file_or_folder
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}

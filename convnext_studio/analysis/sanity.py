@@ -20,7 +20,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution import Question, explain
 from convnext_studio.analysis.capture import ShouldStop, never
 from convnext_studio.analysis.correlation import rank_correlation
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.staged import StagedNetwork

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, never, output_of, stoppable
 from convnext_studio.analysis.features import as_maps, to_array
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
 
 Window = tuple[slice, slice]

@@ -10,9 +10,9 @@ import signal
 import sys
 from typing import IO, Any
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import check_head, decode
-from convnext_studio.errors import StudioError
 
 
 def main(limit_s: float, limit_bytes: int) -> None:

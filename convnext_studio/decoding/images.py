@@ -27,8 +27,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from convnext_studio.errors import StudioError
-from convnext_studio.samples import SAMPLE_PREFIX, sample_path
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 
 # Formats whose decoders are well kept; others that Pillow knows (EPS runs Ghostscript) are not opened. Naming
 # the plug-ins is quicker than Pillow's search for all. A phone's MPO is opened as the JPEG that it begins with.

@@ -11,9 +11,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import DecodedImage, described
-from convnext_studio.errors import StudioError
 
 TIME_LIMIT_S = 5.0
 MEMORY_LIMIT_BYTES = 2 << 30

@@ -1,1 +1,1 @@
-"""The process that owns torch, and the client that talks to it."""
+"""The process that owns torch: its client in the window, its server, and a handler for each request."""

@@ -9,23 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import (
-    ImageInfo,
-    Inputs,
-    LoadModel,
-    ModelInfo,
-    OpenImage,
-    Precision,
-    Protocol,
-    ReceptiveField,
-    ReceptiveFieldResult,
-)
-from convnext_studio.engine.session import Session
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.explorer.picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
+from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.receptive_fields import Inputs, Protocol, ReceptiveField, ReceptiveFieldResult
 from convnext_studio.render import format_count
 
 PictureSource = str | Path | Image.Image | NDArray[np.uint8]
@@ -137,7 +129,7 @@ class Explorer:
         count
             How many are averaged, where there are as many.
         protocol
-            ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.fields.protocols`.
+            ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the node's map; the middle one where None.
         input_px

@@ -6,26 +6,17 @@ from typing import cast
 
 from PIL import Image
 
-from convnext_studio.engine.messages import (
-    AVERAGE,
-    Explain,
-    Explanation,
-    FeatureMaps,
-    FeatureMapsResult,
-    ImageInfo,
-    MethodName,
-    ModelInfo,
-    Output,
-    Predict,
-    Prediction,
-    UnitField,
-    UnitFieldResult,
-    Value,
-)
-from convnext_studio.engine.session import Session
+from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.export import MapContents
 from convnext_studio.model.labels import find_class
+from convnext_studio.protocol.attributions import AVERAGE, Explain, Explanation
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 Class = str | int
 """A class by its name, or by its number."""
@@ -75,7 +66,7 @@ class Picture:
         Parameters
         ----------
         method
-            Name of one of `convnext_studio.methods.METHODS`.
+            Name of one of `convnext_studio.common.attribution_methods.METHODS`.
         node
             Of a class activation map: a stage or a block, by default the last stage; several are averaged.
         target

@@ -8,15 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import (
-    Explanation,
-    FeatureMapsResult,
-    ModelInfo,
-    Prediction,
-    ReceptiveFieldResult,
-    UnitFieldResult,
-    method_named,
-)
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
 from convnext_studio.export.attribution_figure import attribution_figure
@@ -26,7 +19,12 @@ from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
 from convnext_studio.export.files import write_file
 from convnext_studio.export.unit_figure import unit_figure
-from convnext_studio.fields import Scale, definition
+from convnext_studio.protocol.attributions import Explanation
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
+from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.render import format_number, format_percent
 
 TOP_COUNT = 5

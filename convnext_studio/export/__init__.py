@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convnext_studio.engine.messages import Explanation, ImageInfo, ModelInfo
 from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.field_files import about_field, export_fields, save_field
 from convnext_studio.export.files import export_directory, safe_stem, write_file
+from convnext_studio.protocol.attributions import Explanation
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
 
 __all__ = [
     "ExportContents",

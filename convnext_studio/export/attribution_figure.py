@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import AVERAGE, INPUT, Explanation, method_named
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.geometry import Box
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.explanations import explained_text, place_text
 from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, source_text
 from convnext_studio.export.marks import frame
 from convnext_studio.export.sheet import ColourBar
-from convnext_studio.geometry import Box
+from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.render import DIVERGING, Limits, format_number, format_percent, limits_of, overlay
 
 SEQUENTIAL_MAP = "viridis"

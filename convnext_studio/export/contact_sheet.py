@@ -7,13 +7,16 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from convnext_studio.engine.messages import INPUT, Explanation, ImageInfo, ModelInfo, method_named
-from convnext_studio.errors import StudioError
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.errors import StudioError
 from convnext_studio.export.attribution_figure import MAP_OPACITY, map_box, shading_of
 from convnext_studio.export.contents import label_of
 from convnext_studio.export.explanations import place_text
 from convnext_studio.export.figures import scaled
 from convnext_studio.export.sheet import GREY, INK, PAPER, RANDOM_WEIGHTS, WARNING, font, wrapped
+from convnext_studio.protocol.attributions import INPUT, Explanation
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import format_number, overlay
 
 _TILE_PX = 320

@@ -5,16 +5,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from convnext_studio.engine.messages import (
-    Explanation,
-    Faithfulness,
-    FeatureMapsResult,
-    ImageInfo,
-    ModelInfo,
-    Prediction,
-    ReceptiveFieldResult,
-)
-from convnext_studio.geometry import CropGeometry
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.protocol.attributions import Explanation, Faithfulness
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 
 TOP_COUNT = 5
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from convnext_studio.engine.messages import FieldView
+from convnext_studio.erf import THRESHOLDS
 from convnext_studio.export.figures import Figure
 from convnext_studio.export.sheet import GREY, INK, PAPER, drawable, font, page_of
-from convnext_studio.fields import THRESHOLDS
+from convnext_studio.protocol.receptive_fields import FieldView
 from convnext_studio.render import Limits, format_percent, format_ticks, nice_ticks
 
 # Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.

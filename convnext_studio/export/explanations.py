@@ -5,16 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import (
-    AVERAGE,
-    Curves,
-    Explanation,
-    Faithfulness,
-    ModelInfo,
-    explanation_of,
-    method_named,
-)
+from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.export.contents import ExportContents, MapContents, finite_or_none, label_of, picture_json
+from convnext_studio.protocol.attributions import AVERAGE, Curves, Explanation, Faithfulness
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.predictions import explanation_of
 
 
 def written_explanation(contents: ExportContents) -> Explanation:

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import ReceptiveFieldResult, Scale, Square
+from convnext_studio.common.geometry import Box
+from convnext_studio.erf import OF_WHAT, definition
 from convnext_studio.export.figures import BODY_PX, COLORMAP, Figure
 from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
 from convnext_studio.export.sheet import ColourBar, sheet
-from convnext_studio.fields import OF_WHAT, definition
-from convnext_studio.geometry import Box
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, Scale, Square
 from convnext_studio.render import colorize, format_number, format_percent, limits_of
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.engine.messages import THRESHOLDS, ReceptiveFieldResult, Scale
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.erf.files import SUFFIXES, npy_bytes, npz_bytes
 from convnext_studio.export.contents import json_bytes
 from convnext_studio.export.files import write_file
-from convnext_studio.fields.files import SUFFIXES, npy_bytes, npz_bytes
+from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveFieldResult, Scale
 
 
 def about_field(result: ReceptiveFieldResult) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convnext_studio import __version__
-from convnext_studio.engine.messages import FeatureMapsResult, ImageInfo
+from convnext_studio.common.geometry import Box
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
-from convnext_studio.geometry import Box
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import (
     ROBUST_PERCENTILES,
     Limits,

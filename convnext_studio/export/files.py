@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
-from convnext_studio.files import not_written, written_whole
+from convnext_studio.common.files import not_written, written_whole
 
 # Forbidden by Windows' file systems; the others forbid only the slash.
 _FORBIDDEN = frozenset('<>:"/\\|?*')

@@ -2,8 +2,8 @@
 
 from PIL import Image, ImageDraw
 
+from convnext_studio.common.geometry import Box
 from convnext_studio.export.sheet import INK, PAPER, font
-from convnext_studio.geometry import Box
 
 
 def frame(body: Image.Image, box: Box) -> None:

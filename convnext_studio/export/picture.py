@@ -8,8 +8,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import Explanation
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.erf.files import npy_bytes
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contents import ExportContents, MapContents, json_bytes, predictions_json
 from convnext_studio.export.explanations import explanation_json, map_arrays, map_stems, written_explanation
@@ -18,8 +19,7 @@ from convnext_studio.export.field_files import about_field
 from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
 from convnext_studio.export.files import make_directory, write_file
 from convnext_studio.export.report import report_html
-from convnext_studio.fields.files import npy_bytes
-from convnext_studio.stopping import Stopped
+from convnext_studio.protocol.attributions import Explanation
 
 
 def write_files(folder: Path, contents: ExportContents, should_stop: Callable[[], bool]) -> list[Path]:

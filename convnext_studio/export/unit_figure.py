@@ -3,11 +3,11 @@
 import numpy as np
 from PIL import Image
 
-from convnext_studio.engine.messages import UnitFieldResult
 from convnext_studio.export.contents import MapContents
 from convnext_studio.export.figures import Figure, enlarged, figure_of, scaled, source_text
 from convnext_studio.export.marks import dashed_frame
 from convnext_studio.export.sheet import ColourBar
+from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.render import format_number, limits_of, overlay
 
 COLORMAP = "magma"

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio import __version__
+from convnext_studio.common.geometry import Box
 from convnext_studio.export.files import write_file
-from convnext_studio.geometry import Box
 from convnext_studio.render import Rgb, lut
 
 _BAR_PX, _TICK_PX, _BAR_WIDTH_PX = 14, 5, 96

@@ -23,10 +23,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import convnext_studio
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.paths import ASSETS
 
-BUNDLED_LECTURE = Path(convnext_studio.__file__).parent / "assets" / "lecture"
+BUNDLED_LECTURE = ASSETS / "lecture"
 _FENCE = "---"
 _FORMULA = re.compile(r"\$\$(.+)\$\$")
 HOW_TO = "docs/lecture.md tells how a lecture is written."

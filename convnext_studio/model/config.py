@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 
 StemType = Literal["patch", "overlap", "overlap_tiered", "overlap_act"]
 Norm = Literal["layer", "batch", "rms", "simple"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 
 
 def find_class(wanted: str, labels: Sequence[str]) -> int:

@@ -9,20 +9,20 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from convnext_studio.errors import StudioError
-from convnext_studio.files import expanded, is_file_or_folder
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import expanded, is_file_or_folder
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
-from convnext_studio.model.fitting import filled
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import bundled_file, preset
 from convnext_studio.model.road.network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
-from convnext_studio.model.timm_registry import check_architecture, convnext_config, is_convnext
-from convnext_studio.model.weights import Stem, Weights, not_finite, read_weights, told
+from convnext_studio.model.timm.registry import check_architecture, convnext_config, is_convnext
+from convnext_studio.model.weights.fitting import filled
+from convnext_studio.model.weights.reading import Stem, Weights, not_finite, read_weights, told
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
@@ -178,9 +178,9 @@ def load(
     ----------
     source
         ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights, or
-        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.families`;
+        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.timm.families`;
         ``road:KEY``, a step of `convnext_studio.model.road.steps`, with random weights; or the path of a
-        weights file in any known format (see `convnext_studio.model.formats`).
+        weights file in any known format (see `convnext_studio.model.weights.formats`).
     stem_stride, stem_padding
         Replace what the source says; tensors cannot tell them.
     offline
@@ -250,12 +250,12 @@ def _seeded(seed: int) -> Iterator[None]:
 
 def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     # The hub's client takes longer to import than the bundled model to load.
-    from convnext_studio.model.pretrained import convnext_weights, read_published
+    from convnext_studio.model.timm.pretrained import convnext_weights, read_published
 
     published = read_published(source.removeprefix(TIMM_PREFIX), offline)
     if is_convnext(published.architecture):
         return _from_weights(source, convnext_weights(published, stem), published.name)
-    from convnext_studio.model.timm_network import made, plan_of  # As above: it takes timm.
+    from convnext_studio.model.timm.network import made, plan_of
 
     _refuse(stem)
     plan = plan_of(published.name)
@@ -274,7 +274,7 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
     name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
     if is_convnext(name):
         return _random(source, name, stem.applied(convnext_config(name)), seed)
-    from convnext_studio.model.timm_network import made, plan_of  # It takes timm.
+    from convnext_studio.model.timm.network import made, plan_of
 
     _refuse(stem)
     plan = plan_of(name)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from convnext_studio.errors import StudioError
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 
@@ -333,3 +333,18 @@ def check_input_px(config: Architecture, input_px: int) -> None:
         )
     if input_px != fitting:
         raise StudioError(f"This network takes no input of {input_px} pixels.", f"It takes {fitting}.")
+
+
+def why_no_cam(node: NodeInfo) -> str:
+    """Why a class activation map at a node would mean nothing, in a sentence; empty where not."""
+    if node.shape[1:] == (1, 1):
+        return (
+            f"{node.title} has one unit, which covers everything: a map of it has no places. "
+            "Select a stage or a block."
+        )
+    if not node.is_explainable:
+        return (
+            f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part. "
+            "Select the block, or a stage."
+        )
+    return ""

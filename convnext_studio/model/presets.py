@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import convnext_studio
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.paths import ASSETS
 from convnext_studio.model.config import ConvNeXtConfig
 
-_BUNDLED = Path(convnext_studio.__file__).parent / "assets" / "models" / "bundled.safetensors"
+_BUNDLED = ASSETS / "models" / "bundled.safetensors"
 
 Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then ImageNet-1k"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, Norm
 from convnext_studio.model.convnext import BatchNorm, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 

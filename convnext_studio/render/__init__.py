@@ -2,7 +2,7 @@
 
 Arrays in, arrays out, and no Qt: the window and the export paint with the same functions, so that a figure
 shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are those of
-`convnext_studio.geometry`, in pixels with pixel *i* covering [i, i + 1).
+`convnext_studio.common.geometry`, in pixels with pixel *i* covering [i, i + 1).
 """
 
 from convnext_studio.render.channels import ChannelNumbers, channel_numbers, descending

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.render.limits import Limits, Values
 
 Rgb = NDArray[np.uint8]

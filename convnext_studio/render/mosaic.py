@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.geometry import Box
+from convnext_studio.common.geometry import Box
 from convnext_studio.render.colours import Rgb, paint, steps_of
 from convnext_studio.render.limits import Limits, Values
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.geometry import Box
+from convnext_studio.common.geometry import Box
 from convnext_studio.render.colours import Rgb, colorize
 from convnext_studio.render.limits import Limits, Values
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from convnext_studio.terminal import draw_bar
+from convnext_studio.common.terminal import draw_bar
 from convnext_studio.training import evaluate as evaluation
 from convnext_studio.training import trainer
 from convnext_studio.training.arguments import plan_from

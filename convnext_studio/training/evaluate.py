@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
-from convnext_studio.engine.devices import resolve_device
-from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.nodes import check_input_px
+from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
 from convnext_studio.training.pictures import Listing, list_pictures
 
 BATCH_SIZE = 64

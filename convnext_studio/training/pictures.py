@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.analysis.folders import SUFFIXES
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
-from convnext_studio.errors import StudioError
 
 CHUNK = 4096
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from convnext_studio.errors import StudioError
-from convnext_studio.files import written_whole
-from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
 from convnext_studio.training.plan import TrainingPlan
 
 FINAL_LEARNING_RATE = 0.01

@@ -11,10 +11,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from convnext_studio.engine.devices import resolve_device
-from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
+from convnext_studio.common.errors import StudioError
+from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, soft_targets
 from convnext_studio.training.events import Decoding, EpochDone, Report, Skipped, StepDone
 from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout

@@ -1,1 +1,1 @@
-"""The window: Qt, no torch."""
+"""The window. It imports no torch; each package may import only those below it."""

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convnext_studio.analysis.capture import captured, output_of, stoppable
-from convnext_studio.stopping import Stopped
+from convnext_studio.common.stopping import Stopped
 from tests.networks import random_input, small_model
 
 

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.correlation import agreement, rank_correlation
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 
 VALUES = st.integers(-5, 5).map(float)  # Few values, hence many ties.
 

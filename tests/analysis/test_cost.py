@@ -8,7 +8,7 @@ import pytest
 from convnext_studio.analysis import cost
 from convnext_studio.analysis.capture import timed
 from convnext_studio.analysis.cost import HEAD, WHOLE, measured_times
-from convnext_studio.stopping import Stopped
+from convnext_studio.common.stopping import Stopped
 from tests.networks import random_input, small_model
 
 

@@ -15,8 +15,8 @@ from convnext_studio.analysis.faithfulness import (
     pixel_order,
     random_order,
 )
-from convnext_studio.errors import StudioError
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 
 
 def measured(order: np.ndarray, steps: int, weights: Tensor) -> InsertionDeletion:

@@ -7,8 +7,8 @@ from captum.attr import LayerGradCam
 
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution import grad_cam
-from convnext_studio.errors import StudioError
-from convnext_studio.stopping import Stopped
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
 from tests.networks import random_input, small_model
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")

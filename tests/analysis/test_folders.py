@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convnext_studio.analysis.folders import pictures_in, shuffled
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 
 
 def test_sub_folders_are_searched_and_hidden_files_are_not(tmp_path: Path) -> None:

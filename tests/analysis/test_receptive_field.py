@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average, running_growth
-from convnext_studio.errors import InputTooLarge, StudioError
+from convnext_studio.common.errors import InputTooLarge, StudioError
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
-from convnext_studio.stopping import Stopped
 from tests.networks import random_input, small_model
 
 Rule = Callable[[torch.Tensor], torch.Tensor]

@@ -10,9 +10,9 @@ from scipy.stats import spearmanr
 
 from convnext_studio.analysis.attribution import Outputs, Question, explain, question_of
 from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of
-from convnext_studio.methods import method_named
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.stopping import Stopped
 from tests.analysis.test_capture import hooks_on
 from tests.networks import random_input, small_model
 

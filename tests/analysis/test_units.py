@@ -12,12 +12,12 @@ from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
 from convnext_studio.analysis.units import UnitProbe, effective_field, window_of
-from convnext_studio.errors import StudioError
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import smallest_input_px
-from convnext_studio.stopping import Stopped
 from tests.model.configs import configs
 from tests.networks import random_input, small_model
 from tests.plain import plain_forward

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution import Outputs, explain, grad_cam, question_of
 from convnext_studio.analysis.attribution.ablations import segmented
-from convnext_studio.methods import Value, method_named
+from convnext_studio.common.attribution_methods import Value, method_named
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
 from tests.benchmarks.table import Row

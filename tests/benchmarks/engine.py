@@ -11,19 +11,14 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from convnext_studio.engine.messages import (
-    BUILT,
-    ImageInfo,
-    LoadModel,
-    OpenImage,
-    Precision,
-    Predict,
-    ReceptiveField,
-)
-from convnext_studio.engine.session import Session
-from convnext_studio.memory import is_out_of_memory
+from convnext_studio.common.memory import is_out_of_memory
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.presets import preset
+from convnext_studio.protocol.models import BUILT, LoadModel, Precision
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.receptive_fields import ReceptiveField
 from tests.benchmarks.passes import ERF_COUNT, bare_passes, published_loop
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import timed

@@ -8,21 +8,14 @@ from statistics import median
 import torch
 
 from convnext_studio.analysis.features import to_array, trunk_outputs
-from convnext_studio.engine.client import EngineClient
-from convnext_studio.engine.messages import (
-    Done,
-    Failed,
-    FeatureMaps,
-    ImageInfo,
-    LoadModel,
-    Message,
-    OpenImage,
-    Payload,
-    Request,
-    UnitField,
-)
-from convnext_studio.engine.session import Session
+from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.model.loaded import load
+from convnext_studio.protocol.envelope import Done, Failed, Message, Payload, Request
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.units import UnitField
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import LONGEST_S, medians, timed
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import torch
 
-from convnext_studio.engine.messages import ImageInfo, LoadModel, OpenImage, Predict, ReceptiveField
-from convnext_studio.engine.session import Session
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.receptive_fields import ReceptiveField
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import medians, timed
 

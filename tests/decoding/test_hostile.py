@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import MAX_PIXELS, DecodedImage, decode
 from convnext_studio.decoding.process import TIME_LIMIT_S, Decoder
-from convnext_studio.errors import StudioError
 from tests.decoding import hostile
 from tests.decoding.files import encoded
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLES
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, decode, file_key
-from convnext_studio.errors import StudioError
-from convnext_studio.samples import SAMPLES
 from tests.decoding.files import encoded
 
 GRADIENT = np.linspace(0, 255, 40 * 30 * 3).reshape(30, 40, 3).astype(np.uint8)

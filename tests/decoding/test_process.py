@@ -14,9 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
 from convnext_studio.decoding.process import Decoder
-from convnext_studio.errors import StudioError
 from tests.decoding.files import encoded
 from tests.end_to_end.waiting import wait_for
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.geometry import Box
+from convnext_studio.common.geometry import Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,9 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models.convnext import ConvNeXt, checkpoint_filter_fn
 from torch import Tensor
 
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 from tests.networks import SMALL, lively
 
 CONFIG = ConvNeXtConfig.from_dict(SMALL.to_dict() | {"stem_stride": 1, "stem_padding": 1})

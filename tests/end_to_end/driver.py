@@ -18,13 +18,13 @@ from PySide6.QtGui import QImage, QSessionManager
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QSlider, QSpinBox, QWidget
 from shiboken6 import getCppPointer, wrapInstance
 
-from convnext_studio import cli
-from convnext_studio.ui import launch
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.imageview import ImageView
-from convnext_studio.ui.layout import ASIDES
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.window import StudioWindow
+from convnext_studio.cli import main as cli
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.shell.docks.layout import ASIDES
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.start import launch
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.benchmarks.programs.watching import Gaps, Painted
 from tests.end_to_end.answers import Shown, View
 

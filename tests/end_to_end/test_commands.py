@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.samples import sample_path
+from convnext_studio.common.samples import sample_path
 from tests.end_to_end.program import run_studio
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convnext_studio.samples import FIRST_SAMPLE, sample_path
+from convnext_studio.common.samples import FIRST_SAMPLE, sample_path
 from tests.end_to_end import apart
 from tests.end_to_end.answers import View
 from tests.end_to_end.apart import GRIDS, INPUT_PX, LABELS, Apart

@@ -10,16 +10,16 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.client import EngineClient
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import Controller
-from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.presentation import checked_lecture
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.lecture.view import AskingView
-from convnext_studio.ui.settings import SettingsFile
-from convnext_studio.ui.state import AppState
+from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.lecture.views.live_view import AskingView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile
 
 SETTLED_MS = 60_000
 PRESSES = 25

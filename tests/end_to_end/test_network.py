@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convnext_studio.samples import sample_path
+from convnext_studio.common.samples import sample_path
 from tests.end_to_end.program import Program
 from tests.end_to_end.waiting import LONG_S
 

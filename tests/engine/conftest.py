@@ -2,10 +2,10 @@
 
 import pytest
 
-from convnext_studio.engine.answering import models
-from convnext_studio.engine.messages import LoadModel
-from convnext_studio.engine.session import Session
+from convnext_studio.engine.handlers import models
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.protocol.models import LoadModel
 from tests.engine.opening import Opener, open_picture
 from tests.networks import small_model
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import torch
 
 from convnext_studio import analysis
-from convnext_studio.engine.answering.bench import Work
-from convnext_studio.engine.messages import ImageInfo, OpenImage, Payload, Progress
-from convnext_studio.engine.session import Session
+from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.workspace import Work
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.protocol.envelope import Payload, Progress
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 
 Opener = Callable[..., tuple[Session, LoadedModel, str]]
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 import convnext_studio
 from convnext_studio import Explorer
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import sample_path
+from convnext_studio.erf import Protocol, Scale
 from convnext_studio.explorer import Picture
-from convnext_studio.fields import Protocol, Scale
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.samples import sample_path
 from tests.networks import small_model, write_weights
 
 

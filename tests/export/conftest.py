@@ -8,20 +8,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from convnext_studio.engine.messages import (
-    Attribution,
-    FeatureMapsResult,
-    ImageInfo,
-    ModelInfo,
-    Prediction,
-    ReceptiveFieldResult,
-    Square,
-)
+from convnext_studio.erf import Measured, curves_of, fit_gaussian, protocol_text
 from convnext_studio.export import ExportContents
-from convnext_studio.fields import Measured, curves_of, fit_gaussian, protocol_text
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.protocol.attributions import Attribution
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, Square
 
 INPUT_PX = 64
 CONFIG = ConvNeXtConfig(num_classes=7, depths=(1, 1, 2, 1), dims=(6, 8, 12, 20))

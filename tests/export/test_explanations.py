@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convnext_studio.engine.messages import Curves, Explanation, Faithfulness
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
 from convnext_studio.export.attribution_figure import attribution_figure
 from convnext_studio.export.contact_sheet import contact_sheet_png
 from convnext_studio.export.explanations import written_explanation
 from convnext_studio.export.sheet import ColourBar
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.protocol.attributions import Curves, Explanation, Faithfulness
 from tests.export.conftest import smooth_maps
 
 

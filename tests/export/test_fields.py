@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.messages import OpenField, ReceptiveFieldResult
-from convnext_studio.engine.session import Session
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.export import ExportContents, export_fields, save_field
 from convnext_studio.export.curve_figures import COLOURS, curves_figure
 from convnext_studio.export.field_figures import field_figure, log_view
 from convnext_studio.export.figures import COLORMAP
 from convnext_studio.export.sheet import WARNING
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.protocol.receptive_fields import OpenField, ReceptiveFieldResult
 from convnext_studio.render import colorize, limits_of
 
 

@@ -8,16 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from convnext_studio.engine.messages import Attribution
 from convnext_studio.export import ExportContents
 from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_figure, map_box
 from convnext_studio.export.explanations import written_explanation
-from convnext_studio.export.figures import (
-    COLORMAP,
-    Figure,
-    mosaic_figure,
-)
+from convnext_studio.export.figures import COLORMAP, Figure, mosaic_figure
 from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
+from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.render import colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.nodes import node_table
-from convnext_studio.stopping import Stopped
 from tests.disk import disk_with
 from tests.export.conftest import CONFIG, LABELS, renamed
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.export.views import (
     PlacedImage,
     PlacedLines,

@@ -4,8 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-from convnext_studio.ui.lecture.keys import BINDINGS
-from convnext_studio.ui.lecture.registry import VIEWS
+from convnext_studio.ui.lecture.presenter.keys import BINDINGS
+from convnext_studio.ui.lecture.views.registry import VIEWS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "lecture.md"
 

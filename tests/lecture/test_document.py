@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convnext_studio.lecture.formula import check_formulas
 from convnext_studio.lecture.script import read_lecture
-from convnext_studio.ui.lecture.registry import check_lecture
+from convnext_studio.ui.lecture.views.registry import check_lecture
 from tests.lecture.document import DOCUMENT, documented
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.lecture.formula import EM, check_formulas, outline, outlines
 from convnext_studio.lecture.script import BUNDLED_LECTURE, read_lecture
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from convnext_studio import analysis
+from convnext_studio.common.samples import sample_path
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.presets import bundled_file, default_model
-from convnext_studio.samples import sample_path
 
 LARGEST_BYTES = 12_000_000
 FEWEST_CLASSES = 12

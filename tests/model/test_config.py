@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timm.layers import make_divisible
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 
 

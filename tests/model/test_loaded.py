@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.checkpoint import StudioFile, write_studio_file
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 from tests.networks import random_input, small_model
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model import ConvNeXt
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.presets import PRESETS, preset

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model import ConvNeXt, load
 from convnext_studio.model.nodes import check_input_px, total_macs
 from convnext_studio.model.preprocessing import Preprocessing

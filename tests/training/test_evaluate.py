@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.training.evaluate import Evaluation, evaluate, wilson_interval
 from convnext_studio.training.trainer import train
 from tests.training.drawn import PLAN, draw_folder

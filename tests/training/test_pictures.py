@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.training.pictures import decode_pictures, list_pictures, split_holdout
 from tests.training.drawn import draw_folder
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from convnext_studio.errors import StudioError
-from convnext_studio.model.checkpoint import StudioFile, read_studio_file
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
 from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.state import learning_rate, new_state

@@ -10,32 +10,26 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import (
-    Attribution,
-    Cancelled,
-    Done,
-    Failed,
-    ImageInfo,
-    ListedPictures,
-    ListPictures,
-    Message,
-    ModelInfo,
-    Payload,
-    PictureFailure,
-    Predict,
-    Prediction,
-    Request,
-    ShowPicture,
-)
-from convnext_studio.geometry import CropGeometry
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import Controller
-from convnext_studio.ui.settings import SettingsFile
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.window import StudioWindow
+from convnext_studio.protocol.attributions import Attribution
+from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import (
+    ImageInfo,
+    ListedPictures,
+    ListPictures,
+    PictureFailure,
+    ShowPicture,
+)
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile
 
 Kind = TypeVar("Kind", bound=Request)
 INPUT_PX = 64

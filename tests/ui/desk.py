@@ -9,29 +9,20 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.client import EngineClient, Listener
-from convnext_studio.engine.messages import (
-    Attribution,
-    Cancelled,
-    Done,
-    Failed,
-    FeatureMapsResult,
-    ImageInfo,
-    Message,
-    ModelInfo,
-    Payload,
-    Prediction,
-    Progress,
-    ReceptiveFieldResult,
-    Request,
-    Square,
-)
-from convnext_studio.geometry import CropGeometry
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import head_parameters, node_table, total_macs, total_parameters
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.imageview import ImageView
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.attributions import Attribution
+from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Progress, Request
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, Square
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 
 TINY = ConvNeXtConfig(num_classes=3, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10))
 """Few channels; strides as in ConvNeXt-T."""

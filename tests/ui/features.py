@@ -6,9 +6,10 @@ import numpy as np
 from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import Done, FeatureMaps, FeatureMapsResult, Payload, Request
+from convnext_studio.protocol.envelope import Done, Payload, Request
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.render import Mosaic
-from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
+from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from tests.ui.desk import Desk, feature_maps, model, picture
 
 Kind = TypeVar("Kind", bound=Request)

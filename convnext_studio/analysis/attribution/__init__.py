@@ -1,4 +1,4 @@
-"""Why the network decided: attribution of an output to places, by the methods of `convnext_studio.methods`.
+"""Attribution of an output to places, by the methods of `convnext_studio.common.attribution_methods`.
 
 One file for each family: `gradient_cams`, `channel_cams`, `pixel_gradients`, `ablations`. All maps are signed
 where the method is, before any ReLU, so that the evidence against a class can be seen, too.
@@ -20,7 +20,7 @@ from convnext_studio.analysis.attribution.explaining import (
     question_of,
 )
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
-from convnext_studio.methods import METHODS, Output, Value, method_named
+from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
 
 __all__ = [

@@ -15,7 +15,7 @@ from convnext_studio.analysis.attribution.batches import batch_size, in_batches
 from convnext_studio.analysis.attribution.case import INPUT, Case, Found
 from convnext_studio.analysis.attribution.fills import filled
 from convnext_studio.analysis.features import to_array
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
 
 Region = tuple[slice, slice] | NDArray[np.bool_]

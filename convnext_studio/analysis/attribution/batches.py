@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import torch
 
-from convnext_studio.errors import StudioError
-from convnext_studio.memory import is_of_computer, is_out_of_memory
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.memory import is_of_computer, is_out_of_memory
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, stoppable
-from convnext_studio.errors import StudioError
-from convnext_studio.methods import Output, Value
+from convnext_studio.common.attribution_methods import Output, Value
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel
 

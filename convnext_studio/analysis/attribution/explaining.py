@@ -18,10 +18,11 @@ from convnext_studio.analysis.attribution.pixel_gradients import (
     smooth_grad,
 )
 from convnext_studio.analysis.capture import ShouldStop, never
-from convnext_studio.errors import StudioError
-from convnext_studio.geometry import FieldGeometry
-from convnext_studio.methods import Method, Value, why_no_cam
+from convnext_studio.common.attribution_methods import Method, Value
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import why_no_cam
 
 AVERAGE = "average"
 """Name of the map that averages several nodes."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution.case import Case, Found, Map
 from convnext_studio.analysis.capture import captured
 from convnext_studio.analysis.features import to_array
-from convnext_studio.methods import MethodName
+from convnext_studio.common.attribution_methods import MethodName
 
 Cam = Callable[[Tensor, Tensor], Map]
 _SPACE = (1, 2)

@@ -6,7 +6,7 @@ Both directions are products with one matrix for the rows and one for the column
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 
 Map = NDArray[np.float32]
 PIXELS = FieldGeometry()

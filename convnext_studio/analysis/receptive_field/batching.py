@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from convnext_studio.errors import InputTooLarge, StudioError
-from convnext_studio.memory import is_of_computer, is_out_of_memory
+from convnext_studio.common.errors import InputTooLarge, StudioError
+from convnext_studio.common.memory import is_of_computer, is_out_of_memory
 
 Result = TypeVar("Result")
 

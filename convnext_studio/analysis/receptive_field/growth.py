@@ -10,9 +10,9 @@ from torch import Tensor
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
 from convnext_studio.analysis.receptive_field.batching import in_batches
 from convnext_studio.analysis.receptive_field.signals import Field, Signal
-from convnext_studio.fields import Protocol
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.erf import Protocol
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.stopping import Stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from convnext_studio.analysis.receptive_field.averaging import running_average
 from convnext_studio.analysis.receptive_field.signals import Field, Signal
-from convnext_studio.errors import StudioError
-from convnext_studio.fields import Protocol, definition
+from convnext_studio.common.errors import StudioError
+from convnext_studio.erf import Protocol, definition
 from convnext_studio.model.loaded import LoadedModel
 
 
@@ -32,7 +32,7 @@ def effective_receptive_field(
     node
         A stage or a block; the last stage where None.
     protocol
-        See `convnext_studio.fields.protocols`.
+        See `convnext_studio.erf.protocols`.
     unit
         Row and column in the node's map; the middle (h // 2, w // 2) where None.
     target

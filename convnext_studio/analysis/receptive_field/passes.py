@@ -8,7 +8,7 @@ from torch import Tensor
 from convnext_studio.analysis.capture import ShouldStop, cut, output_of, stoppable
 from convnext_studio.analysis.receptive_field.cropping import crop_of
 from convnext_studio.analysis.receptive_field.signals import Field, Signal
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 
 

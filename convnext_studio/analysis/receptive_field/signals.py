@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convnext_studio.errors import StudioError
-from convnext_studio.fields import Protocol, definition
+from convnext_studio.common.errors import StudioError
+from convnext_studio.erf import Protocol, definition
 from convnext_studio.model.labels import check_class
 
 Field = NDArray[np.float64]
@@ -27,7 +27,7 @@ class Signal:
     target
         The class whose logit is differentiated instead.
     protocol
-        See `convnext_studio.fields.protocols`.
+        See `convnext_studio.erf.protocols`.
     """
 
     node: str

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.road.config import RoadConfig
 from convnext_studio.model.road.layers import (

@@ -8,7 +8,7 @@ that all steps behind the first are trained by one recipe, to which layer scale 
 
 from dataclasses import dataclass, fields, replace
 
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.nodes import total_macs, total_parameters
 from convnext_studio.model.road.config import RoadConfig
 from convnext_studio.model.road.nodes import node_table

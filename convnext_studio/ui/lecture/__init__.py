@@ -1,1 +1,1 @@
-"""The lecture on a projector: live views of the open network, and what presents them."""
+"""The lecture: its presenter, its live views, and the hand-out."""

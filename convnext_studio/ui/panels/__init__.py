@@ -1,1 +1,1 @@
-"""One file a panel."""
+"""The panels, a folder for each."""

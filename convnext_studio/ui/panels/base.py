@@ -18,18 +18,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.engine.messages import Cancelled, Done, Failed, ModelInfo, Payload, Progress, Request
+from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Progress, Request
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, SEQUENTIAL
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.linebreaks import with_held_lines
-from convnext_studio.ui.saving import RANDOM_WEIGHTS, Contents
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.textsize import follow_text, scaled_px
-
-NO_PICTURE = "Drop a picture here, or open one."
-NOTHING_OPEN = "No picture is open."
-"""Said by the panels beside the one that asks for a picture."""
-NO_MODEL = "No model is open yet."
+from convnext_studio.ui.plots.saving import RANDOM_WEIGHTS, Contents
+from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.line_breaks import with_held_lines
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
 class Panel(QWidget):

@@ -2,13 +2,16 @@
 
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from convnext_studio.engine.messages import Explain, Failed, ModelInfo, Payload, Progress, method_named
+from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.export.contents import label_of
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.panels.attribution_question import node_text
+from convnext_studio.protocol.attributions import Explain
+from convnext_studio.protocol.envelope import Failed, Payload, Progress
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.ui.panels.attribution.attribution_texts import node_text
 from convnext_studio.ui.panels.stoppable import StoppablePanel
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.textsize import follow_text, scaled_px
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
 class MeasuringPanel(StoppablePanel):

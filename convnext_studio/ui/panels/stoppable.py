@@ -3,9 +3,9 @@
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.ui.bridge import EngineBridge
 from convnext_studio.ui.panels.base import AskingPanel
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class StoppablePanel(AskingPanel):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from convnext_studio.analysis.attribution.batches import in_batches
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 
 
 def fitting_at_most(

@@ -10,8 +10,8 @@ from torch.nn import functional
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution.channel_cams import modules_after
 from convnext_studio.analysis.attribution.gradient_cams import eigen_cam, grad_cam_plus_plus, x_grad_cam
-from convnext_studio.errors import StudioError
-from convnext_studio.methods import METHODS
+from convnext_studio.common.attribution_methods import METHODS
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import random_input, small_model
 

@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution import Explained, Outputs, explain, question_of
-from convnext_studio.errors import StudioError
-from convnext_studio.methods import METHODS, Method, Output, Value, method_named, why_no_cam
+from convnext_studio.common.attribution_methods import METHODS, Method, Output, Value, method_named
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.stopping import Stopped
+from convnext_studio.model.nodes import why_no_cam
 from tests.analysis.test_capture import hooks_on
 from tests.networks import random_input, small_model
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from convnext_studio.analysis.attribution.grids import PIXELS, averaged, interpolated
-from convnext_studio.geometry import FieldGeometry
+from convnext_studio.common.geometry import FieldGeometry
 
 STRIDE_8 = FieldGeometry(size_px=8, stride_px=8, first_centre_px=4.0)
 

@@ -13,8 +13,8 @@ from convnext_studio import analysis
 from convnext_studio.analysis.attribution import Explained, Outputs, explain, question_of
 from convnext_studio.analysis.attribution.ablations import segmented
 from convnext_studio.analysis.attribution.fills import blurred, filled
-from convnext_studio.errors import StudioError
-from convnext_studio.methods import Output, Value, method_named
+from convnext_studio.common.attribution_methods import Output, Value, method_named
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 from tests.analysis.attribution.reading import COLUMNS, ROWS, TARGET, patch_mask, patch_model
 from tests.networks import random_input, small_model

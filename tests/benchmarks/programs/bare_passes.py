@@ -3,9 +3,9 @@
 import torch
 from PIL import Image
 
+from convnext_studio.common.samples import sample_path
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.samples import sample_path
 from tests.benchmarks.timing import report
 
 

@@ -5,7 +5,7 @@ import pyqtgraph as pg
 from PIL import Image
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from convnext_studio.samples import sample_path
+from convnext_studio.common.samples import sample_path
 from tests.benchmarks.programs.watching import Painted, report_and_end
 
 

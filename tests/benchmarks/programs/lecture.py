@@ -9,18 +9,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from convnext_studio.engine.client import EngineClient
+from convnext_studio.common.samples import FIRST_SAMPLE, SAMPLE_PREFIX
+from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.render import load_colour_maps
-from convnext_studio.samples import FIRST_SAMPLE, SAMPLE_PREFIX
-from convnext_studio.ui import theme
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import Controller
-from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.presentation import checked_lecture
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.settings import SettingsFile
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets import theme
 from tests.benchmarks.timing import report
 
 SIZE = (1920, 1080)

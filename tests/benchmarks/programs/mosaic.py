@@ -6,13 +6,14 @@ import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 
-from convnext_studio.engine.client import EngineClient, Listener
-from convnext_studio.engine.messages import Done, FeatureMaps, FeatureMapsResult, Request
+from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.presets import PRESETS
+from convnext_studio.protocol.envelope import Done, Request
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.render import load_colour_maps
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.panels.feature_maps import FeatureMapsPanel
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.benchmarks.timing import report
 from tests.ui.desk import CROP, model, picture
 

@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
-from convnext_studio import cli
+from convnext_studio.cli import main as cli
 
 
 class WindowReplacer(MetaPathFinder):
@@ -17,7 +17,7 @@ class WindowReplacer(MetaPathFinder):
         self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find the one module that builds the window, and leave all others to the usual finders."""
-        if fullname != "convnext_studio.ui.launch":
+        if fullname != "convnext_studio.ui.start.launch":
             return None
         sys.meta_path.remove(self)
         spec = find_spec(fullname)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from psutil import Process
 
-from convnext_studio.engine.messages import Prediction
-from convnext_studio.ui.screenshot import Quiet
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.window import StudioWindow
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.ui.shell.screenshot import Quiet
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
 from tests.benchmarks.programs.remembering import peak_bytes
 from tests.benchmarks.programs.watching import Gaps, Painted, report_and_end
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.engine.messages import (
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.lecture import (
     BlockWalk,
     Distribution,
     Distributions,
@@ -12,9 +13,6 @@ from convnext_studio.engine.messages import (
     DroppedBlocks,
     LayerWeights,
     LayerWeightsResult,
-    ModelInfo,
-    Payload,
-    Request,
     SlideKernel,
     SlidKernel,
     SwapPart,
@@ -22,6 +20,7 @@ from convnext_studio.engine.messages import (
     WalkBlock,
     WalkStep,
 )
+from convnext_studio.protocol.models import ModelInfo
 
 KERNEL = 7
 

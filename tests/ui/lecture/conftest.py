@@ -7,13 +7,13 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.answering import models
+from convnext_studio.engine.handlers import models
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.networks import small_model
 from tests.ui.conftest import FakeEngine, make_image, make_model
 from tests.ui.lecture.live import LiveEngine

@@ -2,21 +2,15 @@
 
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import (
-    ImageInfo,
-    LoadModel,
-    ModelInfo,
-    OpenImage,
-    Predict,
-    Prediction,
-    Progress,
-    Request,
-)
-from convnext_studio.engine.session import Session
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
+from convnext_studio.engine.server.dispatch import Session
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.ui.lecture.view import LectureView
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.models import LoadModel, ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.ui.lecture.views.live_view import LectureView
+from convnext_studio.ui.state.app_state import AppState
 from tests.ui.conftest import FakeEngine
 
 

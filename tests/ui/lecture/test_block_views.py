@@ -11,35 +11,29 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import (
-    DropBlocks,
-    Progress,
-    Request,
-    SlideKernel,
-    SwapPart,
-    WalkBlock,
-)
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ACTS
+from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.lecture import DropBlocks, SlideKernel, SwapPart, WalkBlock
 from convnext_studio.render import Limits
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.registry import VIEWS
-from convnext_studio.ui.lecture.view import LectureView
-from convnext_studio.ui.lecture.views.activation import CURVES, ActivationView
-from convnext_studio.ui.lecture.views.block_designs import BlockDesignsView
-from convnext_studio.ui.lecture.views.block_walk import BlockWalkView
-from convnext_studio.ui.lecture.views.drop_path import DropPathView
-from convnext_studio.ui.lecture.views.dropped_blocks import DroppedBlocksView
-from convnext_studio.ui.lecture.views.kernels import KernelsView
-from convnext_studio.ui.lecture.views.mixing_matrix import MixingMatrixView
-from convnext_studio.ui.lecture.views.norm_values import NormValuesView, beyond
-from convnext_studio.ui.lecture.views.separable_cost import SeparableCostView
-from convnext_studio.ui.lecture.views.sliding_kernel import SlidingKernelView
-from convnext_studio.ui.lecture.views.swapped_part import SwappedPartView
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.views.block.block_designs import BlockDesignsView
+from convnext_studio.ui.lecture.views.block.block_walk import BlockWalkView
+from convnext_studio.ui.lecture.views.block.drop_path import DropPathView
+from convnext_studio.ui.lecture.views.block.dropped_blocks import DroppedBlocksView
+from convnext_studio.ui.lecture.views.block.mixing_matrix import MixingMatrixView
+from convnext_studio.ui.lecture.views.block.swapped_part import SwappedPartView
+from convnext_studio.ui.lecture.views.depthwise.kernels import KernelsView
+from convnext_studio.ui.lecture.views.depthwise.separable_cost import SeparableCostView
+from convnext_studio.ui.lecture.views.depthwise.sliding_kernel import SlidingKernelView
+from convnext_studio.ui.lecture.views.live_view import LectureView
+from convnext_studio.ui.lecture.views.norm_and_gelu.activation import CURVES, ActivationView
+from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NormValuesView, beyond
+from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FOUR_STAGES, FakeEngine, make_image, make_model
 from tests.ui.lecture.answers import answer_to, distribution
-from tests.ui.test_other_families import swin
+from tests.ui.panels.test_other_families import swin
 
 ASKING = [
     "norm-values",

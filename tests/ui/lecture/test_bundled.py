@@ -8,14 +8,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.lecture.script import Step
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.presentation import checked_lecture
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.lecture.registry import VIEWS
-from convnext_studio.ui.lecture.view import LectureView, ViewSpec
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
 
 LECTURE = checked_lecture()
 

@@ -10,17 +10,18 @@ from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSizePolicy, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.answering import models
-from convnext_studio.engine.messages import ReceptiveField, Request
+from convnext_studio.engine.handlers import models
 from convnext_studio.model import load
-from convnext_studio.ui import theme
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.formula import FormulaBook
-from convnext_studio.ui.lecture.ink import Align, Ink
-from convnext_studio.ui.lecture.presentation import checked_lecture
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.lecture.views.drawing import Align, Ink
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets import theme
 from tests.ui.conftest import FakeEngine
 from tests.ui.lecture.live import LiveEngine
 

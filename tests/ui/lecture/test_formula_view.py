@@ -6,9 +6,9 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.lecture.formula import EM, outline
-from convnext_studio.ui import theme
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.lecture.formula import FormulaBook, FormulaView, to_path
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook, FormulaView, to_path
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.widgets import theme
 
 
 def test_the_path_fills_the_outlines_box() -> None:

@@ -10,15 +10,15 @@ import pytest
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import FeatureMaps
-from convnext_studio.errors import StudioError
+from convnext_studio.common.errors import StudioError
 from convnext_studio.lecture.script import Lecture, read_lecture
-from convnext_studio.ui import theme
-from convnext_studio.ui.background import Background
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.handout import VIEW_PX, Handout
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.window import StudioWindow
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.ui.lecture.handout.handout import VIEW_PX, Handout
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets import theme
 from tests.ui.conftest import FakeEngine, make_image
 from tests.ui.lecture.toys import TOYS, toy_lecture
 

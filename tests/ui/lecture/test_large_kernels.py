@@ -9,25 +9,25 @@ from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from convnext_studio import analysis
-from convnext_studio.engine.messages import FieldGrowth, ReceptiveField
-from convnext_studio.geometry import CropGeometry
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.views import (
+from convnext_studio.protocol.receptive_fields import FieldGrowth, ReceptiveField
+from convnext_studio.ui.lecture.views.large_kernels import (
     attention_cost,
     effective_fields,
     field_growth,
     kernel_cost,
     kernel_field,
 )
-from convnext_studio.ui.lecture.views.effective_fields import EffectiveFieldsView, decades_below
-from convnext_studio.ui.lecture.views.field_growth import FieldGrowthView
-from convnext_studio.ui.lecture.views.kernel_field import KernelFieldView
-from convnext_studio.ui.lecture.views.network import seen_pixels
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.views.large_kernels.effective_fields import EffectiveFieldsView, decades_below
+from convnext_studio.ui.lecture.views.large_kernels.field_growth import FieldGrowthView
+from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KernelFieldView
+from convnext_studio.ui.lecture.views.network_picture import seen_pixels
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.networks import SMALL
 from tests.ui.conftest import FakeEngine, make_image, make_model
 from tests.ui.lecture.live import LiveEngine, shown

@@ -7,22 +7,23 @@ import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import Predict, StemMaps
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.presets import preset
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.registry import VIEWS
-from convnext_studio.ui.lecture.view import AskingView
-from convnext_studio.ui.lecture.views import downsampling, head, stage_costs, stages, stems
+from convnext_studio.protocol.lecture import StemMaps
+from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.lecture.views.controls import ValueSlider
-from convnext_studio.ui.lecture.views.downsampling import DownsamplingView
-from convnext_studio.ui.lecture.views.head import HeadView, folded
-from convnext_studio.ui.lecture.views.stage_costs import StageCostsView
-from convnext_studio.ui.lecture.views.stages import StagesView, slabs_of
-from convnext_studio.ui.lecture.views.stems import StemsView
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.views.live_view import AskingView
+from convnext_studio.ui.lecture.views.macro_architecture import downsampling, head, stage_costs, stages, stems
+from convnext_studio.ui.lecture.views.macro_architecture.downsampling import DownsamplingView
+from convnext_studio.ui.lecture.views.macro_architecture.head import HeadView, folded
+from convnext_studio.ui.lecture.views.macro_architecture.stage_costs import StageCostsView
+from convnext_studio.ui.lecture.views.macro_architecture.stages import StagesView, slabs_of
+from convnext_studio.ui.lecture.views.macro_architecture.stems import StemsView
+from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.engine.opening import input_of
 from tests.ui.conftest import make_image, make_model
 from tests.ui.lecture.live import LiveEngine, shown

@@ -10,8 +10,7 @@ from pytestqt.qtbot import QtBot
 from torch import Tensor
 from torch.nn import functional
 
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.views.norm_axes import (
+from convnext_studio.ui.lecture.views.norm_and_gelu.norm_axes import (
     AVERAGINGS,
     CHANNELS,
     GROUPS,
@@ -22,7 +21,8 @@ from convnext_studio.ui.lecture.views.norm_axes import (
     averaged,
     cells,
 )
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import make_model
 
 

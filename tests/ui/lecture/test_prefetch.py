@@ -6,11 +6,11 @@ import pytest
 from PySide6.QtWidgets import QStackedWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import FeatureMaps
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.prefetch import StepViews
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.ui.lecture.presenter.prefetch import StepViews
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_model
 from tests.ui.lecture.toys import TOYS, MapsView
 

@@ -8,13 +8,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.messages import FeatureMaps
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.ui.lecture.keys import BINDINGS, Command
-from convnext_studio.ui.lecture.overview import StepButton
-from convnext_studio.ui.lecture.presenter import Presenter
-from convnext_studio.ui.messagebar import Notice
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.ui.lecture.presenter.keys import BINDINGS, Command
+from convnext_studio.ui.lecture.presenter.overview import StepButton
+from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, make_image, make_model
 from tests.ui.lecture.toys import ControlsView
 

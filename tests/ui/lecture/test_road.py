@@ -10,12 +10,19 @@ from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.road.steps import ROAD
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.registry import VIEWS
-from convnext_studio.ui.lecture.views.road import RoadView, signed, spoken
-from convnext_studio.ui.lecture.views.road_block import block_rows, changed_rows, network_rows
-from convnext_studio.ui.lecture.views.road_plot import STEPS, Box, RoadPlot, labels_beside
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.lecture.views.road.road import (
+    STEPS,
+    Box,
+    RoadPlot,
+    RoadView,
+    labels_beside,
+    signed,
+    spoken,
+)
+from convnext_studio.ui.lecture.views.road.road_block import block_rows, changed_rows, network_rows
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_model
 
 PLOT = RoadPlot(room=QRectF(10, 20, 1260, 480), px=24, list_width=450)

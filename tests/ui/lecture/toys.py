@@ -6,12 +6,13 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSlider, QVBoxLayout, QWidget
 
-from convnext_studio.engine.messages import FeatureMaps, Payload, Request
 from convnext_studio.lecture.script import Lecture, read_lecture
 from convnext_studio.lecture.setting import NodeName
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.view import AskingView, ViewSpec
-from convnext_studio.ui.state import AppState
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.ui.lecture.views.live_view import AskingView, ViewSpec
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class MapsView(AskingView):

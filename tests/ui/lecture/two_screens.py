@@ -6,12 +6,12 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.controller import Controller
-from convnext_studio.ui.lecture.presentation import Presentation
-from convnext_studio.ui.settings import SettingsFile
-from convnext_studio.ui.state import AppState
-from convnext_studio.ui.window import StudioWindow
+from convnext_studio.ui.lecture.presenter.presentation import Presentation
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile
 from tests.ui.conftest import FakeEngine
 
 

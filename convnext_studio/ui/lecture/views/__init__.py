@@ -1,1 +1,1 @@
-"""What the steps of a lecture show: a file for each view."""
+"""The live views of a lecture: what they share, and a folder for each chapter."""

@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 
-from convnext_studio.engine.messages import Prediction
 from convnext_studio.export.contents import label_of
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_percent
-from convnext_studio.ui import theme
-from convnext_studio.ui.bridge import EngineBridge
-from convnext_studio.ui.lecture.view import LectureView, ViewSpec
-from convnext_studio.ui.panels.base import NO_MODEL, NO_PICTURE
-from convnext_studio.ui.scene import Bitmap
-from convnext_studio.ui.state import AppState
+from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.plots.scene import Bitmap
+from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets import theme
 
 _PICTURE_PART = 0.58  # Of the width.
 _ROW_LINES = 2.4  # Height of a class, in lines of text.

@@ -1,0 +1,65 @@
+"""What this machine has and lacks, for a person or a bug report."""
+
+import argparse
+import os
+from pathlib import Path
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLES, sample_path
+from convnext_studio.common.versions import MISSING, package_facts, system_facts
+from convnext_studio.model.presets import bundled_is_there
+from convnext_studio.ui.start.platform_check import missing_for_window
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Print the report; 1 where something is missing."""
+    packages = package_facts()
+    problems = [f"{name} is not installed: pip install {name}" for name, found in packages if found == MISSING]
+    lines = [
+        *system_facts(),
+        *packages,
+        ("Devices", _devices(problems)),
+        ("Bundled model", "there" if bundled_is_there() else "not in this version"),
+        ("Samples", _samples(problems)),
+        ("Weights cache", _cache()),
+        ("Window", _window(problems)),
+    ]
+    for name, value in lines:
+        print(f"{name:<20} {value}")
+    for problem in problems:
+        print(f"Problem: {problem}")
+    return 1 if problems else 0
+
+
+def _devices(problems: list[str]) -> str:
+    # torch takes seconds to import, and may be broken, which is what a doctor should find.
+    try:
+        import torch
+
+        from convnext_studio.engine.server.devices import available_devices, device_name
+    except (ImportError, OSError) as error:
+        problems.append(f"torch cannot be imported ({error}).")
+        return "none"
+    return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
+
+
+def _samples(problems: list[str]) -> str:
+    there = []
+    for name in SAMPLES:
+        try:
+            sample_path(name)
+            there.append(name)
+        except StudioError as error:
+            problems.append(str(error))
+    return ", ".join(there)
+
+
+def _cache() -> str:
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
+    return os.environ.get("HF_HUB_CACHE") or str(Path(os.environ.get("HF_HOME", default)) / "hub")
+
+
+def _window(problems: list[str]) -> str:
+    findings = missing_for_window()
+    problems.extend(f"{finding.message} {finding.hint}".rstrip() for finding in findings)
+    return "cannot be opened here" if findings else "can be opened"

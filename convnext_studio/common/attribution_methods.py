@@ -1,0 +1,384 @@
+"""The attribution methods: what each is, where it comes from, what it can be told, where it holds; no torch.
+
+Not offered: guided backpropagation, deconvolution, DeepLift and layer-wise relevance propagation. The first
+two change what ReLU does. On a network of GELU and layer norm, what there is (captum 0.9) silently returns the
+plain gradient under another name (the first two), breaks the completeness that is the point of it (DeepLift,
+which takes the plain gradient there), or refuses (relevance propagation).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from convnext_studio.common.errors import StudioError
+
+MethodName = Literal[
+    "gradcam",
+    "gradcam++",
+    "hirescam",
+    "layercam",
+    "xgradcam",
+    "eigencam",
+    "scorecam",
+    "ablationcam",
+    "saliency",
+    "inputxgradient",
+    "smoothgrad",
+    "integratedgradients",
+    "occlusion",
+    "superpixels",
+]
+MethodKind = Literal["cam", "input"]
+Output = Literal["logit", "probability", "difference"]
+Value = int | float | str
+
+FILLS = ("mean", "blur", "black")
+"""What a removed part of a picture is filled with: the data set's mean colour, the picture blurred, black."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """Something that a method can be told.
+
+    Attributes
+    ----------
+    name, title
+        In requests and files, and for people.
+    default
+        Its type is the parameter's: int, float or str.
+    choices
+        Of a text.
+    low, high
+        Of a number, both allowed.
+    sentence
+        What it does, with its unit.
+    only_with
+        Another parameter and its value, without which this one has no effect; empty where it always has.
+    """
+
+    name: str
+    title: str
+    default: Value
+    sentence: str
+    choices: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    only_with: tuple[str, Value] | tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to attribute an output of the network to places.
+
+    Attributes
+    ----------
+    name, title
+        In requests and files, and for people.
+    sentence
+        What it does.
+    source
+        Authors, venue and number of the paper.
+    kind
+        ``cam``: a map on the grid of a node. ``input``: a map on the input's pixels; it takes no node.
+    is_signed
+        Negative values speak against the output; otherwise the map is 0 or more, or its sign means nothing.
+    is_linear
+        The map of a difference of two logits is the difference of their maps.
+    depends_on_target
+        False where the map is the same for all classes.
+    is_long
+        Many passes: there is progress, and partial results where they mean something.
+    parameters
+        What it can be told.
+    """
+
+    name: MethodName
+    title: str
+    sentence: str
+    source: str
+    kind: MethodKind
+    is_signed: bool = True
+    is_linear: bool = False
+    depends_on_target: bool = True
+    is_long: bool = False
+    parameters: tuple[Parameter, ...] = ()
+
+    def settings(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """All parameters with their values: those given, the defaults for the others.
+
+        Raises
+        ------
+        StudioError
+            Where the method has no such parameter, or the value is out of its range.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name, value in given.items():
+            if name not in known:
+                there = ", ".join(known) or "none"
+                raise StudioError(f"{self.title} has no parameter “{name}”.", f"There are: {there}.")
+            _check(known[name], value)
+        return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+    def in_force(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of all parameters with their values that have an effect."""
+        conditions = {parameter.name: parameter.only_with for parameter in self.parameters}
+        return {
+            name: value
+            for name, value in settings.items()
+            if not (condition := conditions[name]) or settings.get(condition[0]) == condition[1]
+        }
+
+
+def _check(parameter: Parameter, value: Value) -> None:
+    if isinstance(parameter.default, str):
+        if value not in parameter.choices:
+            raise StudioError(
+                f"“{value}” is no {parameter.title.lower()}.", f"There are: {', '.join(parameter.choices)}."
+            )
+    elif (
+        isinstance(value, str)
+        or not parameter.low <= value <= parameter.high
+        or (isinstance(parameter.default, int) and value != int(value))
+    ):
+        kind = "a whole number" if isinstance(parameter.default, int) else "a number"
+        raise StudioError(
+            f"{parameter.title} cannot be {value}.",
+            f"Give {kind} from {parameter.low:g} to {parameter.high:g}.",
+        )
+
+
+_SEED = Parameter(
+    name="seed",
+    title="Seed",
+    default=0,
+    low=0,
+    high=2**31 - 1,
+    sentence="Of the noise: equal seeds, equal maps.",
+)
+_FILL = Parameter(
+    name="fill",
+    title="Fill",
+    default="mean",
+    choices=FILLS,
+    sentence="What stands where a part was taken away.",
+)
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        name="gradcam",
+        title="Grad-CAM",
+        sentence="Sums the channels, each weighted by the spatial mean of its gradient.",
+        source="Selvaraju et al., ICCV 2017, arXiv:1610.02391",
+        kind="cam",
+        is_linear=True,
+    ),
+    Method(
+        name="gradcam++",
+        title="Grad-CAM++",
+        sentence="As Grad-CAM, with the mean over positive gradients, so weighted that small and repeated "
+        "objects count in full.",
+        source="Chattopadhay et al., WACV 2018, arXiv:1710.11063",
+        kind="cam",
+    ),
+    Method(
+        name="hirescam",
+        title="HiResCAM",
+        sentence="Multiplies activation and gradient unit by unit, and sums the channels.",
+        source="Draelos and Carin 2020, arXiv:2011.08891",
+        kind="cam",
+        is_linear=True,
+    ),
+    Method(
+        name="layercam",
+        title="LayerCAM",
+        sentence="As HiResCAM, with the positive part of the gradient only: sharper at early stages.",
+        source="Jiang et al., IEEE TIP 2021, doi:10.1109/TIP.2021.3089943",
+        kind="cam",
+    ),
+    Method(
+        name="xgradcam",
+        title="XGrad-CAM",
+        sentence="Sums the channels, each weighted by its gradient averaged with the activation as weight.",
+        source="Fu et al., BMVC 2020, arXiv:2008.02312",
+        kind="cam",
+        is_linear=True,
+    ),
+    Method(
+        name="eigencam",
+        title="EigenCAM",
+        sentence="Projects the units on the channels' first principal direction.",
+        source="Muhammad and Yeasin, IJCNN 2020, arXiv:2008.00299",
+        kind="cam",
+        is_signed=False,
+        is_linear=False,
+        depends_on_target=False,
+    ),
+    Method(
+        name="scorecam",
+        title="Score-CAM",
+        sentence="Weights each channel by what the network says of the picture seen through it; no gradient.",
+        source="Wang et al., CVPR Workshops 2020, arXiv:1910.01279",
+        kind="cam",
+        is_long=True,
+    ),
+    Method(
+        name="ablationcam",
+        title="Ablation-CAM",
+        sentence="Weights each channel by how much the output falls when it is set to 0; no gradient.",
+        source="Desai and Ramaswamy, WACV 2020, doi:10.1109/WACV45572.2020.9093360",
+        kind="cam",
+        is_long=True,
+    ),
+    Method(
+        name="saliency",
+        title="Saliency",
+        sentence="The size of the gradient by each pixel, the largest of its colours.",
+        source="Simonyan et al. 2013, arXiv:1312.6034",
+        kind="input",
+        is_signed=False,
+    ),
+    Method(
+        name="inputxgradient",
+        title="Input × gradient",
+        sentence="The gradient by each pixel times the normalised pixel, summed over the colours.",
+        source="Shrikumar et al. 2016, arXiv:1605.01713",
+        kind="input",
+        is_linear=True,
+    ),
+    Method(
+        name="smoothgrad",
+        title="SmoothGrad",
+        sentence="The size of the gradient averaged over noisy copies, the largest of its colours.",
+        source="Smilkov et al. 2017, arXiv:1706.03825",
+        kind="input",
+        is_signed=False,
+        is_long=True,
+        parameters=(
+            Parameter(
+                name="samples",
+                title="Copies",
+                default=32,
+                low=1,
+                high=1024,
+                sentence="Noisy copies to average.",
+            ),
+            Parameter(
+                name="noise",
+                title="Noise",
+                default=0.15,
+                low=0.0,
+                high=1.0,
+                sentence="Standard deviation of the noise, as a share of the picture's range of values.",
+            ),
+            _SEED,
+        ),
+    ),
+    Method(
+        name="integratedgradients",
+        title="Integrated gradients",
+        sentence="Integrates the gradient on the way from a baseline to the picture; the map adds up to the "
+        "change of the output, but for the convergence delta.",
+        source="Sundararajan et al., ICML 2017, arXiv:1703.01365",
+        kind="input",
+        is_linear=True,
+        is_long=True,
+        parameters=(
+            Parameter(
+                name="steps",
+                title="Steps",
+                default=64,
+                low=4,
+                high=2048,
+                sentence="Gradients on the way, of each baseline; rounded up to a multiple of 4.",
+            ),
+            Parameter(
+                name="baseline",
+                title="Baseline",
+                default="black",
+                choices=("black", "mean", "blur", "noise"),
+                sentence="Where the way begins; with noise, the maps from several noise pictures are averaged.",
+            ),
+            Parameter(
+                name="draws",
+                title="Noise pictures",
+                default=4,
+                low=1,
+                high=64,
+                sentence="Baselines to average, where the baseline is noise.",
+                only_with=("baseline", "noise"),
+            ),
+            replace(_SEED, only_with=("baseline", "noise")),
+        ),
+    ),
+    Method(
+        name="occlusion",
+        title="Occlusion",
+        sentence="How much the output falls when a window is covered, averaged over the windows over a pixel.",
+        source="Zeiler and Fergus, ECCV 2014, arXiv:1311.2901",
+        kind="input",
+        is_linear=True,
+        is_long=True,
+        parameters=(
+            Parameter(
+                name="window",
+                title="Window",
+                default=0,
+                low=0,
+                high=4096,
+                sentence="Side of the square that is covered, in input pixels; 0 takes an eighth of the input.",
+            ),
+            Parameter(
+                name="stride",
+                title="Stride",
+                default=0,
+                low=0,
+                high=4096,
+                sentence="Between neighbouring windows, in input pixels; 0 takes half the window.",
+            ),
+            _FILL,
+        ),
+    ),
+    Method(
+        name="superpixels",
+        title="Superpixel ablation",
+        sentence="How much the output falls when a superpixel (SLIC) is taken away.",
+        source="Achanta et al., IEEE TPAMI 2012, doi:10.1109/TPAMI.2012.120 (superpixels)",
+        kind="input",
+        is_linear=True,
+        is_long=True,
+        parameters=(
+            Parameter(
+                name="count",
+                title="Superpixels",
+                default=64,
+                low=2,
+                high=4096,
+                sentence="About how many; the map's note says how many there are.",
+            ),
+            Parameter(
+                name="compactness",
+                title="Compactness",
+                default=10.0,
+                low=0.01,
+                high=100.0,
+                sentence="High values make squares, low ones follow the colours.",
+            ),
+            _FILL,
+        ),
+    ),
+)
+
+_BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}
+
+
+def method_named(name: str) -> Method:
+    """The method of that name.
+
+    Raises
+    ------
+    StudioError
+        Where there is none; the hint says which there are.
+    """
+    if name not in _BY_NAME:
+        raise StudioError(f"There is no attribution method “{name}”.", f"There are: {', '.join(_BY_NAME)}.")
+    return _BY_NAME[name]

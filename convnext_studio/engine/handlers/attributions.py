@@ -1,0 +1,205 @@
+"""What speaks for a class, on one picture or several, by any method."""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, question_of
+from convnext_studio.analysis.attribution import explain as explained_by
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.handlers.predictions import predict
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.protocol.attributions import (
+    Attribution,
+    Explain,
+    ExplainSeveral,
+    Explanation,
+    Explanations,
+)
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.predictions import Predict, Prediction
+
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+
+
+def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
+    """Each step, and the seconds spent on it and those before; time in which others work is not counted."""
+    seconds = 0.0
+    while True:
+        begin = time.perf_counter()
+        try:
+            step = next(steps)
+        except StopIteration:
+            return
+        seconds += time.perf_counter() - begin
+        yield step, seconds
+
+
+def completed(bench: Bench, request: Explain, should_stop: ShouldStop) -> tuple[Explain, Question]:
+    """A request with nothing left open, and what it asks of the methods.
+
+    Raises
+    ------
+    StudioError
+        Where there is no such method, node, class or parameter.
+    """
+    target = request.target
+    if target is None:
+        target = predict(bench, Predict(image=request.image), should_stop).top(1)[0]
+    method = method_named(request.method)
+    outputs = Outputs.of(request.output, target, request.against, bench.model.config.num_classes)
+    given = dict(request.parameters)
+    question = question_of(bench.model, method, outputs, request.nodes, request.average, given)
+    complete = Explain(
+        image=request.image,
+        method=request.method,
+        nodes=question.nodes,
+        average=question.average,
+        target=target,
+        output=request.output,
+        against=request.against if request.output == "difference" else None,
+        parameters=tuple(question.settings.items()),
+    )
+    return complete, question
+
+
+def chosen_map(question: Question, name: str) -> str:
+    """The name of one of a question's maps: the one asked for, or the last.
+
+    Raises
+    ------
+    StudioError
+        Where the question gives no such map.
+    """
+    name = name or question.names[-1]
+    if name not in question.names:
+        raise StudioError(f"There is no map “{name}”.", f"There are: {', '.join(question.names)}.")
+    return name
+
+
+def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generator[Progress, None, Explanation]:
+    """Answer by the method asked for, computed unless it is at hand."""
+    complete, question = completed(bench, request, should_stop)
+    key = bench.key("explanation", complete)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("Explanation", kept)
+    is_pointless = bench.until_another_model(should_stop)
+    prediction = predict(bench, Predict(image=complete.image), is_pointless)
+    steps = timed(_steps(bench, complete, question, is_pointless))
+    result: Explanation | None = None
+    for explained, seconds in steps:
+        result = _explanation(bench, complete, question, prediction, explained, seconds)
+        if explained.done < explained.total:
+            text = f"{question.method.title}: {explained.done} of {explained.total}"
+            partial = result if result.maps else None
+            yield Progress(
+                id=request.id, done=explained.done, total=explained.total, text=text, partial=partial
+            )
+    assert result is not None  # Every method gives at least one step.
+    bench.results.put(key, result)
+    return result
+
+
+def _steps(bench: Bench, complete: Explain, question: Question, should_stop: ShouldStop) -> Iterator[Explained]:
+    """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
+    model = bench.model
+    at_hand = _at_hand(bench, complete)
+    if at_hand is not None:
+        found = Found(maps=({node: at_hand.cams[node] for node in complete.nodes},))
+        yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
+        return
+    tensor, _ = bench.input(complete.image)
+    yield from explained_by(model, tensor, question, should_stop)
+
+
+def _at_hand(bench: Bench, complete: Explain) -> Attribution | None:
+    """Grad-CAM at all stages, where it answers the request and is kept."""
+    is_answer = complete.method == "gradcam" and complete.output == "logit"
+    if not is_answer or not set(complete.nodes) <= {*bench.model.config.stages}:
+        return None
+    return cast(
+        "Attribution | None", bench.results.get(bench.key("attribution", complete.image, complete.target))
+    )
+
+
+def _explanation(
+    bench: Bench,
+    complete: Explain,
+    question: Question,
+    prediction: Prediction,
+    explained: Explained,
+    seconds: float,
+) -> Explanation:
+    assert complete.target is not None  # `completed` has filled it in.
+    target_maps, against_maps = explained.parts or ({}, {})
+    return Explanation(
+        image=complete.image,
+        method=complete.method,
+        nodes=complete.nodes,
+        maps=explained.maps,
+        target_maps=target_maps,
+        against_maps=against_maps,
+        fields=explained.fields,
+        target=complete.target,
+        against=complete.against,
+        output=complete.output,
+        score=_score(complete, prediction),
+        parameters=dict(question.settings),
+        delta=explained.delta,
+        notes=explained.notes,
+        geometry=prediction.geometry,
+        random_weights=bench.model.random_weights,
+        seconds=seconds,
+    )
+
+
+def _score(complete: Explain, prediction: Prediction) -> float:
+    """The value of what is explained, as the prediction has it."""
+    assert complete.target is not None  # `completed` has filled it in.
+    if complete.output == "probability":
+        return float(prediction.probabilities[complete.target])
+    subtracted = 0.0 if complete.against is None else float(prediction.logits[complete.against])
+    return float(prediction.logits[complete.target]) - subtracted
+
+
+def explain_several(
+    bench: Bench, request: ExplainSeveral, should_stop: ShouldStop
+) -> Generator[Progress, None, Explanations]:
+    """Explain one picture after the other; one that cannot be explained does not keep the others from it."""
+    is_pointless = bench.until_another_model(should_stop)
+    total = len(request.images)
+    failure = StudioError("There is no picture to explain.", "Open one.")
+    explanations: list[Explanation] = []
+    failures: list[tuple[str, str]] = []
+    new = Explanations(explanations=())
+    for done, image in enumerate(request.images):
+        so_far = Progress(id=request.id, done=done, total=total, text=f"Picture {done + 1} of {total}")
+        yield replace(so_far, partial=new)
+        if is_pointless():
+            raise Stopped
+        try:
+            inner = explain(bench, replace(request.question, image=image), is_pointless)
+            explanations.append((yield from within(inner, so_far)))
+            new = Explanations(explanations=(explanations[-1],))
+        except StudioError as error:
+            failure = error
+            failures.append((image, str(error)))
+            new = Explanations(explanations=(), failures=(failures[-1],))
+    if not explanations:
+        raise failure
+    return Explanations(explanations=tuple(explanations), failures=tuple(failures))
+
+
+def within(work: Generator[Progress, None, Result], around: Progress) -> Generator[Progress, None, Result]:
+    """Work inside other work: the other's progress is shown, and the words of both."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as finished:
+            return cast("Result", finished.value)
+        yield replace(around, text=f"{around.text} · {progress.text}")

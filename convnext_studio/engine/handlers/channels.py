@@ -1,0 +1,216 @@
+"""Answers about channels: one channel, its kernel, the numbers to sort by, and the strongest patches."""
+
+import math
+from collections.abc import Generator
+from dataclasses import asdict
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from convnext_studio.analysis.channels import channel_numbers, contributions
+from convnext_studio.analysis.features import to_array, trunk_node
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import Box, FieldGeometry
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.labels import check_class
+from convnext_studio.protocol.channels import (
+    ChannelMap,
+    ChannelMapResult,
+    ChannelStatistics,
+    ChannelStatisticsResult,
+    Kernel,
+    KernelResult,
+    Patch,
+    StrongestPatches,
+    StrongestPatchesResult,
+)
+from convnext_studio.protocol.envelope import Progress
+
+
+def check_channel(bench: Bench, node: str, channel: int) -> None:
+    """Raise a StudioError where the node has no such channel."""
+    channels = bench.model.node(node).shape[0]
+    if not 0 <= channel < channels:
+        raise StudioError(
+            f"There is no channel {channel} at {node}.", f"Channels are numbered from 0 to {channels - 1}."
+        )
+
+
+def channel_map(bench: Bench, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
+    """One channel as the network computed it."""
+    check_channel(bench, request.node, request.channel)
+    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+    return ChannelMapResult(
+        image=request.image,
+        node=request.node,
+        channel=request.channel,
+        map=to_array(output[request.channel]),
+        field=bench.model.node(request.node).field,
+        geometry=bench.geometry(request.image),
+    )
+
+
+def statistics_of(bench: Bench, request: ChannelStatistics, should_stop: ShouldStop) -> ChannelStatisticsResult:
+    """What the channels of a node are sorted by; contributions where a class is given."""
+    key = bench.key("statistics", request.image, request.node, request.target)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("ChannelStatisticsResult", kept)
+    spoken = None
+    if request.target is not None:
+        check_class(request.target, bench.model.config.num_classes)
+        tensor, _ = bench.input(request.image)
+        spoken = contributions(bench.model, tensor, request.node, request.target, should_stop)
+    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+    result = ChannelStatisticsResult(
+        image=request.image,
+        node=request.node,
+        contributions=spoken,
+        target=request.target,
+        **asdict(channel_numbers(output)),
+    )
+    bench.results.put(key, result)
+    return result
+
+
+def kernel_of(bench: Bench, request: Kernel) -> KernelResult:
+    """The depthwise kernel behind a channel, or why there is none."""
+    node = bench.model.node(request.node)
+    check_channel(bench, node.name, request.channel)
+    source = {
+        "stage": f"{trunk_node(bench.model, node.name)}.dwconv",
+        "block": f"{node.name}.dwconv",
+        "operation": node.name if node.operation == "dwconv" else "",
+    }.get(node.kind, "")
+    config = bench.model.config
+    if not isinstance(config, ConvNeXtConfig):
+        why_not = "Depthwise kernels are shown of a ConvNeXt only."
+    elif not source:
+        why_not = (
+            "Stages, blocks and their depthwise convolutions have a kernel for each channel; this has not."
+        )
+    elif not config.depthwise:
+        why_not = "The convolutions of this network are dense: no channel has a kernel of its own."
+    elif bench.model.node(source).shape[0] != node.shape[0]:
+        why_not = "This block downsamples: its depthwise convolution has other channels than its output."
+    else:
+        convolution = bench.model.module_at(source)
+        assert isinstance(convolution, nn.Conv2d)
+        assert convolution.bias is not None
+        return KernelResult(
+            node=node.name,
+            channel=request.channel,
+            kernel=to_array(convolution.weight[request.channel, 0]),
+            bias=float(convolution.bias[request.channel]),
+            source=source,
+        )
+    return KernelResult(node=node.name, channel=request.channel, why_not=why_not)
+
+
+PATCH_PX = 192
+
+
+def strongest_patches(
+    bench: Bench, request: StrongestPatches, should_stop: ShouldStop
+) -> Generator[Progress, None, StrongestPatchesResult]:
+    """Look at one picture after the other, keeping the strongest units so far."""
+    check_channel(bench, request.node, request.channel)
+    if request.count < 1:
+        raise StudioError(f"{request.count} patches cannot be found.", "Ask for at least one.")
+    is_pointless, total = bench.until_another_model(should_stop), len(request.images)
+    patches: list[Patch] = []
+    skipped: list[str] = []
+    result = _result(request, patches, 0, skipped)
+    for seen, image in enumerate(request.images, start=1):
+        if is_pointless():
+            raise Stopped
+        try:
+            patches = _merged(bench, request, image, patches, should_stop)
+        except StudioError:
+            skipped.append(image)
+        result = _result(request, patches, seen, skipped)
+        if seen < total:
+            text = f"Strongest patches: {seen} of {total} pictures"
+            yield Progress(id=request.id, done=seen, total=total, text=text, partial=result)
+    return result
+
+
+def _result(
+    request: StrongestPatches, patches: list[Patch], seen: int, skipped: list[str]
+) -> StrongestPatchesResult:
+    return StrongestPatchesResult(
+        node=request.node,
+        channel=request.channel,
+        patches=tuple(patches),
+        seen=seen,
+        total=len(request.images),
+        skipped=tuple(skipped),
+    )
+
+
+def _merged(
+    bench: Bench, request: StrongestPatches, image: str, patches: list[Patch], should_stop: ShouldStop
+) -> list[Patch]:
+    """The strongest so far, with those of one more picture."""
+    field = bench.model.node(request.node).field
+    output = output_alone(bench, image, request.node, should_stop)
+    units = strongest_units(to_array(output[request.channel]), field, request.count)
+    weakest = patches[-1].value if len(patches) == request.count else -math.inf
+    found = [_cut(bench, image, field, *unit) for unit in units if unit[2] > weakest]
+    return sorted([*patches, *found], key=lambda patch: -patch.value)[: request.count]
+
+
+def strongest_units(
+    values: NDArray[np.float32], field: FieldGeometry, count: int
+) -> list[tuple[int, int, float]]:
+    """Rows, columns and values of the highest values of a map, no two of them in one neighbourhood.
+
+    The centres of two units' fields are at least half a field apart along one axis at least; where the field is
+    global, or the map is one value, there is one unit. Values that are not finite are left out.
+    """
+    left = np.where(np.isfinite(values), values, -np.inf)
+    near = math.ceil(field.size_px / 2 / field.stride_px)
+    found: list[tuple[int, int, float]] = []
+    while len(found) < (1 if field.is_global else count):
+        y, x = map(int, np.unravel_index(int(left.argmax()), left.shape))
+        if left[y, x] == -np.inf:
+            break
+        found.append((y, x, float(left[y, x])))
+        left[max(0, y - near + 1) : y + near, max(0, x - near + 1) : x + near] = -np.inf
+    return found
+
+
+def _cut(bench: Bench, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
+    """Cut what a unit could see out of the photograph."""
+    picture, geometry = bench.picture(image), bench.geometry(image)
+    width, height = geometry.input_size
+    box, is_clipped = field.box_in_input(y, x, height, width)
+    box = _within(geometry.box_to_picture(box), picture.size)
+    cut = picture.to_pil().crop((round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])))
+    cut.thumbnail((PATCH_PX, PATCH_PX), Image.Resampling.BOX, reducing_gap=None)
+    return Patch(
+        image=image,
+        y=y,
+        x=x,
+        value=value,
+        pixels=np.ascontiguousarray(cut),
+        box=box,
+        is_clipped=is_clipped,
+        is_global=field.is_global,
+    )
+
+
+def _within(box: Box, size: tuple[int, int]) -> Box:
+    """What of a box lies in a picture of that width and height: whole pixels, at least one."""
+    edges = []
+    for start, extent, limit in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
+        first = min(max(math.floor(start), 0), limit - 1)
+        edges.append((first, max(min(math.ceil(start + extent), limit), first + 1)))
+    (left, right), (top, bottom) = edges
+    return float(left), float(top), float(right - left), float(bottom - top)

@@ -1,0 +1,234 @@
+"""Whether a map can be believed: curves, randomised weights, other methods."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.capture import ShouldStop, stoppable
+from convnext_studio.analysis.correlation import agreement
+from convnext_studio.analysis.faithfulness import (
+    TOP_SHARE,
+    InsertionDeletion,
+    Probability,
+    area,
+    check_steps,
+    insertion_deletion,
+    pixel_order,
+    random_order,
+)
+from convnext_studio.analysis.features import probabilities_of
+from convnext_studio.analysis.sanity import Randomised, cascade, parts
+from convnext_studio.analysis.sanity import SanityStep as Cascade
+from convnext_studio.common.attribution_methods import MethodName
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.handlers.attributions import chosen_map, completed, explain, timed, within
+from convnext_studio.engine.server.workspace import Bench
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.protocol.attributions import (
+    Agreement,
+    CheckSanity,
+    CompareMethods,
+    Curves,
+    Explain,
+    Explanation,
+    Faithfulness,
+    MeasureFaithfulness,
+    Sanity,
+    SanityStep,
+)
+from convnext_studio.protocol.envelope import Progress
+
+
+def measure_faithfulness(
+    bench: Bench, request: MeasureFaithfulness, should_stop: ShouldStop
+) -> Generator[Progress, None, Faithfulness]:
+    """Insertion and deletion by the map, and then by a random one."""
+    check_steps(request.steps)
+    complete, question = completed(bench, request.question, should_stop)
+    name = chosen_map(question, request.map_name)
+    asked = replace(request, id=0, panel="", question=complete, map_name=name)
+    key = bench.key("faithfulness", asked)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("Faithfulness", kept)
+    is_pointless = bench.until_another_model(should_stop)
+    first = Progress(id=request.id, done=0, total=0, text="The map")
+    explanation = yield from within(explain(bench, complete, is_pointless), first)
+    result: Faithfulness | None = None
+    for (of_map, of_random, probability), seconds in timed(_curves(bench, asked, explanation, is_pointless)):
+        result = Faithfulness(
+            image=complete.image,
+            method=complete.method,
+            map_name=name,
+            target=explanation.target,
+            fill=request.fill,
+            steps=request.steps,
+            seed=request.seed,
+            shares=np.linspace(0, 1, request.steps + 1),
+            of_map=_with_areas(of_map),
+            of_random=_with_areas(of_random),
+            probability=probability,
+            top_share=TOP_SHARE,
+            random_weights=bench.model.random_weights,
+            seconds=seconds,
+        )
+        done, total = of_map.done + of_random.done, of_map.total + of_random.total
+        if done < total:
+            text = f"Insertion and deletion: {done} of {total}"
+            yield Progress(id=request.id, done=done, total=total, text=text, partial=result)
+    assert result is not None  # There are at least two steps.
+    bench.results.put(key, result)
+    return result
+
+
+def _curves(
+    bench: Bench, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
+) -> Iterator[tuple[InsertionDeletion, InsertionDeletion, float]]:
+    """The curves of the map and of a random one so far, and the probability on the whole picture."""
+    tensor, _ = bench.input(explanation.image)
+    model = bench.model
+    fill = filled(tensor, model.preprocessing, request.fill)
+    probability = probability_of(model, explanation.target, should_stop)
+    whole = float(probability(tensor)[0])
+    height, width = tensor.shape[-2:]
+    values, field = explanation.maps[request.map_name], explanation.fields[request.map_name]
+    order = pixel_order(values, field, height, width)
+    by_chance = random_order(values.shape, field, height, width, request.seed)
+    nothing = InsertionDeletion.unmeasured(request.steps)
+    of_map = nothing
+    for of_map in insertion_deletion(probability, tensor, fill, order, request.steps):
+        yield of_map, nothing, whole
+    for of_random in insertion_deletion(probability, tensor, fill, by_chance, request.steps):
+        yield of_map, of_random, whole
+
+
+def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> Probability:
+    """The function from pictures to the probability of a class."""
+
+    def probability(pictures: Tensor) -> Tensor:
+        with torch.no_grad(), stoppable(model.blocks, should_stop):
+            return probabilities_of(model.module(pictures))[:, target]
+
+    return probability
+
+
+def _with_areas(curves: InsertionDeletion) -> Curves:
+    return Curves(
+        insertion=curves.insertion,
+        deletion=curves.deletion,
+        insertion_area=area(curves.insertion),
+        deletion_area=area(curves.deletion),
+        kept=curves.kept,
+        removed=curves.removed,
+    )
+
+
+def check_sanity(
+    bench: Bench, request: CheckSanity, should_stop: ShouldStop
+) -> Generator[Progress, None, Sanity]:
+    """Randomise the weights from the head down, on a copy of the network, and watch the map."""
+    complete, question = completed(bench, request.question, should_stop)
+    name = chosen_map(question, request.map_name)
+    key = bench.key("sanity", replace(request, id=0, panel="", question=complete, map_name=name))
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("Sanity", kept)
+    model = bench.model
+    tensor, geometry = bench.input(complete.image)
+    steps = cascade(model, tensor, question, name, request.seed, bench.until_another_model(should_stop))
+    to_randomise = parts(model)
+    result: Sanity | None = None
+    for step, seconds in timed(steps):
+        if step.steps:
+            result = Sanity(
+                image=complete.image,
+                method=complete.method,
+                map_name=name,
+                target=question.outputs.classes[0],
+                seed=request.seed,
+                parts=to_randomise,
+                steps=tuple(_sanity_step(done) for done in step.steps),
+                field=step.steps[0].field,
+                geometry=geometry,
+                random_weights=model.random_weights,
+                seconds=seconds,
+            )
+        if len(step.steps) <= len(to_randomise):
+            yield _sanity_progress(request.id, step, to_randomise, result)
+    assert result is not None  # There is at least the network as it is.
+    bench.results.put(key, result)
+    return result
+
+
+def _sanity_step(done: Randomised) -> SanityStep:
+    return SanityStep(
+        part=done.part,
+        map=done.map,
+        correlation=done.correlation,
+        correlation_of_sizes=done.correlation_of_sizes,
+    )
+
+
+def _sanity_progress(
+    identifier: int, step: Cascade, to_randomise: tuple[str, ...], partial: Sanity | None
+) -> Progress:
+    """Steps, in parts of a hundred, since one step of a long method takes long itself."""
+    done, total = len(step.steps), len(to_randomise) + 1
+    text = f"Randomised weights: step {done + 1} of {total}"
+    hundredths = round(100 * (done + step.share))
+    return Progress(id=identifier, done=hundredths, total=100 * total, text=text, partial=partial)
+
+
+def compare_methods(
+    bench: Bench, request: CompareMethods, should_stop: ShouldStop
+) -> Generator[Progress, None, Agreement]:
+    """Ask every method, and correlate what they say with what the others said."""
+    methods = tuple(dict.fromkeys(request.methods))
+    if len(methods) < 2:
+        raise StudioError("There is nothing to compare.", "Choose at least two methods.")
+    node = request.node or bench.model.config.stages[-1]
+    is_pointless = bench.until_another_model(should_stop)
+    question = Explain(
+        image=request.image,
+        nodes=(node,),
+        target=request.target,
+        output=request.output,
+        against=request.against,
+    )
+    explanations: list[Explanation] = []
+    for done, method in enumerate(methods):
+        text = f"Method {done + 1} of {len(methods)}"
+        result = _agreement(bench, request.image, methods, node, explanations)
+        so_far = Progress(id=request.id, done=done, total=len(methods), text=text, partial=result)
+        yield so_far
+        if is_pointless():
+            raise Stopped
+        work = explain(bench, replace(question, method=method), is_pointless)
+        explanations.append((yield from within(work, so_far)))
+    return _agreement(bench, request.image, methods, node, explanations)
+
+
+def _agreement(
+    bench: Bench, image: str, methods: tuple[MethodName, ...], node: str, done: list[Explanation]
+) -> Agreement:
+    """What is known once some of the methods have answered; the others' rows are not known."""
+    info = bench.model.node(node)
+    height, width = info.shape[1:]
+    matrix = np.full((len(methods), len(methods)), np.nan)
+    maps = [(next(iter(found.maps.values())), next(iter(found.fields.values()))) for found in done]
+    matrix[: len(done), : len(done)] = agreement(maps, (height, width), info.field)
+    return Agreement(
+        image=image,
+        methods=methods,
+        node=node,
+        matrix=matrix,
+        explanations=tuple(done),
+        random_weights=bench.model.random_weights,
+        seconds=sum(found.seconds for found in done),
+    )

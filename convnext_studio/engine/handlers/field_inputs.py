@@ -1,0 +1,159 @@
+"""What fields are averaged over: opened pictures, a folder's, or noise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+import numpy as np
+from torch import Tensor
+
+from convnext_studio.analysis.folders import pictures_in, shuffled
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.decoding.images import DecodedImage, PictureReader
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.protocol.receptive_fields import FieldRequest
+
+
+class Opened(Interface):
+    """Whatever has the opened pictures, and decodes others."""
+
+    reader: PictureReader
+
+    def picture(self, key: str) -> DecodedImage:
+        """The picture of that key; a StudioError where it cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input that was given out: its name, and how far in the list of all candidates it was found."""
+
+    name: str
+    position: int
+
+
+@dataclass(slots=True)
+class FieldInputs:
+    """Inputs for one measurement, read when they are asked for.
+
+    Attributes
+    ----------
+    request, model, preprocessing
+        What is measured, on what, and how its pictures are brought to their size.
+    opened, candidates
+        Who has the opened pictures; their keys, or the paths of a folder's, in the order of trying.
+    total
+        How many there will be, unless some cannot be read.
+    is_noise
+        Nothing was read from anywhere.
+    given
+        Those given out so far, in order.
+    unreadable
+        A sentence for each candidate that could not be read.
+    geometry
+        Of the last picture.
+    """
+
+    request: FieldRequest
+    model: LoadedModel
+    preprocessing: Preprocessing
+    opened: Opened
+    candidates: tuple[str | Path, ...]
+    total: int
+    is_noise: bool
+    given: list[Given] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    geometry: CropGeometry | None = None
+
+    def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
+        """Each (1, C, H, W) float32, normalised, on the model's device.
+
+        Parameters
+        ----------
+        after
+            Begin behind so many candidates (pictures or noises).
+        count
+            Give so many; `total` where None.
+        """
+        count = self.total if count is None else count
+        yield from self._noises(after, count) if self.is_noise else self._pictures(after, count)
+
+    def _pictures(self, after: int, count: int) -> Iterator[Tensor]:
+        given = 0
+        for position, candidate in enumerate(self.candidates[after:], after):
+            if given == count:
+                return
+            try:
+                picture = self._read(candidate)
+            except StudioError as error:
+                if str(error) not in self.unreadable:  # A measurement that goes on may meet it again.
+                    self.unreadable.append(str(error))
+                continue
+            array, self.geometry = self.preprocessing(picture.to_pil())
+            self.given.append(Given(picture.name, position))
+            given += 1
+            yield self.model.to_tensor(array)
+
+    def _read(self, candidate: str | Path) -> DecodedImage:
+        return (
+            self.opened.reader.decode(str(candidate))
+            if isinstance(candidate, Path)
+            else self.opened.picture(candidate)
+        )
+
+    def _noises(self, after: int, count: int) -> Iterator[Tensor]:
+        noise = np.random.default_rng(self.request.seed)
+        shape = (self.model.config.in_chans, self.preprocessing.input_px, self.preprocessing.input_px)
+        for position in range(after + count):
+            array = noise.standard_normal(shape, dtype=np.float32)
+            if position >= after:
+                self.given.append(Given(f"noise {position + 1}", position))
+                yield self.model.to_tensor(array)
+
+    def nothing_read(self) -> StudioError:
+        """What to say where no candidate could be read."""
+        first = self.unreadable[0] if self.unreadable else ""
+        return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
+
+    def notes(self, used: int) -> list[str]:
+        """Sentences on what is missing, once all there are were measured and `used` of them averaged."""
+        said = []
+        if used < self.request.count:
+            what = "noise input" if self.is_noise else "picture"
+            there = f"{used} {what}{' was' if used == 1 else 's were'}"
+            said.append(f"{self.request.count} {what}s were asked for, and {there} used.")
+        if self.unreadable:
+            named = " ".join(self.unreadable[:3])
+            more = f" And {len(self.unreadable) - 3} more." if len(self.unreadable) > 3 else ""
+            files = "1 file was" if len(self.unreadable) == 1 else f"{len(self.unreadable)} files were"
+            said.append(f"{files} left out: {named}{more}")
+        return said
+
+
+def inputs_of(
+    opened: Opened,
+    model: LoadedModel,
+    request: FieldRequest,
+    preprocessing: Preprocessing,
+    *,
+    takes_noise: bool,
+) -> FieldInputs:
+    """Find what a measurement can be averaged over.
+
+    Raises
+    ------
+    StudioError
+        Where there is nothing.
+    """
+    is_noise = takes_noise or request.inputs == "noise"
+    candidates: tuple[str | Path, ...] = ()
+    if request.inputs == "folder" and not is_noise:
+        candidates = tuple(shuffled(pictures_in(request.folder), request.seed))
+    elif not is_noise:
+        candidates = request.images
+        if not candidates:
+            raise StudioError("No picture is open to be measured.", "Open some, or choose a folder or noise.")
+    total = request.count if is_noise else min(request.count, len(candidates))
+    return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise)

@@ -1,0 +1,309 @@
+"""Answers for the lecture: values and weights of a block, networks with a part changed, several maps."""
+
+from collections.abc import Generator
+from copy import deepcopy
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convnext_studio.analysis.capture import captured, stoppable
+from convnext_studio.analysis.dropped import logits_without
+from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array
+from convnext_studio.analysis.stems import stem_output
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.handlers.channels import check_channel
+from convnext_studio.engine.server.node_outputs import outputs_of
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.model.architecture import TimmConfig
+from convnext_studio.model.convnext import ChannelNorm
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.variants import variant
+from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.lecture import (
+    BlockWalk,
+    Distribution,
+    Distributions,
+    DistributionsResult,
+    DropBlocks,
+    DroppedBlocks,
+    LayerWeights,
+    LayerWeightsResult,
+    MeanMaps,
+    MeanMapsResult,
+    SlideKernel,
+    SlidKernel,
+    StemMaps,
+    StemMapsResult,
+    SwapPart,
+    SwappedPart,
+    WalkBlock,
+    WalkStep,
+)
+
+BINS = 80
+TAIL_PERCENT = 0.1
+"""Share of the values at either end that the histogram does not reach: a few exceed all others by far."""
+
+
+def distributions(bench: Bench, request: Distributions, should_stop: ShouldStop) -> DistributionsResult:
+    """The values before and after an operation of a block."""
+    node = _operation(bench, request.node)
+    key = _key(bench, request)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("DistributionsResult", kept)
+    names = (node.before, node.name)
+    outputs = outputs_of(bench, request.image, names, should_stop)
+    before, after = (outputs[name].float() for name in names)
+    norm = bench.model.module_at(node.name)
+    result = DistributionsResult(
+        image=request.image,
+        node=node.name,
+        before=_distribution(before),
+        after=_distribution(after),
+        normalised=_distribution(_normalised(norm, before)) if isinstance(norm, ChannelNorm) else None,
+    )
+    bench.results.put(key, result)
+    return result
+
+
+def _normalised(norm: ChannelNorm, before: Tensor) -> Tensor:
+    """(C, h, w) normalised, with neither scale nor shift."""
+    bare = deepcopy(norm)
+    with torch.no_grad():
+        for name, parameter in bare.named_parameters():
+            parameter.fill_(1.0 if name == "weight" else 0.0)
+        return bare.normalise(before.permute(1, 2, 0)[None])[0].permute(2, 0, 1)
+
+
+def _distribution(output: Tensor) -> Distribution:
+    values = to_array(output).astype(np.float64)
+    is_finite = np.isfinite(values)
+    finite = values if is_finite.all() else values[is_finite]
+    low, high = (0.0, 0.0)
+    if finite.size:
+        low, high = np.percentile(finite, (TAIL_PERCENT, 100 - TAIL_PERCENT)).tolist()
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    with np.errstate(invalid="ignore"):
+        return Distribution(
+            counts=np.histogram(finite, BINS, (low, high))[0].astype(np.int64),
+            low=low,
+            high=high,
+            mean=float(values.mean()),
+            std=float(values.std()),
+            below_zero=float((values < 0).mean()),
+            position_mean=values.mean(axis=0).astype(np.float32),
+            position_std=values.std(axis=0).astype(np.float32),
+            channel_mean=values.mean(axis=(1, 2)).astype(np.float32),
+            channel_std=values.std(axis=(1, 2)).astype(np.float32),
+            non_finite=int(values.size - finite.size),
+        )
+
+
+def swap_part(bench: Bench, request: SwapPart, should_stop: ShouldStop) -> SwappedPart:
+    """Predictions and a stage's map with another activation or norm."""
+    key = _key(bench, request)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("SwappedPart", kept)
+    swapped = variant(bench.model, act=request.act, norm=request.norm)
+    tensor, _ = bench.input(request.image)
+    says, stage = _pass(bench.model, tensor, request.stage, bench.precision, should_stop)
+    says_then, stage_then = _pass(swapped, tensor, request.stage, bench.precision, should_stop)
+    result = SwappedPart(
+        image=request.image,
+        stage=request.stage,
+        act=request.act,
+        norm=request.norm,
+        probabilities=says,
+        swapped_probabilities=says_then,
+        mean_map=to_array(stage.mean(dim=0)),
+        swapped_mean_map=to_array(stage_then.mean(dim=0)),
+        relative_change=float((stage_then - stage).norm() / stage.norm()),
+    )
+    bench.results.put(key, result)
+    return result
+
+
+def _pass(
+    model: LoadedModel, tensor: Tensor, stage: str, precision: str, should_stop: ShouldStop
+) -> tuple[NDArray[np.float64], Tensor]:
+    """Probabilities, and a stage's output (C, h, w) float32."""
+    places = {stage: model.module_at(stage)}
+    with (
+        torch.no_grad(),
+        autocast(tensor, precision),
+        stoppable(model.blocks, should_stop),
+        captured(places) as outputs,
+    ):
+        logits = model.module(tensor)[0]
+    return probabilities_of(logits).numpy(), as_maps(outputs[stage], model.node(stage).layout).float()
+
+
+def layer_weights(bench: Bench, request: LayerWeights) -> LayerWeightsResult:
+    """The weights of a convolution or a linear layer."""
+    node = _operation(bench, request.node)
+    layer = bench.model.module_at(node.name)
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        raise StudioError(f"{node.title} has no weights to be shown as pictures or as a matrix.")
+    weight = layer.weight
+    if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels:
+        weight = weight[:, 0]
+    bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias
+    return LayerWeightsResult(node=node.name, weight=to_array(weight), bias=to_array(bias))
+
+
+def slide_kernel(bench: Bench, request: SlideKernel, should_stop: ShouldStop) -> SlidKernel:
+    """A channel before and behind a depthwise convolution, with its kernel."""
+    node = _operation(bench, f"{request.block}.dwconv")
+    check_channel(bench, node.name, request.channel)
+    layer = bench.model.module_at(node.name)
+    assert isinstance(layer, nn.Conv2d)
+    if layer.groups != layer.in_channels:
+        raise StudioError(
+            "The convolutions of this network are dense: no channel has a kernel of its own.",
+            "Open a ConvNeXt with depthwise convolutions.",
+        )
+    names = (node.before, node.name)
+    outputs = outputs_of(bench, request.image, names, should_stop)
+    before, after = (to_array(outputs[name][request.channel]) for name in names)
+    return SlidKernel(
+        image=request.image,
+        block=request.block,
+        channel=request.channel,
+        before=before,
+        after=after,
+        kernel=to_array(layer.weight[request.channel, 0]),
+        bias=0.0 if layer.bias is None else float(layer.bias[request.channel]),
+        stride=layer.stride[0],
+    )
+
+
+def walk_block(bench: Bench, request: WalkBlock, should_stop: ShouldStop) -> BlockWalk:
+    """The way through a block, operation by operation."""
+    nodes = _block(bench, request.block)
+    key = _key(bench, request)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("BlockWalk", kept)
+    outputs = outputs_of(bench, request.image, (node.name for node in nodes), should_stop)
+    result = BlockWalk(
+        image=request.image,
+        block=request.block,
+        channel=request.channel,
+        steps=tuple(_step(node.name, outputs[node.name].float(), request.channel) for node in nodes),
+    )
+    bench.results.put(key, result)
+    return result
+
+
+def _step(name: str, output: Tensor, channel: int) -> WalkStep:
+    channels, height, width = output.shape
+    std, mean = torch.std_mean(output, correction=0)
+    return WalkStep(
+        node=name,
+        shape=(channels, height, width),
+        rms_map=to_array(output.square().mean(dim=0).sqrt()),
+        channel_map=to_array(output[min(channel, channels - 1)]),
+        mean=float(mean),
+        std=float(std),
+    )
+
+
+def drop_blocks(
+    bench: Bench, request: DropBlocks, should_stop: ShouldStop
+) -> Generator[Progress, None, DroppedBlocks]:
+    """Predictions without each block, from the last, which takes least, to the first."""
+    key = _key(bench, request)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("DroppedBlocks", kept)
+    model, still_wanted = bench.model, bench.until_another_model(should_stop)
+    blocks = [node for node in model.nodes if node.kind == "block"]
+    if not blocks or isinstance(model.config, TimmConfig):
+        raise StudioError("This network has no blocks that could be dropped.", "Open a ConvNeXt.")
+    with torch.no_grad(), autocast(tensor := bench.input(request.image)[0], bench.precision):
+        whole = probabilities_of(model.module(tensor)[0]).numpy()
+    before = outputs_of(bench, request.image, (block.before for block in blocks), still_wanted)
+    result = DroppedBlocks(
+        image=request.image,
+        probabilities=whole,
+        blocks=(),
+        dropped=np.zeros((0, len(whole)), dtype=np.float64),
+        total=len(blocks),
+    )
+    for block in reversed(blocks):
+        logits = logits_without(model, before[block.before], block.name, bench.precision, still_wanted)
+        result = replace(
+            result,
+            blocks=(block.name, *result.blocks),
+            dropped=np.concatenate([probabilities_of(logits).numpy()[None], result.dropped]),
+        )
+        done = len(result.blocks)
+        text = f"Without each block: {done} of {len(blocks)}"
+        yield Progress(id=request.id, done=done, total=len(blocks), text=text, partial=result)
+    bench.results.put(key, result)
+    return result
+
+
+def _key(bench: Bench, request: Request) -> object:
+    """Where the answer is kept: whoever asked."""
+    return bench.key(replace(request, id=0, panel=""))
+
+
+def _operation(bench: Bench, name: str) -> NodeInfo:
+    """An operation of a block."""
+    node = bench.model.node(name)
+    if node.kind != "operation":
+        raise StudioError(f"“{name}” is no operation of a block.", "One is stage1.block1.norm.")
+    return node
+
+
+def _block(bench: Bench, name: str) -> list[NodeInfo]:
+    """What goes into a block, its operations, and its output."""
+    block = bench.model.node(name)
+    inside = [node for node in bench.model.nodes if node.parent == name]
+    if block.kind != "block" or not inside:
+        raise StudioError(f"“{name}” is no block of this network.", "Open a ConvNeXt.")
+    return [bench.model.node(block.before), *inside, block]
+
+
+def mean_maps(bench: Bench, request: MeanMaps, should_stop: ShouldStop) -> MeanMapsResult:
+    """The mean over the channels of each node's output."""
+    outputs = outputs_of(bench, request.image, request.nodes, should_stop)
+    return MeanMapsResult(
+        image=request.image,
+        maps={name: to_array(output.float().mean(dim=0)) for name, output in outputs.items()},
+        geometry=bench.geometry(request.image),
+    )
+
+
+def stem_maps(bench: Bench, request: StemMaps, should_stop: ShouldStop) -> StemMapsResult:
+    """A channel, or the mean of all, for each stride; the whole output is kept, as others of a model are."""
+    if request.channel is not None:
+        check_channel(bench, "stem", request.channel)
+    maps = {}
+    for stride, padding in request.moves:
+        if should_stop():
+            raise Stopped
+        output = _output(bench, request.image, stride, padding)
+        shown = output.mean(dim=0) if request.channel is None else output[request.channel]
+        maps[stride, padding] = to_array(shown)
+    return StemMapsResult(image=request.image, channel=request.channel, maps=maps)
+
+
+def _output(bench: Bench, image: str, stride: int, padding: int) -> Tensor:
+    key = bench.key(image, "stem", stride, padding)
+    kept = bench.outputs.get(key)
+    if kept is None:
+        tensor, _ = bench.input(image)
+        kept = stem_output(bench.model, tensor, stride, padding)
+        bench.outputs.put(key, kept)
+    return kept

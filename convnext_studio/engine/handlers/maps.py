@@ -1,0 +1,123 @@
+"""What the nodes make of a picture."""
+
+import math
+from collections.abc import Generator
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from convnext_studio.analysis.channels import channel_numbers
+from convnext_studio.analysis.features import to_array
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.node_outputs import outputs_of
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.model.nodes import BYTES_PER_VALUE
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.maps import (
+    FeatureMaps,
+    FeatureMapsResult,
+    NodeValues,
+    NodeValuesResult,
+    ValueStatistics,
+)
+
+
+def maps_of(bench: Bench, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
+    """All channels of a node on a picture, computed unless they are at hand."""
+    shape = bench.model.node(request.node).shape
+    reduction = _reduction(shape, request.budget_bytes)
+    kept = bench.results.get(bench.key("maps", request.image, request.node, reduction))
+    if kept is not None:
+        return cast("FeatureMapsResult", kept)
+    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+    if reduction > 1:
+        # The boxes at the border are divided by what they hold.
+        output = functional.avg_pool2d(output.float(), reduction, ceil_mode=True, count_include_pad=False)
+    geometry = bench.geometry(request.image)
+    return keep_maps(bench, request.image, request.node, to_array(output), geometry, reduction)
+
+
+def keep_maps(
+    bench: Bench,
+    image: str,
+    node: str,
+    maps: NDArray[np.float32],
+    geometry: CropGeometry,
+    reduction: int = 1,
+) -> FeatureMapsResult:
+    """Have a node's maps at hand from now on."""
+    result = FeatureMapsResult(
+        image=image,
+        node=node,
+        maps=maps,
+        field=bench.model.node(node).field,
+        geometry=geometry,
+        reduction=reduction,
+    )
+    bench.results.put(bench.key("maps", image, node, reduction), result)
+    return result
+
+
+def _reduction(shape: tuple[int, int, int], budget_bytes: int) -> int:
+    """Smallest side of the boxes whose averages fit into the budget; 1 where all fits, or nothing is bound."""
+    channels, height, width = shape
+    if budget_bytes <= 0:
+        return 1
+    side = 1
+    while (
+        side < max(height, width)
+        and BYTES_PER_VALUE * channels * math.ceil(height / side) * math.ceil(width / side) > budget_bytes
+    ):
+        side += 1
+    return side
+
+
+def values_of(
+    bench: Bench, request: NodeValues, should_stop: ShouldStop
+) -> Generator[Progress, None, NodeValuesResult]:
+    """Statistics of what goes into nodes and of what comes out."""
+    key = bench.key("values", request.image, request.nodes)
+    kept = bench.results.get(key)
+    if kept is not None:
+        return cast("NodeValuesResult", kept)
+    sources = {name: bench.model.node(name).before for name in request.nodes}
+    names = dict.fromkeys(name for name in (*sources, *sources.values()) if name)
+    outputs = outputs_of(bench, request.image, names, should_stop)
+    if "" in sources.values():
+        outputs[""] = bench.input(request.image)[0][0]
+    statistics: dict[str, ValueStatistics] = {}
+    for name, output in outputs.items():
+        if should_stop():
+            raise Stopped
+        statistics[name] = _statistics(output)
+        done, total = len(statistics), len(outputs)
+        yield Progress(id=request.id, done=done, total=total, text=f"Values: {done} of {total} nodes")
+    result = NodeValuesResult(
+        image=request.image,
+        before={name: statistics[source] for name, source in sources.items()},
+        after={name: statistics[name] for name in sources},
+    )
+    bench.results.put(key, result)
+    return result
+
+
+def _statistics(output: Tensor) -> ValueStatistics:
+    numbers = channel_numbers(output)
+    finite = math.prod(output.shape[1:]) - numbers.non_finite
+    count = int(finite.sum())
+    if count == 0:
+        return ValueStatistics(math.nan, math.nan, math.nan, math.nan, int(numbers.non_finite.sum()))
+    # Channels without a finite value have no part in it.
+    share, mean, variance = (array[finite > 0] for array in (finite / count, numbers.mean, numbers.variance))
+    overall = float(share @ mean)
+    return ValueStatistics(
+        minimum=float(np.nanmin(numbers.minimum)),
+        maximum=float(np.nanmax(numbers.maximum)),
+        mean=overall,
+        std=math.sqrt(share @ (variance + (mean - overall) ** 2)),
+        non_finite=int(numbers.non_finite.sum()),
+    )

@@ -1,0 +1,83 @@
+"""Opening and building models."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+
+from convnext_studio.analysis.features import stage_pass
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.devices import check_memory, device_name, resolve_device, use_exact_float32
+from convnext_studio.engine.server.downloading import downloading
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.model.loaded import LoadedModel, build, load
+from convnext_studio.model.weights.saving import save_as
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, SavedModel, SaveModel
+
+
+def load_model(
+    bench: Bench, request: LoadModel, should_stop: ShouldStop
+) -> Generator[Progress, None, ModelInfo]:
+    """Open a model and make it the bench's."""
+    device = resolve_device(request.device)
+    if request.precision == "bfloat16" and device.type != "cuda":
+        raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
+    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
+    yield from downloading(request, should_stop)
+    model = _opened(request).to(device)
+    use_exact_float32()
+    if device.type != "cpu":
+        # Kernels are chosen at the first call, which would make the first picture slow.
+        yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
+        side = model.preprocessing.input_px
+        nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
+        stage_pass(model, nothing, 0, request.precision)
+    if should_stop():
+        raise Stopped
+    bench.open_model(model, request.precision)
+    return _model_info(model, device, request.precision)
+
+
+def save_model(bench: Bench, request: SaveModel) -> SavedModel:
+    """Write the weights of the model that is open."""
+    model, path = bench.model, Path(request.path)
+    if model.title != request.title:
+        raise StudioError(
+            f"{request.title} is not open any more, and nothing was saved.", "Open it again, then save it."
+        )
+    save_as(model, path, request.layout)
+    return SavedModel(path=str(path), size_bytes=path.stat().st_size)
+
+
+def _opened(request: LoadModel) -> LoadedModel:
+    if request.config is None:
+        return load(
+            request.source,
+            stem_stride=request.stem_stride,
+            stem_padding=request.stem_padding,
+            offline=request.offline,
+            seed=request.seed,
+        )
+    check_memory(request.config)
+    return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
+
+
+def _model_info(model: LoadedModel, device: torch.device, precision: Precision) -> ModelInfo:
+    return ModelInfo(
+        source=model.source,
+        title=model.title,
+        random_weights=model.random_weights,
+        notes=model.notes,
+        config=model.config,
+        nodes=model.nodes,
+        labels=model.labels,
+        parameters=model.parameters,
+        macs=model.macs,
+        input_px=model.preprocessing.input_px,
+        device=str(device),
+        device_name=device_name(device),
+        precision=precision,
+        is_stem_untold=model.is_stem_untold,
+    )

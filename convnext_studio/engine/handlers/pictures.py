@@ -1,0 +1,220 @@
+"""Listing, opening and closing pictures."""
+
+import hashlib
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from convnext_studio.analysis.folders import by_number, no_pictures, walk_pictures
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.pictures import (
+    THUMBNAIL_PX,
+    CheckedPictures,
+    CheckPictures,
+    CloseImage,
+    ImageInfo,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    PictureSource,
+    RestorePictures,
+    ShowPicture,
+    Thumbnail,
+    ThumbnailPixels,
+)
+
+CHECKED_AT_ONCE = 32
+MOST_LISTED = 100_000
+_STEP_S = 0.03
+
+
+def list_pictures(
+    bench: Bench, request: ListPictures, should_stop: ShouldStop
+) -> Generator[Progress, None, ListedPictures]:
+    """Find the files; read the heads of the first, so that what was dropped by mistake is told at once."""
+    found: list[str] = []
+    failures: list[PictureFailure] = []
+    folders: list[str] = []
+    for path in request.paths:
+        try:
+            if path.startswith(SAMPLE_PREFIX) or not _is_folder(path):
+                found.append(path)
+                continue
+            folders.append(path)
+            found += yield from _pictures_below(request, path, len(found), should_stop)
+        except StudioError as error:
+            failures.append(PictureFailure(path=path, message=error.message, hint=error.hint))
+    found = list(dict.fromkeys(found))
+    if len(found) > MOST_LISTED:
+        failures.append(
+            PictureFailure(
+                path=found[MOST_LISTED],
+                message=f"Only the first {MOST_LISTED:,} of {len(found):,} pictures are listed.",
+            )
+        )
+        found = found[:MOST_LISTED]
+    unsound = [_failure_of(bench, path) for path in found[:CHECKED_AT_ONCE]]
+    failures += [failure for failure in unsound if failure is not None]
+    places = {path: place for place, path in enumerate(request.paths)}
+    failures.sort(key=lambda failure: places.get(failure.path, len(places)))
+    sound = [path for path, failure in zip(found, unsound, strict=False) if failure is None]
+    pictures = yield from _listed(request, (*sound, *found[len(unsound) :]), should_stop)
+    bench.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})
+    return ListedPictures(
+        pictures=tuple(pictures), checked=len(sound), failures=tuple(failures), folders=tuple(folders)
+    )
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # What is wrong with it, its head will tell.
+        return False
+
+
+def _pictures_below(
+    request: ListPictures, folder: str, before: int, should_stop: ShouldStop
+) -> Generator[Progress, None, list[str]]:
+    paths: list[Path] = []
+    last = time.monotonic()
+    for some in walk_pictures(folder):
+        paths += some
+        if should_stop():
+            raise Stopped
+        if time.monotonic() - last > _STEP_S:
+            last = time.monotonic()
+            count = before + len(paths)
+            yield Progress(id=request.id, done=0, total=0, text=f"{count:,} pictures found")
+    if not paths:
+        raise no_pictures(folder)
+    return [str(path) for path in sorted(paths, key=by_number)]
+
+
+def _failure_of(bench: Bench, path: str) -> PictureFailure | None:
+    try:
+        bench.reader.check_head(path)
+    except StudioError as error:
+        return PictureFailure(path=path, message=error.message, hint=error.hint)
+    return None
+
+
+def _listed(
+    request: ListPictures, paths: tuple[str, ...], should_stop: ShouldStop
+) -> Generator[Progress, None, list[ListedPicture]]:
+    pictures: list[ListedPicture] = []
+    last = time.monotonic()
+    for path in paths:
+        # One that has gone meanwhile keeps its place, until somebody looks at it and is told.
+        key = file_key(path) or path
+        pictures.append(ListedPicture(key, Path(path.removeprefix(SAMPLE_PREFIX)).name, path))
+        if should_stop():
+            raise Stopped
+        if time.monotonic() - last > _STEP_S:  # On a slow network each file takes its time.
+            last = time.monotonic()
+            text = f"{len(pictures):,} of {len(paths):,} pictures listed"
+            yield Progress(id=request.id, done=len(pictures), total=len(paths), text=text)
+    return pictures
+
+
+def check_pictures(
+    bench: Bench, request: CheckPictures, should_stop: ShouldStop
+) -> Generator[Progress, None, CheckedPictures]:
+    """Read one file after the other; steps aside often."""
+    failures: list[PictureFailure] = []
+    sha256: dict[str, str] = {}
+    total, last = len(request.images), time.monotonic()
+    for done, key in enumerate(request.images):
+        if should_stop():
+            raise Stopped
+        if time.monotonic() - last > _STEP_S:
+            last = time.monotonic()
+            text = f"Checking pictures: {done:,} of {total:,}"
+            yield Progress(id=request.id, done=done, total=total, text=text)
+        try:
+            source = bench.source(key).source
+        except StudioError:
+            continue  # It was closed.
+        if not isinstance(source, str):
+            continue
+        try:
+            bench.reader.check_head(source)
+            if request.with_sha256:
+                sha256[key] = _sha256(source)
+        except StudioError as error:
+            failures.append(PictureFailure(path=source, message=error.message, hint=error.hint, key=key))
+    return CheckedPictures(failures=tuple(failures), sha256=sha256)
+
+
+def _sha256(path: str) -> str:
+    file = file_of(path)
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
+
+
+def show_picture(bench: Bench, request: ShowPicture) -> ImageInfo | PictureFailure:
+    """Decode a listed picture; one whose file has changed is opened anew."""
+    key, source = request.image, bench.source(request.image)
+    try:
+        if not bench.is_changed(key):
+            return _info(bench.checked_picture(key))
+        picture = bench.open_picture(source.source, source.name)
+    except StudioError as error:
+        return _no_picture(key, source, error)
+    bench.close_pictures([key])
+    return _info(picture)
+
+
+def thumbnail(bench: Bench, request: Thumbnail) -> ThumbnailPixels | PictureFailure:
+    """Decode a listed picture as small as it is wanted."""
+    key = request.image
+    kept = bench.kept_picture(key)
+    if kept is not None:
+        return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
+    source = bench.source(key)
+    try:
+        pixels = bench.reader.decode(source.source, source.name, request.longest_px).pixels
+    except StudioError as error:
+        return _no_picture(key, source, error)
+    return ThumbnailPixels(image=key, pixels=pixels)
+
+
+def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureFailure:
+    path = source.source if isinstance(source.source, str) else ""
+    return PictureFailure(path=path, message=error.message, hint=error.hint, key=key)
+
+
+def open_image(bench: Bench, request: OpenImage) -> ImageInfo:
+    """Decode a picture and keep it."""
+    return _info(bench.open_picture(request.data or request.path, request.name))
+
+
+def _info(picture: DecodedImage) -> ImageInfo:
+    return ImageInfo(
+        key=picture.key,
+        name=picture.name,
+        path=picture.path,
+        size=picture.size,
+        notes=picture.notes,
+        preview=picture.reduced(PREVIEW_PX),
+        thumbnail=picture.reduced(THUMBNAIL_PX),
+    )
+
+
+def restore_pictures(bench: Bench, request: RestorePictures) -> None:
+    """Know the pictures that the engine before knew."""
+    bench.know_pictures(request.sources)
+
+
+def close_image(bench: Bench, request: CloseImage) -> None:
+    """Forget pictures."""
+    bench.close_pictures(request.images)

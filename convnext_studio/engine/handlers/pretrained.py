@@ -1,0 +1,78 @@
+"""Work on timm's catalogue: what there is, and bringing it here."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from convnext_studio.analysis.capture import ShouldStop
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.model.nodes import total_parameters
+from convnext_studio.model.timm.provenance import count_trunk, is_noncommercial, trained_on
+from convnext_studio.model.timm.registry import is_convnext
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import Catalogue, ListPretrained, PretrainedInfo
+
+if TYPE_CHECKING:
+    from convnext_studio.model.timm.pretrained import Offer
+
+BYTES_PER_PARAMETER = 4
+OFFLINE = "Its weights are not on this computer, and the program is offline."
+
+
+def list_pretrained(request: ListPretrained, should_stop: ShouldStop) -> Generator[Progress, None, Catalogue]:
+    """Say of every pretrained ConvNeXt of timm, or of the one network asked for, what people choose by.
+
+    Raises
+    ------
+    StudioError
+        Where there is none of the name asked for, or it cannot be opened.
+    Stopped
+        Between two architectures, once `should_stop()` is true.
+    """
+    yield Progress(id=request.id, done=0, total=0, text="Reading timm's catalogue")
+    # timm takes seconds to import, and only its own models need it.
+    from convnext_studio.model.timm.pretrained import catalogue, offer_of
+
+    if request.name:
+        offer = offer_of(request.name, request.offline)
+        return Catalogue(entries=(_entry(offer, _parameters_of(offer), request.offline),))
+    offers = catalogue()
+    architectures = sorted({offer.architecture for offer in offers})
+    trunks: dict[str, tuple[int, int]] = {}
+    for done, architecture in enumerate(architectures):
+        if should_stop():
+            raise Stopped
+        yield Progress(
+            id=request.id, done=done, total=len(architectures), text="Counting the parameters of timm's models"
+        )
+        trunks[architecture] = count_trunk(architecture)
+    entries = []
+    for offer in offers:
+        trunk, channels = trunks[offer.architecture]
+        entries.append(_entry(offer, trunk + offer.num_classes * (channels + 1), request.offline))
+    return Catalogue(entries=tuple(entries))
+
+
+def _parameters_of(offer: "Offer") -> int:
+    if is_convnext(offer.architecture):
+        trunk, channels = count_trunk(offer.architecture)
+        return trunk + offer.num_classes * (channels + 1)
+    from convnext_studio.model.timm.network import plan_of
+
+    plan = plan_of(offer.name)
+    return total_parameters(plan.nodes, plan.config)
+
+
+def _entry(offer: "Offer", parameters: int, offline: bool) -> PretrainedInfo:
+    from convnext_studio.model.timm.pretrained import is_offline
+
+    return PretrainedInfo(
+        name=offer.name,
+        parameters=parameters,
+        input_px=offer.input_px,
+        data=trained_on(offer.tag),
+        licence=offer.licence,
+        is_noncommercial=is_noncommercial(offer.licence),
+        download_bytes=None if offer.is_cached else BYTES_PER_PARAMETER * parameters,
+        is_cached=offer.is_cached,
+        why_not=OFFLINE if is_offline(offline) and not offer.is_cached else "",
+    )

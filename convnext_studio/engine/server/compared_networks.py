@@ -1,0 +1,76 @@
+"""Other networks than the open one, built to be measured beside it, and let go of soon."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import replace
+
+import torch
+
+from convnext_studio.engine.server.devices import check_memory
+from convnext_studio.engine.server.downloading import downloading
+from convnext_studio.model.loaded import LoadedModel, build, load
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.receptive_fields import Subject
+
+MOST = 3
+"""Beside the open model: four are compared at most."""
+LARGEST_PARAMETERS = 400_000_000
+"""Bound on the parameters of all that are kept: 1.6 GB."""
+
+
+class Subjects:
+    """Keeps the few networks that were measured last."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[Hashable, LoadedModel] = OrderedDict()
+
+    def open(
+        self,
+        subject: Subject,
+        device: torch.device,
+        input_px: int,
+        request_id: int,
+        should_stop: Callable[[], bool],
+    ) -> Generator[Progress, None, LoadedModel]:
+        """Load or build the subject's network on a device, unless it is still there.
+
+        Parameters
+        ----------
+        input_px
+            Side of the input of an architecture with random weights; files know their own.
+
+        Raises
+        ------
+        StudioError
+            Where it cannot be had.
+        Stopped
+            Soon after `should_stop()` is true.
+        """
+        key = (subject.source, subject.config, subject.seed, str(device), input_px)
+        if key in self._models:
+            self._models.move_to_end(key)
+        else:
+            wanted = LoadModel(id=request_id, source=subject.source, offline=subject.offline)
+            text = f"Loading {subject.title or subject.source or 'random weights'}"
+            yield Progress(id=request_id, done=0, total=0, text=text)
+            if subject.config is None:
+                yield from downloading(wanted, should_stop)
+            self._keep(key, _made(subject, input_px).to(device))
+        model = self._models[key]
+        return replace(model, title=subject.title) if subject.title else model
+
+    def _keep(self, key: Hashable, model: LoadedModel) -> None:
+        self._models[key] = model
+        while len(self._models) > 1 and (len(self._models) > MOST or self._parameters() > LARGEST_PARAMETERS):
+            self._models.popitem(last=False)
+
+    def _parameters(self) -> int:
+        return sum(model.parameters for model in self._models.values())
+
+
+def _made(subject: Subject, input_px: int) -> LoadedModel:
+    if subject.config is None:
+        return load(subject.source, offline=subject.offline, seed=subject.seed)
+    check_memory(subject.config)
+    return build(subject.config, f"Random weights, seed {subject.seed}", subject.seed, input_px)

@@ -1,0 +1,35 @@
+"""Downloads the published weights that a request needs, step by step."""
+
+from collections.abc import Generator
+from contextlib import closing
+
+from convnext_studio.analysis.capture import ShouldStop
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.model.loaded import TIMM_PREFIX
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import LoadModel
+
+
+def downloading(request: LoadModel, should_stop: ShouldStop) -> Generator[Progress, None, None]:
+    """Bring the weights that a request names onto this computer, where they are timm's and not there yet.
+
+    Raises
+    ------
+    StudioError
+        Where they cannot be fetched.
+    Stopped
+        Soon after `should_stop()` is true; nothing of the download stays.
+    """
+    if not request.source.startswith(TIMM_PREFIX):
+        return
+    from convnext_studio.model.timm.downloading import download
+
+    with closing(download(request.source.removeprefix(TIMM_PREFIX), request.offline)) as steps:
+        for received in steps:
+            if should_stop():
+                raise Stopped
+            done, total = received.done_bytes, received.total_bytes
+            text = f"Downloading {received.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            if total == 0:
+                text = f"Asking the Hugging Face hub for {received.name}"
+            yield Progress(id=request.id, done=done, total=total, text=text)

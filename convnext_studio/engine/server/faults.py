@@ -1,0 +1,55 @@
+"""What went wrong in a computation, for people."""
+
+import sys
+
+from convnext_studio.common.errors import InputTooLarge, StudioError
+from convnext_studio.common.memory import is_of_computer, is_out_of_memory, is_torch_error
+from convnext_studio.protocol.envelope import Failed
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether it needs no traceback: a `StudioError`, or memory that ran out."""
+    return isinstance(error, StudioError) or is_out_of_memory(error)
+
+
+def poisons_device(error: BaseException) -> bool:
+    """Whether the graphics device answers nothing but errors from now on, in this process."""
+    if not is_torch_error(error, "AcceleratorError"):
+        return False
+    # Many errors pass (no kernel for this device, say). Those that stay come back at the next synchronisation.
+    cuda = sys.modules["torch"].cuda
+    try:
+        for device in range(cuda.device_count()):
+            cuda.synchronize(device)
+    except RuntimeError:
+        return True
+    return False
+
+
+def failure(identifier: int, error: Exception) -> Failed:
+    """The answer to a request whose computation raised `error`."""
+    if isinstance(error, StudioError):
+        smaller_px = error.smaller_px if isinstance(error, InputTooLarge) else 0
+        return Failed(id=identifier, message=error.message, hint=error.hint, smaller_px=smaller_px)
+    if is_out_of_memory(error):
+        if is_of_computer(error):
+            message, hint = "The computer's memory has run out.", "Use a smaller input or a smaller model."
+        else:
+            message, hint = "The graphics device's memory has run out.", "Use a smaller input, or the CPU."
+        return Failed(id=identifier, message=message, hint=hint)
+    if is_torch_error(error, "AcceleratorError"):
+        return Failed(
+            id=identifier,
+            message=f"The graphics device reported an error ({first_line(error)}).",
+            hint="Try again, or use the CPU.",
+        )
+    return Failed(
+        id=identifier,
+        message=f"An internal error happened ({type(error).__name__}: {first_line(error)}).",
+        hint="The terminal shows its details.",
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    return next(iter(str(error).splitlines()), "no message")

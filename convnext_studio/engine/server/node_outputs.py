@@ -1,0 +1,79 @@
+"""What the nodes gave for a picture, kept on the model's device, so that looking around runs nothing twice."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from torch import Tensor
+
+from convnext_studio.analysis.features import inner_outputs, node_output, trunk_node, trunk_nodes, trunk_outputs
+from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import NodeInfo
+
+
+def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: ShouldStop) -> dict[str, Tensor]:
+    """Outputs of nodes on a picture, (C, h, w) each, in the precision of the forward pass.
+
+    One forward pass gives the outputs of stem, downsampling and all blocks. An operation runs only its block
+    again, from that block's input.
+
+    Raises
+    ------
+    StudioError
+        Where the network has no such node, or the picture is not open.
+    Stopped
+        When `should_stop` said so.
+    """
+    model = bench.model
+    wanted = {name: trunk_node(model, name) for name in nodes}
+    at_hand = _kept(bench, image, wanted.values())
+    trunk = trunk_nodes(model)
+    inner = [model.node(name) for name in wanted.values() if name not in trunk and name not in at_hand]
+    sources = {node.name: trunk_node(model, _source(model, node)) for node in inner}
+    at_hand |= _kept(bench, image, sources.values())
+    if any(name in trunk and name not in at_hand for name in (*wanted.values(), *sources.values())):
+        tensor, _ = bench.input(image)
+        passed = trunk_outputs(model, tensor, bench.precision, should_stop)
+        keep_outputs(bench, image, passed)
+        at_hand |= passed
+    for _, group in groupby(inner, key=lambda node: node.parent):
+        operations = list(group)
+        found = inner_outputs(model, at_hand[sources[operations[0].name]], operations, bench.precision)
+        keep_outputs(bench, image, found)
+        at_hand |= found
+    return {name: at_hand[kept_as] for name, kept_as in wanted.items()}
+
+
+def output_alone(bench: Bench, image: str, node: str, should_stop: ShouldStop) -> Tensor:
+    """Output of a node on a picture that is only passed by: nothing else is computed, and nothing else kept.
+
+    Raises
+    ------
+    StudioError
+        Where the network has no such node, or the picture is not open.
+    Stopped
+        When `should_stop` said so.
+    """
+    name = trunk_node(bench.model, node)
+    output = bench.outputs.get(bench.key(image, name))
+    if output is None:
+        tensor, _ = bench.input(image)
+        output = node_output(bench.model, tensor, name, bench.precision, should_stop)
+        keep_outputs(bench, image, {name: output})
+    return output
+
+
+def keep_outputs(bench: Bench, image: str, outputs: Mapping[str, Tensor]) -> None:
+    """Have the outputs of nodes at hand from now on."""
+    for name, output in outputs.items():
+        bench.outputs.put(bench.key(image, name), output)
+
+
+def _source(model: LoadedModel, node: NodeInfo) -> str:
+    """The node that goes into the block of an operation, or into the head."""
+    return model.node(node.parent).before if node.parent else node.before
+
+
+def _kept(bench: Bench, image: str, names: Iterable[str]) -> dict[str, Tensor]:
+    kept = {name: bench.outputs.get(bench.key(image, name)) for name in names}
+    return {name: output for name, output in kept.items() if output is not None}

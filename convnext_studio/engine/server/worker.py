@@ -1,0 +1,164 @@
+"""The engine process: answers requests one step at a time, the most urgent first.
+
+One thread reads the pipe, the other computes. A request is a generator that the computing thread steps;
+between two steps it turns to a more urgent request if one has arrived, and comes back later.
+"""
+
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Protocol
+
+from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.decoding.process import Decoder
+from convnext_studio.engine.server.faults import failure, first_line, is_expected, poisons_device
+from convnext_studio.engine.server.logs import forward_logs
+from convnext_studio.engine.server.scheduler import Job, Scheduler, Work
+from convnext_studio.protocol import transport
+from convnext_studio.protocol.envelope import (
+    Cancel,
+    Cancelled,
+    Done,
+    EngineLost,
+    EngineReady,
+    Failed,
+    Message,
+    Payload,
+    Progress,
+    Request,
+    Shutdown,
+    Started,
+)
+from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE
+
+_LOG = logging.getLogger(__name__)
+
+
+class Answerer(Protocol):
+    """What computes the answers: the engine's `Session`."""
+
+    def answer(self, request: Request, should_stop: Callable[[], bool]) -> Work:
+        """A generator of progress that returns the answer.
+
+        Raises `StudioError` for what people can meet and `Stopped` once `should_stop()` is true.
+        """
+
+
+def main(connection: Connection) -> None:
+    """Serve the real session until the window goes away."""
+    serve(connection, _make_session)
+
+
+def _make_session() -> Answerer:
+    # Its libraries are loaded while those of the session are.
+    decoder = Decoder()
+    decoder.start()
+    with collecting_later():
+        # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
+        from convnext_studio.engine.server.dispatch import Session
+
+    return Session(reader=decoder)
+
+
+def serve(connection: Connection, make_session: Callable[[], Answerer]) -> None:
+    """Answer what comes through the pipe; never returns, the process ends when the window is gone."""
+    worker = _Worker(connection)
+    forward_logs(worker.send)
+    threading.Thread(target=worker.receive, name="engine-receiver", daemon=True).start()
+    try:
+        session = make_session()
+    except Exception as error:
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        worker.send(EngineLost(message=f"The engine cannot start ({reason}).", restarting=False))
+        os._exit(1)
+    worker.send(EngineReady())
+    worker.compute(session)
+
+
+class _Worker:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._scheduler = Scheduler()
+        self._changed = threading.Condition()
+        # A message is several writes, and any thread may log.
+        self._sending = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        try:
+            with self._sending:
+                transport.send(self._connection, message)
+        except OSError:
+            # The window is gone.
+            os._exit(0)
+
+    def receive(self) -> None:
+        """Take in messages; end the process when the window ends, also in the middle of a computation."""
+        try:
+            while True:
+                self._take_in(transport.receive(self._connection))
+        except (EOFError, OSError):
+            os._exit(0)
+        except BaseException:
+            # An engine that hears nothing must not stay.
+            traceback.print_exc()
+            os._exit(1)
+
+    def _take_in(self, message: object) -> None:
+        with self._changed:
+            match message:
+                case Request():
+                    self._scheduler.add(message)
+                case Cancel():
+                    self._scheduler.cancel(message.id)
+                case Shutdown():
+                    os._exit(0)
+            self._changed.notify()
+
+    def compute(self, session: Answerer) -> None:
+        """Step one job after the other, for ever."""
+        while True:
+            with self._changed:
+                while (job := self._scheduler.next()) is None:
+                    self._changed.wait()
+            message = self._step(session, job)
+            if not isinstance(message, Progress):
+                with self._changed:
+                    self._scheduler.finish(job)
+            self.send(message)
+
+    def _step(self, session: Answerer, job: Job) -> Progress | Done | Failed | Cancelled:
+        identifier = job.request.id
+        begin = time.perf_counter()
+        try:
+            if job.cancelled:
+                if job.work is not None:
+                    job.work.close()
+                return Cancelled(id=identifier)
+            if job.work is None:
+                self.send(Started(id=identifier))
+                job.work = session.answer(job.request, lambda: job.cancelled)
+            return next(job.work)
+        except StopIteration as finished:
+            payload: Payload = finished.value
+            return Done(id=identifier, payload=payload, seconds=job.seconds + time.perf_counter() - begin)
+        except Stopped:
+            return Cancelled(id=identifier)
+        except Exception as error:
+            return _explain(identifier, error)
+        finally:
+            job.seconds += time.perf_counter() - begin
+
+
+def _explain(identifier: int, error: Exception) -> Failed:
+    if not is_expected(error):
+        _LOG.error("An internal error happened.", exc_info=error)
+    if poisons_device(error):
+        # Only a new process can use the device again: the client starts one and asks again.
+        os._exit(DEVICE_FAULT_EXIT_CODE)
+    return failure(identifier, error)

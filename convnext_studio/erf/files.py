@@ -1,0 +1,149 @@
+"""Fields in files: ``.npy`` holds the array alone, ``.npz`` what was measured as well.
+
+An ``.npz`` of this program holds ``field``, (H, W) float64, and ``about``, a text of JSON: ``format`` (1)
+and what ``erf.json`` says (`convnext_studio.export.field_files`).
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import expanded
+
+FORMAT = 1
+SUFFIXES = (".npy", ".npz")
+LARGEST_SIDE_PX = 16384
+_LARGEST_ABOUT_BYTES = 1 << 24
+_READABLE = "An .npy or .npz file with an array of two dimensions can be opened."
+
+
+@dataclass(frozen=True, slots=True)
+class SavedField:
+    """What a file holds.
+
+    Attributes
+    ----------
+    field_map
+        (H, W) float64, finite and not negative.
+    about
+        What the file says of it; empty for an ``.npy``.
+    """
+
+    field_map: NDArray[np.float64]
+    about: Mapping[str, Any]
+
+
+def npy_bytes(array: NDArray[np.floating]) -> bytes:
+    """A whole ``.npy`` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def npz_bytes(field_map: NDArray[np.float64], about: Mapping[str, Any]) -> bytes:
+    """A whole ``.npz`` file; `about` must be JSON."""
+    buffer = io.BytesIO()
+    text = json.dumps({"format": FORMAT, **about}, ensure_ascii=True, allow_nan=False)
+    np.savez_compressed(buffer, field=field_map, about=np.array(text))
+    return buffer.getvalue()
+
+
+def read_field(path: str) -> SavedField:
+    """Read a field from an ``.npy`` or ``.npz`` file.
+
+    Raises
+    ------
+    StudioError
+        Where it is no such file, damaged, or its array is no field.
+    """
+    file = expanded(path)
+    try:
+        if file.exists() and not file.is_file():
+            raise StudioError(
+                f"“{file.name}” is not a file with a receptive field.", "Open an .npy or .npz file."
+            )
+        with file.open("rb") as opened:
+            return _read(opened, file.name)
+    except FileNotFoundError:
+        raise StudioError(f"There is no file “{path}”.", "It may have been moved or renamed.") from None
+    except OSError as error:
+        raise StudioError(f"“{file.name}” cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # A path with a null character.
+        raise StudioError(f"“{file.name}” is not a usable file name.") from error
+    except MemoryError:
+        raise StudioError(f"There is not enough memory to open “{file.name}”.") from None
+
+
+def _read(opened: BinaryIO, name: str) -> SavedField:
+    try:
+        if not zipfile.is_zipfile(opened):
+            opened.seek(0)
+            return SavedField(_field(_array(opened, name), name), {})
+        with zipfile.ZipFile(opened) as archive:
+            members = set(archive.namelist())
+            if "field.npy" not in members:
+                raise StudioError(f"“{name}” holds no receptive field.", "There is no array “field” in it.")
+            with archive.open("field.npy") as member:
+                field_map = _field(_array(member, name), name)
+            return SavedField(field_map, _about(archive) if "about.npy" in members else {})
+    except (ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, SyntaxError) as error:
+        raise StudioError(
+            f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).", _READABLE
+        ) from error
+
+
+def _array(opened: Any, name: str) -> NDArray[Any]:
+    """The array of an ``.npy`` stream; its header is looked at before memory is taken."""
+    if opened.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+        raise StudioError(f"“{name}” is not a receptive field.", _READABLE)
+    opened.seek(0)
+    version = np.lib.format.read_magic(opened)
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read_header(opened)
+    if len(shape) != 2 or 0 in shape:
+        raise StudioError(f"“{name}” holds an array of shape {shape}, but a field has two dimensions.")
+    if max(shape) > LARGEST_SIDE_PX:
+        raise StudioError(
+            f"The field in “{name}” is too large: {shape[1]} × {shape[0]} px.",
+            f"The limit is {LARGEST_SIDE_PX} px a side.",
+        )
+    if dtype.kind not in "fiu":
+        raise StudioError(f"“{name}” holds values of type {dtype}, but a field has numbers.")
+    expected = shape[0] * shape[1] * dtype.itemsize
+    data = opened.read(expected)
+    if len(data) < expected:
+        raise StudioError(f"“{name}” is damaged: it ends too early.", "Copy it again.")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    field_map = np.ascontiguousarray(array, dtype=np.float64)
+    if not np.isfinite(field_map).all() or field_map.min() < 0:
+        raise StudioError(f"“{name}” is not a receptive field: some values are negative or not finite.")
+    return field_map
+
+
+def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
+    if archive.getinfo("about.npy").file_size > _LARGEST_ABOUT_BYTES:
+        raise ValueError("what it says of itself is too long")
+    with archive.open("about.npy") as member:
+        text = np.lib.format.read_array(member, allow_pickle=False)
+    about = json.loads(str(text))
+    if not isinstance(about, dict):
+        raise ValueError("what it says of itself cannot be read")
+    if about.get("format") != FORMAT:
+        raise ValueError("it was written by a newer version of this program")
+    return about
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

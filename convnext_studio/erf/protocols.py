@@ -1,0 +1,197 @@
+"""The protocols by which receptive fields are measured, each exactly.
+
+Of every picture, a signal of the measured unit is differentiated by the input, (3, H, W); what becomes of the
+gradient is the picture's field, (H, W), and the result is the mean over the pictures.
+
+``replknet``
+    Ding, Zhang, Han and Ding, "Scaling Up Your Kernels to 31x31", CVPR 2022, arXiv:2203.06717, and the
+    authors' scripts (github.com/DingXiaoH/RepLKNet-pytorch, ``erf/``). Signal: ReLU of the map's column
+    (:, h // 2, w // 2), summed over channels. Field: ReLU of the gradient, summed over the colours. Published
+    for 50 pictures squashed bicubically to 1024 x 1024, and for the last map before norm and head. Squares are
+    taken on log10(x + 1) around the pixel (H // 2, W // 2), with odd sides. That is not invariant to the
+    gradient's scale, and the squares sit off the unit's true centre. The scripts skip a picture where its field
+    has a NaN, but average an infinity; here both are skipped.
+``centred``
+    The same field, but squares grow around the true centre of the unit's theoretical field, and are taken on
+    the field itself, so that they do not depend on the gradient's scale.
+``absolute``
+    As ``centred``, but with the absolute value of the gradient in place of its ReLU: what speaks against the
+    unit counts like what speaks for it.
+``luo``
+    Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural
+    Networks", NIPS 2016, arXiv:1701.04128: a gradient of 1 at one unit and of 0 at all others, for random
+    inputs. Signal: the unit itself, without ReLU, summed over channels. Inputs: independent standard normal
+    noise. Field: absolute value of the gradient, summed over the colours (the paper leaves open how colours and
+    signs are joined). A round Gaussian is fitted around the true centre; its radius is where it falls to
+    1 - 95.45 % of its centre, the paper's edge of the field (`convnext_studio.erf.gaussian`).
+
+For a class score the signal is the class's logit, without ReLU, whatever the protocol.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.erf.squares import Scale
+
+Protocol = Literal["replknet", "centred", "absolute", "luo"]
+
+REPLKNET_INPUT_PX = 1024
+"""Side to which the published protocol squashes its pictures."""
+REPLKNET_COUNT = 50
+"""Pictures over which the published protocol averages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What tells the protocols apart.
+
+    Attributes
+    ----------
+    source
+        Whose it is.
+    rectifies_unit
+        ReLU of the unit before it is differentiated.
+    takes_absolute
+        Absolute value of the gradient, instead of its positive part.
+    scale
+        On which the protocol measures its squares.
+    published_centre
+        Squares around the pixel (H // 2, W // 2), instead of the unit's true centre.
+    takes_noise
+        Random inputs, instead of pictures.
+    """
+
+    source: str
+    rectifies_unit: bool = True
+    takes_absolute: bool = False
+    scale: Scale = "linear"
+    published_centre: bool = False
+    takes_noise: bool = False
+
+
+_DING = "Ding et al. 2022, arXiv:2203.06717"
+
+DEFINITIONS: Mapping[Protocol, Definition] = MappingProxyType(
+    {
+        "replknet": Definition(source=_DING, scale="log", published_centre=True),
+        "centred": Definition(source=f"gradient of {_DING}"),
+        "absolute": Definition(source=f"{_DING}, with the absolute gradient", takes_absolute=True),
+        "luo": Definition(
+            source="Luo et al. 2016, arXiv:1701.04128",
+            rectifies_unit=False,
+            takes_absolute=True,
+            takes_noise=True,
+        ),
+    }
+)
+
+
+def definition(protocol: str) -> Definition:
+    """The protocol of that name; a StudioError where there is none."""
+    for name, known in DEFINITIONS.items():
+        if name == protocol:
+            return known
+    raise StudioError(f"There is no protocol “{protocol}”.", f"There are: {', '.join(DEFINITIONS)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was measured, for its sentence.
+
+    Attributes
+    ----------
+    protocol
+        By which.
+    node, unit
+        Where, None for the middle one; unless `target` is a class, whose logit was measured.
+    is_last_map
+        The node's map is the last before the head.
+    input_size
+        Width and height.
+    is_cropped
+        The pictures were cropped as for a prediction, not squashed.
+    pictures, noises
+        How many of each.
+    has_own_squares
+        Squares are the protocol's own; otherwise those of the field itself around the unit's true centre.
+    """
+
+    protocol: Protocol
+    node: str
+    unit: tuple[int, int] | None
+    target: int | None
+    is_last_map: bool
+    input_size: tuple[int, int]
+    is_cropped: bool
+    pictures: int
+    noises: int
+    has_own_squares: bool = True
+
+
+def protocol_text(measured: Measured) -> str:
+    """What was measured, exactly, to be printed on every figure and export."""
+    known = DEFINITIONS[measured.protocol]
+    if measured.target is not None:
+        signal = f"the logit of class {measured.target}"
+    else:
+        rectified = "the ReLU of " if known.rectifies_unit else ""
+        which = (
+            "the middle unit" if measured.unit is None else "unit (row {}, column {})".format(*measured.unit)
+        )
+        signal = f"{rectified}{which} of {measured.node}, summed over channels"
+    part = "absolute value" if known.takes_absolute else "positive part"
+    said = [
+        f"Protocol {measured.protocol} ({known.source}): gradient of {signal}, by the input; its {part} summed "
+        f"over the colours; mean over {_inputs(measured)}.",
+        f"Squares of {_squares(measured)}.",
+    ]
+    departures = _departures(measured) if measured.protocol == "replknet" else []
+    if departures:
+        said.append(f"Not as published: {', '.join(departures)}.")
+    return " ".join(said)
+
+
+def _squares(measured: Measured) -> str:
+    known, is_own = DEFINITIONS[measured.protocol], measured.has_own_squares
+    of_what = "log10(1 + field)" if is_own and known.scale == "log" else "the field"
+    if is_own and known.published_centre:
+        return f"{of_what} around pixel (h // 2, w // 2)"
+    whose = "the unit's true" if measured.target is None else "the input's"
+    return f"{of_what} around {whose} centre"
+
+
+def _inputs(measured: Measured) -> str:
+    width, height = measured.input_size
+    size = f"{width} × {height} px"
+    said = []
+    if measured.pictures or not measured.noises:
+        how = "cropped" if measured.is_cropped else "squashed"
+        said.append(f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'} {how} to {size}")
+    if measured.noises:
+        said.append(
+            f"{measured.noises} standard normal noise input{'' if measured.noises == 1 else 's'} of {size}"
+        )
+    return " and ".join(said)
+
+
+def _departures(measured: Measured) -> list[str]:
+    """In what a measurement differs from the published setting."""
+    found = []
+    if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
+        found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")
+    if measured.is_cropped:
+        found.append("cropped")
+    if measured.noises:
+        found.append("noise instead of pictures")
+    elif measured.pictures != REPLKNET_COUNT:
+        found.append(f"{measured.pictures} instead of {REPLKNET_COUNT} pictures")
+    if measured.target is not None:
+        found.append("a class score instead of a unit")
+    elif not measured.is_last_map:
+        found.append("not the last map")
+    if not measured.has_own_squares:
+        found.append("other squares")
+    return found

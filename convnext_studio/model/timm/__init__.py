@@ -1,0 +1,1 @@
+"""Models of timm's catalogue: finding, downloading and wrapping them."""

@@ -1,0 +1,201 @@
+"""The families of timm beside ConvNeXt that can be opened: where their stages are, and what they are made of.
+
+ResNet: He et al. 2016, arXiv:1512.03385. MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. ViT: Dosovitskiy
+et al. 2021, arXiv:2010.11929. Swin: Liu et al. 2021, arXiv:2103.14030. CoAtNet: Dai et al. 2021,
+arXiv:2106.04803.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+from torch import nn
+
+from convnext_studio.common.geometry import FieldGeometry
+
+Layout = Literal["NCHW", "NHWC", "tokens"]
+Sizes = Literal["any", "patches", "own"]
+
+VIT_STAGES = 4
+"""A ViT has none: its blocks are shared out, so that it can be laid beside the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A node of a network, by timm's names of its modules.
+
+    Attributes
+    ----------
+    node
+        The node's name.
+    at, layout
+        The module whose output is the node's map, and how that is laid out; ``tokens`` is (N, positions, C).
+    owns
+        Modules and parameters that belong to it, with all that is in them.
+    blocks
+        Its blocks.
+    """
+
+    node: str
+    at: str
+    owns: tuple[str, ...]
+    layout: Layout = "NCHW"
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Networks that are taken apart alike.
+
+    Attributes
+    ----------
+    title
+        For people.
+    names
+        Pattern of timm's names of them.
+    network
+        Name of timm's class; others that have such a name are no such networks.
+    parts
+        Gives the stem and the stages of a network of timm's.
+    sizes
+        Which inputs they take: any, multiples of their patches, or the one that they were built for.
+    beside
+        What the layers beside the longest path are called, which add nothing to the field.
+    arguments
+        For timm's factory.
+    """
+
+    title: str
+    names: str
+    network: str
+    parts: Callable[[Any], Iterator[Part]]
+    sizes: Sizes = "any"
+    beside: str = ""
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+def family_of(architecture: str) -> Family | None:
+    """Find the family of timm's network of that name; None where it is none that can be opened."""
+    return next((family for family in FAMILIES if re.fullmatch(family.names, architecture)), None)
+
+
+# ------------------------------------------------------------------------------------------ where stages are
+
+
+def _resnet(network: Any) -> Iterator[Part]:
+    yield Part(node="stem", at="maxpool", owns=("conv1", "bn1", "maxpool"))
+    for number in range(1, 5):
+        layer = f"layer{number}"
+        yield Part(
+            node=f"stage{number}", at=layer, owns=(layer,), blocks=_children(layer, getattr(network, layer))
+        )
+
+
+def _mobilenet(network: Any) -> Iterator[Part]:
+    """The ends of the stages are where the next block halves the map."""
+    ends = [int(info["module"].removeprefix("blocks.")) for info in network.feature_info]
+    first = tuple(f"blocks.{index}" for index in range(ends[0] + 1))
+    yield Part(node="stem", at=first[-1], owns=("conv_stem", "bn1", *first))
+    for number, (before, end) in enumerate(pairwise(ends), start=1):
+        groups = tuple(f"blocks.{index}" for index in range(before + 1, end + 1))
+        blocks = tuple(name for group in groups for name in _children(group, network.get_submodule(group)))
+        yield Part(node=f"stage{number}", at=groups[-1], owns=groups, blocks=blocks)
+
+
+def _vit(network: Any) -> Iterator[Part]:
+    before_blocks = ("patch_embed", "cls_token", "reg_token", "pos_embed", "norm_pre")
+    yield Part(node="stem", at="patch_embed.proj", owns=before_blocks)
+    depth = len(network.blocks)
+    ends = [depth * number // VIT_STAGES for number in range(VIT_STAGES + 1)]
+    for number, (start, end) in enumerate(pairwise(ends), start=1):
+        blocks = tuple(f"blocks.{index}" for index in range(start, end))
+        yield Part(node=f"stage{number}", at=blocks[-1], owns=blocks, layout="tokens", blocks=blocks)
+
+
+def _swin(network: Any) -> Iterator[Part]:
+    yield Part(node="stem", at="patch_embed.norm", owns=("patch_embed",), layout="NHWC")
+    yield from _numbered_stages("layers", network.layers, "NHWC")
+
+
+def _coatnet(network: Any) -> Iterator[Part]:
+    yield Part(node="stem", at="stem", owns=("stem",))
+    yield from _numbered_stages("stages", network.stages, "NCHW")
+
+
+def _numbered_stages(name: str, stages: Any, layout: Layout) -> Iterator[Part]:
+    for index, stage in enumerate(stages):
+        at = f"{name}.{index}"
+        blocks = _children(f"{at}.blocks", stage.blocks)
+        yield Part(node=f"stage{index + 1}", at=at, owns=(at,), layout=layout, blocks=blocks)
+
+
+def _children(name: str, module: nn.Module) -> tuple[str, ...]:
+    return tuple(f"{name}.{child}" for child, _ in module.named_children())
+
+
+FAMILIES = (
+    Family(
+        title="ResNet",
+        names=r"resnet\d+[cdst]?|wide_resnet\d+_2|resnext\d+_\d+x\d+d|test_resnet",
+        network="ResNet",
+        parts=_resnet,
+        beside="downsample",
+        # The last norm of a block scales by 1, as in the paper: timm's 0 would make every block an identity.
+        arguments={"zero_init_last": False},
+    ),
+    Family(title="MobileNetV2", names=r"mobilenetv2_\w+", network="EfficientNet", parts=_mobilenet),
+    Family(
+        title="ViT",
+        # Not those whose patches come out of a convolutional network.
+        names=r"(vit|deit3?|test_vit\d?)(?!_s?relpos)(?!\w*_(r\d*|resnet\d+d?)_)(_\w+)?",
+        network="VisionTransformer",
+        parts=_vit,
+        sizes="patches",
+        arguments={"dynamic_img_size": True},
+    ),
+    Family(
+        title="Swin",
+        names=r"swin_\w+",
+        network="SwinTransformer",
+        parts=_swin,
+        sizes="patches",
+        arguments={"strict_img_size": False},
+    ),
+    Family(
+        title="CoAtNet",
+        names=r"coatnet_\w+|test_coatnet",
+        network="MaxxVit",
+        parts=_coatnet,
+        sizes="own",
+        beside="shortcut",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ what a unit sees
+
+_POOLS_OVER_ALL = {"Attention2d", "SEModule", "SqueezeExcite"}
+_IN_WINDOWS = {"WindowAttention"}
+
+
+def field_behind(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
+    """The theoretical field behind a module itself, whatever is in it."""
+    kind = type(module).__name__
+    if isinstance(module, nn.Conv2d):
+        (kernel, _), (stride, _), (dilation, _) = module.kernel_size, module.stride, module.dilation
+        padding = module.padding[0]
+        assert isinstance(padding, int)
+        return field.after(dilation * (kernel - 1) + 1, stride, padding)
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        kernel, stride, padding = (_side(size) for size in (module.kernel_size, module.stride, module.padding))
+        return field.after(kernel, stride, padding)
+    if kind == "PatchMerging":  # Swin's: 2 x 2 positions become one.
+        return field.after(2, 2)
+    if kind in _POOLS_OVER_ALL:
+        return field.made_global()
+    return field.without_box() if kind in _IN_WINDOWS else field
+
+
+def _side(size: int | tuple[int, ...]) -> int:
+    return size if isinstance(size, int) else size[0]

@@ -1,0 +1,1 @@
+"""Weights files: reading, recognising, converting and saving them."""

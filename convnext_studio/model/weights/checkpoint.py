@@ -1,0 +1,206 @@
+"""Our own weights file: safetensors, with everything that tensors cannot tell in its metadata.
+
+The metadata have one key, ``convnext_studio``, with a JSON object: the format's version, the config, the labels
+in plain words, the preprocessing, a title and where the weights come from. The header is read and checked
+against the config's network before any tensor is, so that a wrong file costs neither time nor memory.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import written_whole
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.fitting import check_fit
+from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
+
+METADATA_KEY = "convnext_studio"
+FORMAT_VERSION = 1
+
+MAX_INPUT_PX = 4096
+
+_FLOATING = {"F16", "BF16", "F32", "F64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a weights file says about itself, without its tensors.
+
+    Attributes
+    ----------
+    config
+        The architecture.
+    labels
+        Class names in plain words, in the order of the head's outputs; empty where they are unknown.
+    preprocessing
+        How the model wants its pictures.
+    title
+        The model's name for people.
+    provenance
+        Where the weights come from: free pairs of name and text (data, epochs, accuracy, licence).
+    """
+
+    config: ConvNeXtConfig
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    title: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        classes = self.config.num_classes
+        if self.labels and len(self.labels) != classes:
+            raise StudioError(f"The model has {classes} classes, but {len(self.labels)} labels.")
+
+    def to_json(self) -> str:
+        """The metadata's text; `from_json` reads it back."""
+        values = {
+            "version": FORMAT_VERSION,
+            "config": self.config.to_dict(),
+            "labels": list(self.labels),
+            "preprocessing": asdict(self.preprocessing),
+            "title": self.title,
+            "provenance": dict(self.provenance),
+        }
+        return json.dumps(values, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Description":
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        StudioError
+            Where it was written by a newer version, or describes nothing that can be built.
+        """
+        try:
+            values = json.loads(text)
+            version = int(values["version"])
+            if version > FORMAT_VERSION:
+                raise StudioError(
+                    f"The file has format version {version}; this program knows up to {FORMAT_VERSION}.",
+                    "Open it with a newer version of ConvNeXt Studio.",
+                )
+            return cls(
+                config=ConvNeXtConfig.from_dict(values["config"]),
+                labels=tuple(str(label) for label in values["labels"]),
+                preprocessing=read_preprocessing(values["preprocessing"]),
+                title=str(values["title"]),
+                provenance={str(name): str(value) for name, value in values["provenance"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise StudioError(
+                f"The file's description of its network cannot be understood ({type(error).__name__}: {error})."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudioFile(Description):
+    """A weights file with its tensors.
+
+    Attributes
+    ----------
+    state_dict
+        The tensors of `ConvNeXt.from_config(config)` by name: float32, on the CPU.
+    """
+
+    state_dict: Mapping[str, Tensor]
+
+
+def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = torch.float16) -> None:
+    """Write a weights file; to a temporary name first, so that `path` never holds half a file.
+
+    Parameters
+    ----------
+    path
+        Where to; replaced if it is there.
+    file
+        What to write; the tensors may lie on any device.
+    dtype
+        How to store the tensors: float16 or float32.
+
+    Raises
+    ------
+    StudioError
+        Where the tensors are not those of the config's network, a value does not fit the dtype, or the disk
+        refuses.
+    """
+    if dtype not in (torch.float16, torch.float32):
+        raise ValueError(f"dtype is {dtype}, but must be float16 or float32")
+    shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
+    check_fit(file.config, shapes)
+    tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}
+    with written_whole(Path(path)) as stream:
+        # The library's own way to a file makes one that nobody else may read; and it orders several metadata
+        # keys by chance, which would make two files of the same weights differ.
+        stream.write(save(tensors, {METADATA_KEY: file.to_json()}))
+
+
+def read_studio_file(path: Path | str) -> StudioFile:
+    """Read a weights file whole; the header is checked against the config's network first.
+
+    Raises
+    ------
+    StudioError
+        Where it is no such file, is damaged or was written by a newer version, or where tensors are missing,
+        left over or of the wrong shape (named).
+    """
+    path = Path(path)
+    description, shapes = _read_header(path)
+    check_fit(description.config, shapes)
+    try:
+        with safe_open(path, framework="pt") as opened:
+            state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
+    except (OSError, SafetensorError) as error:
+        raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
+    values = {entry.name: getattr(description, entry.name) for entry in fields(Description)}
+    return StudioFile(state_dict=state_dict, **values)
+
+
+def read_description(path: Path | str) -> Description:
+    """What a weights file says about itself; reads only its header, and raises as `read_studio_file` does."""
+    return _read_header(Path(path))[0]
+
+
+def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
+    """Read what a file says of it; a KeyError, TypeError or ValueError where that makes no sense."""
+    lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    preprocessing = Preprocessing(**values | lists)
+    if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:
+        raise ValueError(f"the input has {preprocessing.input_px} pixels a side")
+    if not 0 < preprocessing.crop_fraction <= 1:
+        raise ValueError(f"the crop keeps {preprocessing.crop_fraction} of the picture")
+    if preprocessing.interpolation not in ("bilinear", "bicubic", "nearest"):
+        raise ValueError(f"the interpolation is {preprocessing.interpolation!r}")
+    if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):
+        raise ValueError("the mean and standard deviation do not fit")
+    return preprocessing
+
+
+def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    stored = tensor.detach().to("cpu", dtype).contiguous()
+    if not torch.equal(stored.isfinite(), tensor.isfinite().cpu()):
+        raise StudioError(f"{name} has values too large for {str(dtype).removeprefix('torch.')}.")
+    # The library refuses tensors that share memory, and an unchanged dtype gives the original back.
+    return stored.clone() if stored.data_ptr() == tensor.data_ptr() else stored
+
+
+def _read_header(path: Path) -> tuple[Description, dict[str, tuple[int, ...]]]:
+    """The description, and every tensor's shape."""
+    header = read_header(path)
+    if METADATA_KEY not in header.metadata:
+        raise StudioError(
+            f"{path.name} holds tensors, but not which network they belong to.",
+            "It was not written by ConvNeXt Studio; open it in the program, which reads other formats too.",
+        )
+    if not set(header.dtypes.values()) <= _FLOATING:
+        raise StudioError(f"{path.name} holds tensors of other types than floating point.")
+    return Description.from_json(header.metadata[METADATA_KEY]), header.shapes

@@ -1,0 +1,140 @@
+"""What a weights file is, by its first bytes; and the header of a safetensors file, read within bounds."""
+
+import json
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from convnext_studio.common.errors import StudioError
+
+FileKind = Literal["safetensors", "zip", "legacy", "pickle"]
+
+# A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the bound.
+MAX_HEADER_BYTES = 8_000_000
+PERHAPS_TRUNCATED = "It may have been cut off while it was downloaded or copied: get it again."
+
+# What torch wrote first until 2020, and writes still when told to: a pickled number.
+_LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The header of a safetensors file.
+
+    Attributes
+    ----------
+    metadata
+        Free pairs of name and text.
+    shapes
+        Of every tensor.
+    dtypes
+        Of every tensor, in the format's own words, such as ``F16``.
+    """
+
+    metadata: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, str]
+
+
+def file_kind(path: Path) -> FileKind:
+    """Tell what kind of weights file it is.
+
+    Raises
+    ------
+    StudioError
+        Where it cannot be read or is none, in words that say what it is instead.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    _refuse_known_strangers(start, path)
+    if start.startswith(b"PK\x03\x04"):
+        return "zip"
+    if start.startswith(_LEGACY_START[: len(start)]):
+        return "legacy"
+    if start.startswith(b"\x80"):
+        return "pickle"
+    if start[8:9] == b"{" or len(start) <= 8:
+        return "safetensors"
+    raise StudioError(
+        f"{path.name} is not a weights file.", "ConvNeXt Studio reads what torch and safetensors write."
+    )
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a safetensors file, and check that the file is long enough for its tensors.
+
+    Raises
+    ------
+    StudioError
+        Where it is no such file, or a damaged one.
+    """
+    try:
+        with path.open("rb") as stream:
+            entries = _parse(stream, path)
+            header_end = stream.tell()
+            data_bytes = stream.seek(0, os.SEEK_END) - header_end
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    metadata = entries.pop("__metadata__", None)
+    try:
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+        dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
+        needed_bytes = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise StudioError(f"{path.name} has a damaged list of tensors.") from error
+    if needed_bytes > data_bytes:
+        raise StudioError(f"{path.name} lacks its last {needed_bytes - data_bytes} bytes.", PERHAPS_TRUNCATED)
+    texts = metadata if isinstance(metadata, dict) else {}
+    return Header(
+        metadata={name: text for name, text in texts.items() if isinstance(text, str)},
+        shapes=shapes,
+        dtypes=dtypes,
+    )
+
+
+def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
+    """The header's JSON: eight bytes of length, little-endian, then the text."""
+    start = stream.read(64)
+    _refuse_known_strangers(start, path)
+    if len(start) < 8:
+        raise StudioError(f"{path.name} has only {len(start)} bytes.", PERHAPS_TRUNCATED)
+    if start[8:9] not in (b"{", b""):
+        raise StudioError(f"{path.name} is not a safetensors file.")
+    (length,) = struct.unpack("<Q", start[:8])
+    if length > MAX_HEADER_BYTES:
+        raise StudioError(f"{path.name} is not a weights file, or its header is far too long.")
+    stream.seek(8)
+    text = stream.read(length)
+    if len(text) < length:
+        raise StudioError(f"{path.name} ends in the middle of its header.", PERHAPS_TRUNCATED)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StudioError(f"{path.name} has a damaged header.") from error
+    if not isinstance(header, dict):
+        raise StudioError(f"{path.name} has a damaged header.")
+    return header
+
+
+def _refuse_known_strangers(start: bytes, path: Path) -> None:
+    text = start.lstrip().lower()
+    if not start:
+        raise StudioError(f"{path.name} is empty.", PERHAPS_TRUNCATED)
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise StudioError(
+            f"{path.name} is a web page, not weights.",
+            "The download page was probably saved instead of the file itself.",
+        )
+    if text.startswith(b"version https://git-lfs"):
+        raise StudioError(
+            f"{path.name} is a Git LFS pointer, not the weights themselves.", "Fetch them with: git lfs pull"
+        )
+
+
+def _unreadable(path: Path, error: OSError) -> StudioError:
+    return StudioError(f"{path} cannot be read ({error.strerror or error}).")

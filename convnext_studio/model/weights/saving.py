@@ -1,0 +1,108 @@
+"""Save a model as a file: our own, or one in the layout of the authors' implementations."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import not_written, written_whole
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.weights.reading import PROVENANCE_KEY, RANDOM, WEIGHTS_KEY
+
+
+def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
+    """Write a model's weights; to a temporary name first, so that `path` never holds half a file.
+
+    Parameters
+    ----------
+    path
+        Where to; replaced if it is there.
+    layout
+        ``studio`` is our own file (safetensors, float32), which keeps everything. ``facebookresearch`` is a
+        ``.pth`` file with the tensors' names of the authors' implementations under ``model``, and where they
+        come from under ``provenance``; it keeps neither labels nor preprocessing, nor the stride and padding of
+        the stem.
+
+    Raises
+    ------
+    StudioError
+        Where the layout has no names for the network, or the disk refuses.
+    """
+    path, module = Path(path), model.module
+    if not isinstance(module, ConvNeXt):
+        raise StudioError(
+            "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
+        )
+    _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
+    provenance = dict(model.provenance)
+    if model.random_weights:
+        provenance[WEIGHTS_KEY] = RANDOM
+    if layout == "facebookresearch":
+        _write_facebook(module, path, provenance)
+        return
+    file = StudioFile(
+        config=module.config,
+        state_dict=module.state_dict(),
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+        title=model.title,
+        provenance=provenance,
+    )
+    write_studio_file(path, file, torch.float32)
+
+
+def _check_room(path: Path, needed_bytes: int) -> None:
+    """Raise a StudioError where the disk has not that much room beside the file that is there."""
+    try:
+        free_bytes = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise not_written(path, error) from error
+    if free_bytes < needed_bytes:
+        raise StudioError(
+            f"{path} could not be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
+            f"{free_bytes / 1e6:,.0f} MB left.",
+            "Make room, or choose another disk.",
+        )
+
+
+def _write_facebook(module: ConvNeXt, path: Path, provenance: dict[str, str]) -> None:
+    config = module.config
+    if lost := _not_in_facebook(config):
+        raise StudioError(
+            f"The layout of facebookresearch has no place for this network's {', '.join(lost)}.",
+            "Save it as ConvNeXt Studio's own file, which keeps everything.",
+        )
+    tensors = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
+    if len(config.depths) == 1:
+        tensors = {_isotropic(name): tensor for name, tensor in tensors.items()}
+    contents: dict[str, object] = {"model": tensors}
+    if provenance:
+        contents[PROVENANCE_KEY] = provenance
+    with written_whole(path) as stream:
+        torch.save(contents, stream)
+
+
+def _isotropic(name: str) -> str:
+    return name.replace("downsample_layers.0.0.", "stem.").replace("stages.0.", "blocks.")
+
+
+def _not_in_facebook(config: ConvNeXtConfig) -> list[str]:
+    """What the authors' implementations do not have, in words."""
+    isotropic = len(config.depths) == 1
+    differs = {
+        f"{config.norm} norms": config.norm != "layer",
+        f"norm epsilon of {config.norm_eps:g}": config.norm_eps != ConvNeXtConfig().norm_eps,
+        f"activation {config.act}": config.act != "gelu",
+        "overlapping stem": config.stem_type != "patch",
+        "stem without a norm": not isotropic and not config.stem_norm,
+        "norm in the stem": isotropic and config.stem_norm,
+        "downsampling in the blocks": config.downsample != "separate" and not isotropic,
+        "norm before pooling": config.head_norm_first,
+        "hidden layer in the head": config.head_hidden_size > 0,
+    }
+    return [what for what, is_so in differs.items() if is_so]

@@ -1,0 +1,86 @@
+"""Predictions: what one forward and one backward pass give."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.protocol.attributions import Attribution, Explanation
+from convnext_studio.protocol.envelope import Answer, Request
+from convnext_studio.protocol.models import ModelInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predict(Request):
+    """One forward and one backward pass; answered by `Prediction`.
+
+    Attributes
+    ----------
+    image
+        Key of an opened picture.
+    target
+        Class that the attribution explains; the first prediction where None.
+    """
+
+    doing: ClassVar[str] = "Running the network"
+    timed_as: ClassVar[str] = "forward + backward"
+    priority: ClassVar[int] = 2
+    image: str
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction(Answer):
+    """What one forward and one backward pass give.
+
+    Attributes
+    ----------
+    logits
+        (classes,) float32.
+    probabilities
+        (classes,) float64, which tells a sure answer from a certain one.
+    stage_means
+        By stage name, (h, w) float32: the mean over channels of the stage's output.
+    attribution
+        For the target asked for, or the first prediction.
+    geometry
+        Where the network's input lies in the picture.
+    """
+
+    image: str
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+    stage_means: dict[str, NDArray[np.float32]]
+    attribution: Attribution
+    geometry: CropGeometry
+
+    def top(self, count: int = 5) -> list[int]:
+        """The classes with the highest probabilities, highest first."""
+        return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+
+def explanation_of(
+    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
+) -> Explanation:
+    """The Grad-CAMs at `nodes` that came with a prediction or after it, as an answer about methods has them."""
+    return Explanation(
+        image=attribution.image,
+        method="gradcam",
+        nodes=nodes,
+        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
+        target_maps={},
+        against_maps={},
+        fields={name: model.node(name).field for name in nodes},
+        target=attribution.target,
+        against=None,
+        output="logit",
+        score=float(prediction.logits[attribution.target]),
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=attribution.geometry,
+        random_weights=model.random_weights,
+        seconds=0.0,
+    )

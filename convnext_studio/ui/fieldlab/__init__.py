@@ -1,1 +1,0 @@
-"""The receptive-field lab: several subjects' fields side by side, their curves, and their growth with depth."""

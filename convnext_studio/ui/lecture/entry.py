@@ -1,0 +1,68 @@
+"""The lecture's place in the program: nothing of it is imported before it is first wanted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.widgets.message_bar import Notice
+
+if TYPE_CHECKING:
+    from convnext_studio.ui.lecture.handout.saving import HandoutSaver
+    from convnext_studio.ui.lecture.presenter.presentation import Presentation
+
+LECTURE = "lecture"
+
+
+class LateLecture(QObject):
+    """Makes a `Presentation` and a `HandoutSaver` when they are first asked for. The parameters are theirs."""
+
+    noticed = Signal(object)  # Notice
+    succeeded = Signal(str)  # the topic whose notice is over
+
+    def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
+        super().__init__(window)
+        self._window = window
+        self._state = state
+        self._bridge = bridge
+        self._controller = controller
+        self._presentation: Presentation | None = None
+        self._saver: HandoutSaver | None = None
+
+    @property
+    def presentation(self) -> "Presentation":
+        """What presents."""
+        if self._presentation is None:
+            # Not at the top: all views of a lecture would keep the window from appearing.
+            from convnext_studio.ui.lecture.presenter.presentation import Presentation
+
+            self._presentation = Presentation(self._window, self._state, self._bridge, self._controller)
+        return self._presentation
+
+    def present(self) -> None:
+        """Show the lecture where it was left; what keeps it from being shown, the message bar says."""
+        try:
+            self.presentation.start()
+        except StudioError as error:
+            self.noticed.emit(Notice(LECTURE, error.message, error.hint))
+        else:
+            self.succeeded.emit(LECTURE)
+
+    def save_handout(self, path: str) -> None:
+        """Write the lecture as a hand-out; progress, success and failure are notices."""
+        if self._saver is None:
+            from convnext_studio.ui.lecture.handout.saving import HandoutSaver
+
+            self._saver = HandoutSaver(self._state, self._bridge, self._controller.background, self)
+            self._saver.noticed.connect(self.noticed)
+        self._saver.save(self.presentation.folder, Path(path))
+
+    def stop_saving(self) -> None:
+        """Stop a hand-out under way; no file is written."""
+        if self._saver is not None:
+            self._saver.stop()

@@ -1,0 +1,1 @@
+"""The lecture as a document, in PDF or HTML."""

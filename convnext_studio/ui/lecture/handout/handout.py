@@ -1,0 +1,183 @@
+"""The whole lecture with the current model and picture: every step's view, photographed when it is settled."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QPalette
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import written_whole
+from convnext_studio.lecture.script import Lecture, Step
+from convnext_studio.ui.lecture.handout.handout_html import html_bytes
+from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
+from convnext_studio.ui.lecture.handout.handout_pdf import pdf_bytes
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
+from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.registry import VIEWS, complete_settings
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+
+VIEW_PX = (1500, 1200)
+TEXT_PX = 34
+TIMEOUT_S = 60.0
+_POLL_MS = 30
+_QUIET_POLLS = 3  # In a row: an answer may make a view ask again.
+
+
+_MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
+    ".pdf": pdf_bytes,
+    ".html": html_bytes,
+    ".htm": html_bytes,
+}
+
+
+class Handout(QObject):
+    """Makes one hand-out: goes through the steps, one view at a time, and writes the file in the background.
+
+    Raises
+    ------
+    StudioError
+        Where the file's name ends in neither .pdf nor .html.
+    """
+
+    progressed = Signal(int, int)  # Steps done, of how many
+    finished = Signal(object)  # Path
+    failed = Signal(object)  # StudioError
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        background: Background,
+        lecture: Lecture,
+        path: Path,
+        views: Mapping[str, ViewSpec] = VIEWS,
+        timeout_s: float = TIMEOUT_S,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._background = background
+        self._lecture = lecture
+        self._path = path
+        if path.suffix.lower() not in _MAKERS:
+            raise StudioError(f"A hand-out is a .pdf or an .html file, not {path.name}.")
+        self._specs = views
+        self._timeout_s = timeout_s
+        self._formulas = FormulaBook(background, self)
+        self._pages: list[Page] = []
+        self._view: LectureView | None = None
+        self._quiet = 0
+        self._deadline_s = 0.0
+        self._clock = QTimer(self)
+        self._clock.setInterval(_POLL_MS)
+        self._clock.timeout.connect(self._poll)
+        for signal in (state.model_loaded, state.picture_selected):
+            signal.connect(self._refuse_change)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether views are still being photographed."""
+        return self._clock.isActive()
+
+    def start(self) -> None:
+        """Begin; one of the signals tells the end."""
+        self._formulas.ask(step.formula for step in self._lecture.steps)
+        self._next()
+        self._clock.start()
+
+    def cancel(self) -> None:
+        """Stop; no file is written, and nothing is told."""
+        self._clock.stop()
+        self._drop_view()
+
+    def _refuse_change(self, _changed: object) -> None:
+        """A hand-out of two pictures would say of one what is true of the other."""
+        if self.is_running:
+            self.cancel()
+            self.failed.emit(
+                StudioError(
+                    "The hand-out was not written: model or picture changed meanwhile.", "Save it again."
+                )
+            )
+
+    # -------------------------------------------------------------------------------------- photographing
+
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return self._lecture.steps
+
+    def _next(self) -> None:
+        step = self._steps[len(self._pages)]
+        view = self._specs[step.view].make(self._state, self._bridge, complete_settings(step, self._specs))
+        view.setBackgroundRole(QPalette.ColorRole.Base)
+        view.setAutoFillBackground(True)
+        view.resize(*VIEW_PX)
+        view.set_text_px(TEXT_PX)
+        view.prepare()
+        self._view = view
+        self._quiet = 0
+        self._deadline_s = time.monotonic() + self._timeout_s
+
+    def _poll(self) -> None:
+        if self._view is None:
+            self._write_when_set()
+            return
+        self._quiet = self._quiet + 1 if self._view.is_settled else 0
+        is_late = time.monotonic() > self._deadline_s
+        if self._quiet >= _QUIET_POLLS or is_late:
+            self._photograph(self._view, is_late)
+
+    def _photograph(self, view: LectureView, is_late: bool) -> None:
+        index = len(self._pages)
+        chapter = self._lecture.chapter_of(index)
+        page = Page(
+            number=index + 1,
+            chapter=f"{chapter + 1}  {self._lecture.chapters[chapter].title}",
+            step=self._steps[index],
+            image=None if is_late else view.grab().toImage(),
+            caption=f"Not computed within {self._timeout_s:g} s." if is_late else view.caption(),
+        )
+        self._pages.append(page)
+        self._drop_view()
+        self.progressed.emit(len(self._pages), len(self._steps))
+        if len(self._pages) < len(self._steps):
+            self._next()
+
+    def _drop_view(self) -> None:
+        if self._view is not None:
+            self._view.retire()
+            self._view.deleteLater()
+            self._view = None
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    def _write_when_set(self) -> None:
+        if not self._formulas.is_settled:
+            return
+        self._clock.stop()
+        contents = HandoutContents(tuple(self._pages), self._subject(), self._formulas.set_ones)
+        write = partial(_write, self._path, contents)
+        self._background.run(write, self.finished.emit, self.failed.emit, "Writing the hand-out")
+
+    def _subject(self) -> str:
+        model, picture = self._state.model, self._state.picture
+        parts = [] if model is None else [model.title]
+        parts += ["random weights"] if model is not None and model.random_weights else []
+        parts += [] if picture is None else [picture.name]
+        return " · ".join(parts)
+
+
+def _write(path: Path, contents: HandoutContents) -> Path:
+    data = _MAKERS[path.suffix.lower()](contents)
+    try:
+        with written_whole(path) as file:
+            file.write(data)
+    except StudioError as error:
+        raise StudioError(f"The hand-out cannot be written: {error.message}", error.hint) from error
+    return path

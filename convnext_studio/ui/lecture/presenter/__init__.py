@@ -1,0 +1,1 @@
+"""The full-screen presenter of a lecture and the windows around it."""

@@ -1,0 +1,84 @@
+"""The thin line below a step: where in the lecture, which network, which picture."""
+
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+
+from convnext_studio.lecture.script import Lecture
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.elided_label import OneLine
+
+_TEXT = 0.62  # Of the slide's text.
+
+
+class Footer(QWidget):
+    """Follows the selection by itself, and the step when it is told."""
+
+    def __init__(self, state: AppState, lecture: Lecture, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._lecture = lecture
+        self._chapter = OneLine()
+        self._subject = OneLine()
+        self._badge = QLabel("random weights")
+        self._badge.setProperty("badge", True)
+        self._badge.setToolTip("This network has learnt nothing.")
+        self._step = QLabel()
+        for label in (self._chapter, self._subject, self._step):
+            label.setProperty("muted", True)
+        self._row = QHBoxLayout(self)
+        self._row.addWidget(self._chapter, 4)
+        self._row.addWidget(self._subject, 5)
+        self._row.addWidget(self._badge)
+        self._row.addWidget(self._step)
+        self._message = ""
+        self._index = 0
+        for signal in (state.model_loaded, state.picture_selected):
+            signal.connect(self._follow)
+        self._follow()
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        badge = "" if self._badge.isHidden() else self._badge.text()
+        return " · ".join(
+            text for text in (self._chapter.text(), self._subject.text(), badge, self._step.text()) if text
+        )
+
+    def show_step(self, index: int) -> None:
+        """Another step is shown; a message is over."""
+        self._index = index
+        self._message = ""
+        number = self._lecture.chapter_of(index)
+        self._chapter.setText(f"{number + 1}  {self._lecture.chapters[number].title}")
+        self.show_typed("")
+        self._follow()
+
+    def show_typed(self, digits: str) -> None:
+        """The number of a step is being typed."""
+        where = f"step {self._index + 1} of {len(self._lecture.steps)}"
+        self._step.setText(f"go to step {digits} ⏎" if digits else where)
+
+    def tell(self, message: str) -> None:
+        """Say something in the subject's place, until the next step or picture."""
+        self._message = message
+        self._show_subject()
+
+    def set_text_px(self, px: int) -> None:
+        """Scale with the slide's text."""
+        font = self.font()
+        font.setPixelSize(max(8, round(px * _TEXT)))
+        for label in (self._chapter, self._subject, self._badge, self._step):
+            label.setFont(font)
+        self._row.setSpacing(px)
+        self._row.setContentsMargins(0, 0, 0, 0)
+
+    def _follow(self, _changed: object = None) -> None:
+        self._message = ""
+        model = self._state.model
+        self._badge.setVisible(model is not None and model.random_weights)
+        self._show_subject()
+
+    def _show_subject(self) -> None:
+        model, picture = self._state.model, self._state.picture
+        parts = [] if model is None else [model.title]
+        parts += [] if picture is None else [picture.name]
+        self._subject.setText(self._message or " · ".join(parts))

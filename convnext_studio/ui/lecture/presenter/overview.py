@@ -1,0 +1,176 @@
+"""All chapters and steps on one page, to choose from."""
+
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from convnext_studio.lecture.script import Lecture
+from convnext_studio.ui.widgets import theme
+
+_COLUMNS = 3
+_TEXT = 0.72  # Of the slide's text: all of a lecture has to fit.
+_LEAST = 0.75  # Of that, where a title is too long.
+_KEYS = {
+    Qt.Key.Key_Down: ("step", 1),
+    Qt.Key.Key_Up: ("step", -1),
+    Qt.Key.Key_PageDown: ("step", 1),
+    Qt.Key.Key_PageUp: ("step", -1),
+    Qt.Key.Key_Right: ("chapter", 1),
+    Qt.Key.Key_Left: ("chapter", -1),
+}
+
+
+class StepButton(QAbstractButton):
+    """Number and title of a step; checked where it is the current one."""
+
+    def __init__(self, index: int, title: str) -> None:
+        super().__init__()
+        self.index = index
+        self.setText(title)
+        self.setCheckable(True)
+        self.setAccessibleName(f"Step {index + 1}: {title}")
+        self.setToolTip(f"Go to step {index + 1} (Enter): {title}")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        """One line."""
+        return QSize(200, round(self.fontMetrics().height() * 1.35))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows are the overview's: left and right go to other chapters."""
+        if event.key() in _KEYS:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The number, then as much of the title as there is room for."""
+        look = theme.current()
+        line = self.fontMetrics()
+        with QPainter(self) as painter:
+            if self.hasFocus():
+                painter.fillRect(self.rect(), QColor(look.accent))
+            elif self.underMouse():
+                painter.fillRect(self.rect(), QColor(look.raised))
+            painter.setPen(QColor(self._colour(look)))
+            number_px = line.horizontalAdvance("000")
+            gap = line.horizontalAdvance(" ") * 2
+            inner = self.rect().adjusted(gap, 0, -gap, 0)
+            number = QRect(inner.left(), inner.top(), number_px, inner.height())
+            painter.drawText(number, int(Qt.AlignmentFlag.AlignVCenter), str(self.index + 1))
+            room = inner.adjusted(number_px, 0, 0, 0)
+            painter.setFont(self._fitting(room.width()))
+            title = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), title)
+
+    def _fitting(self, width: int) -> QFont:
+        """A little smaller where the title is too long."""
+        font = QFont(self.font())
+        least = _LEAST * font.pixelSize()
+        while QFontMetrics(font).horizontalAdvance(self.text()) > width and font.pixelSize() > least:
+            font.setPixelSize(font.pixelSize() - 1)
+        return font
+
+    def _colour(self, look: theme.Theme) -> str:
+        if self.hasFocus():
+            return look.on_accent
+        return look.accent if self.isChecked() else look.text
+
+
+class Overview(QWidget):
+    """Lies over the presenter; arrows move, Enter or a click goes there."""
+
+    chosen = Signal(int)  # Index of a step
+    closed = Signal()
+
+    def __init__(self, lecture: Lecture, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._behind = parent
+        self.setAutoFillBackground(True)
+        self.setAccessibleName("Chapters and steps")
+        self._lecture = lecture
+        self.buttons: list[StepButton] = []
+        self._headings: list[QLabel] = []
+        self._grid = QGridLayout(self)
+        for number, chapter in enumerate(lecture.chapters):
+            column = QVBoxLayout()
+            heading = QLabel(f"{number + 1}  {chapter.title}")
+            heading.setTextFormat(Qt.TextFormat.PlainText)
+            heading.setWordWrap(True)
+            self._headings.append(heading)
+            column.addWidget(heading)
+            for step in chapter.steps:
+                button = StepButton(len(self.buttons), step.title)
+                button.clicked.connect(lambda _checked, index=button.index: self.chosen.emit(index))
+                self.buttons.append(button)
+                column.addWidget(button)
+            column.addStretch(1)
+            self._grid.addLayout(column, number // _COLUMNS, number % _COLUMNS)
+        for column_index in range(min(_COLUMNS, len(lecture.chapters))):
+            self._grid.setColumnStretch(column_index, 1)
+        self._grid.setRowStretch(self._grid.rowCount(), 1)
+        self.hide()
+
+    def open(self, index: int, text_px: int) -> None:
+        """Show all steps, with the current one in focus."""
+        self.set_text_px(text_px)
+        self.setGeometry(self._behind.rect())
+        for button in self.buttons:
+            button.setChecked(button.index == index)
+        self.raise_()
+        self.show()
+        self.buttons[index].setFocus()
+
+    def set_text_px(self, px: int) -> None:
+        """Scale with the slide's text."""
+        font = self.font()
+        font.setPixelSize(max(8, round(px * _TEXT)))
+        # Each by itself: under a style sheet Qt hands fonts down to some widgets only.
+        for button in self.buttons:
+            button.setFont(font)
+        font.setBold(True)
+        for heading in self._headings:
+            heading.setFont(font)
+        self._grid.setContentsMargins(px, px, px, px)
+        self._grid.setHorizontalSpacing(px)
+        self._grid.setVerticalSpacing(px // 2)
+
+    def move_focus(self, key: int) -> bool:
+        """Move to another step; whether that key does so."""
+        for known, (what, by) in _KEYS.items():
+            if known == key:
+                self._focus_on(self._neighbour(what, by))
+                return True
+        return False
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move, choose, or close; every other key is nobody's."""
+        if not self.move_focus(event.key()) and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.choose()
+
+    def choose(self) -> None:
+        """Go to the step in focus."""
+        focus = self.focusWidget()
+        if isinstance(focus, StepButton):
+            self.chosen.emit(focus.index)
+
+    def event(self, event: QEvent) -> bool:
+        """Keep keys from the presenter behind."""
+        is_done = super().event(event)
+        if event.type() == QEvent.Type.KeyPress:
+            event.accept()
+            return True
+        return is_done
+
+    def _neighbour(self, what: str, by: int) -> int:
+        focus = self.focusWidget()
+        index = focus.index if isinstance(focus, StepButton) else 0
+        if what == "step":
+            return index + by
+        chapter = min(max(self._lecture.chapter_of(index) + by, 0), len(self._lecture.chapters) - 1)
+        return self._lecture.first_step_of(chapter)
+
+    def _focus_on(self, index: int) -> None:
+        self.buttons[min(max(index, 0), len(self.buttons) - 1)].setFocus()

@@ -1,0 +1,114 @@
+"""The live views around the current step: made and asked for ahead, and few at a time."""
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QStackedWidget
+
+from convnext_studio.lecture.script import Lecture
+from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.registry import complete_settings
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+_POLL_MS = 30
+
+
+class StepViews(QObject):
+    """Keeps the views of the current step and of its neighbours in a stack, and shows the current one.
+
+    The next step's view is made, and asks the engine, once the current one shows its answer; then that before.
+
+    Parameters
+    ----------
+    stack
+        Where the views live.
+    """
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        lecture: Lecture,
+        views: Mapping[str, ViewSpec],
+        stack: QStackedWidget,
+    ) -> None:
+        super().__init__(stack)
+        self._state = state
+        self._bridge = bridge
+        self._steps = lecture.steps
+        self._specs = views
+        self._stack = stack
+        self._views: dict[int, LectureView] = {}
+        self._index = 0
+        self._text_px = 16
+        self._ahead = QTimer(self)
+        self._ahead.setInterval(_POLL_MS)
+        self._ahead.timeout.connect(self._look_ahead)
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        """Indices of the steps that have a view now."""
+        return tuple(sorted(self._views))
+
+    @property
+    def current(self) -> LectureView:
+        """The view that is shown."""
+        return self._views[self._index]
+
+    @property
+    def is_looking_ahead(self) -> bool:
+        """Whether a neighbour is still to be made."""
+        return self._ahead.isActive()
+
+    def show(self, index: int) -> LectureView:
+        """Show a step's view; make it where it was not made ahead."""
+        self._index = index
+        view = self._made(index)
+        self._stack.setCurrentWidget(view)
+        view.prepare()
+        for far in [other for other in self._views if abs(other - index) > 1]:
+            self._discard(far)
+        self._ahead.start()
+        return view
+
+    def set_text_px(self, px: int) -> None:
+        """Scale the text of all views."""
+        self._text_px = px
+        for view in self._views.values():
+            view.set_text_px(px)
+
+    def close(self) -> None:
+        """Discard all views; nothing is asked any more."""
+        self._ahead.stop()
+        for index in list(self._views):
+            self._discard(index)
+
+    def _made(self, index: int) -> LectureView:
+        if index not in self._views:
+            step = self._steps[index]
+            view = self._specs[step.view].make(self._state, self._bridge, complete_settings(step, self._specs))
+            self._stack.addWidget(view)
+            view.ensurePolished()  # Or Qt would take the fonts back when it is shown.
+            view.set_text_px(self._text_px)
+            # As large as it will be: the layout is done, and not awaited, when it is shown.
+            view.resize(self._stack.size())
+            self._views[index] = view
+        return self._views[index]
+
+    def _look_ahead(self) -> None:
+        """Make one neighbour a turn, once what is shown is there."""
+        if not self.current.is_settled:
+            return
+        for neighbour in (self._index + 1, self._index - 1):
+            if 0 <= neighbour < len(self._steps) and neighbour not in self._views:
+                self._made(neighbour).prepare()
+                return
+        self._ahead.stop()
+
+    def _discard(self, index: int) -> None:
+        view = self._views.pop(index)
+        view.retire()
+        self._stack.removeWidget(view)
+        view.hide()
+        view.deleteLater()

@@ -1,0 +1,236 @@
+"""The way through a block: each operation's output on the current picture, with its shape."""
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPen
+
+from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import ConvNeXtConfig, Norm
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.lecture import BlockWalk, WalkBlock, WalkStep
+from convnext_studio.render import format_count, format_number
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView, set_range
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+OPERATIONS = ("input", "dwconv", "norm", "pwconv1", "act", "grn", "pwconv2", "gamma", "shortcut", "sum")
+WORDS = {
+    "input": "What goes in; the shortcut keeps it",
+    "pwconv1": "1 × 1: channels are mixed, and become more",
+    "act": "Negative values are bent towards 0",
+    "grn": "Channels compete by their strength over the whole map",
+    "pwconv2": "1 × 1: to as many channels as the stage has",
+    "gamma": "Layer scale: each channel times a learnt number",
+    "shortcut": "The input through a 1 × 1 convolution of stride 2",
+    "sum": "The branch is added to what went in",
+}
+CONVOLUTION_WORDS = {
+    True: "Each channel meets its own kernel: positions are mixed, channels are not",
+    False: "Each new channel is a sum over all channels: positions and channels are mixed",
+}
+"""By whether it is depthwise."""
+NORM_WORDS: dict[Norm, str] = {
+    "layer": "Every position is normalised over its channels",
+    "batch": "Every channel is normalised with the mean and deviation that were kept in training",
+    "rms": "Every position is divided by the root of the mean square over its channels",
+    "simple": "Every position is divided by the deviation over its channels",
+}
+MAPS = {"rms": "strength over all channels", "channel": "one channel"}
+
+
+class BlockWalkView(BlockView):
+    """One operation large, all of them in a row below."""
+
+    name = "The way through a block"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.shown: BlockWalk | None = None
+        self._wanted_operation = settings["operation"]
+        self._pictures: list[MapPicture] = []
+        self._places: list[QRectF] = []
+        self.maps = self.add_choice(
+            "Map",
+            "Root of the mean square over the channels, or one channel as it is",
+            ((text, name) for name, text in MAPS.items()),
+            settings["map"],
+            self._colour,
+        )
+        self.controls.addStretch(1)
+        self.new_row()
+        self.channel = self.add_slider(
+            "Channel", "The channel that is shown", 0, 9999, int(settings["channel"]), self._change_channel
+        )
+        self.operations = self.add_slider(
+            "Operation", "The operation that is shown large", 0, 0, 0, self._change_operation
+        )
+        self.canvas.clicked.connect(self._click)
+        self.canvas.setToolTip("Click an operation to see it large")
+
+    def block_questions(self) -> Sequence[Request] | str:
+        """The block's operations."""
+        model, picture = self.state.model, self.state.picture
+        assert model is not None
+        assert picture is not None
+        set_range(self.channel, model.node(self.block).shape[0] - 1)
+        channel = self.channel.value()
+        return (WalkBlock(panel=self.panel, image=picture.key, block=self.block, channel=channel),)
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Colour the maps, and show the wanted operation large, or the one before where there is none."""
+        (result,) = answers
+        assert isinstance(result, BlockWalk)
+        self.shown = result
+        order = [OPERATIONS.index(name) for name in self.names()]
+        wanted = OPERATIONS.index(self._wanted_operation)
+        current = max(
+            (place for place, number in enumerate(order) if number <= wanted), key=order.__getitem__, default=0
+        )
+        set_range(self.operations, len(order) - 1, current)
+        self._colour()
+
+    def names(self) -> list[str]:
+        """What the steps are called within the block."""
+        if self.shown is None:
+            return []
+        inside = [step.node.rpartition(".")[2] for step in self.shown.steps[1:-1]]
+        return ["input", *inside, "sum"]
+
+    @property
+    def current(self) -> WalkStep:
+        """The step that is shown large."""
+        assert self.shown is not None
+        return self.shown.steps[self.operations.value()]
+
+    def caption(self) -> str:
+        """Node, and which map."""
+        if self.shown is None:
+            return self.subject()
+        which = "root mean square over the channels" if self._shows_rms else f"channel {self.shown.channel}"
+        return self.subject(self.current.node, which)
+
+    @property
+    def _shows_rms(self) -> bool:
+        return bool(self.maps.currentData() == "rms")
+
+    # ------------------------------------------------------------------------------------------ choosing
+
+    def _change_channel(self) -> None:
+        if not self._shows_rms:
+            self.prepare()
+
+    def _change_operation(self) -> None:
+        self._wanted_operation = self.names()[self.operations.value()]
+        self.canvas.update()
+
+    def _click(self, x: float, y: float) -> None:
+        for index, place in enumerate(self._places):
+            if place.contains(x, y):
+                self.operations.setValue(index)
+
+    def _colour(self) -> None:
+        self.channel.setEnabled(not self._shows_rms)
+        if self.shown is None:
+            return
+        if not self._shows_rms and self.shown.channel != self.channel.value():
+            self.prepare()
+            return
+        self._pictures = [
+            map_picture(step.rms_map) if self._shows_rms else map_picture(step.channel_map, symmetric=True)
+            for step in self.shown.steps
+        ]
+        self.canvas.update()
+
+    # ------------------------------------------------------------------------------------------ painting
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The current operation above with its words beside it, all operations below."""
+        if self.shown is None or not self._pictures:
+            return
+        strip_height = min(room.height() * 0.34, ink.line() * 2.2 + room.width() / len(self._pictures))
+        strip = QRectF(room.left(), room.bottom() - strip_height, room.width(), strip_height)
+        upper = room.adjusted(0, 0, 0, -strip_height - ink.px * 0.5)
+        left, right = QRectF(upper), QRectF(upper)
+        left.setWidth(upper.width() * 0.55)
+        right.setLeft(left.right() + ink.px)
+        title = MAPS["rms"] if self._shows_rms else f"channel {self.shown.channel}"
+        ink.map(left, self._pictures[self.operations.value()], title)
+        self._paint_words(ink, right.adjusted(0, ink.px * 0.5, 0, 0))
+        self._paint_strip(ink, strip)
+
+    def _paint_words(self, ink: Ink, room: QRectF) -> None:
+        step, name = self.current, self.names()[self.operations.value()]
+        line = ink.line()
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), name, bold=True, colour=ink.look.accent)
+        rest = room.adjusted(0, line * 1.3, 0, 0)
+        rest.setTop(rest.top() + ink.paragraph(rest, self.words(name)) + line * 0.5)
+        node = self._node(step.node)
+        rows = [f"{step.shape[0]} × {step.shape[1]} × {step.shape[2]}"]
+        rows.append(f"mean {format_number(step.mean)}, deviation {format_number(step.std)}")
+        if node is not None and name not in ("input", "sum"):
+            rows.append(f"{node.parameters:,} parameters".replace(",", " "))
+            rows.append(f"{format_count(node.macs)} MACs" if node.macs else "no multiply-accumulates")
+        for text in rows:
+            ink.text(QRectF(rest.left(), rest.top(), rest.width(), line), text)
+            rest.setTop(rest.top() + line * 1.15)
+
+    def words(self, name: str) -> str:
+        """What an operation of this network's blocks does."""
+        config = None if self.state.model is None else self.state.model.config
+        assert isinstance(config, ConvNeXtConfig)  # Others have no blocks to walk through.
+        if name == "dwconv":
+            return CONVOLUTION_WORDS[config.depthwise]
+        return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
+
+    def _node(self, name: str) -> NodeInfo | None:
+        model = self.state.model
+        return None if model is None else next((node for node in model.nodes if node.name == name), None)
+
+    def _paint_strip(self, ink: Ink, room: QRectF) -> None:
+        """Thumbnails with name and number of channels, the current one framed."""
+        assert self.shown is not None
+        count, small = len(self._pictures), ink.line(ink.small)
+        step = room.width() / count
+        side = min(step * 0.84, room.height() - 2.1 * small)
+        self._places = []
+        for index, (name, walked, shown) in enumerate(
+            zip(self.names(), self.shown.steps, self._pictures, strict=True)
+        ):
+            place = QRectF(room.left() + index * step, room.top(), step, room.height())
+            self._places.append(place)
+            is_current = index == self.operations.value()
+            colour = ink.look.accent if is_current else ink.look.text
+            head = QRectF(place.left(), place.top(), step, small)
+            ink.text(head, name, align="centre", px=ink.small, colour=colour, bold=is_current)
+            box = QRectF(place.center().x() - side / 2, place.top() + small, side, side)
+            ink.image(box, shown)
+            ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+            ink.painter.setPen(QPen(QColor(colour if is_current else ink.look.border), 4 if is_current else 1))
+            ink.painter.drawRect(box)
+            foot = QRectF(place.left(), box.bottom() + 2, step, small)
+            ink.text(foot, str(walked.shape[0]), align="centre", px=ink.small, colour=ink.look.muted)
+
+
+SPEC = ViewSpec(
+    name="block-walk",
+    title="The way through a block: each operation’s output on the current picture, with its shape",
+    make=BlockWalkView,
+    settings={
+        "block": BLOCK,
+        "operation": OneOf(
+            help="The operation that is shown large; where the block has none of that name, the one before",
+            default="input",
+            values=OPERATIONS,
+        ),
+        "map": OneOf(
+            help="The root of the mean square over the channels, or one channel",
+            default="rms",
+            values=tuple(MAPS),
+        ),
+        "channel": Whole(help="The channel, counted from 0", default="0", least=0, most=9999),
+    },
+)

@@ -1,0 +1,130 @@
+"""The 1x1 convolution of a block as the matrix that it is."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPen
+
+from convnext_studio.lecture.setting import OneOf
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.lecture import LayerWeights, LayerWeightsResult
+from convnext_studio.render import format_number
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+
+class MixingMatrixView(BlockView):
+    """Columns are the new channels; one of them is taken out and shown as bars."""
+
+    needs_picture = False
+    name = "The mixing matrix of a block"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self._layer = settings["layer"]
+        self.weight: NDArray[np.float32] | None = None
+        self._picture: MapPicture | None = None
+        self._box = QRectF()
+        self.chosen = self.add_slider(
+            "New channel", "The column that is shown as bars", 0, 0, 0, self.canvas.update
+        )
+        self.canvas.clicked.connect(self._click)
+        self.canvas.setToolTip("Click a column to see its weights")
+
+    def block_questions(self) -> Sequence[Request] | str:
+        """The layer's weights."""
+        return (LayerWeights(panel=self.panel, node=f"{self.block}.{self._layer}"),)
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Colour the matrix."""
+        (result,) = answers
+        assert isinstance(result, LayerWeightsResult)
+        self.weight = result.weight
+        self._picture = map_picture(np.ascontiguousarray(result.weight.T), symmetric=True)
+        self.chosen.setRange(0, len(result.weight) - 1)
+        self.canvas.update()
+
+    def caption(self) -> str:
+        """Model, weights and node; no picture is behind it."""
+        if not self.block:
+            return self.subject()
+        model = self.state.model
+        marked = " · random weights" if model is not None and model.random_weights else ""
+        return f"{'' if model is None else model.title}{marked} · {self.block}.{self._layer}.weight, transposed"
+
+    def _click(self, x: float, y: float) -> None:
+        if self.weight is not None and self._box.contains(x, y):
+            self.chosen.setValue(int((x - self._box.left()) / self._box.width() * len(self.weight)))
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The matrix above, one column as bars below."""
+        if self.weight is None or self._picture is None:
+            return
+        after, before = self.weight.shape
+        line = ink.line()
+        upper = QRectF(room)
+        upper.setBottom(room.top() + room.height() * 0.62)
+        title = f"{before} channels × {after} new ones = {self.weight.size} weights, everywhere the same"
+        self._box = self._paint_matrix(ink, upper, title)
+        lower = QRectF(room.left(), upper.bottom() + line * 0.3, room.width(), room.bottom() - upper.bottom())
+        self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))
+
+    def _paint_matrix(self, ink: Ink, room: QRectF, title: str) -> QRectF:
+        """Stretched to the room: its rows and columns are too many to be told apart anyway."""
+        assert self._picture is not None
+        assert self.weight is not None
+        line = ink.line()
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), title, align="centre", bold=True)
+        beside = ink.small * 2 + max(ink.width(text, ink.small) for text in self._picture.end_texts())
+        box = room.adjusted(line * 1.2, line * 1.3, -beside, -ink.line(ink.small) * 1.2)
+        ink.image(box, self._picture)
+        ink.colour_bar(
+            QRectF(box.right() + ink.small * 0.6, box.top(), ink.small * 0.6, box.height()), self._picture
+        )
+        below = QRectF(box.left(), box.bottom() + 2, box.width(), ink.line(ink.small))
+        ink.text(below, f"{len(self.weight)} new channels →", align="right", px=ink.small)
+        ink.painter.save()
+        ink.painter.translate(room.left(), box.bottom())
+        ink.painter.rotate(-90)
+        ink.text(QRectF(0, 0, box.height(), line), "channels in", align="centre", px=ink.small)
+        ink.painter.restore()
+        width = max(box.width() / len(self.weight), 3.0)
+        x = box.left() + (self.chosen.value() + 0.5) * box.width() / len(self.weight) - width / 2
+        ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+        ink.painter.setPen(QPen(QColor(ink.look.text), max(1.5, ink.px / 14)))
+        ink.painter.drawRect(QRectF(x, box.top(), width, box.height()))
+        return box
+
+    def _paint_column(self, ink: Ink, room: QRectF) -> None:
+        assert self.weight is not None
+        line, column = ink.line(), np.nan_to_num(self.weight[self.chosen.value()])
+        largest = float(np.abs(column).max()) or 1.0
+        strongest = int(np.abs(column).argmax())
+        text = (
+            f"New channel {self.chosen.value()} = sum of these weights times the {len(column)} channels "
+            f"+ bias; largest: {format_number(float(column[strongest]))} at channel {strongest}"
+        )
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), text, align="centre", px=ink.small)
+        area = QRectF(self._box.left(), room.top() + line * 1.2, self._box.width(), room.height() - line * 1.4)
+        middle, step = area.center().y(), area.width() / len(column)
+        for index, value in enumerate(column.tolist()):
+            height = value / largest * area.height() / 2
+            bar = QRectF(area.left() + index * step, middle - max(height, 0), max(step * 0.8, 1), abs(height))
+            ink.painter.fillRect(bar, QColor(ink.look.accent if value > 0 else ink.look.warning))
+        ink.painter.fillRect(QRectF(area.left(), middle - 0.5, area.width(), 1), QColor(ink.look.outline))
+
+
+SPEC = ViewSpec(
+    name="mixing-matrix",
+    title="The 1 × 1 convolution of a block as the matrix that it is",
+    make=MixingMatrixView,
+    settings={
+        "block": BLOCK,
+        "layer": OneOf(help="Which of the two", default="pwconv1", values=("pwconv1", "pwconv2")),
+    },
+)

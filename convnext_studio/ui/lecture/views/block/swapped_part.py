@@ -1,0 +1,185 @@
+"""The open network with another activation or norm in all its blocks: what it says then, and a stage's map."""
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QRectF
+
+from convnext_studio.export.contents import label_of
+from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.lecture import SwapPart, SwappedPart
+from convnext_studio.render import format_number
+from convnext_studio.ui.lecture.views.controls import ValueSlider
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, is_wide, map_picture, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.norm_and_gelu.activation import CURVES
+from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITLES
+from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+CLASSES = 4
+_STAGES = range(1, 5)
+_BARS_PART = 0.4  # Of the width, beside the map.
+PARTS = {"act": "the activation", "norm": "the norm"}
+_BATCH_NORM = (
+    "Batch norm here takes mean and variance from this one picture, over each channel’s positions. "
+    "The head’s norm stays."
+)
+
+
+def other_act(act: Act) -> Act:
+    """What an activation is swapped for: ReLU, or GELU where it is ReLU."""
+    return "gelu" if act == "relu" else "relu"
+
+
+def other_norm(norm: Norm) -> Norm:
+    """What a norm is swapped for: batch norm, or layer norm where it is batch norm."""
+    return "layer" if norm == "batch" else "batch"
+
+
+class SwappedPartView(PaintedView):
+    """Predictions before and after the swap, and the mean map of a stage before and after."""
+
+    needs_model = True
+    needs_picture = True
+    name = "The network with a part swapped"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.shown: SwappedPart | None = None
+        self._maps: tuple[MapPicture, MapPicture] | None = None
+        self.parts = self.add_choice(
+            "Swap",
+            "What is swapped in all blocks; the weights stay",
+            ((text, name) for name, text in PARTS.items()),
+            settings["part"],
+            self.prepare,
+        )
+        self.stages = ValueSlider(
+            "Map of stage", "The stage whose map is shown", _STAGES, int(settings["stage"])
+        )
+        self.stages.changed.connect(self.prepare)
+        self.controls.addWidget(self.stages, 1)
+        self.controls.addStretch(1)
+
+    def questions(self) -> Sequence[Request] | str:
+        """The network with the part swapped."""
+        model, picture = self.state.model, self.state.picture
+        assert model is not None
+        assert picture is not None
+        config = model.config
+        if not isinstance(config, ConvNeXtConfig):
+            return f"{model.title} is no ConvNeXt: its parts are not swapped here. {OPEN_A_CONVNEXT}"
+        swaps_act = self.parts.currentData() == "act"
+        stages = config.stages
+        self._offer(len(stages))
+        return (
+            SwapPart(
+                panel=self.panel,
+                image=picture.key,
+                stage=stages[self.stages.value - 1],
+                act=other_act(config.act) if swaps_act else None,
+                norm=None if swaps_act else other_norm(config.norm),
+            ),
+        )
+
+    def _offer(self, count: int) -> None:
+        """Let the slider go through the stages that there are: from the wanted one on, or the last."""
+        self.stages.go_through(range(1, count + 1), int(self.settings["stage"]))
+        self.stages.setEnabled(count > 1)
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Colour the maps once, and paint."""
+        (result,) = answers
+        assert isinstance(result, SwappedPart)
+        self.shown = result
+        self._maps = (map_picture(result.mean_map), map_picture(result.swapped_mean_map))
+        self.canvas.update()
+
+    def titles(self) -> tuple[str, str]:
+        """What the network has, and what it has after the swap."""
+        model, shown = self.state.model, self.shown
+        config = model.config if model is not None else None
+        if not isinstance(config, ConvNeXtConfig) or shown is None:
+            return "", ""
+        if shown.act is not None:
+            return CURVES[config.act][0], CURVES[shown.act][0]
+        assert shown.norm is not None
+        return NORM_TITLES[config.norm].capitalize(), NORM_TITLES[shown.norm].capitalize()
+
+    def rows(self) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        """The likeliest classes, before and after."""
+        model, shown = self.state.model, self.shown
+        if model is None or shown is None:
+            return [], []
+        before, after = (
+            [(label_of(model, index), float(shares[index])) for index in (-shares).argsort()[:CLASSES].tolist()]
+            for shares in (shown.probabilities, shown.swapped_probabilities)
+        )
+        return before, after
+
+    def caption(self) -> str:
+        """What exactly was swapped, and which map is shown."""
+        shown = self.shown
+        if shown is None:
+            return self.subject()
+        before, after = self.titles()
+        where = "all blocks" if shown.act is not None else "stem, blocks and downsampling"
+        return self.subject(
+            f"{before} → {after} in {where}, weights as they are", f"{shown.stage}, mean over the channels"
+        )
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Before on the left, after on the right: classes above, maps below."""
+        if self.shown is None or self._maps is None:
+            return
+        foot = QRectF(room)
+        foot.setTop(room.bottom() - ink.paragraph_height(room.width(), self.foot_text(), ink.small))
+        columns = shared_columns(room.adjusted(0, 0, 0, -foot.height() - ink.px * 0.3), 2, 2 * ink.px)
+        for place, title, rows, shown, colour in zip(
+            columns, self.titles(), self.rows(), self._maps, (ink.look.accent, ink.look.warning), strict=True
+        ):
+            ink.text(
+                QRectF(place.left(), place.top(), place.width(), ink.line()), title, bold=True, colour=colour
+            )
+            body = place.adjusted(0, ink.line() * 1.3, 0, 0)
+            left, right = QRectF(body), QRectF(body)
+            if is_wide(room):
+                left.setWidth(body.width() * _BARS_PART)
+                right.setLeft(left.right() + ink.px)
+            else:
+                left.setHeight(len(rows) * 2 * ink.line())
+                right.setTop(left.bottom())
+            ink.bars(left, rows, colour)
+            ink.map(right, shown, self.stage_title())
+        ink.paragraph(foot, self.foot_text(), px=ink.small, colour=ink.look.muted)
+
+    def stage_title(self) -> str:
+        """Of the stage whose map is shown."""
+        assert self.shown is not None
+        return "" if self.state.model is None else self.state.model.node(self.shown.stage).title
+
+    def foot_text(self) -> str:
+        """How far the stage's output moved, and what was done."""
+        assert self.shown is not None
+        change = format_number(100 * self.shown.relative_change)
+        text = (
+            f"The output of {self.stage_title().lower()} moved by {change} % of its length. "
+            "The maps are means over the channels, each with a scale of its own."
+        )
+        return f"{text} {_BATCH_NORM}" if self.shown.norm == "batch" else text
+
+
+SPEC = ViewSpec(
+    name="swapped-part",
+    title="Predictions and a stage’s map with GELU swapped for ReLU, or layer norm for batch norm",
+    make=SwappedPartView,
+    settings={
+        "part": OneOf(help="What is swapped in all blocks", default="act", values=tuple(PARTS)),
+        "stage": Whole(
+            help="The stage whose map is shown; the last where there are fewer", default="4", least=1, most=4
+        ),
+    },
+)

@@ -1,0 +1,133 @@
+"""What a dense convolution costs against a depthwise one with a pointwise one behind it."""
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor
+
+from convnext_studio.lecture.designs import Conv
+from convnext_studio.lecture.setting import Whole
+from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
+from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+_CHANNELS = range(8, 1025, 8)
+_KERNELS = range(1, 32, 2)
+_FORMULAS = (("k² · C²", "k² · C  +  C²"), ("k² · C² · H · W", "(k² · C  +  C²) · H · W"))
+"""Of weights and of operations, dense and separable."""
+
+
+class SeparableCostView(PaintedView):
+    """Weights and operations as bars, while channels and kernel are changed.
+
+    Attributes
+    ----------
+    channels_slider, kernel_slider
+        Over round values and the step's own.
+    """
+
+    name = "Cost of a dense and of a separable convolution"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        channels, kernel = int(settings["channels"]), int(settings["kernel"])
+        self._side = int(settings["side"])
+        self.channels_slider = ValueSlider(
+            "Channels", "Channels in and out", with_own(_CHANNELS, channels), channels
+        )
+        self.kernel_slider = ValueSlider("Kernel", "Side of the kernel", with_own(_KERNELS, kernel), kernel)
+        for slider in (self.channels_slider, self.kernel_slider):
+            self.controls.addWidget(slider, 1)
+            slider.changed.connect(self.canvas.update)
+
+    @property
+    def channels(self) -> int:
+        """In and out."""
+        return self.channels_slider.value
+
+    @property
+    def kernel(self) -> int:
+        """Its side."""
+        return self.kernel_slider.value
+
+    def convs(self) -> tuple[Conv, Conv, Conv]:
+        """The dense convolution, the depthwise one, the pointwise one."""
+        c, k = self.channels, self.kernel
+        return Conv(c, c, k), Conv(c, c, k, depthwise=True), Conv(c, c)
+
+    def caption(self) -> str:
+        """It is arithmetic."""
+        return (
+            f"Arithmetic: {self.channels} channels in and out, {self.kernel} × {self.kernel} kernels, "
+            f"a map of {self._side} × {self._side}; weights without biases"
+        )
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Formulas on top, bars below, the ratio at the foot."""
+        dense, depthwise, pointwise = self.convs()
+        line = ink.line()
+        head = QRectF(room.left(), room.top(), room.width(), line)
+        c, k = self.channels, self.kernel
+        ink.text(head, f"C = {c} channels      k = {k}      map {self._side} × {self._side}", align="centre")
+        body = room.adjusted(0, line * 1.6, 0, -line * 1.8)
+        for place, title, of in zip(
+            shared_columns(body, 2, 2 * ink.px),
+            ("Weights", "Multiply-accumulates"),
+            (1, self._side**2),
+            strict=True,
+        ):
+            ink.text(QRectF(place.left(), place.top(), place.width(), line), title, bold=True)
+            rows = place.adjusted(0, line * 1.5, 0, 0)
+            most = max(dense.weights, depthwise.weights + pointwise.weights) * of
+            formulas = _FORMULAS[of > 1]
+            groups = (
+                ((dense,), f"dense:  {formulas[0]}"),
+                ((depthwise, pointwise), f"separable:  {formulas[1]}"),
+            )
+            for parts, formula in groups:
+                self._paint_group(ink, rows, parts, formula, of, most)
+                rows = rows.adjusted(0, body.height() * 0.45, 0, 0)
+        share = (depthwise.weights + pointwise.weights) / dense.weights
+        foot = QRectF(room.left(), room.bottom() - line * 1.3, room.width(), line)
+        text = f"separable / dense  =  1/C + 1/k²  =  {share:.3f}: {_ratio(share)}"
+        ink.text(foot, text, align="centre", bold=True, colour=ink.look.accent)
+
+    def _paint_group(
+        self, ink: Ink, room: QRectF, parts: tuple[Conv, ...], formula: str, of: int, most: int
+    ) -> None:
+        line = ink.line()
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), formula)
+        bar = QRectF(room.left(), room.top() + line * 1.25, room.width(), line * 1.3)
+        ink.painter.fillRect(bar, QColor(ink.look.border))
+        left = bar.left()
+        for part in parts:
+            width = bar.width() * part.weights * of / most
+            ink.painter.fillRect(QRectF(left, bar.top(), width, bar.height()), kind_colour(ink, part))
+            left += width
+        numbers = "  +  ".join(f"{part.kind} {part.weights * of:,}".replace(",", " ") for part in parts)
+        ink.text(QRectF(bar.left(), bar.bottom() + line * 0.1, bar.width(), line), numbers, px=ink.small)
+
+
+def kind_colour(ink: Ink, conv: Conv) -> QColor:
+    """One colour for what mixes positions, one for what mixes channels, one for both."""
+    look = ink.look
+    return QColor({"dense": look.muted, "depthwise": look.warning, "pointwise": look.accent}[conv.kind])
+
+
+def _ratio(share: float) -> str:
+    return f"{1 / share:.1f} times less" if share < 1 else f"{share:.1f} times as much, nothing is saved"
+
+
+SPEC = ViewSpec(
+    name="separable-cost",
+    title="What a dense convolution costs against a depthwise and a pointwise one, with sliders",
+    make=SeparableCostView,
+    settings={
+        "channels": Whole(help="Channels in and out", default="96", least=8, most=1024),
+        "kernel": Whole(help="Side of the kernel", default="7", least=1, most=31),
+        "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
+    },
+)

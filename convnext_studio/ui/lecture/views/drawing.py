@@ -1,0 +1,324 @@
+"""What the painted views of a lecture draw with: text in two sizes, maps with colour bars, bars, histograms."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from convnext_studio.render import (
+    UNCLIPPED,
+    Clipping,
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    format_ticks,
+    limits_of,
+    lut,
+    nice_ticks,
+    robust_limits,
+)
+from convnext_studio.ui.lecture.views.live_view import SMALL
+from convnext_studio.ui.plots.scene import Bitmap
+from convnext_studio.ui.widgets import theme
+
+Align = Literal["left", "centre", "right"]
+
+_ALIGNED = {
+    "left": Qt.AlignmentFlag.AlignLeft,
+    "centre": Qt.AlignmentFlag.AlignHCenter,
+    "right": Qt.AlignmentFlag.AlignRight,
+}
+_BAR_WIDTH = 0.6  # Of a colour bar, in text heights.
+_LEAST = 0.75  # Of small text: rather than cut off, a text gets as small as that.
+_USUAL_NUMBER = "-0.000"  # Maps beside one another are as large as one another where theirs are no wider.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapPicture:
+    """A map as colours, with what its colour bar says.
+
+    Attributes
+    ----------
+    clipping
+        At which ends of the scale there are values beyond: they have the colour of that end.
+    """
+
+    bitmap: Bitmap
+    limits: Limits
+    colormap: str
+    shape: tuple[int, int]
+    clipping: Clipping = UNCLIPPED
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values at the ends of the colour bar."""
+        return self.limits.low, self.limits.high
+
+    def end_texts(self, significant: int = 3) -> tuple[str, str]:
+        """What stands at the ends of the colour bar: "≥ 2.41" where there are values beyond."""
+        return self.clipping.end_texts(*(format_number(value, significant) for value in self.ends))
+
+
+def map_picture(
+    values: NDArray[np.float32],
+    *,
+    symmetric: bool = False,
+    limits: Limits | None = None,
+    colormap: str | None = None,
+) -> MapPicture:
+    """Colours for (height, width) values: viridis, or the diverging map about 0 where `symmetric`.
+
+    The scale ends at percentiles unless limits are given; the colour bar says where there are values beyond.
+    """
+    limits = limits or robust_limits(values, symmetric)
+    colormap = colormap or ("vik" if symmetric else "viridis")
+    rgb = colorize(values, limits, colormap)
+    shape = values.shape[0], values.shape[1]
+    return MapPicture(Bitmap(rgb), limits, colormap, shape, Clipping.of(values, limits))
+
+
+class Ink:
+    """A painter that knows the sizes and colours of the lecture.
+
+    Parameters
+    ----------
+    text_px
+        Height of the text that the audience must read; numbers at axes are `SMALL` of it.
+    """
+
+    def __init__(self, painter: QPainter, text_px: int) -> None:
+        self.painter = painter
+        self.px = float(text_px)
+        self.small = text_px * SMALL
+        self.look = theme.current()
+        self._font = QFont(painter.font())
+
+    # -------------------------------------------------------------------------------------------- text
+
+    def line(self, px: float | None = None) -> float:
+        """Height of a line of text."""
+        return QFontMetricsF(self._sized(px)).height()
+
+    def width(self, text: str, px: float | None = None, *, bold: bool = False) -> float:
+        """Width of a text."""
+        font = self._sized(px)
+        font.setBold(bold)
+        return QFontMetricsF(font).horizontalAdvance(text)
+
+    def text(
+        self,
+        place: QRectF,
+        text: str,
+        *,
+        align: Align = "left",
+        px: float | None = None,
+        colour: str = "",
+        bold: bool = False,
+    ) -> None:
+        """One line, at the middle of the place's height; smaller where it is too long, elided at last."""
+        font = self._sized(px)
+        font.setBold(bold)
+        least = self.small * _LEAST
+        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > least:
+            font.setPixelSize(font.pixelSize() - 1)
+        self.painter.setFont(font)
+        self.painter.setPen(QColor(colour or self.look.text))
+        fitted = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, place.width() + 0.5)
+        flags = _ALIGNED[align] | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip
+        self.painter.drawText(place, int(flags), fitted)
+
+    def paragraph(
+        self, place: QRectF, text: str, *, px: float | None = None, colour: str = "", align: Align = "left"
+    ) -> float:
+        """Text that wraps, from the top of the place; gives the height that it takes."""
+        self.painter.setFont(self._sized(px))
+        self.painter.setPen(QColor(colour or self.look.text))
+        flags = int(_ALIGNED[align] | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
+        return self.painter.drawText(place, flags, text).height()
+
+    def paragraph_height(self, width: float, text: str, px: float | None = None) -> float:
+        """Height that wrapped text takes at that width."""
+        flags = int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap)
+        return QFontMetricsF(self._sized(px)).boundingRect(QRectF(0, 0, width, 1e5), flags, text).height()
+
+    def _sized(self, px: float | None) -> QFont:
+        font = QFont(self._font)
+        font.setPixelSize(max(1, round(px or self.px)))
+        return font
+
+    # -------------------------------------------------------------------------------------------- maps
+
+    def map(self, room: QRectF, shown: MapPicture, title: str = "", below: str = "") -> QRectF:
+        """A map with its colour bar, a title above and a line below; gives the box of the map itself."""
+        line = self.line()
+        small_line = self.line(self.small)
+        texts = [_USUAL_NUMBER, *shown.end_texts()]
+        numbers = max(self.width(text, self.small) for text in texts)
+        beside = self.small * (_BAR_WIDTH + 0.9) + numbers
+        top = line * 1.15 if title else small_line / 2
+        bottom = small_line * 1.1 if below else small_line / 2
+        space = room.adjusted(0, top, -beside, -bottom)
+        height, width = shown.shape
+        scale = max(min(space.width() / width, space.height() / height), 0.01)
+        box = QRectF(0, 0, width * scale, height * scale)
+        box.moveCenter(QPointF(room.center().x() - beside / 2, space.center().y()))
+        if title:
+            self.text(_around(room, box, box.top() - line * 1.1, line), title, align="centre")
+        if below:
+            place = _around(room, box, box.bottom() + small_line * 0.1, small_line)
+            self.text(place, below, align="centre", px=self.small, colour=self.look.muted)
+        self.image(box, shown)
+        self.colour_bar(
+            QRectF(box.right() + self.small * 0.5, box.top(), self.small * _BAR_WIDTH, box.height()), shown
+        )
+        return box
+
+    def image(self, box: QRectF, shown: MapPicture) -> None:
+        """A map without anything; enlarged, its pixels stay sharp."""
+        device = self.painter.device()
+        ratio = device.devicePixelRatioF() if device is not None else 1.0
+        level = shown.bitmap.level(box.width() * ratio / shown.shape[1])
+        self.painter.setRenderHint(
+            QPainter.RenderHint.SmoothPixmapTransform, on=level.width() > box.width() * ratio
+        )
+        self.painter.drawImage(box, level, QRectF(level.rect()))
+
+    def frame(self, box: QRectF) -> None:
+        """A frame that stands out from any map, in either look."""
+        width = max(2.0, self.px / 10)
+        self.painter.setBrush(Qt.BrushStyle.NoBrush)
+        for colour, factor in (("#000000", 1.9), (theme.DARK.warning, 1.0)):
+            pen = QPen(QColor(colour), width * factor)
+            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+            self.painter.setPen(pen)
+            self.painter.drawRect(box)
+
+    def colour_bar(self, bar: QRectF, shown: MapPicture) -> None:
+        """An upright bar with the numbers at its ends, and 0 between them where there is room."""
+        gradient = Bitmap(lut(shown.colormap)[::-1, None, :]).image
+        self.painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+        self.painter.setPen(QPen(QColor(self.look.outline), 1))
+        self.painter.setBrush(Qt.BrushStyle.NoBrush)
+        self.painter.drawRect(bar)
+        limits, line = shown.limits, self.line(self.small)
+        for value, text in self._numbers(shown):
+            share = (value - limits.low) / (limits.high - limits.low)
+            y = bar.bottom() - share * bar.height()
+            if 0 < share < 1 and min(share, 1 - share) * bar.height() < line:
+                continue
+            place = QRectF(bar.right() + self.small * 0.3, y - line / 2, 400, line)
+            self.text(place, text, px=self.small)
+
+    @staticmethod
+    def _numbers(shown: MapPicture) -> list[tuple[float, str]]:
+        """The numbers beside a colour bar, from the lowest, and where they stand."""
+        inner = [(0.0, "0")] if shown.limits.low < 0 < shown.limits.high else []
+        (low, high), (low_text, high_text) = shown.ends, shown.end_texts()
+        return [(low, low_text), *inner, (high, high_text)]
+
+    # ------------------------------------------------------------------------------------------- plots
+
+    def axis(self, area: QRectF, limits: Limits, title: str = "") -> None:
+        """A horizontal axis below an area, with numbers and a title."""
+        line = self.line(self.small)
+        painter = self.painter
+        ticks = nice_ticks(limits)
+        last = area.left() - 1e6
+        for value, text in zip(ticks, format_ticks(ticks), strict=True):
+            x = self.along(area, limits, value)
+            painter.setPen(QPen(QColor(self.look.border), 1))
+            painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
+            width = self.width(text, self.small)
+            if x - width / 2 > last + self.small * 0.4:
+                last = x + width / 2
+                place = QRectF(x - width, area.bottom() + 2, 2 * width, line)
+                self.text(place, text, align="centre", px=self.small, colour=self.look.muted)
+        painter.setPen(QPen(QColor(self.look.outline), 1))
+        painter.drawLine(area.bottomLeft(), area.bottomRight())
+        if title:
+            place = QRectF(area.left(), area.bottom() + line + 2, area.width(), line)
+            self.text(place, title, align="centre", px=self.small)
+
+    def axis_height(self) -> float:
+        """Room that a horizontal axis takes below its area."""
+        return self.line(self.small) * 2 + 4
+
+    @staticmethod
+    def along(area: QRectF, limits: Limits, value: float) -> float:
+        """Where a value is between the left and the right of an area."""
+        return area.left() + (value - limits.low) / (limits.high - limits.low) * area.width()
+
+    def histogram(
+        self, area: QRectF, counts: NDArray[np.int64], span: Limits, shown: Limits, colour: str
+    ) -> None:
+        """Bars of the counts, which lie between `span`, on an axis that shows `shown`; the highest fills it."""
+        highest = int(counts.max(initial=0)) or 1
+        step = (span.high - span.low) / len(counts)
+        self.painter.save()
+        self.painter.setClipRect(area)
+        for index, count in enumerate(counts.tolist()):
+            left = self.along(area, shown, span.low + index * step)
+            right = self.along(area, shown, span.low + (index + 1) * step)
+            height = count / highest * area.height()
+            bar = QRectF(left, area.bottom() - height, max(right - left, 1) + 0.5, height)
+            self.painter.fillRect(bar, QColor(colour))
+        self.painter.restore()
+
+    def bars(self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str) -> None:
+        """Rows of name and share, from 0 to 1, with a bar below each."""
+        line = self.line()
+        step = min(line * 2.0, room.height() / max(len(rows), 1))
+        y = room.top()
+        for name, share in rows:
+            text = format_percent(share)
+            number = self.width(f"{text}  ")
+            self.text(QRectF(room.left(), y, room.width() - number, line), name)
+            self.text(QRectF(room.left(), y, room.width(), line), text, align="right")
+            bar = QRectF(room.left(), y + line * 1.05, room.width(), max(line * 0.35, 3))
+            self.painter.fillRect(bar, QColor(self.look.border))
+            if math.isfinite(share):
+                bar.setWidth(bar.width() * share)
+                self.painter.fillRect(bar, QColor(colour))
+            y += step
+
+
+def _around(room: QRectF, box: QRectF, top: float, height: float) -> QRectF:
+    """A line as wide as the room allows, with its middle at that of a box."""
+    middle = box.center().x()
+    half = max(min(middle - room.left(), room.right() - middle), 1)
+    return QRectF(middle - half, top, 2 * half, height)
+
+
+def common_limits(*values: NDArray[np.float32]) -> Limits:
+    """Limits that hold all of several maps."""
+    return limits_of(np.concatenate([each.ravel() for each in values]))
+
+
+def is_wide(room: QRectF) -> bool:
+    """Whether things go beside one another rather than below."""
+    return room.width() > 2.1 * room.height()
+
+
+def grid(room: QRectF, count: int, columns: int, gap: float) -> list[QRectF]:
+    """The room divided into places of one size, row by row."""
+    rows = -(-count // columns)
+    height = (room.height() - gap * (rows - 1)) / rows
+    return [
+        QRectF(place.left(), room.top() + row * (height + gap), place.width(), height)
+        for row in range(rows)
+        for place in shared_columns(room, columns, gap)
+    ][:count]
+
+
+def shared_columns(room: QRectF, count: int, gap: float) -> list[QRectF]:
+    """The room divided into columns of equal width."""
+    width = (room.width() - gap * (count - 1)) / count
+    return [
+        QRectF(room.left() + index * (width + gap), room.top(), width, room.height()) for index in range(count)
+    ]

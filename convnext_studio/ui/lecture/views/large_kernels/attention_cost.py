@@ -1,0 +1,189 @@
+"""Where self-attention stands: it sees everything at once, and pays for every pair of positions."""
+
+import math
+from collections.abc import Mapping
+
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QColor
+
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.mixing import attention_macs, depthwise_macs
+from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.ui.lecture.views.controls import ValueSlider
+from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curves, place
+from convnext_studio.ui.lecture.views.drawing import Ink
+from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, kernel_slider
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame, series_colour
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import counted
+
+WINDOW = 7
+"""Swin's, in positions."""
+SIDES = tuple(range(128, 2049, 32))
+"""Of the input, in pixels."""
+_TICKS = (128, 224, 384, 512, 1024, 2048)
+_DOT = 0.28
+_SEEN_PART = 0.27  # Of the width.
+_ATTENTION, _WINDOWS = 2, 1  # Series; the convolution is 0.
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+
+
+class AttentionCostView(SeenView):
+    """What one block sees of the picture, and MACs to mix a stage's positions once, against the input's side.
+
+    Attributes
+    ----------
+    side, kernel
+        Sliders over the input's side in pixels, and over the depthwise kernel's.
+    """
+
+    name = "Cost of self-attention against depthwise convolution"
+    lacks = "stages of depthwise convolutions"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        tip = "Side of the input in pixels: the map has that over the stage's stride, squared, positions"
+        self.side = ValueSlider("Input", tip, SIDES, int(settings["input"]), [f"{side} px" for side in SIDES])
+        self.kernel = kernel_slider(settings["kernel"])
+        for slider in (self.side, self.kernel):
+            self.controls.addWidget(slider, 1)
+            slider.changed.connect(self.canvas.update)
+
+    def caption(self) -> str:
+        """Channels and stride are the model's; weights play no part."""
+        model = self.state.model
+        if model is None or not isinstance(model.config, ConvNeXtConfig):
+            return ""
+        stage, channels, stride = self.where()
+        title = self.model.node(stage).title
+        return f"{title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+
+    def where(self) -> tuple[str, int, int]:
+        """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
+        stages = self.config.stages
+        stage = stages[min(int(self.settings["stage"]), len(stages)) - 1]
+        node = self.model.node(stage)
+        return stage, node.shape[0], node.field.stride_px
+
+    def macs(self, side_px: int) -> dict[str, int]:
+        """By what mixes the positions, at that side of the input in pixels."""
+        _, channels, stride = self.where()
+        side = max(side_px // stride, 1)
+        return {
+            "self-attention": attention_macs(channels, side).total,
+            f"in {WINDOW} × {WINDOW} windows": attention_macs(channels, side, WINDOW).total,
+            f"{self.kernel.value} × {self.kernel.value} depthwise": depthwise_macs(
+                channels, side, self.kernel.value
+            ),
+        }
+
+    def sentence(self) -> str:
+        """What the chosen input means, in numbers."""
+        _, _, stride = self.where()
+        macs = self.macs(self.side.value)
+        attention, _, depthwise = macs.values()
+        side = max(self.side.value // stride, 1)
+        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × depthwise"
+
+    def field(self) -> FieldGeometry:
+        """Of the units behind the first block, with the chosen kernel; GRN makes it global."""
+        field = self.model.node("stem").field.after(self.kernel.value, 1, self.kernel.value // 2)
+        return field.made_global() if self.config.grn else field
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The sentence, what is seen on the left, and the curves with dots at the chosen input."""
+        line = ink.line()
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), self.sentence(), bold=True)
+        below = room.adjusted(0, 1.6 * line, 0, 0)
+        side = min(_SEEN_PART * room.width(), 0.7 * below.height())
+        self._paint_field(ink, QRectF(below.left(), below.top(), side, below.height()))
+        self._paint_costs(ink, below.adjusted(side + 1.2 * ink.px, 0, 0, 0))
+
+    def _paint_field(self, ink: Ink, room: QRectF) -> None:
+        """The picture in the colour of attention, and in it the square that a convolution sees."""
+        line, small = ink.line(), ink.line(ink.small)
+        ink.text(QRectF(room.left(), room.top(), room.width(), line), "One block sees")
+        box = QRectF(room.left(), room.top() + 1.2 * line, room.width(), room.width())
+        self.paint_seen(ink, box)
+        draw_frame(ink, box, series_colour(ink, _ATTENTION))
+        field, unit = self.field(), self.model.node("stem").shape[1] // 2
+        words = "everything (GRN)"
+        if field.is_box:
+            scale = box.width() / self.model.input_px
+            square = QRectF(*(value * scale for value in field.unit_box(unit, unit))).translated(box.topLeft())
+            ink.painter.save()
+            ink.painter.setClipRect(box)
+            draw_frame(ink, square, series_colour(ink, 0), halo=True)
+            ink.painter.restore()
+            words = f"{field.size_px} × {field.size_px} px"
+        y = box.bottom() + 0.3 * small
+        side = self.kernel.value
+        for series, text in ((0, f"{side} × {side}: {words}"), (_ATTENTION, "attention: everything")):
+            swatch = QRectF(room.left(), y + 0.25 * small, 0.5 * small, 0.5 * small)
+            ink.painter.fillRect(swatch, QColor(series_colour(ink, series)))
+            place = QRectF(room.left() + 0.8 * small, y, room.width() - 0.8 * small, small)
+            ink.text(place, text, px=ink.small)
+            y += 1.1 * small
+
+    def _paint_costs(self, ink: Ink, room: QRectF) -> None:
+        sides = [each for each in SIDES if each >= smallest_input_px(self.config)]
+        rows = [(float(each), self.macs(each)) for each in sides]
+        curves = [
+            Curve(label=name, points=[(x, float(of[name])) for x, of in rows], series=series)
+            for name, series in zip(rows[0][1], (_ATTENTION, _WINDOWS, 0), strict=True)
+        ]
+        x = Axis(
+            title="Side of the input in pixels",
+            low=float(sides[0]),
+            high=float(sides[-1]),
+            ticks=[(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]],
+            is_log=True,
+        )
+        y = _decades([value for curve in curves for _, value in curve.points])
+        area = paint_curves(ink, room, curves, x, y)
+        for curve, value in zip(curves, self.macs(self.side.value).values(), strict=True):
+            at = place(area, x, y, float(self.side.value), float(value))
+            self._paint_dot(ink, area, at, series_colour(ink, curve.series), counted(value))
+
+    @staticmethod
+    def _paint_dot(ink: Ink, area: QRectF, at: QPointF, colour: str, text: str) -> None:
+        """A dot with its number to the left of it, or to the right where there is no room."""
+        radius, width, line = _DOT * ink.px, ink.width(text, ink.small), ink.line(ink.small)
+        ink.painter.setPen(QColor(ink.look.background))
+        ink.painter.setBrush(QColor(colour))
+        ink.painter.drawEllipse(at, radius, radius)
+        left = at.x() - width - 2 * radius
+        if left < area.left():
+            left = at.x() + 2 * radius
+        ink.text(QRectF(left, at.y() - line, width + 2, line), text, px=ink.small)
+
+
+def _decades(values: list[float]) -> Axis:
+    """An axis of whole powers of ten."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    ticks = [(10.0**exponent, _power_text(exponent)) for exponent in range(low, high + 1)]
+    return Axis(title="MACs of one layer", low=10.0**low, high=10.0**high, ticks=ticks, is_log=True)
+
+
+def _power_text(exponent: int) -> str:
+    """A power of ten with its prefix: "100 M", "1 T"."""
+    thousands = min(exponent // 3, len(_PREFIXES) - 1)
+    return f"{10 ** (exponent - 3 * thousands)} {_PREFIXES[thousands]}".rstrip()
+
+
+SPEC = ViewSpec(
+    name="attention-cost",
+    title="MACs of self-attention against a depthwise convolution, over the side of the input",
+    make=AttentionCostView,
+    settings={
+        "stage": Whole(help="The stage whose channels and stride count", default="1", least=1, most=4),
+        "input": OneOf(
+            help="Side of the input in pixels at first", default="224", values=tuple(map(str, SIDES))
+        ),
+        "kernel": KERNEL,
+    },
+)

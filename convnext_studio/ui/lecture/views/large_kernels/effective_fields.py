@@ -1,0 +1,222 @@
+"""Effective receptive fields beside each other, measured while one watches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF
+
+from convnext_studio.lecture.setting import OneOf, Whole
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveField, ReceptiveFieldResult, Subject
+from convnext_studio.render import Limits, format_percent
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
+from convnext_studio.ui.plots.field_scene import square_box, why_no_figure
+from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_scale
+
+DECADES = 4
+"""Fields are shown down to that many powers of ten below their largest value."""
+_LIMITS = Limits(-float(DECADES), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One of the networks that are compared.
+
+    Attributes
+    ----------
+    title
+        What tells it from the others.
+    subject
+        Of the request.
+    """
+
+    title: str
+    subject: Subject
+
+
+class EffectiveFieldsView(NetworkView):
+    """Two or three networks' effective fields at their last stage, in one scale, with their squares.
+
+    Attributes
+    ----------
+    results
+        By place, whole or so far.
+    """
+
+    name = "Effective receptive fields"
+    lacks = "blocks whose kernels could be changed"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.results: dict[int, ReceptiveFieldResult] = {}
+        self._maps: dict[int, MapPicture] = {}
+        self._seed = 0
+        self.inputs = self.add_choice(
+            "Averaged over",
+            "Standard normal noise, or the pictures that are open",
+            (("noise", "noise"), ("the opened pictures", "pictures")),
+            settings["inputs"],
+            self.prepare,
+        )
+        self.controls.addStretch(1)
+        self.add_button("Measure again", "Measure on other noise, and watch the fields sharpen", self._again)
+        state.pictures_changed.connect(self.follow)
+
+    def compared(self) -> tuple[Measured, ...]:
+        """What is compared, from left to right; the open model is the last."""
+        here = Measured("The open model", Subject())
+        scaled = with_layer_scale(self.config, 1.0)  # At less, the blocks of an untrained network hardly count.
+        if self.settings["compare"] == "kernels":
+            random = [
+                Measured(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
+                for side in (3, 7)
+            ]
+            return *random, here
+        configs = dict.fromkeys((with_layer_scale(self.config, PAPER_SCALE), scaled))
+        return *(Measured(_title(config), Subject(config=config)) for config in configs), here
+
+    def network_questions(self) -> Sequence[Request] | str:
+        """A field of each."""
+        takes_pictures = self.inputs.currentData() == "pictures"
+        if takes_pictures and not self.state.pictures:
+            return NO_PICTURE
+        count = int(self.settings["count"])
+        images = tuple(picture.key for picture in self.state.pictures[:count]) if takes_pictures else ()
+        return [
+            ReceptiveField(
+                panel=f"{self.panel} {place}",
+                node="last",
+                inputs="pictures" if takes_pictures else "noise",
+                images=images,
+                count=len(images) or count,
+                input_px=self.model.input_px,
+                seed=self._seed,
+                subject=each.subject,
+            )
+            for place, each in enumerate(self.compared())
+        ]
+
+    def show_partial(self, index: int, payload: Payload) -> None:
+        """Show a field so far."""
+        if isinstance(payload, ReceptiveFieldResult):
+            self.results[index] = payload
+            self._maps.pop(index, None)
+            if not why_no_figure(payload):
+                self._maps[index] = map_picture(decades_below(payload.field_map), limits=_LIMITS)
+            self.show_body()
+            self.canvas.update()
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Show all fields."""
+        self.results = {place: kept for place, kept in self.results.items() if place < len(answers)}
+        for index, payload in enumerate(answers):
+            self.show_partial(index, payload)
+
+    def caption(self) -> str:
+        """Protocol, inputs and the unit, as they were measured."""
+        first = next(iter(self.results.values()), None)
+        return self.subject() if first is None else self.subject(first.protocol_text)
+
+    def rows(self, place: int) -> list[str]:
+        """A field in words: how many inputs, its squares' areas, its theoretical size."""
+        result = self.results[place]
+        squares = {square.threshold: square for square in result.squares["linear"]}
+        said = [
+            f"{100 * share:g} % in {format_percent(squares[share].area_ratio, None)} of the area"
+            if share in squares
+            else f"{100 * share:g} %: in no square"
+            for share in THRESHOLDS
+        ]
+        theory = "everything" if result.theoretical.is_global else f"{result.theoretical.size_px} px"
+        return [*said, f"in theory: {theory}"]
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The fields in columns."""
+        compared = self.compared()
+        for place, (each, column) in enumerate(
+            zip(compared, shared_columns(room, len(compared), ink.px), strict=True)
+        ):
+            self._paint_column(ink, column, place, each)
+
+    def _paint_column(self, ink: Ink, column: QRectF, place: int, each: Measured) -> None:
+        line, small = ink.line(), ink.line(ink.small)
+        ink.text(QRectF(column.left(), column.top(), column.width(), line), each.title, bold=True)
+        result = self.results.get(place)
+        if result is None:
+            self._say(ink, column, line, "Waiting for its turn …")
+            return
+        weights = "random weights" if result.random_weights else "trained"
+        done = result.pictures + result.noises
+        colour = ink.look.warning if result.random_weights else ink.look.muted
+        below = QRectF(column.left(), column.top() + line, column.width(), small)
+        ink.text(below, f"{weights} · {done} of {result.count}", px=ink.small, colour=colour)
+        shown, rows = self._maps.get(place), self.rows(place)
+        top = line + 1.2 * small
+        if shown is None:
+            self._say(ink, column, top, why_no_figure(result))
+            return
+        room = column.adjusted(0, top, 0, -(len(rows) + 1.9) * small)
+        side = min(room.width(), room.height())
+        box = QRectF(column.left(), room.top(), side, side)
+        ink.image(box, shown)
+        scale = side / result.field_map.shape[1]
+        for square in result.squares["linear"]:
+            frame = QRectF(*(value * scale for value in square_box(result, square)))
+            draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
+        y = box.bottom() + 0.3 * small
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its largest", "1"))
+        for row in rows:
+            y += small
+            ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
+
+    @staticmethod
+    def _say(ink: Ink, column: QRectF, top: float, text: str) -> None:
+        ink.paragraph(column.adjusted(0, top + ink.px, 0, 0), text, px=ink.small, colour=ink.look.muted)
+
+    def forget(self) -> None:
+        """Keep no field."""
+        self.results, self._maps = {}, {}
+
+    def _again(self) -> None:
+        self._seed += 1
+        self.forget()
+        self.prepare()
+
+
+def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Powers of ten by which a field is below its largest value, which is above 0; `-DECADES` at least."""
+    with np.errstate(divide="ignore"):
+        below = np.log10(field_map / field_map.max())
+    shown: NDArray[np.float32] = np.maximum(below, -float(DECADES)).astype(np.float32)
+    return shown
+
+
+def _title(config: ConvNeXtConfig) -> str:
+    value = config.layer_scale_init_value
+    return f"Layer scale {value:g}" if value else "Untrained"
+
+
+SPEC = ViewSpec(
+    name="effective-fields",
+    title="Effective receptive fields at the last stage, measured side by side",
+    make=EffectiveFieldsView,
+    settings={
+        "compare": OneOf(
+            help="What stands beside the open model: random weights with 3 × 3 and 7 × 7 kernels, or random "
+            "weights in its own architecture",
+            default="kernels",
+            values=("kernels", "training"),
+        ),
+        "inputs": OneOf(help="What is averaged over at first", default="noise", values=("noise", "pictures")),
+        "count": Whole(
+            help="How many noises, or pictures at most, are averaged", default="16", least=1, most=200
+        ),
+    },
+)

@@ -1,0 +1,142 @@
+"""The layers between two stages: a norm, and a 2 × 2 convolution of stride 2."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QLineF, QRectF
+from PySide6.QtGui import QColor, QPen
+
+from convnext_studio.lecture.setting import Whole
+from convnext_studio.model.config import Downsample
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
+from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITLES
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import counted, shape_text
+
+_OTHER = "Open a ConvNeXt with such layers, such as preset:convnext_tiny."
+
+
+class DownsamplingView(NetworkView):
+    """The map before the norm, behind it, and behind the convolution; and the price of layers of their own.
+
+    Attributes
+    ----------
+    stage
+        Which stage's downsampling is shown; stages of the network that has fewer count as its last.
+    channel
+        Slider over the channels that come in.
+    maps
+        By node, that channel of each, as colours.
+    """
+
+    needs_picture = True
+    name = "Downsampling between two stages"
+    lacks = "layers of its own between its stages"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.maps: dict[str, MapPicture] = {}
+        items = [(f"into stage {number}", str(number)) for number in (2, 3, 4)]
+        tip = "The stage that the layers lead into"
+        self.stage = self.add_choice("Downsampling", tip, items, settings["stage"], self.prepare)
+        self._first_channel = int(settings["channel"])
+        self.channel = ValueSlider("Channel", "The channel that is shown of each map", (0,), 0)
+        self.channel.changed.connect(self.prepare)
+        self.controls.addWidget(self.channel, 1)
+
+    def nodes(self) -> tuple[str, ...]:
+        """What goes in, what the norm makes of it, and what the convolution does."""
+        stage = min(int(self.stage.currentData()), len(self.config.depths))
+        return f"stage{stage - 1}", f"stage{stage}.downsample.norm", f"stage{stage}.downsample.conv"
+
+    def network_questions(self) -> Sequence[Request] | str:
+        """The channel of each, where the network has such layers."""
+        if len(self.config.depths) == 1:
+            return f"{self.model.title} has one stage: nothing is downsampled behind its stem. {_OTHER}"
+        if self.config.downsample != "separate":
+            return f"{self.model.title} downsamples within its blocks, as ResNet does. {_OTHER}"
+        picture = self.state.picture
+        assert picture is not None
+        nodes = self.nodes()
+        self.channel.go_through(range(self.model.node(nodes[0]).shape[0]), self._first_channel)
+        return [
+            ChannelMap(panel=f"{self.panel} {node}", image=picture.key, node=node, channel=self.channel.value)
+            for node in nodes
+        ]
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Colour the maps."""
+        found = [answer for answer in answers if isinstance(answer, ChannelMapResult)]
+        self.maps = {answer.node: map_picture(answer.map) for answer in found}
+        super().show_answers(answers)
+
+    def forget(self) -> None:
+        """Keep no maps."""
+        self.maps = {}
+
+    def caption(self) -> str:
+        """What the maps are."""
+        return self.subject(f"channel {self.channel.value} of each")
+
+    def titles(self) -> tuple[str, str, str]:
+        """What is above the maps."""
+        norm = NORM_TITLES[self.config.norm]
+        return "What comes in", norm[0].upper() + norm[1:], "2 × 2, stride 2"
+
+    def prices(self) -> list[tuple[str, str]]:
+        """What the whole network costs with layers of their own, and with blocks that downsample."""
+        kinds: tuple[tuple[str, Downsample], ...] = (
+            ("Layers of their own (this network)", "separate"),
+            ("In the blocks, as in ResNet", "block"),
+        )
+        found = []
+        for title, kind in kinds:
+            config = replace(self.config, downsample=kind)
+            nodes = node_table(config, self.model.input_px)
+            parameters, macs = total_parameters(nodes, config), total_macs(nodes, config)
+            found.append((title, f"{counted(parameters)} parameters, {counted(macs)} MACs"))
+        return found
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Three maps in a row, and the two prices below."""
+        if not self.maps:
+            return
+        line, prices = ink.line(), self.prices()
+        maps = room.adjusted(0, 0, 0, -(1.25 * len(prices) + 0.8) * line)
+        columns = shared_columns(maps, len(self.maps), 1.4 * ink.px)
+        for name, column, (node, shown) in zip(self.titles(), columns, self.maps.items(), strict=True):
+            ink.map(column, shown, name, shape_text(self.model.node(node)))
+        for column in columns[:-1]:
+            self._paint_arrow(ink, column.right(), column.center().y())
+        y = maps.bottom() + 0.8 * line
+        titles = max(ink.width(title) for title, _ in prices) + ink.px
+        for title, price in prices:
+            ink.text(QRectF(room.left(), y, titles, line), title)
+            ink.text(QRectF(room.left() + titles, y, room.width() - titles, line), price, bold=True)
+            y += 1.25 * line
+
+    @staticmethod
+    def _paint_arrow(ink: Ink, left: float, y: float) -> None:
+        ink.painter.setPen(QPen(QColor(ink.look.muted), max(2.0, ink.px / 12)))
+        tip, head = left + 1.2 * ink.px, 0.3 * ink.px
+        ink.painter.drawLine(QLineF(left + 0.2 * ink.px, y, tip, y))
+        ink.painter.drawLine(QLineF(tip - head, y - head, tip, y))
+        ink.painter.drawLine(QLineF(tip - head, y + head, tip, y))
+
+
+SPEC = ViewSpec(
+    name="downsampling",
+    title="The layers between two stages, with the maps before and behind each",
+    make=DownsamplingView,
+    settings={
+        "stage": Whole(help="The stage that the layers lead into at first", default="2", least=2, most=4),
+        "channel": CHANNEL,
+    },
+)

@@ -1,0 +1,135 @@
+"""From the last map to the classes: pool, normalise, one linear layer."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF
+
+from convnext_studio.export.contents import label_of
+from convnext_studio.lecture.setting import Whole
+from convnext_studio.model.nodes import HEAD_NORM, head_parameters
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import counted, shape_text
+
+_MAPS_PART = 0.62  # Of the height.
+
+
+class HeadView(NetworkView):
+    """The last stage's map, its mean over the positions, that normalised, and the likeliest classes.
+
+    Attributes
+    ----------
+    vectors
+        Pooled and normalised, (channels,) each; none where the head normalises before it pools.
+    prediction
+        None before it is there.
+    """
+
+    needs_picture = True
+    name = "The head"
+    lacks = "head of pool, norm and linear layer that could be taken apart here"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.vectors: dict[str, NDArray[np.float32]] = {}
+        self.prediction: Prediction | None = None
+        self._shown: list[tuple[str, MapPicture, str]] = []
+
+    def network_questions(self) -> Sequence[Request]:
+        """The last map, the head's features, the classes."""
+        picture = self.state.picture
+        assert picture is not None
+        last = self.config.stages[-1]
+        return [
+            FeatureMaps(panel=f"{self.panel} {node}", image=picture.key, node=node)
+            for node in (last, HEAD_NORM)
+        ] + [Predict(panel=self.panel, image=picture.key)]
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Pool, and colour."""
+        last, head, prediction = answers
+        if (
+            isinstance(last, FeatureMapsResult)
+            and isinstance(head, FeatureMapsResult)
+            and isinstance(prediction, Prediction)
+        ):
+            self._take(last, head, prediction)
+        super().show_answers(answers)
+
+    def _take(self, last: FeatureMapsResult, head: FeatureMapsResult, prediction: Prediction) -> None:
+        self.prediction = prediction
+        words = shape_text(self.model.node(last.node))
+        self._shown = [("Last map (mean)", map_picture(last.maps.mean(axis=0)), words)]
+        pooled, features = last.maps.mean(axis=(1, 2)), head.maps[:, 0, 0]
+        if self.config.head_norm_first:
+            self.vectors = {"normalised and pooled": features}
+        else:
+            self.vectors = {"pooled": pooled, "normalised": features}
+        for name, vector in self.vectors.items():
+            words = f"{len(vector)} numbers"
+            self._shown.append((name.capitalize(), map_picture(folded(vector), symmetric=True), words))
+
+    def forget(self) -> None:
+        """Keep no features and no classes."""
+        self.vectors, self.prediction, self._shown = {}, None, []
+
+    def caption(self) -> str:
+        """What is shown of what."""
+        return self.subject("vectors folded into rectangles, channel 0 at the upper left")
+
+    def rows(self) -> list[tuple[str, float]]:
+        """The likeliest classes, with their probabilities."""
+        if self.prediction is None:
+            return []
+        top = self.prediction.top(int(self.settings["classes"]))
+        return [(label_of(self.model, index), float(self.prediction.probabilities[index])) for index in top]
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """The vectors in a row, the classes below."""
+        if not self._shown:
+            return
+        line = ink.line()
+        maps = QRectF(room.left(), room.top(), room.width(), _MAPS_PART * room.height())
+        for column, (title, shown, words) in zip(
+            shared_columns(maps, len(self._shown), ink.px), self._shown, strict=True
+        ):
+            ink.map(column, shown, title, words)
+        layers = "Two linear layers" if self.config.head_hidden_size else "Linear"
+        parameters = counted(head_parameters(self.config))
+        title = f"{layers}: {self.config.num_classes} classes, {parameters} parameters with the norm"
+        below = room.adjusted(0, maps.height() + 0.5 * line, 0, 0)
+        ink.text(QRectF(below.left(), below.top(), below.width(), line), title, bold=True)
+        bars = below.adjusted(0, 1.4 * line, 0, 0)
+        ink.bars(bars, self.rows(), ink.look.accent)
+
+
+def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A vector as a rectangle, row by row, as nearly square as it goes; filled with NaN where it must."""
+    size = len(vector)
+    rows = next(each for each in range(math.isqrt(size), 0, -1) if size % each == 0)
+    if rows * 4 >= math.isqrt(size):
+        return vector.reshape(rows, -1)
+    rows = math.isqrt(size)
+    columns = -(-size // rows)
+    filled = np.full(rows * columns, np.nan, dtype=np.float32)
+    filled[:size] = vector
+    return filled.reshape(rows, columns)
+
+
+SPEC = ViewSpec(
+    name="head",
+    title="From the last map to the classes: pool, normalise, one linear layer",
+    make=HeadView,
+    settings={
+        "classes": Whole(help="How many of the likeliest classes are shown", default="3", least=1, most=5)
+    },
+)

@@ -1,0 +1,127 @@
+"""Two stems of the same weights: separate patches, and the tutorial's that overlap; the price of each."""
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QRectF
+
+from convnext_studio.model.whatif import TUTORIAL_STEM, StemFigures, stem_figures
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
+from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
+from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, common_limits, map_picture, shared_columns
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import counted, sized
+
+_MEAN = -1
+Move = tuple[int, int]
+"""Stride and padding."""
+
+
+class StemsView(NetworkView):
+    """The stem's output with either stride, in one colour scale, and what the network costs behind each.
+
+    Attributes
+    ----------
+    channel
+        Slider over the channels, their mean first.
+    maps
+        By stride and padding, as colours.
+    """
+
+    needs_picture = True
+    name = "Two strides of the stem"
+    lacks = "stem of patches"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.maps: dict[Move, MapPicture] = {}
+        self.channel = ValueSlider("Channel", "A channel behind the stem, or the mean of all", (_MEAN,), _MEAN)
+        self.channel.changed.connect(self.prepare)
+        self.controls.addWidget(self.channel, 1)
+        self._first_channel = int(settings["channel"])
+
+    def moves(self) -> tuple[Move, Move]:
+        """Patchify, and the tutorial's."""
+        return (self.config.stem_kernel_size, 0), TUTORIAL_STEM
+
+    def network_questions(self) -> Sequence[Request] | str:
+        """The chosen channel with either stride."""
+        if self.config.stem_type != "patch":
+            return f"The stem of {self.model.title} is two convolutions, no patches. {OPEN_A_CONVNEXT}"
+        channels = range(self.config.dims[0])
+        self.channel.go_through((_MEAN, *channels), self._first_channel, ("mean", *map(str, channels)))
+        picture, channel = self.state.picture, self.channel.value
+        assert picture is not None
+        wanted = None if channel == _MEAN else channel
+        return [StemMaps(panel=self.panel, image=picture.key, channel=wanted, moves=self.moves())]
+
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Colour both maps in one scale."""
+        found = answers[0]
+        if isinstance(found, StemMapsResult):
+            limits = common_limits(*found.maps.values())
+            self.maps = {move: map_picture(values, limits=limits) for move, values in found.maps.items()}
+        super().show_answers(answers)
+
+    def forget(self) -> None:
+        """Keep no maps."""
+        self.maps = {}
+
+    def caption(self) -> str:
+        """Which channel, and that the weights are the open model's for both."""
+        if self.state.model is None or self.channel.value == _MEAN:
+            return self.subject("mean over the stem's channels, the same weights with both strides")
+        return self.subject(f"stem, channel {self.channel.value}, the same weights with both strides")
+
+    def figures(self) -> tuple[StemFigures, ...]:
+        """What the network costs with either."""
+        return tuple(stem_figures(self.config, *move, self.model.input_px) for move in self.moves())
+
+    def rows(self, figures: StemFigures) -> list[str]:
+        """The price in words."""
+        is_open = (figures.stride, figures.padding) == (self.config.stem_stride, self.config.stem_padding)
+        return [
+            f"{counted(figures.parameters)} parameters",
+            f"{counted(figures.macs)} MACs",
+            f"{sized(figures.activation_bytes)} of activations",
+            "the open model's own stem" if is_open else "the same weights, another stride",
+        ]
+
+    def times(self) -> str:
+        """The tutorial's price over the other's."""
+        ours, tutorial = self.figures()
+        macs, memory = tutorial.macs / ours.macs, tutorial.activation_bytes / ours.activation_bytes
+        return f"Stride {tutorial.stride} costs {macs:.1f} × the MACs and {memory:.1f} × the memory"
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """A column for each stride, and the comparison below."""
+        line, small = ink.line(), ink.line(ink.small)
+        below = QRectF(room.left(), room.bottom() - 1.2 * line, room.width(), line)
+        ink.text(below, self.times(), align="centre", bold=True)
+        columns = shared_columns(room.adjusted(0, 0, 0, -1.4 * line), 2, ink.px)
+        for column, figures in zip(columns, self.figures(), strict=True):
+            shown = self.maps.get((figures.stride, figures.padding))
+            rows = self.rows(figures)
+            above = column.adjusted(0, 0, 0, -len(rows) * small)
+            side, kernel = figures.sides["stem"], self.config.stem_kernel_size
+            title = f"{kernel} × {kernel}, stride {figures.stride}: {side} × {side}"
+            if shown is not None:
+                ink.map(above, shown, title)
+            y = above.bottom()
+            for row in rows:
+                ink.text(QRectF(column.left(), y, column.width(), small), row, align="centre", px=ink.small)
+                y += small
+
+
+SPEC = ViewSpec(
+    name="stems",
+    title="The stem with its own patches and with stride 1: both maps, and the price of each",
+    make=StemsView,
+    settings={
+        "channel": CHANNEL,
+    },
+)

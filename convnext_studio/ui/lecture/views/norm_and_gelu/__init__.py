@@ -1,0 +1,1 @@
+"""Views of the chapter on normalisation and activation."""

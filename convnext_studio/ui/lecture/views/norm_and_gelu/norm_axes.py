@@ -1,0 +1,337 @@
+"""Which values a normalisation averages over, on boxes of channels x height x width that can be turned."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QLineF, QPointF, QRectF
+from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
+
+from convnext_studio.lecture.setting import OneOf
+from convnext_studio.ui.lecture.views.drawing import Ink, is_wide
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.painted_view import PaintedView, blocks_of
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+PICTURES, CHANNELS, HEIGHT, WIDTH = 3, 6, 4, 4
+GROUPS = 2
+_PITCH = math.radians(24)
+_FIRST_ANGLE = 32
+_DEGREES_A_STEP = 1
+_STEP_MS = 40
+_EDGE_ON = 1e-6
+
+Cell = tuple[int, int, int, int]
+"""Picture, channel, row, column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Averaging:
+    """What a normalisation averages over.
+
+    Attributes
+    ----------
+    group_of
+        The number of the mean that a cell is part of.
+    words
+        Over what there is one mean.
+    counts
+        From channels and positions of a map: how many means there are, and of how many values each is.
+    in_use
+        What happens out of training.
+    """
+
+    title: str
+    group_of: Callable[[Cell], int]
+    words: str
+    counts: Callable[[int, int], tuple[str, str]]
+    in_use: str
+
+
+_ALONE = "The same in training and in use: no picture’s answer depends on another picture."
+AVERAGINGS = {
+    "batch": Averaging(
+        "Batch norm",
+        lambda cell: cell[1],
+        "One mean and one deviation for each channel: over all pictures of the batch and all positions.",
+        lambda channels, positions: (f"{channels}", f"N × {positions}"),
+        "In use there is no batch: running averages from training take its place.",
+    ),
+    "layer": Averaging(
+        "Layer norm, as in ConvNeXt",
+        lambda cell: (cell[0] * HEIGHT + cell[2]) * WIDTH + cell[3],
+        "One mean and one deviation for each position of each picture: over its channels.",
+        lambda channels, positions: (f"N × {positions}", f"{channels}"),
+        _ALONE,
+    ),
+    "instance": Averaging(
+        "Instance norm",
+        lambda cell: cell[0] * CHANNELS + cell[1],
+        "One mean and one deviation for each channel of each picture: over its positions.",
+        lambda channels, positions: (f"N × {channels}", f"{positions}"),
+        _ALONE,
+    ),
+    "group": Averaging(
+        "Group norm (here 2 groups)",
+        lambda cell: cell[0] * GROUPS + cell[1] * GROUPS // CHANNELS,
+        "One mean and one deviation for each group of channels of each picture: over all positions.",
+        lambda channels, positions: (f"N × {GROUPS}", f"{channels // GROUPS * positions}"),
+        _ALONE,
+    ),
+}
+
+
+def cells() -> Iterator[Cell]:
+    """All values of the drawing."""
+    for picture in range(PICTURES):
+        for channel in range(CHANNELS):
+            for row in range(HEIGHT):
+                for column in range(WIDTH):
+                    yield picture, channel, row, column
+
+
+def averaged(norm: str, number: int) -> set[Cell]:
+    """The cells that one mean is taken of; means are numbered on, beginning anew behind the last."""
+    group_of = AVERAGINGS[norm].group_of
+    wanted = number % (max(map(group_of, cells())) + 1)
+    return {cell for cell in cells() if group_of(cell) == wanted}
+
+
+class NormAxesView(PaintedView):
+    """Three pictures as boxes of cells; those that go into one mean are coloured."""
+
+    name = "Values that a normalisation averages over"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self._number = 0
+        self.norms = self.add_choice(
+            "Norm",
+            "The normalisation",
+            ((averaging.title, name) for name, averaging in AVERAGINGS.items()),
+            settings["norm"],
+            self._restart,
+        )
+        self.add_button("Another mean", "Colour the values of the next mean", self.next_mean)
+        self.playing = self.add_play("Turn slowly", _STEP_MS, lambda: self._turn(_DEGREES_A_STEP))
+        self.controls.addStretch(1)
+        self.new_row()
+        self.angle = self.add_slider(
+            "Angle",
+            "Turn the boxes; dragging them does the same",
+            -180,
+            180,
+            _FIRST_ANGLE,
+            self.canvas.update,
+        )
+        self.canvas.dragged.connect(lambda right, _down: self._turn(right / 2))
+
+    @property
+    def norm(self) -> str:
+        """The normalisation that is shown."""
+        return str(self.norms.currentData())
+
+    @property
+    def coloured(self) -> set[Cell]:
+        """The cells that go into the mean that is shown."""
+        return averaged(self.norm, self._number)
+
+    def next_mean(self) -> None:
+        """Show another mean of the same normalisation."""
+        self._number += 1
+        self.canvas.update()
+
+    def caption(self) -> str:
+        """What is drawn is a scheme; the numbers beside it are the model's."""
+        return f"A scheme: {PICTURES} pictures, {CHANNELS} channels, {HEIGHT} × {WIDTH} positions"
+
+    def _restart(self) -> None:
+        self._number = 0
+        self.canvas.update()
+
+    def _turn(self, degrees: float) -> None:
+        self.angle.setValue((self.angle.value() + round(degrees) + 180) % 360 - 180)
+
+    # ------------------------------------------------------------------------------------------- painting
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Boxes, and words beside or below them."""
+        words, boxes = QRectF(room), QRectF(room)
+        if is_wide(room):
+            words.setLeft(room.left() + room.width() * 0.7)
+            boxes.setRight(words.left() - ink.px)
+        else:
+            words.setTop(room.top() + room.height() * 0.56)
+            boxes.setBottom(words.top())
+        self._paint_boxes(ink, boxes)
+        self._paint_words(ink, words.adjusted(0, ink.px * 0.5, 0, 0))
+
+    def _paint_words(self, ink: Ink, room: QRectF) -> None:
+        averaging = AVERAGINGS[self.norm]
+        means, values = averaging.counts(*self._sizes())
+        ink.text(QRectF(room.left(), room.top(), room.width(), ink.line()), averaging.title, bold=True)
+        room = room.adjusted(0, ink.line() * 1.4, 0, 0)
+        for text, colour in (
+            (averaging.words, ink.look.text),
+            (f"{self._place()}: {means} means, each of {values} values.", ink.look.accent),
+            (averaging.in_use, ink.look.text),
+        ):
+            room.setTop(room.top() + ink.paragraph(room, text, colour=colour) + ink.line() * 0.6)
+
+    def _sizes(self) -> tuple[int, int]:
+        """Channels and positions of the open network's first block, or of ConvNeXt-T's."""
+        model = self.state.model
+        if model is None or not blocks_of(model):
+            return 96, 56 * 56
+        channels, height, width = model.node(blocks_of(model)[0]).shape
+        return channels, height * width
+
+    def _place(self) -> str:
+        model = self.state.model
+        return "ConvNeXt-T, stage 1" if model is None or not blocks_of(model) else "This network’s first block"
+
+    def _paint_boxes(self, ink: Ink, room: QRectF) -> None:
+        turn = _Turn(math.radians(self.angle.value()), _PITCH)
+        pitch_px = room.width() / PICTURES
+        reach = math.hypot(CHANNELS, WIDTH) + 0.2  # Wherever the box is turned to.
+        cell_px = min(pitch_px / reach, (room.height() - 3 * ink.line()) / (HEIGHT + 3.5))
+        chosen = self.coloured
+        height = cell_px * (HEIGHT + 3.2)
+        y = room.center().y() - ink.line()
+        for picture in range(PICTURES):
+            middle = QPointF(room.left() + (picture + 0.5) * pitch_px, y)
+            inside = [cell for cell in chosen if cell[0] == picture]
+            self._paint_box(ink, _Place(middle, cell_px, turn), inside)
+            below = QRectF(middle.x() - pitch_px / 2, y + height / 2, pitch_px, ink.line())
+            ink.text(below, f"picture {picture + 1}", align="centre")
+        foot = QRectF(room.left(), y + height / 2 + 1.2 * ink.line(), room.width(), ink.line(ink.small))
+        text = f"{CHANNELS} channels along the long edge, {HEIGHT} × {WIDTH} positions across"
+        ink.text(foot, text, align="centre", px=ink.small, colour=ink.look.muted)
+
+    def _paint_box(self, ink: Ink, place: "_Place", chosen: list[Cell]) -> None:
+        """The far sides, the coloured cells from far to near, the near sides over them as lines."""
+        sides = sorted(_SIDES, key=lambda side: place.turn.depth(*side.normal))
+        for side in sides[: len(sides) // 2]:
+            self._paint_side(ink, place, side, alpha=26)
+        faces = [side for side in _SIDES if place.turn.depth(*side.normal) > _EDGE_ON]
+        shown = {_centre(cell) for cell in chosen}
+        ink.painter.setPen(QPen(QColor(ink.look.surface), 2))
+        for centre in sorted(shown, key=lambda centre: place.turn.depth(*centre)):
+            for face in faces:
+                if tuple(c + n for c, n in zip(centre, face.normal, strict=True)) in shown:
+                    continue  # Another one stands before it.
+                corners = ([c + o / 2 for c, o in zip(centre, one, strict=True)] for one in face.corners)
+                ink.painter.setBrush(QColor(ink.look.accent).darker(face.shade))
+                ink.painter.drawPolygon(QPolygonF([place.point(*corner) for corner in corners]))
+        for side in sides[len(sides) // 2 :]:
+            self._paint_side(ink, place, side, alpha=0)
+
+    @staticmethod
+    def _paint_side(ink: Ink, place: "_Place", side: "_Face", alpha: int) -> None:
+        """A side of a box, with the lines between its cells."""
+        half = (CHANNELS / 2, HEIGHT / 2, WIDTH / 2)
+        corners = [
+            place.point(*(o * size for o, size in zip(corner, half, strict=True))) for corner in side.corners
+        ]
+        fill, line = QColor(ink.look.outline), QColor(ink.look.outline)
+        fill.setAlpha(alpha)
+        line.setAlpha(110)
+        path = QPainterPath()
+        path.addPolygon(QPolygonF(corners))
+        ink.painter.fillPath(path, fill)
+        ink.painter.setPen(QPen(line, 1))
+        ink.painter.drawLines(list(_grid(side.cells, corners)))
+
+
+def _grid(cells: tuple[int, int], corners: list[QPointF]) -> Iterator[QLineF]:
+    """The lines around and between the cells of a side."""
+    a, b, c, d = corners
+    for count, (start, end), (beyond, end_beyond) in zip(
+        cells, ((a, b), (b, c)), ((d, c), (a, d)), strict=True
+    ):
+        for index in range(count + 1):
+            share = index / count
+            yield QLineF(start + (end - start) * share, beyond + (end_beyond - beyond) * share)
+
+
+def _centre(cell: Cell) -> tuple[float, float, float]:
+    """Channels to the right, rows downwards, columns into the depth."""
+    _, channel, row, column = cell
+    return channel - (CHANNELS - 1) / 2, (HEIGHT - 1) / 2 - row, column - (WIDTH - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    """A side of a cell or of a box.
+
+    Attributes
+    ----------
+    corners
+        Around it, from the first to the second along the first axis that lies in it.
+    shade
+        100 for the colour as it is, more for darker.
+    """
+
+    normal: tuple[int, int, int]
+    corners: tuple[tuple[int, int, int], ...]
+    shade: int
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """How many cells lie along its two axes."""
+        first, second = (
+            count for axis, count in zip(self.normal, (CHANNELS, HEIGHT, WIDTH), strict=True) if not axis
+        )
+        return first, second
+
+
+_SIDES = (
+    *(_Face((0, s, 0), ((-1, s, -1), (1, s, -1), (1, s, 1), (-1, s, 1)), 100) for s in (-1, 1)),
+    *(_Face((0, 0, s), ((-1, -1, s), (1, -1, s), (1, 1, s), (-1, 1, s)), 120) for s in (-1, 1)),
+    *(_Face((s, 0, 0), ((s, -1, -1), (s, 1, -1), (s, 1, 1), (s, -1, 1)), 145) for s in (-1, 1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Turned about the upright axis, then tipped towards the viewer; seen from infinitely far."""
+
+    yaw: float
+    pitch: float
+
+    def place(self, x: float, y: float, z: float) -> tuple[float, float]:
+        """On the screen, upwards positive."""
+        along = x * math.cos(self.yaw) + z * math.sin(self.yaw)
+        return along, y * math.cos(self.pitch) - self._towards(x, z) * math.sin(self.pitch)
+
+    def depth(self, x: float, y: float, z: float) -> float:
+        """Towards the viewer."""
+        return y * math.sin(self.pitch) + self._towards(x, z) * math.cos(self.pitch)
+
+    def _towards(self, x: float, z: float) -> float:
+        return z * math.cos(self.yaw) - x * math.sin(self.yaw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a box is drawn."""
+
+    middle: QPointF
+    cell_px: float
+    turn: _Turn
+
+    def point(self, x: float, y: float, z: float) -> QPointF:
+        """In the widget, of a point in cells from the box's middle."""
+        right, up = self.turn.place(x, y, z)
+        return QPointF(self.middle.x() + right * self.cell_px, self.middle.y() - up * self.cell_px)
+
+
+SPEC = ViewSpec(
+    name="norm-axes",
+    title="Which values batch, layer, instance and group norm average over",
+    make=NormAxesView,
+    settings={
+        "norm": OneOf(help="The normalisation to begin with", default="layer", values=tuple(AVERAGINGS)),
+    },
+)

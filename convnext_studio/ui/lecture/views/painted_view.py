@@ -1,0 +1,313 @@
+"""Views that paint what they show, with a row of controls below."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFontInfo, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.lecture.setting import NodeName
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.ui.lecture.views.drawing import Ink
+from convnext_studio.ui.lecture.views.live_view import AskingView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets import theme
+
+_DIMMED = 0.4
+OPEN_A_CONVNEXT = "Open a ConvNeXt to see it."
+
+
+class Canvas(QWidget):
+    """Where a view paints; the mouse and the keys are the view's.
+
+    Parameters
+    ----------
+    paint
+        Gets the ink and the room.
+    """
+
+    dragged = Signal(float, float)  # by so many pixels to the right and downwards
+    clicked = Signal(float, float)
+    pointed = Signal(float, float)
+    key_pressed = Signal(QKeyEvent)
+
+    def __init__(self, paint: Callable[[Ink, QRectF], None], name: str) -> None:
+        super().__init__()
+        self._paint = paint
+        self._is_dimmed = False
+        self._dragged_from: tuple[float, float] | None = None
+        self.takes_keys = False
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(160, 120)
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        if dimmed != self._is_dimmed:
+            self._is_dimmed = dimmed
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Have the view paint."""
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self._is_dimmed:
+                painter.setOpacity(_DIMMED)
+            self._paint(Ink(painter, QFontInfo(self.font()).pixelSize()), QRectF(self.rect()))
+            if self.hasFocus():
+                painter.setPen(QColor(theme.current().accent))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow theme and font."""
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            self.update()
+        super().changeEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin to drag."""
+        self._dragged_from = event.position().x(), event.position().y()
+        self.clicked.emit(*self._dragged_from)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag."""
+        here = event.position().x(), event.position().y()
+        if self._dragged_from is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            x, y = self._dragged_from
+            self._dragged_from = here
+            self.dragged.emit(here[0] - x, here[1] - y)
+        else:
+            self.pointed.emit(*here)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Hand the key to the view; what it ignores goes to the presenter."""
+        event.ignore()
+        if self.takes_keys:
+            self.key_pressed.emit(event)
+
+
+class PaintedView(AskingView):
+    """A view with a canvas and, below it, a row of controls; the values that are chosen start as the settings.
+
+    Attributes
+    ----------
+    canvas
+        Where `paint` paints.
+    controls
+        The row below it, or the last of them.
+    """
+
+    needs_model = False
+    needs_picture = False
+    name = ""
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self.canvas = Canvas(self.paint, self.name)
+        body = QWidget()
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(8)
+        self._column.addWidget(self.canvas, 1)
+        self.controls = self.new_row()
+        self.set_body(body)
+
+    def questions(self) -> Sequence[Request] | str:
+        """Nothing: what is shown needs no engine."""
+        return ()
+
+    def show_answers(self, _answers: tuple[Payload, ...]) -> None:
+        """Paint."""
+        self.canvas.update()
+
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Paint what is shown."""
+        raise NotImplementedError
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self.canvas.set_dimmed(dimmed)
+
+    # --------------------------------------------------------------------------------------- controls
+
+    def new_row(self) -> QHBoxLayout:
+        """Begin another row of controls below."""
+        self.controls = QHBoxLayout()
+        self.controls.setSpacing(12)
+        self._column.addLayout(self.controls)
+        return self.controls
+
+    def add_choice(
+        self, label: str, tip: str, items: Iterable[tuple[str, str]], chosen: str, changed: Callable[[], None]
+    ) -> QComboBox:
+        """A combo box of (text, data) behind its label."""
+        box = QComboBox()
+        for text, data in items:
+            box.addItem(text, data)
+        box.setCurrentIndex(max(box.findData(chosen), 0))
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._add(label, tip, box)
+        box.currentIndexChanged.connect(changed)
+        return box
+
+    def add_slider(
+        self, label: str, tip: str, least: int, most: int, value: int, changed: Callable[[], None]
+    ) -> QSlider:
+        """A slider behind its label."""
+        slider = QSlider(Qt.Orientation.Horizontal)
+        slider.setRange(least, most)
+        slider.setValue(value)
+        slider.setMinimumWidth(120)
+        self._add(label, tip, slider, 1)
+        slider.valueChanged.connect(changed)
+        return slider
+
+    def add_button(self, text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
+        """A button."""
+        button = QPushButton(text)
+        button.setAccessibleName(text)
+        button.setToolTip(tip)
+        button.clicked.connect(clicked)
+        self.controls.addWidget(button)
+        return button
+
+    def add_play(self, tip: str, interval_ms: int, step: Callable[[], None]) -> "PlayButton":
+        """A button between standing still and moving; it stands still at first, and wherever it is not seen."""
+        button = PlayButton(tip, interval_ms, step)
+        self.controls.addWidget(button)
+        return button
+
+    def _add(self, label: str, tip: str, control: QWidget, stretch: int = 0) -> None:
+        text = QLabel(label)
+        text.setBuddy(control)
+        control.setAccessibleName(label)
+        control.setToolTip(tip)
+        self.controls.addWidget(text)
+        self.controls.addWidget(control, stretch)
+
+
+class PlayButton(QPushButton):
+    """Moves something while it is down."""
+
+    def __init__(self, tip: str, interval_ms: int, step: Callable[[], None]) -> None:
+        super().__init__("▶ Play")
+        self.setCheckable(True)
+        self.setAccessibleName("Play")
+        self.setToolTip(tip)
+        self._timer = QTimer(self)
+        self._timer.setInterval(interval_ms)
+        self._timer.timeout.connect(step)
+        self.toggled.connect(self._toggle)
+
+    def _toggle(self, plays: bool) -> None:
+        self.setText("■ Stop" if plays else "▶ Play")
+        if plays:
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """What cannot be seen does not move."""
+        self.setChecked(False)
+        super().hideEvent(event)
+
+
+BLOCK = NodeName(
+    help="The block; where the network has no such block, its nearest one",
+    default="stage1.block1",
+)
+
+
+class BlockView(PaintedView):
+    """Shows a block of the open network, which may be chosen below.
+
+    Attributes
+    ----------
+    blocks
+        The box that chooses.
+    """
+
+    needs_model = True
+    needs_picture = True
+
+    def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
+        super().__init__(state, bridge, settings)
+        self._wanted = settings["block"]
+        self.blocks = self.add_choice("Block", "The block that is looked into", (), "", self._choose)
+        self._fill(state.model)
+
+    @property
+    def block(self) -> str:
+        """Name of the block that is shown; empty where the network has none."""
+        return str(self.blocks.currentData() or "")
+
+    def questions(self) -> Sequence[Request] | str:
+        """What to ask about the block, or why nothing can be shown."""
+        model = self.state.model
+        assert model is not None
+        self._fill(model)
+        if not self.block:
+            return f"{model.title} is no ConvNeXt: its blocks are not taken apart here. {OPEN_A_CONVNEXT}"
+        return self.block_questions()
+
+    def block_questions(self) -> Sequence[Request] | str:
+        """What to ask about the block."""
+        raise NotImplementedError
+
+    def caption(self) -> str:
+        """Model, weights, picture, block."""
+        return self.subject(self.block) if self.block else self.subject()
+
+    def _choose(self) -> None:
+        self._wanted = self.block
+        self.prepare()
+
+    def _fill(self, model: ModelInfo | None) -> None:
+        """Offer the model's blocks, and stay at the one that was wanted."""
+        names = [] if model is None else blocks_of(model)
+        if names == [self.blocks.itemData(index) for index in range(self.blocks.count())]:
+            return
+        still = QSignalBlocker(self.blocks)
+        self.blocks.clear()
+        for name in names:
+            assert model is not None
+            self.blocks.addItem(model.node(name).title, name)
+        if names:
+            self.blocks.setCurrentIndex(self.blocks.findData(nearest_block(names, self._wanted)))
+        still.unblock()
+
+
+def set_range(slider: QSlider, most: int, value: int | None = None) -> None:
+    """Let a slider go from 0 to `most`, and to a value, without telling anybody."""
+    still = QSignalBlocker(slider)
+    slider.setRange(0, most)
+    if value is not None:
+        slider.setValue(value)
+    still.unblock()
+
+
+def blocks_of(model: ModelInfo) -> list[str]:
+    """Names of the blocks of a ConvNeXt, in order; none of other networks."""
+    inside = {node.parent for node in model.nodes if node.operation == "dwconv"}
+    return [node.name for node in model.nodes if node.kind == "block" and node.name in inside]
+
+
+def nearest_block(names: Sequence[str], wanted: str) -> str:
+    """The wanted block, or the one before it, or the first."""
+
+    def place(name: str) -> tuple[int, ...]:
+        return tuple(int("0" + "".join(filter(str.isdigit, part))) for part in name.split("."))
+
+    return max((name for name in names if place(name) <= place(wanted)), key=place, default=names[0])

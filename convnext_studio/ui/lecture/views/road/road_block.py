@@ -1,0 +1,215 @@
+"""A network on the road, drawn: stem, stages and the block of stage 1, with what a step changes marked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPen, QPolygonF
+
+from convnext_studio.model.road.config import RoadConfig
+from convnext_studio.model.road.layers import (
+    Act,
+    Conv,
+    Layer,
+    MaxPool,
+    Norm,
+    block_layers,
+    downsampling_layers,
+    stem_layers,
+)
+from convnext_studio.ui.lecture.views.drawing import Ink
+
+_ACTS = {"relu": "ReLU", "gelu": "GELU"}
+_NORMS = {"batch": "BN", "layer": "LN"}
+_NARROWEST = 0.62  # Of the widest: the text must have room.
+_BOLD = 1.12  # As wide as that over plain text, at most.
+_BOX_HEIGHT, _NOTE_HEIGHT = 1.45, 1.05  # In lines of small text.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A line of the drawing.
+
+    Attributes
+    ----------
+    text
+        What it says.
+    channels
+        In and out, of a convolution, which is drawn as a box as wide as they are; None of what is said only.
+    """
+
+    text: str
+    channels: tuple[int, int] | None = None
+
+
+def network_rows(config: RoadConfig) -> tuple[Row, ...]:
+    """What is around the blocks: stem, stages, where maps are halved, head."""
+    between = ", ".join(_said(config, layer) for layer in downsampling_layers(config, 1))
+    halving = between or "first block of a stage"
+    norm = f"{_NORMS[config.norm]}, " if config.separate_downsampling else ""
+    return (
+        Row(text=f"Stem: {', '.join(_said(config, layer) for layer in stem_layers(config))}"),
+        Row(text=f"Blocks: {', '.join(map(str, config.depths))}"),
+        Row(text=f"Channels: {', '.join(map(str, config.dims))}"),
+        Row(text=f"Halves maps: {halving}"),
+        Row(text=f"Head: average, {norm}linear"),
+    )
+
+
+def block_rows(config: RoadConfig) -> tuple[Row, ...]:
+    """The second block of stage 1, from its input to its output."""
+    layers = block_layers(config, 0, 1)
+    rows: list[Row] = []
+    notes: list[str] = []
+    for layer in layers.branch:
+        if not isinstance(layer, Conv):
+            notes.append(_said(config, layer))
+            continue
+        if rows:
+            rows.append(_noted(notes))
+            notes = []
+        rows.append(Row(text=_convolution(layer), channels=(layer.before, layer.after)))
+    if layers.scaled:
+        notes.append("layer scale")
+    rows.append(_noted(notes))
+    after = f", then {_ACTS[config.act]}" if layers.acts_on_sum else ""
+    return (*rows, Row(text=f"+ shortcut{after}"))
+
+
+def changed_rows(before: Sequence[Row], after: Sequence[Row]) -> tuple[frozenset[int], frozenset[int]]:
+    """Which rows of the one are not in the other, by index: those that go, and those that come."""
+    gone: set[int] = set()
+    come: set[int] = set()
+    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind != "equal":
+            gone.update(range(a, b))
+            come.update(range(c, d))
+    return frozenset(gone), frozenset(come)
+
+
+def _noted(notes: Sequence[str]) -> Row:
+    return Row(text=", ".join(notes) or "no norm, no activation")
+
+
+def _convolution(conv: Conv) -> str:
+    kind = f"{conv.kernel_size}×{conv.kernel_size}"
+    if conv.is_depthwise:
+        return f"{kind} depthwise, {conv.after}"
+    return f"{kind}, {conv.before} → {conv.after}"
+
+
+def _said(config: RoadConfig, layer: Layer) -> str:
+    match layer:
+        case Act():
+            return _ACTS[config.act]
+        case Norm():
+            return _NORMS[config.norm]
+        case MaxPool():
+            return "pool"
+        case Conv():
+            stride = f" stride {layer.stride}" if layer.stride > 1 else ""
+            return f"{layer.kernel_size}×{layer.kernel_size}{stride}"
+
+
+# ------------------------------------------------------------------------------------------------ drawing
+
+
+def paint_network(
+    ink: Ink, room: QRectF, title: str, config: RoadConfig, other: RoadConfig | None, *, is_new: bool
+) -> None:
+    """Draw a network under a title; what is not in the other is framed, solid where it is new, else dashed."""
+    line = ink.line(ink.small)
+    ink.text(QRectF(room.left(), room.top(), room.width(), line * 1.2), title, px=ink.small, bold=True)
+    around, block = network_rows(config), block_rows(config)
+    marked: list[frozenset[int]] = []
+    for own, theirs in ((around, network_rows), (block, block_rows)):
+        rows = own if other is None else theirs(other)
+        marked.append(changed_rows(rows, own)[1])
+    y = room.top() + line * 1.35
+    for index, row in enumerate(around):
+        place = QRectF(room.left(), y, room.width(), line)
+        _paint_note(ink, place, row, is_marked=index in marked[0], is_new=is_new)
+        y += line
+    y += line * 0.5
+    heights = [line * (_NOTE_HEIGHT if row.channels is None else _BOX_HEIGHT) for row in block]
+    scale = min(1.0, (room.bottom() - y) / sum(heights))
+    widest = max(max(row.channels) for row in block if row.channels is not None)
+    drawn = QRectF(room.left(), y, room.width() - ink.small * 1.6, sum(heights) * scale)
+    _paint_shortcut(ink, drawn, heights[-1] * scale, block[-1].text)
+    for index, (row, height) in enumerate(zip(block, heights, strict=True)):
+        place = QRectF(drawn.left(), y, drawn.width(), height * scale)
+        if row.channels is None:
+            _paint_note(ink, place, row, is_marked=index in marked[1], is_new=is_new, align_centre=True)
+        else:
+            _paint_box(ink, place, row, widest, is_marked=index in marked[1], is_new=is_new)
+        y += height * scale
+
+
+def _paint_note(
+    ink: Ink, place: QRectF, row: Row, *, is_marked: bool, is_new: bool, align_centre: bool = False
+) -> None:
+    px, is_bold = ink.small * 0.92, is_marked and is_new
+    wide = ink.width(row.text, px) * (_BOLD if is_bold else 1.0) + px * 1.6
+    if wide > place.width():
+        px, wide = px * max(place.width() / wide, 0.75), place.width()
+    if is_marked:
+        left = place.center().x() - wide / 2 if align_centre else place.left()
+        _paint_frame(ink, QPolygonF(QRectF(left, place.top() + 1, wide, place.height() - 2)), is_new=is_new)
+    inner = place if align_centre else place.adjusted(px * 0.8, 0, 0, 0)
+    ink.text(inner, row.text, align="centre" if align_centre else "left", px=px, bold=is_bold)
+
+
+def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: bool, is_new: bool) -> None:
+    """A convolution: as wide at the top as channels go in, as wide at the bottom as come out."""
+    assert row.channels is not None
+    top, bottom = (
+        place.width() * (_NARROWEST + (1 - _NARROWEST) * channels / widest) / 2 for channels in row.channels
+    )
+    middle = place.center().x()
+    shape = QPolygonF(
+        [
+            QPointF(middle - top, place.top()),
+            QPointF(middle + top, place.top()),
+            QPointF(middle + bottom, place.bottom()),
+            QPointF(middle - bottom, place.bottom()),
+        ]
+    )
+    ink.painter.setPen(QPen(QColor(ink.look.outline), 1))
+    ink.painter.setBrush(QColor(ink.look.raised))
+    ink.painter.drawPolygon(shape)
+    if is_marked:
+        _paint_frame(ink, shape, is_new=is_new)
+    is_bold = is_marked and is_new
+    room = top + bottom - ink.small * 0.8  # Half way down, within the frame.
+    px = ink.small * min(1.0, room / (ink.width(row.text, ink.small) * (_BOLD if is_bold else 1.0)))
+    ink.text(place, row.text, align="centre", px=px, bold=is_bold)
+
+
+def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:
+    style = Qt.PenStyle.SolidLine if is_new else Qt.PenStyle.DashLine
+    colour = ink.look.accent if is_new else ink.look.warning
+    ink.painter.setPen(QPen(QColor(colour), 3 if is_new else 2, style))
+    ink.painter.setBrush(Qt.BrushStyle.NoBrush)
+    ink.painter.drawPolygon(shape)
+
+
+def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str) -> None:
+    """From the block's input around the branch to the sum, of which something is said in the middle."""
+    right = drawn.right() + ink.small * 1.1
+    y = drawn.bottom() - last / 2
+    ink.painter.setPen(QPen(QColor(ink.look.muted), 2))
+    ink.painter.drawPolyline(
+        QPolygonF(
+            [
+                QPointF(drawn.center().x(), drawn.top() - ink.small * 0.3),
+                QPointF(right, drawn.top() - ink.small * 0.3),
+                QPointF(right, y),
+            ]
+        )
+    )
+    tip = ink.small * 0.3
+    beside = ink.width(said, ink.small) * _BOLD / 2 + ink.small
+    end = QPointF(min(drawn.center().x() + max(drawn.width() * 0.36, beside), right - 2 * tip), y)
+    ink.painter.drawLine(QLineF(QPointF(right, y), end))
+    ink.painter.drawPolyline(QPolygonF([end + QPointF(tip, -tip), end, end + QPointF(tip, tip)]))

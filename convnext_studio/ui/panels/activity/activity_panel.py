@@ -1,0 +1,246 @@
+"""What is being computed and what was; and the log."""
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.ui.state.activity import CAPACITY, LARGEST_STEP, Activity, ActivityLog, spoken
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
+from convnext_studio.ui.state.log_store import LogStore
+from convnext_studio.ui.widgets.elided_label import OneLine
+
+# What is over sooner is only listed.
+ANNOUNCE_AFTER_MS = 300
+HEADINGS = ("What", "For", "Where", "Time", "Outcome")
+
+
+class ActivityPanel(QWidget):
+    """Two pages: the activities, and the log of window and engine."""
+
+    title = "Activity"
+    report_asked = Signal()
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, background: Background, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.log_store = LogStore(self)
+        self.activities = ActivityList(ActivityLog(state, bridge, background, self), bridge)
+        self.log = LogView(self.log_store)
+        self.log.report.clicked.connect(self.report_asked)
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("Activity and log")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.activities, "Activity")
+        self.tabs.addTab(self.log, "Log")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.setFocusProxy(self.tabs)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows what it is going to show: it asks nothing itself."""
+        return True
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for most rows."""
+        return QSize(self.fontMetrics().averageCharWidth() * 92, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would be outcomes of nobody knows what."""
+        return QSize(self.fontMetrics().averageCharWidth() * 72, super().minimumSizeHint().height())
+
+
+class ActivityList(QWidget):
+    """What is under way, each with its progress and a button that stops it; below, what is over."""
+
+    def __init__(self, log: ActivityLog, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._log = log
+        self._bridge = bridge
+        self.rows: dict[int, ActivityRow] = {}
+        self._none = QLabel("Nothing is being computed.")
+        self._none.setProperty("muted", True)
+        self._under_way = QVBoxLayout()
+        self._under_way.setSpacing(2)
+        self._under_way.addWidget(self._none)
+        self.table = QTableWidget(0, len(HEADINGS))
+        self.table.setAccessibleName("What was computed")
+        self.table.setAccessibleDescription("One row for each computation, the latest first")
+        self.table.setHorizontalHeaderLabels(HEADINGS)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setTabKeyNavigation(False)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in range(1, len(HEADINGS)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 4)
+        layout.addLayout(self._under_way)
+        layout.addWidget(self.table, 1)
+        self._soon = QTimer(self, singleShot=True, interval=ANNOUNCE_AFTER_MS)
+        self._soon.timeout.connect(self._announce)
+        log.asked.connect(self._ask)
+        log.moved.connect(self._move)
+        log.finished.connect(self._finish)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what went on while nobody looked."""
+        super().showEvent(event)
+        self.table.setRowCount(0)
+        for activity in reversed(self._log.over):
+            self._list(activity)
+        self._announce()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks any more."""
+        super().hideEvent(event)
+        self._soon.stop()
+        for identifier in list(self.rows):
+            self._remove(identifier)
+
+    def _ask(self, _activity: Activity) -> None:
+        if self.isVisible() and not self._soon.isActive():
+            self._soon.start()
+
+    def _announce(self) -> None:
+        for activity in self._log.under_way:
+            if activity.id not in self.rows:
+                row = ActivityRow(activity)
+                row.cancel.clicked.connect(
+                    lambda _=False, identifier=activity.id: self._bridge.cancel(identifier)
+                )
+                self.rows[activity.id] = row
+                self._under_way.addWidget(row)
+        self._none.setVisible(not self.rows)
+
+    def _move(self, activity: Activity) -> None:
+        if activity.id in self.rows:
+            self.rows[activity.id].show_activity(activity)
+
+    def _finish(self, activity: Activity) -> None:
+        self._remove(activity.id)
+        if self.isVisible():
+            self._list(activity)
+
+    def _remove(self, identifier: int) -> None:
+        row = self.rows.pop(identifier, None)
+        if row is not None:
+            self._under_way.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+            self._none.setVisible(not self.rows)
+
+    def _list(self, activity: Activity) -> None:
+        self.table.insertRow(0)
+        self.table.setRowCount(min(self.table.rowCount(), CAPACITY))
+        time = spoken(activity.seconds) if activity.outcome == "done" else f"after {spoken(activity.seconds)}"
+        texts = (activity.what, activity.asker, activity.device or "–", time, activity.outcome)
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            item.setToolTip(activity.note or text)
+            self.table.setItem(0, column, item)
+
+
+class ActivityRow(QWidget):
+    """One that is under way."""
+
+    def __init__(self, activity: Activity, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.text = OneLine()
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedSize(120, 12)
+        self.progress.setAccessibleName(f"Progress: {activity.what}")
+        self.progress.setToolTip("How far it is, where that is known")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setAccessibleName(f"Cancel: {activity.what}")
+        self.cancel.setToolTip("Stop this, and nothing else")
+        self.cancel.setVisible(activity.id > 0)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.cancel)
+        self.show_activity(activity)
+
+    def show_activity(self, activity: Activity) -> None:
+        """How far it is."""
+        said = activity.note or ("waits" if activity.outcome == "waiting" else "")
+        self.text.setText(" · ".join(part for part in (activity.what, activity.asker, said) if part))
+        unit = 1 + activity.total // LARGEST_STEP
+        # What waits stands still: a bar that runs to and fro says that something is being done.
+        total = activity.total // unit if activity.outcome == "running" else 1
+        self.progress.setRange(0, total)
+        self.progress.setValue(activity.done // unit)
+
+
+class LogView(QWidget):
+    """The log's lines, to read and to copy.
+
+    They are laid out while somebody looks: Qt takes 7 kB for each.
+    """
+
+    def __init__(self, store: LogStore, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setMaximumBlockCount(LOG_CAPACITY)
+        self.text.setAccessibleName("Log")
+        self.text.setAccessibleDescription("What window and engine wrote down, the latest last")
+        self.text.setPlaceholderText("Nothing was noted yet.")
+        self.copy = QPushButton("Copy")
+        self.copy.setToolTip("Copy the whole log as text, with its private paths")
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
+        self.report = QPushButton("Report a problem…")
+        self.report.setToolTip("Write a text file with versions, device and log, without private paths")
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(self.copy)
+        row.addWidget(self.report)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 4)
+        layout.addWidget(self.text, 1)
+        layout.addLayout(row)
+        store.added.connect(self._add)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what was noted while nobody looked."""
+        super().showEvent(event)
+        self.text.clear()  # A minimised window goes on hearing, and is shown again.
+        # Unlike setting the text, this shows its end, as does every line that follows.
+        self.text.appendPlainText("\n".join(self._store.lines))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks any more."""
+        super().hideEvent(event)
+        self.text.clear()
+
+    def _add(self, line: str) -> None:
+        if self.isVisible():
+            self.text.appendPlainText(line)

@@ -1,0 +1,344 @@
+"""One attribution map over the picture: from its numbers to colours, and the widget that shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.render import (
+    DIVERGING,
+    SEQUENTIAL,
+    Clipping,
+    Limits,
+    colorize,
+    format_number,
+    lut,
+    resample,
+)
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.map_texts import Map, Placement, point_text, value_text
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.text_size import scaled_px
+
+Part = Literal["signed", "positive"]
+
+COLORMAPS: dict[Part, tuple[str, ...]] = {"signed": DIVERGING, "positive": SEQUENTIAL}
+"""Which colour maps suit which part: on the diverging ones, 0 has a colour of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shading:
+    """How maps are coloured.
+
+    Attributes
+    ----------
+    part
+        The signed map, symmetric about 0, or its positive part, from 0.
+    colormap
+        One of `COLORMAPS` of that part.
+    percentile
+        Of the magnitude; what lies beyond it has the colours of the scale's ends.
+    hand
+        Ends of the scale in place of all that.
+    smooth
+        Interpolated between the units' centres, in place of the units as they are.
+    """
+
+    part: Part = "signed"
+    colormap: str = COLORMAPS["signed"][0]
+    percentile: float = 100.0
+    smooth: bool = False
+    hand: Limits | None = None
+
+    def part_of(self, values: Map) -> Map:
+        """The part that is coloured."""
+        return np.maximum(values, 0) if self.part == "positive" else values
+
+    def limits_of(self, maps: Sequence[Map]) -> Limits:
+        """One scale for maps that are to be compared; to 1 where nothing in them differs from 0."""
+        if self.hand is not None:
+            return self.hand
+        shown = [self.part_of(values) for values in maps]
+        magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
+        end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
+        if end == 0 and magnitudes.size:
+            end = float(magnitudes.max())  # Few values differ from 0: the percentile misses them all.
+        end = end or 1.0
+        return Limits(-end if self.part == "signed" else 0.0, end)
+
+    @property
+    def text(self) -> str:
+        """In a caption."""
+        said = ["bilinear" if self.smooth else "nearest"]
+        said.append("signed" if self.part == "signed" else "positive part (ReLU)")
+        if self.hand is not None:
+            said.append("range set by hand")
+        elif self.percentile < 100:
+            said.append(f"clipped at percentile {self.percentile:g} of |value|")
+        return " · ".join(said)
+
+
+def why_empty(values: Map, part: Part) -> str:
+    """Why a picture of the map would show nothing; empty where it shows something."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "No value of this map is finite: the weights or the picture hold extreme values."
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:
+        said = "all zero" if low == 0 else f"constant ({format_number(low)})"
+        return f"This map is {said}: it prefers no place to another."
+    if part == "positive" and high <= 0:
+        return (
+            f"Nothing here is positive (the largest value is {format_number(high)}): ReLU leaves nothing. "
+            "The signed map shows what speaks against the class."
+        )
+    return ""
+
+
+def missing_text(values: Map) -> str:
+    """How many values cannot be shown; empty where all can."""
+    missing = int(np.count_nonzero(~np.isfinite(values)))
+    return f"{missing} of {values.size} values are not finite" if missing else ""
+
+
+_BAR_PX = 7
+# Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
+_LARGEST_SIDE = 640
+_SMOOTH_SIDE = 448
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlacedMap:
+    """A map, where it lies in the picture, and what it is called."""
+
+    title: str
+    values: Map
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Veil:
+    """How much of the picture the map covers.
+
+    Attributes
+    ----------
+    opacity
+        From 0 to 1.
+    curtain
+        Share of the picture's width, from the left, that shows no map.
+    """
+
+    opacity: float = 0.55
+    curtain: float = 0.0
+
+
+class ColorLine(QWidget):
+    """A flat colour bar above its two end numbers, for a map among several."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scale: ColorScale | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Colour scale")
+
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The numbers at its ends: "≥ 2.41" where there are values beyond."""
+        return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
+
+    def set_scale(self, scale: ColorScale | None) -> None:
+        """Say something else; None leaves the place empty."""
+        if scale != self._scale:
+            self._scale = scale
+            self.setAccessibleDescription("From {} to {}".format(*self.ends) if self.ends else "")
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """The bar and one line of text."""
+        return QSize(80, scaled_px(_BAR_PX) + 2 + self.fontMetrics().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow theme and text."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+        super().changeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The colours, and below them the lower and the higher number."""
+        if self._scale is None or self.ends is None:
+            return
+        look, (low, high) = theme.current(), self.ends
+        with QPainter(self) as painter:
+            bar = QRectF(0.5, 0.5, self.width() - 1, scaled_px(_BAR_PX) - 1)
+            gradient = Bitmap(lut(self._scale.colormap)[None]).image
+            painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+            painter.setPen(QPen(QColor(look.outline), 1))
+            painter.drawRect(bar)
+            painter.setPen(QColor(look.text))
+            below = self.rect().adjusted(0, scaled_px(_BAR_PX), 0, 0)
+            if low == f"-{high}" and self.fontMetrics().horizontalAdvance(f"{low}  {high}") > self.width():
+                painter.drawText(
+                    below, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, f"±{high}"
+                )
+                return
+            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
+            painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
+
+
+class MapCell(QWidget):
+    """A map over the picture; words in its place where a picture of it would show nothing."""
+
+    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.heading = OneLine()
+        self.heading.setProperty("heading", True)
+        self.map = MapView("Attribution")
+        # Beside one of several maps it would take as much room as the map.
+        self.save = self.map.save_button("Attribution", "▾")
+        self.line = ColorLine()
+        self.words = plain_label("muted")
+        self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.map)
+        self._stack.addWidget(self.words)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        head = QHBoxLayout()
+        head.addWidget(self.heading, 1)
+        head.addWidget(self.save)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(self.line)
+        self._shown: PlacedMap | None = None
+        self._picture: ImageInfo | None = None
+        self._below: Layer | None = None
+        self._over: Layer | None = None
+        self._veil = Veil()
+        self._read_out = ""
+        self.map.view.hovered.connect(self._hover)
+        self.map.view.hover_left.connect(lambda: self.pointed.emit(""))
+
+    @property
+    def shown(self) -> PlacedMap | None:
+        """The map that is shown, or of which the words speak."""
+        return self._shown
+
+    @property
+    def says(self) -> str:
+        """The words in the figure's place; empty while there is a figure."""
+        return self.words.text() if self._stack.currentIndex() == 1 else ""
+
+    def show_map(
+        self,
+        shown: PlacedMap,
+        picture: ImageInfo,
+        below: Layer,
+        limits: Limits,
+        shading: Shading,
+        read_out: str,
+    ) -> None:
+        """Show a map over the picture's layer `below`; `read_out` begins what is said of a pixel or unit."""
+        self._shown, self._picture, self._below, self._read_out = shown, picture, below, read_out
+        self.heading.setText(shown.title)
+        self.map.view.setAccessibleName(f"Attribution, {shown.title}")
+        self.save.setAccessibleName(f"Copy or save: Attribution, {shown.title}")
+        words = why_empty(shown.values, shading.part)
+        self.words.setText(words)
+        self._stack.setCurrentIndex(1 if words else 0)
+        scale = (
+            None
+            if words
+            else ColorScale(
+                shading.colormap, limits, clipping=Clipping.of(shading.part_of(shown.values), limits)
+            )
+        )
+        self.map.bar.set_scale(scale)
+        self.line.set_scale(scale)
+        self._over = None if words else _coloured(shown, limits, shading)
+        self._compose()
+
+    def be_one_of(self, count: int) -> None:
+        """Alone there is room for an upright bar; among several a heading tells which it is."""
+        self.map.bar.setVisible(count == 1)
+        self.map.save.setVisible(count == 1)
+        self.save.setVisible(count > 1)
+        self.heading.setVisible(count > 1)
+        self.line.setVisible(count > 1)
+
+    def set_veil(self, veil: Veil) -> None:
+        """Cover more or less of the picture."""
+        if veil != self._veil:
+            self._veil = veil
+            self._compose()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self.map.view.set_dimmed(dimmed)
+
+    def _compose(self) -> None:
+        if self._below is None or self._picture is None:
+            return
+        width, height = self._picture.size
+        layers, marks = [self._below], []
+        edge = self._veil.curtain * width
+        if self._over is not None:
+            clip = None if edge == 0 else (edge, 0.0, width - edge, float(height))
+            layers.append(replace(self._over, opacity=self._veil.opacity, clip=clip))
+        if 0 < edge < width:
+            marks.append(Mark((edge, 0.0, 0.0, float(height))))
+        self.map.view.set_scene(Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks)))
+
+    def _hover(self, x: float, y: float) -> None:
+        if self._shown is None:
+            return
+        values, placement = self._shown.values, self._shown.placement
+        unit = placement.unit_at(x, y, *values.shape)
+        is_pixel = placement.field.stride_px == 1
+        self.map.view.set_highlight(None if unit is None or is_pixel else placement.unit_box(*unit))
+        here = point_text(x, y)
+        if unit is not None:
+            kind = "pixel" if is_pixel else "unit"
+            value = value_text(float(values[unit]))
+            here = f"{self._read_out} · {kind} (y {unit[0]}, x {unit[1]}) · {value} · {here}"
+        self.pointed.emit(here)
+
+
+def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
+    """The map as a layer; where it is to be smooth, values are interpolated, not colours."""
+    values = shading.part_of(_reduced(shown.values))
+    height, width = values.shape
+    if shading.smooth:
+        factor = max(1, _SMOOTH_SIDE // max(height, width))
+        values = resample(values, height * factor, width * factor)
+    colours = colorize(values, limits, shading.colormap)
+    return Layer(Bitmap(colours), shown.placement.box(*shown.values.shape), smooth=shading.smooth)
+
+
+def _reduced(values: Map) -> Map:
+    """Means over squares, where they tile the map: no more of them than a screen shows."""
+    height, width = values.shape
+    factor = next(
+        (
+            side
+            for side in range(1, max(height, width))
+            if max(height, width) <= side * _LARGEST_SIDE and height % side == 0 and width % side == 0
+        ),
+        1,
+    )
+    if factor == 1:
+        return values
+    squares = values.reshape(height // factor, factor, width // factor, factor)
+    return np.asarray(squares.mean(axis=(1, 3)))

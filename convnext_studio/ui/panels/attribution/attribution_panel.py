@@ -1,0 +1,488 @@
+"""The attribution panel: where in the picture the evidence for a class is, in one or several maps."""
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.protocol.attributions import Attribute, Attribution, Explain, Explanation
+from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Progress, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import explanation_of
+from convnext_studio.render import Rgb, colorize
+from convnext_studio.ui.panels.attribution.attribution_controls import (
+    AttributionBar,
+    TargetColumn,
+    WhereRow,
+    about,
+)
+from convnext_studio.ui.panels.attribution.attribution_map import MapCell, PlacedMap, Shading, Veil
+from convnext_studio.ui.panels.attribution.attribution_texts import (
+    WAITING,
+    areas_text,
+    caption,
+    comes_with_prediction,
+    explain_question,
+    explained_class,
+    has_sign,
+    placed_maps,
+    scale_groups,
+)
+from convnext_studio.ui.panels.base import AskingPanel, opacity_slider
+from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
+from convnext_studio.ui.plots.map_texts import picture_layer
+from convnext_studio.ui.plots.scene import Layer
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+MOST_MAPS = 4
+
+
+class AttributionFigure(QWidget):
+    """Up to four cells; the first map is there at once, each other one is coloured in a turn of its own."""
+
+    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cells = [MapCell() for _ in range(MOST_MAPS)]
+        self._picture: ImageInfo | None = None
+        self._below: Layer | None = None
+        self._shading = Shading()
+        self._read_out = ""
+        self._to_paint: list[tuple[MapCell, PlacedMap, list[PlacedMap]]] = []
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self._paint_next)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self._count = self._columns = 1
+        for number, cell in enumerate(self.cells):
+            self._grid.addWidget(cell, 0, number)
+            cell.setVisible(number == 0)
+            cell.be_one_of(1)
+            cell.pointed.connect(self.pointed)
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a map still waits for its turn."""
+        return bool(self._to_paint)
+
+    def show_explanation(
+        self, explanation: Explanation, picture: ImageInfo, model: ModelInfo, shading: Shading
+    ) -> None:
+        """Show all maps of an answer, each on its scale."""
+        if picture is not self._picture or self._below is None:
+            self._picture, self._below = picture, picture_layer(picture)
+        self._shading = shading
+        self._read_out = method_named(explanation.method).title
+        shown = placed_maps(explanation, model)
+        self._count = len(shown)
+        for number, cell in enumerate(self.cells):
+            cell.setVisible(number < self._count)
+            cell.be_one_of(self._count)
+        self._arrange()
+        of_group = {id(each): group for group in scale_groups(shown, explanation) for each in group}
+        self._to_paint = [
+            (cell, each, of_group[id(each)]) for cell, each in zip(self.cells, shown, strict=False)
+        ]
+        self._paint_next()
+
+    def set_veil(self, veil: Veil) -> None:
+        """Cover more or less of the picture."""
+        for cell in self.cells:
+            cell.set_veil(veil)
+
+    @property
+    def is_dimmed(self) -> bool:
+        """Whether what is shown awaits something newer."""
+        return self.cells[0].map.view.is_dimmed
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        for cell in self.cells:
+            cell.set_dimmed(dimmed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another shape may have room for larger maps in other rows."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """As many maps in a row as makes them largest."""
+        columns = self._best_columns()
+        if columns != self._columns:
+            self._columns = columns
+            for number, cell in enumerate(self.cells):
+                self._grid.addWidget(cell, number // columns, number % columns)
+
+    def _best_columns(self) -> int:
+        width, height = self._picture.size if self._picture is not None else (1, 1)
+        words_px = 0 if self._count == 1 else 3 * self.fontMetrics().height()
+
+        def scale(columns: int) -> float:
+            rows = -(-self._count // columns)
+            return min(self.width() / columns / width, (self.height() / rows - words_px) / height)
+
+        return max(range(1, self._count + 1), key=scale)
+
+    def _paint_next(self) -> None:
+        if not self._to_paint or self._picture is None or self._below is None:
+            return
+        cell, shown, group = self._to_paint.pop(0)
+        limits = self._shading.limits_of([each.values for each in group])
+        read_out = f"{self._read_out} · {shown.title}"
+        cell.show_map(shown, self._picture, self._below, limits, self._shading, read_out)
+        if self._to_paint:
+            self._next.start()
+
+
+_WAIT_MS = 120
+
+
+class AttributionPanel(AskingPanel):
+    """The maps of a method over the picture: for a class, or for one and not another, at one place or several.
+
+    Grad-CAM at the stages comes with every prediction and is shown at once; everything else is asked for.
+    """
+
+    title = "Attribution"
+    evidence_asked = Signal()
+    sheet_asked = Signal()
+    save_asked = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._explanation: Explanation | None = None
+        self._instant_failure = ""
+        self._progress_text = ""
+        self._done_of = 0, 0
+        # Several things often change at once; the last change asks.
+        self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
+        self._soon.timeout.connect(self.refresh)
+        self.bar = AttributionBar()
+        self.controls.addWidget(self.bar, 1)
+        self.figure = AttributionFigure()
+        for cell in self.figure.cells:
+            LinkedCrosshair(state, cell.map.view)
+            LinkedZoom(state, cell.map.view)
+        self.target = TargetColumn()
+        self.where = WhereRow()
+        self.set_body(self.figure)
+        self._surround()
+        self._connect()
+        self._show_model()
+        self._choose()
+        self.refresh()
+
+    # ------------------------------------------------------------------------------------------- the parts
+
+    def _surround(self) -> None:
+        """Put the classes beside the figure, or the words in its place, and what belongs to it below."""
+        around, whole = QWidget(), self.layout()
+        assert whole is not None  # Every panel has one.
+        whole.replaceWidget(self._stack, around)
+        across = QSplitter(Qt.Orientation.Horizontal)
+        across.addWidget(self._stack)
+        across.addWidget(self.target)
+        across.setCollapsible(0, False)
+        across.setStretchFactor(0, 1)
+        across.setStretchFactor(1, 0)
+        self.curtain = QSlider(Qt.Orientation.Horizontal)
+        self.curtain.setRange(0, 100)
+        self.curtain.setMinimumWidth(40)
+        self.curtain.setAccessibleName("Curtain")
+        self.curtain.setToolTip("Draw the map aside: left of the line the picture is bare")
+        self.opacity = opacity_slider()
+        self.opacity.setMinimumWidth(40)
+        self.opacity.setMaximumWidth(80)
+        below = QHBoxLayout()
+        below.setSpacing(4)
+        below.addWidget(self.where)
+        below.addStretch()
+        for text, slider in (("Curtain", self.curtain), ("Opacity", self.opacity)):
+            below.addWidget(QLabel(text))
+            below.addWidget(slider)
+        layout = QVBoxLayout(around)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(across, 1)
+        layout.addLayout(below)
+
+    def _connect(self) -> None:
+        state = self.state
+        state.model_loaded.connect(lambda _model: self._model_loaded())
+        for changed in (state.picture_selected, state.target_selected, state.prediction_made):
+            changed.connect(lambda _changed: self._await())
+        state.prediction_failed.connect(lambda _reason: self._await())
+        state.attribution_made.connect(self._attribution_made)
+        state.node_selected.connect(lambda _node: self._choose())
+        state.explaining_changed.connect(self._follow_explaining)
+        state.faithfulness_measured.connect(lambda _measured: self._describe())
+        self.bridge.request_finished.connect(self._notice_instant_end)
+        self.bar.changed.connect(self._choose)
+        self.target.output_chosen.connect(self._choose)
+        self.target.target_chosen.connect(self._explain)
+        self.target.against_chosen.connect(self._set_against)
+        self.where.changed.connect(self._choose)
+        self.where.stage_chosen.connect(state.set_node)
+        self.bar.look.changed.connect(self._paint)
+        for slider in (self.opacity, self.curtain):
+            slider.valueChanged.connect(self._draw_veil)
+        self.bar.evidence.clicked.connect(self.evidence_asked)
+        self.bar.sheet.clicked.connect(self.sheet_asked)
+        self.bar.save.clicked.connect(self.save_asked)
+        self.bar.stop.clicked.connect(self._stop)
+        self.figure.pointed.connect(state.hovered)
+
+    # ------------------------------------------------------------------------------------------ the choices
+
+    def _choose(self) -> None:
+        """Tell the state what the controls say."""
+        method, model, where = self.bar.method, self.state.model, self.where.where
+        against = self.state.explaining.against
+        nodes: tuple[str, ...] = ()
+        if method.kind == "cam" and model is not None:
+            of = {"node": (self.state.node,), "stages": model.config.stages, "average": self.where.averaged}
+            nodes = of[where]
+        self.state.set_explaining(
+            Explain(
+                image="",
+                method=method.name,
+                nodes=nodes,
+                average=method.kind == "cam" and where == "average",
+                output="difference" if against is not None else self.target.chosen_output,
+                against=against,
+                parameters=self.bar.parameters.given,
+            )
+        )
+        self._show_where()
+
+    def _explain(self, target: int) -> None:
+        if target == self.state.explaining.against:
+            self._set_against(None)
+        self.state.set_target(target)
+        self._show_classes()  # Also where it was the target before: the click unchecked its row.
+
+    def _set_against(self, against: int | None) -> None:
+        output = "difference" if against is not None else self.target.chosen_output
+        self.state.set_explaining(replace(self.state.explaining, against=against, output=output))
+        self._show_classes()
+
+    def _show_model(self) -> None:
+        model, against = self.state.model, self.state.explaining.against
+        if model is not None:
+            self.where.show_model(model)
+            self.target.search.set_labels(model.labels)
+            if against is not None and against >= len(model.labels):
+                self._set_against(None)
+
+    def _follow_explaining(self, explaining: Explain) -> None:
+        """The panel is not the only one that chooses: a session does, too."""
+        if explaining.output != "difference":
+            self.target.show_output(explaining.output)
+        self._await()
+
+    def _model_loaded(self) -> None:
+        self._show_model()
+        self._choose()
+        self._await()
+
+    # ------------------------------------------------------------------------------------------- the engine
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the maps of what is selected are there, or will not come."""
+        if not self.isVisible():
+            return True
+        is_waiting = self.is_running or self._soon.isActive() or self.figure.is_painting
+        return not is_waiting and self.question() != WAITING and self._instant_is_there()
+
+    @property
+    def _is_instant(self) -> bool:
+        model = self.state.model
+        return model is not None and comes_with_prediction(self.state.explaining, model)
+
+    def _instant_is_there(self) -> bool:
+        if not self._is_instant or isinstance(self.question(), str) or self._instant_failure:
+            return True
+        return self._instant_answer() is not None
+
+    def _instant_answer(self) -> Explanation | None:
+        """What came with the prediction, where it explains what is selected now."""
+        state = self.state
+        attribution, picture = state.attribution, state.picture
+        if attribution is None or picture is None or state.prediction is None or state.model is None:
+            return None
+        if attribution.image != picture.key or attribution.target != explained_class(state):
+            return None
+        return explanation_of(attribution, state.prediction, state.model, state.explaining.nodes)
+
+    def question(self) -> Explain | str:
+        """The maps of what is selected."""
+        return explain_question(self.state, "attribution")
+
+    def _await(self) -> None:
+        """Something else was selected: what is shown is old; once all has changed, the answer is asked for."""
+        self._instant_failure = ""
+        if self._is_instant:
+            self._soon.stop()
+            self.refresh()
+        elif self.is_news():
+            self.abandon()
+            self._soon.start()
+        self._show_classes()
+        self._show_where()
+
+    def refresh(self) -> None:
+        """Show what is there already, or ask."""
+        question = self.question()
+        if question == WAITING and self.shows_body:
+            self.abandon()  # What is shown stays, dimmed, until it is known what to ask.
+        elif self._is_instant and not isinstance(question, str):
+            self.abandon()
+            self._show_instant()
+        else:
+            super().refresh()
+        self._show_running()
+
+    def _show_instant(self) -> None:
+        answer = self._instant_answer()
+        if answer is not None:
+            self.set_dimmed(False)
+            self.show_body()
+            self.show_answer(answer)
+        elif self._instant_failure or not self.shows_body:
+            self.show_notice(self._instant_failure or WAITING)
+
+    def _attribution_made(self, attribution: Attribution | None) -> None:
+        if attribution is not None:
+            self._instant_failure = ""
+        if self._is_instant:
+            self.refresh()
+        self._show_where()
+
+    def _notice_instant_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        """Another class was to be explained and will not be; why a prediction failed is in the state."""
+        request, message = finished
+        picture = self.state.picture
+        if not isinstance(request, Attribute) or isinstance(message, Done) or self._instant_is_there():
+            return
+        # What was replaced, because something else was selected, is of no interest.
+        if picture is not None and (request.image, request.target) == (
+            picture.key,
+            explained_class(self.state),
+        ):
+            said = f"{message.message} {message.hint}".rstrip() if isinstance(message, Failed) else "Stopped."
+            self._instant_failure = said
+            self.refresh()
+
+    def show_progress(self, progress: Progress) -> None:
+        """Say how far it is, and show the maps so far."""
+        self._progress_text = progress.text
+        self._done_of = progress.done, progress.total
+        if isinstance(progress.partial, Explanation):
+            self.set_dimmed(False)
+            self.show_body()
+            self.show_answer(progress.partial)
+        elif not self.shows_body:
+            self.show_notice(progress.text or WAITING)
+        self._show_running()
+
+    def show_answer(self, payload: Payload) -> None:
+        """Show the maps."""
+        if isinstance(payload, Explanation):
+            self._explanation = payload
+            question = self.question()
+            if not self.is_running and not isinstance(question, str):
+                self._progress_text = ""
+                self.state.set_explanation(question, payload)
+            self._paint()
+        self._show_running()
+
+    def show_cancelled(self) -> None:
+        """Keep the maps so far, if there are some."""
+        if self.shows_body and not self.figure.is_dimmed:
+            self._progress_text = f"Stopped. {self._progress_text}".rstrip()
+            self._describe()
+        else:
+            super().show_cancelled()
+        self._show_running()
+
+    def abandon(self) -> None:
+        """Drop the maps that are under way."""
+        super().abandon()
+        self.state.drop_explanation()
+        self._progress_text, self._done_of = "", (0, 0)
+        self._show_running()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        self.figure.set_dimmed(dimmed)
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            self.bridge.cancel(self._running)
+
+    def _show_running(self) -> None:
+        is_long = self.is_running and self.bar.method.is_long
+        self.bar.show_progress(self._done_of if is_long else None)
+
+    # --------------------------------------------------------------------------------------------- display
+
+    def _paint(self) -> None:
+        explanation, picture, model = self._explanation, self.state.picture, self.state.model
+        if explanation is not None and picture is not None and model is not None:
+            self.bar.look.suit(has_sign(explanation.method, explanation.output))
+            if explanation.image == picture.key:
+                self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
+            self._describe()
+        self._show_where()
+
+    def _draw_veil(self) -> None:
+        self.figure.set_veil(Veil(self.opacity.value() / 100, self.curtain.value() / 100))
+
+    def _describe(self) -> None:
+        explanation, model, prediction = self._explanation, self.state.model, self.state.prediction
+        if explanation is None or model is None or not self.shows_body:
+            return
+        shown = placed_maps(explanation, model)
+        said = caption(explanation, shown, self.bar.look.shading, model, prediction)
+        areas = areas_text(self.state.faithfulness, model)
+        said = " · ".join(part for part in (self._progress_text, said, areas) if part)
+        self.set_caption(f"{said}\n{about(method_named(explanation.method))}")
+        for cell, each in zip(self.figure.cells, shown, strict=False):
+            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
+
+    def _show_classes(self) -> None:
+        state = self.state
+        target = explained_class(state)
+        if state.model is not None and state.prediction is not None and target is not None:
+            self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
+        elif state.picture is None:  # Else there will soon be new ones in their place.
+            self.target.hide_classes()
+
+    def _show_where(self) -> None:
+        self.where.show_choice(self.state.node, self.bar.method.kind == "cam", self._thumbnails())
+
+    def _thumbnails(self) -> dict[str, Rgb]:
+        """Small maps for the stage buttons, where they come with the prediction."""
+        attribution = self.state.attribution
+        if attribution is None or self.bar.method.name != "gradcam":
+            return {}
+        shading = self.bar.look.shading
+        return {
+            stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
+            for stage, cam in attribution.cams.items()
+        }

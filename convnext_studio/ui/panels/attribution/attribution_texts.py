@@ -1,0 +1,190 @@
+"""The request that the attribution panel makes of the selection, and the texts that say what was explained."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
+from convnext_studio.export.contents import label_of
+from convnext_studio.model.nodes import why_no_cam
+from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explain, Explanation, Faithfulness
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.render import format_number, format_percent
+from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap, Shading, missing_text
+from convnext_studio.ui.plots.map_texts import Placement
+from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+
+WAITING = "Computing …"
+
+
+def explained_class(state: AppState) -> int | None:
+    """The class to explain; None while it is not known which one comes first."""
+    if state.target is None and state.prediction is not None:
+        return state.prediction.top(1)[0]
+    return state.target
+
+
+def explain_question(state: AppState, panel: str) -> Explain | str:
+    """The whole question, or why there is none (yet)."""
+    if state.picture is None:
+        return NOTHING_OPEN
+    if state.model is None:
+        return NO_MODEL
+    if state.prediction is None:
+        return state.prediction_failure or WAITING
+    explaining, target = state.explaining, explained_class(state)
+    if explaining.output == "difference" and explaining.against == target:
+        return "A class cannot be set against itself: choose another one."
+    if not explaining.average:
+        for name in explaining.nodes:
+            why_not = why_no_cam(state.model.node(name))
+            if why_not:
+                return why_not
+    return replace(explaining, image=state.picture.key, target=target, panel=panel)
+
+
+def map_name(state: AppState, question: Explain) -> str:
+    """Which of the question's maps is measured, where there are several: the selected node's."""
+    if method_named(question.method).kind == "input":
+        return INPUT
+    if question.average:
+        return AVERAGE
+    return state.node if state.node in question.nodes else ""
+
+
+def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
+    """Whether the maps are those that every prediction brings."""
+    return (
+        explaining.method == "gradcam"
+        and explaining.output == "logit"
+        and not explaining.average
+        and bool(explaining.nodes)
+        and set(explaining.nodes) <= set(model.config.stages)
+    )
+
+
+def has_sign(method: MethodName, output: Output) -> bool:
+    """Whether negative values of the map say something; those of a difference always do."""
+    return output == "difference" or method_named(method).is_signed
+
+
+def node_text(name: str, model: ModelInfo) -> str:
+    """A map's name as people read it."""
+    if name == INPUT:
+        return "input pixels"
+    return "average" if name == AVERAGE else model.node(name).title
+
+
+def output_text(explanation: Explanation, model: ModelInfo, prediction: Prediction | None) -> str:
+    """What was explained, with its value: ``“tabby” (logit 9.21, 86.1 %)``."""
+    name, score = label_of(model, explanation.target), format_number(explanation.score)
+    if explanation.output == "difference" and explanation.against is not None:
+        return f"“{name}” and not “{label_of(model, explanation.against)}” (logits differ by {score})"
+    if prediction is None or prediction.image != explanation.image:
+        return f"“{name}” ({explanation.output} {score})"
+    percent = format_percent(float(prediction.probabilities[explanation.target]), None)
+    if explanation.output == "probability":
+        return f"the probability of “{name}” ({percent})"
+    return f"“{name}” (logit {score}, {percent})"
+
+
+def placed_maps(explanation: Explanation, model: ModelInfo) -> tuple[PlacedMap, ...]:
+    """The maps to show beside each other: of a difference at one place also the two that were subtracted."""
+    maps = {node_text(name, model): (name, values) for name, values in explanation.maps.items()}
+    if len(explanation.maps) == 1 and explanation.target_maps:
+        [name] = explanation.maps
+        this, that = _names(explanation, model)
+        maps = {
+            this: (name, explanation.target_maps[name]),
+            that: (name, explanation.against_maps[name]),
+            "Difference": (name, explanation.maps[name]),
+        }
+    return tuple(
+        PlacedMap(
+            title=title,
+            values=values,
+            placement=Placement(explanation.fields[name], explanation.geometry),
+        )
+        for title, (name, values) in maps.items()
+    )
+
+
+def _names(explanation: Explanation, model: ModelInfo) -> tuple[str, str]:
+    """The two classes of a difference; equal names are told apart by their numbers."""
+    classes = [explanation.target, explanation.against or 0]
+    names = [model.labels[index] if index < len(model.labels) else f"class {index}" for index in classes]
+    if names[0] == names[1]:
+        names = [f"{name} · {index}" for name, index in zip(names, classes, strict=True)]
+    return names[0], names[1]
+
+
+def scale_groups(shown: tuple[PlacedMap, ...], explanation: Explanation) -> list[list[PlacedMap]]:
+    """Maps that share a scale: the two of a difference; every other has its own."""
+    if explanation.target_maps and len(explanation.maps) == 1:
+        return [list(shown[:2]), list(shown[2:])]
+    return [[each] for each in shown]
+
+
+def caption(
+    explanation: Explanation,
+    shown: tuple[PlacedMap, ...],
+    shading: Shading,
+    model: ModelInfo,
+    prediction: Prediction | None,
+) -> str:
+    """Method, target, place, resolution, scale and numbers."""
+    method = method_named(explanation.method)
+    where = ", ".join(node_text(name, model).lower() for name in explanation.nodes) or "the input's pixels"
+    if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
+        where = "all stages"
+    elif AVERAGE in explanation.maps:
+        where = f"the average of {where} (each over its largest size)"
+    target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
+    said = [f"{method.title} for {target} at {where}"]
+    if len(shown) == 1:
+        said.append(_resolution(shown[0], method))
+    said.append(shading.text)
+    if len(shown) == 1:
+        said.append(_extremes(shown[0]))
+    elif len(explanation.maps) == 1:
+        said.append("the two maps share a scale")
+    else:
+        said.append("each on its own scale")
+    said += [missing_text(each.values) for each in shown]
+    if explanation.delta is not None:
+        said.append(f"convergence delta {format_number(explanation.delta)}")
+    said += _settings(explanation, method)
+    said += [note.rstrip(".") for note in explanation.notes]
+    return " · ".join(part for part in said if part)
+
+
+def _settings(explanation: Explanation, method: Method) -> list[str]:
+    """Those of the windows are left to the note, which tells what a 0 came to."""
+    titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
+    return [
+        f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
+        for name, value in method.in_force(explanation.parameters).items()
+        if name not in ("window", "stride")
+    ]
+
+
+def _resolution(shown: PlacedMap, method: Method) -> str:
+    height, width = shown.values.shape
+    return f"{height} × {width} {'units' if method.kind == 'cam' else 'px'}"
+
+
+def _extremes(shown: PlacedMap) -> str:
+    finite = shown.values[np.isfinite(shown.values)]
+    if not finite.size:
+        return ""
+    return f"min {format_number(float(finite.min()))}, max {format_number(float(finite.max()))}"
+
+
+def areas_text(measured: Faithfulness | None, model: ModelInfo) -> str:
+    """The areas of insertion and deletion, and of which map, where they were measured."""
+    if measured is None:
+        return ""
+    insertion, deletion = measured.of_map.insertion_area, measured.of_map.deletion_area
+    place = node_text(measured.map_name, model).lower()
+    return f"insertion area {format_number(insertion)}, deletion area {format_number(deletion)} ({place})"

@@ -1,0 +1,223 @@
+"""Describe a network, see what it costs and sees while typing, and build it with random weights."""
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.model.presets import PRESETS, Published
+from convnext_studio.render import format_count
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.panels.build.draft import (INPUT_PX, Account, problems_of, spoken_bytes)
+from convnext_studio.ui.panels.build.config_form import ConfigForm
+from convnext_studio.ui.panels.build.stage_table import StageTable
+from convnext_studio.ui.widgets.vertical_scroll import UpDownArea
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.text_size import keep_room
+
+FIRST_PRESET = "convnext_tiny"
+PUBLISHED_PX = 224  # At which the papers count.
+LARGEST_PX = 2048
+LARGEST_SEED = 2**31 - 1
+_NONE = "–"
+_FACTS = {
+    "Parameters": "Numbers that are learnt, of the whole network",
+    "MACs": "Multiply-accumulate operations of one forward pass; FLOPs are twice that, "
+    "though the papers call these FLOPs",
+    "Activations": "Outputs of stem, downsampling and every block for one picture, in float32; "
+    "what is inside the blocks comes and goes",
+    "Weights": "All parameters in float32",
+    "Accuracy": "As published for this architecture; what is built here has learnt nothing",
+}
+
+
+class BuildPanel(QWidget):
+    """A form of every field of a config, and the numbers that follow from it.
+
+    Nothing is asked of the engine until the person presses Build; the window hears of it by signal.
+    """
+
+    title = "Build a network"
+    build_asked = Signal(object, int, int)  # ConvNeXtConfig, seed, input_px
+
+    def __init__(self, _state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.preset = choice(
+            "Preset", "Start from a published architecture: all fields become its", [(n, n) for n in PRESETS]
+        )
+        self.preset.setMaxVisibleItems(len(PRESETS))
+        self.input_px = _spin_box("Input size", "Side of the square pictures that it gets", LARGEST_PX)
+        self.input_px.setSuffix(" px")
+        self.input_px.setValue(PUBLISHED_PX)
+        self.input_problem = plain_label("problem")
+        self.facts = {name: plain_label() for name in _FACTS}
+        self.table = StageTable()
+        self.warnings = plain_label("warning")
+        self.form = ConfigForm()
+        self.obstacles = plain_label("problem")
+        self.seed = _spin_box(
+            "Seed", "Of the random weights: the same seed gives the same weights", LARGEST_SEED
+        )
+        keep_room(self.seed, "000000", 30)
+        self.build = QPushButton("Build")
+        self.build.setToolTip("Make this network with random weights, in place of the model that is open")
+        self.account: Account | None = None
+        self._lay_out()
+        self._connect()
+        self.preset.setCurrentText(FIRST_PRESET)
+        self._load_preset()
+
+    @property
+    def is_settled(self) -> bool:
+        """It waits for nothing."""
+        return True
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for four numbers beside each other."""
+        return QSize(self.fontMetrics().averageCharWidth() * 58, 600)
+
+    # ---------------------------------------------------------------------------------------------- reacting
+
+    def _connect(self) -> None:
+        self.setFocusProxy(self.preset)
+        self.preset.currentIndexChanged.connect(self._load_preset)
+        self.form.changed.connect(self._follow)
+        self.input_px.valueChanged.connect(self._follow)
+        self.build.clicked.connect(self._build)
+
+    def _load_preset(self) -> None:
+        self.form.load(PRESETS[self.preset.currentText()].config)
+
+    def _follow(self) -> None:
+        """Show what follows from what stands in the form now."""
+        draft, input_px = self.form.draft, self.input_px.value()
+        problems = problems_of(draft, input_px)
+        self.form.show_problems(problems)
+        ending = problems.get(INPUT_PX, "")
+        self.input_problem.setText(f"The input size must {ending} px." if ending else "")
+        self.input_problem.setVisible(bool(ending))
+        self.account = None if problems else Account(config=draft.finished(), input_px=input_px)
+        self._show_facts(self.account)
+        self.table.show_account(self.account)
+        warnings = self.account.warnings if self.account is not None else ()
+        self.warnings.setText("\n".join(warnings))
+        self.warnings.setVisible(bool(warnings))
+        names = [self.form.label(name) if name != INPUT_PX else "Input size" for name in problems]
+        self.obstacles.setText(f"To be corrected: {', '.join(names)}." if names else "")
+        self.obstacles.setVisible(bool(names))
+        self.build.setEnabled(self.account is not None)
+
+    def _build(self) -> None:
+        if self.account is not None:
+            self.build_asked.emit(self.account.config, self.seed.value(), self.account.input_px)
+
+    # --------------------------------------------------------------------------------------------- numbers
+
+    @property
+    def published(self) -> Published | None:
+        """What the paper says of exactly this architecture; None where a field differs, or it says nothing."""
+        return None if self.form.changed_fields else PRESETS[self.preset.currentText()].published
+
+    def _show_facts(self, account: Account | None) -> None:
+        texts = dict.fromkeys(_FACTS, _NONE)
+        published = self.published
+        texts["Accuracy"] = ""
+        if account is not None:
+            texts["Parameters"] = f"{account.parameters:,}"
+            texts["MACs"] = f"{format_count(account.macs)} at {account.input_px} px"
+            texts["Activations"] = spoken_bytes(account.activation_bytes)
+            texts["Weights"] = spoken_bytes(account.weight_bytes)
+        if account is not None and published is not None:
+            texts |= _published_texts(published, texts, account.input_px)
+        for name, label in self.facts.items():
+            label.setText(texts[name])
+        source = f" ({published.source})" if published is not None else ""
+        self.facts["Accuracy"].setToolTip(f"{_FACTS['Accuracy']}{source}")
+        self._facts_layout.setRowVisible(self.facts["Accuracy"], bool(texts["Accuracy"]))
+
+    # ---------------------------------------------------------------------------------------------- layout
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 2, 4)
+        layout.setSpacing(5)
+        start = (_named("From", self.preset), self.preset, _named("Input", self.input_px), self.input_px)
+        layout.addLayout(_row(*start, stretched=self.preset))
+        layout.addWidget(self.input_problem)
+        layout.addLayout(self._lay_out_facts())
+        layout.addWidget(self.table)
+        layout.addWidget(self.warnings)
+        layout.addWidget(_line())
+        layout.addWidget(_scrolled(self.form), 1)
+        layout.addWidget(_line())
+        layout.addWidget(self.obstacles)
+        layout.addLayout(_row(_named("Seed", self.seed), self.seed, self.build, stretched=self.build))
+
+    def _lay_out_facts(self) -> QFormLayout:
+        self._facts_layout = facts = QFormLayout()
+        facts.setHorizontalSpacing(8)
+        facts.setVerticalSpacing(1)
+        for name, value in self.facts.items():
+            label = plain_label("muted", name)
+            label.setWordWrap(False)
+            for part in (label, value):
+                part.setToolTip(_FACTS[name])
+            value.setAccessibleName(name)
+            facts.addRow(label, value)
+        return facts
+
+
+def _published_texts(published: Published, ours: dict[str, str], input_px: int) -> dict[str, str]:
+    texts = {
+        "Parameters": f"{ours['Parameters']} (published: {published.parameters / 1e6:g} M)",
+        "Accuracy": f"{published.accuracy:.1f} % top-1 as published, trained on {published.training}",
+    }
+    if input_px == PUBLISHED_PX:
+        texts["MACs"] = f"{ours['MACs']} (published: {published.macs / 1e9:g} G)"
+    return texts
+
+
+def _spin_box(name: str, tip: str, largest: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, largest)
+    box.setAccessibleName(name)
+    box.setToolTip(tip)
+    return box
+
+
+def _named(text: str, control: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("muted", True)
+    label.setBuddy(control)
+    return label
+
+
+def _row(*parts: QWidget, stretched: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(6)
+    for part in parts:
+        row.addWidget(part, int(part is stretched))
+    return row
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setProperty("rule", True)
+    line.setFixedHeight(1)
+    return line
+
+
+def _scrolled(form: QWidget) -> QScrollArea:
+    scroll = UpDownArea(form)
+    scroll.setAccessibleName("Fields of the network")
+    scroll.setAccessibleDescription("What the network consists of; arrow keys scroll")
+    return scroll

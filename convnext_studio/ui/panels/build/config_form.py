@@ -1,0 +1,542 @@
+"""The form of a network's config: a control for every field, and what is wrong with the entries."""
+
+import math
+from collections.abc import Mapping
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
+from convnext_studio.ui.widgets.text_size import keep_room, limit_width
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.ui.panels.build.draft import Draft
+
+Value = int | float | str | bool | tuple[int, ...]
+MOST_STAGES = 4
+
+
+class Field(QWidget):
+    """A value that a person can change.
+
+    Parameters
+    ----------
+    name, tip
+        For screen readers, and what it means.
+    """
+
+    changed = Signal()
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__()
+        self._name, self._tip = name, tip
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(3)
+
+    @property
+    def value(self) -> Value:
+        """What stands there now, right or wrong."""
+        raise NotImplementedError
+
+    def set_value(self, value: Value) -> None:
+        """Put something there; `changed` says so once where it is different."""
+        raise NotImplementedError
+
+    def set_stage_count(self, count: int) -> None:
+        """The network has that many stages."""
+
+    def _add(self, control: QWidget, name: str = "", tip: str = "", stretch: int = 0) -> None:
+        control.setAccessibleName(name or self._name)
+        control.setToolTip(tip or self._tip)
+        control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        control.installEventFilter(_WheelGuard(control))
+        self._row.addWidget(control, stretch)
+        if self.focusProxy() is None:
+            self.setFocusProxy(control)
+
+
+class _WheelGuard(QObject):
+    """The wheel scrolls the form, and changes only what the person is at."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Leave the wheel to the scroll area."""
+        if event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+class WholeNumber(Field):
+    """A count or a size. Also 0 can be typed, so that it can be said what is wrong with it."""
+
+    def __init__(self, name: str, tip: str, largest: int, unit: str = "") -> None:
+        super().__init__(name, tip)
+        self._box = _whole_box(largest)
+        self._box.setSuffix(unit)
+        self._box.valueChanged.connect(self.changed)
+        self._add(self._box)
+        self._row.addStretch()
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return self._box.value()
+
+    def set_value(self, value: Value) -> None:
+        """Put a whole number there."""
+        assert isinstance(value, int)
+        self._box.setValue(value)
+
+
+class Number(Field):
+    """A number with any digits, as it is typed; NaN where it is none."""
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__(name, tip)
+        self._line = QLineEdit()
+        self._line.setAcceptDrops(False)  # The window takes them.
+        limit_width(self._line, "0.000000001")
+        self._line.textChanged.connect(self.changed)
+        self._add(self._line)
+        self._row.addStretch()
+
+    @property
+    def value(self) -> float:
+        """The number; infinity is none."""
+        try:
+            number = float(self._line.text())
+        except ValueError:
+            return math.nan
+        return number if math.isfinite(number) else math.nan
+
+    def set_value(self, value: Value) -> None:
+        """Put a number there."""
+        assert isinstance(value, int | float)
+        if self.value != value:
+            self._line.setText(f"{value:g}" if float(f"{value:g}") == value else repr(value))
+
+
+class Choice(Field):
+    """One of several words."""
+
+    def __init__(self, name: str, tip: str, texts: Mapping[str, str]) -> None:
+        super().__init__(name, tip)
+        self._box = QComboBox()
+        for value, text in texts.items():
+            self._box.addItem(text, value)
+        self._box.currentIndexChanged.connect(self.changed)
+        self._add(self._box)
+        self._row.addStretch()
+
+    @property
+    def value(self) -> str:
+        """The word that the config knows."""
+        return str(self._box.currentData())
+
+    def set_value(self, value: Value) -> None:
+        """Choose a word."""
+        self._box.setCurrentIndex(self._box.findData(value))
+
+
+class Switch(Field):
+    """Yes or no."""
+
+    def __init__(self, name: str, tip: str, text: str) -> None:
+        super().__init__(name, tip)
+        self._box = QCheckBox(text)
+        self._box.toggled.connect(self.changed)
+        self._add(self._box)
+        self._row.addStretch()
+
+    @property
+    def value(self) -> bool:
+        """Whether it is on."""
+        return self._box.isChecked()
+
+    def set_value(self, value: Value) -> None:
+        """Turn it on or off."""
+        self._box.setChecked(bool(value))
+
+
+class PerStage(Field):
+    """A whole number for each stage."""
+
+    def __init__(self, name: str, tip: str, largest: int) -> None:
+        super().__init__(name, tip)
+        self._count = MOST_STAGES
+        self._boxes = [_whole_box(largest) for _ in range(MOST_STAGES)]
+        for number, box in enumerate(self._boxes, start=1):
+            # Four beside each other have no room for arrows; the arrow keys work.
+            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+            keep_room(box, "0000", 8)
+            box.valueChanged.connect(self.changed)
+            self._add(box, f"{name} of stage {number}", f"Stage {number}: {tip}", stretch=1)
+
+    @property
+    def value(self) -> Value:
+        """A number for each stage."""
+        return tuple(box.value() for box in self._boxes[: self._count])
+
+    def set_value(self, value: Value) -> None:
+        """Put a number for each stage there; `changed` says so once."""
+        assert isinstance(value, tuple)
+        before = self.value
+        blocked = self.blockSignals(True)
+        for box, number in zip(self._boxes, value, strict=False):
+            box.setValue(number)
+        self.blockSignals(blocked)
+        if self.value != before:
+            self.changed.emit()
+
+    def set_stage_count(self, count: int) -> None:
+        """Show as many as there are stages."""
+        if count == self._count:
+            return
+        self._count = count
+        for index, box in enumerate(self._boxes):
+            box.setVisible(index < count)
+        self.changed.emit()
+
+
+class KernelSizes(PerStage):
+    """Side of the kernels: one for all stages, or one for each."""
+
+    def __init__(self, name: str, tip: str, largest: int) -> None:
+        super().__init__(name, tip, largest)
+        for box in self._boxes:
+            box.setSingleStep(2)
+        self._same = QCheckBox("all")
+        self._same.toggled.connect(self._follow_same)
+        self._boxes[0].valueChanged.connect(self._copy_first)
+        self._add(self._same, f"{name} the same in all stages", "The same kernel size in all stages")
+
+    @property
+    def value(self) -> Value:
+        """One number where they are the same, else one for each stage."""
+        sizes = super().value
+        assert isinstance(sizes, tuple)
+        return sizes[0] if len(set(sizes)) == 1 else sizes
+
+    def set_value(self, value: Value) -> None:
+        """Put one number, or one for each stage, there."""
+        self._same.setChecked(isinstance(value, int))
+        super().set_value((value,) * MOST_STAGES if isinstance(value, int) else value)
+
+    def set_stage_count(self, count: int) -> None:
+        """Show as many as there are stages; a single one is the same everywhere."""
+        self._same.setVisible(count > 1)
+        super().set_stage_count(count)
+
+    def _follow_same(self, is_same: bool) -> None:
+        for box in self._boxes[1:]:
+            box.setEnabled(not is_same)
+        self._copy_first(self._boxes[0].value())
+
+    def _copy_first(self, size: int) -> None:
+        if self._same.isChecked():
+            for box in self._boxes[1:]:
+                box.setValue(size)
+
+
+class LayerScale(Field):
+    """Whether there is a layer scale, and its initial value."""
+
+    _USUAL = "1e-06"
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__(name, tip)
+        self._box = QCheckBox("starts at")
+        self._number = Number(f"{name}, initial value", tip)
+        self._number.set_value(float(self._USUAL))
+        self._box.toggled.connect(self._number.setEnabled)
+        self._box.toggled.connect(self.changed)
+        self._number.changed.connect(self.changed)
+        self._number.setEnabled(False)
+        self._add(self._box)
+        self._row.addWidget(self._number, 1)
+
+    @property
+    def value(self) -> float:
+        """The initial value; 0 for no layer scale."""
+        return self._number.value if self._box.isChecked() else 0.0
+
+    def set_value(self, value: Value) -> None:
+        """Put an initial value there, or 0."""
+        assert isinstance(value, int | float)
+        if value:
+            self._number.set_value(value)
+        self._box.setChecked(bool(value))
+
+
+def _whole_box(largest: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, largest)
+    box.setAcceptDrops(False)
+    return box
+
+
+_STEMS = {
+    "patch": "One convolution",
+    "overlap": "Two, overlapping",
+    "overlap_tiered": "Two, half as wide between",
+    "overlap_act": "Two, activated between",
+}
+_NORMS = {"layer": "LayerNorm", "batch": "BatchNorm", "rms": "RMSNorm", "simple": "RMS by variance (timm)"}
+_ACTS = {"gelu": "GELU", "gelu_tanh": "GELU, tanh approximation", "relu": "ReLU", "silu": "SiLU"}
+_DOWNSAMPLES = {"separate": "Layers between the stages", "block": "In the first block, as in ResNet"}
+_STAGE_COUNTS = {"4": "Four", "1": "One (isotropic)"}
+_PATCH_ONLY = ("stem_kernel_size", "stem_stride", "stem_padding")
+_PER_STAGE = ("depths", "dims", "kernel_size")
+STAGE_COUNT = "stage_count"  # Not a field of the config, but how many numbers three of them have.
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A row of the form.
+
+    Attributes
+    ----------
+    field
+        Name in `ConvNeXtConfig`.
+    label
+        For people.
+    make
+        Gives the control from its name for screen readers.
+    """
+
+    field: str
+    label: str
+    make: Callable[[str], Field]
+
+
+def _whole(tip: str, largest: int, unit: str = "") -> Callable[[str], Field]:
+    return lambda name: WholeNumber(name, tip, largest, unit)
+
+
+def _number(tip: str) -> Callable[[str], Field]:
+    return lambda name: Number(name, tip)
+
+
+def _choice(tip: str, texts: Mapping[str, str]) -> Callable[[str], Field]:
+    return lambda name: Choice(name, tip, texts)
+
+
+def _switch(tip: str, text: str) -> Callable[[str], Field]:
+    return lambda name: Switch(name, tip, text)
+
+
+# The input channels are not there: pictures have red, green and blue.
+GROUPS: Mapping[str, tuple[Spec, ...]] = {
+    "Stem": (
+        Spec("stem_type", "Stem", _choice("The convolutions in front of the first stage", _STEMS)),
+        Spec("stem_kernel_size", "Stem kernel", _whole("Side of the stem's kernel", 64, " px")),
+        Spec("stem_stride", "Stem stride", _whole("Equal to the kernel makes it patchify", 64, " px")),
+        Spec("stem_padding", "Stem padding", _whole("Zeros around the picture", 63, " px")),
+        Spec("stem_norm", "Stem norm", _switch("Isotropic networks have none", "normalise behind the stem")),
+    ),
+    "Stages": (
+        Spec(STAGE_COUNT, "Stages", _choice("Four, or one at the stem's resolution throughout", _STAGE_COUNTS)),
+        Spec("depths", "Depth", lambda name: PerStage(name, "number of blocks", 200)),
+        Spec("dims", "Channels", lambda name: PerStage(name, "number of channels", 65_536)),
+        Spec("kernel_size", "Kernel", lambda name: KernelSizes(name, "side of the blocks' kernels, odd", 99)),
+    ),
+    "Block": (
+        Spec(
+            "depthwise",
+            "Convolution",
+            _switch("Each channel by itself, or all together (dense), which costs far more", "depthwise"),
+        ),
+        Spec("norm", "Norm", _choice("Normalisation, here and between the stages", _NORMS)),
+        Spec("norm_eps", "Norm epsilon", _number("Added to the variance")),
+        Spec("act", "Activation", _choice("Between the two pointwise layers", _ACTS)),
+        Spec("expansion", "Expansion", _number("Channels inside a block over those outside")),
+        Spec("grn", "GRN", _switch("Of ConvNeXt V2; pools over the whole map", "global response norm")),
+        Spec(
+            "layer_scale_init_value",
+            "Layer scale",
+            lambda name: LayerScale(name, "A learnt factor on each block's channels, and where it starts"),
+        ),
+    ),
+    "Downsampling": (
+        Spec("downsample", "Downsampling", _choice("How the map is halved between stages", _DOWNSAMPLES)),
+    ),
+    "Head": (
+        Spec("num_classes", "Classes", _whole("Outputs of the head", 1_000_000)),
+        Spec("head_hidden_size", "Hidden layer", _whole("Width of a hidden layer; 0 for none", 65_536)),
+        Spec("head_norm_first", "Norm first", _switch("Else behind the pooling", "normalise before pooling")),
+        Spec("head_init_scale", "Initial scale", _number("Factor on the head's initial weights")),
+    ),
+    "Training only": (
+        Spec(
+            "drop_path_rate", "Drop path", _number("Stochastic depth at the last block; acts in training only")
+        ),
+    ),
+}
+
+
+class _Row:
+    """Name, control, reset and problem of a field, in three columns of a grid."""
+
+    def __init__(self, spec: Spec, grid: QGridLayout, row: int) -> None:
+        self.field = spec.make(spec.label)
+        self.preset: Value | None = None
+        self.label = spec.label
+        self._label = QLabel(spec.label)
+        self._label.setBuddy(self.field)
+        self.reset = QToolButton()
+        self.reset.setText("↺")
+        self.reset.setAutoRaise(True)
+        self.reset.setAccessibleName(f"Reset {spec.label}")
+        policy = self.reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.reset.setSizePolicy(policy)
+        self.problem = QLabel()
+        self.problem.setProperty("problem", True)
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        grid.addWidget(self._label, row, 0)
+        grid.addWidget(self.field, row, 1)
+        grid.addWidget(self.reset, row, 2)
+        grid.addWidget(self.problem, row + 1, 1, 1, 2)
+        self.show_problem("")
+        self.mark()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it differs from the preset."""
+        return self.preset is not None and self.field.value != self.preset
+
+    def mark(self) -> None:
+        """Show whether it differs from the preset."""
+        font = self._label.font()
+        font.setBold(self.is_changed)
+        self._label.setFont(font)
+        self.reset.setVisible(self.is_changed)
+        if self.preset is not None:
+            self.reset.setToolTip(f"Back to the preset's {_spoken(self.preset)}")
+
+    def show_problem(self, ending: str) -> None:
+        """Say what the value must be."""
+        self.problem.setText(f"It must {ending}." if ending else "")
+        self.problem.setVisible(bool(ending))
+        self.field.setAccessibleDescription(self.problem.text())
+
+
+class ConfigForm(QWidget):
+    """Every field of a config.
+
+    Attributes
+    ----------
+    rows
+        By field name, and `STAGE_COUNT`.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.rows: dict[str, _Row] = {}
+        self._is_loading = False
+        self._preset = ConvNeXtConfig()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 4, 0)
+        layout.setSpacing(4)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+        for title, specs in GROUPS.items():
+            heading = QLabel(title.upper())
+            heading.setProperty("muted", True)
+            heading.setContentsMargins(0, 6 if self.rows else 0, 0, 0)
+            grid.addWidget(heading, grid.rowCount(), 0, 1, 3)
+            for spec in specs:
+                self._add_row(spec, grid)
+        layout.addLayout(grid)
+        layout.addStretch(1)
+
+    def _add_row(self, spec: Spec, grid: QGridLayout) -> None:
+        row = _Row(spec, grid, grid.rowCount())
+        row.field.changed.connect(self._follow_stage_count if spec.field == STAGE_COUNT else self._follow)
+        row.reset.clicked.connect(partial(self.reset, spec.field))
+        self.rows[spec.field] = row
+
+    @property
+    def draft(self) -> Draft:
+        """What stands in the form, right or wrong; fields that are not in it are the preset's."""
+        values = self._preset.to_dict()
+        values |= {name: row.field.value for name, row in self.rows.items() if name != STAGE_COUNT}
+        return Draft(**values)
+
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """Names of the fields that differ from the preset."""
+        return tuple(name for name, row in self.rows.items() if row.is_changed)
+
+    def label(self, name: str) -> str:
+        """A field's name for people; of one that is not in the form, its own."""
+        return self.rows[name].label if name in self.rows else name
+
+    def load(self, preset: ConvNeXtConfig) -> None:
+        """Start from a config; `changed` says so once."""
+        self._preset = preset
+        self._is_loading = True
+        self.rows[STAGE_COUNT].field.set_value(str(len(preset.depths)))
+        for name, value in preset.to_dict().items():
+            if name in self.rows:
+                self.rows[name].preset = value
+                self.rows[name].field.set_value(value)
+        self.rows[STAGE_COUNT].preset = str(len(preset.depths))
+        self._is_loading = False
+        self._follow()
+
+    def reset(self, name: str) -> None:
+        """Give a field the preset's value again; fields of as many numbers as there are stages stay so."""
+        row = self.rows[name]
+        if name in _PER_STAGE:
+            self.rows[STAGE_COUNT].field.set_value(str(len(self._preset.depths)))
+        if row.preset is not None:
+            row.field.set_value(row.preset)
+        row.field.setFocus()
+
+    def show_problems(self, problems: Mapping[str, str]) -> None:
+        """Say beside each field what it must be."""
+        for name, row in self.rows.items():
+            row.show_problem(problems.get(name, ""))
+        is_patch = self.rows["stem_type"].field.value == "patch"
+        for name in _PATCH_ONLY:
+            # What is wrong can always be corrected.
+            self.rows[name].field.setEnabled(is_patch or name in problems)
+
+    def _follow_stage_count(self) -> None:
+        # Not one after the other: in between, they would not fit each other.
+        was_loading, self._is_loading = self._is_loading, True
+        for name in _PER_STAGE:
+            self.rows[name].field.set_stage_count(int(str(self.rows[STAGE_COUNT].field.value)))
+        self._is_loading = was_loading
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._is_loading:
+            return
+        for row in self.rows.values():
+            row.mark()
+        self.changed.emit()
+
+
+def _spoken(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

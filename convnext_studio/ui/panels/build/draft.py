@@ -1,0 +1,108 @@
+"""What a network would be that is only described so far: problems, numbers, and what to know before building.
+
+Arithmetic on the node table alone, so that it keeps up with typing.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import (NodeInfo, node_table, smallest_input_px, total_macs, total_parameters)
+
+BYTES_PER_VALUE = 4  # float32
+LARGE_BYTES = 4 << 30
+TINY_LAYER_SCALE = 1e-3
+INPUT_PX = "input_px"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(ConvNeXtConfig):
+    """A config that may still be wrong: `problems` says how, where `ConvNeXtConfig` refuses to be made."""
+
+    def __post_init__(self) -> None:
+        """Nothing is refused."""
+
+    def finished(self) -> ConvNeXtConfig:
+        """The config itself; StudioError where there are problems."""
+        return ConvNeXtConfig.from_dict(self.to_dict())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The numbers of a network on a square picture.
+
+    Attributes
+    ----------
+    config, input_px
+        The network, and the side of its input.
+    """
+
+    config: ConvNeXtConfig
+    input_px: int
+
+    @cached_property
+    def nodes(self) -> tuple[NodeInfo, ...]:
+        """The node table at the input size."""
+        return node_table(self.config, self.input_px)
+
+    @property
+    def stages(self) -> tuple[NodeInfo, ...]:
+        """Stem and stages."""
+        return tuple(node for node in self.nodes if node.kind in ("stem", "stage"))
+
+    @property
+    def parameters(self) -> int:
+        """Of the whole network."""
+        return total_parameters(self.nodes, self.config)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one forward pass."""
+        return total_macs(self.nodes, self.config)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the parameters take as float32."""
+        return BYTES_PER_VALUE * self.parameters
+
+    @property
+    def activation_bytes(self) -> int:
+        """What the outputs of stem, downsampling and blocks take together for one picture, as float32."""
+        # A stage's output is its last block's.
+        kept = (node for node in self.nodes if node.kind in ("stem", "downsample", "block"))
+        return BYTES_PER_VALUE * sum(math.prod(node.shape) for node in kept)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences to read before building."""
+        said = []
+        scale = self.config.layer_scale_init_value
+        if 0 < scale < TINY_LAYER_SCALE:
+            said.append(f"A layer scale of {scale:g} makes every untrained block almost an identity.")
+        if self.weight_bytes + self.activation_bytes > LARGE_BYTES:
+            said.append(
+                f"Building takes {spoken_bytes(self.weight_bytes)} of memory for the weights, and a picture "
+                f"at least {spoken_bytes(self.activation_bytes)} more."
+            )
+        return tuple(said)
+
+
+def problems_of(draft: Draft, input_px: int) -> dict[str, str]:
+    """What is wrong, by field and `INPUT_PX`: how the sentence "it must ..." ends."""
+    found = draft.problems()
+    for name, value in draft.to_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            found[name] = "be a number"
+    if found:
+        return found
+    smallest = smallest_input_px(draft)
+    return {INPUT_PX: f"be at least {smallest}"} if input_px < smallest else {}
+
+
+def spoken_bytes(count: int) -> str:
+    """An amount of memory for people: "86.4 MiB"."""
+    for unit, size in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"

@@ -1,0 +1,358 @@
+"""The catalogue of pretrained models: search it, see data and licence before a download, and open a model."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.protocol.envelope import Failed, Payload
+from convnext_studio.protocol.models import Catalogue, ListPretrained, ModelInfo, PretrainedInfo
+from convnext_studio.render import format_count
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.text_size import follow_text
+
+COLUMNS = {
+    "Name": "In timm's catalogue",
+    "Parameters": "Numbers that are learnt, of the whole network",
+    "Input": "Side of the pictures that it was trained for, in pixels",
+    "Licence": "Of the weights",
+    "On this computer": "Whether the weights need no download",
+    "Trained on": "Data sets, in order of training",
+}
+NAME_CHARACTERS = 48
+_ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class CatalogueTable(QTreeView):
+    """One row a model; what cannot be opened is grey."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows = QStandardItemModel(0, len(COLUMNS), self)
+        self._rows.setHorizontalHeaderLabels(list(COLUMNS))
+        for column, tip in enumerate(COLUMNS.values()):
+            self._rows.horizontalHeaderItem(column).setToolTip(tip)
+        self._found = _Found(self)
+        self._found.setSourceModel(self._rows)
+        self._found.setSortRole(_ORDER)
+        self.setModel(self._found)
+        self.setAccessibleName("Pretrained models")
+        self.setAccessibleDescription("Arrow keys walk the models; Enter opens one")
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        follow_text(self, self._fit_columns)
+
+    def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
+        """Show these models, and keep the one that was selected."""
+        selected = self.selected
+        self._rows.removeRows(0, self._rows.rowCount())
+        for entry in entries:
+            self._rows.appendRow(_row(entry, self.palette().placeholderText()))
+        self._fit_columns()
+        if selected is not None:
+            self.select(selected.name)
+
+    def _fit_columns(self) -> None:
+        for column in range(len(COLUMNS)):
+            self.resizeColumnToContents(column)
+        # The longest names leave room for the numbers beside them; their beginning and end tell them apart.
+        name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
+        self.setColumnWidth(0, min(self.columnWidth(0), name_px))
+
+    def search(self, text: str) -> None:
+        """Leave the rows that have all these words somewhere in them."""
+        self._found.set_words(text)
+
+    @property
+    def selected(self) -> PretrainedInfo | None:
+        """The model whose row is selected and can be seen."""
+        indices = self.selectionModel().selectedRows()
+        entry = indices[0].data(_ENTRY) if indices else None
+        return entry if isinstance(entry, PretrainedInfo) else None
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """What stands in the rows that are left, in their order."""
+        rows = range(self._found.rowCount())
+        return [[self._found.index(row, column).data() for column in range(len(COLUMNS))] for row in rows]
+
+    def select(self, name: str) -> None:
+        """Select a model by its name, or nothing where its row is not shown."""
+        for row in range(self._found.rowCount()):
+            if self._found.index(row, 0).data() == name:
+                self.setCurrentIndex(self._found.index(row, 0))
+
+    def select_first(self) -> None:
+        """Select the uppermost row, where there is one."""
+        self.setCurrentIndex(self._found.index(0, 0))
+
+
+class _Found(QSortFilterProxyModel):
+    """Rows that have all words that are searched for, in any column."""
+
+    def __init__(self, parent: CatalogueTable) -> None:
+        super().__init__(parent)
+        self._words: list[str] = []
+
+    def set_words(self, text: str) -> None:
+        """Search for the words of a text."""
+        self._words = text.lower().split()
+        self.invalidate()
+
+    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex | QPersistentModelIndex) -> bool:
+        """Whether a row has all the words."""
+        source = self.sourceModel()
+        columns = range(source.columnCount())
+        texts = [str(source.index(source_row, column, source_parent).data()).lower() for column in columns]
+        return all(any(word in text for text in texts) for word in self._words)
+
+
+def spoken_megabytes(count: int) -> str:
+    """A size of a download for people: "114 MB", "3.4 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
+
+
+def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
+    licence = f"{entry.licence} (non-commercial)" if entry.is_noncommercial else entry.licence
+    size = entry.download_bytes or 0
+    here = "yes" if entry.is_cached else f"no, about {spoken_megabytes(size)}"
+    # What is sorted by: floats, because Qt compares the integers of Python in 32 bits.
+    cells: list[tuple[str, str | float]] = [
+        (entry.name, entry.name),
+        (format_count(entry.parameters), float(entry.parameters)),
+        (str(entry.input_px), float(entry.input_px)),
+        (licence, licence),
+        (here, float(size)),
+        (entry.data, entry.data),
+    ]
+    items = []
+    for text, order in cells:
+        item = QStandardItem(text)
+        item.setData(order, _ORDER)
+        item.setData(entry, _ENTRY)
+        item.setToolTip(entry.why_not or text)
+        if isinstance(order, float) and text != here:
+            item.setTextAlignment(_RIGHT)
+        if entry.why_not:
+            item.setData(grey, Qt.ItemDataRole.ForegroundRole)
+        items.append(item)
+    return items
+
+
+class CataloguePanel(Panel):
+    """A table of what timm offers. The engine is asked for it when it is first seen, and only then.
+
+    Parameters
+    ----------
+    offline
+        Nothing can be downloaded.
+    """
+
+    title = "Pretrained"
+    is_of_model = False
+    open_asked = Signal(str)  # the name in timm's catalogue
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, offline: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(state, bridge, parent)
+        self._offline = offline
+        self._entries: tuple[PretrainedInfo, ...] = ()
+        self._running: int | None = None
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search, such as tiny 384; or a name, such as resnet50.a1_in1k…")
+        self.search.setAccessibleName("Search the pretrained models")
+        self.search.setToolTip(
+            "Type words that stand anywhere in a row; Enter goes to the table. Or the whole name of a ResNet, "
+            "ViT, Swin, CoAtNet or MobileNetV2 of timm's: Enter looks it up"
+        )
+        self.search.setClearButtonEnabled(True)
+        self.search.setAcceptDrops(False)
+        self.table = CatalogueTable()
+        self.about = plain_label()
+        self.open = QPushButton("Open")
+        self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
+        self._lay_out()
+        self._connect()
+        self._show_selected()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows the list, or a sentence in its place."""
+        return not (self.isVisible() and self._running is not None)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for most of a row."""
+        return QSize(self.fontMetrics().averageCharWidth() * 110, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for a name and its numbers: less would be a list of nothing."""
+        return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask, the first time."""
+        super().showEvent(event)
+        if not self.shows_body and not self.notice:
+            self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask for the list."""
+        self.show_notice("Reading timm's catalogue …")
+        self._running = self.bridge.ask(
+            ListPretrained(panel="catalogue", offline=self._offline),
+            self._receive,
+            on_failure=self._refused,
+            on_cancel=self._stopped,
+        )
+
+    # -------------------------------------------------------------------------------------------- the list
+
+    def _receive(self, answer: Payload) -> None:
+        if isinstance(answer, Catalogue):
+            self._running = None
+            self._entries = answer.entries
+            self.table.show_entries(self._entries)
+            self.show_body()
+            self._show_selected()
+
+    def _look_up(self, name: str) -> None:
+        """Ask for a model that is not in the list: it may be of another family."""
+        self.about.setText(f"Looking up {name} …")
+        self._running = self.bridge.ask(
+            ListPretrained(panel="catalogue", offline=self._offline, name=name),
+            self._found,
+            on_failure=self._not_found,
+            on_cancel=self._stopped,
+        )
+
+    def _found(self, answer: Payload) -> None:
+        """A model that was looked up joins the list."""
+        self._running = None
+        if isinstance(answer, Catalogue):
+            known = {entry.name for entry in answer.entries}
+            self._entries = (*(entry for entry in self._entries if entry.name not in known), *answer.entries)
+            self.table.show_entries(self._entries)
+            self.search.setText(answer.entries[0].name)
+            self._go_to_table()
+            self._show_selected()
+
+    def _not_found(self, failed: Failed) -> None:
+        self._running = None
+        self.about.setText(f"{failed.message} {failed.hint}".rstrip())
+
+    def _refused(self, failed: Failed) -> None:
+        self._running = None
+        self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+
+    def _stopped(self) -> None:
+        self._running = None
+        if self.shows_body:
+            self.about.setText("Stopped.")
+        else:
+            self.show_notice("Stopped.", can_retry=True)
+
+    def _model_loaded(self, model: ModelInfo) -> None:
+        """What was opened lies on this computer now."""
+        kept = tuple(
+            replace(entry, is_cached=True, download_bytes=None, why_not="")
+            if model.source == f"timm:{entry.name}"
+            else entry
+            for entry in self._entries
+        )
+        if kept != self._entries:
+            self._entries = kept
+            self.table.show_entries(kept)
+            self._show_selected()
+
+    # ------------------------------------------------------------------------------------------- the choice
+
+    def _search(self, text: str) -> None:
+        self.table.search(text)
+        self._show_selected()
+
+    def _go_to_table(self) -> None:
+        typed = self.search.text().strip().removeprefix("timm:")
+        if not self.table.texts and typed and self._running is None:
+            self._look_up(typed)
+            return
+        if self.table.selected is None:
+            self.table.select_first()
+        self.table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_selected(self) -> None:
+        entry = self.table.selected
+        self.open.setEnabled(entry is not None and not entry.why_not)
+        count = len(self.table.texts)
+        nothing = "Not in this list. Enter looks it up in the whole of timm's catalogue, by its whole name."
+        self.about.setText(_about(entry) if entry is not None else f"{count} models" if count else nothing)
+        warns = entry is not None and entry.is_noncommercial
+        if self.about.property("warning") != warns:
+            self.about.setProperty("warning", warns)
+            self.about.style().polish(self.about)
+
+    def _open(self) -> None:
+        entry = self.table.selected
+        if entry is not None and not entry.why_not:
+            self.open_asked.emit(entry.name)
+
+    # ---------------------------------------------------------------------------------------------- set up
+
+    def _connect(self) -> None:
+        self.setFocusProxy(self.search)
+        self.search.textChanged.connect(self._search)
+        self.search.returnPressed.connect(self._go_to_table)
+        self.table.selectionModel().selectionChanged.connect(self._show_selected)
+        self.table.doubleClicked.connect(self._open)
+        # Not `activated`: on some desktops a single click sets that off, and may begin a download.
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            shortcut = QShortcut(QKeySequence(key), self.table)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(self._open)
+        self.open.clicked.connect(self._open)
+        self.state.model_loaded.connect(self._model_loaded)
+
+    def _lay_out(self) -> None:
+        there = QWidget()
+        body = QVBoxLayout(there)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(4)
+        body.addWidget(self.search)
+        body.addWidget(self.table, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.about, 1)
+        row.addWidget(self.open, alignment=Qt.AlignmentFlag.AlignBottom)
+        body.addLayout(row)
+        self.set_body(there)
+
+
+def _about(entry: PretrainedInfo) -> str:
+    """What to know before opening it."""
+    sentences = [f"Licence of the weights: {entry.licence}."]
+    if entry.is_noncommercial:
+        sentences.append("It does not allow commercial use.")
+    if entry.why_not:
+        sentences.append(entry.why_not)
+    elif entry.download_bytes is not None:
+        sentences.append(f"Opening it downloads about {spoken_megabytes(entry.download_bytes)}.")
+    return " ".join(sentences)

@@ -1,0 +1,366 @@
+"""The contact sheet: one attribution method on all opened pictures, as tiles."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QIcon
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListView, QListWidget, QListWidgetItem, QPushButton, QWidget
+
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.geometry import Box
+from convnext_studio.export.contents import label_of
+from convnext_studio.model.nodes import why_no_cam
+from convnext_studio.protocol.attributions import ExplainSeveral, Explanation, Explanations
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.render import Clipping, Rgb, format_number, format_percent, overlay
+from convnext_studio.ui.panels.attribution.attribution_controls import LookButton
+from convnext_studio.ui.panels.attribution.attribution_map import Shading, why_empty
+from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
+from convnext_studio.ui.panels.base import opacity_slider
+from convnext_studio.ui.panels.measuring import MeasuringPanel
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.map_texts import Map, Placement
+from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.thumbnail_loader import Thumbnails
+from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
+
+TILE_PX = 128
+LINES = 3
+_NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
+
+
+def shown_map(explanation: Explanation) -> tuple[str, Map]:
+    """The map of an answer that a thumbnail shows, with its name: the last."""
+    return list(explanation.maps.items())[-1]
+
+
+def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading, opacity: float) -> Rgb:
+    """The map over the picture, which may be a reduced one; the picture alone where the map shows nothing."""
+    name, values = shown_map(explanation)
+    if why_empty(values, shading.part):
+        return picture
+    placement = Placement(explanation.fields[name], explanation.geometry)
+    width, height = explanation.geometry.picture_size
+    box = _scaled(placement.box(*values.shape), picture.shape[1] / width, picture.shape[0] / height)
+    shown = shading.part_of(values)
+    limits = shading.limits_of([values])
+    return overlay(picture, shown, box, limits, shading.colormap, opacity, smooth=shading.smooth)
+
+
+def _scaled(box: Box, across: float, down: float) -> Box:
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+class ContactTiles(QListWidget):
+    """Pictures in rows, each with lines of text below; arrow keys and clicks choose one."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setMovement(QListView.Movement.Static)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setUniformItemSizes(True)
+        self.setWordWrap(False)
+        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(TILE_PX), scaled_px(TILE_PX))))
+        self.setSpacing(4)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setFrameShape(QListWidget.Shape.NoFrame)
+        self.setAcceptDrops(False)  # The window takes them.
+        self.setAccessibleName("Contact sheet")
+        self.setToolTip("A click selects the picture; arrow keys step through them")
+        self._items: dict[str, QListWidgetItem] = {}
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt marks the first where none is; it is not selected for that."""
+        was_blocked = self.blockSignals(True)
+        super().focusInEvent(event)
+        self.blockSignals(was_blocked)
+
+    def show_pictures(self, pictures: Sequence[tuple[ListedPicture, Rgb | None]]) -> None:
+        """Show these, bare, with the pixels that are at hand."""
+        was_blocked = self.blockSignals(True)
+        self.clear()
+        self._items = {}
+        size = QSize(scaled_px(TILE_PX + 10), scaled_px(TILE_PX + 12) + LINES * self.fontMetrics().height())
+        for picture, pixels in pictures:
+            item = QListWidgetItem(_icon(_NOTHING if pixels is None else pixels), f"{picture.name}\n…\n")
+            item.setData(Qt.ItemDataRole.UserRole, picture.key)
+            item.setSizeHint(size)
+            self.addItem(item)
+            self._items[picture.key] = item
+        self.blockSignals(was_blocked)
+
+    def show_tile(self, key: str, colours: Rgb) -> None:
+        """Give a picture's thumbnail its map."""
+        if key in self._items:
+            self._items[key].setIcon(_icon(colours))
+
+    def label(self, key: str, lines: Sequence[str]) -> None:
+        """Say something below a thumbnail; what has no room is in its tooltip."""
+        item = self._items.get(key)
+        if item is not None:
+            item.setText("\n".join(lines[:LINES]))
+            item.setToolTip("\n".join(lines))
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
+
+    def text_of(self, key: str) -> str:
+        """What stands below a thumbnail."""
+        return self._items[key].text()
+
+    def choose(self, key: str) -> None:
+        """Mark the current picture; emits nothing."""
+        if key in self._items:
+            was_blocked = self.blockSignals(True)
+            self.setCurrentItem(self._items[key])
+            self.blockSignals(was_blocked)
+
+
+def _icon(colours: Rgb) -> QIcon:
+    """In the middle of a square, so that the texts below stand in line."""
+    return thumbnail(to_qimage(colours), scaled_px(TILE_PX))
+
+
+MOST = 500
+"""Pictures on one sheet: more are neither looked through nor held in memory."""
+
+
+class ContactSheetPanel(MeasuringPanel):
+    """A thumbnail of each picture with its map, class and probability; a click selects the picture."""
+
+    title = "Contact sheet"
+    save_asked = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._explanations: dict[str, Explanation] = {}
+        self._failures: dict[str, str] = {}
+        self._predictions: dict[str, Prediction] = {}
+        self._thumbnails = Thumbnails(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
+        self._thumbnails.setObjectName("contact_sheet")
+        # Each thumbnail is coloured in a turn of its own.
+        self._to_paint: list[str] = []
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self._paint_next)
+        self.look = LookButton()
+        self.opacity = opacity_slider()
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the contact sheet as a PNG picture")
+        for control in (self.look, QLabel("Opacity"), self.opacity):
+            self.controls.addWidget(control)
+        self.add_running_controls()
+        self.controls.addWidget(self.save)
+        self.tiles = ContactTiles()
+        self.bar = ColorBar()
+        self._clipped: dict[str, Clipping] = {}
+        self.set_body(self._beside_each_other())
+        self.setFocusProxy(self.tiles)
+        self._thumbnails.arrived.connect(self._paint_soon)
+        state.pictures_changed.connect(self.schedule)
+        state.picture_selected.connect(self._mark_current)
+        self.tiles.currentItemChanged.connect(self._picture_chosen)
+        self.look.changed.connect(self._paint_all)
+        self.opacity.valueChanged.connect(self._paint_all)
+        self.save.clicked.connect(self.save_asked)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """Three thumbnails wide."""
+        return QSize(500, 560)
+
+    def _beside_each_other(self) -> QWidget:
+        body = QWidget()
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.tiles, 1)
+        row.addWidget(self.bar)
+        return body
+
+    # ------------------------------------------------------------------------------------------ the engine
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all thumbnails are there, or will not come."""
+        is_painted = self._thumbnails.is_settled and not self._to_paint
+        return super().is_settled and (is_painted or not self.isVisible())
+
+    @property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """What was found so far, in the order of the pictures."""
+        keys = [picture.key for picture in self._pictures]
+        return tuple(self._explanations[key] for key in keys if key in self._explanations)
+
+    @property
+    def _pictures(self) -> tuple[ListedPicture, ...]:
+        """Those that are on the sheet."""
+        return self.state.pictures[:MOST]
+
+    def question(self) -> ExplainSeveral | str:
+        """The map of the selected node on every picture: of the class chosen, or of each one's first."""
+        state = self.state
+        if not state.pictures:
+            return NO_PICTURE
+        if state.model is None:
+            return NO_MODEL
+        question = state.explaining
+        if question.nodes and not question.average:
+            why_not = why_no_cam(state.model.node(state.node))
+            if why_not:
+                return why_not
+            question = replace(question, nodes=(state.node,))
+        return ExplainSeveral(
+            images=tuple(picture.key for picture in self._pictures),
+            question=replace(question, target=state.target),
+            panel="contact_sheet",
+        )
+
+    def refresh(self) -> None:
+        """Ask, if there is something new to ask and someone to see it; at first the pictures are bare."""
+        before = self._running
+        super().refresh()
+        if self._running is not None and self._running != before:
+            self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
+            self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
+            self._mark_current(self.state.picture)
+            self.set_dimmed(False)
+            self.show_body()
+            self._describe()
+
+    def show_result(self, payload: Payload) -> None:
+        """Show the pictures that are done."""
+        if not isinstance(payload, Explanations):
+            return
+        for explanation in payload.explanations:
+            if explanation.image not in self._explanations:
+                self._explanations[explanation.image] = explanation
+                self._paint_soon(explanation.image)
+                self._ask_prediction(explanation.image)
+        for key, why_not in payload.failures:
+            self._failures[key] = why_not
+            self._label(key)
+        self._describe()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while newer maps are under way."""
+        self.tiles.setEnabled(not dimmed)
+
+    def _ask_prediction(self, key: str) -> None:
+        """The probability of the class; the engine has it at hand, because it has just predicted."""
+        model = self.state.model
+
+        def receive(answer: Payload) -> None:
+            if isinstance(answer, Prediction) and model is self.state.model:
+                self._predictions[key] = answer
+                self._label(key)
+
+        self.bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
+
+    def show_running(self) -> None:
+        """Show the progress, and offer to stop; or to begin again."""
+        super().show_running()
+        self.save.setEnabled(bool(self._explanations) and not self.is_running)
+
+    # --------------------------------------------------------------------------------------------- display
+
+    def _bare(self, key: str) -> Rgb | None:
+        """A picture without its map, where that is at hand."""
+        preview = self.state.preview(key)
+        return None if preview is None else preview.thumbnail
+
+    def _mark_current(self, picture: ImageInfo | None) -> None:
+        if picture is not None:
+            self.tiles.choose(picture.key)
+
+    def _picture_chosen(self, item: QListWidgetItem | None) -> None:
+        key = None if item is None else item.data(Qt.ItemDataRole.UserRole)
+        if key is not None and self.state.row(key) is not None:
+            self.state.select_picture(key)
+
+    def _paint_all(self) -> None:
+        for key in self._explanations:
+            self._paint_soon(key)
+        self._describe()
+
+    def _paint_soon(self, key: str) -> None:
+        if key not in self._to_paint:
+            self._to_paint.append(key)
+        self._next.start()
+
+    def _paint_next(self) -> None:
+        if not self._to_paint:
+            return
+        key = self._to_paint.pop(0)
+        explanation = self._explanations.get(key)
+        pixels = self._thumbnails.get(key)
+        if explanation is not None and pixels is not None:
+            self.look.suit(has_sign(explanation.method, explanation.output))
+            opacity = self.opacity.value() / 100
+            self._show_scale(key, shown_map(explanation)[1])
+            colours = map_on_picture(pixels, explanation, self.look.shading, opacity)
+            self.tiles.show_tile(key, colours)
+            self._label(key)
+        if self._to_paint:
+            self._next.start()
+
+    def _show_scale(self, key: str, values: Map) -> None:
+        """Say with the colour bar how this map is coloured, and whether any has values beyond its scale."""
+        shading = self.look.shading
+        self._clipped[key] = Clipping.of(shading.part_of(values), shading.limits_of([values]))
+        clipped = self._clipped.values()
+        beyond = Clipping(any(each.below for each in clipped), any(each.above for each in clipped))
+        end = "max" if shading.percentile == 100 else f"p{shading.percentile:g}"
+        ends = (f"-{end}" if shading.part == "signed" else "0", end)
+        self.bar.set_scale(ColorScale(shading.colormap, shading.hand, ends, beyond))
+
+    def _label(self, key: str) -> None:
+        """Name, class and probability below the thumbnail."""
+        row = self.state.row(key)
+        if row is not None and self.state.model is not None:
+            name = self.state.pictures[row].name
+            self.tiles.label(key, [name, *self.lines_about(key, self.state.model)])
+
+    def lines_about(self, key: str, model: ModelInfo) -> list[str]:
+        """What is said of a picture: class, probability, what is wrong with its map; or why it has none."""
+        explanation = self._explanations.get(key)
+        if explanation is None:
+            return [self._failures.get(key, "…")]
+        prediction = self._predictions.get(key)
+        chance = f"{explanation.output} {format_number(explanation.score)}"
+        if prediction is not None:
+            chance = format_percent(float(prediction.probabilities[explanation.target]))
+        values, shading = shown_map(explanation)[1], self.look.shading
+        limits = shading.limits_of([values])
+        scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"
+        return [label_of(model, explanation.target), chance, why_empty(values, shading.part) or scale]
+
+    def _describe(self) -> None:
+        model, asked = self.state.model, self.question()
+        if model is None or isinstance(asked, str):
+            return
+        question = asked.question
+        target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        if question.output == "probability":
+            target = f"the probability of {target}"
+        if question.against is not None:
+            target += f" and not “{label_of(model, question.against)}”"
+        nodes = ", ".join(node_text(name, model).lower() for name in question.nodes)
+        if question.average:
+            nodes = f"the average of {nodes or 'all stages'}"
+        said = [
+            f"{method_named(question.method).title} for {target} of each picture"
+            + (f" at {nodes}" if nodes else ""),
+            self.look.shading.text,
+            "each on its own scale" if self.look.shading.hand is None else "one scale for all",
+            f"{len(self._explanations)} of {len(asked.images)} pictures",
+            *([f"the first of {len(self.state.pictures):,}"] if len(self.state.pictures) > MOST else []),
+        ]
+        if self._failures:
+            said.append(f"{len(self._failures)} could not be explained")
+        self.set_caption(" · ".join(said))

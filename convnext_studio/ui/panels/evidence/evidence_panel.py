@@ -1,0 +1,391 @@
+"""The evidence panel: insertion and deletion, the randomisation check, and the agreement of methods."""
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
+
+from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
+from convnext_studio.model.nodes import why_no_cam
+from convnext_studio.protocol.attributions import (
+    Agreement,
+    CheckSanity,
+    CompareMethods,
+    Curves,
+    Faithfulness,
+    MeasureFaithfulness,
+    Sanity,
+    SanityStep,
+)
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.render import Limits, colorize, format_number, format_percent, limits_of
+from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
+from convnext_studio.ui.panels.attribution.attribution_texts import (
+    explain_question,
+    has_sign,
+    map_name,
+    node_text,
+    output_text,
+)
+from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.plots.curves import Axes, Curve
+from convnext_studio.ui.plots.matrix import COLORMAP, LIMITS, MatrixView
+from convnext_studio.ui.plots.picture_tiles import Tile, TileGrid
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+QUICK: tuple[MethodName, ...] = tuple(method.name for method in METHODS if not method.is_long)
+ALL: tuple[MethodName, ...] = tuple(method.name for method in METHODS)
+
+
+class AgreementPanel(MeasuringPanel):
+    """The methods' maps at the selected node, each against each."""
+
+    title = "Agreement"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self.methods = choice(
+            "Methods to compare",
+            "Those that take one or two passes, or all of them, which takes long",
+            [(f"{len(QUICK)} quick methods", QUICK), (f"All {len(ALL)} methods", ALL)],
+        )
+        self.methods.currentIndexChanged.connect(self.schedule)
+        self.controls.addWidget(self.methods)
+        self.add_running_controls()
+        self.matrix = MatrixView("Rank correlations among methods")
+        self.matrix.pointed.connect(state.hovered)
+        self.line = ColorLine()
+        self.line.set_scale(ColorScale(COLORMAP, LIMITS))
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.matrix, 1)
+        layout.addWidget(self.line)
+        self.set_body(body)
+        self.refresh()
+
+    def question(self) -> CompareMethods | str:
+        """The methods' agreement on the class explained, at the selected node."""
+        asked = explain_question(self.state, "")
+        if isinstance(asked, str) or self.state.model is None:
+            return asked if isinstance(asked, str) else ""
+        why_not = why_no_cam(self.state.model.node(self.state.node))
+        if why_not:
+            return why_not
+        return CompareMethods(
+            image=asked.image,
+            methods=ALL if self.methods.currentIndex() == 1 else QUICK,
+            node=self.state.node,
+            target=asked.target,
+            output=asked.output,
+            against=asked.against,
+            panel="evidence",
+        )
+
+    def show_result(self, payload: Payload) -> None:
+        """Show the matrix, whole or so far."""
+        model = self.state.model
+        if not isinstance(payload, Agreement) or model is None:
+            return
+        titles = [method_named(name).title for name in payload.methods]
+        self.matrix.show_matrix(titles, payload.matrix, is_whole=not self.is_running)
+        target = next((output_text(each, model, None) for each in payload.explanations), "the class")
+        said = (
+            f"Spearman's rank correlation of the signed maps for {target} on the grid of "
+            f"{node_text(payload.node, model).lower()}; each method with its default parameters. Methods that "
+            "agree may still be wrong together."
+        )
+        if not self.is_running and not np.isfinite(payload.matrix).all():
+            said += " –: a map is constant, or not finite."
+        self.set_caption(f"{self.progress_text}\n{said}".lstrip())
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while a newer comparison is under way."""
+        self.matrix.setEnabled(not dimmed)
+
+
+_SHARES = Limits(0.0, 1.0)
+_STEPS = (16, 32, 64)
+_AXES = Axes(x="share of the pixels, most important first", y="probability")
+
+
+class CurvesPanel(MeasuringPanel):
+    """The two curves of the map and of a random one, their areas, and what the top 20 % hold."""
+
+    title = "Insertion and deletion"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self.fill = choice(
+            "Fill",
+            "What removed pixels become: the picture blurred, or the data set's mean colour",
+            [("Fill: blur", "blur"), ("Fill: mean", "mean")],
+        )
+        self.steps = choice(
+            "Steps",
+            "Shares of the pixels between none and all that are measured",
+            [(f"{count} steps", count) for count in _STEPS],
+        )
+        self.steps.setCurrentIndex(1)
+        for box in (self.fill, self.steps):
+            box.currentIndexChanged.connect(self.schedule)
+            self.controls.addWidget(box)
+        self.add_running_controls()
+        self.plot = CurvePlot("Insertion and deletion curves", _AXES)
+        self.plot.pointed.connect(state.hovered)
+        self.table = _Numbers()
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self.table)
+        self.set_body(body)
+        self.refresh()
+
+    def question(self) -> MeasureFaithfulness | str:
+        """The curves of the map shown."""
+        asked = explain_question(self.state, "")
+        if isinstance(asked, str):
+            return asked
+        return MeasureFaithfulness(
+            question=asked,
+            map_name=map_name(self.state, asked),
+            fill="mean" if self.fill.currentData() == "mean" else "blur",
+            steps=int(self.steps.currentData()),
+            panel="evidence",
+        )
+
+    def show_result(self, payload: Payload) -> None:
+        """Draw the curves, whole or so far."""
+        model, asked = self.state.model, self.question()
+        if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
+            return
+        curves = _curves(payload)
+        self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
+        self.table.show_curves(payload)
+        self.set_caption(_caption(payload, map_text(asked.question, payload.map_name, model)))
+        if not math.isnan(payload.of_map.insertion_area) and not self.is_running:
+            self.state.set_faithfulness(asked.question, payload)
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while newer curves are under way."""
+        self.plot.setEnabled(not dimmed)
+        self.table.setEnabled(not dimmed)
+
+
+def _curves(measured: Faithfulness) -> list[Curve]:
+    """Insertion and deletion, those of the random order dashed."""
+    return [
+        Curve(label=label, x=measured.shares, y=y, series=series, dashed=dashed)
+        for label, y, series, dashed in (
+            ("insertion", measured.of_map.insertion, 0, False),
+            ("insertion, random", measured.of_random.insertion, 0, True),
+            ("deletion", measured.of_map.deletion, 1, False),
+            ("deletion, random", measured.of_random.deletion, 1, True),
+        )
+    ]
+
+
+def _probabilities(curves: list[Curve]) -> Limits:
+    """From 0 to a round number above all curves: they may all lie low."""
+    largest = max(float(np.nanmax(curve.y, initial=0.0)) for curve in curves)
+    return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
+
+
+def _caption(measured: Faithfulness, of: str) -> str:
+    fill = "the picture blurred" if measured.fill == "blur" else "the data set's mean colour"
+    return (
+        f"{of} · removed pixels are {fill} · {measured.steps} steps · random order with seed {measured.seed}\n"
+        "A map that finds what the network uses has a large insertion area, a small deletion area, and differs "
+        "from the random order. Petsiuk et al. 2018, arXiv:1806.07421"
+    )
+
+
+class _Numbers(QWidget):
+    """Areas and probabilities of the map, and of the random order for scale."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(4, 0, 4, 0)
+        self._grid.setVerticalSpacing(1)
+        self.heads = [plain_label("muted") for _ in range(4)]
+        self.cells = [[plain_label() for _ in range(4)] for _ in range(2)]
+        for column, head in enumerate(self.heads):
+            self._grid.addWidget(head, 0, column + 1)
+        for row, name in enumerate(("This map", "Random")):
+            label = plain_label("muted", name)
+            label.setWordWrap(False)
+            self._grid.addWidget(label, row + 1, 0)
+            for column, cell in enumerate(self.cells[row]):
+                self._grid.addWidget(cell, row + 1, column + 1)
+
+    def show_curves(self, measured: Faithfulness) -> None:
+        """Show the numbers that are known."""
+        top = f"{100 * measured.top_share:g} %"
+        whole = format_percent(measured.probability)
+        heads = (
+            "Insertion area",
+            "Deletion area",
+            f"Top {top} kept (of {whole})",
+            f"Top {top} removed (of {whole})",
+        )
+        for head, text in zip(self.heads, heads, strict=True):
+            head.setText(text)
+        for cells, curves in zip(self.cells, (measured.of_map, measured.of_random), strict=True):
+            for cell, text in zip(cells, _texts(curves, measured.probability), strict=True):
+                cell.setText(text)
+
+
+def _texts(curves: Curves, whole: float) -> tuple[str, ...]:
+    areas = [_known(area, format_number(area)) for area in (curves.insertion_area, curves.deletion_area)]
+    tops = [
+        _known(share, f"{format_percent(share)} ({_signed(100 * (share - whole))})")
+        for share in (curves.kept, curves.removed)
+    ]
+    return (*areas, *tops)
+
+
+def _signed(points: float) -> str:
+    return f"{'+' if points > 0 else '−' if points < 0 else ''}{abs(points):.1f}"
+
+
+def _known(value: float, text: str) -> str:
+    return text if np.isfinite(value) else "…"
+
+
+_EVIDENCE_SANITY_AXES = Axes(x="randomised down to", y="rank correlation")
+
+
+class SanityPanel(MeasuringPanel):
+    """The map as the weights are randomised from the head down, and its rank correlation with the first."""
+
+    title = "Sanity"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self.add_running_controls()
+        self.tiles = TileGrid("Maps as the weights are randomised")
+        self.plot = CurvePlot("Rank correlation by step", _EVIDENCE_SANITY_AXES)
+        self.plot.pointed.connect(state.hovered)
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.bar = ColorBar()
+        maps = QHBoxLayout()
+        maps.addWidget(self.tiles, 1)
+        maps.addWidget(self.bar)
+        layout.addLayout(maps, 3)
+        layout.addWidget(self.plot, 2)
+        self.set_body(body)
+        self.refresh()
+
+    def question(self) -> CheckSanity | str:
+        """The cascade for the map shown."""
+        asked = explain_question(self.state, "")
+        if isinstance(asked, str):
+            return asked
+        return CheckSanity(question=asked, map_name=map_name(self.state, asked), panel="evidence")
+
+    def show_result(self, payload: Payload) -> None:
+        """Show the maps and the correlations, whole or so far."""
+        model, asked = self.state.model, self.question()
+        if not isinstance(payload, Sanity) or model is None or isinstance(asked, str):
+            return
+        is_signed = has_sign(payload.method, asked.question.output)
+        self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in payload.steps])
+        self.bar.set_scale(ColorScale(_colormap(is_signed), None, ("-max" if is_signed else "min", "max")))
+        places = np.arange(len(payload.steps), dtype=np.float64)
+        curves = [
+            Curve(
+                label="signed values",
+                x=places,
+                y=np.array([step.correlation for step in payload.steps]),
+                dots=True,
+            ),
+            Curve(
+                label="absolute values",
+                x=places,
+                y=np.array([step.correlation_of_sizes for step in payload.steps]),
+                series=1,
+                dots=True,
+                dashed=True,
+            ),
+        ]
+        names = ["none", *(_part_text(part, model) for part in payload.parts)]
+        ends = Limits(0.0, float(len(names) - 1))
+        self.plot.show_curves(curves, x=ends, y=Limits(-1.0, 1.0), names=tuple(enumerate(names)))
+        of = map_text(asked.question, payload.map_name, model)
+        said = (
+            f"{of} · seed {payload.seed} · each map on its own scale, whose ends stand below it\n"
+            "A map that stays the same does not show what the network has learnt: the correlation should fall "
+            "towards 0. Adebayo et al., NeurIPS 2018, arXiv:1810.03292"
+        )
+        self.set_caption(f"{self.progress_text}\n{said}".lstrip())
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while a newer check is under way."""
+        self.tiles.setEnabled(not dimmed)
+        self.plot.setEnabled(not dimmed)
+
+
+def _part_text(part: str, model: ModelInfo) -> str:
+    if not part:
+        return "Trained"
+    return model.node(part).title if any(node.name == part for node in model.nodes) else part.capitalize()
+
+
+def _colormap(is_signed: bool) -> str:
+    return "vik" if is_signed else "viridis"
+
+
+def _tile(step: SanityStep, name: str, is_signed: bool) -> Tile:
+    limits = limits_of(step.map, symmetric=is_signed)
+    low, high = format_number(limits.low), format_number(limits.high)
+    return Tile(
+        picture=colorize(step.map, limits, _colormap(is_signed)),
+        texts=(name, f"r = {step.correlation:.2f}", f"± {high}" if is_signed else f"to {high}"),
+        tip=f"{name}: rank correlation {step.correlation:.3f}, of absolute values "
+        f"{step.correlation_of_sizes:.3f}; scale from {low} to {high}",
+    )
+
+
+class EvidencePanels(QWidget):
+    """Insertion and deletion, sanity, agreement. What cannot be seen measures nothing."""
+
+    title = "Evidence"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.curves = CurvesPanel(state, bridge)
+        self.sanity = SanityPanel(state, bridge)
+        self.agreement = AgreementPanel(state, bridge)
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("Evidence")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
+        self.tabs.setDocumentMode(True)
+        for panel in (self.curves, self.sanity, self.agreement):
+            self.tabs.addTab(panel, panel.title)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.setFocusProxy(self.tabs)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the measurement that can be seen is there, or will not come."""
+        return all(panel.is_settled for panel in (self.curves, self.sanity, self.agreement))
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the curves and their numbers."""
+        return QSize(520, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would be curves without numbers."""
+        return QSize(self.fontMetrics().averageCharWidth() * 60, super().minimumSizeHint().height())

@@ -1,0 +1,336 @@
+"""One channel, large: where its values come from, and the view with its contour and the selected unit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.common.geometry import Box
+from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.render import Clipping, Limits, contour, format_number
+from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject
+from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.map_texts import Placement, map_layer, picture_layer, point_text, value_text
+from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.widgets import theme
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelValues:
+    """One channel.
+
+    Attributes
+    ----------
+    subject, channel
+        What it is of.
+    values
+        (height, width).
+    placement
+        Where they lie.
+    is_exact
+        They are the network's own, one a unit.
+    """
+
+    subject: Subject
+    channel: int
+    values: NDArray[np.float32]
+    placement: Placement
+    is_exact: bool
+
+    @property
+    def has_units(self) -> bool:
+        """Whether its values are units that can be selected: neither an overview's nor the head's."""
+        return self.is_exact and self.subject.node.kind != "head"
+
+    @cached_property
+    def finite(self) -> NDArray[np.float32]:
+        """The values that are finite, in one row."""
+        finite: NDArray[np.float32] = self.values[np.isfinite(self.values)]
+        return finite
+
+    @property
+    def name(self) -> str:
+        """Node and channel, as read-outs have them."""
+        return f"{self.subject.result.node} · channel {self.channel}"
+
+    def holds(self, unit: tuple[int, int]) -> bool:
+        """Whether there is such a unit."""
+        height, width = self.values.shape
+        return bool(0 <= unit[0] < height and 0 <= unit[1] < width)
+
+    def read_out(self, row: int, column: int, where: str = "") -> str:
+        """A value in words; `where` in the picture, the centre of its field if not given."""
+        side = self.subject.result.reduction
+        unit = f"unit (y {row}, x {column})"
+        if not self.is_exact:
+            unit = f"mean of {side} × {side} units from (y {row * side}, x {column * side})"
+        value = value_text(float(self.values[row, column]))
+        return " · ".join((self.name, unit, value, where or point_text(*self.placement.centre(row, column))))
+
+
+def from_maps(subject: Subject, channel: int) -> ChannelValues:
+    """A channel out of the maps at hand."""
+    result = subject.result
+    return ChannelValues(subject, channel, result.maps[channel], subject.placement, result.is_exact)
+
+
+class ExactChannel(QObject):
+    """Asks for a channel whose maps are only an overview.
+
+    Parameters
+    ----------
+    on_values
+        Gets it.
+    """
+
+    def __init__(
+        self, bridge: EngineBridge, on_values: Callable[[ChannelValues], None], owner: QObject
+    ) -> None:
+        super().__init__(owner)
+        self._on_values = on_values
+        self._subject: Subject | None = None
+        self._known: ChannelValues | None = None
+        # Where the engine will not say, the overview stays, and is called one.
+        self._question = SideQuestion(bridge, self._receive, lambda _reason: None, parent=self)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine owes an answer."""
+        return self._question.is_running
+
+    def values_of(self, subject: Subject, channel: int) -> ChannelValues:
+        """A channel as exactly as it is known; asks for what is not, and tells it later."""
+        if subject.result.is_exact:
+            self.drop()
+            return from_maps(subject, channel)
+        known = self._known
+        if known is not None and known.subject.result is subject.result and known.channel == channel:
+            return known
+        if self._subject is None or subject.result is not self._subject.result:
+            self.drop()
+        self._subject = subject
+        result = subject.result
+        self._question.ask(
+            ChannelMap(image=result.image, node=result.node, channel=channel, panel="feature_maps")
+        )
+        return from_maps(subject, channel)
+
+    def drop(self) -> None:
+        """Want nothing, and keep nothing."""
+        self._question.drop()
+        self._known = None
+
+    def _receive(self, payload: Payload) -> None:
+        if self._subject is not None and isinstance(payload, ChannelMapResult):
+            placement = Placement(payload.field, payload.geometry)
+            self._known = ChannelValues(self._subject, payload.channel, payload.map, placement, is_exact=True)
+            self._on_values(self._known)
+
+
+_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+"""Rows and columns of the map that a key walks."""
+
+_MOST_LINES = 4000
+
+Point = tuple[float, float]
+Unit = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOptions:
+    """How a channel is shown.
+
+    Attributes
+    ----------
+    on_picture, opacity
+        Over the picture, and how densely.
+    quantile
+        Share of the values below the contour; None for no contour.
+    """
+
+    on_picture: bool = False
+    opacity: float = 0.55
+    quantile: float | None = None
+
+
+class ChannelView(MapView):
+    """Shows a channel; a click or the arrow keys name a unit."""
+
+    unit_chosen = Signal(int, int)
+    read_out = Signal(str)
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self._shown: ChannelValues | None = None
+        self._options = ChannelOptions()
+        self._unit: Unit | None = None
+        self._layer: Layer | None = None
+        self._picture: Layer | None = None
+        self._lines: tuple[Lines, ...] = ()
+        self._level: float | None = None
+        self._contour_problem = ""
+        self.view.hovered.connect(self._hover)
+        self.view.hover_left.connect(lambda: self.read_out.emit(""))
+        self.view.clicked.connect(self._click)
+        self.view.installEventFilter(self)
+
+    @property
+    def shown(self) -> ChannelValues | None:
+        """What is shown."""
+        return self._shown
+
+    @property
+    def contour_text(self) -> str:
+        """Where the contour is, or why it is not drawn; empty where none is wanted."""
+        if self._level is None:
+            return ""
+        return f"contour at {format_number(self._level)}{self._contour_problem}"
+
+    def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
+        """Show a channel in these colours."""
+        if self._shown is None or shown.subject.picture is not self._shown.subject.picture:
+            self._picture = None
+        self._shown = shown
+        self._layer = map_layer(shown.values, self._box(shown), limits, colormap)
+        self.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(shown.values, limits)))
+        self._trace()
+        self._compose()
+
+    def set_options(self, options: ChannelOptions) -> None:
+        """Show it otherwise; nothing is coloured again."""
+        before, self._options = self._options, options
+        if self._shown is None or self._layer is None:
+            return
+        # The opacity changes with every step of a slider.
+        if replace(options, opacity=before.opacity) != before:
+            self._layer = replace(self._layer, box=self._box(self._shown))
+            self._trace()
+        self._compose()
+
+    def show_unit(self, unit: Unit | None) -> None:
+        """Mark the selected unit."""
+        self._unit = unit
+        self._compose()
+
+    @property
+    def unit(self) -> Unit | None:
+        """The selected unit, where this channel has it."""
+        shown = self._shown
+        return (
+            self._unit
+            if shown is not None and shown.has_units and self._unit and shown.holds(self._unit)
+            else None
+        )
+
+    # ------------------------------------------------------------------------------------------ geometry
+
+    def to_picture(self, x: float, y: float) -> Point | None:
+        """A point of the scene, in the photograph's pixels."""
+        if self._shown is None or self._options.on_picture:
+            return x, y
+        return self._shown.placement.from_map(x, y)
+
+    def to_scene(self, x: float, y: float) -> Point | None:
+        """A point of the photograph, in the scene; the inverse of `to_picture`."""
+        if self._shown is None or self._options.on_picture:
+            return x, y
+        return self._shown.placement.to_map(x, y)
+
+    def _box(self, shown: ChannelValues) -> Box:
+        height, width = shown.values.shape
+        if self._options.on_picture:
+            return shown.placement.box(height, width)
+        return 0.0, 0.0, float(width), float(height)
+
+    def _unit_box(self, shown: ChannelValues, unit: Unit) -> Box:
+        if self._options.on_picture:
+            return shown.placement.unit_box(*unit)
+        return float(unit[1]), float(unit[0]), 1.0, 1.0
+
+    def unit_at(self, x: float, y: float) -> Unit | None:
+        """Row and column of the value at a point of the scene."""
+        shown = self._shown
+        if shown is None:
+            return None
+        if not self._options.on_picture:
+            return int(y), int(x)
+        return shown.placement.unit_at(x, y, *shown.values.shape)
+
+    # ------------------------------------------------------------------------------------------- painting
+
+    def _trace(self) -> None:
+        shown, quantile = self._shown, self._options.quantile
+        self._lines, self._level = (), None
+        if shown is None or quantile is None or not shown.finite.size:
+            return
+        self._level = float(np.quantile(shown.finite, quantile))
+        ends = contour(shown.values, self._level)
+        # What consists of more pieces is no contour to the eye, and would take too long to draw.
+        self._contour_problem = ", nowhere crossed" if not len(ends) else ""
+        if len(ends) > _MOST_LINES:
+            self._contour_problem = ", in too many pieces to be drawn"
+        elif len(ends):
+            self._lines = (Lines(_into(self._box(shown), shown.values.shape, ends)),)
+
+    def _compose(self) -> None:
+        shown, layer = self._shown, self._layer
+        if shown is None or layer is None:
+            return
+        layers: tuple[Layer, ...] = (layer,)
+        size = layer.box[2:]
+        if self._options.on_picture:
+            # A large picture takes a while to convert: once, and only where it is seen.
+            self._picture = self._picture or picture_layer(shown.subject.picture)
+            layers = (self._picture, replace(layer, opacity=self._options.opacity))
+            size = self._picture.box[2:]
+        spots: tuple[Spot, ...] = ()
+        if self.unit is not None:
+            x, y, width, height = self._unit_box(shown, self.unit)
+            spots = (Spot(x + width / 2, y + height / 2, theme.DARK.accent),)
+        self.view.set_scene(Scene(size=size, layers=layers, lines=self._lines, spots=spots))
+
+    # ------------------------------------------------------------------------------------------- pointing
+
+    def _hover(self, x: float, y: float) -> None:
+        shown, unit = self._shown, self.unit_at(x, y)
+        if shown is None:
+            return
+        here = point_text(x, y) if self._options.on_picture else ""
+        self.view.set_highlight(None if unit is None else self._unit_box(shown, unit))
+        self.read_out.emit(here if unit is None else shown.read_out(*unit, here))
+
+    def _click(self, x: float, y: float) -> None:
+        unit = self.unit_at(x, y)
+        if unit is not None and self._shown is not None and self._shown.has_units:
+            self.unit_chosen.emit(*unit)
+
+    def eventFilter(self, _watched: object, event: QEvent) -> bool:
+        """Walk the units with the arrow keys, from the middle where none is selected."""
+        shown = self._shown
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress or shown is None:
+            return False
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return False
+        height, width = shown.values.shape
+        if self.unit is None:
+            unit = height // 2, width // 2
+        else:
+            unit = self.unit[0] + step[0], self.unit[1] + step[1]
+        if shown.has_units and shown.holds(unit):
+            self.unit_chosen.emit(*unit)
+        return True
+
+
+def _into(box: Box, shape: tuple[int, ...], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points in units of a map, as points of the box that the map fills."""
+    x, y, width, height = box
+    return ends * (width / shape[1], height / shape[0]) + (x, y)

@@ -1,0 +1,412 @@
+"""The feature maps of a node: all channels side by side, and the selected channel large."""
+
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
+from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
+
+from convnext_studio.protocol.channels import Patch
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number
+from convnext_studio.ui.panels.base import AskingPanel
+from convnext_studio.ui.panels.feature_maps.channel_numbers import ChannelNumbersView
+from convnext_studio.ui.panels.feature_maps.channel_view import (
+    ChannelValues,
+    ChannelView,
+    ExactChannel,
+    from_maps,
+)
+from convnext_studio.ui.panels.feature_maps.map_controls import FeatureChoices
+from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request
+from convnext_studio.ui.panels.feature_maps.mosaic_numbers import MosaicNumbers
+from convnext_studio.ui.panels.feature_maps.mosaic_view import MosaicPainter, MosaicView, Paintings, PinnedView
+from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
+from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
+from convnext_studio.ui.plots.map_texts import is_signed, statistics
+from convnext_studio.ui.plots.saving import Contents
+from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.lru_cache import Recent
+from convnext_studio.ui.widgets import theme
+
+
+def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
+    """Shape, scale, order, and what is wrong with channels."""
+    subject = painting.subject
+    side = subject.result.reduction
+    shape = " × ".join(map(str, subject.node.shape if side > 1 else subject.shape))
+    said = [f"{subject.node.title}: {shape}"]
+    if side > 1:
+        said.append(f"overview, means of {side} × {side} units")
+    elif subject.units > 1:
+        said.append(f"a unit every {subject.placement.field.stride_px} px")
+    said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
+    return " · ".join(text for text in said if text)
+
+
+def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] | None) -> str:
+    """The selected channel's numbers, its contour and the selected unit."""
+    said = [f"Channel {shown.channel}: {statistics(shown.values)}"]
+    if contour:
+        said.append(contour)
+    if unit is not None:
+        said.append(f"unit (y {unit[0]}, x {unit[1]}) {format_number(float(shown.values[unit]))}")
+    return " · ".join(said)
+
+
+def _scale_text(painting: Painting, look: Look) -> str:
+    if painting.shared is None:
+        return "each channel's own scale" + (", ± about 0" if is_signed(painting.colormap) else "")
+    low, high = ROBUST_PERCENTILES
+    how = {
+        "robust": f", percentiles {low:g} to {high:g}{_beyond(painting, painting.shared)}",
+        "fixed": f", {look.range.text}{_beyond(painting, painting.shared)}",
+    }.get(look.scaling, "")
+    return f"one scale{how}"
+
+
+def _beyond(painting: Painting, limits: Limits) -> str:
+    """How many channels have values outside of a scale that does not hold all."""
+    numbers = painting.subject.numbers
+    with np.errstate(invalid="ignore"):
+        count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
+    return f" ({_counted(count, 'channel')} beyond it)" if count else ""
+
+
+def _order_text(painting: Painting, look: Look, class_name: str) -> str:
+    if painting.order == "contribution":
+        return f"sorted by contribution to {class_name}"
+    if painting.order != look.order:
+        return f"by index until each channel's {look.order} is known"
+    return "" if painting.order == "index" else f"sorted by {painting.order}"
+
+
+def _problems(painting: Painting) -> list[str]:
+    numbers, said = painting.subject.numbers, []
+    dead = int(np.count_nonzero(numbers.is_dead)) if painting.subject.is_sortable else 0
+    if dead:
+        said.append(f"{_counted(dead, 'dead channel')} (constant) crossed")
+    missing, where = int(numbers.non_finite.sum()), int(np.count_nonzero(numbers.non_finite))
+    if missing:
+        said.append(f"{_counted(missing, 'value')} in {_counted(where, 'channel')} not finite (hatched)")
+    return said
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+_PANEL = "feature_maps"
+_KEPT_BYTES = 192 << 20
+_REARRANGE_MS = 120
+# Flat and narrow, so that all fit beside the mosaic on a small screen.
+_TABS_STYLE = """
+QTabWidget::pane { border: none; }
+QTabBar { qproperty-drawBase: 0; }
+QTabBar::tab { padding: 2px 7px 3px 7px; border: none; border-bottom: 2px solid transparent;
+  color: palette(placeholder-text); }
+QTabBar::tab:hover { color: palette(text); }
+QTabBar::tab:selected { color: palette(text); border-bottom-color: palette(highlight); }
+QTabBar:focus::tab:selected { background: palette(button); }
+"""
+
+
+class FeatureMapsPanel(AskingPanel):
+    """The mosaic on the left, the selected channel on the right. Arrow keys walk the channels."""
+
+    title = "Feature maps"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._subject: Subject | None = None
+        self._kept: Recent[Subject] = Recent(_KEPT_BYTES)
+        self._painter = MosaicPainter(self._show_paintings, self)
+        self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
+        self._exact = ExactChannel(bridge, self._show_values, self)
+        self._rearrange_soon = QTimer(self, singleShot=True, interval=_REARRANGE_MS)
+        self._rearrange_soon.timeout.connect(self._paint)
+        self.choices = FeatureChoices(self)
+        self.choices.add_to(self.controls)
+        self.mosaic_map = MosaicView("All channels")
+        self.channel_map = ChannelView("Selected channel")
+        self.numbers = ChannelNumbersView(bridge)
+        self.patches = PatchesView(state, bridge)
+        self.pinned = PinnedView(state, bridge)
+        self.set_body(self._body())
+        self._connect()
+        self.refresh()
+
+    def _body(self) -> QWidget:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for page, title, tip in (
+            (
+                self.channel_map,
+                "Map",
+                "The selected channel, large; a click selects a unit, arrow keys move it",
+            ),
+            (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
+            (self.patches, "Patches", "Where in the opened pictures the channel is strongest"),
+            (self.pinned, "Pinned", "What was pinned, with the same scale, zoom and channel"),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
+        self.tabs.setAccessibleName("Selected channel")
+        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
+        # The pages' own least widths would take the room that the mosaic needs more.
+        self.tabs.setMinimumSize(190, 110)
+        self.tabs.setStyleSheet(_TABS_STYLE)
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.addWidget(self.mosaic_map)
+        splitter.addWidget(self.tabs)
+        splitter.setStretchFactor(0, 5)
+        splitter.setStretchFactor(1, 4)
+        splitter.setChildrenCollapsible(False)
+        splitter.setSizes([500, 400])
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.choices.range)
+        layout.addWidget(splitter, 1)
+        return body
+
+    def _connect(self) -> None:
+        state, choices = self.state, self.choices
+        state.model_loaded.connect(self._forget)
+        state.pictures_changed.connect(self._forget_closed)
+        state.picture_selected.connect(self.refresh)
+        state.node_selected.connect(self.refresh)
+        state.channel_selected.connect(self._show_channel)
+        state.unit_selected.connect(self._show_unit)
+        choices.channel_box.valueChanged.connect(state.set_channel)
+        choices.look_changed.connect(self._paint)
+        choices.options_changed.connect(self._show_options)
+        choices.unit_cleared.connect(state.clear_unit)
+        choices.pin_asked.connect(lambda: state.unpin() if state.pin is not None else state.pin_selection())
+        self.pinned.changed.connect(self._show_pin)
+        for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
+            mosaic.channel_chosen.connect(state.set_channel)
+            mosaic.view.moved.connect(lambda mosaic=mosaic, other=other: other.follow(mosaic))
+            mosaic.unit_hovered.connect(
+                lambda unit, mosaic=mosaic, other=other: self._hover(mosaic, other, unit)
+            )
+        self.mosaic_map.view.resized.connect(self._rearrange_soon.start)
+        self.pinned.map.view.resized.connect(self._rearrange_soon.start)
+        self.channel_map.unit_chosen.connect(state.set_unit)
+        self.patches.patch_chosen.connect(self._show_patch)
+        for source in (self.channel_map.read_out, self.numbers.read_out):
+            source.connect(state.hovered)
+        LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
+        LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+        LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+
+    # ------------------------------------------------------------------------------------------ the engine
+
+    def question(self) -> Request | str:
+        """The maps of the selected node on the selected picture."""
+        if self.state.picture is None:
+            return NOTHING_OPEN
+        if self.state.model is None:
+            return NO_MODEL
+        return maps_request(self.state.picture.key, self.state.node, _PANEL)
+
+    def refresh(self) -> None:
+        """Show at once what was seen lately; ask for everything else."""
+        question, model = self.question(), self.state.model
+        kept = self._kept.get(question) if isinstance(question, Request) else None
+        if kept is None or model is None or not self.isVisible() or not self.is_news():
+            super().refresh()
+            return
+        self.abandon()
+        self._asked = (model, self._question_of(kept))
+        self.show_body()
+        self._show_subject(kept)
+
+    def show_answer(self, payload: Payload) -> None:
+        """Paint the maps."""
+        picture, model = self.state.picture, self.state.model
+        if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
+            subject = Subject(payload, model.node(payload.node), model, picture)
+            self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+            self._show_subject(subject)
+
+    @staticmethod
+    def _question_of(subject: Subject) -> FeatureMaps:
+        return maps_request(subject.result.image, subject.result.node, _PANEL)
+
+    def _forget_closed(self) -> None:
+        """What was seen of a picture goes with it."""
+        opened = {picture.key for picture in self.state.pictures}
+        self._kept.keep_only(lambda subject: subject.picture.key in opened)
+        self._painter.forget_all_but(opened)
+
+    def _forget(self, _model: ModelInfo) -> None:
+        """Nothing that was seen is the new model's."""
+        self._kept.clear()
+        self._painter.forget()
+        self._exact.drop()
+        self.numbers.forget()
+        self.refresh()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while newer maps are under way."""
+        self.mosaic_map.view.set_dimmed(dimmed)
+        self.channel_map.view.set_dimmed(dimmed)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the maps are there and arranged for the panel's size."""
+        if not self.isVisible():
+            return True
+        is_working = self._rearrange_soon.isActive() or self._painter.is_busy or self._exact.is_running
+        parts = (self._numbers, self.numbers, self.patches, self.pinned)
+        return super().is_settled and not is_working and all(part.is_settled for part in parts)
+
+    # --------------------------------------------------------------------------------------------- display
+
+    @property
+    def channel(self) -> int:
+        """The channel shown: the selected one, or the last where the node has fewer."""
+        last = self._subject.channels - 1 if self._subject is not None else 0
+        return min(self.state.channel, last)
+
+    def _show_subject(self, subject: Subject) -> None:
+        self._subject = subject
+        # The selected channel stays selected, for a later node that has it.
+        with QSignalBlocker(self.choices.channel_box):
+            self.choices.channel_box.setRange(0, subject.channels - 1)
+            self.choices.channel_box.setValue(self.channel)
+        self._paint()
+        # Until it is painted, what is seen is something else.
+        self.set_dimmed(self._painter.is_busy)
+
+    def _paint(self) -> None:
+        """Have the mosaics coloured as the controls ask."""
+        self._rearrange_soon.stop()
+        if self._subject is None:
+            return
+        look = replace(self.choices.look, gap_colour=_gap_colour())
+        target, scores = self._numbers.ask(self._subject, look.order)
+        subjects, mosaics = [self._subject], [self.mosaic_map.fitting(self._subject)]
+        if self.pinned.subject is not None:
+            subjects.append(self.pinned.subject)
+            mosaics.append(self.pinned.map.fitting(self.pinned.subject))
+        self._painter.ask(subjects, mosaics, replace(look, target=target), scores)
+
+    def _show_paintings(self, paintings: Paintings) -> None:
+        if paintings[0].subject is not self._subject:
+            return
+        self.set_dimmed(self.is_running)
+        self.mosaic_map.show_painting(paintings[0])
+        if len(paintings) > 1:
+            self.pinned.map.show_painting(paintings[1])
+            self.pinned.map.follow(self.mosaic_map)
+        if self.choices.scaling.currentData() == "fixed":
+            signed = is_signed(paintings[0].colormap)
+            self.choices.propose_range(paintings[0].subject.numbers.shared_limits(signed))
+        self._show_channel()
+
+    def _show_numbers(self, subject: Subject) -> None:
+        """The engine told what the channels are sorted by; of an overview, the subject knows it from now on."""
+        if self._subject is not None and subject.result is self._subject.result:
+            if subject is not self._subject:
+                self._subject = subject
+                self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+            self._paint()
+
+    def _show_channel(self) -> None:
+        """Show the selected channel of what is painted."""
+        subject, painting = self._subject, self.mosaic_map.painting
+        with QSignalBlocker(self.choices.channel_box):
+            self.choices.channel_box.setValue(self.channel)
+        self.mosaic_map.frame_channel(self.state.channel)
+        self.pinned.map.frame_channel(self.state.channel)
+        if subject is None or painting is None or painting.subject is not subject:
+            return
+        self._show_values(self._exact.values_of(subject, self.channel))
+
+    def _show_values(self, shown: ChannelValues) -> None:
+        painting = self.mosaic_map.painting
+        if (
+            painting is None
+            or shown.subject.result is not painting.subject.result
+            or shown.channel != self.channel
+        ):
+            return
+        limits = painting.limits_of(shown.channel)
+        self.channel_map.show_channel(shown, limits, painting.colormap)
+        self.channel_map.show_unit(self.state.unit)
+        self.numbers.show_channel(shown, limits, painting.colormap)
+        self.numbers.colour_kernel(self.choices.look.colormap, self.choices.kernel_range)
+        self.patches.show_channel(shown.channel)
+        self._say()
+
+    def _show_options(self) -> None:
+        self.channel_map.set_options(self.choices.options)
+        self._say()
+
+    def _show_unit(self, unit: tuple[int, int] | None) -> None:
+        self.channel_map.show_unit(unit)
+        self._say()
+
+    def _say(self) -> None:
+        painting, shown = self.mosaic_map.painting, self.channel_map.shown
+        if painting is None or shown is None or not self.shows_body:
+            return
+        said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
+        contribution = self._numbers.contribution_text(shown.subject, shown.channel)
+        channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
+        self.set_caption(" · ".join(text for text in (said, channel, contribution) if text))
+        self._name_contents(shown)
+
+    def _name_contents(self, shown: ChannelValues) -> None:
+        """Say what the views show, for files of them."""
+        for view in (self.mosaic_map, self.pinned.map):
+            if view.painting is not None:
+                subject = view.painting.subject
+                said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
+                name = f"{subject.file_name} channels"
+                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
+        name = f"{shown.subject.file_name} channel {shown.channel}"
+        caption = f"{shown.subject.title} · {self.caption}"
+        self.channel_map.set_contents(Contents(name, caption, shown.values))
+
+    def _show_pin(self) -> None:
+        """Something was pinned, and its maps are there; or nothing is any more."""
+        is_pinned = self.pinned.subject is not None
+        self.choices.set_pinned(self.state.pin is not None)
+        was_seen = self.tabs.currentWidget() is self.pinned
+        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), is_pinned)
+        if is_pinned:
+            self.tabs.setCurrentWidget(self.pinned)
+        elif was_seen:
+            self.tabs.setCurrentWidget(self.channel_map)
+        self._paint()
+
+    def _show_patch(self, patch: Patch) -> None:
+        self.state.select_picture(patch.image)
+        self.state.set_unit(patch.y, patch.x)
+        self.tabs.setCurrentWidget(self.channel_map)
+
+    def _hover(self, mosaic: MosaicView, other: MosaicView, unit: tuple[int, int, int] | None) -> None:
+        other.highlight_channel(None if unit is None else unit[0])
+        if unit is None or mosaic.painting is None:
+            self.state.hovered.emit("")
+            return
+        shown = from_maps(mosaic.painting.subject, unit[0])
+        self.state.hovered.emit(shown.read_out(*unit[1:]))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Paint the gaps in the new theme's colour."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._paint()
+
+
+def _gap_colour() -> tuple[int, int, int]:
+    surface = theme.current().surface
+    return int(surface[1:3], 16), int(surface[3:5], 16), int(surface[5:7], 16)

@@ -1,0 +1,161 @@
+"""How the feature maps are to be seen: the panel's row of controls, and the menu behind it."""
+
+from typing import cast
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QMenu,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
+
+from convnext_studio.render import ALL_VALUES, ROBUST_PERCENTILES, Limits, Range
+from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
+from convnext_studio.ui.panels.feature_maps.channel_view import ChannelOptions
+from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Order, Scaling
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+
+_QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
+_LOW, _HIGH = ROBUST_PERCENTILES
+
+
+class FeatureChoices(QObject):
+    """Makes the controls, and tells what they say.
+
+    Attributes
+    ----------
+    range
+        What the common scale holds, seen only while that is asked for; to be put below the controls.
+    """
+
+    look_changed = Signal()
+    options_changed = Signal()
+    pin_asked = Signal()
+    unit_cleared = Signal()
+
+    def __init__(self, owner: QWidget) -> None:
+        super().__init__(owner)
+        self.channel_box = QSpinBox()
+        self.channel_box.setPrefix("ch ")
+        self.channel_box.setAccessibleName("Channel")
+        self.channel_box.setToolTip("Channel shown large; a click in the mosaic or arrow keys select it, too")
+        self.channel_box.setKeyboardTracking(False)
+        self.order = choice(
+            "Order",
+            "What the channels are sorted by, largest first; contributions are to the class that is explained",
+            [
+                ("By index", "index"),
+                ("By mean", "mean"),
+                ("By maximum", "maximum"),
+                ("By variance", "variance"),
+                ("By sparsity", "sparsity"),
+                ("By contribution", "contribution"),
+            ],
+        )
+        self.scaling = choice(
+            "Scaling",
+            "Each channel has its own colour scale, or all share one: of all values, without the outermost "
+            f"(percentiles {_LOW:g} to {_HIGH:g}), or of a range to be set",
+            [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Range…", "fixed")],
+        )
+        self.colormap = colormap_choice()
+        self.colormap.insertItem(0, "Auto", "")
+        self.colormap.setCurrentIndex(0)
+        self.colormap.setToolTip(
+            "Colour map; ± is for signed data, symmetric about 0. Auto takes it where there are negative values"
+        )
+        self.on_picture = QCheckBox("On picture")
+        self.on_picture.setToolTip("Lay the selected channel over the picture, at its exact place")
+        self.opacity = opacity_slider()
+        self.opacity.setEnabled(False)
+        self.opacity.setFixedWidth(60)
+        self.more = self._more_button(owner)
+        self.range = RangeChoice(("hand", "percentile", "symmetric"), owner)
+        self.range.hide()
+        for box in (self.order, self.scaling, self.colormap):
+            box.setMinimumContentsLength(4)
+        self._connect()
+
+    def add_to(self, row: QHBoxLayout) -> None:
+        """Put the controls into a row."""
+        boxes = (self.channel_box, self.order, self.scaling, self.colormap)
+        for control in (*boxes, self.on_picture, self.opacity, self.more):
+            row.addWidget(control)
+
+    @property
+    def look(self) -> Look:
+        """Of the mosaics."""
+        return Look(
+            order=cast("Order", self.order.currentData()),
+            scaling=cast("Scaling", self.scaling.currentData()),
+            range=self.range.value,
+            colormap=str(self.colormap.currentData()),
+        )
+
+    @property
+    def kernel_range(self) -> Range:
+        """Which weights the colour scale of a channel's kernel holds: all, unless a range is asked for."""
+        return self.range.value if self.scaling.currentData() == "fixed" else ALL_VALUES
+
+    @property
+    def options(self) -> ChannelOptions:
+        """Of the selected channel."""
+        checked = self._quantiles.checkedAction()
+        return ChannelOptions(
+            on_picture=self.on_picture.isChecked(),
+            opacity=self.opacity.value() / 100,
+            quantile=None if checked is None else checked.data(),
+        )
+
+    def propose_range(self, limits: Limits) -> None:
+        """Numbers to begin with, where there are none yet."""
+        self.range.propose(limits)
+
+    def set_pinned(self, pinned: bool) -> None:
+        """Say what the entry about comparing does."""
+        self.pin.setText("&Unpin" if pinned else "&Pin for comparison")
+
+    def _more_button(self, owner: QWidget) -> QToolButton:
+        menu = QMenu(owner)
+        menu.setToolTipsVisible(True)
+        contours = menu.addMenu("&Contour")
+        self._quantiles = QActionGroup(self)
+        for quantile in (None, *_QUANTILES):
+            action = contours.addAction("None" if quantile is None else f"At the {100 * quantile:g} % quantile")
+            action.setCheckable(True)
+            action.setData(quantile)
+            self._quantiles.addAction(action)
+        self._quantiles.actions()[0].setChecked(True)
+        self.pin: QAction = menu.addAction("&Pin for comparison")
+        self.pin.setToolTip(
+            "Keep this node of this model on this picture, and show it beside what is selected next"
+        )
+        self.clear_unit: QAction = menu.addAction("Clear the &unit")
+        self.clear_unit.setToolTip("Select no unit")
+        button = QToolButton()
+        button.setText("⋯")
+        button.setAccessibleName("More about feature maps")
+        button.setToolTip("Contour, comparison, unit")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(menu)
+        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        return button
+
+    def _connect(self) -> None:
+        for box in (self.order, self.scaling, self.colormap):
+            box.currentIndexChanged.connect(self._change_look)
+        self.range.changed.connect(self.look_changed)
+        self.on_picture.toggled.connect(self.opacity.setEnabled)
+        self.on_picture.toggled.connect(self.options_changed)
+        self.opacity.valueChanged.connect(self.options_changed)
+        self._quantiles.triggered.connect(self.options_changed)
+        self.pin.triggered.connect(self.pin_asked)
+        self.clear_unit.triggered.connect(self.unit_cleared)
+
+    def _change_look(self) -> None:
+        self.range.setVisible(self.scaling.currentData() == "fixed")
+        self.look_changed.emit()

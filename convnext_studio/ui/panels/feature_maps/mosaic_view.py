@@ -1,0 +1,250 @@
+"""The mosaic of all channels of a node: coloured in a worker thread, shown, and pinned for comparison."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.render import Mosaic
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request, paint
+from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.map_texts import Placement, is_signed
+from convnext_studio.ui.plots.scene import Mark, Scene
+from convnext_studio.ui.state.app_state import AppState, Pin
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.latest_only import Newest
+from convnext_studio.ui.state.lru_cache import Recent
+from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.widgets import theme
+
+KEPT_BYTES = 192 << 20
+
+Paintings = tuple[Painting, ...]
+OnPainted = Callable[[Paintings], None]
+
+
+class MosaicPainter(QObject):
+    """Gives the painting asked for last: at once where it is kept, or else from a thread.
+
+    Parameters
+    ----------
+    on_painted
+        Gets what was asked for last.
+    """
+
+    def __init__(self, on_painted: OnPainted, owner: QObject) -> None:
+        super().__init__(owner)
+        self._on_painted = on_painted
+        self._newest = Newest(owner)
+        self._kept: Recent[Paintings] = Recent(KEPT_BYTES)
+        self._wanted: object = None
+        self._shown: object = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what was asked for is not there yet."""
+        return self._wanted is not None
+
+    def ask(
+        self,
+        subjects: Sequence[Subject],
+        mosaics: Sequence[Mosaic],
+        look: Look,
+        scores: NDArray[np.floating] | None,
+    ) -> None:
+        """Want a painting, as `paint` says; nothing happens where it was the last one given."""
+        key = (*subjects, *mosaics, look)
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._wanted = None
+            if key != self._shown:
+                self._shown = key
+                self._on_painted(kept)
+        elif key != self._wanted:
+            self._wanted = key
+            work = partial(paint, tuple(subjects), tuple(mosaics), look, scores)
+            self._newest.run(work, partial(self._keep, key))
+
+    def forget_all_but(self, pictures: Collection[str]) -> None:
+        """Keep only what is of pictures with these keys: the others were closed."""
+        self._kept.keep_only(
+            lambda paintings: all(painting.subject.picture.key in pictures for painting in paintings)
+        )
+
+    def forget(self) -> None:
+        """Keep nothing: the model is another one."""
+        self._kept.clear()
+
+    def _keep(self, key: object, paintings: Paintings) -> None:
+        self._kept.put(key, paintings, sum(painting.size_bytes for painting in paintings))
+        if key == self._wanted:
+            self._wanted, self._shown = None, key
+            self._on_painted(paintings)
+
+
+_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+"""Rows and columns of the mosaic that a key walks."""
+
+Point = tuple[float, float]
+
+
+class MosaicView(MapView):
+    """Shows a painting with one channel framed; the pointer, a click and the arrow keys name channels."""
+
+    unit_hovered = Signal(object)  # tuple[int, int, int] | None: channel, row and column of the value
+    channel_chosen = Signal(int)
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self._painting: Painting | None = None
+        self._channel = 0
+        self.view.hovered.connect(self._hover)
+        self.view.hover_left.connect(lambda: self.unit_hovered.emit(None))
+        self.view.clicked.connect(self._click)
+        self.view.installEventFilter(self)
+
+    @property
+    def painting(self) -> Painting | None:
+        """What is shown."""
+        return self._painting
+
+    @property
+    def channel(self) -> int:
+        """The framed channel: the one that was named, or the last where there are fewer."""
+        last = self._painting.subject.channels - 1 if self._painting is not None else 0
+        return min(self._channel, last)
+
+    def fitting(self, subject: Subject) -> Mosaic:
+        """The arrangement that uses the view's shape best; the one shown, while that is zoomed into."""
+        shown = self._painting
+        if shown is not None and shown.subject.result is subject.result and not self.view.is_fitted:
+            return replace(shown.mosaic, order=())
+        channels, height, width = subject.shape
+        # Gaps that are seen also where large tiles are shown reduced; single units need none.
+        gap_px = max(1, round(max(height, width) / 40)) if height * width > 1 else 0
+        return Mosaic.fitting((channels, height, width), self.view.width() / max(self.view.height(), 1), gap_px)
+
+    def show_painting(self, painting: Painting) -> None:
+        """Show something else."""
+        self._painting = painting
+        ends = ("-max", "max") if is_signed(painting.colormap) else ("min", "max")
+        self.bar.set_scale(ColorScale(painting.colormap, painting.shared, ends, painting.clipping))
+        self._frame()
+
+    def frame_channel(self, channel: int) -> None:
+        """Mark a channel."""
+        self._channel = channel
+        self._frame()
+
+    def highlight_channel(self, channel: int | None) -> None:
+        """Frame a channel as if the pointer were on it."""
+        painting = self._painting
+        if painting is None or channel is None or channel >= painting.subject.channels:
+            self.view.set_highlight(None)
+        else:
+            self.view.set_highlight(painting.mosaic.tile_box(channel))
+
+    def follow(self, other: "MosaicView") -> None:
+        """See the same part as another mosaic."""
+        self.view.set_viewpoint(other.view.viewpoint)
+
+    def to_picture(self, x: float, y: float) -> Point | None:
+        """A point of a tile, in the photograph's pixels; None between the tiles."""
+        unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
+        if self._painting is None or unit is None:
+            return None
+        left, top, _, _ = self._painting.mosaic.tile_box(unit[0])
+        placement: Placement = self._painting.subject.placement
+        return placement.from_map(x - left, y - top)
+
+    def _frame(self) -> None:
+        if self._painting is not None:
+            layer, mosaic = self._painting.layer, self._painting.mosaic
+            mark = Mark(mosaic.tile_box(self.channel), colour=theme.DARK.accent)
+            self.view.set_scene(Scene(size=layer.box[2:], layers=(layer,), marks=(mark,)))
+
+    def _hover(self, x: float, y: float) -> None:
+        unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
+        self.highlight_channel(None if unit is None else unit[0])
+        self.unit_hovered.emit(unit)
+
+    def _click(self, x: float, y: float) -> None:
+        channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
+        if channel is not None:
+            self.channel_chosen.emit(channel)
+
+    def eventFilter(self, _watched: object, event: QEvent) -> bool:
+        """Walk the tiles with the arrow keys, in the order in which they are seen."""
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress or self._painting is None:
+            return False
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return False
+        mosaic = self._painting.mosaic
+        tile = mosaic.tile_of(self.channel) + step[0] * mosaic.columns + step[1]
+        if 0 <= tile < mosaic.count:
+            self.channel_chosen.emit(mosaic.channel_in(tile))
+        return True
+
+
+class PinnedView(QWidget):
+    """Keeps the maps of the pin, whatever is selected or loaded later."""
+
+    changed = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pin: Pin | None = None
+        self._subject: Subject | None = None
+        self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
+        self.map = MosaicView("All channels of what was pinned")
+        self.text = plain_label("muted")
+        unpin = QPushButton("Unpin")
+        unpin.setToolTip("Compare with nothing any more")
+        unpin.clicked.connect(state.unpin)
+        row = QHBoxLayout()
+        row.addWidget(self.text, 1)
+        row.addWidget(unpin)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.map, 1)
+        layout.addLayout(row)
+        state.pinned.connect(self._follow)
+
+    @property
+    def subject(self) -> Subject | None:
+        """What is pinned, once its maps are there."""
+        return self._subject
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the engine owes no answer."""
+        return not self._question.is_running
+
+    def _follow(self, pin: Pin | None) -> None:
+        self._pin, self._subject = pin, None
+        self._question.drop()
+        if pin is not None:
+            # The engine has them at hand: they are what is seen now.
+            self._question.ask(maps_request(pin.picture.key, pin.node, "pinned"))
+        self.changed.emit()
+
+    def _receive(self, payload: Payload) -> None:
+        pin = self._pin
+        if pin is not None and isinstance(payload, FeatureMapsResult):
+            self._subject = Subject(payload, pin.model.node(pin.node), pin.model, pin.picture)
+            self.text.setText(self._subject.title)
+            self.changed.emit()
+
+    def _fail(self, reason: str) -> None:
+        self.text.setText(reason)
+        self.changed.emit()

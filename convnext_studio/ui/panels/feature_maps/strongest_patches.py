@@ -1,0 +1,203 @@
+"""Where in the opened pictures a channel is strongest."""
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
+from convnext_studio.protocol.envelope import Payload, Progress
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ListedPicture
+from convnext_studio.render import format_number
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.pictures.pictures_model import short_name
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
+
+COUNT = 12
+_ICON_PX = 72
+_WAIT_MS = 150
+
+
+class PatchesView(QWidget):
+    """The strongest patches of the selected channel over all opened pictures. Asks only while it is seen."""
+
+    patch_chosen = Signal(object)  # Patch
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._channel: int | None = None
+        self._result: StrongestPatchesResult | None = None
+        self._question = SideQuestion(bridge, self._receive, self._fail, self._advance, self)
+        # Whoever walks the channels wants the last one's.
+        self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
+        self._soon.timeout.connect(self._ask)
+        self.list = _patch_list()
+        self.list.itemActivated.connect(self._choose)
+        self.list.itemClicked.connect(self._choose)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(8)))
+        self.progress.setAccessibleName("Pictures looked at")
+        self.stop = QPushButton("Stop")
+        self.stop.clicked.connect(self._stop_or_start)
+        self.text = plain_label("muted")
+        row = QHBoxLayout()
+        row.addWidget(self.text, 1)
+        row.addWidget(self.stop, alignment=Qt.AlignmentFlag.AlignBottom)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.progress)
+        layout.addLayout(row)
+        for changed in (state.pictures_changed, state.node_selected):
+            changed.connect(self._schedule)
+        state.model_loaded.connect(self._forget)
+        self._show_running(False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing that can be seen is waited for."""
+        return not (self.isVisible() and (self._question.is_running or self._soon.isActive()))
+
+    def show_channel(self, channel: int) -> None:
+        """Look for another channel of the selected node."""
+        if channel != self._channel:
+            self._channel = channel
+            self._schedule()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up."""
+        super().showEvent(event)
+        self._ask()
+
+    def _schedule(self) -> None:
+        # What is shown are units of another channel, and lead nowhere any more.
+        self.list.setEnabled(False)
+        self._soon.start()
+
+    def _forget(self) -> None:
+        self._question.drop()
+        self._schedule()
+
+    def _ask(self) -> None:
+        self._soon.stop()
+        state = self._state
+        node = None if state.model is None else state.model.node(state.node)
+        if not self.isVisible() or node is None or self._channel is None or not state.pictures:
+            return
+        images = tuple(picture.key for picture in state.pictures)
+        channel = min(self._channel, node.shape[0] - 1)
+        self._question.ask(
+            StrongestPatches(node=node.name, channel=channel, images=images, count=COUNT, panel="patches")
+        )
+        self._show_running(self._question.is_running)
+
+    def _stop_or_start(self) -> None:
+        if self._question.is_running:
+            self._question.stop()
+        else:
+            self._question.drop()
+            self._ask()
+
+    def _advance(self, progress: Progress) -> None:
+        self.progress.setRange(0, progress.total)
+        self.progress.setValue(progress.done)
+        if isinstance(progress.partial, StrongestPatchesResult):
+            self._show(progress.partial)
+
+    def _receive(self, payload: Payload) -> None:
+        self._show_running(False)
+        if isinstance(payload, StrongestPatchesResult):
+            self._show(payload)
+
+    def _fail(self, reason: str) -> None:
+        self._show_running(False)
+        self.stop.show()
+        self.text.setText(reason)
+
+    def _show_running(self, running: bool) -> None:
+        self.progress.setVisible(running)
+        self.progress.setRange(0, 0)
+        self.stop.setVisible(running)
+        self.stop.setText("Stop" if running else "Again")
+        self.stop.setToolTip("Stop looking" if running else "Look once more")
+
+    def _show(self, result: StrongestPatchesResult) -> None:
+        self._result = result
+        self.list.clear()
+        self.list.setEnabled(True)
+        pictures = {picture.key: picture for picture in self._state.pictures}
+        for patch in result.patches:
+            self.list.addItem(_item(patch, pictures.get(patch.image)))
+        self.text.setText(_describe(result, self._state.model))
+
+    def _choose(self, item: QListWidgetItem) -> None:
+        self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
+    pictures = _counted(result.total)
+    if result.seen < result.total:
+        pictures = f"{result.seen} of {pictures} so far"
+    said = [f"Channel {result.channel} of {result.node} over {pictures}"]
+    if model is not None and not model.node(result.node).field.has_box:
+        said.append("with attention in windows no field is a box: shown is the whole input")
+    elif any(patch.is_global for patch in result.patches):
+        said.append("every unit sees the whole input")
+    elif any(patch.is_clipped for patch in result.patches):
+        said.append("theoretical fields, clipped at the border")
+    elif result.patches:
+        said.append("theoretical fields")
+    if result.skipped:
+        said.append(f"{_counted(len(result.skipped))} could not be read")
+    return " · ".join(said)
+
+
+def _counted(pictures: int) -> str:
+    return f"{pictures} picture{'' if pictures == 1 else 's'}"
+
+
+def _patch_list() -> QListWidget:
+    patches = QListWidget()
+    patches.setViewMode(QListView.ViewMode.IconMode)
+    patches.setMovement(QListView.Movement.Static)
+    patches.setResizeMode(QListView.ResizeMode.Adjust)
+    patches.setUniformItemSizes(True)
+    follow_text(patches, lambda: patches.setIconSize(QSize(scaled_px(_ICON_PX), scaled_px(_ICON_PX))))
+    patches.setSpacing(2)
+    patches.setWordWrap(True)
+    patches.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    patches.setFrameShape(QListWidget.Shape.NoFrame)
+    patches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    patches.setAccessibleName("Strongest patches")
+    patches.setToolTip("Click a patch, or press Enter on it, to see that picture and unit")
+    return patches
+
+
+def _item(patch: Patch, picture: ListedPicture | None) -> QListWidgetItem:
+    name, short = ("", "") if picture is None else (picture.name, short_name(picture))
+    item = QListWidgetItem(
+        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{short}"
+    )
+    item.setData(Qt.ItemDataRole.UserRole, patch)
+    item.setSizeHint(QSize(scaled_px(_ICON_PX + 10), scaled_px(_ICON_PX + 38)))
+    where = f"{name}, unit (y {patch.y}, x {patch.x}), value {format_number(patch.value)}"
+    item.setToolTip(where)
+    item.setData(Qt.ItemDataRole.AccessibleTextRole, where)
+    return item

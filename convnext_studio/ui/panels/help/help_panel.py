@@ -1,0 +1,113 @@
+"""What each panel shows, by which definition, and what it does not mean."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, QUrl
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+
+from convnext_studio.common.paths import ASSETS
+from convnext_studio.ui.panels.base import choice
+
+FOLDER = ASSETS / "help"
+# In the order of the list; the others are named after their panel's dock, or the strip.
+PAGES = (
+    "start",
+    "network",
+    "model",
+    "pictures",
+    "predictions",
+    "picture",
+    "receptive_field",
+    "feature_maps",
+    "attribution",
+    "evidence",
+    "contact_sheet",
+    "field_lab",
+    "catalogue",
+    "build",
+    "export",
+    "activity",
+    "help",
+)
+
+
+class HelpPanel(QWidget):
+    """Shows a page at a time; pages link to each other, and links to the web open in a browser when clicked."""
+
+    title = "Help"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.pages = choice("Page of the help", "Choose what to read about", ())
+        self.pages.activated.connect(lambda index: self.show_page(self.pages.itemData(index)))
+        self.back = QPushButton("Back")
+        self.back.setToolTip("The page read before")
+        self.browser = QTextBrowser()
+        self.browser.setAccessibleName("Help")
+        self.browser.setAccessibleDescription("A page about one panel; Tab walks its links")
+        self.browser.setToolTip("")
+        self.browser.setOpenExternalLinks(True)  # In the person's own browser, by the person's click only.
+        self.browser.sourceChanged.connect(self._follow)
+        self.browser.backwardAvailable.connect(self.back.setEnabled)
+        self.back.clicked.connect(self.browser.backward)
+        self.back.setEnabled(False)
+        row = QHBoxLayout()
+        row.addWidget(self.pages, 1)
+        row.addWidget(self.back)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.addLayout(row)
+        layout.addWidget(self.browser, 1)
+        self.setFocusProxy(self.browser)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows what it is going to show: it awaits nothing."""
+        return True
+
+    @property
+    def page(self) -> str:
+        """Name of the page that is shown; empty before the first."""
+        return _page_at(self.browser.source())
+
+    def show_page(self, name: str) -> None:
+        """Show a page by its name, which is that of a panel's dock; the first where there is none."""
+        self.browser.setSource(QUrl.fromLocalFile(str(page_path(name if name in PAGES else "start"))))
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for a line that is read easily."""
+        return QSize(self.fontMetrics().averageCharWidth() * 68, 640)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would be a column of words."""
+        return QSize(self.fontMetrics().averageCharWidth() * 44, super().minimumSizeHint().height())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Read the pages' headings when they are first wanted."""
+        super().showEvent(event)
+        if not self.pages.count():
+            for name in PAGES:
+                self.pages.addItem(page_title(name), name)
+        if not self.page:
+            self.show_page("start")
+        self._follow(self.browser.source())
+
+    def _follow(self, source: QUrl) -> None:
+        # While the browser tells of another source, it still has the one before.
+        self.pages.setCurrentIndex(self.pages.findData(_page_at(source), Qt.ItemDataRole.UserRole))
+
+
+def _page_at(source: QUrl) -> str:
+    return Path(source.path()).stem
+
+
+def page_path(name: str) -> Path:
+    """Where a page lies."""
+    return FOLDER / f"{name}.md"
+
+
+def page_title(name: str) -> str:
+    """A page's heading."""
+    with page_path(name).open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()

@@ -1,0 +1,297 @@
+"""The picture as it was opened, the part of it that the network sees, and what the selected unit sees."""
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.units import UnitFieldResult
+from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
+from convnext_studio.ui.panels.picture.unit_field import (
+    Heat,
+    SelectedUnit,
+    UnitLookButton,
+    heat_of,
+    result_text,
+)
+from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
+from convnext_studio.ui.plots.map_texts import Placement, picture_layer, point_text, value_text
+from convnext_studio.ui.plots.scene import Layer, Mark, Scene
+from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.widgets import theme
+
+_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+"""Rows and columns that a key moves the unit."""
+
+
+class PicturePanel(Panel):
+    """Shows the picture with the network's crop on it, in the coordinates of the full picture.
+
+    A click selects the unit there, of the node and channel that are selected; arrow keys move it. Its
+    theoretical field is arithmetic and drawn at once, its effective one when the engine has it.
+    """
+
+    title = "Picture"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._layer: Layer | None = None
+        self._crop: CropGeometry | None = None
+        self._result: UnitFieldResult | None = None
+        self._heat: Heat | None = None
+        self._failure = ""
+        self._channel: ChannelMapResult | None = None
+        self._field_question = SideQuestion(bridge, self._receive_field, self._fail_field, parent=self)
+        self._channel_question = SideQuestion(bridge, self._receive_channel, lambda _: None, parent=self)
+        self._add_controls()
+        self.map = MapView("Picture")
+        self.view = self.map.view
+        self.set_body(self.map)
+        LinkedCrosshair(state, self.view)
+        LinkedZoom(state, self.view)
+        self._connect()
+        self._show_picture(state.picture)
+        self._show_crop(state.prediction)
+
+    def _add_controls(self) -> None:
+        self.scale = choice(
+            "Scale of the effective field",
+            "Colours of the unit's effective field stand for values, or for their logarithm",
+            [("Linear", False), ("Log", True)],
+        )
+        self.look = UnitLookButton()
+        self.opacity = opacity_slider()
+        self.no_unit = QPushButton("No unit")
+        self.no_unit.setToolTip("Show the picture without a unit's field")
+        self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
+        for control in self._unit_controls:
+            self.controls.addWidget(control)
+
+    def _connect(self) -> None:
+        state = self.state
+        self.view.hovered.connect(self._hover)
+        self.view.hover_left.connect(lambda: state.hovered.emit(""))
+        self.view.clicked.connect(self._select_unit)
+        self.scale.currentIndexChanged.connect(self._colour)
+        self.look.changed.connect(self._colour)
+        self.opacity.valueChanged.connect(self._paint)
+        self.no_unit.clicked.connect(state.clear_unit)
+        state.picture_selected.connect(self._show_picture)
+        state.prediction_made.connect(self._show_crop)
+        for signal in (
+            state.model_loaded,
+            state.node_selected,
+            state.channel_selected,
+            state.unit_selected,
+        ):
+            signal.connect(self._refresh)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the unit's field is there, if one is to be seen."""
+        return not (self.isVisible() and self._field_question.is_running)
+
+    # --------------------------------------------------------------------------------- what the state says
+
+    @property
+    def _node(self) -> NodeInfo | None:
+        """The selected node, where its units have places in the picture."""
+        model = self.state.model
+        node = None if model is None else model.node(self.state.node)
+        return node if node is not None and node.has_positions else None
+
+    @property
+    def unit(self) -> SelectedUnit | None:
+        """The selected unit, where it has a place in this picture."""
+        node, unit, crop = self._node, self.state.unit, self._crop
+        if node is None or unit is None or crop is None:
+            return None
+        _, height, width = node.shape
+        if unit[0] >= height or unit[1] >= width:
+            return None
+        return SelectedUnit(node, self._channel_of(node), *unit, crop)
+
+    def _channel_of(self, node: NodeInfo) -> int:
+        """The channel that is shown: the selected one, or the last where the node has fewer."""
+        return min(self.state.channel, node.shape[0] - 1)
+
+    def _show_picture(self, picture: ImageInfo | None) -> None:
+        self._crop = None
+        self._layer = None if picture is None else picture_layer(picture)
+        if picture is None:
+            self.view.set_scene(None)
+            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
+        else:
+            self.show_body()
+        self._refresh()
+
+    def _show_crop(self, prediction: Prediction | None) -> None:
+        # While there is none, the crop of the last prediction stays: most often it is the next one's too.
+        if prediction is not None and self.state.picture is not None:
+            self._crop = prediction.geometry
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Ask for what is to be seen now, and show what is known."""
+        unit, picture, result = self.unit, self.state.picture, self._result
+        if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
+            self._result = None
+        self._ask(unit, picture)
+        for control in self._unit_controls:
+            control.setVisible(unit is not None)
+        self._colour()
+
+    def _ask(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
+        # The prediction goes first: it says where the network looks, and what the person waits for.
+        if picture is None or self.state.prediction is None or not self.isVisible():
+            self._field_question.drop()
+            self._channel_question.drop()
+            self._result, self._channel, self._failure = None, None, ""
+            return
+        if unit is None:
+            self._field_question.drop()
+        else:
+            self._field_question.ask(unit.question(picture.key))
+        node = self._node
+        if node is not None:
+            channel = self._channel_of(node)
+            question = ChannelMap(image=picture.key, node=node.name, channel=channel, panel="picture")
+            self._channel_question.ask(question)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while the panel was hidden."""
+        super().showEvent(event)
+        self._refresh()
+
+    # ------------------------------------------------------------------------------------------ the engine
+
+    def _receive_field(self, payload: Payload) -> None:
+        if isinstance(payload, UnitFieldResult):
+            self._result = payload
+            self._colour()
+
+    def _fail_field(self, reason: str) -> None:
+        self._failure = reason
+        self._paint()
+
+    def _receive_channel(self, payload: Payload) -> None:
+        if isinstance(payload, ChannelMapResult):
+            self._channel = payload
+
+    # --------------------------------------------------------------------------------------------- display
+
+    @property
+    def _is_log(self) -> bool:
+        return bool(self.scale.currentData())
+
+    def _colour(self) -> None:
+        unit = self.unit
+        self._heat = None
+        if unit is not None and self._result is not None:
+            colormap = str(self.look.colormap.currentData())
+            self._heat = heat_of(unit, self._result, self._is_log, colormap, self.look.range.value)
+        if self._heat is None:
+            self.map.bar.set_scale(None)
+        else:
+            heat = self._heat
+            self.map.bar.set_scale(ColorScale(heat.colormap, heat.limits, clipping=heat.clipping))
+            self.look.range.propose(heat.limits)
+        self._paint()
+
+    def _paint(self) -> None:
+        picture, crop, unit = self.state.picture, self._crop, self.unit
+        if picture is None or self._layer is None:
+            return
+        layers = [self._layer]
+        if self._heat is not None:
+            layers.append(replace(self._heat.layer, opacity=self.opacity.value() / 100))
+        # The unit's field needs the room that the words would take.
+        words = "what the network sees" if unit is None else ""
+        marks = () if crop is None else (Mark(crop.crop_box, words, theme.DARK.accent),)
+        scene = Scene(
+            size=picture.size,
+            layers=tuple(layers),
+            marks=marks if unit is None else (*marks, *unit.marks()),
+            bright_box=None if crop is None else crop.crop_box,
+            spots=() if unit is None else (unit.spot(),),
+        )
+        self.view.set_scene(scene)
+        self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
+        effective = None if unit is None or self._result is None else self._result.effective
+        self.map.set_contents(self.contents(picture.name, effective))
+
+    def _unit_facts(self, unit: SelectedUnit) -> list[str]:
+        if self._result is not None:
+            said = [unit.describe(), result_text(self._result, self._is_log), self.look.range.value.text]
+            return [text for text in said if text]
+        is_awaited = self._field_question.is_running
+        return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
+
+    @staticmethod
+    def _facts(picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
+        facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
+        if crop is not None:
+            resized, taken = crop.resized_size, crop.input_size
+            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", nothing cropped"
+            facts.append(f"resized to {resized[0]} × {resized[1]}{cropped}")
+        if picture.preview.shape[1] != picture.size[0]:
+            facts.append("shown reduced")
+        return [*facts, *picture.notes]
+
+    # -------------------------------------------------------------------------------------------- pointing
+
+    def _unit_at(self, x: float, y: float) -> tuple[int, int] | None:
+        """Row and column of the selected node's unit at a point of the picture."""
+        node, crop = self._node, self._crop
+        if node is None or crop is None:
+            return None
+        return Placement(node.field, crop).unit_at(x, y, *node.shape[1:])
+
+    def _select_unit(self, x: float, y: float) -> None:
+        unit = self._unit_at(x, y)
+        if unit is not None:
+            self.state.set_unit(*unit)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move the unit; the first key selects the one in the middle."""
+        step, node = _STEPS.get(Qt.Key(event.key())), self._node
+        if step is None or node is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+            return
+        _, height, width = node.shape
+        if self.state.unit is None:
+            self.state.set_unit(height // 2, width // 2)
+            return
+        y, x = self.state.unit[0] + step[0], self.state.unit[1] + step[1]
+        self.state.set_unit(min(max(y, 0), height - 1), min(max(x, 0), width - 1))
+
+    def _hover(self, x: float, y: float) -> None:
+        said = [point_text(x, y)]
+        if self._crop is not None:
+            in_x, in_y = self._crop.to_input(x, y)
+            width, height = self._crop.input_size
+            is_inside = 0 <= in_x < width and 0 <= in_y < height
+            said.append(f"network input ({int(in_x)}, {int(in_y)})" if is_inside else "outside the crop")
+        said += self._unit_texts(self._unit_at(x, y))
+        self.state.hovered.emit(" · ".join(said))
+
+    def _unit_texts(self, unit: tuple[int, int] | None) -> list[str]:
+        """Node, channel, unit and its value, where it is known."""
+        node, known, picture = self._node, self._channel, self.state.picture
+        if unit is None or node is None or picture is None:
+            return []
+        channel = self._channel_of(node)
+        said = [node.name, f"channel {channel}", f"unit (y {unit[0]}, x {unit[1]})"]
+        if known is not None and (known.image, known.node, known.channel) == (picture.key, node.name, channel):
+            said.append(value_text(float(known.map[unit])))
+        return said

@@ -1,0 +1,193 @@
+"""The selected unit's theoretical and effective field on the photograph, and the controls of its colours."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.common.geometry import Box, CropGeometry
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.render import ALL_VALUES, SEQUENTIAL, Clipping, Limits, Range, format_number
+from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.plots.map_texts import Placement, map_layer
+from convnext_studio.ui.plots.scene import Layer, Mark, Spot
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+
+COLORMAP = "magma"
+"""Its lowest colour is black: over the photograph it darkens what the unit does not look at."""
+LOG_DECADES = 4
+"""What is smaller than this many powers of ten below the largest has the lowest colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedUnit:
+    """A unit of a node, in a picture that the network sees a part of.
+
+    Attributes
+    ----------
+    y, x
+        Row and column in the node's map.
+    crop
+        Where the network's input lies in the picture.
+    """
+
+    node: NodeInfo
+    channel: int
+    y: int
+    x: int
+    crop: CropGeometry
+
+    @property
+    def input_box(self) -> Box:
+        """What of its theoretical field lies in the network's input; all of that where it is no box."""
+        return self._box_in_input[0]
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether its theoretical field reaches beyond the input."""
+        return self.node.field.is_box and self._box_in_input[1]
+
+    @property
+    def _box_in_input(self) -> tuple[Box, bool]:
+        width, height = self.crop.input_size
+        return self.node.field.box_in_input(self.y, self.x, height, width)
+
+    def answers(self, result: UnitFieldResult, image: str) -> bool:
+        """Whether a result is this unit's on that picture."""
+        asked = (image, self.node.name, self.channel, self.y, self.x)
+        return asked == (result.image, result.node, result.channel, result.y, result.x)
+
+    def question(self, image: str) -> UnitField:
+        """What to ask the engine."""
+        return UnitField(
+            image=image, node=self.node.name, channel=self.channel, y=self.y, x=self.x, panel="picture"
+        )
+
+    # ------------------------------------------------------------------------------------- what is painted
+
+    def marks(self) -> tuple[Mark, ...]:
+        """The theoretical field, clipped; none where it is no box, or all of the input, framed anyway."""
+        if not self.node.field.is_box:
+            return ()
+        size = f"theoretical field {self.node.field.size_px} px"
+        label = f"{size}, clipped at the border" if self.is_clipped else size
+        box = self.crop.box_to_picture(self.input_box)
+        return (Mark(box, label, theme.DARK.warning, dashed=True),)
+
+    def spot(self) -> Spot:
+        """The true centre of its field."""
+        return Spot(*Placement(self.node.field, self.crop).centre(self.y, self.x), theme.DARK.warning)
+
+    def describe(self) -> str:
+        """Its theoretical field in words."""
+        x, y = self.node.field.centre_px(self.x), self.node.field.centre_px(self.y)
+        size = f"{self.node.field.size_px} × {self.node.field.size_px} px"
+        if self.node.field.is_global:
+            seen = f"sees the whole picture (the network pools over it; its convolutions see {size})"
+        elif not self.node.field.has_box:
+            seen = f"sees {self.node.field.extent}"
+        else:
+            clipped = ", clipped at the border" if self.is_clipped else ""
+            seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"
+        return f"Unit (y {self.y}, x {self.x}) of {self.node.title}, channel {self.channel}: {seen}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """An effective field, coloured.
+
+    Attributes
+    ----------
+    layer
+        On the picture.
+    colormap, limits, clipping
+        What its colour bar says; zeros are below a logarithmic scale.
+    """
+
+    layer: Layer
+    colormap: str
+    limits: Limits
+    clipping: Clipping
+
+
+def heat_of(
+    unit: SelectedUnit,
+    result: UnitFieldResult,
+    is_log: bool,
+    colormap: str = COLORMAP,
+    chosen: Range = ALL_VALUES,
+) -> Heat | None:
+    """The effective field where it can be other than zero; None where all of it is zero, or not finite.
+
+    Parameters
+    ----------
+    is_log
+        Colours stand for the logarithm of the parts of the largest.
+    chosen
+        Which values the scale holds: all of them from 0, or from `LOG_DECADES` below the largest.
+    """
+    largest = _largest(result)
+    if largest <= 0:
+        return None
+    x, y, width, height = unit.input_box
+    left, top = math.floor(x), math.floor(y)
+    right, bottom = math.ceil(x + width), math.ceil(y + height)
+    values = result.effective[top:bottom, left:right]
+    has_less = is_log and bool((values < largest * 10.0**-LOG_DECADES).any())
+    if is_log:
+        # Zeros take the lowest colour, as does all that is smaller than the scale shows; NaN stays NaN.
+        values = np.log10(np.maximum(values / np.float32(largest), np.float32(10.0**-LOG_DECADES)))
+    limits = Limits(-LOG_DECADES, 0.0) if is_log else Limits(0.0, largest)
+    if chosen.kind == "percentile" or (chosen.kind == "hand" and chosen.hand is not None):
+        limits = chosen.limits(values)
+    box = unit.crop.box_to_picture((float(left), float(top), float(right - left), float(bottom - top)))
+    seen = Clipping.of(values, limits)
+    return Heat(
+        map_layer(values, box, limits, colormap),
+        colormap,
+        limits,
+        Clipping(below=seen.below or has_less, above=seen.above),
+    )
+
+
+def _largest(result: UnitFieldResult) -> float:
+    return float(result.effective.max(where=np.isfinite(result.effective), initial=0.0))
+
+
+def result_text(result: UnitFieldResult, is_log: bool) -> str:
+    """What was found, in words."""
+    said = [f"value {format_number(result.value)}"]
+    if _largest(result) <= 0:
+        said.append("no pixel moves it")
+    else:
+        scale = "log10 of the parts of the largest" if is_log else "linear"
+        said.append(f"effective field |d unit / d input|, {scale}")
+    if result.non_finite:
+        said.append(f"{result.non_finite} pixels are not finite")
+    return " · ".join(said)
+
+
+class UnitLookButton(PopupButton):
+    """Opens the choice of colour map and range."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Look…", "Colour map and range of the unit's effective field", parent)
+        self.setAccessibleName("Look of the unit's field")
+        names = (COLORMAP, *(name for name in SEQUENTIAL if name != COLORMAP))
+        self.colormap = choice(
+            "Colour map",
+            "Magma and inferno begin with black, and so darken what the unit does not look at",
+            [(name.capitalize(), name) for name in names],
+        )
+        self.range = RangeChoice(("data", "percentile", "hand"))
+        self.add_row("Colours", self.colormap)
+        self.add_row("Range", self.range)
+        self.colormap.currentIndexChanged.connect(self.changed)
+        self.range.changed.connect(self.changed)

@@ -1,0 +1,107 @@
+"""A class with its probability, to be clicked."""
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+
+from convnext_studio.render import format_percent
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
+from convnext_studio.ui.widgets.text_size import follow_text
+
+
+class PredictionRow(QAbstractButton):
+    """One class: its name, its probability as a number and as a bar. Checked where it is being explained.
+
+    Parameters
+    ----------
+    compact
+        As low as its text allows, for a list beside something else.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
+        super().__init__(parent)
+        self._margin_px = 0 if compact else 2
+        self._is_contrast = False
+        self.target = 0
+        self.label = ""
+        self.probability = 0.0
+        self.setCheckable(True)
+        self.setProperty(PAINTS_FOCUS, True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._is_compact = compact
+        follow_text(self, self._limit_height)
+        self.setAccessibleName("Predicted class")
+
+    def _limit_height(self) -> None:
+        self.setMinimumHeight(self.sizeHint().height())
+        line = self.fontMetrics().height()
+        self.setMaximumHeight(line + 10 if self._is_compact else 2 * line + 6)
+
+    @property
+    def percentage(self) -> str:
+        """The probability as it is shown."""
+        return format_percent(self.probability)
+
+    def show_class(self, target: int, label: str, probability: float) -> None:
+        """Show another class."""
+        self.target, self.label, self.probability = target, label, probability
+        self.setAccessibleName(f"{label}, {self.percentage}")
+        self.setToolTip(f"{label} (class {target}), {self.percentage}\nClick to explain this class")
+        self.update()
+
+    @property
+    def is_contrast(self) -> bool:
+        """Whether it is the class that the one explained is set against."""
+        return self._is_contrast
+
+    def set_contrast(self, is_contrast: bool) -> None:
+        """Mark it as the class that the one explained is set against."""
+        if is_contrast != self._is_contrast:
+            self._is_contrast = is_contrast
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """A line of text above a thin bar."""
+        return QSize(160, self.fontMetrics().height() + 7 + 2 * self._margin_px)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Repaint in the new colours."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Name on the left, number on the right, the bar below both; the frame says focus or hover."""
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
+        colours = theme.current()
+        box = self.rect().adjusted(0, 0, -1, -1)
+        if self.isChecked() or self.underMouse():
+            painter.fillRect(self.rect(), QColor(colours.raised))
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(colours.accent), 2))
+            painter.drawRect(box.adjusted(1, 1, 0, 0))
+        inner = self.rect().adjusted(6, self._margin_px, -6, -5 - self._margin_px)
+        number_width = self.fontMetrics().horizontalAdvance("> 99.9 %") + 6
+        name = self.fontMetrics().elidedText(
+            f"≠ {self.label}" if self._is_contrast else self.label,
+            Qt.TextElideMode.ElideRight,
+            inner.width() - number_width,
+        )
+        painter.setPen(QColor(self._text_colour(colours)))
+        painter.drawText(inner, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        painter.drawText(inner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.percentage)
+        bar = QRectF(inner.left(), inner.bottom() + 1.5, inner.width(), 3.0)
+        painter.fillRect(bar, QColor(colours.border))
+        bar.setWidth(bar.width() * self.probability)
+        painter.fillRect(bar, QColor(colours.accent if self.isChecked() else colours.muted))
+
+    def _text_colour(self, colours: theme.Theme) -> str:
+        if self._is_contrast:
+            return colours.warning
+        return colours.accent if self.isChecked() else colours.text

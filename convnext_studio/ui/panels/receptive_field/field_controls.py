@@ -1,0 +1,302 @@
+"""How fields are measured: protocol, inputs, how many, where; and what that means in a sentence each."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.protocol.receptive_fields import FieldGrowth, Inputs, Protocol, ReceptiveField, Subject
+from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.plots.field_scene import PROTOCOLS
+from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
+from convnext_studio.ui.widgets.elided_label import OneLine
+
+PROTOCOL_SENTENCES: dict[Protocol, str] = {
+    "centred": "Centred: what raises the unit, measured around the unit's true centre; the squares do not "
+    "depend on how steep the gradient is.",
+    "replknet": "RepLKNet: exactly as Ding et al. 2022 publish it, squares around the input's middle pixel; "
+    "theirs are 1024 px, 50 pictures, log scale.",
+    "absolute": "Absolute: as Centred, but what lowers the unit counts as well.",
+    "luo": "Luo et al. 2016: one unit's gradient for random inputs, with the Gaussian that fits it best; "
+    "noise is its input, whatever is open.",
+}
+INPUTS: dict[Inputs, str] = {"pictures": "Opened pictures", "folder": "A folder", "noise": "Noise"}
+LARGEST_SIDE_PX = 4096
+LARGEST_COUNT = 1000
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSettings:
+    """How to measure; the attributes are those of `ReceptiveField`."""
+
+    protocol: Protocol = "centred"
+    inputs: Inputs = "pictures"
+    folder: str = ""
+    count: int = 8
+    input_px: int = 0
+    seed: int = 0
+    unit: tuple[int, int] | None = None
+
+    def why_not(self, state: AppState) -> str:
+        """Why there is nothing to measure on, in a sentence; empty where there is."""
+        if self._takes_pictures and not state.pictures:
+            return NOTHING_OPEN
+        if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
+            return "Choose the folder of pictures first, under “More”."
+        return ""
+
+    def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
+        """Measure the selected node on a subject."""
+        return ReceptiveField(
+            panel=panel,
+            node=state.node,
+            images=self._images(state),
+            count=self.count,
+            protocol=self.protocol,
+            input_px=self.input_px,
+            seed=self.seed,
+            inputs=self.inputs,
+            folder=self._folder,
+            unit=self.unit,
+            subject=subject,
+        )
+
+    def growth_request(self, state: AppState, panel: str, subject: Subject, most: int) -> FieldGrowth:
+        """Measure all stages and blocks of a subject, on `most` pictures at most."""
+        count = min(self.count, most)
+        return FieldGrowth(
+            panel=panel,
+            images=self._images(state)[:count],
+            count=count,
+            protocol=self.protocol,
+            input_px=self.input_px,
+            seed=self.seed,
+            inputs=self.inputs,
+            folder=self._folder,
+            subject=subject,
+        )
+
+    @property
+    def _takes_pictures(self) -> bool:
+        return self.inputs == "pictures" and self.protocol != "luo"
+
+    @property
+    def _folder(self) -> str:
+        return self.folder if self.inputs == "folder" else ""
+
+    def _images(self, state: AppState) -> tuple[str, ...]:
+        """Keys of the pictures that count: others can come and go without a new question."""
+        if not self._takes_pictures:
+            return ()
+        return tuple(picture.key for picture in state.pictures[: self.count])
+
+
+class FieldControls(QWidget):
+    """The choices, in one row, and the less frequent ones below it behind “More”.
+
+    Attributes
+    ----------
+    row, rest_row
+        The layouts of the first and the last row, to which others may add.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._make_first_row()
+        self._make_rest()
+        self._lay_out()
+        self._connect()
+        self._settings = self._read()
+        self._show_settings()
+
+    def add_before_more(self, widget: QWidget) -> None:
+        """Put a widget into the first row, behind the choices that are always seen."""
+        self.row.insertWidget(self.row.indexOf(self.more), widget)
+
+    @property
+    def settings(self) -> FieldSettings:
+        """What is chosen."""
+        return self._settings
+
+    def set_unit(self, unit: tuple[int, int]) -> None:
+        """Choose the unit in this row and column."""
+        for number, value in zip((self.unit_row, self.unit_column), unit, strict=True):
+            number.blockSignals(True)
+            number.setValue(value)
+            number.blockSignals(False)
+        self.is_middle.setChecked(False)
+        self._notice_change()
+
+    def reset_unit(self) -> None:
+        """Choose the middle one: rows and columns of another node's map mean other places."""
+        self.is_middle.setChecked(True)
+
+    def follow_unit(self, state: AppState) -> None:
+        """Measure whatever unit is selected from now on; the middle one where none is."""
+        state.unit_selected.connect(lambda _unit: self._take_unit(state))
+        state.node_selected.connect(lambda _node: self._take_unit(state))
+
+    def choose_unit(self, unit: tuple[int, int], state: AppState) -> None:
+        """Choose a unit that was pointed at; where the map is as large as in other panels, for all of them."""
+        if self._settings.input_px:
+            self.set_unit(unit)
+        else:
+            state.set_unit(*unit)
+
+    def _take_unit(self, state: AppState) -> None:
+        # At another input size the map has other rows and columns.
+        if state.unit is None or self._settings.input_px:
+            self.reset_unit()
+        else:
+            self.set_unit(state.unit)
+
+    def show_unit(self, unit: tuple[int, int]) -> None:
+        """Say which unit was measured, where it is the middle one."""
+        if self.is_middle.isChecked():
+            self.unit_row.setValue(unit[0])
+            self.unit_column.setValue(unit[1])
+
+    def set_folder(self, folder: str) -> None:
+        """Measure on the pictures of a folder."""
+        self.folder.setText(folder)
+        self.folder.setToolTip(folder)
+        self.inputs.setCurrentIndex(self.inputs.findData("folder"))
+        self._notice_change()
+
+    # ---------------------------------------------------------------------------------------------- set up
+
+    def _make_first_row(self) -> None:
+        self.protocol = choice("Protocol", "", [(text, name) for name, text in PROTOCOLS.items()])
+        for index, sentence in enumerate(PROTOCOL_SENTENCES[name] for name in PROTOCOLS):
+            self.protocol.setItemData(index, sentence, Qt.ItemDataRole.ToolTipRole)
+        self.inputs = choice(
+            "Inputs",
+            "What the field is averaged over: the opened pictures, pictures of a folder, or noise",
+            [(text, name) for name, text in INPUTS.items()],
+        )
+        self.count = _number("Pictures to average", "How many are averaged; where there are fewer, those")
+        self.count.setRange(1, LARGEST_COUNT)
+        self.count.setValue(8)
+        self.count.setPrefix("× ")
+        self.more = QToolButton()
+        self.more.setText("More")
+        self.more.setAccessibleName("More choices")
+        self.more.setCheckable(True)
+        self.more.setToolTip("Input size, seed, folder and the unit's position")
+
+    def _make_rest(self) -> None:
+        self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet's is 1024 px")
+        self.side.setRange(0, LARGEST_SIDE_PX)
+        self.side.setSingleStep(32)
+        self.side.setSpecialValueText("Own size")
+        self.side.setSuffix(" px")
+        self.seed = _number("Seed", "Of the noise, and of the sample from the folder")
+        self.seed.setRange(0, LARGEST_SEED)
+        self.seed.setPrefix("seed ")
+        self.is_middle = QCheckBox("Middle unit")
+        self.is_middle.setChecked(True)
+        self.is_middle.setToolTip(
+            "Measure the unit in the middle of its map; a click on the field chooses another"
+        )
+        self.unit_row = _number("Row of the unit", "Row of the unit that is measured, counted from 0")
+        self.unit_row.setPrefix("y ")
+        self.unit_column = _number("Column of the unit", "Column of the unit that is measured, counted from 0")
+        self.unit_column.setPrefix("x ")
+        for number in (self.unit_row, self.unit_column):
+            number.setRange(0, 4095)
+        self.choose = QPushButton("Folder…")
+        self.choose.setToolTip("Choose a folder of pictures; its sub-folders count as well")
+        self.folder = OneLine()
+        self.folder.setAccessibleName("Folder of pictures")
+        self.sentence = plain_label("muted")
+        self.rest = QWidget()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        self.row = _row(self.protocol, self.inputs, self.count, self.more)
+        self.row.addStretch()
+        layout.addLayout(self.row)
+        below = QVBoxLayout(self.rest)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(4)
+        upper = _row(self.side, self.seed, self.choose)
+        upper.addWidget(self.folder, 1)
+        self.rest_row = _row(self.is_middle, self.unit_row, self.unit_column)
+        below.addLayout(upper)
+        below.addLayout(self.rest_row)
+        below.addWidget(self.sentence)
+        layout.addWidget(self.rest)
+        self.rest.hide()
+
+    def _connect(self) -> None:
+        self.more.toggled.connect(self.rest.setVisible)
+        for box in (self.protocol, self.inputs):
+            box.currentIndexChanged.connect(self._notice_change)
+        for number in (self.count, self.side, self.seed, self.unit_row, self.unit_column):
+            number.valueChanged.connect(self._notice_change)
+        self.is_middle.toggled.connect(self._notice_change)
+        self.choose.clicked.connect(self._choose_folder)
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Pictures to average over", self.folder.text())
+        if folder:
+            self.set_folder(folder)
+
+    def _read(self) -> FieldSettings:
+        unit = None if self.is_middle.isChecked() else (self.unit_row.value(), self.unit_column.value())
+        return FieldSettings(
+            protocol=self.protocol.currentData(),
+            inputs=self.inputs.currentData(),
+            folder=self.folder.text(),
+            count=self.count.value(),
+            input_px=self.side.value(),
+            seed=self.seed.value(),
+            unit=unit,
+        )
+
+    def _notice_change(self) -> None:
+        before, self._settings = self._settings, self._read()
+        if self._settings != before:
+            self._show_settings()
+            self.changed.emit()
+
+    def _show_settings(self) -> None:
+        settings = self._settings
+        sentence = PROTOCOL_SENTENCES[settings.protocol]
+        self.sentence.setText(sentence)
+        self.protocol.setToolTip(sentence)
+        self.inputs.setEnabled(settings.protocol != "luo")
+        for number in (self.unit_row, self.unit_column):
+            number.setVisible(settings.unit is not None)
+        if settings.inputs == "folder" and not settings.folder:
+            self.more.setChecked(True)  # There is the button for it.
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(4)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+def _number(name: str, tip: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setKeyboardTracking(False)
+    box.setAccessibleName(name)
+    box.setToolTip(tip)
+    return box

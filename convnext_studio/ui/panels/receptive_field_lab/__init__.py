@@ -1,0 +1,1 @@
+"""The receptive-field lab, which compares networks."""

@@ -1,0 +1,524 @@
+"""Up to four receptive fields side by side on one scale, with a table of their areas and their curves."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSplitter,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.erf import DEFINITIONS, OF_WHAT
+from convnext_studio.protocol.receptive_fields import (
+    THRESHOLDS,
+    FieldView,
+    OpenedField,
+    ReceptiveFieldResult,
+    Scale,
+)
+from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field_lab.subject import SubjectView
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.plots.curves import LINE_PX, Axes, Curve, line_icon
+from convnext_studio.ui.plots.field_scene import (
+    MEANING,
+    PROTOCOLS,
+    Colours,
+    count_text,
+    theoretical_box,
+    theoretical_of,
+    what,
+    why_no_figure,
+)
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.comparison_entries import (
+    MOST,
+    OPEN_MODEL,
+    Entry,
+)
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """What is chosen.
+
+    Attributes
+    ----------
+    scale, is_relative, colormap
+        As in `Colours`.
+    range
+        Which values the colour scale holds; what is left out at either end is so of each field.
+    """
+
+    scale: Scale = "linear"
+    is_relative: bool = False
+    colormap: str = "viridis"
+    range: Range = ALL_VALUES
+
+    def limits(self, view: FieldView) -> Limits:
+        """Ends of the colour scale for this field alone, all of whose values are finite."""
+        if self.range.hand is not None and self.range.kind == "hand":
+            return self.range.hand
+        if self.range.kind != "percentile":
+            return limits_of(self._extremes(view))
+        share = self.range.percentile
+        # Both scales keep the order of the values: the ends are looked for before all are scaled.
+        return limits_of(self._coloured(np.percentile(view.field_map, (100 - share, share)), view))
+
+    def colours(self, views: Sequence[FieldView], limits: Sequence[Limits]) -> tuple[Colours, Clipping]:
+        """One scale for all, from the lowest to the highest of their own ends; and what lies beyond it."""
+        low = min((each.low for each in limits), default=0.0)
+        high = max((each.high for each in limits), default=1.0)
+        common = Limits(low, high)
+        clipped = [Clipping.of(self._extremes(view), common) for view in views]
+        beyond = Clipping(any(each.below for each in clipped), any(each.above for each in clipped))
+        return Colours(
+            scale=self.scale, colormap=self.colormap, limits=common, is_relative=self.is_relative
+        ), beyond
+
+    def _extremes(self, view: FieldView) -> NDArray[np.float64]:
+        """The smallest and the largest value as they are coloured; of no other, because fields are large."""
+        return self._coloured(np.array([view.field_map.min(), view.field_map.max()]), view)
+
+    def _coloured(self, values: NDArray[np.float64], view: FieldView) -> NDArray[np.float64]:
+        """Some of a field's values, as they are coloured."""
+        largest = float(view.field_map.max())
+        if self.scale == "log":
+            values, largest = np.log10(values + 1), float(np.log10(largest + 1))
+        return values / largest if self.is_relative else values
+
+
+class Turns(QObject):
+    """Calls functions one by one, each in a turn of Qt's event loop."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._pieces: deque[Callable[[], None]] = deque()
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._do_one)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something left to do."""
+        return bool(self._pieces)
+
+    def do(self, pieces: Iterable[Callable[[], None]]) -> None:
+        """Do these, in place of what is left of those before."""
+        self._pieces = deque(pieces)
+        if self._pieces:
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def _do_one(self) -> None:
+        piece = self._pieces.popleft()
+        if not self._pieces:
+            self._timer.stop()
+        piece()
+
+
+_WIDEST = 34  # Of a column, in letters.
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class NumberTable(QTableWidget):
+    """A table of texts, as high as its rows; Ctrl+C copies all of it, tab separated, with its heading.
+
+    Parameters
+    ----------
+    columns
+        Title and explanation of each.
+    words
+        How many columns, from the left, hold words; the others hold numbers and are set to the right.
+    """
+
+    def __init__(self, name: str, columns: dict[str, str], words: int, parent: QWidget | None = None) -> None:
+        super().__init__(0, len(columns), parent)
+        self._titles = tuple(columns)
+        self._words = words
+        self.setAccessibleName(name)
+        self.setToolTip("Ctrl+C copies the whole table as text, for a spreadsheet")
+        for column, (title, tip) in enumerate(columns.items()):
+            heading = QTableWidgetItem(title)
+            heading.setToolTip(tip)
+            self.setHorizontalHeaderItem(column, heading)
+        self.verticalHeader().hide()
+        follow_text(self, self._fit_text)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setStretchLastSection(True)
+        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
+        copy.setContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.activated.connect(self.copy)
+
+    def _fit_text(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        self.setIconSize(QSize(scaled_px(LINE_PX[0]), scaled_px(LINE_PX[1])))
+        # A long name would push the numbers out of sight; it is whole in its tooltip.
+        self.horizontalHeader().setMaximumSectionSize(self.fontMetrics().averageCharWidth() * _WIDEST)
+        self.updateGeometry()
+
+    def show_rows(self, rows: Sequence[Sequence[str]], icons: Sequence[QIcon]) -> None:
+        """Show these rows in place of the others, each with its icon."""
+        self.setRowCount(len(rows))
+        for row, texts in enumerate(rows):
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                if column >= self._words:
+                    item.setTextAlignment(_RIGHT)
+                if column == 0:
+                    item.setIcon(icons[row])
+                self.setItem(row, column, item)
+        self.updateGeometry()
+
+    def text(self) -> str:
+        """All of it, a line a row, cells parted by tabs, the heading first."""
+        columns = range(self.columnCount())
+        rows = [[self._cell(row, column) for column in columns] for row in range(self.rowCount())]
+        lines = [list(self._titles), *rows]
+        return "".join("\t".join(cells) + "\n" for cells in lines)
+
+    def copy(self) -> None:
+        """Put it on the clipboard."""
+        QGuiApplication.clipboard().setText(self.text())
+
+    def hide_cut_columns(self) -> list[int]:
+        """Hide the columns that do not fit into the width, for a picture; which they are."""
+        width = self.viewport().width()
+        cut = [
+            column
+            for column in range(self.columnCount())
+            if self.columnViewportPosition(column) + self.columnWidth(column) > width
+        ]
+        for column in cut:
+            self.hideColumn(column)
+        return cut
+
+    def sizeHint(self) -> QSize:
+        """All rows without scrolling down, where there is room."""
+        heading, bar = (
+            self.horizontalHeader().sizeHint().height(),
+            self.horizontalScrollBar().sizeHint().height(),
+        )
+        rows = max(self.rowCount(), 1) * self.verticalHeader().defaultSectionSize()
+        return QSize(super().sizeHint().width(), heading + rows + bar + 4)
+
+    def _cell(self, row: int, column: int) -> str:
+        item = self.item(row, column)
+        return item.text() if item is not None else ""
+
+
+COLUMNS = {
+    "Subject": "What was measured",
+    **{
+        f"{100 * share:g} %": f"Area of the square that holds {100 * share:g} % of the field, over the input's"
+        for share in THRESHOLDS
+    },
+    "Theory": "Side of the theoretical field in pixels",
+    "Weights": "Whether the network has learnt anything",
+    "Scale": "Whether the squares are those of the field or of its logarithm",
+    "Protocol": "How it was measured",
+    "Inputs": "What it was averaged over",
+    "Node": "Where in the network",
+    "Input side": "In pixels",
+}
+DISTANCE = "Distance from centre (px)"
+SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
+OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
+NOTHING = "The curves come with the first field."
+_SOON_MS = 40
+
+
+class ComparePage(QWidget):
+    """The subjects, what they have in common, and what tells them apart.
+
+    Attributes
+    ----------
+    table
+        The ratios.
+    """
+
+    save_asked = Signal(object)  # FieldView
+    subjects_changed = Signal()
+    unit_measured = Signal(object)  # row and column, of the first subject
+    limits_found = Signal(object)  # Limits: of the colour scale
+    smaller_asked = Signal(int)  # side of the input in pixels
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        settings: Callable[[], FieldSettings],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._settings = settings
+        self._numbers = itertools.count(1)
+        self._display = Display()
+        self._colours: Colours | None = None
+        self.subjects: list[SubjectView] = []
+        self.bar = ColorBar()
+        self.table = NumberTable("Area ratios", COLUMNS, words=1)
+        self.cumulative = CurvePlot("Share of the field within a distance", _CUMULATIVE)
+        self.radial = CurvePlot("Radial profile", _RADIAL)
+        self.meaning = plain_label("muted")
+        self.protocol = plain_label("muted")
+        self.empty = QLabel("Add a subject, or take a ready-made comparison.")
+        self._lay_out()
+        self._turns = Turns(self)
+        # A field that sharpens changes limits, table and curves; several at a time are shown once.
+        self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
+        self._soon.timeout.connect(self._show_all)
+        for plot in (self.cumulative, self.radial):
+            plot.pointed.connect(state.hovered)
+        self.add(OPEN_MODEL)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every subject that can be seen shows its answer."""
+        is_shown = not (self._soon.isActive() or self._turns.is_busy)
+        return is_shown and all(subject.is_settled for subject in self.subjects)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another subject can be added."""
+        return len(self.subjects) < MOST
+
+    def add(self, entry: Entry) -> None:
+        """Add a subject, while there is room."""
+        if not self.has_room:
+            return
+        asker = f"field_lab {next(self._numbers)}"
+        subject = SubjectView(
+            self._state, self._bridge, entry, len(self.subjects), asker, self._settings, parent=self._maps
+        )
+        subject.removed.connect(lambda: self.remove(subject))
+        subject.save_asked.connect(self.save_asked)
+        subject.smaller_asked.connect(self.smaller_asked)
+        subject.field_changed.connect(self.show_soon)
+        self.subjects.append(subject)
+        self._row.insertWidget(len(self.subjects), subject, 1)
+        subject.show()  # Which asks; the layout would do it in a later turn.
+        self._count_changed()
+
+    def remove(self, subject: SubjectView) -> None:
+        """Take a subject out, and forget what is being computed for it."""
+        subject.abandon()
+        self._turns.do(())
+        self.subjects.remove(subject)
+        subject.hide()
+        subject.deleteLater()
+        for place, other in enumerate(self.subjects):
+            other.set_place(place)
+        self._count_changed()
+
+    def show_entries(self, entries: Iterable[Entry]) -> None:
+        """Compare these, in place of the others."""
+        for subject in list(self.subjects):
+            self.remove(subject)
+        for entry in entries:
+            self.add(entry)
+
+    def schedule(self) -> None:
+        """Something about the question changed: ask all that have something new to ask."""
+        for subject in self.subjects:
+            subject.schedule()
+
+    def set_display(self, display: Display) -> None:
+        """Colour all in another way; nothing is measured again."""
+        self._display = display
+        self.show_soon()
+
+    @contextmanager
+    def figure(self) -> Iterator[QWidget]:
+        """What is saved: all but the buttons, and the columns that would be cut off."""
+        hidden = [button for subject in self.subjects for button in subject.buttons if not button.isHidden()]
+        for button in hidden:
+            button.hide()
+        columns = self.table.hide_cut_columns()
+        try:
+            yield self._figure
+        finally:
+            for button in hidden:
+                button.show()
+            for column in columns:
+                self.table.showColumn(column)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme, in the lines beside the names."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.show_soon()
+
+    # ----------------------------------------------------------------------------------------------- showing
+
+    def show_soon(self) -> None:
+        """Show limits, table and curves anew, once for several changes."""
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _show_all(self) -> None:
+        views = [(subject, subject.view) for subject in self.subjects if subject.view is not None]
+        coloured = [view for _, view in views if not why_no_figure(view)]
+        limits: list[Limits] = []
+        rows = [self._cells(subject, view) for subject, view in views]
+        self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
+        # To look through a field of 1024 × 1024, to colour it, or to draw the curves, takes most of a frame.
+        self._turns.do(
+            [
+                *(partial(self._find_limits, view, limits) for view in coloured),
+                partial(self._take_colours, coloured, limits),
+                *(partial(self._colour, subject) for subject in self.subjects),
+                partial(self.cumulative.show_curves, _cumulative_curves(views), NOTHING),
+                partial(self.radial.show_curves, _radial_curves(views), NOTHING),
+            ]
+        )
+        self.protocol.setText(_about(views, self._display.scale))
+        self.meaning.setText(MEANING if views else "")
+        measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
+        if measured is not None:
+            self.unit_measured.emit(measured.unit)
+
+    def _find_limits(self, view: FieldView, limits: list[Limits]) -> None:
+        limits.append(self._display.limits(view))
+
+    def _take_colours(self, views: list[FieldView], limits: list[Limits]) -> None:
+        self._colours, clipping = self._display.colours(views, limits)
+        self.bar.set_scale(ColorScale(self._colours.colormap, self._colours.limits, clipping=clipping))
+        if views:
+            self.limits_found.emit(self._colours.limits)
+
+    def _colour(self, subject: SubjectView) -> None:
+        if self._colours is not None:
+            subject.show_colours(self._colours, self.bar.scale)
+
+    def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
+        ratios = {square.threshold: square.area_ratio for square in view.squares[self._display.scale]}
+        return [
+            subject.name,
+            *(
+                format_percent(ratios[share], None) if share in ratios else "not reached"
+                for share in THRESHOLDS
+            ),
+            _theory(view),
+            _weights(view),
+            "log10(x + 1)" if self._display.scale == "log" else "linear",
+            PROTOCOLS[view.protocol],
+            count_text(view, subject.progress),
+            what(view),
+            f"{view.field_map.shape[1]} × {view.field_map.shape[0]} px",
+        ]
+
+    def _count_changed(self) -> None:
+        self.empty.setVisible(not self.subjects)
+        self.subjects_changed.emit()
+        self.show_soon()
+
+    def _lay_out(self) -> None:
+        self._maps = QWidget()
+        self._row = QHBoxLayout(self._maps)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._row.addWidget(self.empty, 1)
+        self._row.addWidget(self.bar)
+        numbers = QSplitter(Qt.Orientation.Horizontal)
+        for widget in (self.table, self.cumulative, self.radial):
+            numbers.addWidget(widget)
+        numbers.setSizes([400, 300, 300])
+        upper = QWidget()
+        column = QVBoxLayout(upper)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._maps, 1)
+        column.addWidget(self.protocol)
+        column.addWidget(self.meaning)
+        self._figure = QSplitter(Qt.Orientation.Vertical)
+        self._figure.setAccessibleName("Comparison of receptive fields")
+        self._figure.addWidget(upper)
+        self._figure.addWidget(numbers)
+        self._figure.setSizes([400, 200])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(self._figure)
+
+
+# The table beside them is their legend.
+_CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)", has_legend=False)
+_RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True, has_legend=False)
+_Shown = list[tuple[SubjectView, FieldView]]
+
+
+def _cumulative_curves(views: _Shown) -> list[Curve]:
+    return [
+        Curve(
+            label=subject.name,
+            x=view.curves.distance_px,
+            y=100 * view.curves.cumulative,
+            series=subject.place,
+        )
+        for subject, view in views
+        if view.curves is not None
+    ]
+
+
+def _radial_curves(views: _Shown) -> list[Curve]:
+    return [
+        Curve(label=subject.name, x=view.curves.distance_px, y=view.curves.radial, series=subject.place)
+        for subject, view in views
+        if view.curves is not None
+    ]
+
+
+def _about(views: _Shown, scale: Scale) -> str:
+    """What has to be known about the figure, each once: the protocol, what differs, what is missing."""
+    texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
+    said = [OTHERS_DIFFER] if len(texts) > 1 else []
+    if any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
+        said.append(f"Squares here are those of {OF_WHAT[scale]}.")
+    if len({view.field_map.shape for _, view in views}) > 1:
+        said.append(SIZES_DIFFER)
+    owners: dict[str, list[str]] = {}
+    for subject, view in views:
+        for note in view.notes:
+            owners.setdefault(note, []).append(subject.name)
+    said += [note for note, names in owners.items() if len(names) == len(views)]
+    said += [f"{', '.join(names)}: {note}" for note, names in owners.items() if len(names) < len(views)]
+    return "\n".join([*texts[:1], *([" ".join(said)] if said else [])])
+
+
+def _weights(view: FieldView) -> str:
+    if view.random_weights:
+        return "random"
+    # A bare array says nothing of where it was measured, nor on what.
+    return "not said" if isinstance(view, OpenedField) and not view.node else "learnt"
+
+
+def _theory(view: FieldView) -> str:
+    geometry, box = theoretical_of(view), theoretical_box(view)
+    if geometry is not None and not geometry.is_box:
+        return geometry.extent
+    return f"{box[2]:g} px" if box is not None else "unknown"

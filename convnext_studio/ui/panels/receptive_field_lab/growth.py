@@ -1,0 +1,141 @@
+"""Theoretical and effective size of every stage and block, in one plot: how the field grows with depth."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthPoint, Subject
+from convnext_studio.ui.panels.averaging import AveragingPanel
+from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
+from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL, averaged_text
+from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+MOST_PICTURES = 4
+_AXES = Axes(x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True)
+_SHARES = (0.99, 0.5)
+
+
+class GrowthPage(AveragingPanel):
+    """The growth of one subject's field. It is measured when it is seen, because it takes a pass a block.
+
+    Attributes
+    ----------
+    subject
+        Which one: the choices are those of the comparison.
+    """
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        settings: Callable[[], FieldSettings],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(state, bridge, parent)
+        self._settings = settings
+        self._result: FieldGrowthResult | None = None
+        self.subject = choice("Subject", "Whose growth is shown: the subjects of the comparison", ())
+        self.plot = CurvePlot("Growth of the field with depth", _AXES)
+        for widget in (self.subject, self.stop):
+            self.controls.addWidget(widget)
+        self.set_body(self.plot)
+        self.subject.currentIndexChanged.connect(self.schedule)
+        self.plot.pointed.connect(state.hovered)
+
+    def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
+        """Offer these, by title, and keep the one that is chosen."""
+        chosen = self.subject.currentData()
+        self.subject.blockSignals(True)
+        self.subject.clear()
+        for title, subject in subjects:
+            self.subject.addItem(title, subject)
+        # Not `findData`, which compares by identity.
+        index = next((i for i, (_, subject) in enumerate(subjects) if subject == chosen), 0)
+        self.subject.setCurrentIndex(index if subjects else -1)
+        self.subject.blockSignals(False)
+        self.schedule()
+
+    def question(self) -> Request | str:
+        """The growth of the chosen subject."""
+        settings, subject = self._settings(), self.subject.currentData()
+        if sentence := settings.why_not(self.state):
+            return sentence
+        if self.state.model is None:
+            return NO_MODEL
+        if not isinstance(subject, Subject):
+            return "Add a network to the comparison: saved fields do not tell how they grew."
+        return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
+
+    def take(self, payload: Payload) -> None:
+        """Show a growth, whole or so far."""
+        if isinstance(payload, FieldGrowthResult):
+            self._result = payload
+            self.show_body()
+            self.label_progress()
+
+    def label_progress(self) -> None:
+        """Show the growth with what its progress says now."""
+        if self._result is not None:
+            self._show(self._result)
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Step back while something newer is under way."""
+        super().set_dimmed(dimmed)
+        self.plot.setEnabled(not dimmed)
+
+    def _show(self, result: FieldGrowthResult) -> None:
+        points = [point for point in result.points if point.kind != "stage"]
+        curves = _curves(points, result.input_px)
+        self.plot.show_curves(curves, "There is no block in this network.", names=_ticks(points))
+        title = result.title or self.subject.currentText()
+        pictures = self.progress or averaged_text(result.pictures, result.noises)
+        said = [f"{title}: {PROTOCOLS[result.protocol]} protocol", pictures]
+        if result.random_weights:
+            said.append("random weights")
+        if any(point.is_global for point in points):
+            said.append(f"in theory a unit {SEES_ALL} where the theoretical curve ends")
+        elif not all(point.has_box for point in points):
+            said.append("where the theoretical curve ends, attention in windows makes it no box")
+        if any(side > result.input_px for point in points for side in point.effective_px.values()):
+            said.append("a square around a unit off the middle can be wider than the input")
+        self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
+
+    def _show_badge(self, _model: ModelInfo | None) -> None:
+        # Whether the weights are random is said of the subject that is chosen, in the caption.
+        self._badge.hide()
+
+
+def _curves(points: Sequence[GrowthPoint], input_px: int) -> list[Curve]:
+    x = np.arange(len(points), dtype=np.float64)
+    theory = [float(point.theoretical_px) if point.has_box else math.nan for point in points]
+    curves = [Curve(label="Theoretical field", x=x, y=_numbers(theory), series=1, dots=True)]
+    for series, share in zip((0, 2), _SHARES, strict=True):
+        sides = [float(point.effective_px.get(share, math.nan)) for point in points]
+        label = f"Effective: square with {100 * share:g} %"
+        curves.append(Curve(label=label, x=x, y=_numbers(sides), series=series, dots=True))
+    if len(points) > 1:
+        ends, side = _numbers((0.0, len(points) - 1.0)), _numbers((float(input_px),) * 2)
+        curves.append(Curve(label="Side of the input", x=ends, y=side, series=3))
+    return curves
+
+
+def _ticks(points: Sequence[GrowthPoint]) -> list[tuple[float, str]]:
+    """The stem, and the last block of every stage; between them there would be no room for names."""
+    stages = [point.node.partition(".")[0] for point in points]
+    return [
+        (float(index), stage.replace("stage", "stage "))
+        for index, stage in enumerate(stages)
+        if stage != (stages[index + 1] if index + 1 < len(stages) else "")
+    ]
+
+
+def _numbers(values: Sequence[float]) -> Numbers:
+    return np.array(values, dtype=np.float64)

@@ -1,0 +1,332 @@
+"""The receptive-field lab: what is compared, how it is measured and coloured, and three ways to look at it."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.export import save_field
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale
+from convnext_studio.ui.panels.base import choice, colormap_choice
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
+from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scale_choice
+from convnext_studio.ui.panels.receptive_field_lab.compare import ComparePage, Display
+from convnext_studio.ui.panels.receptive_field_lab.growth import GrowthPage
+from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
+from convnext_studio.ui.panels.receptive_field_lab.saving import FIGURE_KINDS, save_figure
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.comparison_entries import (
+    COMPARISONS,
+    MOST,
+    OPEN_MODEL,
+    Comparison,
+    Entry,
+    network,
+    random_weights,
+    saved_field,
+    suggestions,
+)
+from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+from convnext_studio.ui.widgets.save_dialog import ask_path
+
+OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
+ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its largest"
+FIELD_KINDS = "With its protocol (*.npz);;The array alone, as the published scripts save it (*.npy)"
+_TOPIC = "field_lab"
+
+
+class ReceptiveFieldLab(QWidget):
+    """Measure, compare and explain receptive fields.
+
+    Parameters
+    ----------
+    background
+        For work that would hold up the window.
+    offline
+        Subjects open no network connection.
+    """
+
+    title = "Receptive-field lab"
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        background: Background,
+        offline: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._background = background
+        self._offline = offline
+        self.fields = FieldControls()
+        self.scale = scale_choice(self.fields)
+        self.relative = choice(
+            "Colour scale",
+            "One colour scale for all fields, or each field over its own largest value",
+            ((ONE_SCALE, False), (OWN_SCALE, True)),
+        )
+        self.colormap = colormap_choice()
+        self.range = RangeChoice(("data", "percentile", "hand"))
+        self._make_buttons()
+        self.compare = ComparePage(state, bridge, lambda: self.fields.settings)
+        self.growth = GrowthPage(state, bridge, lambda: self.fields.settings)
+        self.one_picture = OnePicturePage(state, bridge, lambda: self.fields.settings)
+        self.pages = QTabWidget()
+        self.pages.setAccessibleName("Views of receptive fields")
+        self.pages.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
+        self.pages.setDocumentMode(True)
+        for page, text, tip in (
+            (self.compare, "Compare", "Up to four fields side by side"),
+            (self.growth, "Growth with depth", "Theoretical and effective size of every stage and block"),
+            (self.one_picture, "One picture", "One picture's field, on the photograph"),
+        ):
+            self.pages.setTabToolTip(self.pages.addTab(page, text), tip)
+        self._lay_out()
+        self._connect()
+        self._subjects_changed()
+
+    def sizeHint(self) -> QSize:
+        """Room for four fields beside each other."""
+        return QSize(1280, 720)
+
+    def minimumSizeHint(self) -> QSize:
+        """Less would show nothing of four fields."""
+        return QSize(760, 480)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the page that can be seen shows its answers."""
+        return all(
+            not page.isVisible() or page.is_settled for page in (self.compare, self.growth, self.one_picture)
+        )
+
+    def open_field(self, path: str) -> None:
+        """Show a saved field beside the others; where there is no room, in the last one's place."""
+        self.pages.setCurrentWidget(self.compare)
+        if not self.compare.has_room:
+            self.compare.remove(self.compare.subjects[-1])
+        self.compare.add(saved_field(path))
+
+    def choose_field(self) -> None:
+        """Choose saved fields to show."""
+        kinds = "Receptive fields (*.npy *.npz);;All files (*)"
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open fields", "", kinds)
+        for path in paths[:MOST]:
+            self.open_field(path)
+
+    # --------------------------------------------------------------------------------------------- subjects
+
+    def _show_comparison(self, comparison: Comparison) -> None:
+        if self._state.model is None:
+            self._tell("No model is open yet, so that there is nothing to compare.")
+            return
+        try:
+            entries = comparison.entries(self._state.model)
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+        else:
+            self.pages.setCurrentWidget(self.compare)
+            self.compare.show_entries(entries)
+
+    def _add_typed(self) -> None:
+        try:
+            entry = self._typed_entry(self.source.currentText().strip())
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+            return
+        if entry is not None and self.compare.has_room:
+            self.pages.setCurrentWidget(self.compare)
+            self.compare.add(entry)
+            self.source.setCurrentText("")
+
+    def _typed_entry(self, text: str) -> Entry | None:
+        if not text:
+            return None
+        if text == OPEN_TEXT:
+            return OPEN_MODEL
+        if text == RANDOM_TEXT:
+            if self._state.model is None:
+                raise StudioError("No model is open yet, so that its architecture is not known.")
+            return random_weights(self._state.model)
+        return network(text, self._offline)
+
+    def _subjects_changed(self) -> None:
+        has_room = self.compare.has_room
+        for widget in (self.source, self.add):
+            widget.setEnabled(has_room)
+        tip = "Measure this as well (Enter)" if has_room else "Four at most: take one out first"
+        self.add.setToolTip(tip)
+        self.growth.offer(
+            [
+                (subject.name, subject.entry.subject)
+                for subject in self.compare.subjects
+                if subject.entry.subject is not None
+            ]
+        )
+
+    def _settings_changed(self) -> None:
+        for page in (self.compare, self.growth, self.one_picture):
+            page.schedule()
+
+    # ------------------------------------------------------------------------------------------------ output
+
+    def save_figure(self) -> None:
+        """Choose a file and write what this page shows."""
+        path = ask_path(self, "Save figure", Path.home() / "receptive-fields.png", FIGURE_KINDS)
+        if path is None:
+            return
+        page = self.pages.currentWidget()
+        try:
+            with self.compare.figure() if page is self.compare else nullcontext(page) as figure:
+                save_figure(figure, path)
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+        else:
+            self._tell_good(f"The figure was saved as {path}.")
+
+    def save_field(self, view: FieldView | None) -> None:
+        """Choose a file and write a field, with its protocol (.npz) or alone (.npy)."""
+        if not isinstance(view, ReceptiveFieldResult):
+            self._tell("There is no receptive field to save yet.")
+            return
+        path = ask_path(self, "Save receptive field", Path.home() / "receptive-field.npz", FIELD_KINDS)
+        if path is not None:
+            # Compressing a field of 1024 × 1024 takes several frames.
+            self._background.run(
+                lambda: save_field(path, view),
+                lambda written: self._tell_good(f"The receptive field was saved as {written}."),
+                lambda error: self._tell(error.message, error.hint),
+                "Writing the receptive field",
+            )
+
+    def _copy_table(self) -> None:
+        self.compare.table.copy()
+        rows = self.compare.table.rowCount()
+        self._tell_good(f"{rows} rows were copied, tab separated.")
+
+    def _tell_good(self, message: str) -> None:
+        self.noticed.emit(Notice(_TOPIC, message, good=True))
+
+    def _tell(self, message: str, hint: str = "") -> None:
+        self.noticed.emit(Notice(_TOPIC, message, hint))
+
+    # ------------------------------------------------------------------------------------------------ set up
+
+    def _make_buttons(self) -> None:
+        self.ready_made = QToolButton()
+        self.ready_made.setText("Comparisons ▾")
+        self.ready_made.setStyleSheet(MENU_BUTTON_STYLE)
+        self.ready_made.setAccessibleName("Ready-made comparisons")
+        self.ready_made.setToolTip("Ready-made comparisons with the architecture that is open")
+        self.ready_made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.ready_made)
+        menu.setToolTipsVisible(True)
+        for comparison in COMPARISONS:
+            action = menu.addAction(comparison.title)
+            action.setToolTip(comparison.tip)
+            action.triggered.connect(lambda _=False, comparison=comparison: self._show_comparison(comparison))
+        self.ready_made.setMenu(menu)
+        self.source = QComboBox()
+        self.source.setEditable(True)
+        self.source.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.source.addItems([OPEN_TEXT, RANDOM_TEXT, *suggestions()])
+        self.source.setCurrentText("")
+        self.source.setAccessibleName("Subject to add")
+        self.source.setToolTip(
+            "The open model, random weights, preset:NAME, timm:NAME or a weights file's path"
+        )
+        self.source.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.source.setMinimumContentsLength(14)
+        typed = self.source.lineEdit()
+        if typed is not None:
+            typed.setPlaceholderText("Add preset:…, timm:… or a file")
+            typed.returnPressed.connect(self._add_typed)
+            typed.setAcceptDrops(False)  # The window takes them.
+        self.add = _button("Add", "Measure this as well (Enter)")
+        self.open = _button("Open field…", "Open a saved field, .npy or .npz, beside the others")
+        self.copy = _button("Copy table", "Copy the ratios as text, tab separated (Ctrl+C in the table)")
+        self.save = _button("Save figure…", "Save what this page shows as PNG or SVG")
+
+    def _lay_out(self) -> None:
+        for control in self._display_controls:
+            self.fields.add_before_more(control)
+        self.fields.row.addStretch(1)
+        self.fields.rest_row.addStretch(1)
+        subjects = QHBoxLayout()
+        subjects.setSpacing(4)
+        for widget in (self.ready_made, self.source, self.add, self.open, self.copy, self.save):
+            subjects.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addLayout(subjects)
+        layout.addWidget(self.fields)
+        layout.addWidget(self.pages, 1)
+        self.setFocusProxy(self.ready_made)
+
+    def _connect(self) -> None:
+        state = self._state
+        state.node_selected.connect(self.fields.reset_unit)
+        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+            changed.connect(self._settings_changed)
+        for box in (self.scale, self.relative, self.colormap):
+            box.currentIndexChanged.connect(self._show_display)
+        self.range.changed.connect(self._show_display)
+        self.compare.limits_found.connect(self.range.propose)
+        self.add.clicked.connect(self._add_typed)
+        self.open.clicked.connect(self.choose_field)
+        self.copy.clicked.connect(self._copy_table)
+        self.save.clicked.connect(self.save_figure)
+        self.compare.subjects_changed.connect(self._subjects_changed)
+        self.compare.unit_measured.connect(self.fields.show_unit)
+        state.model_loaded.connect(self._subjects_changed)
+        self.compare.save_asked.connect(self.save_field)
+        self.compare.smaller_asked.connect(self.fields.side.setValue)
+        self.one_picture.unit_chosen.connect(self.fields.set_unit)
+        self.pages.currentChanged.connect(self._page_changed)
+
+    def _page_changed(self) -> None:
+        """The choices of display are the comparison's."""
+        for control in self._display_controls:
+            control.setVisible(self.pages.currentWidget() is self.compare)
+
+    @property
+    def _display_controls(self) -> tuple[QWidget, ...]:
+        return self.scale, self.relative, self.colormap, self.range
+
+    def _show_display(self) -> None:
+        scale: Scale = "log" if self.scale.currentData() == "log" else "linear"
+        self.compare.set_display(
+            Display(
+                scale=scale,
+                is_relative=bool(self.relative.currentData()),
+                colormap=str(self.colormap.currentData()),
+                range=self.range.value,
+            )
+        )
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

@@ -1,0 +1,169 @@
+"""What in one photograph decides about a unit, or about the score of a class."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.common.geometry import Box
+from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult, Scale
+from convnext_studio.render import Clipping, limits_of
+from convnext_studio.ui.panels.averaging import FieldPanel
+from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE, SCALE_TIP, SCALES
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.field_scene import (
+    PROTOCOLS,
+    clipped,
+    describe,
+    nearest_unit,
+    point_text,
+    shown_values,
+    square_box,
+    theoretical_box,
+)
+from convnext_studio.ui.plots.map_texts import map_layer, picture_layer
+from convnext_studio.ui.plots.scene import Mark, Scene
+from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+
+
+class OnePicturePage(FieldPanel):
+    """The gradient of the current picture, laid over it.
+
+    Parameters
+    ----------
+    settings
+        Protocol and unit, at the time when it is asked.
+    """
+
+    has_own_size = True
+    unit_chosen = Signal(object)  # (row, column)
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        settings: Callable[[], FieldSettings],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(state, bridge, parent)
+        self._settings = settings
+        self.what = choice(
+            "What is measured",
+            "What the gradient is taken of: one unit of the selected node, or the score of the explained class",
+            (("A unit of the node", "unit"), ("The class's score", "score")),
+        )
+        self.scale = choice("Scale", SCALE_TIP, SCALES)
+        self.scale.setCurrentIndex(1)
+        self.colormap = colormap_choice()
+        self.range = RangeChoice(("data", "percentile", "hand"))
+        self.opacity = opacity_slider()
+        for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.stop):
+            self.controls.addWidget(control)
+        self.set_body(self.map)
+        self._connect()
+
+    def _connect(self) -> None:
+        state = self.state
+        for changed in (state.model_loaded, state.picture_selected, state.node_selected, state.target_selected):
+            changed.connect(self.schedule)
+        state.prediction_made.connect(self.schedule)
+        self.what.currentIndexChanged.connect(self.schedule)
+        for box in (self.scale, self.colormap):
+            box.currentIndexChanged.connect(self.repaint_field)
+        self.range.changed.connect(self.repaint_field)
+        self.opacity.valueChanged.connect(self.repaint_field)
+        self.map.view.clicked.connect(self._choose_unit)
+
+    def question(self) -> Request | str:
+        """The field of this picture alone, in the crop that the network sees."""
+        state, settings = self.state, self._settings()
+        if state.picture is None:
+            return NO_PICTURE
+        if state.model is None:
+            return NO_MODEL
+        if settings.protocol == "luo":
+            return "Luo et al. measure on noise, not on photographs. Take another protocol."
+        is_score = self.what.currentData() == "score"
+        if not is_score and not state.model.node(state.node).has_positions:
+            return NO_FIELD_HERE
+        target = self._target() if is_score else None
+        if is_score and target is None:
+            return "The score is explained when the prediction is there."
+        return ReceptiveField(
+            panel="one_picture",
+            node=state.model.config.stages[-1] if is_score else state.node,
+            images=(state.picture.key,),
+            count=1,
+            protocol=settings.protocol,
+            framing="own",
+            unit=None if is_score else settings.unit,
+            target=target,
+        )
+
+    def _target(self) -> int | None:
+        prediction = self.state.prediction
+        if self.state.target is not None or prediction is None:
+            return self.state.target
+        return prediction.top(1)[0]
+
+    def paint(self, view: FieldView) -> None:
+        """The photograph, the field on it, its squares and the theoretical field."""
+        picture = self.state.picture
+        if picture is None or not isinstance(view, ReceptiveFieldResult) or view.geometry is None:
+            return
+        scale = self._scale
+        values = shown_values(view, scale)
+        self.range.propose(limits_of(values))
+        limits, colormap = self.range.value.limits(values), str(self.colormap.currentData())
+        to_picture = view.geometry.box_to_picture
+        height, width = values.shape
+        whole: Box = (0.0, 0.0, float(width), float(height))
+        layer = map_layer(values, to_picture(whole), limits, colormap, opacity=self.opacity.value() / 100)
+        marks = [
+            Mark(to_picture(square_box(view, square)), f"{100 * square.threshold:g} %", beside=True)
+            for square in reversed(view.squares[scale])
+        ]
+        box = theoretical_box(view)
+        if box is not None:
+            inside = to_picture(clipped(box, width, height))
+            label = f"theoretical · {box[2]:g} px"
+            marks.append(Mark(inside, label, theme.DARK.warning, dashed=True, beside=True))
+        scene = Scene(
+            size=picture.size,
+            layers=(picture_layer(picture), layer),
+            marks=tuple(marks),
+            note=f"{self._what(view)}\n{PROTOCOLS[view.protocol]} protocol\n{picture.name}",
+        )
+        self.map.view.set_scene(scene)
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
+        self.set_caption(f"{describe(view, scale, self.progress)} {view.protocol_text}")
+
+    def point_text(self, view: FieldView, x: float, y: float) -> str:
+        """What is under the pointer, where the network sees it."""
+        if not isinstance(view, ReceptiveFieldResult) or view.geometry is None:
+            return ""
+        in_x, in_y = view.geometry.to_input(x, y)
+        height, width = view.field_map.shape
+        is_inside = 0 <= in_x < width and 0 <= in_y < height
+        return point_text(view, in_x, in_y) if is_inside else "outside what the network sees"
+
+    @property
+    def _scale(self) -> Scale:
+        return "log" if self.scale.currentData() == "log" else "linear"
+
+    def _what(self, view: ReceptiveFieldResult) -> str:
+        model = self.state.model
+        if view.target is None or model is None:
+            return f"Unit (y {view.unit[0]}, x {view.unit[1]}) of {view.node}"
+        return f"Score of “{model.labels[view.target]}”"
+
+    def _choose_unit(self, x: float, y: float) -> None:
+        view = self.view
+        if isinstance(view, ReceptiveFieldResult) and view.geometry is not None and view.target is None:
+            self.unit_chosen.emit(nearest_unit(view, *view.geometry.to_input(x, y)))

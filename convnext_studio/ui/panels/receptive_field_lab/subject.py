@@ -1,0 +1,241 @@
+"""One place in the comparison: its field, how far it is, and buttons to stop it, to keep it, to take it out."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QProgressBar, QToolButton, QWidget
+
+from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.receptive_fields import FieldView, OpenField, ReceptiveFieldResult
+from convnext_studio.ui.panels.averaging import FieldPanel
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.curves import series_colour
+from convnext_studio.ui.plots.field_scene import (
+    PROTOCOLS,
+    Colours,
+    count_text,
+    describe,
+    field_scene,
+    theoretical_box,
+    theoretical_of,
+)
+from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.comparison_entries import OPEN_MODEL, Entry, at_node
+from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+
+_BAR_STEPS = 1000
+
+
+class SubjectView(FieldPanel):
+    """The field of one subject, measured as all the others are, or read from a file.
+
+    Parameters
+    ----------
+    entry
+        What it is.
+    place
+        Its place among the others, from 0, which gives it its colour.
+    asker
+        As whom it asks the engine: a newer request of the same replaces an older one.
+    settings
+        How to measure, at the time when it is asked.
+    """
+
+    removed = Signal()
+    save_asked = Signal(object)  # FieldView
+    _is_random = False
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        entry: Entry,
+        place: int,
+        asker: str,
+        settings: Callable[[], FieldSettings],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(state, bridge, parent)
+        self.entry = entry
+        self.needs_model = entry.subject is not None
+        self._place = place
+        self._asker = asker
+        self._settings = settings
+        self._colours: Colours | None = None
+        self._swatch = _Swatch(place)
+        self._name = OneLine()
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
+        self.save = _small_button("Save", "Save this field as .npy or .npz")
+        self.save.clicked.connect(self._save)
+        self.remove = _small_button("✕", "Take this out of the comparison")
+        self.remove.clicked.connect(self.removed)
+        self._lay_out()
+        state.model_loaded.connect(self._show_title)
+        self._show_title()
+
+    @property
+    def name(self) -> str:
+        """Its title in the comparison."""
+        if self.entry is not OPEN_MODEL:
+            return self.entry.title
+        return self.state.model.title if self.state.model is not None else "The open model"
+
+    @property
+    def buttons(self) -> tuple[QWidget, ...]:
+        """What is for the hand, not for the eye."""
+        return self.stop, self.save, self.remove
+
+    @property
+    def place(self) -> int:
+        """Its place among the others, from 0."""
+        return self._place
+
+    def set_place(self, place: int) -> None:
+        """Move it among the others."""
+        self._place = place
+        self._swatch.set_series(place)
+
+    def question(self) -> Request | str:
+        """Its field at the selected node, or the file's."""
+        if self.entry.subject is None:
+            return OpenField(panel=self._asker, path=self.entry.path)
+        settings, model = self._settings(), self.state.model
+        if sentence := settings.why_not(self.state):
+            return sentence
+        if model is None:
+            return NO_MODEL
+        if not model.node(self.state.node).has_positions:
+            return NO_FIELD_HERE
+        return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))
+
+    def show_colours(self, colours: Colours, scale: ColorScale | None) -> None:
+        """Take over the comparison's common colours, and the scale that a saved picture tells."""
+        self._colours = colours
+        self.map.bar.set_scale(scale)
+        self.repaint_field()
+
+    def paint(self, view: FieldView) -> None:
+        """The field in the common colours, its squares overlaid."""
+        if self._colours is None:
+            return
+        self.map.view.set_scene(field_scene(view, self._colours, is_small=True))
+        self.set_caption(self._short_text(view))
+        self._caption.setToolTip(
+            f"{describe(view, self._colours.scale, self.progress)}\n\n{view.protocol_text}"
+        )
+
+    def _short_text(self, view: FieldView) -> str:
+        geometry, box = theoretical_of(view), theoretical_box(view)
+        said = [PROTOCOLS[view.protocol], count_text(view, self.progress)]
+        if geometry is not None and not geometry.is_box:
+            said.append(f"sees {geometry.extent}")
+        elif box is not None:
+            said.append(f"theory {box[2]:g} px")
+        if view.protocol == "luo" and view.gaussian is not None:
+            said.append(f"Gaussian σ {view.gaussian.sigma_px:.3g} px")
+        return " · ".join(said)
+
+    # ------------------------------------------------------------------------------------- how far it is
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show the average so far, and how far it is."""
+        # Not the numbers themselves: Qt counts in 32 bits, and a download has more bytes.
+        self._bar.setRange(0, _BAR_STEPS if progress.total else 0)
+        self._bar.setValue(progress.done * _BAR_STEPS // max(progress.total, 1))
+        super().show_progress(progress)
+
+    def label_progress(self) -> None:
+        """Have the field painted by `show_colours`: what the others have decides about the limits."""
+        self._is_random = self.view is not None and self.view.random_weights
+        self._show_badge(None)
+        self.field_changed.emit()
+
+    def show_running(self) -> None:
+        """Offer to stop, or to begin again."""
+        super().show_running()
+        self._bar.setVisible(self.is_running)
+        if not self.is_running:
+            self._bar.setRange(0, 0)
+        self.save.setEnabled(isinstance(self.view, ReceptiveFieldResult) and self.shows_body)
+
+    def _show_badge(self, _model: ModelInfo | None) -> None:
+        # The badge tells of this subject's weights, not of the open model's.
+        self._badge.setVisible(self._is_random)
+
+    def _save(self) -> None:
+        if self.view is not None:
+            self.save_asked.emit(self.view)
+
+    # --------------------------------------------------------------------------------------------- set up
+
+    def _lay_out(self) -> None:
+        self.map.hide_scale()  # One for all stands beside them.
+        follow_text(self, self._fit_text)
+        self._caption.setAlignment(Qt.AlignmentFlag.AlignTop)
+        keeps = self._bar.sizePolicy()
+        keeps.setRetainSizeWhenHidden(True)
+        self._bar.setSizePolicy(keeps)
+        for widget in (self._swatch, self._name, self.stop, self.save, self.remove):
+            self.controls.addWidget(widget, 1 if widget is self._name else 0)
+        self._stack.addWidget(self.map)
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(2, 0, 2, 0)
+            layout.addWidget(self._bar)
+
+    def _fit_text(self) -> None:
+        self.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
+        # Fields beside each other are as large as each other, whatever is said below them.
+        self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
+
+    def _show_title(self) -> None:
+        self._name.setText(self.name)
+        self._name.setToolTip(self.name)
+        self.setAccessibleName(self.name)
+        self.map.view.setAccessibleName(f"Effective receptive field of {self.name}")
+        self._bar.setAccessibleName(f"Progress of {self.name}")
+
+
+class _Swatch(QWidget):
+    """The colour in which a subject's curves are drawn."""
+
+    def __init__(self, series: int) -> None:
+        super().__init__()
+        self._series = series
+        follow_text(self, self._fit_text)
+        self.setToolTip("Colour of this subject in the curves")
+
+    def _fit_text(self) -> None:
+        side = self.fontMetrics().height() * 2 // 3
+        self.setFixedSize(side, side)
+
+    def set_series(self, series: int) -> None:
+        self._series = series
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        super().changeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Fill it."""
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(series_colour(self._series)))
+
+
+def _small_button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setAccessibleName(tip)
+    button.setToolTip(tip)
+    return button

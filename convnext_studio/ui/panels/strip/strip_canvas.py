@@ -1,0 +1,248 @@
+"""The drawing in the strip: what is where, what the pointer is on, and what the keys ask for."""
+
+from collections.abc import Callable, Mapping
+
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetrics,
+    QFontMetricsF,
+    QHelpEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.maps import ValueStatistics
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.ui.panels.strip.strip_layout import (
+    NETWORK,
+    NetworkLayout,
+    RowLayout,
+    lay_out,
+    lay_out_row,
+    nodes_of,
+    part_at,
+)
+from convnext_studio.ui.panels.strip.strip_painter import BAR_PX, Content, StripPainter
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.node_texts import Costs, stage_texts
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
+from convnext_studio.ui.widgets.text_size import base_font, follow_text, scaled, scaled_px
+
+BOXES_PX = 104
+_KEYS = "A click selects, a double click or Enter opens, ← and → walk, Esc goes back up"
+_LEAST_PX = 480
+_NO_COSTS = Costs("none", {}, 0.0)
+_IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
+_OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
+
+
+class NetworkCanvas(QWidget):
+    """Draws one level of the network; a click selects, a double click opens.
+
+    Parameters
+    ----------
+    tip
+        What is known of a node, for its tooltip.
+    """
+
+    pointed_at = Signal(object)  # NodeInfo | None: what is under the pointer
+    stepped = Signal(int)
+    open_asked = Signal()
+    up_asked = Signal()
+
+    def __init__(self, state: AppState, tip: Callable[[NodeInfo], str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._tip = tip
+        self._opened = NETWORK
+        self._layout: NetworkLayout | RowLayout | None = None
+        self._layout_model: ModelInfo | None = None
+        self._hovered: NodeInfo | None = None
+        self._thumbnails: Mapping[str, QImage] = {}
+        self._costs = _NO_COSTS
+        self._values: Mapping[str, ValueStatistics] = {}
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMouseTracking(True)
+        self.setProperty(PAINTS_FOCUS, True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Network")
+        follow_text(self, lambda: self.show_costs(self._costs))
+
+    # ------------------------------------------------------------------------------------- what is shown
+
+    def show_level(self, opened: str) -> None:
+        """Show the network, or what is inside a node; of whatever model is open by now."""
+        self._opened = opened
+        self._layout = None
+        self._hover(None)
+        self.update()
+
+    def show_thumbnails(self, thumbnails: Mapping[str, QImage]) -> None:
+        """Show the mean activations of the stages."""
+        self._thumbnails = thumbnails
+        self.update()
+
+    def show_costs(self, costs: Costs) -> None:
+        """Draw bars below the nodes, or none."""
+        self._costs = costs
+        bars = 0 if costs.kind == "none" else BAR_PX + QFontMetrics(base_font(self.font())).height()
+        self._layout = None
+        self.setFixedHeight(round(scaled(BOXES_PX + bars)))
+        # Large text on a small screen: texts are cut short before the window gets wider than the screen.
+        self.setMinimumWidth(min(scaled_px(_LEAST_PX), self.screen().availableSize().width() * 2 // 3))
+        self.update()
+
+    def show_values(self, values: Mapping[str, ValueStatistics]) -> None:
+        """Print the numbers of the nodes' outputs where there is room."""
+        self._values = values
+        self.update()
+
+    @property
+    def places(self) -> NetworkLayout | RowLayout | None:
+        """Where everything is drawn, before it is scaled as the text is; None without a model."""
+        model = self._state.model
+        # It may be asked for before the strip heard of another model.
+        if model is not None and (self._layout is None or self._layout_model is not model):
+            self._layout_model = model
+            self._layout = self._inside(model) or self._whole(model)
+        return self._layout
+
+    def _inside(self, model: ModelInfo) -> RowLayout | None:
+        inside = [node for node in nodes_of(model.nodes, self._opened) if node.name != self._opened]
+        if self._opened == NETWORK or not inside:
+            return None
+        return lay_out_row(inside, model.node(self._opened), self._width, BOXES_PX)
+
+    def _whole(self, model: ModelInfo) -> NetworkLayout:
+        metrics = QFontMetricsF(base_font(self.font()))
+        texts = (text for stage in model.config.stages for text in stage_texts(model, stage))
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
+        return lay_out(model.nodes, model.config.depths, self._width, BOXES_PX, widest, 2 * metrics.height())
+
+    @property
+    def _width(self) -> float:
+        """Before the drawing is scaled."""
+        return self.width() / scaled(1)
+
+    def sizeHint(self) -> QSize:
+        """As wide as the window."""
+        return QSize(1200, self.height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        super().changeEvent(event)
+
+    def resizeEvent(self, _event: QResizeEvent) -> None:
+        """Place everything anew."""
+        self._layout = None
+
+    # ------------------------------------------------------------------------------------ pointer and keys
+
+    def node_at(self, position: QPointF) -> NodeInfo | None:
+        """The node under a point."""
+        places = self.places
+        part = (
+            None
+            if places is None
+            else part_at(places.parts, position.x() / scaled(1), position.y() / scaled(1))
+        )
+        return None if part is None else part.node
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Say what is under the pointer."""
+        self._hover(self.node_at(event.position()))
+
+    def leaveEvent(self, _event: QEvent) -> None:
+        """Nothing is under the pointer any more."""
+        self._hover(None)
+
+    def _hover(self, node: NodeInfo | None) -> None:
+        if node is self._hovered:
+            return
+        self._hovered = node
+        self.setCursor(Qt.CursorShape.ArrowCursor if node is None else Qt.CursorShape.PointingHandCursor)
+        self.pointed_at.emit(node)
+        self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Select what is under the pointer."""
+        node = self.node_at(event.position())
+        if node is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._state.set_node(node.name)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Open what is under the pointer; the first of the two clicks selected it."""
+        if self.node_at(event.position()) is not None and event.button() == Qt.MouseButton.LeftButton:
+            self.open_asked.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Walk the level, open what is selected, or go back up."""
+        key = event.key()
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.stepped.emit(1 if key == Qt.Key.Key_Right else -1)
+        elif key in _IN:
+            self.open_asked.emit()
+        elif key in _OUT:
+            self.up_asked.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Take Escape from the window while something is opened, and show what is known of a node."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            if event.key() == Qt.Key.Key_Escape and self._opened != NETWORK:
+                event.accept()
+                return True
+        elif isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            node = self.node_at(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), _KEYS if node is None else self._tip(node), self)
+            return True
+        return super().event(event)
+
+    # -------------------------------------------------------------------------------------------- painting
+
+    def focusInEvent(self, _event: QEvent) -> None:
+        """Show that the keys are heard here."""
+        self.update()
+
+    def focusOutEvent(self, _event: QEvent) -> None:
+        """Show that the keys are heard elsewhere."""
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the level."""
+        with QPainter(self) as painter:
+            look, model, places = theme.current(), self._state.model, self.places
+            painter.fillRect(self.rect(), QColor(look.background))
+            if places is None or model is None:
+                painter.setPen(QColor(look.muted))
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No model is open yet.")
+                return
+            hovered = "" if self._hovered is None else self._hovered.name
+            content = Content(
+                model=model,
+                selected=self._state.node,
+                hovered=hovered,
+                has_focus=self.hasFocus(),
+                thumbnails=self._thumbnails,
+                costs=self._costs,
+                values=self._values,
+            )
+            painter.scale(scaled(1), scaled(1))
+            brush = StripPainter(painter, base_font(self.font()), content, BOXES_PX - 3)
+            if isinstance(places, RowLayout):
+                brush.paint_row(places)
+            else:
+                brush.paint_network(places)

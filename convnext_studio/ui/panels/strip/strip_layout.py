@@ -1,0 +1,283 @@
+"""Where the strip draws each node of the network, of a stage or of a block."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QRectF
+
+from convnext_studio.model.nodes import NodeInfo
+
+MARGIN_PX = 6.0
+PADDING_PX = 6.0
+_END_PX = 62.0
+_GAP_PX = 24.0
+_NARROWEST_PX = 9.0
+_SMALLEST_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node's place: what is drawn, and what a click hits."""
+
+    node: NodeInfo
+    rect: QRectF
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlace:
+    """A stage: its box, the thumbnail and the lines of text in it, and its blocks.
+
+    Attributes
+    ----------
+    blocks
+        Those that can be selected.
+    bars
+        Those that cannot: of networks that have no nodes in their stages.
+    """
+
+    node: NodeInfo
+    rect: QRectF
+    thumbnail: QRectF
+    text: QRectF
+    blocks: tuple[Part, ...]
+    bars: tuple[QRectF, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLayout:
+    """All places of the network seen whole; the head is a part only where it can be selected."""
+
+    stem: Part
+    stages: tuple[StagePlace, ...]
+    downsamples: tuple[Part, ...]
+    head: Part | None
+    head_rect: QRectF
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything that can be selected, a block before the stage that it lies in."""
+        blocks = (block for stage in self.stages for block in stage.blocks)
+        stages = (Part(stage.node, stage.rect) for stage in self.stages)
+        head = () if self.head is None else (self.head,)
+        return (*blocks, *self.downsamples, self.stem, *stages, *head)
+
+
+def part_at(parts: Sequence[Part], x: float, y: float) -> Part | None:
+    """The first part at a point."""
+    return next((part for part in parts if part.rect.contains(x, y)), None)
+
+
+def rect_of(parts: Sequence[Part], name: str) -> QRectF | None:
+    """Where the node of that name is drawn."""
+    return next((part.rect for part in parts if part.node.name == name), None)
+
+
+def lay_out(
+    nodes: Sequence[NodeInfo],
+    depths: Sequence[int],
+    width: float,
+    height: float,
+    text_width: float,
+    text_height: float,
+) -> NetworkLayout:
+    """Place the network.
+
+    Parameters
+    ----------
+    nodes
+        The node table.
+    depths
+        Blocks of each stage.
+    width, height
+        Room, in logical pixels.
+    text_width, text_height
+        Room that a stage's texts need; stages get narrower only where they cannot all have it.
+    """
+    by_name = {node.name: node for node in nodes}
+    stages = [node for node in nodes if node.kind == "stage"]
+    blocks = [
+        [node for node in nodes if node.kind == "block" and node.parent == stage.name] for stage in stages
+    ]
+    room = width - 2 * MARGIN_PX - 2 * _END_PX - (len(stages) + 1) * _GAP_PX
+    least = min(text_width + 2 * PADDING_PX, room / len(stages))
+    widths = [least + (room - len(stages) * least) * depth / sum(depths) for depth in depths]
+
+    top, tall = MARGIN_PX, height - 2 * MARGIN_PX
+    x = MARGIN_PX
+    stem = Part(by_name["stem"], QRectF(x, top, _END_PX, tall))
+    x += _END_PX + _GAP_PX
+    places: list[StagePlace] = []
+    downsamples: list[Part] = []
+    for stage, inside, depth, wide in zip(stages, blocks, depths, widths, strict=True):
+        downsample = by_name.get(f"{stage.name}.downsample")
+        if downsample is not None:
+            downsamples.append(Part(downsample, QRectF(x - _GAP_PX, top, _GAP_PX, tall)))
+        places.append(_place_stage(stage, inside, depth, QRectF(x, top, wide, tall), text_height, stages))
+        x += wide + _GAP_PX
+    head_rect = QRectF(x, top, _END_PX, tall)
+    head = next((Part(node, head_rect) for node in nodes if node.kind == "head"), None)
+    return NetworkLayout(stem, tuple(places), tuple(downsamples), head, head_rect)
+
+
+def _place_stage(
+    stage: NodeInfo,
+    blocks: Sequence[NodeInfo],
+    depth: int,
+    rect: QRectF,
+    text_height: float,
+    stages: Sequence[NodeInfo],
+) -> StagePlace:
+    inner = rect.adjusted(PADDING_PX, PADDING_PX, -PADDING_PX, -PADDING_PX)
+    text = QRectF(inner.left(), inner.top(), inner.width(), text_height)
+    body = QRectF(inner.left(), text.bottom() + 4, inner.width(), inner.bottom() - text.bottom() - 4)
+    thumbnail = QRectF(body.left(), body.top(), body.height(), body.height())
+    left = thumbnail.right() + PADDING_PX
+    pitch = (body.right() - left) / depth
+    channels, side = stage.shape[0], stage.shape[1]
+    wanted = _NARROWEST_PX * math.sqrt(channels / stages[0].shape[0])
+    bar = max(min(wanted, pitch - 1), 1.0)
+    share = max(math.sqrt(side / stages[0].shape[1]), _SMALLEST_SHARE)
+    tall = body.height() * share
+    pitch = min(pitch, bar + 4)
+    top = body.center().y() - tall / 2
+    bars = tuple(QRectF(left + index * pitch, top, bar, tall) for index in range(depth))
+    if not blocks:
+        return StagePlace(stage, rect, thumbnail, text, (), bars)
+    parts = tuple(Part(block, place) for block, place in zip(blocks, bars, strict=True))
+    return StagePlace(stage, rect, thumbnail, text, parts, ())
+
+
+NETWORK = ""
+
+
+def nodes_of(nodes: Sequence[NodeInfo], opened: str) -> tuple[NodeInfo, ...]:
+    """The nodes of a level in the order of the forward pass.
+
+    Of a block, the block itself comes last: its output is the sum of its operations' and the shortcut.
+    """
+    return tuple(
+        node for node in nodes if node.parent == opened or (node.name == opened and node.kind == "block")
+    )
+
+
+def is_openable(nodes: Sequence[NodeInfo], name: str) -> bool:
+    """Whether there are nodes within this one."""
+    return any(node.parent == name for node in nodes)
+
+
+def level_above(opened: str) -> str:
+    """The level that holds an opened node."""
+    return opened.rpartition(".")[0]
+
+
+def holds(opened: str, name: str) -> bool:
+    """Whether a node is opened, or within what is opened."""
+    return opened in (NETWORK, name) or name.startswith(f"{opened}.")
+
+
+def level_showing(opened: str, node: NodeInfo) -> str:
+    """The level to show when a node is selected from elsewhere: as deep as before where that still shows it."""
+    while not holds(opened, node.name):
+        opened = level_above(opened)
+    return node.parent if node.kind == "operation" else opened
+
+
+def neighbour(nodes: Sequence[NodeInfo], opened: str, selected: str, step: int) -> tuple[str, str] | None:
+    """The level and the node that one comes to from a node of a level; None at the network's ends.
+
+    Walking leads on from a stage into the next one's blocks, and from a block into the next one's operations.
+    A node within one of the level counts as that one.
+
+    Parameters
+    ----------
+    step
+        1 for the next, -1 for the one before.
+    """
+    depth = len(opened.split(".")) if opened else 0
+    walk = [(level, node.name) for level in _levels(nodes, depth) for node in nodes_of(nodes, level)]
+    on_level = [(index, name) for index, (level, name) in enumerate(walk) if level == opened]
+    here = [index for index, name in on_level if name == selected]
+    here = here or [index for index, name in on_level if holds(name, selected)]
+    # What is opened may itself be selected: outside of its own level, in front of it.
+    index = here[0] + step if here else on_level[0][0] + min(step, 0)
+    return walk[index] if 0 <= index < len(walk) else None
+
+
+def _levels(nodes: Sequence[NodeInfo], depth: int) -> list[str]:
+    """All levels of a depth that have nodes, in order."""
+    # The head has a dot in its name, but is no level.
+    inside = (node for node in nodes if node.name.count(".") == depth and node.kind != "head")
+    return list(dict.fromkeys(node.parent for node in inside))
+
+
+_OPENED_PX = 122.0
+_STRIP_ROWS_GAP_PX = 18.0
+_NARROW_GAP_PX = 4.0
+_ARC_PX = 12.0
+_SUM_PX = 26.0
+_WIDEST_PX = 190.0
+_ROOMY_PX = 70.0
+_LEAST_SHARE = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class RowLayout:
+    """All places within a stage, a block or a downsampling layer.
+
+    Attributes
+    ----------
+    opened
+        What is looked into, in front of the row.
+    row
+        The nodes in it, in the order of the forward pass.
+    total
+        Where branch and shortcut are summed; it is the block itself. None but in a block.
+    gap
+        Between two nodes of the row.
+    """
+
+    opened: Part
+    row: tuple[Part, ...]
+    total: Part | None
+    gap: float
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything that can be selected."""
+        total = () if self.total is None else (self.total,)
+        return (*self.row, *total, self.opened)
+
+
+def lay_out_row(nodes: Sequence[NodeInfo], opened: NodeInfo, width: float, height: float) -> RowLayout:
+    """Place the nodes within a node.
+
+    Parameters
+    ----------
+    nodes
+        Those within `opened`, in order, without itself.
+    width, height
+        Room, in logical pixels.
+    """
+    top, tall = MARGIN_PX, height - 2 * MARGIN_PX
+    left = MARGIN_PX + _OPENED_PX + _STRIP_ROWS_GAP_PX
+    is_block = opened.kind == "block"
+    room = width - MARGIN_PX - left - (_SUM_PX + _STRIP_ROWS_GAP_PX if is_block else 0.0)
+    # Sides by the root of the channels, as the eye compares areas.
+    most = max(node.shape[0] for node in nodes)
+    shares = [max(math.sqrt(node.shape[0] / most), _LEAST_SHARE) for node in nodes]
+    gap = (
+        _STRIP_ROWS_GAP_PX
+        if (room - (len(nodes) - 1) * _STRIP_ROWS_GAP_PX) / len(nodes) >= _ROOMY_PX
+        else _NARROW_GAP_PX
+    )
+    unit = min((room - (len(nodes) - 1) * gap) / sum(shares), _WIDEST_PX)
+    arc = _ARC_PX if is_block else 0.0  # The shortcut passes above the row.
+    row: list[Part] = []
+    x = left
+    for node, share in zip(nodes, shares, strict=True):
+        row.append(Part(node, QRectF(x, top + arc, unit * share, tall - arc)))
+        x += unit * share + gap
+    middle = top + (tall + arc) / 2
+    total = Part(opened, QRectF(x, middle - _SUM_PX / 2, _SUM_PX, _SUM_PX)) if is_block else None
+    return RowLayout(Part(opened, QRectF(MARGIN_PX, top, _OPENED_PX, tall)), tuple(row), total, gap)

@@ -1,0 +1,403 @@
+"""The network strip: a drawing of the network, to choose the node that all panels show."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.render import colorize, limits_of
+from convnext_studio.ui.panels.base import choice, random_badge
+from convnext_studio.ui.panels.strip.strip_canvas import NetworkCanvas
+from convnext_studio.ui.panels.strip.strip_layout import (
+    NETWORK,
+    is_openable,
+    level_above,
+    level_showing,
+    neighbour,
+    nodes_of,
+)
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import (
+    COST_KINDS,
+    COST_TITLES,
+    CostKind,
+    Costs,
+    costs_of,
+    describe,
+    lasted,
+    shape_text,
+    short_title,
+    statistics_text,
+)
+from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.qimage import to_qimage
+
+_DEEPEST = 4  # network, stage, block, operation
+
+
+class StripHeader(QWidget):
+    """Breadcrumb, numbers, mark of random weights, legend, and what the bars count."""
+
+    level_chosen = Signal(str)  # name of what is to be opened; empty for the network
+    costs_chosen = Signal(str)  # CostKind
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._names = [NETWORK]
+        self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
+        self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
+        self.numbers = OneLine()
+        self.numbers.setAccessibleName("Numbers of the selected node")
+        self.badge = random_badge()
+        self.legend = QLabel()
+        self.legend.setProperty("muted", True)
+        self.costs = choice(
+            "Costs",
+            "What the bars below the nodes count; a full bar is the largest of those shown",
+            [(COST_TITLES[kind], kind) for kind in COST_KINDS],
+        )
+        self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(4, 2, 6, 0)
+        layout.setSpacing(2)
+        for arrow, crumb in zip([None, *self._arrows], self.crumbs, strict=True):
+            if arrow is not None:
+                layout.addWidget(arrow)
+            layout.addWidget(crumb)
+        layout.addSpacing(12)
+        layout.addWidget(self.numbers, 1)
+        layout.addSpacing(12)
+        layout.addWidget(self.badge)
+        layout.addSpacing(4)
+        layout.addWidget(self.legend)
+        layout.addSpacing(4)
+        layout.addWidget(self.costs)
+        self.show_path(["Network"], [NETWORK])
+
+    def _crumb(self, index: int) -> QToolButton:
+        crumb = QToolButton()
+        crumb.setAutoRaise(True)
+        crumb.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        crumb.setToolTip("Go back to this level")
+        crumb.clicked.connect(lambda: self.level_chosen.emit(self._names[index]))
+        return crumb
+
+    @property
+    def cost_kind(self) -> CostKind:
+        """What the bars count."""
+        return COST_KINDS[self.costs.currentIndex()]
+
+    def show_path(self, titles: list[str], names: list[str]) -> None:
+        """Say where one is, from the network inwards."""
+        self._names = names
+        for index, crumb in enumerate(self.crumbs):
+            is_used = index < len(titles)
+            crumb.setText(titles[index] if is_used else "")
+            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "No such level")
+            crumb.setVisible(is_used)
+            if index:
+                self._arrows[index - 1].setVisible(is_used)
+
+    def show_numbers(self, text: str) -> None:
+        """Say what is known of the selected node."""
+        self.numbers.setText(text)
+        self.numbers.setToolTip(text)
+
+    def choose_costs(self, kind: str) -> None:
+        """Let the bars count something else."""
+        self.costs.setCurrentIndex(COST_KINDS.index(kind))
+
+
+_PANEL = "strip"
+
+
+class NodeNumbers(QObject):
+    """Asks the engine for what is wanted and not known yet, and forgets what another picture or model voids.
+
+    Attributes
+    ----------
+    before, after
+        Values that went into nodes, and that came out, by node name.
+    measured
+        Time of the nodes of this model; None where it was not measured.
+    times_failure
+        Why it was not; empty where it was, or may be.
+    """
+
+    changed = Signal()
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self.before: dict[str, ValueStatistics] = {}
+        self.after: dict[str, ValueStatistics] = {}
+        self.measured: MeasuredCosts | None = None
+        self.times_failure = ""
+        self._asked_nodes: frozenset[str] = frozenset()
+        self._values_refused = False
+        self._values = SideQuestion(bridge, self._receive_values, self._refuse_values, parent=self)
+        self._times = SideQuestion(bridge, self._receive_times, self._refuse_times, parent=self)
+        state.model_loaded.connect(self._forget_times)
+        state.prediction_made.connect(self._forget_values)
+
+    def want_values(self, nodes: Sequence[str]) -> None:
+        """Ask for the values of these nodes on the current picture, once it is predicted: that goes first."""
+        missing = frozenset(nodes) - self.after.keys()
+        picture = self._state.picture
+        if not missing or self._values_refused or picture is None or self._state.prediction is None:
+            return
+        if not (self._values.is_running and missing <= self._asked_nodes):
+            self._asked_nodes = missing
+            wanted = tuple(node for node in nodes if node in missing)
+            self._values.ask(NodeValues(image=picture.key, nodes=wanted, panel=_PANEL))
+
+    def want_times(self, again: bool = False) -> None:
+        """Have the nodes of this model timed, once; after a failure only `again`."""
+        if self._state.model is None or self.measured is not None:
+            return
+        if again and self.times_failure:
+            self._forget_times()
+        self._times.ask(MeasureCosts(panel=_PANEL))
+
+    def _receive_values(self, payload: Payload) -> None:
+        if isinstance(payload, NodeValuesResult):
+            self.before.update(payload.before)
+            self.after.update(payload.after)
+            self.changed.emit()
+
+    def _refuse_values(self, _reason: str) -> None:
+        self._values_refused = True
+
+    def _receive_times(self, payload: Payload) -> None:
+        if isinstance(payload, MeasuredCosts):
+            self.measured = payload
+            self.changed.emit()
+
+    def _refuse_times(self, reason: str) -> None:
+        self.times_failure = reason
+        self.changed.emit()
+
+    def _forget_values(self) -> None:
+        self._values.drop()
+        self.before, self.after, self._values_refused = {}, {}, False
+
+    def _forget_times(self) -> None:
+        # What is being measured is of the model before.
+        self._times.drop()
+        self.measured, self.times_failure = None, ""
+
+
+class NetworkStrip(QWidget):
+    """Stem, stages and head; inside a stage its blocks, inside a block its operations.
+
+    A click selects, arrow keys walk, Enter opens what is selected and Escape goes back up. Numbers before and
+    after the nodes, and how long they take, are asked of the engine.
+    """
+
+    title = "Network"
+    costs_changed = Signal(str)  # CostKind
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.state = state
+        self.bridge = bridge
+        self.opened = NETWORK
+        self.numbers = NodeNumbers(state, bridge, self)
+        self.header = StripHeader()
+        self.canvas = NetworkCanvas(state, self._tip)
+        self.setFocusProxy(self.canvas)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.canvas)
+        self._connect()
+        self._show_model(state.model)
+        self._show_prediction(state.prediction)
+        self.header.choose_costs("parameters")
+
+    def _connect(self) -> None:
+        state, canvas, header = self.state, self.canvas, self.header
+        canvas.pointed_at.connect(self._hover)
+        canvas.stepped.connect(self.step)
+        canvas.open_asked.connect(self.open_selected)
+        canvas.up_asked.connect(self.go_up)
+        header.level_chosen.connect(self._go_to)
+        header.costs_chosen.connect(self._choose_costs)
+        state.model_loaded.connect(self._show_model)
+        state.prediction_made.connect(self._show_prediction)
+        state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
+        state.node_selected.connect(self._follow)
+        self.numbers.changed.connect(self._show_selection)
+
+    # ------------------------------------------------------------------------------------------ navigation
+
+    def step(self, step: int) -> None:
+        """Select the node that is so many behind, on the level that is shown."""
+        model = self.state.model
+        place = None if model is None else neighbour(model.nodes, self.opened, self.state.node, step)
+        if place is not None:
+            self._open(*place)
+
+    def open_selected(self) -> None:
+        """Show what is inside the selected node; or, where it lies deeper, the level that it is on."""
+        model = self.state.model
+        if model is None:
+            return
+        node = model.node(self.state.node)
+        if node.parent != self.opened and node.name != self.opened:
+            self._open(node.parent, node.name)
+        elif is_openable(model.nodes, node.name):
+            inside = nodes_of(model.nodes, node.name)
+            first = next((part for part in inside if part.kind != "downsample"), inside[0])
+            self._open(node.name, first.name)
+
+    def go_up(self) -> None:
+        """Show the level that holds what is opened, and select that."""
+        if self.opened != NETWORK:
+            self._open(level_above(self.opened), self.opened)
+
+    def _go_to(self, name: str) -> None:
+        """Open a node of the breadcrumb, and select it."""
+        model = self.state.model
+        if model is None:
+            return
+        if name == NETWORK:
+            self._open(NETWORK, self.state.node.partition(".")[0] if self.opened else self.state.node)
+        else:
+            self._open(name if is_openable(model.nodes, name) else model.node(name).parent, name)
+
+    def _open(self, level: str, node: str) -> None:
+        # First the level: the node's signal must find it.
+        self.opened = level
+        self.canvas.show_level(level)
+        if node == self.state.node:
+            self._show_selection()
+        else:
+            self.state.set_node(node)
+
+    def _follow(self, name: str) -> None:
+        """A node was selected, here or elsewhere: show a level that shows it."""
+        model = self.state.model
+        if model is not None:
+            level = level_showing(self.opened, model.node(name))
+            if level != self.opened:
+                self.opened = level
+                self.canvas.show_level(level)
+        self._show_selection()
+
+    # --------------------------------------------------------------------------------- what the state says
+
+    def _show_model(self, model: ModelInfo | None) -> None:
+        self.header.badge.setVisible(model is not None and model.random_weights)
+        is_level = model is not None and is_openable(model.nodes, self.opened)
+        self.opened = self.opened if is_level else NETWORK
+        self.canvas.show_level(self.opened)
+        self._follow(self.state.node)
+
+    def _show_prediction(self, prediction: Prediction | None) -> None:
+        # Without a prediction the old thumbnails stay; the next ones are under way.
+        if prediction is not None:
+            self.canvas.show_thumbnails(
+                {
+                    stage: to_qimage(colorize(mean, limits_of(mean), "viridis"))
+                    for stage, mean in prediction.stage_means.items()
+                }
+            )
+        elif self.state.picture is None:
+            self.canvas.show_thumbnails({})
+        self._show_selection()
+
+    def _show_selection(self) -> None:
+        model = self.state.model
+        if model is None:
+            self.canvas.setAccessibleDescription("No model is open")
+            # With room for the bars to come: nothing in the window moves when there is a model.
+            self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
+            return
+        node = model.node(self.state.node)
+        shown = nodes_of(model.nodes, self.opened)
+        if self.isVisible():
+            self.numbers.want_values(list(dict.fromkeys([*(part.name for part in shown), node.name])))
+        self.canvas.setAccessibleDescription(describe(node, model.config))
+        self.canvas.show_values(self.numbers.after)
+        self._show_path(model, node)
+        self._show_numbers(node)
+        self._show_costs(model)
+
+    def _show_path(self, model: ModelInfo, node: NodeInfo) -> None:
+        """The nodes that lead to the selected one; each can be gone to."""
+        names = [node.name]
+        while model.node(names[0]).parent:
+            names.insert(0, model.node(names[0]).parent)
+        titles = [short_title(model.node(name)) for name in names]
+        self.header.show_path(["Network", *titles], [NETWORK, *names])
+
+    def _show_numbers(self, node: NodeInfo) -> None:
+        said = [shape_text(node)]
+        before, after = self.numbers.before.get(node.name), self.numbers.after.get(node.name)
+        if before is not None and after is not None:
+            said += [f"before: {statistics_text(before)}", f"after: {statistics_text(after)}"]
+        self.header.show_numbers("   ".join(said))
+
+    # ----------------------------------------------------------------------------------------------- costs
+
+    @property
+    def cost_kind(self) -> CostKind:
+        """What the bars count."""
+        return self.header.cost_kind
+
+    def choose_costs(self, kind: str) -> None:
+        """Let the bars count parameters, MACs, memory, time, or nothing."""
+        self.header.choose_costs(kind)
+
+    def _choose_costs(self, kind: CostKind) -> None:
+        if kind == "time":
+            self.numbers.want_times(again=True)
+        self.costs_changed.emit(kind)
+        self._show_selection()
+
+    def _show_costs(self, model: ModelInfo) -> None:
+        kind, numbers = self.cost_kind, self.numbers
+        if kind == "time":
+            self.numbers.want_times()
+        shown = nodes_of(model.nodes, self.opened)
+        costs = costs_of(model, shown, self.opened, kind, numbers.measured)
+        self.canvas.show_costs(costs)
+        if kind == "time" and numbers.measured is None:
+            self.header.legend.setText(numbers.times_failure or "measuring …")
+        else:
+            self.header.legend.setText(costs.legend)
+
+    # -------------------------------------------------------------------------------------------- read-out
+
+    def _hover(self, node: NodeInfo | None) -> None:
+        model = self.state.model
+        text = "" if node is None or model is None else describe(node, model.config)
+        values = None if node is None else self.numbers.after.get(node.name)
+        self.state.hovered.emit(f"{text} · {statistics_text(values)}" if values is not None else text)
+
+    def _tip(self, node: NodeInfo) -> str:
+        model, numbers = self.state.model, self.numbers
+        lines = [] if model is None else describe(node, model.config).split(" · ")
+        if numbers.measured is not None and node.name in numbers.measured.seconds:
+            where = numbers.measured.device_name
+            lines.append(f"{lasted(numbers.measured.seconds[node.name])} on {where}")
+        for when, values in (("before", numbers.before), ("after", numbers.after)):
+            if node.name in values:
+                lines.append(f"{when}: {statistics_text(values[node.name])}")
+        return "\n".join(lines)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while the strip was hidden."""
+        super().showEvent(event)
+        self._show_selection()

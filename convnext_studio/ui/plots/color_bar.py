@@ -1,0 +1,285 @@
+"""The numbers beside a map: which value has which colour."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from convnext_studio.export.views import ScaleTexts
+from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, lut, number_ticks
+from convnext_studio.ui.plots.drag_out import DragOut
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.saving import Contents, ViewSaver
+from convnext_studio.ui.plots.scene import Bitmap
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.widgets.text_size import scaled_px
+
+_BAR_PX = 12
+_TICK_PX = 4  # Inside the bar: beside it, in front of a number, a tick reads as a minus sign.
+_GAP_PX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ColorScale:
+    """What a colour bar says.
+
+    Attributes
+    ----------
+    colormap
+        Name, as `convnext_studio.render` knows it.
+    limits
+        Values at the ends; None where each tile has its own, and `ends` says so in words.
+    ends
+        Words for the lower and the upper end, in place of numbers.
+    clipping
+        At which ends there are values beyond.
+    """
+
+    colormap: str
+    limits: Limits | None
+    ends: tuple[str, str] = ("min", "max")
+    clipping: Clipping = UNCLIPPED
+
+    @property
+    def end_texts(self) -> tuple[str, str]:
+        """Texts for the lower and the upper end: "≥ 2.41" where there are values beyond."""
+        if self.limits is None:
+            return self.ends
+        return self.clipping.end_texts(format_number(self.limits.low), format_number(self.limits.high))
+
+
+class ColorBar(QWidget):
+    """An upright bar, lowest value at the bottom, with the limits and round numbers between them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scale: ColorScale | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName("Colour scale")
+
+    @property
+    def scale(self) -> ColorScale | None:
+        """What the bar says."""
+        return self._scale
+
+    def set_scale(self, scale: ColorScale | None) -> None:
+        """Say something else; None leaves the place empty."""
+        if scale != self._scale:
+            self._scale = scale
+            texts = [text for _, text in self.labels()]
+            beyond = "" if scale is None else scale.clipping.text
+            said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
+            self.setAccessibleDescription(", ".join(text for text in said if text))
+            self.setToolTip(f"There are {beyond}: they have the colour of that end" if beyond else "")
+            self.update()
+
+    def labels(self) -> list[tuple[float, str]]:
+        """Height in the bar (0 at the bottom, 1 at the top) and text of each number, both ends included."""
+        if self._scale is None:
+            return []
+        limits = self._scale.limits
+        if limits is None:
+            return [(0.0, self._scale.ends[0]), (1.0, self._scale.ends[1])]
+        inner = [
+            ((tick - limits.low) / (limits.high - limits.low), text)
+            for tick, text in number_ticks(limits)
+            if limits.low < tick < limits.high
+        ]
+        return [(0.0, format_number(limits.low)), *inner, (1.0, format_number(limits.high))]
+
+    def sizeHint(self) -> QSize:
+        """Room for the bar and a number with sign and exponent."""
+        return QSize(scaled_px(_BAR_PX) + 2 * _GAP_PX + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the numbers at both ends, and a bar between them."""
+        return QSize(self.sizeHint().width(), 3 * self.fontMetrics().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow theme and text."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+        super().changeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the bar, then as many numbers as are readable."""
+        with QPainter(self) as painter:
+            self.draw(painter)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw what the bar says, as large as the bar; the painter may enlarge it."""
+        if self._scale is not None:
+            self._paint(painter, self._scale)
+
+    def _paint(self, painter: QPainter, scale: ColorScale) -> None:
+        look = theme.current()
+        line = self.fontMetrics().height()
+        bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
+        gradient = Bitmap(lut(scale.colormap)[::-1, None, :]).image
+        painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+        painter.setPen(QPen(QColor(look.outline), 1))
+        painter.drawRect(bar)
+        self._paint_clipping(painter, bar, scale)
+        labels = self.labels()
+        last_y = bar.top() - 2 * line
+        # The ends first in importance: inner numbers give way to them.
+        for height, text in reversed(labels):
+            y = bar.bottom() - height * bar.height()
+            is_end = height in (0.0, 1.0)
+            if not is_end and (y - last_y < line or bar.bottom() - y < line):
+                continue
+            last_y = y
+            if not is_end:
+                painter.setPen(_seen_on(scale.colormap, height))
+                painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
+            painter.setPen(QColor(look.text if is_end else look.muted))
+            place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width(), line)
+            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
+        """A tip beyond an end that has values beyond it, in the colour that they have."""
+        colours, look = lut(scale.colormap), theme.current()
+        high = self.fontMetrics().height() / 2 - 1
+        for is_beyond, colour, y, direction in (
+            (scale.clipping.above, colours[-1], bar.top(), -1),
+            (scale.clipping.below, colours[0], bar.bottom(), 1),
+        ):
+            if is_beyond:
+                tip = QPointF(bar.center().x(), y + direction * high)
+                painter.setPen(QPen(QColor(look.text), 1))
+                painter.setBrush(QColor(*(int(part) for part in colour)))
+                painter.drawPolygon(QPolygonF([QPointF(bar.left(), y), tip, QPointF(bar.right(), y)]))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def _seen_on(colormap: str, height: float) -> QColor:
+    """Black or white, whichever can be seen on the bar's colour at a height."""
+    colours = lut(colormap)
+    return theme.seen_on(*(int(part) for part in colours[round(height * (len(colours) - 1))]))
+
+
+class MapView(QWidget):
+    """A view with its colour bar, and a menu that copies and saves both.
+
+    Attributes
+    ----------
+    view, bar
+        The map, and its scale.
+    save
+        The button below the scale.
+    saver
+        Copies and saves; the menu is also below the colour bar and under the right mouse button.
+    """
+
+    noticed = Signal(object)  # Notice: a file was written, or could not be
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.view = ImageView()
+        self.view.setAccessibleName(name)
+        self.bar = ColorBar()
+        self._contents: Contents | None = None
+        self.saver = ViewSaver(self, self)
+        DragOut(self.view, self.picture, lambda: name if self._contents is None else self._contents.name)
+        self.saver.noticed.connect(self.noticed)
+        self.saver.menu.addSeparator()
+        for text, tip, handler in (
+            ("&Fit (F7)", "All of it, as large as it goes", self.view.show_all),
+            ("&1:1 (F8)", "One pixel of it on one of the screen", self.view.show_pixels),
+        ):
+            action = self.saver.menu.addAction(text)
+            action.setToolTip(tip)
+            action.triggered.connect(handler)
+        self.save = self.save_button(name)
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.bar, 1)
+        beside.addWidget(self.save)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.view, 1)
+        layout.addLayout(beside)
+
+    def save_button(self, name: str, text: str = "Save ▾") -> QToolButton:
+        """A button with the menu of `saver`."""
+        button = QToolButton()
+        button.setText(text)
+        button.setAutoRaise(True)
+        button.setAccessibleName(f"Copy or save: {name}")
+        button.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(self.saver.menu)
+        button.setStyleSheet(MENU_BUTTON_STYLE)
+        return button
+
+    @property
+    def contents(self) -> Contents | None:
+        """What is shown, for files of it."""
+        return self._contents
+
+    def set_contents(self, contents: Contents | None) -> None:
+        """Say what is shown: a name for files, the caption, the numbers."""
+        self._contents = contents
+
+    def hide_scale(self) -> None:
+        """Leave all the room to the map: its scale, and what saves it, stand elsewhere on the screen."""
+        self.bar.hide()
+        self.save.hide()
+
+    def scale_texts(self) -> ScaleTexts | None:
+        """Colour map of the bar, and its numbers at their heights; None where it is empty.
+
+        An end with values beyond it says so: "≥ 2.41".
+        """
+        scale = self.bar.scale
+        if scale is None:
+            return None
+        low, high = scale.end_texts
+        inner = self.bar.labels()[1:-1]
+        return ScaleTexts(colormap=scale.colormap, texts=((0.0, low), *inner, (1.0, high)))
+
+    def picture(self, width_px: int | None = None) -> QImage:
+        """View and colour bar, that wide; as on the screen where None."""
+        size = self.painted_size()
+        factor = self.devicePixelRatioF() if width_px is None else width_px / size.width()
+        image = QImage(
+            max(1, round(size.width() * factor)),
+            max(1, round(size.height() * factor)),
+            QImage.Format.Format_RGB32,
+        )
+        image.fill(QColor(theme.current().surface))
+        with QPainter(image) as painter:
+            painter.scale(factor, factor)
+            self.paint_on(painter)
+        return image
+
+    def painted_size(self) -> QSize:
+        """Of view and colour bar, in logical pixels."""
+        self._place_hidden_bar()
+        return QSize(self.bar.geometry().right() + 1, self.height())
+
+    def paint_on(self, painter: QPainter) -> None:
+        """Paint view and colour bar anywhere, in logical pixels."""
+        self._place_hidden_bar()
+        for part in (self.view, self.bar):
+            painter.save()
+            painter.translate(part.pos())
+            painter.setClipRect(part.rect())
+            painter.setFont(part.font())
+            part.draw(painter)
+            painter.restore()
+
+    def _place_hidden_bar(self) -> None:
+        """Where it has no place on the screen, a picture still tells its scale."""
+        if self.bar.isHidden():
+            beside, width = self.view.geometry(), self.bar.sizeHint().width()
+            self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy and save."""
+        self.saver.menu.popup(event.globalPos())

@@ -1,0 +1,103 @@
+"""Views of one picture that share a crosshair and a zoom."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.viewport import Sight
+
+Point = tuple[float, float]
+Place = Callable[[float, float], Point | None]
+
+
+def same_point(x: float, y: float) -> Point:
+    """For a scene that is the picture."""
+    return x, y
+
+
+class LinkedCrosshair(QObject):
+    """Ties a view to the point that is shown in all views of the current picture; lives as long as the view.
+
+    Parameters
+    ----------
+    state
+        Holds the point.
+    view
+        Tells where the pointer is, and shows where it is in other views.
+    to_picture, to_scene
+        From a point of the view's scene to the picture's pixels, and back; None where there is no such point.
+        To be left out where the scene is the picture.
+    """
+
+    def __init__(
+        self, state: AppState, view: ImageView, to_picture: Place = same_point, to_scene: Place = same_point
+    ) -> None:
+        super().__init__(view)
+        self._state = state
+        self._view = view
+        self._to_picture = to_picture
+        self._to_scene = to_scene
+        view.hovered.connect(self._point)
+        view.hover_left.connect(self._leave)
+        state.pointed_at.connect(self._show)
+
+    def _point(self, x: float, y: float) -> None:
+        self._state.point_at(self._to_picture(x, y))
+
+    def _leave(self) -> None:
+        self._state.point_at(None)
+
+    def _show(self, point: Point | None) -> None:
+        self._view.set_crosshair(None if point is None else self._to_scene(*point))
+
+
+class LinkedZoom(QObject):
+    """Ties a view to the part of the current picture that is seen; lives as long as the view.
+
+    It tells and follows only while the state says that zooms are linked. Parameters as of `LinkedCrosshair`.
+    """
+
+    def __init__(
+        self, state: AppState, view: ImageView, to_picture: Place = same_point, to_scene: Place = same_point
+    ) -> None:
+        super().__init__(view)
+        self._state = state
+        self._view = view
+        self._to_picture = to_picture
+        self._to_scene = to_scene
+        self._is_telling = False
+        view.moved.connect(self._tell)
+        view.refitted.connect(lambda: self._follow(state.sight))
+        state.looked_at.connect(self._follow)
+
+    def _tell(self) -> None:
+        if self._state.zoom_is_linked:
+            self._is_telling = True
+            self._state.look_at(self._sight())
+            self._is_telling = False
+
+    def _sight(self) -> Sight | None:
+        """What of the picture this view shows; None where it shows all of its scene."""
+        view = self._view
+        x, y = view.centre
+        here, beside = self._to_picture(x, y), self._to_picture(x + 1, y)
+        if view.is_fitted or here is None or beside is None:
+            return None
+        return Sight(*here, self._shorter_px / view.scale * (beside[0] - here[0]))
+
+    def _follow(self, sight: Sight | None) -> None:
+        view = self._view
+        if self._is_telling or not self._state.zoom_is_linked or view.scene is None:
+            return
+        if sight is None:
+            view.fit()
+            return
+        here, beside = self._to_scene(sight.x, sight.y), self._to_scene(sight.x + 1, sight.y)
+        if here is not None and beside is not None:
+            view.look(*here, self._shorter_px / (sight.span_px * (beside[0] - here[0])))
+
+    @property
+    def _shorter_px(self) -> int:
+        return max(1, min(self._view.width(), self._view.height()))

@@ -1,0 +1,142 @@
+"""What the map panels say and do alike: scaling, statistics, and a read-out of the unit under the pointer."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.render import (
+    DIVERGING,
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    hatch,
+    limits_of,
+    resample,
+)
+from convnext_studio.ui.plots.scene import Bitmap, Layer
+
+Map = NDArray[np.float32] | NDArray[np.float64]
+_SMOOTH_PX = 512
+_HATCHED_PX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the units of a map are: in the network's input, and in the picture.
+
+    Attributes
+    ----------
+    field
+        Geometry of the node's units.
+    crop
+        Where the input lies in the picture.
+    """
+
+    field: FieldGeometry
+    crop: CropGeometry
+
+    def of_boxes(self, side: int) -> "Placement":
+        """Of a map whose values each stand for `side` by `side` units, the first for those from 0 on."""
+        field = replace(
+            self.field,
+            stride_px=self.field.stride_px * side,
+            first_centre_px=self.field.first_centre_px + (side - 1) / 2 * self.field.stride_px,
+        )
+        return replace(self, field=field)
+
+    def to_map(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the picture, in the map's own units: unit *i* covers [i, i + 1)."""
+        start, _, _, _ = self.field.map_box(1, 1)
+        in_x, in_y = self.crop.to_input(x, y)
+        return (in_x - start) / self.field.stride_px, (in_y - start) / self.field.stride_px
+
+    def from_map(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the map, as a point of the picture; the inverse of `to_map`."""
+        start, _, _, _ = self.field.map_box(1, 1)
+        return self.crop.to_picture(start + x * self.field.stride_px, start + y * self.field.stride_px)
+
+    def box(self, height: int, width: int) -> Box:
+        """The map's box in the picture."""
+        return self.crop.box_to_picture(self.field.map_box(height, width))
+
+    def unit_at(self, x: float, y: float, height: int, width: int) -> tuple[int, int] | None:
+        """Row and column of the unit drawn at a point of the picture."""
+        return self.field.unit_at(*self.crop.to_input(x, y), height, width)
+
+    def unit_box(self, row: int, column: int) -> Box:
+        """Where a unit is drawn in the picture: one stride wide."""
+        x, y, _, _ = self.field.map_box(1, 1)
+        stride = float(self.field.stride_px)
+        return self.crop.box_to_picture((x + column * stride, y + row * stride, stride, stride))
+
+    def centre(self, row: int, column: int) -> tuple[float, float]:
+        """Centre of a unit's field in the picture."""
+        return self.crop.to_picture(self.field.centre_px(column), self.field.centre_px(row))
+
+
+def is_signed(colormap: str) -> bool:
+    """Whether a colour map is for signed data, and its limits are symmetric about 0."""
+    return colormap in DIVERGING
+
+
+def map_layer(
+    values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False, opacity: float = 1.0
+) -> Layer:
+    """A map in its box: its units as they are, or interpolated between their centres before colouring.
+
+    What is not finite is hatched.
+    """
+    if smooth:
+        height, width = values.shape
+        factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
+        values = resample(values, height * factor, width * factor)
+    rgb = colorize(values, limits, colormap)
+    holes = ~np.isfinite(values)
+    if holes.any() and not smooth:
+        rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
+    return Layer(Bitmap(rgb), box, opacity, smooth)
+
+
+def picture_layer(picture: ImageInfo) -> Layer:
+    """The picture in its own coordinates, whatever the preview's size."""
+    width, height = picture.size
+    return Layer(Bitmap(picture.preview), (0.0, 0.0, float(width), float(height)))
+
+
+def statistics(values: Map) -> str:
+    """Extremes, mean and zeros of a map in words; what is not finite is counted and left out."""
+    finite = values[np.isfinite(values)]
+    missing = values.size - finite.size
+    said = [f"{missing} of {values.size} values are not finite"] if missing else []
+    if finite.size:
+        limits = f"min {format_number(float(finite.min()))} · max {format_number(float(finite.max()))}"
+        mean = float(finite.mean(dtype=np.float64))
+        said = [limits, f"mean {format_number(mean)}", *said]
+        zeros = int(np.count_nonzero(finite == 0))
+        if zeros == finite.size:
+            said.append("dead: all zero here")
+        elif finite.min() == finite.max():
+            said.append("constant")
+        elif zeros:
+            said.append(f"{format_percent(zeros / finite.size)} zeros")
+    return " · ".join(said)
+
+
+def value_text(value: float) -> str:
+    """A value in a read-out."""
+    return f"value {format_number(value)}"
+
+
+def point_text(x: float, y: float) -> str:
+    """A pixel of the picture in a read-out."""
+    return f"picture ({math.floor(x)}, {math.floor(y)})"
+
+
+def scale_of(values: Map, colormap: str) -> Limits:
+    """Limits that suit a colour map: symmetric about 0 for signed ones."""
+    return limits_of(values, symmetric=is_signed(colormap))

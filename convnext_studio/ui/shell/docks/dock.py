@@ -1,0 +1,355 @@
+"""A panel's frame in the window: its title, and scroll bars where it has less room than it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol
+
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QCursor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QTabBar,
+    QWidget,
+)
+
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
+
+Shares = Callable[[], tuple[float, float]]
+"""Which part of the width and height that it needs a panel may be squeezed into."""
+_Glyph = Literal["help", "maximise", "float", "close"]
+_BUTTON_PX = 16
+_ACTIVE_PX = 3
+_STEP_PX = 24
+
+
+class DockPanel(Protocol):
+    """What a panel tells the window."""
+
+    title: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it shows its answer, or a sentence in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatePanel:
+    """A panel that is made when it is first shown or asked for: its title, and what makes it."""
+
+    title: str
+    make: Callable[[], QWidget]
+
+
+class PanelDock(QDockWidget):
+    """A dock with a panel in it.
+
+    Attributes
+    ----------
+    maximise
+        The button, a double click on the title does the same.
+    """
+
+    maximise_asked = Signal()
+    help_asked = Signal()
+    made = Signal(object)  # the panel, where it is a late one
+    needs_changed = Signal()
+
+    def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
+        super().__init__(panel.title, window)
+        self.setObjectName(f"dock_{name}")
+        self._late = panel
+        self._panel: QWidget | None = None
+        self._area = _PanelArea(shares)
+        self._area.needs_changed.connect(self.needs_changed)
+        self.setWidget(self._area)
+        self._bar = _TitleBar(self)
+        self.maximise = self._bar.maximise
+        self.setTitleBarWidget(self._bar)
+        toggle = self.toggleViewAction()
+        toggle.setToolTip(f"Show or hide the panel “{panel.title}”")
+        toggle.setStatusTip(toggle.toolTip())
+
+    @property
+    def panel(self) -> QWidget:
+        """What it shows."""
+        if self._panel is None:
+            self._panel = self._late.make()
+            self._area.show_panel(self._panel)
+            self.made.emit(self._panel)
+        return self._panel
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its panel is there already."""
+        return self._panel is not None
+
+    @property
+    def needed(self) -> QSize:
+        """What its panel needs to be shown without scroll bars, at the width that it has."""
+        return self._area.needed()
+
+    @property
+    def shows_panel(self) -> bool:
+        """Whether its panel can be seen."""
+        return self._panel is not None and self._panel.isVisible()
+
+    def setVisible(self, visible: bool) -> None:
+        """Make the panel before it is first seen."""
+        if visible and self._panel is None:
+            _ = self.panel
+        super().setVisible(visible)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """An edge where it floats: no system frames a window with a title of its own."""
+        super().paintEvent(event)
+        if self.isFloating():
+            with QPainter(self) as painter:
+                painter.setPen(QColor(theme.current().outline))
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def set_active(self, is_active: bool) -> None:
+        """Show at the title whether the keys are heard here."""
+        self._bar.set_active(is_active)
+
+    def take_focus(self) -> None:
+        """Give the keyboard to what had it last in the panel, or to its first control."""
+        wanted = self.panel.focusWidget() or self.panel
+        if not (wanted.isEnabled() and wanted.isVisibleTo(self) and _takes_focus(wanted)):
+            wanted = self._first_control() or self.panel
+        wanted.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _first_control(self) -> QWidget | None:
+        each = self.panel.nextInFocusChain()
+        while each is not None and self.panel.isAncestorOf(each):
+            if _takes_focus(each) and each.isVisibleTo(self) and each.isEnabled():
+                return each
+            each = each.nextInFocusChain()
+        return None
+
+    def room_changed(self) -> None:
+        """The window has more or less room than before."""
+        self._area.updateGeometry()
+
+
+def end_drag(window: QMainWindow) -> None:
+    """Put down the dock that a person is dragging just now, if any, where it is.
+
+    Before docks are placed, shown, hidden or restored: doing that under a drag corrupts Qt's memory. Qt ends a
+    drag when the mouse is released, and takes no other hint.
+    """
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    draggable = [*window.findChildren(PanelDock, options=direct), *window.findChildren(QTabBar, options=direct)]
+    at = QPointF(QCursor.pos())
+    for widget in draggable:
+        release = QMouseEvent(
+            QEvent.Type.MouseButtonRelease,
+            widget.mapFromGlobal(at),
+            at,
+            Qt.MouseButton.LeftButton,
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(widget, release)
+
+
+def _takes_focus(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+
+
+class _PanelArea(QScrollArea):
+    """Shows all of the panel where there is room, and scrolls where there is none."""
+
+    needs_changed = Signal()
+
+    def __init__(self, shares: Shares) -> None:
+        super().__init__()
+        self._panel: QWidget | None = None
+        self._needed_before = QSize()
+        self._shares = shares
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
+            bar.setSingleStep(_STEP_PX)
+
+    def show_panel(self, panel: QWidget) -> None:
+        """Put the panel into it; called once."""
+        self._panel = panel
+        # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
+        self.setWidget(panel)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """What the panel needs, or the part of it that there is room for."""
+        if self._panel is None:
+            return QSize()
+        across, down = self._shares()
+        least = self.needed()
+        return QSize(int(least.width() * across), int(least.height() * down))
+
+    def needed(self) -> QSize:
+        """Width that the panel needs, and height that it needs at the width that it has.
+
+        Its minimum size hint counts long captions as if they were in a narrow column.
+        """
+        panel = self._panel
+        if panel is None:
+            return QSize()
+        least = panel.minimumSizeHint()
+        layout = panel.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            width = max(self.viewport().width(), least.width())
+            least.setHeight(layout.totalMinimumHeightForWidth(width))
+        return least
+
+    def sizeHint(self) -> QSize:
+        """What the panel would like."""
+        return QSize() if self._panel is None else self._panel.sizeHint()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let the panel fill the room."""
+        super().resizeEvent(event)
+        self._fit()
+        if event.size().width() != event.oldSize().width():
+            self._tell_needs()  # Its captions wrap at other words.
+            self.updateGeometry()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hear that the panel needs more or less room."""
+        if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
+            self._tell_needs()
+            self.updateGeometry()
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def _tell_needs(self) -> None:
+        # Most requests for a new layout change nothing, and who hears of it measures all panels.
+        needed = self.needed()
+        if needed != self._needed_before:
+            self._needed_before = needed
+            self.needs_changed.emit()
+
+    def _fit(self) -> None:
+        if self._panel is None:
+            return
+        self._panel.resize(self.viewport().size().expandedTo(self.needed()))
+
+
+class _TitleBar(QWidget):
+    """Title and four buttons; dragging moves the panel, a double click maximises it."""
+
+    def __init__(self, dock: PanelDock) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._is_active = False
+        title = OneLine()
+        title.setText(dock.windowTitle())
+        title.setToolTip("Drag to move the panel, double-click to let it fill the window")
+        title.setProperty("title", True)
+        row = QHBoxLayout(self)
+        row.setSpacing(2)
+        row.addWidget(title, 1)
+        follow_text(self, lambda: row.setContentsMargins(scaled_px(8), 1, scaled_px(4), 1))
+        name = dock.windowTitle()
+        explain = _TitleButton("help", f"Help on “{name}”: what it shows, and what it does not mean (Shift+F1)")
+        self.maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
+        floating = _TitleButton("float", f"Let “{name}” float, or put it back into the window")
+        close = _TitleButton("close", f"Hide “{name}”; the View menu shows it again")
+        explain.clicked.connect(dock.help_asked)
+        self.maximise.clicked.connect(dock.maximise_asked)
+        floating.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
+        close.clicked.connect(dock.close)
+        for button in (explain, self.maximise, floating, close):
+            row.addWidget(button)
+        self._title = title
+        self._dispensable = (floating, explain)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The title goes before the buttons that the menus have, too."""
+        super().resizeEvent(event)
+        button_px = scaled_px(_BUTTON_PX) + 2
+        room = self.width() - scaled_px(12) - self._title.sizeHint().width() - 2 * button_px
+        for number, button in enumerate(self._dispensable, start=1):
+            button.setVisible(room >= number * button_px)
+
+    def set_active(self, is_active: bool) -> None:
+        """Show that the keys are heard in the panel."""
+        if is_active != self._is_active:
+            self._is_active = is_active
+            self.update()
+
+    def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
+        """Maximise; what comes of a press in between is the dock's."""
+        self._dock.maximise_asked.emit()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A mark before the title of the panel that has the keyboard."""
+        if self._is_active:
+            with QPainter(self) as painter:
+                mark = QRectF(0, self.height() * 0.2, scaled(_ACTIVE_PX), self.height() * 0.6)
+                painter.fillRect(mark, QColor(theme.current().accent))
+
+
+class _TitleButton(QAbstractButton):
+    """Painted, so that it is as large as the text and as sharp as the screen.
+
+    Not in the order of the Tab key, which would stop four times at each panel: the menus have the same.
+    """
+
+    def __init__(self, glyph: _Glyph, tip: str) -> None:
+        super().__init__()
+        self._glyph = glyph
+        self.setAccessibleName(tip.partition(",")[0].partition(";")[0])
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        follow_text(self, lambda: self.setFixedSize(scaled_px(_BUTTON_PX), scaled_px(_BUTTON_PX)))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The glyph in thin lines."""
+        look = theme.current()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self.underMouse():
+                painter.fillRect(self.rect(), QColor(look.raised))
+            painter.setPen(QPen(QColor(look.text if self.underMouse() else look.muted), scaled(1.2)))
+            _GLYPHS[self._glyph](painter, QRectF(self.rect()))
+
+
+def _paint_lines(painter: QPainter, box: QRectF, lines: list[list[tuple[float, float]]]) -> None:
+    for line in lines:
+        painter.drawPolyline(
+            QPolygonF([QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in line])
+        )
+
+
+def _paint_question_mark(painter: QPainter, box: QRectF) -> None:
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "?")
+
+
+_GLYPHS: dict[_Glyph, Callable[[QPainter, QRectF], None]] = {
+    "help": _paint_question_mark,
+    "maximise": partial(
+        _paint_lines,
+        lines=[
+            [(0.55, 0.28), (0.72, 0.28), (0.72, 0.45)],
+            [(0.45, 0.72), (0.28, 0.72), (0.28, 0.55)],
+            [(0.72, 0.28), (0.28, 0.72)],
+        ],
+    ),
+    "float": partial(
+        _paint_lines,
+        lines=[
+            [(0.28, 0.42), (0.58, 0.42), (0.58, 0.72), (0.28, 0.72), (0.28, 0.42)],
+            [(0.42, 0.42), (0.42, 0.28), (0.72, 0.28), (0.72, 0.58), (0.58, 0.58)],
+        ],
+    ),
+    "close": partial(_paint_lines, lines=[[(0.3, 0.3), (0.7, 0.7)], [(0.7, 0.3), (0.3, 0.7)]]),
+}

@@ -1,0 +1,203 @@
+"""All keys at a glance, to search and to print."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from itertools import combinations, pairwise
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QSize, Qt, Signal
+from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.export.files import write_file
+from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.overlay_sheet import Overlay
+from convnext_studio.ui.widgets.save_dialog import ask_path
+
+Group = tuple[str, Sequence[tuple[str, str]]]
+"""A heading, and pairs of keys and what they do."""
+
+IN_PANELS: Group = (
+    "In the panels",
+    (
+        ("+ / −", "Zoom the view that has the keyboard"),
+        ("0", "Fit it"),
+        ("Arrow keys", "In the picture: move the unit; in the strip: walk along the network"),
+        ("Enter", "In the strip: open a stage into blocks, a block into operations"),
+        ("Esc", "In the strip: back up; elsewhere: stop computing"),
+        ("Delete", "In the list of pictures: close one"),
+        ("Ctrl+C", "Copy the view, or the table, that has the keyboard"),
+        ("Ctrl+S", "Save the view that has the keyboard"),
+    ),
+)
+MOST_COLUMNS = 4
+COLUMN_CHARACTERS = 54
+PAGE_COLUMNS = 2
+_PX_PER_POINT = 96 / 72  # As Qt lays out text where there is no device.
+_BESIDE_PX = 56  # Margins, frames and a scroll bar.
+PAPER_PT = 9
+PAGE_MARGIN_MM = 12.0
+
+
+class CheatSheet(Overlay):
+    """Lists shortcuts by menu, in columns, over the window.
+
+    Parameters
+    ----------
+    groups
+        What there is.
+    """
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(self, window: QWidget, groups: Sequence[Group]) -> None:
+        super().__init__(window, "Keyboard shortcuts")
+        self._groups = groups
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search, such as stage or Ctrl+S…")
+        self.search.setAccessibleName("Search the shortcuts")
+        self.search.setToolTip("Show only the keys whose name or effect has these letters")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._show)
+        self.text = QTextBrowser()
+        self.text.setAccessibleName("Shortcuts")
+        self.print = _button("Print…", "Print the whole list", self._print)
+        self.save = _button("Save as PDF…", "Write the whole list as a PDF file", self._choose_file)
+        self.leave = _button("Close", "Back to the window (Esc)", self.close_sheet)
+        row = QHBoxLayout()
+        row.addWidget(self.search, 1)
+        for button in (self.print, self.save, self.leave):
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.addLayout(row)
+        layout.addWidget(self.text, 1)
+        self.setFocusProxy(self.search)
+        self._columns = 1
+
+    def place(self) -> None:
+        """In the middle, in as many columns as there is room for, no higher than they are."""
+        room = self.host.size() - QSize(48, 96)
+        column_px = self.fontMetrics().averageCharWidth() * COLUMN_CHARACTERS
+        self._columns = min(max(room.width() // column_px, 1), MOST_COLUMNS)
+        width = min(self._columns * column_px, room.width())
+        whole = self.document(self._columns)
+        whole.setDefaultFont(self.text.font())
+        whole.setTextWidth(width - _BESIDE_PX)
+        height = min(round(whole.size().height()) + self.search.sizeHint().height() + _BESIDE_PX, room.height())
+        self.setGeometry((self.host.width() - width) // 2, 56, width, height)
+        self._show(self.search.text())
+
+    def save_pdf(self, path: Path) -> None:
+        """Write the whole list as a PDF file; StudioError where that cannot be done."""
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        writer = QPdfWriter(buffer)
+        writer.setTitle("ConvNeXt Studio: keyboard shortcuts")
+        writer.setPageLayout(_page())
+        self._paper().print_(writer)
+        # The writer ends the file when it goes.
+        del writer
+        write_file(path, lambda file: file.write(buffer.data().data()))
+
+    def document(self, columns: int = PAGE_COLUMNS) -> QTextDocument:
+        """The whole list; for paper, if nothing else is said."""
+        document = QTextDocument()
+        document.setHtml(sheet_html(self._groups, columns))
+        return document
+
+    def _paper(self) -> QTextDocument:
+        """The whole list on a page: without a size, Qt would add margins and a number of its own."""
+        document = self.document()
+        font = self.font()
+        font.setPointSize(PAPER_PT)
+        document.setDefaultFont(font)
+        document.setPageSize(_page().paintRect(QPageLayout.Unit.Point).size() * _PX_PER_POINT)
+        return document
+
+    def _show(self, query: str) -> None:
+        found = [
+            (heading, [pair for pair in pairs if query.strip().lower() in " ".join(pair).lower()])
+            for heading, pairs in self._groups
+        ]
+        found = [(heading, pairs) for heading, pairs in found if pairs]
+        self.text.setHtml(
+            sheet_html(found, self._columns) if found else "<p>No shortcut has these letters.</p>"
+        )
+
+    def _choose_file(self) -> None:
+        suggested = Path.home() / "convnext-studio-keys.pdf"
+        path = ask_path(self, "Save the shortcuts", suggested, "PDF (*.pdf)")
+        if path is None:
+            return
+        try:
+            self.save_pdf(path)
+        except StudioError as error:
+            self.noticed.emit(Notice("keys", error.message, error.hint))
+        else:
+            self.noticed.emit(Notice("keys", f"The shortcuts were saved as {path}.", good=True))
+
+    def _print(self) -> None:
+        # Not at the top: it loads what talks to printers, which hardly anybody needs.
+        from PySide6.QtPrintSupport import QPrintDialog, QPrinter
+
+        printer = QPrinter()
+        printer.setPageLayout(_page())
+        dialog = QPrintDialog(printer, self)
+        if dialog.exec() == QPrintDialog.DialogCode.Accepted:
+            self._paper().print_(printer)
+
+
+def sheet_html(groups: Sequence[Group], columns: int) -> str:
+    """The groups as tables beside each other, in columns of about the same length."""
+    cells = "".join(
+        f'<td width="{100 // columns}%">{"".join(_group_html(*group) for group in column)}</td>'
+        for column in in_columns(groups, columns)
+    )
+    return f'<table width="100%" cellspacing="8"><tr>{cells}</tr></table>'
+
+
+def in_columns(groups: Sequence[Group], columns: int) -> list[Sequence[Group]]:
+    """The groups in their order, so that the longest column is as short as can be."""
+    columns = min(columns, len(groups))
+    ways = (
+        [groups[begin:end] for begin, end in pairwise((0, *breaks, len(groups)))]
+        for breaks in combinations(range(1, len(groups)), columns - 1)
+    )
+    # A heading and the gap above it take about two lines.
+    return min(ways, key=lambda way: max(sum(len(pairs) + 2 for _, pairs in column) for column in way))
+
+
+def _group_html(heading: str, pairs: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(
+        f'<tr><td style="white-space: pre"><b>{escape(keys)}</b></td>'
+        f'<td style="padding-left: 12px">{escape(effect)}</td></tr>'
+        for keys, effect in pairs
+    )
+    return f"<h3>{escape(heading)}</h3><table cellpadding='2'>{rows}</table>"
+
+
+def groups_of(shortcuts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Group]:
+    """The menus' shortcuts and those that only work in a panel."""
+    return [*((menu, pairs) for menu, pairs in shortcuts.items() if pairs), IN_PANELS]
+
+
+def _page() -> QPageLayout:
+    margins = QMarginsF(*[PAGE_MARGIN_MM] * 4)
+    orientation = QPageLayout.Orientation.Portrait
+    return QPageLayout(QPageSize(QPageSize.PageSizeId.A4), orientation, margins, QPageLayout.Unit.Millimeter)
+
+
+def _button(text: str, tip: str, on_click: Callable[[], None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.clicked.connect(on_click)
+    return button

@@ -1,0 +1,226 @@
+"""Leads a person through the window: command palette, cheat sheet, help, tour, log, report."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.export.files import write_file
+from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
+from convnext_studio.ui.shell.actions import ACTIONS
+from convnext_studio.ui.shell.commands.help_commands import HelpCommands
+from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
+from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.save_dialog import ask_path
+
+if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the window from appearing.
+    from convnext_studio.ui.panels.help.help_panel import HelpPanel
+    from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet
+    from convnext_studio.ui.shell.find.palette import Palette
+    from convnext_studio.ui.shell.find.tour import Tour
+
+_LOG = logging.getLogger(__name__)
+NETWORK, MENUS = "network", "menus"
+_TOUR_AFTER_MS = 250  # The panels show the first prediction by then; all at once would hold up the window.
+
+
+class Guide(QObject):
+    """Answers the Edit and Help menus. Its sheets are made when they are first wanted.
+
+    Parameters
+    ----------
+    strip
+        The network strip, which has a page of the help although it is in no dock.
+
+    Attributes
+    ----------
+    entries
+        What the command palette offers.
+    """
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        strip: QWidget,
+        layout: DockLayout,
+        actions: Mapping[str, QAction],
+        commands: HelpCommands,
+        state: AppState,
+        controller: Controller,
+        settings: SettingsFile,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._strip = strip
+        self._layout = layout
+        self._actions = actions
+        self._state = state
+        self._settings = settings
+        self._history = commands.history
+        self.entries = PaletteEntries(actions, layout, state, controller, settings)
+        self._palette: Palette | None = None
+        self._keys: CheatSheet | None = None
+        self._tour: Tour | None = None
+        commands.palette_asked.connect(self._open_palette)
+        commands.keys_asked.connect(self._open_keys)
+        commands.page_asked.connect(self.show_page)
+        commands.tour_asked.connect(self.start_tour)
+        commands.log_asked.connect(self._show_log)
+        commands.report_asked.connect(self._choose_report)
+        self.activity_panel.report_asked.connect(self._choose_report)
+        commands.history.changed.connect(self._sync_history)
+        self._sync_history()
+        controller.noticed.connect(lambda notice: _LOG.info("told: %s", notice.text))
+        for name, dock in layout.docks.items():
+            dock.help_asked.connect(partial(self.show_page, name))
+
+    # ------------------------------------------------------------------------------------- help and the tour
+
+    @property
+    def help_panel(self) -> "HelpPanel":
+        """The panel with the pages."""
+        return cast("HelpPanel", self._layout.docks["help"].panel)
+
+    def show_page(self, name: str) -> None:
+        """Show a page of the help; without a name, that of the strip or the panel in use."""
+        focused = QApplication.focusWidget()
+        is_strip = focused is not None and self._strip.isAncestorOf(focused)
+        here = NETWORK if is_strip else self._layout.active or "start"
+        self.help_panel.show_page(name or here)
+        self._layout.show_panel("help")
+
+    def offer_tour(self) -> None:
+        """Take the person around once there is something to see, unless they were before."""
+        if not self._settings.values.is_tour_over:
+            self._state.prediction_made.connect(self._start_first_tour, Qt.ConnectionType.SingleShotConnection)
+
+    def _start_first_tour(self, prediction: object) -> None:
+        if prediction is None:
+            self.offer_tour()
+        else:
+            QTimer.singleShot(_TOUR_AFTER_MS, self, self.start_tour)
+
+    def start_tour(self) -> None:
+        """Six steps through the window."""
+        if self._tour is None:
+            from convnext_studio.ui.shell.find.tour import Tour
+
+            messages = self._window.findChild(QWidget, MESSAGES_BAR)
+            assert messages is not None  # The window has its bars before it has a guide.
+            self._tour = Tour(self._window, self._locate, messages)
+            self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
+        self._tour.start()
+
+    @property
+    def tour(self) -> "Tour | None":
+        """The tour; None where it was not begun."""
+        return self._tour
+
+    def _locate(self, target: str) -> QWidget | None:
+        widget: QWidget
+        if target == NETWORK:
+            widget = self._strip
+        elif target == MENUS:
+            widget = self._window.menuBar()
+        else:
+            widget = self._layout.docks[target]
+        return widget if widget.isVisible() and widget.window() is self._window else None
+
+    # ------------------------------------------------------------------------------------------- the sheets
+
+    def _open_palette(self) -> None:
+        if self._palette is None:
+            from convnext_studio.ui.shell.find.palette import Palette
+
+            self._palette = Palette(self._window, self.entries.gather)
+            self._palette.chosen.connect(self._remember)
+        if self._palette.isVisible():
+            self._palette.close_sheet()
+        else:
+            self._palette.open_with(self._settings.values.recent_choices)
+
+    @property
+    def palette(self) -> "Palette | None":
+        """The command palette; None before it was opened."""
+        return self._palette
+
+    def _remember(self, key: str) -> None:
+        self._settings.update(recent_choices=latest_first(key, self._settings.values.recent_choices))
+
+    def _open_keys(self) -> None:
+        if self._keys is None:
+            from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, groups_of
+
+            self._keys = CheatSheet(self._window, groups_of(self._shortcuts()))
+            self._keys.noticed.connect(self.noticed)
+        if self._keys.isVisible():
+            self._keys.close_sheet()
+        else:
+            self._keys.open()
+
+    @property
+    def cheat_sheet(self) -> "CheatSheet | None":
+        """The list of keys; None before it was opened."""
+        return self._keys
+
+    def _shortcuts(self) -> dict[str, list[tuple[str, str]]]:
+        """By menu: the keys as this desktop writes them, and what they do."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for spec in ACTIONS:
+            keys = self._actions[spec.id].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            if keys:
+                found.setdefault(spec.menu.partition("/")[0], []).append((keys, spoken(spec)))
+        return found
+
+    # ------------------------------------------------------------------------------------------- the history
+
+    def _sync_history(self) -> None:
+        self._actions["undo"].setEnabled(self._history.can_undo)
+        self._actions["redo"].setEnabled(self._history.can_redo)
+
+    # -------------------------------------------------------------------------------- the log and the report
+
+    @property
+    def activity_panel(self) -> ActivityPanel:
+        """The panel with activities and log."""
+        panel = self._layout.docks["activity"].panel
+        assert isinstance(panel, ActivityPanel)
+        return panel
+
+    def _show_log(self) -> None:
+        self._layout.show_panel("activity")
+        self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
+
+    def _choose_report(self) -> None:
+        suggested = Path.home() / "convnext-studio-report.txt"
+        path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
+        if path is not None:
+            self.write_report(path)
+
+    def write_report(self, path: Path) -> None:
+        """Write the report and say so, or why not."""
+        from convnext_studio.ui.shell.problem_report import problem_report
+
+        names = [picture.name for picture in self._state.pictures if picture.path]
+        text = problem_report(
+            self._state.model, self._settings.values, self.activity_panel.log_store.lines, names
+        )
+        try:
+            write_file(path, lambda file: file.write(text.encode()))
+        except StudioError as error:
+            self.noticed.emit(Notice("report", error.message, error.hint))
+        else:
+            message = f"The report was saved as {path}."
+            self.noticed.emit(Notice("report", message, "Read it before you send it.", good=True))

@@ -1,0 +1,247 @@
+"""The command palette: finds anything that can be done or opened by a few letters, and paints its rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QKeyEvent,
+    QPainter,
+    QPalette,
+    QTextCharFormat,
+    QTextLayout,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.ui.shell.find.fuzzy import Match, match
+from convnext_studio.ui.shell.find.palette_entries import Entry
+from convnext_studio.ui.widgets.overlay_sheet import Overlay
+
+ROW_ROLE = Qt.ItemDataRole.UserRole
+MARGIN_PX = 8
+GAP_PX = 16
+KIND_CHARACTERS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is painted.
+
+    Attributes
+    ----------
+    text, letters
+        The text, and the indices of its letters that were typed.
+    beside, kind
+        What stands behind it.
+    is_possible
+        Whether it can be chosen.
+    """
+
+    text: str
+    letters: tuple[int, ...]
+    beside: str
+    kind: str
+    is_possible: bool
+
+
+class PaletteDelegate(QStyledItemDelegate):
+    """Text at the left, with the typed letters bold and underlined; detail and kind at the right."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """As wide as the list, a line and a half high."""
+        return QSize(0, round(option.fontMetrics.height() * 1.5))
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint one row."""
+        row, palette, metrics = index.data(ROW_ROLE), option.palette, option.fontMetrics
+        muted = palette.color(QPalette.ColorRole.PlaceholderText)
+        text = palette.color(QPalette.ColorRole.Text) if row.is_possible else muted
+        mark = palette.color(QPalette.ColorRole.Link) if row.is_possible else muted
+        painter.save()
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, palette.color(QPalette.ColorRole.Highlight))
+            text = mark = muted = palette.color(QPalette.ColorRole.HighlightedText)
+        painter.setFont(option.font)
+        inside = option.rect.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
+        kind_px = metrics.averageCharWidth() * KIND_CHARACTERS
+        beside = inside.adjusted(0, 0, -kind_px - GAP_PX, 0)
+        line = _line(row, option.font, beside.width(), metrics, mark)
+        painter.setPen(text)
+        line.draw(painter, QPointF(inside.left(), inside.top() + (inside.height() - metrics.height()) / 2))
+        painter.setPen(muted)
+        right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        beside.setLeft(inside.left() + round(line.lineAt(0).naturalTextWidth()) + GAP_PX)
+        painter.drawText(beside, right, _cut(row.beside, beside.width(), metrics))
+        painter.drawText(inside, right, row.kind)
+        painter.restore()
+
+
+def _line(row: Row, font: QFont, width_px: int, metrics: QFontMetrics, mark: QColor) -> QTextLayout:
+    """The row's text on one line, the typed letters marked: not by colour alone."""
+    text = _cut(row.text, width_px, metrics)
+    marked = QTextCharFormat()
+    marked.setForeground(mark)
+    marked.setFontWeight(QFont.Weight.Bold)
+    marked.setFontUnderline(True)
+    layout = QTextLayout(text, font)
+    formats = []
+    for index in row.letters:
+        if index < len(text):
+            letter = QTextLayout.FormatRange()
+            letter.start, letter.length, letter.format = index, 1, marked
+            formats.append(letter)
+    layout.setFormats(formats)
+    layout.beginLayout()
+    layout.createLine().setNumColumns(len(text))
+    layout.endLayout()
+    return layout
+
+
+def _cut(text: str, width_px: int, metrics: QFontMetrics) -> str:
+    return metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(width_px, 0))
+
+
+SHOWN_AT_MOST = 60
+ROWS_SEEN = 13
+WIDTH_CHARACTERS = 96
+_LIST_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+_ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[tuple[Entry, Match]]:
+    """The entries that a query means: what fits best first, among equals the latest chosen, then the shortest.
+
+    Without a query, what was chosen lately comes before what is offered. A single letter means nothing else,
+    either: most of thousands of classes, nodes and pictures have it.
+    """
+    ages = {key: age for age, key in enumerate(recent)}
+    typed_count = len(query.strip())
+    meant = (entry for entry in entries if typed_count > 1 or entry.is_offered or entry.key in ages)
+    found = [(entry, fit) for entry in meant if (fit := match(query, entry.text)) is not None]
+    found.sort(
+        key=lambda pair: (
+            pair[1].rank,
+            bool(pair[0].why_not),
+            ages.get(pair[0].key, len(ages)),
+            len(pair[0].text) if typed_count else 0,
+        )
+    )
+    return found[:SHOWN_AT_MOST]
+
+
+class Palette(Overlay):
+    """A line to type in and what it may mean, at the top of the window; the keyboard alone is enough.
+
+    Parameters
+    ----------
+    entries
+        Gives what there is to choose, whenever the palette opens.
+    """
+
+    chosen = Signal(str)  # the key of what was chosen
+
+    def __init__(self, window: QWidget, entries: Callable[[], Sequence[Entry]]) -> None:
+        super().__init__(window, "Command palette")
+        self._gather = entries
+        self._entries: Sequence[Entry] = ()
+        self._recent: tuple[str, ...] = ()
+        self._found: list[tuple[Entry, Match]] = []
+        self.line = QLineEdit()
+        self.line.setPlaceholderText("Find a command, a node, a class, a picture, a model…")
+        self.line.setAccessibleName("Find anything")
+        self.line.setToolTip(
+            "Type a few letters of what you want; arrow keys choose, Enter does it, Esc goes back"
+        )
+        self.line.setClearButtonEnabled(True)
+        self.line.textChanged.connect(self._search)
+        self.line.installEventFilter(self)
+        self.list = QListWidget()
+        self.list.setAccessibleName("What was found")
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setItemDelegate(PaletteDelegate(self.list))
+        self.list.setUniformItemSizes(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.itemClicked.connect(lambda _item: self._choose())
+        self.nothing = QLabel("Nothing has these letters.")
+        self.nothing.setProperty("muted", True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(6)
+        for widget in (self.line, self.nothing, self.list):
+            layout.addWidget(widget)
+        self.setFocusProxy(self.line)
+
+    def open_with(self, recent: Sequence[str]) -> None:
+        """Open with nothing typed; `recent` are the keys of what was chosen lately, the latest first."""
+        self._recent = tuple(recent)
+        self._entries = self._gather()
+        self.line.clear()
+        self._search("")
+        self.open()
+
+    def place(self) -> None:
+        """In the middle, at the top, not wider than the window."""
+        window = self.host
+        row_px = self.list.sizeHintForRow(0) if self.list.count() else self.fontMetrics().height()
+        wanted = QSize(
+            self.fontMetrics().averageCharWidth() * WIDTH_CHARACTERS,
+            self.line.sizeHint().height() + ROWS_SEEN * row_px + 30,
+        )
+        size = wanted.boundedTo(window.size() - QSize(24, 80))
+        self.setGeometry((window.width() - size.width()) // 2, 32, size.width(), size.height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the line's arrow keys move in the list, and Enter choose."""
+        if watched is self.line and isinstance(event, QKeyEvent) and not event.modifiers() & _CHANGING:
+            is_list_key = event.key() in _LIST_KEYS
+            if event.type() == QEvent.Type.ShortcutOverride and (is_list_key or event.key() in _ENTER_KEYS):
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress and is_list_key:
+                QApplication.sendEvent(self.list, event)
+                return True
+            if event.type() == QEvent.Type.KeyPress and event.key() in _ENTER_KEYS:
+                self._choose()
+                return True
+        return super().eventFilter(watched, event)
+
+    def _search(self, text: str) -> None:
+        self._found = ranked(text, self._entries, self._recent)
+        self.list.clear()
+        for entry, fit in self._found:
+            beside = entry.why_not or entry.detail
+            # The text is what screen readers say of the row.
+            item = QListWidgetItem(", ".join(part for part in (entry.text, beside, entry.kind) if part))
+            item.setData(ROW_ROLE, Row(entry.text, fit.letters, beside, entry.kind, not entry.why_not))
+            self.list.addItem(item)
+        self.list.setCurrentRow(0)
+        self.nothing.setVisible(not self._found)
+
+    def _choose(self) -> None:
+        row = self.list.currentRow()
+        if 0 <= row < len(self._found) and not (entry := self._found[row][0]).why_not:
+            # The keyboard first goes back, so that the entry may send it elsewhere.
+            self.close_sheet()
+            self.chosen.emit(entry.key)
+            entry.run()
+
+
+_CHANGING = (
+    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+)

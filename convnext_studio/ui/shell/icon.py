@@ -1,0 +1,15 @@
+"""The program's icon."""
+
+from PySide6.QtGui import QIcon
+
+from convnext_studio.common.paths import ASSETS
+
+_FOLDER = ASSETS / "icons"
+
+
+def application_icon() -> QIcon:
+    """In all sizes that were drawn."""
+    icon = QIcon()
+    for path in sorted(_FOLDER.glob("convnext-studio-*.png")):
+        icon.addFile(str(path))
+    return icon

@@ -1,0 +1,102 @@
+"""What was opened lately, to be opened again."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu
+
+from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.protocol.models import BUILT
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.settings import SettingsFile
+
+_PREFIXES = ("preset:", "timm:", "timm-random:", SAMPLE_PREFIX)
+_GONE = "It is not there any more"
+
+
+class RecentMenu(QObject):
+    """A menu of pictures, folders, sessions and models; those that have gone are greyed.
+
+    Parameters
+    ----------
+    menu
+        Which is filled when it is about to be shown.
+    background
+        Looks for the files: one on a drive that sleeps takes its time.
+    """
+
+    path_chosen = Signal(str)  # picture, folder or session
+    model_chosen = Signal(str)  # source
+
+    def __init__(self, menu: QMenu, settings: SettingsFile, background: Background) -> None:
+        super().__init__(menu)
+        self._menu = menu
+        self._settings = settings
+        self._background = background
+        self._files: dict[str, QAction] = {}
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(self._fill)
+
+    def clear(self) -> None:
+        """Forget all that was opened."""
+        self._settings.update(recent_pictures=(), recent_folders=(), recent_sessions=(), recent_models=())
+
+    def _fill(self) -> None:
+        self._menu.clear()
+        self._files = {}
+        values = self._settings.values
+        choose_path, choose_model = self.path_chosen.emit, self.model_chosen.emit
+        self._add_section("Pictures", values.recent_pictures, choose_path)
+        self._add_section("Folders", values.recent_folders, choose_path)
+        self._add_section("Sessions", values.recent_sessions, choose_path)
+        self._add_section("Models", values.recent_models, choose_model)
+        if not self._menu.actions():
+            self._menu.addAction("Nothing was opened yet").setEnabled(False)
+            return
+        self._menu.addSeparator()
+        clear = self._menu.addAction("&Clear this list")
+        clear.setToolTip("Forget all that was opened; the files stay")
+        clear.triggered.connect(self.clear)
+        self._background.run(partial(_gone, tuple(self._files)), self._grey)
+
+    def _add_section(self, title: str, entries: Iterable[str], choose: Callable[[str], None]) -> None:
+        entries = tuple(entries)
+        if entries:
+            self._menu.addSection(title)
+        for entry in entries:
+            action = self._menu.addAction(entry.replace("&", "&&"))
+            action.setToolTip(entry)
+            action.triggered.connect(partial(_call, choose, entry))
+            if is_file(entry):
+                self._files[entry] = action
+
+    def _grey(self, gone: tuple[str, ...]) -> None:
+        for path in gone:
+            action = self._files.get(path)
+            if action is not None:
+                action.setEnabled(False)
+                action.setToolTip(f"{path}\n{_GONE}")
+
+
+def is_file(source: str) -> bool:
+    """Whether a picture's path or a model's source names a file or a folder."""
+    return not source.startswith(_PREFIXES) and source not in ("bundled", BUILT)
+
+
+def _call(choose: Callable[[str], None], entry: str, _checked: bool = False) -> None:
+    choose(entry)
+
+
+def _gone(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are not there."""
+    return tuple(path for path in paths if not _is_there(path))
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -1,0 +1,69 @@
+"""A picture of the window, for documentation and for a first look over ssh."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QObject, QSize, QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.common.files import written_whole
+
+POLL_MS = 50
+TIMEOUT_S = 120
+# How often in a row all must be quiet: an answer may make a panel ask again.
+QUIET_POLLS = 4
+
+
+def save_picture_of(widget: QWidget, path: Path) -> None:
+    """Write a widget's picture as a PNG file, at once or not at all.
+
+    Raises
+    ------
+    StudioError
+        Where it cannot be written.
+    """
+    encoded = QBuffer()
+    widget.grab().save(encoded, "PNG")
+    with written_whole(path) as stream:
+        stream.write(encoded.data().data())
+
+
+def larger_than(widget: QWidget, wanted: QSize | None) -> list[str]:
+    """A sentence where a widget has another size than was wanted; none where it has, or where none was."""
+    size = widget.size()
+    if wanted is None or size == wanted:
+        return []
+    return [f"The picture is {size.width()} × {size.height()} px large: what the window shows needs as much."]
+
+
+class Quiet(QObject):
+    """Waits until all is shown, and says so once.
+
+    Parameters
+    ----------
+    is_quiet
+        Asked again and again.
+    """
+
+    reached = Signal()
+    timed_out = Signal()
+
+    def __init__(self, is_quiet: Callable[[], bool], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._is_quiet = is_quiet
+        self._in_a_row = 0
+        self._polls_left = TIMEOUT_S * 1000 // POLL_MS
+        self._timer = QTimer(self)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        self._timer.start()
+
+    def _poll(self) -> None:
+        self._in_a_row = self._in_a_row + 1 if self._is_quiet() else 0
+        self._polls_left -= 1
+        if self._in_a_row >= QUIET_POLLS:
+            self._timer.stop()
+            self.reached.emit()
+        elif self._polls_left <= 0:
+            self._timer.stop()
+            self.timed_out.emit()

@@ -1,0 +1,286 @@
+"""Saving what is open as a session, and opening one again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from convnext_studio.common.attribution_methods import Output
+from convnext_studio.common.errors import StudioError
+from convnext_studio.export.files import write_file
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.protocol.envelope import Failed, Payload
+from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
+from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.ui.shell.docks.dock import PanelDock
+from convnext_studio.ui.shell.docks.layout import DockLayout
+from convnext_studio.ui.shell.recent_menu import is_file
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.session_document import (
+    SavedSession,
+    SessionModel,
+    SessionPicture,
+    read_session,
+    to_text,
+)
+from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.control_values import control_values, set_controls
+from convnext_studio.ui.widgets.message_bar import Notice
+
+SESSION = "session"
+MOST_NAMED = 5
+# Their controls do something at once, or are no part of how a picture is looked at.
+NOT_REMEMBERED = frozenset({"model", "pictures", "build", "catalogue", "activity", "help"})
+
+
+@dataclass(slots=True)
+class _Opening:
+    """A session while its parts come."""
+
+    path: Path
+    session: SavedSession
+    missing: tuple[str, ...] = ()
+
+
+class SessionFiles(QObject):
+    """Writes session files and follows them.
+
+    What a session names and is not there, or is another file than it was, is told by its name, and the rest is
+    opened.
+    """
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        controller: Controller,
+        layout: DockLayout,
+        settings: SettingsFile,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._controller = controller
+        self._layout = layout
+        self._settings = settings
+        self._selection: SavedSession | None = None  # To be selected once its model is there.
+        state.model_loaded.connect(self._select)
+        controller.model_refused.connect(self._forget_selection)
+
+    # ---------------------------------------------------------------------------------------------- saving
+
+    def save(self, path: Path) -> None:
+        """Write what is open; the engine reads the pictures' digests first."""
+        keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
+        if keys:
+            self._bridge.ask(
+                CheckPictures(panel=SESSION, images=keys, with_sha256=True),
+                partial(self._write, path),
+                on_failure=self._refuse,
+                on_cancel=lambda: self._tell("Saving the session was stopped, and nothing was written.", ""),
+            )
+        else:
+            self._write(path, CheckedPictures(failures=()))
+
+    def _write(self, path: Path, checked: Payload) -> None:
+        if not isinstance(checked, CheckedPictures):
+            return
+        session = self._session(checked.sha256)
+        left_out = sum(not picture.path for picture in self._state.pictures)
+        text = to_text(session, path.absolute().parent)
+        self._controller.background.run(
+            lambda: write_file(path, lambda file: file.write(text.encode())),
+            partial(self._written, left_out),
+            lambda error: self._tell(error.message, error.hint),
+            "Writing the session",
+        )
+
+    def _session(self, sha256: dict[str, str]) -> SavedSession:
+        state = self._state
+        kept = [picture for picture in state.pictures if picture.path]
+        shown = [row for row, picture in enumerate(kept) if picture == state.chosen]
+        return SavedSession(
+            model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
+            pictures=tuple(
+                SessionPicture(path=_whole(picture.path), sha256=sha256.get(picture.key, ""))
+                for picture in kept
+            ),
+            picture=shown[0] if shown else None,
+            node=state.node,
+            channel=state.channel,
+            unit=state.unit,
+            target=state.target,
+            against=state.explaining.against,
+            panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
+            layout=self._layout.save(),
+        )
+
+    def _written(self, left_out: int, path: Path) -> None:
+        self._remember(path)
+        hint = (
+            f"{_counted(left_out)} that came from the clipboard have no file and are not in it."
+            if left_out
+            else ""
+        )
+        self.noticed.emit(Notice(SESSION, f"The session was saved as {path}.", hint, good=True))
+
+    # --------------------------------------------------------------------------------------------- opening
+
+    def open(self, path: str) -> None:
+        """Open what a session names, in place of what is open."""
+        self._controller.background.run(
+            partial(read_session, Path(path)),
+            partial(self._follow, Path(path)),
+            lambda error: self._tell(error.message, error.hint),
+            "Reading the session",
+        )
+
+    def _follow(self, path: Path, session: SavedSession) -> None:
+        self._remember(path)
+        if session.layout and not self._layout.restore(session.layout):
+            self._tell("The arrangement of the panels is another version's, and stays as it is.", "")
+        self._selection = session
+        if session.model is not None:
+            self._open_model(session.model)
+        elif self._state.model is not None:
+            self._select(self._state.model)
+        self._controller.close_all_pictures()
+        if session.pictures:
+            self._bridge.ask(
+                ListPictures(panel=SESSION, paths=tuple(picture.path for picture in session.pictures)),
+                partial(self._listed, _Opening(path, session)),
+                on_failure=self._refuse,
+            )
+
+    def _open_model(self, model: SessionModel) -> None:
+        precision: Precision | None = model.precision or None
+        now = self._state.model
+        if precision == "bfloat16" and (now is None or not now.device.startswith("cuda")):
+            precision = "float32"
+            self._tell("The session was saved with bfloat16, and is computed in float32 here.", "")
+        if model.config is not None:
+            try:
+                config = ConvNeXtConfig.from_dict(model.config)
+            except (StudioError, TypeError, ValueError, KeyError):
+                self._forget_selection()
+                self._tell("The network that the session describes cannot be built.", "Open a model by hand.")
+                return
+            self._controller.build_model(config, model.seed, model.input_px, precision)
+        else:
+            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding, precision)
+
+    def _select(self, model: ModelInfo) -> None:
+        """The session's model is there: select what was selected in it, as far as it has that."""
+        session, self._selection = self._selection, None
+        if session is None:
+            return
+        names = {node.name for node in model.nodes}
+        if session.node in names:
+            self._state.set_node(session.node)
+        self._state.set_channel(session.channel)
+        shape = model.node(self._state.node).shape
+        if session.unit is not None and session.unit[0] < shape[1] and session.unit[1] < shape[2]:
+            self._state.set_unit(*session.unit)
+        self._state.set_target(session.target if (session.target or 0) < len(model.labels) else None)
+        against = session.against if (session.against or 0) < len(model.labels) else None
+        output: Output = "logit" if against is None else "difference"  # The controls may say “probability”.
+        self._state.set_explaining(replace(self._state.explaining, against=against, output=output))
+        for name, dock in self._remembered():
+            if values := session.panels.get(name):
+                set_controls(dock.panel, values)
+
+    def _remembered(self) -> list[tuple[str, PanelDock]]:
+        return [(name, dock) for name, dock in self._layout.docks.items() if name not in NOT_REMEMBERED]
+
+    def _forget_selection(self) -> None:
+        self._selection = None
+
+    def _listed(self, opening: _Opening, answer: Payload) -> None:
+        if not isinstance(answer, ListedPictures):
+            return
+        opening.missing = tuple(failure.path for failure in answer.failures)
+        self._tell_missing(opening, ())
+        if answer.pictures:
+            chosen = opening.session.picture
+            path = None if chosen is None else opening.session.pictures[chosen].path
+            shown = [picture for picture in answer.pictures if picture.path == path]
+            self._controller.pictures.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._bridge.ask(
+                CheckPictures(
+                    panel=SESSION,
+                    images=tuple(picture.key for picture in answer.pictures),
+                    with_sha256=any(picture.sha256 for picture in opening.session.pictures),
+                ),
+                partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
+                on_failure=self._refuse,
+            )
+
+    def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
+        """Of the files that are there, which are other ones than they were."""
+        if not isinstance(answer, CheckedPictures):
+            return
+        opening.missing += tuple(failure.path for failure in answer.failures)
+        self._controller.pictures.close([failure.key for failure in answer.failures])
+        before = {picture.path: picture.sha256 for picture in opening.session.pictures}
+        changed = tuple(
+            paths[key]
+            for key, sha256 in answer.sha256.items()
+            if before.get(paths[key]) not in ("", None, sha256)
+        )
+        self._tell_missing(opening, changed)
+
+    def _tell_missing(self, opening: _Opening, changed: Sequence[str]) -> None:
+        said = [
+            f"{_counted(len(paths))} {what}: {_named(paths)}."
+            for paths, what in (
+                (opening.missing, "could not be opened"),
+                (changed, "changed since it was saved"),
+            )
+            if paths
+        ]
+        if said:
+            details = (*opening.missing, *changed)
+            message = f"The session {opening.path.name} was opened, but {' '.join(said)}"
+            self.noticed.emit(Notice(SESSION, message, "The rest is as it was.", details))
+
+    def _remember(self, path: Path) -> None:
+        recent = latest_first(str(path.absolute()), self._settings.values.recent_sessions)
+        self._settings.update(recent_sessions=recent)
+
+    def _refuse(self, failed: Failed) -> None:
+        self._tell(failed.message, failed.hint)
+
+    def _tell(self, message: str, hint: str) -> None:
+        self.noticed.emit(Notice(SESSION, message, hint))
+
+
+def _saved_model(asked: LoadModel) -> SessionModel:
+    return SessionModel(
+        source=_whole(asked.source),
+        stem_stride=asked.stem_stride,
+        stem_padding=asked.stem_padding,
+        config=None if asked.config is None else asked.config.to_dict(),
+        seed=asked.seed,
+        input_px=asked.input_px,
+        precision=asked.precision,
+    )
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).absolute()) if is_file(path) else path
+
+
+def _counted(pictures: int) -> str:
+    return f"{pictures:,} picture{'' if pictures == 1 else 's'}"
+
+
+def _named(paths: Sequence[str]) -> str:
+    names = [Path(path).name for path in paths[:MOST_NAMED]]
+    return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)

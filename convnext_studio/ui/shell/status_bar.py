@@ -1,0 +1,121 @@
+"""The status bar: what is under the pointer, where the network runs, how long it took, what is being done."""
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
+
+from convnext_studio.protocol.envelope import Done, Progress, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import (
+    Thumbnail,
+)
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.ui.state.activity import LARGEST_STEP, spoken
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+
+# Work that is over sooner is not announced: a flicker tells nothing.
+ANNOUNCE_AFTER_MS = 150
+
+
+class StatusBar(QStatusBar):
+    """Listens to the state and to the bridge; its Cancel button stops all that is being computed."""
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        self._seconds: dict[type[Request], float] = {}
+        self._engine_is_ready = False
+        self.setSizeGripEnabled(False)
+        self.hover = _label("Under the pointer")
+        self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.doing = _label("What is being done")
+        self.progress = QProgressBar()
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName("Progress")
+        self.progress.setToolTip("Progress of what is being computed")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setAccessibleName("Cancel what is being computed")
+        self.cancel.setToolTip("Stop what is being computed (Esc)")
+        self.cancel.clicked.connect(bridge.cancel_all)
+        self.timings = _label("Last timings", "How long the last answers took to compute")
+        self.device = _label("Device and precision", "Where the network runs, and in which precision")
+        self.addWidget(self.hover, 1)
+        for widget in (self.doing, self.progress, self.cancel, self.timings, self.device):
+            self.addPermanentWidget(widget)
+        self._announce = QTimer(self)
+        self._announce.setSingleShot(True)
+        self._announce.setInterval(ANNOUNCE_AFTER_MS)
+        self._announce.timeout.connect(self._show_busy)
+        self._show_busy()
+
+        state.hovered.connect(self.hover.setText)
+        state.model_loaded.connect(self._show_device)
+        bridge.request_asked.connect(self._asked)
+        bridge.request_started.connect(self._started)
+        bridge.progressed.connect(self._progressed)
+        bridge.request_finished.connect(self._finished)
+        bridge.engine_ready.connect(lambda _: self._set_engine_ready(True))
+        bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
+
+    def _show_device(self, model: ModelInfo) -> None:
+        self.device.setText(f"{model.device_name}, {model.precision}")
+
+    def _asked(self, _request: Request) -> None:
+        if not self.cancel.isVisible() and not self._announce.isActive():
+            self._announce.start()
+
+    def _started(self, request: Request) -> None:
+        # An engine that works has started, even where its word came before this window listened.
+        self._engine_is_ready = True
+        if isinstance(request, Thumbnail) and not all(
+            isinstance(other, Thumbnail) for other in self._bridge.pending
+        ):
+            return  # It only interrupts something longer.
+        self.progress.setRange(0, 0)
+        self.doing.setText(f"{request.doing}…")
+
+    def _progressed(self, progress: Progress) -> None:
+        unit = 1 + progress.total // LARGEST_STEP
+        self.progress.setRange(0, progress.total // unit)
+        self.progress.setValue(progress.done // unit)
+        if progress.text:
+            self.doing.setText(progress.text)
+
+    def _finished(self, finished: tuple[Request, object]) -> None:
+        request, answer = finished
+        if isinstance(answer, Done) and request.timed_as:
+            self._seconds.pop(type(request), None)
+            self._seconds[type(request)] = answer.seconds
+            self._show_timings()
+        if not self._bridge.pending:
+            self._announce.stop()
+            self._show_busy()
+
+    def _show_timings(self) -> None:
+        """The network's own time, which people compare, and that of the latest other answer."""
+        others = [kind for kind in self._seconds if kind is not Predict]
+        shown = ([Predict] if Predict in self._seconds else []) + others[-1:]
+        self.timings.setText(" · ".join(f"{kind.timed_as} {spoken(self._seconds[kind])}" for kind in shown))
+
+    def _set_engine_ready(self, is_ready: bool) -> None:
+        self._engine_is_ready = is_ready
+        if self.cancel.isVisible():
+            self._show_busy()
+
+    def _show_busy(self) -> None:
+        pending = self._bridge.pending
+        if pending and not self._engine_is_ready:
+            self.progress.setRange(0, 0)
+            self.doing.setText("Starting the engine…")
+        for widget in (self.doing, self.progress, self.cancel):
+            widget.setVisible(bool(pending))
+
+
+def _label(name: str, tip: str = "") -> QLabel:
+    label = OneLine(wants_room=True)
+    label.setAccessibleName(name)
+    label.setToolTip(tip)
+    return label

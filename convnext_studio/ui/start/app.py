@@ -1,0 +1,82 @@
+"""Opens the window. No Qt is imported here before it is known that Qt can run."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.protocol.models import Precision
+from convnext_studio.ui.start.platform_check import Finding, blocks_window, missing_for_window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOptions:
+    """What the command line says about the window.
+
+    Attributes
+    ----------
+    images
+        Picture files, folders or a session; the first picture is shown, and a sample where there is none.
+    model
+        Source of the model, as in `LoadModel`.
+    device, precision, offline, stem_stride, stem_padding
+        As in `LoadModel`.
+    node
+        Name of the node that is selected at first.
+    screenshot
+        PNG file: save a picture of the window when all is shown, and end.
+    present
+        Folder of a lecture to present at once, empty for the bundled one; no lecture where None.
+    step
+        Of the lecture, counted from 1; the first where None.
+    size
+        Width and height of the window in pixels; the last one, or what fits the screen, where None.
+    """
+
+    images: tuple[str, ...] = ()
+    model: str
+    device: str = "auto"
+    precision: Precision = "float32"
+    offline: bool = False
+    stem_stride: int | None = None
+    stem_padding: int | None = None
+    node: str = "stage4"
+    screenshot: str | None = None
+    present: str | None = None
+    step: int | None = None
+    size: tuple[int, int] | None = None
+
+
+def run(options: WindowOptions) -> int:
+    """Show the window until it is closed; the program's exit status.
+
+    2 where no window can be opened on this machine, told on stderr; 1 where a screenshot could not be made.
+    """
+    if options.screenshot is not None and not Path(options.screenshot).absolute().parent.is_dir():
+        sys.stderr.write(f"There is no folder for the screenshot {options.screenshot}.\n")
+        return 1
+    findings = missing_for_window()
+    if options.screenshot is not None and blocks_window(findings) and "QT_QPA_PLATFORM" not in os.environ:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        findings = missing_for_window()
+    if blocks_window(findings):
+        sys.stderr.write(spoken(findings))
+        return 2
+    with collecting_later():
+        # Not before: Qt aborts where it cannot run.
+        from convnext_studio.ui.start.launch import launch
+
+    client = EngineClient()
+    try:
+        return launch(options, client, needs_font=bool(findings))
+    finally:
+        client.close()
+
+
+def spoken(findings: list[Finding]) -> str:
+    """What hinders Qt on this machine, and what to do about it."""
+    blocking = [finding for finding in findings if finding.blocking]
+    lines = [f"{finding.message}\n  {finding.hint}\n" for finding in blocking]
+    return "The window cannot be opened.\n" + "".join(lines)

@@ -1,0 +1,200 @@
+"""From the command line's options to a running window."""
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QMessageLogContext, QSize, QtMsgType, qInstallMessageHandler
+from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
+from PySide6.QtWidgets import QApplication
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.samples import FIRST_SAMPLE
+from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.protocol.envelope import EngineLost
+from convnext_studio.render import load_colour_maps
+from convnext_studio.ui.shell.icon import application_icon
+from convnext_studio.ui.shell.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
+from convnext_studio.ui.shell.window import PROGRAM, StudioWindow
+from convnext_studio.ui.start.app import WindowOptions
+from convnext_studio.ui.start.interruptions import Interruptions
+from convnext_studio.ui.start.platform_check import spare_font
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets import text_size as textsize
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.message_bar import Notice
+
+if TYPE_CHECKING:  # Not imported before a lecture is wanted.
+    from convnext_studio.ui.lecture.presenter.presentation import Presentation
+    from convnext_studio.ui.lecture.presenter.presenter import Presenter
+
+_LOG = logging.getLogger(__name__)
+DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
+PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would fill 10 MB with thumbnails of pictures long closed.
+SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
+
+
+def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
+    """Run Qt's event loop until the window is closed; the program's exit status.
+
+    A signal that asks the program to end closes the window, too; the status is then what a shell has for it.
+    """
+    application = start_application(needs_font)
+    with Interruptions() as interruptions:
+        window = _open_window(application, options, client)
+        interruptions.came.connect(partial(_close, window))
+        # A session that ends may close the window after that, or kill the program.
+        application.commitDataRequest.connect(window.remember)
+        return application.exec()
+
+
+def _open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
+    """The window, or what the command line wants in its place, with model and pictures on their way."""
+    # A window that is only shown to be photographed is none that a person arranged.
+    settings = SettingsFile(read_only=options.screenshot is not None)
+    sys.excepthook = _tell_exception
+    textsize.apply(application, settings.values.text_pt)
+    theme.choose(application, settings.values.theme)
+    state = AppState()
+    bridge = EngineBridge(client)
+    controller = Controller(state, bridge, settings, offline=options.offline)
+    state.set_node(options.node)
+    with collecting_later():
+        window = StudioWindow(state, bridge, controller, settings)
+    # Not before: on few processors the engine's import of torch would hold up Qt's and the window, and the
+    # engine would be ready hardly sooner.
+    client.start()
+    if options.size is not None:
+        window.resize(*options.size)
+    controller.open_model(
+        options.model,
+        options.device,
+        options.precision,
+        stem_stride=options.stem_stride,
+        stem_padding=options.stem_padding,
+    )
+    if options.images:
+        controller.open_paths(options.images)
+    else:
+        controller.open_sample(FIRST_SAMPLE)
+    if options.present is not None:
+        _present(window.lecture.presentation, options)
+    else:
+        window.show()
+        if options.screenshot is None:
+            window.guide.offer_tour()
+    controller.background.run(_load_for_answers, on_done=lambda _: None)
+    if options.screenshot is not None:
+        presenter = None if options.present is None else window.lecture.presentation.presenter
+        size = None if options.size is None else QSize(*options.size)
+        _end_with_screenshot(presenter or window, window, bridge, controller, Path(options.screenshot), size)
+    return window
+
+
+def _close(window: StudioWindow, status: int) -> None:
+    window.close()
+    QApplication.exit(status)  # Also out of the event loop of a dialog or a menu.
+
+
+def start_application(needs_font: bool = False) -> QApplication:
+    """Qt's application with the program's name, icon and style; a look has to be chosen yet."""
+    qInstallMessageHandler(_tell_qts_message)
+    application = QApplication([PROGRAM])
+    QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
+    application.setApplicationName(PROGRAM)
+    application.setDesktopFileName(DESKTOP_NAME)
+    application.setWindowIcon(application_icon())
+    application.setStyle("Fusion")
+    if needs_font:
+        _use_spare_font(application)
+    return application
+
+
+def _load_for_answers() -> None:
+    """Load what is not needed before the first answer, and would then hold up Qt's thread."""
+    load_colour_maps()
+    np.percentile((0.0, 1.0), 50)  # NumPy's first one imports its masked arrays.
+
+
+def _present(presentation: "Presentation", options: WindowOptions) -> None:
+    """Present what the command line names, in place of the window."""
+    folder = Path(options.present) if options.present else None
+    presentation.start(folder, place=(options.step or 1) - 1, size=options.size)
+
+
+def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
+    """Pass on what Qt says, but for one sentence that means nothing and comes with every offscreen window."""
+    if message != "This plugin does not support propagateSizeHints()":
+        _LOG.warning("Qt says: %s", message)
+        sys.stderr.write(f"{message}\n")
+
+
+def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Keep for the person's report what would otherwise only be seen in a terminal."""
+    _LOG.error("An internal error happened in the window.", exc_info=(kind, error, trace))
+    sys.__excepthook__(kind, error, trace)
+
+
+def _use_spare_font(application: QApplication) -> None:
+    path = spare_font()
+    if path is not None:
+        families = QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(path)))
+        application.setFont(QFont(families[0], SPARE_FONT_PT))
+
+
+def _end_with_screenshot(
+    shown: "StudioWindow | Presenter",
+    window: StudioWindow,
+    bridge: EngineBridge,
+    controller: Controller,
+    path: Path,
+    size: QSize | None,
+) -> None:
+    """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed.
+
+    A window that what it shows has made larger than asked for gets its size again; where it needs more, that is
+    told.
+    """
+    failures: dict[str, Notice] = {}
+
+    def remember(notice: Notice) -> None:
+        if not notice.good:
+            failures[notice.topic] = notice
+
+    controller.noticed.connect(remember)
+    controller.succeeded.connect(lambda topic: failures.pop(topic, None))
+
+    def end(status: int, sentence: str = "") -> None:
+        sys.stderr.write(sentence)
+        _close(window, status)
+
+    def save() -> None:
+        try:
+            save_picture_of(shown, path)
+        except StudioError as error:
+            end(1, f"{error}\n")
+        else:
+            sentences = [line for notice in failures.values() for line in notice.details or (notice.text,)]
+            sentences += larger_than(shown, size)
+            end(int(bool(failures)), "".join(f"{sentence}\n" for sentence in sentences))
+
+    def engine_lost(lost: EngineLost) -> None:
+        if not lost.restarting:
+            end(1, f"{lost.message}\n")
+
+    def is_quiet() -> bool:
+        shown.resize(size or shown.size())
+        return shown.is_settled and window.is_settled
+
+    quiet = Quiet(is_quiet, window)
+    quiet.reached.connect(save)
+    quiet.timed_out.connect(partial(end, 1, f"Not all panels had their answers after {TIMEOUT_S} s.\n"))
+    bridge.engine_lost.connect(engine_lost)

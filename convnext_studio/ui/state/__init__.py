@@ -1,0 +1,1 @@
+"""The state of the window and its connection to the engine: no panels, no drawing."""

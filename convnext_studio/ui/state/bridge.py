@@ -1,0 +1,131 @@
+"""Carries questions from the panels to the engine, and answers back into Qt's thread."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.protocol.envelope import (
+    Cancelled,
+    Done,
+    EngineLost,
+    EngineReady,
+    Failed,
+    Logged,
+    Message,
+    Payload,
+    Progress,
+    Request,
+    Started,
+)
+
+OnAnswer = Callable[[Payload], None]
+OnFailure = Callable[[Failed], None]
+_LOG = logging.getLogger("convnext_studio.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    request: Request
+    on_answer: OnAnswer
+    on_progress: Callable[[Progress], None] | None
+    on_failure: OnFailure | None
+    on_cancel: Callable[[], None] | None
+
+
+class EngineBridge(QObject):
+    """The panels' view of the engine: `ask`, and the callback runs in Qt's thread if it is still wanted."""
+
+    engine_ready = Signal(object)  # EngineReady
+    engine_lost = Signal(object)  # EngineLost
+    request_asked = Signal(object)  # Request
+    request_started = Signal(object)  # Request
+    progressed = Signal(object)  # Progress
+    request_failed = Signal(object)  # Failed, where the asker gave no on_failure
+    request_finished = Signal(object)  # (Request, Done | Failed | Cancelled)
+    _received = Signal(object)
+
+    def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._client = client
+        self._askers: dict[int, _Asker] = {}
+        # The client calls from its reader thread; a queued signal brings the message into this object's thread.
+        self._received.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
+        client.listen(self._received.emit)
+
+    def ask(
+        self,
+        request: Request,
+        on_answer: OnAnswer,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_failure: OnFailure | None = None,
+        on_cancel: Callable[[], None] | None = None,
+    ) -> int:
+        """Send a request and return its id; one of the callbacks runs later.
+
+        Of a request that was cancelled or replaced, `on_cancel` runs, and no other.
+        """
+        identifier = self._client.ask(request)
+        request = replace(request, id=identifier)
+        self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure, on_cancel)
+        self.request_asked.emit(request)
+        return identifier
+
+    @property
+    def pending(self) -> tuple[Request, ...]:
+        """What has been asked and not yet been answered."""
+        return tuple(asker.request for asker in self._askers.values())
+
+    def cancel(self, identifier: int) -> None:
+        """Stop working on a request; of its callbacks only `on_cancel` will run."""
+        self._client.cancel(identifier)
+
+    def cancel_all(self) -> None:
+        """Stop all that is being worked on or waiting."""
+        for identifier in list(self._askers):
+            self._client.cancel(identifier)
+
+    def close(self) -> None:
+        """End the engine process, within 2 s also when it computes."""
+        self._client.close()
+
+    def _dispatch(self, message: Message) -> None:
+        match message:
+            case EngineReady():
+                self.engine_ready.emit(message)
+            case EngineLost():
+                self.engine_lost.emit(message)
+            case Started():
+                if (asker := self._askers.get(message.id)) is not None:
+                    self.request_started.emit(asker.request)
+            case Progress():
+                self._show_progress(message)
+            case Done() | Failed() | Cancelled():
+                self._finish(message)
+            case Logged():
+                _LOG.log(message.level, "%s: %s", message.source, message.text)
+
+    def _show_progress(self, message: Progress) -> None:
+        asker = self._askers.get(message.id)
+        if asker is None:
+            return
+        self.progressed.emit(message)
+        if asker.on_progress is not None:
+            asker.on_progress(message)
+
+    def _finish(self, message: Done | Failed | Cancelled) -> None:
+        asker = self._askers.pop(message.id, None)
+        if asker is None:
+            return
+        self.request_finished.emit((asker.request, message))
+        if isinstance(message, Done):
+            asker.on_answer(message.payload)
+        elif isinstance(message, Failed):
+            if asker.on_failure is not None:
+                asker.on_failure(message)
+            else:
+                self.request_failed.emit(message)
+        elif asker.on_cancel is not None:
+            asker.on_cancel()

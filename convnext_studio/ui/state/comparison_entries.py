@@ -1,0 +1,176 @@
+"""What can be compared: networks to measure and saved fields, one by one or in ready-made pairs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.nodes import node_table
+from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.road.steps import ROAD
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.receptive_fields import Subject
+
+MOST = 4
+_ANY_INPUT_PX = 224  # Names do not depend on it.
+PAPER_SCALE = 1e-6
+# Of the families that the paper and its tutorial compare ConvNeXt with; timm has their weights.
+RELATIVES = (
+    "timm:resnet50",
+    "timm:vit_small_patch16_224",
+    "timm:swin_tiny_patch4_window7_224",
+    "timm:coatnet_0_rw_224",
+    "timm:mobilenetv2_100",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A place in the comparison.
+
+    Attributes
+    ----------
+    title
+        For people; empty for the model that is open, which has its own.
+    subject
+        The network to measure; None for a saved field.
+    path
+        Of the saved field.
+    """
+
+    title: str = ""
+    subject: Subject | None = None
+    path: str = ""
+
+
+OPEN_MODEL = Entry(subject=Subject())
+
+
+def saved_field(path: str) -> Entry:
+    """A field in a file."""
+    return Entry(title=Path(path).name, path=path)
+
+
+def network(source: str, offline: bool) -> Entry:
+    """A preset, a model of timm's, a step on the road to ConvNeXt or a weights file."""
+    kind, _, name = source.partition(":")
+    title = name if kind in ("preset", "timm") else Path(source).name
+    if kind == "road" and name in ROAD:
+        title = ROAD[name].title
+    return Entry(title=title, subject=Subject(source=source, title=title, offline=offline))
+
+
+def at_node(subject: Subject, node: str) -> Subject:
+    """The subject, measured at its last stage where it is known to have no node of that name."""
+    kind, _, name = subject.source.partition(":")
+    if kind == "timm":
+        has_node = name.startswith("convnext")
+    elif kind == "preset" and name in PRESETS:
+        nodes = node_table(PRESETS[name].config, _ANY_INPUT_PX)
+        has_node = any(each.name == node for each in nodes)
+    elif kind == "road" and name in ROAD:
+        has_node = node in ("stem", *ROAD[name].config.stages)
+    else:
+        has_node = True
+    return subject if has_node else replace(subject, node="last")
+
+
+def suggestions() -> tuple[str, ...]:
+    """Sources that a person may type."""
+    bundled = ("bundled",) if bundled_is_there() else ()
+    presets = (f"preset:{name}" for name in PRESETS)
+    return (*bundled, *presets, *RELATIVES, *(step.source for step in ROAD.values()))
+
+
+def untrained(config: ConvNeXtConfig, title: str) -> Entry:
+    """Random weights in an architecture."""
+    return Entry(title=title, subject=Subject(config=config, title=title))
+
+
+def random_weights(model: ModelInfo) -> Entry:
+    """Random weights in the architecture that is open; a StudioError where it is no ConvNeXt."""
+    return untrained(_convnext(model.config), f"Random weights: {model.title}")
+
+
+def _convnext(config: object) -> ConvNeXtConfig:
+    if not isinstance(config, ConvNeXtConfig):
+        raise StudioError(
+            "This comparison varies a ConvNeXt, and the model that is open is none.", "Open a ConvNeXt first."
+        )
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A ready-made one.
+
+    Attributes
+    ----------
+    title, tip
+        For the menu.
+    entries
+        What it compares, from the model that is open.
+    """
+
+    title: str
+    tip: str
+    entries: Callable[[ModelInfo], tuple[Entry, ...]]
+
+
+def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
+    return OPEN_MODEL, random_weights(model)
+
+
+def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
+    # At a layer scale of 1e-6 the blocks of an untrained network hardly count, whatever their kernels.
+    config = with_layer_scale(_convnext(model.config), 1.0)
+    return tuple(
+        untrained(replace(config, kernel_size=side), f"{side} × {side} kernels, random") for side in (3, 7)
+    )
+
+
+def _layer_scales(model: ModelInfo) -> tuple[Entry, ...]:
+    config = replace(_convnext(model.config), grn=False)
+    return tuple(
+        untrained(replace(config, layer_scale_init_value=value), f"Layer scale {value:g}, random")
+        for value in (PAPER_SCALE, 1.0)
+    )
+
+
+def _versions(model: ModelInfo) -> tuple[Entry, ...]:
+    config = _convnext(model.config)
+    first = replace(config, grn=False, layer_scale_init_value=PAPER_SCALE)
+    second = replace(config, grn=True, layer_scale_init_value=0.0)
+    return untrained(first, "V1, random"), untrained(second, "V2 (GRN), random")
+
+
+def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
+    """With another initial layer scale, where the architecture has one."""
+    return replace(config, layer_scale_init_value=value) if config.layer_scale_init_value > 0 else config
+
+
+COMPARISONS = (
+    Comparison(
+        "Trained against random weights",
+        "The model that is open, and the same architecture that has learnt nothing",
+        _trained_and_random,
+    ),
+    Comparison(
+        "3 × 3 against 7 × 7 kernels",
+        "The open model's architecture with the tutorial's and with the paper's kernels, both with random "
+        "weights and, where it has one, a layer scale of 1",
+        _kernels,
+    ),
+    Comparison(
+        "Layer scale 1e-6 against 1",
+        "The open model's architecture with random weights: at 1e-6 its blocks change almost nothing yet",
+        _layer_scales,
+    ),
+    Comparison(
+        "V1 against V2",
+        "The open model's architecture with random weights, as V1 begins (layer scale 1e-6) and as V2 does "
+        "(GRN, which pools over the whole picture)",
+        _versions,
+    ),
+)

@@ -1,0 +1,384 @@
+"""What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
+from PySide6.QtGui import QImage, QImageWriter
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.erf.files import SUFFIXES
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.presets import default_model
+from convnext_studio.protocol.attributions import Attribute, Attribution
+from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
+from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision, SavedModel, SaveModel
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.exporter import Exporter
+from convnext_studio.ui.state.opening import PICTURES, PictureOpener
+from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
+from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.message_bar import Notice
+
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
+SAVE = "save"
+
+
+class Controller(QObject):
+    """Reacts to intents (its methods) and to the state; knows no widget.
+
+    Parameters
+    ----------
+    offline
+        Models open no network connection.
+    """
+
+    noticed = Signal(object)  # Notice
+    succeeded = Signal(str)  # the topic whose notice is over
+    model_asked = Signal(object)  # LoadModel: what is being loaded
+    model_refused = Signal()  # the model that was open stays
+    field_asked = Signal(str)  # path of a saved receptive field
+    session_asked = Signal(str)  # path of a session file
+
+    def __init__(
+        self,
+        state: AppState,
+        bridge: EngineBridge,
+        settings: SettingsFile,
+        offline: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._settings = settings
+        self._offline = offline
+        self._pasted = 0
+        self._predict_id = 0
+        self._model_id = 0
+        self._asked_model: LoadModel | None = None
+        self._loaded_model: LoadModel | None = None
+        self._left_model: LoadModel | None = None  # For a while, for another one.
+        self._passed_over: LoadModel | None = None  # It was loading when another was asked for.
+        self.background = Background(self)
+        self.exporter = Exporter(state, bridge, self.background, self)
+        self.pictures = PictureOpener(state, bridge, settings, self)
+        for part in (self.exporter, self.pictures):
+            part.noticed.connect(self.noticed)
+        self.pictures.succeeded.connect(self.succeeded)
+        state.model_loaded.connect(lambda _model: self.predict())
+        state.model_wanted.connect(self._open_for_a_while)
+        state.picture_selected.connect(lambda _picture: self.predict())
+        state.target_selected.connect(self._explain)
+        bridge.engine_lost.connect(self._engine_lost)
+        bridge.engine_ready.connect(self._engine_ready)
+        bridge.request_failed.connect(lambda failed: self._refuse(OTHER, failed))
+        bridge.request_finished.connect(self._engine_answered)
+
+    # -------------------------------------------------------------------------------------------- the model
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether models open no network connection."""
+        return self._offline
+
+    @property
+    def loaded(self) -> LoadModel | None:
+        """How the model that is open was asked for."""
+        return self._loaded_model
+
+    def open_model(
+        self,
+        source: str,
+        device: str = "auto",
+        precision: Precision = "float32",
+        *,
+        stem_stride: int | None = None,
+        stem_padding: int | None = None,
+    ) -> None:
+        """Load a model; the one that is open stays until then, and where that fails."""
+        self._left_model = None
+        self._ask_model(
+            LoadModel(
+                panel="model",
+                source=source,
+                device=device,
+                precision=precision,
+                offline=self._offline,
+                stem_stride=stem_stride,
+                stem_padding=stem_padding,
+            )
+        )
+
+    def reopen_model(
+        self,
+        source: str,
+        stem_stride: int | None,
+        stem_padding: int | None,
+        precision: Precision | None = None,
+    ) -> None:
+        """Load a model as it was once, where the model runs now; in its precision, too, where none is given."""
+        now = self._asked_model or LoadModel(source=source)
+        self.open_model(
+            source,
+            now.device,
+            precision or now.precision,
+            stem_stride=stem_stride,
+            stem_padding=stem_padding,
+        )
+
+    def build_model(
+        self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
+    ) -> None:
+        """Build a network with random weights; where and how it is computed is as `reopen_model` says."""
+        self._left_model = None
+        asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
+        if (now := self._asked_model) is not None:
+            asked = replace(asked, device=now.device, precision=precision or now.precision)
+        self._ask_model(asked)
+
+    def _ask_model(self, request: LoadModel) -> None:
+        if any(pending.id == self._model_id for pending in self._bridge.pending):
+            self._passed_over = self._passed_over or self._asked_model
+        self._asked_model = request
+        self.model_asked.emit(request)
+        self._model_id = self._bridge.ask(
+            request, partial(self._model_loaded, request), on_failure=partial(self._model_failed, request)
+        )
+
+    def change_model(self, *, source: str = "", device: str = "", precision: Precision | None = None) -> None:
+        """Load the model again, with something changed about it."""
+        now = self._asked_model
+        if now is None:
+            return
+        device, precision = device or now.device, precision or now.precision
+        if source and source != now.source:
+            self.open_model(source, device, precision)
+        else:
+            self._ask_model(replace(now, device=device, precision=precision))
+
+    def _open_for_a_while(self, source: str) -> None:
+        """Open a model in place of the one that a person chose; without a source, that one again."""
+        left, self._left_model = self._left_model, None
+        if not source and left and (now := self._asked_model):
+            self._ask_model(replace(left, device=now.device, precision=now.precision))
+        else:
+            self.change_model(source=source or default_model())
+            self._left_model = (left or self._loaded_model) if source else None
+
+    def change_stem(self, stride: int, padding: int) -> None:
+        """Load the model again, with this stride and padding of its first convolution."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, stem_stride=stride, stem_padding=padding))
+
+    def save_model(self, path: str, layout: WeightsLayout) -> None:
+        """Write the weights of the model that is open."""
+        if self._state.model is not None:
+            self._bridge.ask(
+                SaveModel(panel="save", path=path, layout=layout, title=self._state.model.title),
+                self._model_saved,
+                on_failure=partial(self._refuse, SAVE),
+            )
+
+    def _model_saved(self, answer: Payload) -> None:
+        if isinstance(answer, SavedModel):
+            message = f"The weights were saved as {answer.path} ({answer.size_bytes / 1e6:,.1f} MB)."
+            self.noticed.emit(Notice(SAVE, message, good=True))
+
+    def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
+        if request is not self._asked_model or not isinstance(answer, ModelInfo):
+            return
+        self._loaded_model, self._passed_over = request, None
+        if request.config is None:  # What was built is nowhere to be opened from.
+            recent = latest_first(request.source, self._settings.values.recent_models)
+            self._settings.update(recent_models=recent)
+        self.succeeded.emit(MODEL)
+        self._state.set_model(answer)
+
+    def _model_failed(self, request: LoadModel, failed: Failed) -> None:
+        self._refuse(MODEL, failed)
+        if request is not self._asked_model:
+            return
+        passed_over, self._passed_over = self._passed_over, None
+        if passed_over is not None:
+            self._ask_model(passed_over)
+        else:
+            self._keep_model()
+
+    def _keep_model(self) -> None:
+        """The model asked for will not come: the one that is open stays."""
+        self._passed_over = None
+        if self._loaded_model is not None:
+            self._asked_model = self._loaded_model
+        self.model_refused.emit()
+
+    # ----------------------------------------------------------------------------------------- the pictures
+
+    def open_paths(self, paths: Iterable[str]) -> None:
+        """Open pictures and folders, weights files, saved fields and sessions."""
+        pictures = []
+        for path in paths:
+            if path.lower().endswith(WEIGHTS_SUFFIXES):
+                self.change_model(source=path)
+            elif path.lower().endswith(SUFFIXES):
+                self.field_asked.emit(path)
+            elif path.lower().endswith(SESSION_SUFFIX):
+                self.session_asked.emit(path)
+            else:
+                pictures.append(path)
+        self.pictures.open_paths(pictures)
+
+    def open_sample(self, name: str) -> None:
+        """Open one of the sample photographs."""
+        self.open_paths([SAMPLE_PREFIX + name])
+
+    def open_mime(self, mime: QMimeData) -> None:
+        """Open what was dropped or pasted: files, or a picture itself."""
+        # Once: on X11 every call fetches them from the other program, and waits up to 5 s where it has gone.
+        urls = mime.urls()
+        local = [url.toLocalFile() for url in urls if url.isLocalFile()]
+        remote = [url for url in urls if not url.isLocalFile()]
+        if local:
+            self.open_paths(local)
+        elif mime.hasImage():
+            self._open_pixels(QImage(mime.imageData()))
+        if remote and (local or not mime.hasImage()):
+            self._tell(
+                PICTURES,
+                f"{remote[0].toDisplayString()} is not on this machine, and nothing is fetched.",
+                "Save the picture, then open the file.",
+            )
+        elif not urls and not mime.hasImage():
+            self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
+
+    def close_picture(self) -> None:
+        """Take the current picture out of the list."""
+        if self._state.chosen is not None:
+            self.pictures.close([self._state.chosen.key])
+
+    def close_all_pictures(self) -> None:
+        """Take all pictures out of the list."""
+        self.pictures.close([picture.key for picture in self._state.pictures])
+
+    def _open_pixels(self, pixels: QImage) -> None:
+        self._pasted += 1
+        name = f"Pasted picture {self._pasted}"
+        # Encoding a screen's worth of pixels takes longer than a frame.
+        self.background.run(
+            partial(encode_png, pixels),
+            lambda data: self.pictures.open_data(data, name),
+            lambda error: self._tell(PICTURES, error.message, error.hint),
+            "Taking the picture from the clipboard",
+        )
+
+    # ------------------------------------------------------------------------------ predicting and explaining
+
+    def predict(self) -> None:
+        """Run the current model on the current picture, where there are both."""
+        model, picture = self._state.model, self._state.picture
+        if model is None or picture is None:
+            return
+        self._predict_id = self._bridge.ask(
+            Predict(panel="predict", image=picture.key, target=self._state.target),
+            partial(self._if_current, model, picture, self._predicted),
+            on_failure=lambda failed: self._if_current(model, picture, self._not_predicted, failed),
+        )
+
+    def _if_current(
+        self,
+        model: ModelInfo,
+        picture: ImageInfo,
+        use: Callable[[Payload | Failed], None],
+        answer: Payload | Failed,
+    ) -> None:
+        """Use an answer only where the model and the picture it was asked about are still the current ones."""
+        if self._state.model is model and self._state.picture is picture:
+            use(answer)
+
+    def _predicted(self, answer: Payload | Failed) -> None:
+        if isinstance(answer, Prediction):
+            self.succeeded.emit(PREDICTION)
+            self._state.set_prediction(answer)
+            self._explain(self._state.target)
+
+    def _not_predicted(self, answer: Payload | Failed) -> None:
+        if isinstance(answer, Failed):
+            self._state.fail_prediction(f"{answer.message} {answer.hint}".rstrip())
+            self._refuse(PREDICTION, answer)
+
+    def _explain(self, target: int | None) -> None:
+        """Show the attribution of a class: the one that came with the prediction, or ask for it."""
+        model, picture, prediction = self._state.model, self._state.picture, self._state.prediction
+        if model is None or picture is None or prediction is None:
+            return  # The prediction will bring it.
+        wanted = prediction.top(1)[0] if target is None else target
+        if prediction.attribution.target == wanted:
+            self._state.set_attribution(prediction.attribution)
+            return
+        self._state.set_attribution(None)
+        self._bridge.ask(
+            Attribute(panel="predict", image=picture.key, target=wanted),
+            partial(self._if_current, model, picture, partial(self._explained, wanted)),
+        )
+
+    def _explained(self, wanted: int, answer: Payload | Failed) -> None:
+        prediction = self._state.prediction
+        if not isinstance(answer, Attribution) or prediction is None:
+            return
+        target = prediction.top(1)[0] if self._state.target is None else self._state.target
+        if answer.target == wanted == target:
+            self._state.set_attribution(answer)
+
+    # ------------------------------------------------------------------------------------------- the engine
+
+    def _engine_lost(self, lost: EngineLost) -> None:
+        self._tell(ENGINE, lost.message)
+
+    def _engine_ready(self, ready: EngineReady) -> None:
+        again = "The engine stopped and was started again"
+        if ready.restarted and ready.lacking:
+            self._tell(ENGINE, f"{again}. {ready.lacking}")
+        elif ready.restarted:
+            self.noticed.emit(Notice(ENGINE, f"{again}, with the same model and pictures.", good=True))
+
+    def _engine_answered(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
+        request, answer = finished
+        if isinstance(answer, Done) and isinstance(request, Predict):
+            self.succeeded.emit(ENGINE)
+        elif isinstance(answer, Cancelled):
+            # What was only replaced by a newer request has another id.
+            if answer.id == self._predict_id and self._state.prediction is None:
+                self._state.fail_prediction("The prediction was stopped.")
+            elif answer.id == self._model_id:
+                self._keep_model()
+
+    # ---------------------------------------------------------------------------------------------- telling
+
+    def close(self) -> None:
+        """Wait for files being written; the engine is the bridge's to close."""
+        self.background.close()
+
+    def _refuse(self, topic: str, failed: Failed) -> None:
+        self._tell(topic, failed.message, failed.hint)
+
+    def _tell(self, topic: str, message: str, hint: str = "") -> None:
+        self.noticed.emit(Notice(topic, message, hint))
+
+
+def encode_png(pixels: QImage) -> bytes:
+    """A picture as the bytes of a PNG file; StudioError where that cannot be done."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QImageWriter(buffer, QByteArray(b"PNG"))
+    writer.setQuality(90)  # Hardly compressed: the bytes only go to the engine, next door.
+    if not writer.write(pixels):
+        raise StudioError("The picture on the clipboard cannot be read.")
+    return bytes(buffer.data().data())

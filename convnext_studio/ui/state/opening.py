@@ -1,0 +1,199 @@
+"""How pictures come in: listed first, by the thousand if need be, and decoded when they are looked at."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.protocol.envelope import Failed, Payload
+from convnext_studio.protocol.pictures import (
+    CheckedPictures,
+    CheckPictures,
+    CloseImage,
+    ImageInfo,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    ShowPicture,
+)
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.message_bar import Notice
+
+PICTURES = "pictures"
+MOST_TOLD = 20
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Pictures that were opened with one gesture.
+
+    Attributes
+    ----------
+    count
+        Pictures that were found, broken ones included.
+    failures
+        By path, in the order in which they were found.
+    """
+
+    count: int = 0
+    failures: dict[str, PictureFailure] = field(default_factory=dict)
+
+    @property
+    def notice(self) -> Notice:
+        """All failures as one notice."""
+        failures = list(self.failures.values())
+        first = failures[0]
+        if self.count == 1:
+            return Notice(PICTURES, first.message, first.hint, (first.message,))
+        told = [failure.message for failure in failures[:MOST_TOLD]]
+        if len(failures) > MOST_TOLD:
+            told.append(f"… and {len(failures) - MOST_TOLD:,} more.")
+        message = f"{len(failures):,} of {self.count:,} could not be opened: {first.message}"
+        return Notice(PICTURES, message, first.hint if len(failures) == 1 else "", tuple(told))
+
+
+class PictureOpener(QObject):
+    """Asks the engine for pictures, and puts what comes into the state.
+
+    A path is only passed on: the engine lists what it finds there. Whatever the state wants to show is decoded
+    then; what turns out to be broken is taken out again and told once for all that were opened together.
+    """
+
+    noticed = Signal(object)  # Notice
+    succeeded = Signal(str)  # the topic whose notice is over
+
+    def __init__(
+        self, state: AppState, bridge: EngineBridge, settings: SettingsFile, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._settings = settings
+        self._batches: dict[str, Batch] = {}  # By the key of a picture that is not known to be sound.
+        state.picture_wanted.connect(self._decode)
+
+    def open_paths(self, paths: Sequence[str]) -> None:
+        """Open picture files and folders; the first picture is shown."""
+        if paths:
+            self._bridge.ask(
+                ListPictures(panel=PICTURES, paths=tuple(paths)),
+                self._listed,
+                on_failure=lambda failed: self._tell(failed.message, failed.hint),
+            )
+
+    def open_data(self, data: bytes, name: str) -> None:
+        """Open an encoded picture."""
+        self._bridge.ask(
+            OpenImage(panel=PICTURES, data=data, name=name),
+            self._opened,
+            on_failure=lambda failed: self._tell(failed.message, failed.hint),
+        )
+
+    def add(self, pictures: Sequence[ListedPicture], select: ListedPicture | None) -> None:
+        """Add pictures that were listed, and show one of them, or keep what is shown."""
+        self._state.list_pictures(pictures)
+        if select is not None or self._state.chosen is None:
+            self._state.select_picture((select or pictures[0]).key)
+
+    def refuse(self, failure: PictureFailure) -> None:
+        """Take out what turned out to be no picture, and tell it with what was opened together with it."""
+        if self._state.row(failure.key) is not None:
+            self._refuse(self._batches.get(failure.key) or Batch(count=1), [failure])
+
+    def close(self, keys: Iterable[str]) -> None:
+        """Take pictures out, here and in the engine."""
+        images = tuple(keys)
+        if images:
+            self._bridge.ask(CloseImage(images=images), lambda _: None)
+            for key in images:
+                self._batches.pop(key, None)
+            self._state.remove_pictures(set(images))
+
+    # -------------------------------------------------------------------------------------------- listing
+
+    def _listed(self, answer: Payload) -> None:
+        if not isinstance(answer, ListedPictures):
+            return
+        pictures = answer.pictures
+        batch = Batch(
+            count=len(pictures) + len(answer.failures),
+            failures={failure.path: failure for failure in answer.failures},
+        )
+        if batch.failures:
+            self.noticed.emit(batch.notice)
+        elif pictures:
+            self.succeeded.emit(PICTURES)
+        if not pictures:
+            return
+        self._remember(answer)
+        self._batches.update((picture.key, batch) for picture in pictures)
+        unchecked = tuple(picture.key for picture in pictures[answer.checked :])
+        self.add(pictures, pictures[0])
+        if unchecked:
+            self._bridge.ask(CheckPictures(images=unchecked), partial(self._checked, batch))
+
+    def _checked(self, batch: Batch, answer: Payload) -> None:
+        if isinstance(answer, CheckedPictures) and answer.failures:
+            self._refuse(batch, answer.failures)
+
+    def _refuse(self, batch: Batch, failures: Sequence[PictureFailure]) -> None:
+        """These are none: out with them, and tell it together with what is known already."""
+        batch.failures.update((failure.path, failure) for failure in failures)
+        self.noticed.emit(batch.notice)
+        self.close([failure.key for failure in failures])
+
+    def _remember(self, answer: ListedPictures) -> None:
+        """Recent are the folders and the files that a person named."""
+        values = self._settings.values
+        folders, files = values.recent_folders, values.recent_pictures
+        for folder in answer.folders:
+            folders = latest_first(_absolute(folder), folders)
+        if not answer.folders:
+            for picture in answer.pictures:
+                if not picture.path.startswith(SAMPLE_PREFIX):
+                    files = latest_first(_absolute(picture.path), files)
+        self._settings.update(recent_folders=folders, recent_pictures=files)
+
+    # ------------------------------------------------------------------------------------------- decoding
+
+    def _decode(self, picture: ListedPicture) -> None:
+        self._bridge.ask(
+            ShowPicture(panel=PICTURES, image=picture.key),
+            partial(self._shown, picture),
+            on_failure=partial(self._not_shown, picture),
+        )
+
+    def _shown(self, picture: ListedPicture, answer: Payload) -> None:
+        """It is there; it may have been closed, or another may be wanted, meanwhile."""
+        if self._state.row(picture.key) is None:
+            return
+        if isinstance(answer, PictureFailure):
+            self.refuse(answer)
+        elif isinstance(answer, ImageInfo):
+            chosen = self._state.chosen
+            self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)
+
+    def _not_shown(self, picture: ListedPicture, failed: Failed) -> None:
+        """The engine is in trouble; nothing is wrong with the picture."""
+        if self._state.chosen == picture:
+            self._state.give_up_choice()
+        self._tell(failed.message, failed.hint)
+
+    def _opened(self, answer: Payload) -> None:
+        if isinstance(answer, ImageInfo):
+            self.succeeded.emit(PICTURES)
+            self._state.add_picture(answer)
+
+    def _tell(self, message: str, hint: str) -> None:
+        self.noticed.emit(Notice(PICTURES, message, hint))
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute())

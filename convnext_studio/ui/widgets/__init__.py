@@ -1,0 +1,1 @@
+"""Small widgets, the theme and the text size."""

@@ -1,0 +1,112 @@
+"""The control of what a colour scale holds: all values, most of them, or what lies between two numbers."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QLocale, Signal
+from PySide6.QtGui import QDoubleValidator
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+
+from convnext_studio.render import Limits, Range, RangeKind, format_number
+from convnext_studio.ui.widgets.text_size import limit_width
+
+_TITLES: dict[RangeKind, str] = {
+    "data": "All values",
+    "percentile": "Percentile",
+    "symmetric": "Symmetric",
+    "hand": "By hand",
+}
+_TIP = (
+    "What the colour scale holds: all values; all but the outermost; all, with 0 in the middle; or what lies "
+    "between two numbers. What lies beyond has the colour of that end, which is marked at the colour bar"
+)
+
+
+class RangeChoice(QWidget):
+    """A list of kinds, and beside it what the chosen kind needs.
+
+    Parameters
+    ----------
+    kinds
+        Which are offered, the first to begin with.
+
+    Attributes
+    ----------
+    kind, percentile, low, high, problem
+        The controls, and the sentence where the two numbers are in the wrong order.
+    """
+
+    changed = Signal()
+
+    def __init__(self, kinds: Sequence[RangeKind], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kind = QComboBox()
+        self.kind.setAccessibleName("Range")
+        self.kind.setToolTip(_TIP)
+        for kind in kinds:
+            self.kind.addItem(_TITLES[kind], kind)
+        self.percentile = QDoubleSpinBox()
+        self.percentile.setRange(50, 100)
+        self.percentile.setDecimals(1)
+        self.percentile.setSingleStep(0.5)
+        self.percentile.setValue(99)
+        self.percentile.setSuffix(" %")
+        self.percentile.setKeyboardTracking(False)
+        self.percentile.setAccessibleName("Percentile")
+        self.percentile.setToolTip("So many per cent of the values lie below the end of the scale")
+        self.low, self.high = _edit("Lowest value"), _edit("Highest value")
+        self._to = QLabel("to")
+        self.problem = QLabel("The first number must be the smaller one.")
+        self.problem.setProperty("problem", True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for part in (self.kind, self.percentile, self.low, self._to, self.high, self.problem):
+            row.addWidget(part)
+        row.addStretch()
+        self.kind.currentIndexChanged.connect(self._tell)
+        self.percentile.valueChanged.connect(self._tell)
+        for edit in (self.low, self.high):
+            edit.editingFinished.connect(self._tell)
+        self._show_needed()
+
+    @property
+    def value(self) -> Range:
+        """What is chosen."""
+        kind: RangeKind = self.kind.currentData()
+        return Range(kind, self.percentile.value(), self._hand())
+
+    def propose(self, limits: Limits) -> None:
+        """Two numbers to begin with, where there are none yet."""
+        if self.value.kind == "hand" and not self.low.text() and not self.high.text():
+            self.low.setText(format_number(limits.low))
+            self.high.setText(format_number(limits.high))
+            self._tell()
+
+    def _hand(self) -> Limits | None:
+        try:
+            return Limits(float(self.low.text()), float(self.high.text()))
+        except ValueError:
+            return None
+
+    def _tell(self) -> None:
+        self._show_needed()
+        self.changed.emit()
+
+    def _show_needed(self) -> None:
+        kind = self.kind.currentData()
+        self.percentile.setVisible(kind == "percentile")
+        for part in (self.low, self._to, self.high):
+            part.setVisible(kind == "hand")
+        are_given = bool(self.low.text() and self.high.text())
+        self.problem.setVisible(kind == "hand" and are_given and self._hand() is None)
+
+
+def _edit(name: str) -> QLineEdit:
+    edit = QLineEdit()
+    validator = QDoubleValidator(edit)
+    validator.setLocale(QLocale.c())  # As Python reads and the colour bar prints numbers.
+    edit.setValidator(validator)
+    edit.setAccessibleName(name)
+    edit.setToolTip(f"{name} of the colour scale; what lies beyond it has the colour of that end")
+    limit_width(edit, "-0.00000000")
+    return edit

@@ -1,0 +1,26 @@
+"""What a person is told stays one line, whatever a file's names are."""
+
+import pickle
+
+from convnext_studio.common.errors import LONGEST_MESSAGE, StudioError
+
+
+def test_a_sentence_stays_as_it_was_written() -> None:
+    error = StudioError("“Käse\N{NARROW NO-BREAK SPACE}1.png” is damaged.", "Copy it again.")
+    assert str(error) == "“Käse\N{NARROW NO-BREAK SPACE}1.png” is damaged. Copy it again."
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.message, copied.hint) == (error.message, error.hint)
+
+
+def test_what_is_quoted_is_kept_to_a_line_and_a_length() -> None:
+    told = StudioError(f"{'x' * 10_000} is missing.").message
+    assert told.startswith("xxx")
+    assert told.endswith("x is missing.")
+    assert len(told) <= LONGEST_MESSAGE + len(" … ")
+    odd = "a\nb\x1b[31m\udcff.pth is damaged."
+    told = StudioError(odd).message
+    assert (
+        told
+        == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}.pth is damaged."
+    )
+    told.encode()

@@ -1,0 +1,241 @@
+"""The promises of the ledger, whatever happens in whatever order."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from convnext_studio.engine.client.ledger import Ledger
+from convnext_studio.protocol.envelope import (
+    Cancel,
+    Cancelled,
+    Done,
+    EngineLost,
+    EngineReady,
+    Failed,
+    Message,
+    Payload,
+    Progress,
+    Request,
+    Started,
+)
+from convnext_studio.protocol.models import LoadModel, SavedModel, SaveModel
+from convnext_studio.protocol.pictures import (
+    CloseImage,
+    ListedPicture,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureSource,
+    RestorePictures,
+    ShowPicture,
+)
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.receptive_fields import ReceptiveField
+from tests.engine.client.fake_engine import image_info, model_info
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A ledger between a window that asks and engines that answer, dawdle and die."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Message] = []
+        self.engine: list[Request] = []  # what the engine has been sent and not answered
+        self.begun: set[int] = set()
+        self.is_alive = False
+        self.asked: dict[int, Request] = {}
+        self.ledger = Ledger(self.to_engine, self.heard.append)
+
+    def to_engine(self, message: Request | Cancel) -> None:
+        assert self.is_alive
+        if isinstance(message, Request):
+            assert message.id not in [request.id for request in self.engine]
+            self.engine.append(message)
+
+    @rule(
+        request=st.sampled_from(
+            [
+                LoadModel(source="a"),
+                LoadModel(source="b"),
+                OpenImage(path="x"),
+                OpenImage(path="y"),
+                Predict(image="x", panel="p"),
+                Predict(image="x", panel="q"),
+                ReceptiveField(node="stage4"),
+            ]
+        )
+    )
+    def ask(self, request: Request) -> None:
+        identifier = self.ledger.ask(request)
+        assert identifier not in self.asked
+        self.asked[identifier] = request
+
+    @rule(identifier=st.integers(1, 40))
+    def cancel(self, identifier: int) -> None:
+        self.ledger.cancel(identifier)
+
+    @rule()
+    def start(self) -> None:
+        if not self.is_alive:
+            self.is_alive = True
+            self.ledger.connected()
+            self.ledger.received(EngineReady())
+
+    @rule()
+    def die(self) -> None:
+        if self.is_alive:
+            self.is_alive = False
+            self.engine.clear()
+            self.begun.clear()
+            self.ledger.died("exit code 1")
+
+    @rule(choice=st.floats(0, 1, exclude_max=True), outcome=st.sampled_from(["done", "failed", "cancelled"]))
+    def answer(self, choice: float, outcome: str) -> None:
+        if not self.engine:
+            return
+        request = self.engine[math.floor(choice * len(self.engine))]
+        if request.id not in self.begun:
+            self.begun.add(request.id)
+            self.ledger.received(Started(id=request.id))
+            self.ledger.received(Progress(id=request.id, done=0, total=1, text=""))
+            return
+        self.engine.remove(request)
+        payload: Payload = None
+        if isinstance(request, LoadModel):
+            payload = model_info(request.source)
+        elif isinstance(request, OpenImage):
+            payload = image_info(request.path)
+        answers: dict[str, Message] = {
+            "done": Done(id=request.id, payload=payload, seconds=0),
+            "failed": Failed(id=request.id, message="no"),
+            "cancelled": Cancelled(id=request.id),
+        }
+        self.ledger.received(answers[outcome])
+
+    @invariant()
+    def one_answer_each_and_nothing_after_it(self) -> None:
+        answered: set[int] = set()
+        for message in self.heard:
+            if isinstance(message, Started | Progress | Done | Failed | Cancelled):
+                assert message.id not in answered
+                assert message.id in self.asked
+            if isinstance(message, Done | Failed | Cancelled):
+                answered.add(message.id)
+        assert self.ledger.has_unanswered == (answered != set(self.asked))
+
+    @invariant()
+    def the_engine_knows_every_request_that_waits(self) -> None:
+        answered = {m.id for m in self.heard if isinstance(m, Done | Failed | Cancelled)}
+        if self.is_alive:
+            assert set(self.asked) - answered <= {request.id for request in self.engine}
+
+    def teardown(self) -> None:
+        self.ledger.cancel_all()
+        assert not self.ledger.has_unanswered
+        self.one_answer_each_and_nothing_after_it()
+
+
+TestLedger = LedgerMachine.TestCase
+
+
+def connect() -> tuple[Ledger, list[Request | Cancel], list[Message]]:
+    """A ledger with an engine, what that was sent, and what the listener heard."""
+    sent: list[Request | Cancel] = []
+    heard: list[Message] = []
+    ledger = Ledger(sent.append, heard.append)
+    ledger.connected()
+    ledger.received(EngineReady())
+    return ledger, sent, heard
+
+
+def test_a_model_that_is_loaded_although_it_was_cancelled_is_shown() -> None:
+    ledger, sent, heard = connect()
+    identifier = ledger.ask(LoadModel(source="a"))
+    ledger.cancel(identifier)
+    assert sent[-1] == Cancel(id=identifier)
+    ledger.received(Progress(id=identifier, done=1, total=2, text=""))
+    done = Done(id=identifier, payload=model_info("a"), seconds=0)
+    ledger.received(done)
+    assert heard == [EngineReady(), done]
+
+
+def test_weights_that_are_written_although_that_was_cancelled_are_told() -> None:
+    ledger, _, heard = connect()
+    identifier = ledger.ask(SaveModel(path="/a.pth", layout="studio", title="a"))
+    ledger.cancel(identifier)
+    done = Done(id=identifier, payload=SavedModel(path="/a.pth", size_bytes=1), seconds=0)
+    ledger.received(done)
+    assert heard == [EngineReady(), done]
+
+
+def test_a_cancelled_model_that_fails_is_only_cancelled() -> None:
+    ledger, _, heard = connect()
+    identifier = ledger.ask(LoadModel(source="a"))
+    ledger.cancel(identifier)
+    ledger.received(Failed(id=identifier, message="no"))
+    assert heard[1:] == [Cancelled(id=identifier)]
+
+
+def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
+    ledger, sent, heard = connect()
+    for request, payload in (
+        (LoadModel(source="a"), model_info("a")),
+        (OpenImage(path="x"), image_info("x")),
+    ):
+        ledger.received(Done(id=ledger.ask(request), payload=payload, seconds=0))
+    newer = ledger.ask(LoadModel(source="b"))
+    assert ledger.died("exit code 1")
+    del sent[:], heard[:]
+    ledger.connected()
+    model, pictures, again = sent
+    assert isinstance(model, LoadModel)
+    assert isinstance(pictures, RestorePictures)
+    assert pictures.sources == {"x": PictureSource("x", "x")}
+    assert (model.source, again.id) == ("a", newer)
+    ledger.received(EngineReady())
+    ledger.received(Done(id=pictures.id, payload=None, seconds=0))
+    assert heard == []
+    ledger.received(Failed(id=model.id, message="There is no file a."))
+    lacking = "The new engine could not open a again: There is no file a."
+    assert heard == [EngineLost(message=lacking), EngineReady(restarted=True, lacking=lacking)]
+    ledger.received(Done(id=newer, payload=None, seconds=0))
+    assert ledger.died("exit code 1")
+    ledger.connected()
+    ledger.received(EngineReady())
+    for request in list(sent)[-2:]:
+        ledger.received(Done(id=request.id, payload=None, seconds=0))
+    assert heard[-1] == EngineReady(restarted=True)
+
+
+def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message() -> None:
+    ledger, sent, heard = connect()
+    listed = tuple(ListedPicture(f"key {number}", f"{number}.png", f"/{number}.png") for number in range(5000))
+    asked = ledger.ask(ListPictures(paths=("/",)))
+    ledger.received(Done(id=asked, payload=ListedPictures(pictures=listed, checked=0), seconds=0))
+    changed = ledger.ask(ShowPicture(image="key 7"))
+    ledger.received(Done(id=changed, payload=image_info("newer"), seconds=0))
+    closed = ledger.ask(CloseImage(images=("key 8", "key 9")))
+    ledger.received(Done(id=closed, payload=None, seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    (pictures,) = sent
+    assert isinstance(pictures, RestorePictures)
+    kept = {each.key for each in listed} - {"key 7", "key 8", "key 9"} | {"newer"}
+    assert set(pictures.sources) == kept
+    assert pictures.sources["newer"] == PictureSource("/7.png", "7.png")
+    assert pictures.sources["key 4999"] == PictureSource("/4999.png", "4999.png")
+    assert len(heard) == 5
+
+
+@given(answers=st.integers(0, 3))
+def test_an_answer_makes_the_count_of_deaths_begin_anew(answers: int) -> None:
+    ledger, _, _ = connect()
+    for _ in range(answers):
+        for _ in range(4):
+            assert ledger.died("exit code 1")
+            ledger.connected()
+        ledger.received(Done(id=ledger.ask(Predict(image="x")), payload=None, seconds=0))
+    assert [ledger.died("exit code 1") for _ in range(5)] == [True] * 4 + [False]

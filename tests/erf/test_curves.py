@@ -1,0 +1,90 @@
+"""Curves and the fitted Gaussian against pixel-by-pixel arithmetic."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convnext_studio.erf import curves_of, field_notes, fit_gaussian, squares
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 24), st.integers(0, 24), st.integers(0, 1000))
+def test_curves_equal_sums_over_pixels(height: int, width: int, twice_x: int, twice_y: int, seed: int) -> None:
+    field = np.random.default_rng(seed).random((height, width))
+    x, y = min(twice_x, 2 * width) / 2, min(twice_y, 2 * height) / 2
+    curves = curves_of(field, (x, y))
+    distances = [
+        (math.hypot(column + 0.5 - x, row + 0.5 - y), field[row, column])
+        for row in range(height)
+        for column in range(width)
+    ]
+    assert curves.cumulative[-1] == pytest.approx(1)
+    for index, reach in enumerate(curves.distance_px):
+        assert reach == index + 1
+        within = sum(value for distance, value in distances if distance <= reach)
+        assert curves.cumulative[index] == pytest.approx(within / field.sum())
+        ring = [value for distance, value in distances if max(math.ceil(distance), 1) == reach]
+        if ring:
+            assert curves.radial[index] == pytest.approx(np.mean(ring))
+        else:
+            assert np.isnan(curves.radial[index])
+
+
+def test_curves_of_nothing_are_zero() -> None:
+    curves = curves_of(np.zeros((5, 5)), (2.5, 2.5))
+    assert not curves.cumulative.any()
+    assert not curves.radial.any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.6, 20), st.floats(-2, 2), st.floats(1e-9, 1e6))
+def test_a_gaussian_is_found_again(sigma_px: float, shift: float, amplitude: float) -> None:
+    centre = 40 + shift
+    position = np.arange(80) + 0.5 - centre
+    field = amplitude * np.exp(-(position[:, None] ** 2 + position[None, :] ** 2) / (2 * sigma_px**2))
+    fit = fit_gaussian(field, (centre, centre))
+    assert fit is not None
+    assert fit.sigma_px == pytest.approx(sigma_px, rel=1e-4)
+    assert fit.amplitude == pytest.approx(amplitude, rel=1e-3)
+    assert fit.explained == pytest.approx(1, abs=1e-6)
+    # The radius is where 4.55 % of the centre is left.
+    assert math.exp(-(fit.radius_px**2) / (2 * fit.sigma_px**2)) == pytest.approx(0.0455)
+
+
+def test_a_fit_is_no_worse_than_its_neighbours() -> None:
+    field = np.random.default_rng(0).random((40, 30)) ** 4
+    field[10:30, 8:20] += 1
+    fit = fit_gaussian(field, (14, 20))
+    assert fit is not None
+    square = (np.arange(30) + 0.5 - 14) ** 2 + ((np.arange(40) + 0.5 - 20) ** 2)[:, None]
+
+    def residual(sigma_px: float, amplitude: float) -> float:
+        return float(((field - amplitude * np.exp(-square / (2 * sigma_px**2))) ** 2).sum())
+
+    best = residual(fit.sigma_px, fit.amplitude)
+    assert fit.explained == pytest.approx(1 - best / ((field - field.mean()) ** 2).sum())
+    for sigma, amplitude in ((1.02, 1.0), (0.98, 1.0), (1.0, 1.02), (1.0, 0.98)):
+        assert residual(fit.sigma_px * sigma, fit.amplitude * amplitude) > best
+
+
+@pytest.mark.parametrize("field", [np.zeros((9, 9)), np.full((9, 9), 0.1), np.ones((1, 1))])
+def test_no_gaussian_is_fitted_to_a_constant(field: np.ndarray) -> None:
+    assert fit_gaussian(field, (4.5, 4.5)) is None
+
+
+def test_degenerate_fields_are_said_in_words() -> None:
+    def said(field: np.ndarray) -> str:
+        return " ".join(field_notes(field, "linear", squares(field, scale="linear")))
+
+    assert "is zero" in said(np.zeros((8, 8)))
+    assert "same at every pixel" in said(np.ones((8, 8)))
+    # The published square ends a pixel before the border.
+    assert "more than 99 %" in said(np.ones((8, 8)))
+    assert "smaller than 3 pixels" in said(np.ones((2, 2)))
+    point = np.zeros((9, 9))
+    point[4, 4] = 1
+    assert "within fewer than 3 pixels" in said(point)
+    bell = np.exp(-((np.arange(64) - 32) ** 2)[:, None] / 50 - ((np.arange(64) - 32) ** 2) / 50)
+    assert said(bell) == ""

@@ -1,0 +1,178 @@
+"""Downloads from a hub on this computer: watched, stopped, broken off, and found by the hub's own client."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import timm
+import torch
+from safetensors.torch import save
+from tqdm import tqdm
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.model import load
+from convnext_studio.model.timm.downloading import Received, download
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import LoadModel, ModelInfo
+from tests.model.timm.hub import FakeHub, serving
+
+NAME = "test_convnext.r160_in1k"
+REPOSITORY = f"timm/{NAME}"
+FILE = "model.safetensors"
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model(NAME).eval()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def hub(network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """The only hub that the client knows, with an empty cache."""
+    monkeypatch.setattr(tqdm, "monitor_interval", 0)  # Its client's own progress bars leave a thread.
+    with serving(FakeHub(save(network.state_dict()))) as hub:
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield hub
+        # Its client keeps connections open for the next request.
+        huggingface_hub.close_session()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Files and links, but not the locks of the hub's client."""
+    return [path for path in folder.rglob("*") if not path.is_dir() and ".locks" not in path.parts]
+
+
+@pytest.mark.parametrize("redirects", [False, True])
+def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeHub, redirects: bool) -> None:
+    hub.pause_s, hub.redirects = 0.01, redirects
+    received = list(download(NAME))
+    assert [entry.name for entry in received] == [NAME] * len(received)
+    assert {entry.total_bytes for entry in received} == {0, len(hub.content)}
+    done = [entry.done_bytes for entry in received]
+    assert done == sorted(done)
+    assert done[-1] == len(hub.content)
+    assert any(0 < count < len(hub.content) for count in done)
+    assert hub.asked.count(("GET", "/elsewhere")) == int(redirects)
+    assert [method for method, path in hub.asked if "/resolve/" in path].count("GET") == 1
+    found = huggingface_hub.hf_hub_download(REPOSITORY, FILE, local_files_only=True)
+    assert Path(found).read_bytes() == hub.content
+
+
+def test_what_is_here_is_not_asked_for(hub: FakeHub) -> None:
+    list(download(NAME))
+    hub.asked.clear()
+    assert list(download(NAME)) == []
+    assert hub.asked == []
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_download_leaves_nothing_but_what_the_hubs_client_leaves(cache: Path) -> None:
+    list(download(NAME))
+    ours = {path.relative_to(cache) for path in files_in(cache)}
+    for path in files_in(cache):
+        path.unlink()
+    huggingface_hub.hf_hub_download(REPOSITORY, FILE)
+    assert {path.relative_to(cache) for path in files_in(cache)} == ours
+
+
+def test_bytes_that_were_fetched_but_not_entered_are_not_fetched_again(hub: FakeHub, cache: Path) -> None:
+    list(download(NAME))
+    (entered,) = cache.glob("*/snapshots/*/*")
+    entered.unlink()
+    hub.asked.clear()
+    list(download(NAME))
+    assert all(method == "HEAD" for method, path in hub.asked if "/resolve/" in path)
+    assert Path(huggingface_hub.hf_hub_download(REPOSITORY, FILE, local_files_only=True)).exists()
+
+
+def receive_some(work: Iterator[Received]) -> None:
+    next(entry for entry in work if entry.done_bytes > 0)
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_closing_ends_a_download_at_once_and_leaves_nothing(hub: FakeHub, cache: Path, stalls: bool) -> None:
+    hub.pause_s, hub.stalls_after = 0.05, 400_000 if stalls else None
+    work = download(NAME)
+    receive_some(work)
+    assert len(files_in(cache)) == 1
+    if stalls:
+        for _ in range(30):  # The hub is silent by now.
+            next(work)
+    start = time.perf_counter()
+    next(work)
+    work.close()
+    assert time.perf_counter() - start < 0.6
+    assert files_in(cache) == []
+
+
+def test_a_connection_that_breaks_is_one_sentence_and_leaves_nothing(hub: FakeHub, cache: Path) -> None:
+    hub.breaks_after = 100_000
+    with pytest.raises(StudioError, match=rf"The download of {NAME} broke off \(.+\)\."):
+        list(download(NAME))
+    assert files_in(cache) == []
+    hub.breaks_after = None
+    assert list(download(NAME))[-1].done_bytes == len(hub.content)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_disk_that_is_full_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(StudioError, match="No space left on device"):
+        list(download(NAME))
+    assert files_in(cache) == []
+
+
+def test_offline_nothing_is_asked(hub: FakeHub) -> None:
+    with pytest.raises(StudioError, match="offline"):
+        list(download(NAME, offline=True))
+    assert hub.asked == []
+
+
+def test_the_session_downloads_with_progress_and_opens(hub: FakeHub, network: torch.nn.Module) -> None:
+    hub.pause_s = 0.01
+    session = Session()
+    work = session.answer(LoadModel(source=f"timm:{NAME}", device="cpu"))
+    texts = []
+    try:
+        while True:
+            progress = next(work)
+            assert isinstance(progress, Progress)
+            texts.append(progress.text)
+    except StopIteration as finished:
+        info = finished.value
+    assert isinstance(info, ModelInfo)
+    assert f"Asking the Hugging Face hub for {NAME}" in texts
+    assert f"Downloading {NAME}: 1 of 1 MB" in texts
+    x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(load(f"timm:{NAME}").module(x), network(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_session_stops_a_download_within_a_second(hub: FakeHub, cache: Path) -> None:
+    hub.stalls_after = 400_000
+    is_unwanted = False
+    work = Session().answer(LoadModel(source=f"timm:{NAME}", device="cpu"), lambda: is_unwanted)
+    while next(work).done < 400_000:
+        pass
+    is_unwanted = True
+    start = time.perf_counter()
+    with pytest.raises(Stopped):
+        next(work)
+    assert time.perf_counter() - start < 1
+    assert files_in(cache) == []

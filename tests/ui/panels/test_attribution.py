@@ -1,0 +1,560 @@
+"""The attribution panel lays the engine's numbers over the picture, exactly, and asks for what it lacks."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.protocol.attributions import (
+    AVERAGE,
+    INPUT,
+    Attribute,
+    Curves,
+    Explain,
+    Explanation,
+    Faithfulness,
+)
+from convnext_studio.render import lut
+from convnext_studio.ui.panels.attribution.attribution_map import MapCell
+from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from tests.ui.desk import CROP, Desk, colour_at, model, picture, point_at, prediction
+
+STAGES = ("stage1", "stage2", "stage3", "stage4")
+
+
+@pytest.fixture
+def desk(qtbot: QtBot) -> Desk:
+    desk = Desk(qtbot)
+    desk.state.set_model(model())
+    desk.state.add_picture(picture())
+    return desk
+
+
+@pytest.fixture
+def panel(desk: Desk) -> AttributionPanel:
+    panel = AttributionPanel(desk.state, desk.bridge)
+    desk.show(panel, 720, 480)
+    return panel
+
+
+@pytest.fixture
+def attribute(desk: Desk) -> Callable[..., None]:
+    def attribute(target: int = 0, sign: float = 1.0) -> None:
+        made = prediction(desk, target, sign)
+        desk.state.set_prediction(made)
+        desk.state.set_attribution(made.attribution)
+
+    return attribute
+
+
+def cell(panel: AttributionPanel, number: int = 0) -> MapCell:
+    return panel.figure.cells[number]
+
+
+def seen(panel: AttributionPanel) -> list[MapCell]:
+    return [each for each in panel.figure.cells if each.isVisible()]
+
+
+def questions(desk: Desk) -> list[Explain]:
+    return [request for request in desk.asked if isinstance(request, Explain)]
+
+
+def wait_for_question(desk: Desk, count: int = 1) -> Explain:
+    desk.qtbot.waitUntil(lambda: len(questions(desk)) >= count)
+    return questions(desk)[-1]
+
+
+def explanation(desk: Desk, question: Explain, **changed: object) -> Explanation:
+    """An answer that fits the question: each node's units numbered from 1."""
+    info = desk.state.model
+    assert info is not None
+    maps = {}
+    fields = {}
+    for name in question.nodes:
+        node = info.node(name)
+        maps[name] = _numbered(*node.shape[1:])
+        fields[name] = node.field
+    if not question.nodes:
+        maps[INPUT] = _numbered(64, 64)
+        fields[INPUT] = FieldGeometry()
+    elif question.average:
+        finest = question.nodes[0]
+        maps, fields = {AVERAGE: maps[finest]}, {AVERAGE: fields[finest]}
+    values: dict[str, object] = {
+        "image": question.image,
+        "method": question.method,
+        "nodes": question.nodes,
+        "maps": maps,
+        "target_maps": {},
+        "against_maps": {},
+        "fields": fields,
+        "target": question.target,
+        "against": question.against,
+        "output": question.output,
+        "score": 2.5,
+        "parameters": dict(question.parameters),
+        "delta": None,
+        "notes": (),
+        "geometry": CROP,
+        "random_weights": False,
+        "seconds": 0.1,
+    }
+    return Explanation(**(values | changed))
+
+
+def _numbered(height: int, width: int) -> np.ndarray:
+    return np.arange(1, 1 + height * width, dtype=np.float32).reshape(height, width)
+
+
+def choose(panel: AttributionPanel, **chosen: object) -> None:
+    """Choose entries of the look by their data."""
+    for name, data in chosen.items():
+        box = getattr(panel.bar.look, name)
+        box.setCurrentIndex(box.findData(data))
+
+
+def clip(panel: AttributionPanel, percentile: float) -> None:
+    """End the scale at a percentile of the magnitude."""
+    control = panel.bar.look.range
+    control.percentile.setValue(percentile)
+    control.kind.setCurrentIndex(control.kind.findData("percentile"))
+
+
+# ------------------------------------------------------------------------------------- Grad-CAM at the stages
+
+
+def test_until_there_is_one_it_says_so(desk: Desk, panel: AttributionPanel) -> None:
+    assert panel.notice == "Computing …"
+    assert not panel.is_settled
+    desk.state.remove_pictures({"cat"})
+    assert "picture" in panel.notice
+    assert panel.is_settled
+
+
+def test_without_a_picture_there_are_no_probabilities(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    assert panel.target.rows[0].isVisibleTo(panel.target)
+    desk.state.remove_pictures({"cat"})
+    assert not any(row.isVisibleTo(panel.target) for row in panel.target.rows)
+
+
+def test_the_map_covers_the_crop_unit_by_unit(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    """Stage 4: 2 × 2 units of 32 px at (28, 8), values 1..4, so symmetric about 0 from -4 to 4."""
+    attribute()
+    panel.opacity.setValue(100)
+    view = cell(panel).map.view
+    for value, (x, y) in {1: (28, 8), 2: (60, 8), 3: (28, 40), 4: (60, 40)}.items():
+        step = min(int(256 * (value + 4) / 8), 255)
+        for dx, dy in [(1, 1), (31, 1), (1, 31), (31, 31)]:
+            assert colour_at(view, x + dx, y + dy) == tuple(lut("vik")[step].tolist())
+    for x, y in [(27, 20), (93, 20), (50, 7), (50, 73)]:
+        assert colour_at(view, x, y) == (100, 100, 100)
+    assert [text for _, text in cell(panel).map.bar.labels()][::2] == ["-4.00", "0", "4.00"]
+    point_at(view, view.to_widget(70, 50))
+    assert desk.read_outs[-1] == "Grad-CAM · Stage 4 · unit (y 1, x 1) · value 4.00 · picture (70, 50)"
+    point_at(view, view.to_widget(10, 5))
+    assert desk.read_outs[-1] == "picture (10, 5)"
+
+
+def test_opacity_mixes_map_and_picture(panel: AttributionPanel, attribute: Callable[..., None]) -> None:
+    attribute()
+    panel.opacity.setValue(50)
+    mixed = [(int(channel) + 100) / 2 for channel in lut("vik")[255]]
+    assert colour_at(cell(panel).map.view, 80, 60) == pytest.approx(mixed, abs=1.5)
+
+
+def test_the_curtain_bares_the_picture_left_of_its_line(
+    panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    """At half of 120 px: the left column of units is bare, the right one is not."""
+    attribute()
+    panel.opacity.setValue(100)
+    panel.curtain.setValue(50)
+    view = cell(panel).map.view
+    assert colour_at(view, 50, 50) == (100, 100, 100)
+    assert colour_at(view, 80, 60) == tuple(lut("vik")[255].tolist())
+    panel.curtain.setValue(0)
+    assert colour_at(view, 50, 50) != (100, 100, 100)
+
+
+def test_a_stage_button_selects_its_stage_and_asks_nothing(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    button = panel.where.stages["stage2"]
+    assert not button.icon().isNull()
+    button.click()
+    assert desk.state.node == "stage2"
+    assert "8 × 8 units" in panel.caption
+    assert [name for name, each in panel.where.stages.items() if each.isChecked()] == ["stage2"]
+    assert desk.asked == []
+
+
+def test_all_stages_stand_side_by_side_each_on_its_own_scale(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.where.all.click()
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
+    assert [each.heading.text() for each in seen(panel)] == ["Stage 1", "Stage 2", "Stage 3", "Stage 4"]
+    # One above each map, and none that takes the room beside it.
+    assert [each.save.accessibleName() for each in seen(panel)] == [
+        f"Copy or save: Attribution, Stage {number}" for number in (1, 2, 3, 4)
+    ]
+    assert all(each.save.isVisibleTo(panel) and not each.map.save.isVisibleTo(panel) for each in seen(panel))
+    assert [each.line.ends for each in seen(panel)] == [
+        ("-256", "256"),
+        ("-64.0", "64.0"),
+        ("-16.0", "16.0"),
+        ("-4.00", "4.00"),
+    ]
+    assert "all stages" in panel.caption
+    assert desk.asked == []
+    panel.where.all.click()
+    assert len(seen(panel)) == 1
+
+
+def test_relu_keeps_only_what_speaks_for_the_class(
+    panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    choose(panel, part="positive")
+    labels = cell(panel).map.bar.labels()
+    assert [labels[0][1], labels[-1][1]] == ["0", "4.00"]
+    attribute(sign=-1.0)
+    assert "ReLU leaves nothing" in cell(panel).says
+    assert "-1.00" in cell(panel).says
+    choose(panel, part="signed")
+    assert cell(panel).says == ""
+
+
+def test_resampling_is_said_and_interpolates_values(
+    panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.opacity.setValue(100)
+    assert "nearest" in panel.caption
+    choose(panel, resampling=True)
+    assert "bilinear" in panel.caption
+    # In the middle of the four units, their mean: 2.5.
+    step = int(256 * (2.5 + 4) / 8)
+    expected = lut("vik")[step].astype(int)
+    assert np.abs(np.array(colour_at(cell(panel).map.view, 60, 40)) - expected).max() <= 6
+
+
+def test_clipping_is_said_and_ends_the_scale_at_a_percentile(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    desk.state.set_node("stage1")
+    clip(panel, 95)
+    # Of 1..256, linearly between ranks: 1 + 0.95 · 255.
+    assert cell(panel).map.bar.labels()[-1][1] == f"{1 + 0.95 * 255:.0f}"
+    assert "percentile 95" in panel.caption
+
+
+def test_a_constant_map_and_one_without_numbers_are_told_in_the_figures_place(
+    desk: Desk, panel: AttributionPanel
+) -> None:
+    for value, words in [(0.0, "all zero"), (3.0, "constant (3.00)"), (np.nan, "finite")]:
+        made = prediction(desk)
+        made.attribution.cams["stage4"][:] = value
+        desk.state.set_prediction(made)
+        desk.state.set_attribution(made.attribution)
+        assert words in cell(panel).says
+        assert cell(panel).map.bar.scale is None
+
+
+def test_not_finite_values_are_counted(desk: Desk, panel: AttributionPanel) -> None:
+    made = prediction(desk)
+    made.attribution.cams["stage4"][0, 0] = np.nan
+    desk.state.set_prediction(made)
+    desk.state.set_attribution(made.attribution)
+    assert "1 of 4 values are not finite" in panel.caption
+    assert cell(panel).says == ""
+
+
+def test_the_caption_names_target_method_node_and_source(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    desk.state.set_target(1)
+    attribute(target=1)
+    assert "Grad-CAM for “espresso” (logit 0.500, 11.7 %) at stage 4 · 2 × 2 units" in panel.caption
+    assert "arXiv:1610.02391" in panel.caption
+
+
+def test_the_old_map_stays_dimmed_until_the_new_one_comes(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    view = cell(panel).map.view
+    desk.state.set_target(2)
+    assert view.is_dimmed
+    assert not panel.is_settled
+    desk.state.set_attribution(prediction(desk, target=1).attribution)
+    assert view.is_dimmed
+    desk.state.set_attribution(prediction(desk, target=2).attribution)
+    assert not view.is_dimmed
+    assert "rocket" in panel.caption
+    desk.state.add_picture(picture("dog"))
+    assert view.is_dimmed
+    assert not panel.is_settled
+
+
+def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: AttributionPanel) -> None:
+    desk.state.fail_prediction("The picture is too small.")
+    assert panel.notice == "The picture is too small."
+    assert panel.is_settled
+    desk.state.set_prediction(prediction(desk))
+    desk.state.add_picture(picture("dog"))
+    assert panel.notice == "Computing …"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_another_class_that_cannot_be_explained_is_said(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None], is_cancelled: bool
+) -> None:
+    attribute()
+    desk.state.set_target(2)
+    desk.bridge.ask(Attribute(image="cat", target=1), on_answer=lambda _: None)
+    desk.cancel()
+    assert panel.notice == ""  # That class was given up for another one.
+    assert not panel.is_settled
+    desk.bridge.ask(Attribute(image="cat", target=2), on_answer=lambda _: None)
+    if is_cancelled:
+        desk.cancel()
+    else:
+        desk.fail("No memory is left.")
+    assert panel.notice == ("Stopped." if is_cancelled else "No memory is left.")
+    assert panel.is_settled
+    desk.state.set_target(0)
+    assert panel.notice == ""
+
+
+def test_random_weights_are_marked(desk: Desk, panel: AttributionPanel) -> None:
+    assert not panel.marks_random_weights
+    desk.state.set_model(model(random_weights=True))
+    assert panel.marks_random_weights
+
+
+# --------------------------------------------------------------------------------------------- what is asked
+
+
+def test_a_block_is_asked_for(desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]) -> None:
+    attribute()
+    desk.state.set_node("stage3.block1")
+    question = wait_for_question(desk)
+    assert (question.image, question.method, question.nodes, question.target) == (
+        "cat",
+        "gradcam",
+        ("stage3.block1",),
+        0,
+    )
+    assert cell(panel).map.view.is_dimmed
+    desk.answer(explanation(desk, question))
+    assert "Grad-CAM for “tabby cat” (logit 2.50, 86.0 %) at stage 3, block 1" in panel.caption
+    assert panel.is_settled
+
+
+def test_a_method_on_pixels_takes_no_node_and_tells_its_parameters(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.bar.choose_method("integratedgradients")
+    question = wait_for_question(desk)
+    assert (question.nodes, question.parameters) == ((), ())
+    assert not panel.where.all.isEnabled()
+    assert panel.bar.stop.isVisible()
+    desk.answer(explanation(desk, question, delta=-0.0125, parameters={"steps": 64}))
+    assert "convergence delta -0.0125" in panel.caption
+    assert "64 × 64 px" in panel.caption
+    assert not panel.bar.stop.isVisible()
+    steps = panel.bar.parameters.fields["steps"]
+    steps.setValue(128)
+    assert wait_for_question(desk, 2).parameters == (("steps", 128),)
+    steps.setValue(64)
+    assert wait_for_question(desk, 3).parameters == ()
+    panel.bar.choose_method("saliency")
+    assert not panel.bar.parameters.isVisible()
+
+
+def test_progress_shows_what_there_is_and_stopping_keeps_it(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.bar.choose_method("occlusion")
+    question = wait_for_question(desk)
+    answer = explanation(desk, question, parameters={"window": 0, "stride": 0, "fill": "mean"})
+    desk.progress(3, 9, answer)
+    assert panel.bar.progress.value() == 3
+    assert panel.bar.progress.maximum() == 9
+    assert "Occlusion" in panel.caption
+    # What 0 came to is in the note.
+    assert "fill mean" in panel.caption
+    assert "window" not in panel.caption.partition("\n")[0]
+    assert not cell(panel).map.view.is_dimmed
+    panel.bar.stop.click()
+    desk.qtbot.waitUntil(lambda: not panel.is_running)
+    assert desk.client.cancelled == [len(desk.asked)]
+    assert panel.shows_body
+
+
+def test_a_refusal_is_said_with_its_hint(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.bar.choose_method("scorecam")
+    wait_for_question(desk)
+    desk.fail("The graphics memory is full.", "Use the CPU.")
+    assert panel.notice == "The graphics memory is full. Use the CPU."
+
+
+def test_one_class_and_not_another_gives_both_maps_and_their_difference(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.target.that.click()
+    row = panel.target.rows[1]
+    row.click()
+    question = wait_for_question(desk)
+    assert (question.output, question.target, question.against) == ("difference", 0, 1)
+    assert row.is_contrast
+    assert [each.isChecked() for each in panel.target.rows[:3]] == [True, False, False]
+    one, other = _numbered(2, 2), 2 * _numbered(2, 2)
+    answer = explanation(
+        desk,
+        question,
+        maps={"stage4": one - other},
+        target_maps={"stage4": one},
+        against_maps={"stage4": other},
+        score=2.0,
+    )
+    desk.answer(answer)
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
+    assert [each.heading.text() for each in seen(panel)] == ["tabby cat", "espresso", "Difference"]
+    # The two share a scale, to 8; the difference has its own, to 4.
+    assert [each.line.ends for each in seen(panel)] == [("-8.00", "8.00"), ("-8.00", "8.00"), ("-4.00", "4.00")]
+    assert "“tabby cat” and not “espresso” (logits differ by 2.00)" in panel.caption
+    row.click()  # Once more ends it.
+    assert desk.state.explaining.against is None
+    assert len(seen(panel)) == 1
+
+
+def test_a_map_of_sizes_is_shown_from_0_and_a_difference_of_two_signed(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.bar.choose_method("saliency")
+    desk.answer(explanation(desk, wait_for_question(desk)))
+    assert cell(panel).map.bar.labels()[0][1] == "0"
+    assert not panel.bar.look.part.isEnabled()
+    panel.target.that.click()
+    panel.target.rows[1].click()
+    question = wait_for_question(desk, 2)
+    small = _numbered(64, 64)
+    answer = explanation(
+        desk, question, maps={INPUT: -small}, target_maps={INPUT: small}, against_maps={INPUT: 2 * small}
+    )
+    desk.answer(answer)
+    desk.qtbot.waitUntil(lambda: panel.is_settled)
+    assert seen(panel)[2].line.ends == ("-4096", "4096")
+    assert seen(panel)[2].says == ""
+
+
+def test_a_class_cannot_be_set_against_itself(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.target.that.click()
+    panel.target.rows[0].click()
+    desk.qtbot.waitUntil(lambda: "against itself" in panel.notice)
+    assert panel.target.rows[0].isVisible()  # There is still a way out.
+    assert panel.is_settled
+
+
+def test_a_click_on_a_row_explains_its_class_and_the_search_any_other(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.target.rows[2].click()
+    assert desk.state.target == 2
+    panel.target.search.setText("espresso")
+    QTest.keyClick(panel.target.search, Qt.Key.Key_Return)
+    assert desk.state.target == 1
+
+
+def test_the_probability_is_explained_where_it_is_asked_for(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.target.output.setCurrentIndex(1)
+    question = wait_for_question(desk)
+    assert question.output == "probability"
+    desk.answer(explanation(desk, question, score=0.86))
+    assert "the probability of “tabby cat” (86.0 %)" in panel.caption
+
+
+def test_several_nodes_are_averaged(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.where.average.click()
+    question = wait_for_question(desk)
+    assert (question.average, question.nodes) == (True, ("stage3", "stage4"))
+    desk.answer(explanation(desk, question))
+    assert "at the average of stage 3, stage 4 (each over its largest size)" in panel.caption
+    assert len(seen(panel)) == 1
+
+
+def test_areas_stand_under_the_map_they_belong_to(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    curve = np.linspace(0, 1, 3)
+    curves = Curves(
+        insertion=curve, deletion=curve, insertion_area=0.75, deletion_area=0.25, kept=0.5, removed=0.1
+    )
+    asked = panel.question()
+    assert isinstance(asked, Explain)
+    measured = Faithfulness(
+        image="cat",
+        method="gradcam",
+        map_name="stage4",
+        target=0,
+        fill="blur",
+        steps=2,
+        seed=0,
+        shares=curve,
+        of_map=curves,
+        of_random=curves,
+        probability=0.86,
+        top_share=0.2,
+        random_weights=False,
+        seconds=1.0,
+    )
+    desk.state.set_faithfulness(asked, measured)
+    assert "insertion area 0.750, deletion area 0.250" in panel.caption
+    desk.state.set_node("stage3")
+    assert "insertion area" not in panel.caption
+
+
+def test_display_changes_ask_nothing(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    for node in ("stage1", "stage4"):
+        desk.state.set_node(node)
+    choose(panel, part="positive", resampling=True)
+    clip(panel, 99)
+    panel.opacity.setValue(3)
+    panel.curtain.setValue(30)
+    QTest.qWait(200)
+    assert desk.asked == []

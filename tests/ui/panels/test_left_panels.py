@@ -1,0 +1,267 @@
+"""Model, Pictures and Predictions show what the state holds, and change it as they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.ui.panels.predictions.predictions_panel import MEANINGLESS
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.controller import Controller
+from tests.ui.conftest import CLASSES, FOUR_STAGES, FakeEngine, make_image, make_model, make_prediction
+
+# ------------------------------------------------------------------------------------------------- predictions
+
+
+def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, state: AppState) -> None:
+    prediction = state.prediction
+    assert prediction is not None
+    order = sorted(range(CLASSES), key=lambda index: -prediction.logits[index])
+    softmax = np.exp(prediction.logits.astype(np.float64))
+    softmax /= softmax.sum()
+    for row, index in zip(filled_window.predictions_panel.rows, order, strict=False):
+        assert row.target == index
+        assert row.percentage == f"{softmax[index] * 100:.1f} %"
+        assert row.accessibleName() == f"{row.label}, {row.percentage}"
+        assert row.isVisible()
+
+
+def test_a_sure_answer_is_not_called_a_certain_one(filled_window: StudioWindow, state: AppState) -> None:
+    prediction = state.prediction
+    assert prediction is not None
+    sure = np.full(CLASSES, 1e-5)
+    sure[2] = 1 - sure.sum() + 1e-5
+    state.set_prediction(replace(prediction, logits=np.log(sure), probabilities=sure))
+    panel = filled_window.predictions_panel
+    assert [row.percentage for row in panel.rows[:2]] == ["> 99.9 %", "< 0.1 %"]
+    assert panel.explained.text().endswith("> 99.9 %")
+
+
+def test_a_bar_is_as_long_as_its_probability(filled_window: StudioWindow) -> None:
+    row = filled_window.predictions_panel.rows[1]
+    row.show_class(1, "half", 0.5)
+    picture = row.grab().toImage()
+    empty = QColor(picture.pixelColor(picture.width() - 8, picture.height() - 5))
+    filled = QColor(picture.pixelColor(8, picture.height() - 5))
+    assert filled != empty
+    y = picture.height() - 5
+    length = sum(picture.pixelColor(x, y) == filled for x in range(picture.width()))
+    assert length == pytest.approx((row.width() - 12) * 0.5, abs=2)
+
+
+def test_a_click_on_a_row_explains_its_class(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot
+) -> None:
+    panel = filled_window.predictions_panel
+    assert [row.isChecked() for row in panel.rows] == [True, False, False, False, False]
+    qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
+    assert state.target == panel.rows[2].target
+    assert [row.isChecked() for row in panel.rows] == [False, False, True, False, False]
+    qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
+    assert panel.rows[2].isChecked()
+    qtbot.mouseClick(panel.follow, Qt.MouseButton.LeftButton)
+    assert state.target is None
+    assert panel.rows[0].isChecked()
+
+
+def test_a_class_is_found_by_a_part_of_its_name(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot
+) -> None:
+    search = filled_window.predictions_panel.search
+    completer = search.completer()
+    qtbot.keyClicks(search, "CRA")
+    offered = [completer.completionModel().index(row, 0).data() for row in range(completer.completionCount())]
+    assert offered == [f"crane · {CLASSES - 2}", f"crane · {CLASSES - 1}"]
+    completer.activated[str].emit(offered[1])
+    assert state.target == CLASSES - 1
+    assert search.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "target"), [("thing 3", 3), ("THING 3", 3), ("7", 7), (f"crane · {CLASSES - 1}", CLASSES - 1)]
+)
+def test_enter_takes_a_whole_name_or_a_number(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot, typed: str, target: int
+) -> None:
+    search = filled_window.predictions_panel.search
+    search.setText(typed)
+    qtbot.keyClick(search, Qt.Key.Key_Return)
+    assert state.target == target
+
+
+def test_an_unknown_class_is_told(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
+    panel = filled_window.predictions_panel
+    panel.search.setText("unicorn")
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    assert state.target is None
+    assert "unicorn" in panel.explained.text()
+
+
+def test_random_weights_are_marked(window: StudioWindow, state: AppState, engine: FakeEngine) -> None:
+    state.set_model(make_model(random_weights=True))
+    state.add_picture(make_image())
+    engine.answer(engine.open(Predict)[0], make_prediction())
+    assert window.predictions_panel.caption == MEANINGLESS
+    assert window.predictions_panel.marks_random_weights
+
+
+def test_a_failed_prediction_is_told_and_tried_again(
+    window: StudioWindow, state: AppState, engine: FakeEngine
+) -> None:
+    panel = window.predictions_panel
+    state.set_model(make_model())
+    state.add_picture(make_image())
+    assert not panel.is_settled
+    engine.refuse(engine.open(Predict)[0], "The picture is too small.")
+    assert panel.notice == "The picture is too small."
+    assert panel.is_settled
+    panel.ask_again()
+    engine.answer(engine.open(Predict)[0], make_prediction())
+    assert panel.notice == ""
+
+
+def test_a_network_with_few_classes_has_few_rows(
+    window: StudioWindow, state: AppState, engine: FakeEngine
+) -> None:
+    state.set_model(make_model())
+    state.add_picture(make_image())
+    full = make_prediction()
+    few = type(full)(
+        image="one",
+        logits=full.logits[:2],
+        probabilities=full.probabilities[:2],
+        stage_means=full.stage_means,
+        attribution=full.attribution,
+        geometry=full.geometry,
+    )
+    state.set_target(1)
+    engine.answer(engine.open(Predict)[0], few)
+    assert [row.isVisible() for row in window.predictions_panel.rows] == [True, True, False, False, False]
+
+
+# ---------------------------------------------------------------------------------------------------- pictures
+
+
+def test_the_strip_follows_the_state_and_steps_by_keys(
+    filled_window: StudioWindow, state: AppState, qtbot: QtBot
+) -> None:
+    strip = filled_window.pictures_panel.list
+    state.add_picture(make_image("two", "/pictures/two.png"), select=False)
+    state.add_picture(make_image("three", "/pictures/three.png"), select=False)
+    model = strip.model()
+    assert [model.index(row, 0).data() for row in range(model.rowCount())] == ["one", "two", "three"]
+    assert strip.currentIndex().row() == 0
+    assert filled_window.pictures_panel.count.text() == "1 of 3 pictures"
+    strip.setFocus()
+    qtbot.keyClick(strip, Qt.Key.Key_Right)
+    assert state.picture is not None
+    assert state.picture.key == "two"
+    state.select_picture("three")
+    assert strip.currentIndex().row() == 2
+    assert filled_window.pictures_panel.count.text() == "3 of 3 pictures"
+
+
+def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
+    state.add_picture(make_image("two"))
+    qtbot.keyClick(filled_window.pictures_panel.list, Qt.Key.Key_Delete)
+    assert [picture.key for picture in state.pictures] == ["one"]
+    assert filled_window.pictures_panel.list.model().rowCount() == 1
+    assert filled_window.pictures_panel.list.currentIndex().row() == 0
+
+
+def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, state: AppState) -> None:
+    state.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
+    thumbnails = filled_window.pictures_panel.list
+    for row in range(len(state.pictures)):
+        assert (
+            thumbnails.visualRect(thumbnails.model().index(row, 0)).width() >= thumbnails.gridSize().width() - 4
+        )
+
+
+def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
+    tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip.splitlines() == ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white."]
+
+
+# ------------------------------------------------------------------------------------------------------- model
+
+
+def shown(window: StudioWindow) -> str:
+    labels = window.model_panel.findChildren(QLabel)
+    return "\n".join(label.text() for label in labels if not label.isHidden())
+
+
+def test_the_models_facts_are_shown(window: StudioWindow, state: AppState) -> None:
+    model = make_model("Small", random_weights=True)
+    state.set_model(model)
+    text = shown(window)
+    for fact in ("Small", "random weights", f"{model.parameters:,}", "64 × 64", "1-1-2-1", "4-6-8-10"):
+        assert fact in text
+    assert "A processor, float32" in text
+    assert "A note." in text
+    state.set_model(make_model("Small"))
+    assert "random weights" not in shown(window)
+
+
+def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
+    window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    controller.open_model("preset:small", "cpu")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    source, device = window.model_panel.findChildren(QComboBox)
+    source.setEditText("timm:nonsense")
+    qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
+    [request] = engine.open(LoadModel)
+    assert (request.source, request.device) == ("timm:nonsense", "cpu")
+    engine.refuse(request, "There is no such model.")
+    assert source.currentText() == "preset:small"
+    assert device.currentText() == "cpu"
+    assert "There is no such model." in window.messages.text
+
+
+def test_a_listed_source_is_loaded_once(
+    window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    controller.open_model("preset:tutorial", "cpu")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    source = window.model_panel.findChildren(QComboBox)[0]
+    source.setEditText("preset:convnext_tiny")
+    qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
+    assert [request.source for request in engine.open(LoadModel)] == ["preset:convnext_tiny"]
+
+
+def test_a_failed_first_model_is_settled_too(
+    window: StudioWindow, controller: Controller, engine: FakeEngine
+) -> None:
+    controller.open_model("timm:nonsense")
+    assert not window.model_panel.is_settled
+    engine.refuse(engine.open(LoadModel)[0], "There is no such model.")
+    assert window.model_panel.is_settled
+    assert "No model is open." in shown(window)
+    assert window.is_settled
+    controller.change_model(source="preset:small")
+    [request] = engine.open(LoadModel)
+    assert request.source == "preset:small"
+    engine.answer(request, make_model())
+    assert "Small" in shown(window)
+
+
+def test_no_fact_is_cut_off_when_another_model_needs_more_lines(window: StudioWindow, state: AppState) -> None:
+    panel = window.model_panel
+    wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 40960), depths=(3, 3, 27, 3))
+    for config in (FOUR_STAGES, wide, FOUR_STAGES, wide):
+        state.set_model(replace(make_model(config=config), device_name="A processor of many words"))
+        for width in range(180, 300, 7):
+            panel.resize(width, 200)
+            QApplication.processEvents()
+            for label in panel.findChildren(QLabel):
+                assert not label.isVisible() or label.height() >= label.heightForWidth(label.width()), (
+                    label.text()
+                )

@@ -1,0 +1,155 @@
+"""The strongest patches of a channel: what is asked, what is shown so far, and where a click leads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
+from tests.ui.desk import Desk, picture
+from tests.ui.features import asked, filled_panel, reply
+
+
+def patch(image: str, y: int, x: int, value: float) -> Patch:
+    return Patch(
+        image=image,
+        y=y,
+        x=x,
+        value=value,
+        pixels=np.full((20, 30, 3), 90, dtype=np.uint8),
+        box=(1.0, 2.0, 30.0, 20.0),
+        is_clipped=True,
+        is_global=False,
+    )
+
+
+def result(*patches: Patch, seen: int = 2) -> StrongestPatchesResult:
+    return StrongestPatchesResult(node="stage3", channel=0, patches=patches, seen=seen, total=2)
+
+
+@pytest.fixture
+def desk_and_panel(qtbot: QtBot) -> tuple[Desk, FeatureMapsPanel]:
+    """Two pictures are open, the first is shown, and the patches are seen."""
+    desk, panel = filled_panel(qtbot)
+    desk.state.add_picture(picture("dog"), select=False)
+    panel.tabs.setCurrentWidget(panel.patches)
+    qtbot.waitUntil(lambda: bool(asked(desk, StrongestPatches)) and not panel.patches._soon.isActive())
+    return desk, panel
+
+
+def test_all_opened_pictures_are_looked_at_once_it_is_seen(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel],
+) -> None:
+    desk, panel = desk_and_panel
+    (request,) = asked(desk, StrongestPatches)
+    assert (request.node, request.channel, request.images) == ("stage3", 0, ("cat", "dog"))
+    assert not panel.is_settled
+    assert not panel.patches.progress.isHidden()
+    assert not panel.patches.stop.isHidden()
+
+
+def test_each_patch_has_its_value_and_picture(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5), patch("cat", 0, 3, -1.25)))
+    texts = [panel.patches.list.item(row).text() for row in range(panel.patches.list.count())]
+    assert texts == ["7.50\ndog", "-1.25\ncat"]
+    assert "over 2 pictures" in panel.patches.text.text()
+    assert "clipped at the border" in panel.patches.text.text()
+    assert panel.patches.progress.isHidden()
+    assert panel.patches.stop.isHidden()
+
+
+def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel],
+) -> None:
+    desk, panel = desk_and_panel
+    info = desk.state.model
+    assert info is not None
+    nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
+    desk.state.set_model(replace(info, nodes=nodes))
+    desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    assert "shown is the whole input" in panel.patches.text.text()
+    assert "theoretical fields" not in panel.patches.text.text()
+
+
+def test_what_there_is_so_far_is_shown_and_kept_when_stopped(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel],
+) -> None:
+    desk, panel = desk_and_panel
+    number = asked(desk, StrongestPatches)[-1].id
+    partial = result(patch("cat", 0, 3, 2.0), seen=1)
+    desk.tell(Progress(id=number, done=1, total=2, text="", partial=partial))
+    assert panel.patches.list.count() == 1
+    assert panel.patches.progress.value() == 1
+    assert "1 of 2 pictures so far" in panel.patches.text.text()
+    panel.patches.stop.click()
+    desk.tell()  # The engine's word that it has stopped is on its way.
+    assert desk.client.cancelled[-1] == number
+    assert panel.patches.list.count() == 1
+    assert panel.patches.stop.text() == "Again"
+    panel.patches.stop.click()
+    assert len(asked(desk, StrongestPatches)) == 2
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_a_patch_leads_to_its_picture_and_unit(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel], by_key: bool
+) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("cat", 1, 1, 9.0), patch("dog", 1, 2, 7.5)))
+    patches = panel.patches.list
+    if by_key:
+        patches.setCurrentRow(1)
+        QTest.keyClick(patches, Qt.Key.Key_Return)
+    else:
+        QTest.mouseClick(
+            patches.viewport(), Qt.MouseButton.LeftButton, pos=patches.visualItemRect(patches.item(1)).center()
+        )
+    assert desk.state.picture.key == "dog"
+    assert desk.state.unit == (1, 2)
+    assert panel.tabs.currentWidget() is panel.channel_map
+
+
+def test_walking_the_channels_asks_for_the_last_only(
+    qtbot: QtBot, desk_and_panel: tuple[Desk, FeatureMapsPanel]
+) -> None:
+    desk, panel = desk_and_panel
+    for channel in (1, 2, 3):
+        desk.state.set_channel(channel)
+    qtbot.waitUntil(lambda: not panel.patches._soon.isActive())
+    assert [request.channel for request in asked(desk, StrongestPatches)] == [0, 3]
+    # The answer to the older question is not shown any more.
+    first = asked(desk, StrongestPatches)[0].id
+    desk.answer(result(patch("cat", 0, 0, 1.0)), identifier=first)
+    assert panel.patches.list.count() == 0
+
+
+def test_patches_of_another_node_lead_nowhere(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    assert panel.patches.list.isEnabled()
+    desk.state.set_node("stage4")
+    assert not panel.patches.list.isEnabled()
+    patches = panel.patches.list
+    place = patches.visualItemRect(patches.item(0)).center()
+    QTest.mouseClick(patches.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert desk.state.unit is None
+
+
+def test_pictures_that_cannot_be_read_are_said(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))
+    assert "1 picture could not be read" in panel.patches.text.text()
+
+
+def test_a_failure_is_said_and_can_be_tried_again(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
+    desk, panel = desk_and_panel
+    desk.fail("The GPU has no memory left.")
+    assert panel.patches.text.text() == "The GPU has no memory left."
+    assert panel.patches.stop.text() == "Again"

@@ -1,0 +1,128 @@
+"""Curves stand where their numbers say, and the pointer reads those numbers."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.render import Limits
+from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.plots.curves import Axes, Curve, log_ticks, runs
+from convnext_studio.ui.widgets import theme
+from tests.ui.desk import point_at
+
+AXES = Axes(x="share", y="probability")
+
+
+def shown(qtbot: QtBot, axes: Axes = AXES) -> CurvePlot:
+    plot = CurvePlot("Test", axes)
+    qtbot.addWidget(plot)
+    plot.resize(300, 200)
+    plot.show()
+    return plot
+
+
+def painted(plot: QWidget, colour: str, tolerance: int = 60) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """Where about this colour is, (height, width)."""
+    image, wanted = plot.grab().toImage(), QColor(colour)
+    return np.array(
+        [
+            [
+                max(
+                    abs(image.pixelColor(x, y).red() - wanted.red()),
+                    abs(image.pixelColor(x, y).green() - wanted.green()),
+                    abs(image.pixelColor(x, y).blue() - wanted.blue()),
+                )
+                < tolerance
+                for x in range(image.width())
+            ]
+            for y in range(image.height())
+        ]
+    )
+
+
+def test_the_pointer_reads_all_curves_at_the_nearest_point(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    read: list[str] = []
+    plot.pointed.connect(read.append)
+    x = np.array([0, 0.5, 1])
+    curves = [
+        Curve(label="insertion", x=x, y=np.array([0, np.nan, 0.75])),
+        Curve(label="deletion", x=x, y=np.array([1, np.nan, 0.25]), series=1),
+    ]
+    plot.show_curves(curves, x=Limits(0, 1), y=Limits(0, 1))
+    point_at(plot, QPointF(290, 60))
+    assert read[-1] == "share 1.00 · insertion 0.750 · deletion 0.250"
+    point_at(plot, QPointF(40, 190))
+    assert read[-1] == "share 0 · insertion 0 · deletion 1.00"
+    # There is no point in the middle: the next one is read, and its own place told.
+    point_at(plot, QPointF(180, 100))
+    assert read[-1].startswith(("share 0 ·", "share 1.00 ·"))
+
+
+def test_names_below_are_read_in_place_of_numbers(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    read: list[str] = []
+    plot.pointed.connect(read.append)
+    curve = Curve(label="signed", x=np.array([0.0, 1.0]), y=np.array([1.0, 0.5]), dots=True)
+    plot.show_curves([curve], names=[(0.0, "none"), (1.0, "head")])
+    point_at(plot, QPointF(290, 60))
+    assert read[-1] == "head · signed 0.500"
+
+
+def test_a_curve_is_painted_where_its_values_say(qtbot: QtBot) -> None:
+    """Halfway up at a value halfway between the ends; on a scale of decades, at the root of their product."""
+    axes = Axes(x="x", y="y", has_legend=False)
+    for each, value in ((axes, 50.0), (Axes(x="x", y="y", is_log=True, has_legend=False), 10.0)):
+        plot = shown(qtbot, each)
+        ends = Limits(0.0, 2.0) if each.is_log else Limits(0.0, 100.0)
+        plot.show_curves([Curve(label="a", x=np.array([0.0, 1.0]), y=np.array([value, value]))], y=ends)
+        rows = np.flatnonzero(painted(plot, theme.current().accent).sum(axis=1) > 100)
+        area = plot._area
+        assert rows.mean() == pytest.approx(area.center().y(), abs=1)
+
+
+def test_a_value_that_is_missing_parts_the_line_and_one_alone_is_a_dot(qtbot: QtBot) -> None:
+    plot = shown(qtbot, Axes(x="x", y="y", has_legend=False))
+    x = np.arange(5.0)
+    plot.show_curves([Curve(label="a", x=x, y=np.array([1, 1, np.nan, np.nan, 1.0]))], y=Limits(0, 2))
+    columns = np.flatnonzero(painted(plot, theme.current().accent).any(axis=0))
+    area = plot._area
+    shares = (columns + 0.5 - area.left()) / area.width()
+    assert shares.min() < 0.02
+    assert shares.max() > 0.98
+    assert not ((shares > 0.28) & (shares < 0.95)).any()
+
+
+def test_zero_has_no_logarithm(qtbot: QtBot) -> None:
+    plot = shown(qtbot, Axes(x="x", y="y", is_log=True, decades=3))
+    plot.show_curves([Curve(label="a", x=np.arange(4.0), y=np.array([0.0, 1e-9, 1.0, 100.0]))])
+    limits = plot._limits[1]
+    assert (limits.low, limits.high) == pytest.approx((-1.09, 2.09))  # Three decades, and a little around them.
+    plot.show_curves([Curve(label="a", x=np.arange(2.0), y=np.zeros(2))])
+    plot.grab()
+
+
+def test_without_curves_a_sentence_says_why(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    plot.show_curves([], "Nothing is measured yet.")
+    assert plot.sentence == plot.accessibleDescription() == "Nothing is measured yet."
+    assert painted(plot, theme.current().muted).any()
+    plot.show_curves([Curve(label="a", x=np.arange(2.0), y=np.arange(2.0))], "Nothing is measured yet.")
+    assert plot.sentence == ""
+    assert plot.accessibleDescription() == "probability against share: a"
+
+
+def test_decades_are_named_and_little_ranges_have_numbers_between_them() -> None:
+    ticks = log_ticks(Limits(0.3, 2.0))
+    assert [text for _, text in ticks] == ["2", "5", "10", "20", "50", "100"]
+    assert dict(ticks)[2.0] == "100"
+    assert [text for _, text in log_ticks(Limits(-7.0, -3.0))] == ["1e-07", "1e-06", "1e-05", "0.0001", "0.001"]
+
+
+def test_runs_are_what_lies_between_missing_points() -> None:
+    x, y = np.arange(6.0), np.array([np.nan, 1, 2, np.nan, 4, np.nan])
+    assert [(a.tolist(), b.tolist()) for a, b in runs(x, y)] == [([1, 2], [1, 2]), ([4], [4])]
+    assert list(runs(np.empty(0), np.empty(0))) == []

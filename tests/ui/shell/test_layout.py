@@ -1,0 +1,363 @@
+"""Panels fill the window and come back, stand in arrangements, and lie as they did on the same screens."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.shell.docks import layout as layouts
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ASIDES, ArrangementName
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.settings import Place, Settings, SettingsFile, place_on, remember_place
+from convnext_studio.ui.widgets import text_size as textsize
+from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.message_bar import Notice
+from tests.ui.conftest import FakeEngine
+
+
+def shown(window: StudioWindow) -> set[str]:
+    return {name for name, dock in window.dock_layout.docks.items() if dock.isVisible()}
+
+
+def sizes(window: StudioWindow) -> dict[str, tuple[int, int]]:
+    return {name: window.dock_layout.docks[name].size().toTuple() for name in shown(window)}
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_an_arrangement_shows_its_panels_in_their_shares(
+    filled_window: StudioWindow, qtbot: QtBot, name: ArrangementName
+) -> None:
+    filled_window.resize(1920, 1080)
+    filled_window.actions_by_id[f"arrange_{name}"].trigger()
+    columns = ARRANGEMENTS[name].columns
+    assert sum(share for share, _ in columns) == pytest.approx(1)
+    assert shown(filled_window) == {panel for _, rows in columns for panel, _ in rows}
+
+    def has_its_share() -> None:
+        for share, rows in columns:
+            for panel, _ in rows:
+                assert filled_window.dock_layout.docks[panel].width() == pytest.approx(share * 1920, rel=0.12)
+
+    qtbot.waitUntil(has_its_share)
+
+
+def test_a_panel_fills_the_window_and_escape_puts_all_back(
+    filled_window: StudioWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    QApplication.processEvents()
+    qtbot.wait(400)  # Panels that begin to ask then say so, and share out their column anew.
+    before = sizes(filled_window)
+    filled_window.dock_layout.docks["attribution"].take_focus()
+    filled_window.dock_layout.toggle_maximised("attribution")
+    assert shown(filled_window) == {"attribution"}
+    assert not filled_window.strip.isVisible()
+    cancelled = len(engine.cancelled)
+    filled_window.actions_by_id["cancel"].trigger()
+    assert len(engine.cancelled) == cancelled  # The first Escape is for the panel.
+    assert filled_window.strip.isVisible()
+    qtbot.waitUntil(lambda: sizes(filled_window) == before)
+
+
+def test_a_double_click_on_the_title_maximises_and_the_layout_of_before_is_remembered(
+    filled_window: StudioWindow,
+) -> None:
+    bar = filled_window.dock_layout.docks["picture"].titleBarWidget()
+    place, left, none = QPointF(20, 5), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QMouseEvent(QMouseEvent.Type.MouseButtonDblClick, place, bar.mapToGlobal(place), left, left, none)
+    QApplication.sendEvent(bar, event)
+    assert filled_window.dock_layout.maximised == "picture"
+    kept = filled_window.dock_layout.save()
+    filled_window.dock_layout.leave_maximised()
+    filled_window.dock_layout.restore(kept)
+    assert len(shown(filled_window)) == 7
+
+
+def test_opening_another_panel_ends_the_full_view(filled_window: StudioWindow) -> None:
+    filled_window.dock_layout.toggle_maximised("picture")
+    filled_window.dock_layout.show_panel("attribution")
+    assert filled_window.dock_layout.maximised is None
+    assert {"picture", "attribution"} <= shown(filled_window)
+
+
+def test_a_panel_that_is_asked_for_is_not_left_behind_one_that_floats(filled_window: StudioWindow) -> None:
+    filled_window.resize(1920, 1080)
+    layout = filled_window.dock_layout
+    above, elsewhere = layout.docks["field_lab"], layout.docks["build"]
+    for floating in (above, elsewhere):
+        floating.setFloating(True)
+        floating.show()
+    above.setGeometry(filled_window.geometry())
+    elsewhere.move(filled_window.geometry().topRight() + QPoint(400, 0))
+    layout.show_panel("evidence")
+    assert {"evidence", "build"} <= shown(filled_window)
+    assert "field_lab" not in shown(filled_window)
+    layout.show_panel("field_lab")
+    assert {"evidence", "field_lab"} <= shown(filled_window)
+
+
+def test_a_panel_that_floats_has_an_edge_against_those_below(filled_window: StudioWindow) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    for floats, is_edged in ((True, True), (False, False)):
+        dock.setFloating(floats)
+        QApplication.processEvents()
+        image = dock.grab().toImage()
+        right, bottom = image.width() - 1, image.height() - 1
+        colours = {image.pixelColor(x, y).name() for x in (0, right) for y in (0, bottom // 2, bottom)}
+        assert (colours == {theme.current().outline}) == is_edged
+
+
+def test_each_set_of_screens_has_its_own_place_and_a_new_one_takes_the_last() -> None:
+    values = Settings(geometry="last", layout="l")
+    assert place_on(values, "laptop") == ("last", "l")
+    for screens in ("laptop", "hall", "laptop"):
+        place = Place(screens=screens, geometry=f"at {screens}", layout="l")
+        values = Settings(geometry="last", layout="l", places=remember_place(values, place))
+    assert [place.screens for place in values.places] == ["laptop", "hall"]
+    assert place_on(values, "hall") == ("at hall", "l")
+
+
+def test_the_window_comes_back_as_it_was_on_these_screens(
+    window: StudioWindow,
+    qtbot: QtBot,
+    state: AppState,
+    bridge: EngineBridge,
+    controller: Controller,
+) -> None:
+    window.actions_by_id["arrange_teach"].trigger()
+    window.close()
+    stored = SettingsFile()
+    assert [place.screens for place in stored.values.places] == [layouts.screens_text()]
+    # In between it was elsewhere, arranged in another way.
+    stored.update(layout="", geometry="")
+    again = StudioWindow(state, bridge, controller, stored)
+    qtbot.addWidget(again)
+    again.show()
+    assert shown(again) == {panel for _, rows in ARRANGEMENTS["teach"].columns for panel, _ in rows}
+
+
+def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
+    sizes, size = [9], 9
+    while (larger := textsize.next_larger(size)) != size:
+        sizes.append(larger)
+        size = larger
+    assert sizes[-1] == 28
+    assert [textsize.next_smaller(each) for each in sizes[1:]] == sizes[:-1]
+    assert textsize.next_smaller(9) == 9
+    assert textsize.next_larger(10.5) == 11
+
+
+@pytest.mark.parametrize("asides", [(), ("help", "build")])
+def test_large_text_reaches_every_panel_and_the_window_still_fits(
+    filled_window: StudioWindow,
+    engine: FakeEngine,
+    qapp: QApplication,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    asides: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(textsize, "SIZES_PT", (9, 10, 28))  # Two steps instead of twelve.
+    for request in engine.open(Request):
+        if not isinstance(request, Predict):
+            engine.refuse(request, "Not now.")
+    for name in asides:
+        filled_window.dock_layout.show_panel(name)
+    # The offscreen one is smaller.
+    screen = SimpleNamespace(availableSize=lambda: QSize(1920, 1080))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    filled_window.resize(1920, 1080)
+    filled_window.messages.tell(Notice("test", "Something that is told."))
+    theme.apply(qapp, theme.DARK)  # As at every launch.
+    strip_px = filled_window.strip.canvas.height()
+    try:
+        for _ in range(2):
+            filled_window.actions_by_id["text_larger"].trigger()
+        qtbot.waitUntil(lambda: textsize.current_pt() == 28)
+        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
+        for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
+            assert widget.font().pointSizeF() == 28
+        qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
+    finally:
+        filled_window.actions_by_id["text_system"].trigger()
+        qtbot.waitUntil(lambda: textsize.current_pt() == textsize.system_size_pt())
+    assert filled_window.strip.canvas.height() == strip_px
+    assert filled_window.predictions_panel.rows[0].font().pointSizeF() == textsize.system_size_pt()
+
+
+def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told(
+    window: StudioWindow,
+    state: AppState,
+    settings: SettingsFile,
+    qapp: QApplication,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    state.hovered.connect(told.append)
+    sizes: list[float] = []
+    monkeypatch.setattr(theme, "apply", lambda *_: sizes.append(textsize.current_pt()))
+    before = textsize.current_pt()
+    assert before == 9
+    try:
+        for name in ("larger", "larger", "larger", "smaller", "larger"):
+            window.actions_by_id[f"text_{name}"].trigger()
+        assert told == [f"Text size {size} pt" for size in (10, 11, 12, 11, 12)]
+        assert window.statusBar().hover.text() == "Text size 12 pt"
+        assert sizes == []
+        assert settings.values.text_pt == 12  # Also where the window is closed now.
+        qtbot.waitUntil(lambda: sizes == [12])
+        # Away and back again is no change.
+        window.actions_by_id["text_larger"].trigger()
+        window.actions_by_id["text_smaller"].trigger()
+        qtbot.waitUntil(lambda: not window._commands.view._restyle.isActive())
+        assert sizes == [12]
+        window.actions_by_id["text_system"].trigger()
+        assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+
+
+def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+    filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    filled_window.resize(1366, 768)
+    filled_window.dock_layout.reset()
+    attribution = cast(AttributionPanel, filled_window.attribution_panel)
+    area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
+    assert area.widget() is attribution
+    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
+    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
+    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    assert filled_window.size() == QSize(1366, 768)
+
+
+class Noted(QObject):
+    """What happens to a widget, in order."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.events: list[QEvent.Type] = []
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.MouseButtonRelease, QEvent.Type.Hide):
+            self.events.append(event.type())
+        return False
+
+
+@pytest.mark.parametrize("action", ["arrange_compare", "reset", "maximise_panel", "float_panel", "field_lab"])
+def test_a_dock_that_is_being_dragged_is_put_down_before_others_are_placed(
+    filled_window: StudioWindow, action: str
+) -> None:
+    dock = filled_window.dock_layout.docks["picture"]
+    title, button = dock.titleBarWidget(), Qt.MouseButton.LeftButton
+    filled_window.dock_layout.toggle_maximised("picture")
+    QTest.mousePress(title, button, pos=QPoint(5, 5))
+    for step in range(5):
+        QTest.mouseMove(title, QPoint(20 + 10 * step, 40 + 10 * step))
+        QApplication.processEvents()
+    assert QWidget.mouseGrabber() is dock
+    noted = Noted(dock)
+    # Qt would place them under the drag, write to memory that it has given back, and crash sooner or later.
+    filled_window.actions_by_id[action].trigger()
+    assert noted.events[0] == QEvent.Type.MouseButtonRelease
+    assert QWidget.mouseGrabber() is None
+    QTest.mouseRelease(title, button, pos=QPoint(5, 5))
+    filled_window.actions_by_id["reset"].trigger()
+    assert not any(each.isFloating() for each in filled_window.dock_layout.docks.values())
+
+
+@pytest.fixture
+def large_screen(
+    filled_window: StudioWindow, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> StudioWindow:
+    """The window on a screen of 1920 × 1080, which the offscreen one is not."""
+    for request in engine.open(Request):
+        if not isinstance(request, Predict):
+            engine.refuse(request, "Not now.")
+    room = QRect(0, 0, 1920, 1080)
+    screen = SimpleNamespace(availableSize=room.size, availableGeometry=lambda: room)
+    monkeypatch.setattr(filled_window, "screen", lambda: screen)
+    for name in ASIDES:
+        monkeypatch.setattr(filled_window.dock_layout.docks[name], "screen", lambda: screen)
+    filled_window.resize(room.size())
+    return filled_window
+
+
+def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
+    window._settings.update(text_pt=size_pt)
+    window._commands.view._use_text()
+    qtbot.wait(200)
+
+
+@pytest.mark.parametrize("name", ["help", "build", "activity"])
+def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
+) -> None:
+    layout = large_screen.dock_layout
+    layout.show_panel(name)
+    dock = layout.docks[name]
+    assert not dock.isFloating()
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isFloating()
+        assert dock.isVisible()
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+        use_text(qtbot, large_screen, 9)
+        assert not dock.isFloating()
+        assert dock.isVisible()
+        # What a person lets float stays so.
+        dock.setFloating(True)
+        use_text(qtbot, large_screen, 10)
+        assert dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    layout = large_screen.dock_layout
+    dock = layout.docks["activity"]
+    layout.show_panel("activity")
+    dock.setFloating(True)
+    dock.setGeometry(1700, 900, 220, 700)
+    dock.hide()
+    try:
+        use_text(qtbot, large_screen, 28)
+        layout.show_panel("activity")
+        assert dock.width() >= dock.panel.minimumSizeHint().width()
+        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    large_screen.actions_by_id["arrange_compare"].trigger()
+    dock = large_screen.dock_layout.docks["contact_sheet"]
+    try:
+        use_text(qtbot, large_screen, 24)
+        assert dock.isVisible()
+        assert not dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)

@@ -1,0 +1,197 @@
+"""The palette offers everything, finds it by a few letters, and needs no mouse."""
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.ui.shell.actions import ACTIONS
+from convnext_studio.ui.shell.actions.spec import SEPARATOR
+from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Entry, Palette, Row, ranked
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.settings import SettingsFile
+from tests.ui.conftest import FakeEngine
+
+REAL = [spec for spec in ACTIONS if spec.text != SEPARATOR]
+
+
+def entry(text: str, kind: str = "Node", *, why_not: str = "", offered: bool = False) -> Entry:
+    return Entry(text, text, kind, lambda: None, why_not=why_not, is_offered=offered)
+
+
+def texts(query: str, entries: list[Entry], recent: tuple[str, ...] = ()) -> list[str]:
+    return [found.text for found, _ in ranked(query, entries, recent)]
+
+
+def test_what_fits_best_comes_first_then_the_latest_then_the_shortest() -> None:
+    entries = [
+        entry("Go to restage"),
+        entry("Go to stage3.block5"),
+        entry("Go to stage3"),
+        entry("stage notes"),
+    ]
+    assert texts("stage", entries) == ["stage notes", "Go to stage3", "Go to stage3.block5", "Go to restage"]
+    recent = ("Go to stage3.block5",)
+    assert texts("stage", entries, recent)[:2] == ["stage notes", "Go to stage3.block5"]
+
+
+def test_without_a_query_the_latest_comes_before_what_is_offered() -> None:
+    entries = [entry("Open", offered=True), entry("Paste", offered=True), entry("stage1"), entry("stage2")]
+    assert texts("", entries, ("stage2", "Paste")) == ["stage2", "Paste", "Open"]
+    assert texts("s", entries) == ["Paste"]
+
+
+def test_what_cannot_be_done_comes_after_what_can() -> None:
+    entries = [entry("Save map", why_not="needs a map"), entry("Save screenshot")]
+    assert texts("save", entries) == ["Save screenshot", "Save map"]
+
+
+def test_no_more_are_shown_than_anyone_reads() -> None:
+    assert len(texts("no", [entry(f"node {number}") for number in range(500)])) == SHOWN_AT_MOST
+
+
+# ---------------------------------------------------------------------------------------- in the window
+
+
+@pytest.fixture
+def opened(filled_window: StudioWindow, qtbot: QtBot) -> Callable[[], Palette]:
+    """Opens the palette by its action, with the keyboard in it."""
+
+    def open_palette() -> Palette:
+        filled_window.activateWindow()
+        filled_window.actions_by_id["palette"].trigger()
+        palette = filled_window.guide.palette
+        assert palette is not None
+        qtbot.waitUntil(palette.line.hasFocus)
+        return palette
+
+    return open_palette
+
+
+def rows(palette: Palette) -> list[Row]:
+    return [palette.list.item(index).data(ROW_ROLE) for index in range(palette.list.count())]
+
+
+def press(widget: QWidget, *keys: Qt.Key) -> None:
+    for key in keys:
+        QTest.keyClick(widget, key)
+
+
+def test_every_action_is_found_by_its_name(filled_window: StudioWindow) -> None:
+    gathered = filled_window.guide.entries.gather()
+    keys = {each.key for each in gathered}
+    assert len(keys) == len(gathered)
+    assert {f"action {spec.id}" for spec in REAL} - keys == {"action palette"}
+    for name in filled_window.dock_layout.docks:
+        assert f"panel {name}" in keys
+
+
+def test_a_node_is_gone_to_without_the_mouse(opened: Callable[[], Palette], state: AppState) -> None:
+    palette = opened()
+    QTest.keyClicks(palette.line, "s3b2")
+    assert rows(palette)[0].text == "Go to stage3.block2"
+    marked = rows(palette)[0]
+    assert "".join(marked.text[index] for index in marked.letters) == "s3b2"
+    press(palette.line, Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Return)
+    assert state.node == "stage3.block2"
+    assert not palette.isVisible()
+
+
+def test_arrow_keys_choose_and_do_not_move_the_window(opened: Callable[[], Palette]) -> None:
+    palette = opened()
+    assert palette.list.currentRow() == 0
+    press(palette.line, Qt.Key.Key_Down, Qt.Key.Key_Down)
+    assert palette.list.currentRow() == 2
+    press(palette.line, Qt.Key.Key_PageDown)
+    assert palette.list.currentRow() > 5
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "check"),
+    [
+        ("explain crane", "Class", lambda state: state.target in (10, 11)),
+        ("feature maps panel", "Panel", lambda _state: True),
+        ("show one.png", "Picture", lambda state: state.picture.key == "one"),
+    ],
+)
+def test_classes_panels_and_pictures_are_found(
+    opened: Callable[[], Palette], state: AppState, query: str, kind: str, check: Callable[[AppState], bool]
+) -> None:
+    palette = opened()
+    QTest.keyClicks(palette.line, query)
+    assert rows(palette)[0].kind == kind
+    press(palette.line, Qt.Key.Key_Return)
+    assert check(state)
+
+
+def test_presets_and_recent_models_are_found(
+    filled_window: StudioWindow,
+    opened: Callable[[], Palette],
+    settings: SettingsFile,
+    engine: FakeEngine,
+) -> None:
+    settings.update(recent_models=("timm:convnext_nano.in12k",))
+    filled_window._controller.open_model("preset:convnext_tiny")
+    palette = opened()
+    QTest.keyClicks(palette.line, "nano.in12k")
+    press(palette.line, Qt.Key.Key_Return)
+    assert engine.open(LoadModel)[-1].source == "timm:convnext_nano.in12k"
+    palette = opened()
+    QTest.keyClicks(palette.line, "preset tutorial")
+    assert rows(palette)[0].text == "Presets: tutorial"
+
+
+def test_what_cannot_be_done_says_why_and_is_not_done(opened: Callable[[], Palette]) -> None:
+    palette = opened()
+    QTest.keyClicks(palette.line, "clear the unit")
+    assert rows(palette)[0].beside == "needs a selected unit"
+    assert not rows(palette)[0].is_possible
+    press(palette.line, Qt.Key.Key_Return)
+    assert palette.isVisible()
+
+
+def test_every_action_that_is_ever_disabled_says_what_it_needs(window: StudioWindow) -> None:
+    # The empty window: what can be disabled is.
+    disabled = [spec for spec in REAL if not window.actions_by_id[spec.id].isEnabled()]
+    assert [spec.id for spec in disabled if not spec.needs] == []
+    assert {"close", "export", "undo", "pin"} <= {spec.id for spec in disabled}
+
+
+def test_what_was_chosen_is_remembered_and_comes_first(
+    opened: Callable[[], Palette], settings: SettingsFile
+) -> None:
+    palette = opened()
+    QTest.keyClicks(palette.line, "stage2")
+    press(palette.line, Qt.Key.Key_Return)
+    settings.save()
+    assert SettingsFile().values.recent_choices[0] == "node stage2"
+    assert rows(opened())[0].text == "Go to stage2"
+
+
+def test_escape_and_a_click_elsewhere_close_it_and_stop_nothing(
+    filled_window: StudioWindow, opened: Callable[[], Palette], engine: FakeEngine, qtbot: QtBot
+) -> None:
+    search = filled_window.predictions_panel.search
+    search.setFocus()
+    palette = opened()
+    before = list(engine.cancelled)
+    press(palette.line, Qt.Key.Key_Escape)
+    assert not palette.isVisible()
+    assert engine.cancelled == before
+    qtbot.waitUntil(search.hasFocus)
+    palette = opened()
+    search.setFocus()
+    qtbot.waitUntil(lambda: not palette.isVisible())
+
+
+def test_what_no_one_knows_is_said(opened: Callable[[], Palette]) -> None:
+    palette = opened()
+    QTest.keyClicks(palette.line, "qqqqq")
+    assert palette.nothing.isVisible()
+    press(palette.line, Qt.Key.Key_Return)
+    assert palette.isVisible()

@@ -1,0 +1,116 @@
+"""The status bar says what is under the pointer, what is being done, how long it took, and stops it."""
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.engine.server.dispatch import _ANSWERED_BY
+from convnext_studio.protocol.envelope import EngineLost, EngineReady, Progress, Started
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.ui.shell.status_bar import StatusBar
+from convnext_studio.ui.state.activity import spoken
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from tests.ui.conftest import FakeEngine, make_model
+
+
+@pytest.fixture
+def bar(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> StatusBar:
+    bar = StatusBar(state, bridge)
+    qtbot.addWidget(bar)
+    bar.show()
+    return bar
+
+
+def ask(bridge: EngineBridge, node: str = "stage1") -> None:
+    bridge.ask(FeatureMaps(panel=node, image="one", node=node), lambda _: None)
+
+
+def test_every_request_has_words() -> None:
+    assert all(kind.doing for kind in _ANSWERED_BY)
+
+
+def test_the_read_out_and_the_device(bar: StatusBar, state: AppState) -> None:
+    state.hovered.emit("channel 3, value 0.25")
+    state.set_model(make_model())
+    assert bar.hover.text() == "channel 3, value 0.25"
+    assert bar.device.text() == "A processor, float32"
+
+
+def test_work_is_announced_with_progress_and_ends(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    engine.send(EngineReady())
+    assert not bar.cancel.isVisible()
+    ask(bridge)
+    [request] = engine.open(FeatureMaps)
+    engine.send(Started(id=request.id))
+    qtbot.waitUntil(bar.cancel.isVisible)
+    assert bar.doing.text() == "Computing feature maps…"
+    engine.send(Progress(id=request.id, done=3, total=8, text="3 of 8"))
+    assert (bar.progress.value(), bar.progress.maximum(), bar.doing.text()) == (3, 8, "3 of 8")
+    engine.answer(request, None)
+    assert not bar.cancel.isVisible()
+
+
+def test_a_download_of_more_bytes_than_32_bits_count_fills_the_bar(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    ask(bridge)
+    text = "Downloading convnext_xxlarge.clip_laion2b_soup: 2540 of 3386 MB"
+    engine.send(Progress(id=1, done=2_540_000_000, total=3_386_000_000, text=text))
+    assert bar.progress.value() / bar.progress.maximum() == pytest.approx(0.75, abs=0.001)
+    assert bar.doing.text() == text
+    engine.send(Progress(id=1, done=0, total=0, text="Asking"))
+    assert (bar.progress.minimum(), bar.progress.maximum()) == (0, 0)  # Qt's sign for no one knows how long.
+
+
+def test_short_work_is_not_announced(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    ask(bridge)
+    engine.answer(engine.open(FeatureMaps)[0], None)
+    qtbot.wait(250)
+    assert not bar.cancel.isVisible()
+
+
+def test_waiting_for_the_engine_is_said(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    ask(bridge)
+    qtbot.waitUntil(bar.cancel.isVisible)
+    assert bar.doing.text() == "Starting the engine…"
+    engine.send(Started(id=1))
+    engine.send(EngineLost(message="The engine was killed."))
+    assert bar.doing.text() == "Starting the engine…"
+
+
+def test_cancel_stops_all_that_is_asked(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    ask(bridge, "stage1")
+    ask(bridge, "stage2")
+    qtbot.waitUntil(bar.cancel.isVisible)
+    qtbot.mouseClick(bar.cancel, Qt.MouseButton.LeftButton)
+    assert engine.cancelled == [1, 2]
+    qtbot.waitUntil(lambda: not bar.cancel.isVisible())
+    assert bridge.pending == ()
+
+
+def test_timings_show_the_network_and_the_latest_other(
+    bar: StatusBar, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    bridge.ask(Predict(image="one"), lambda _: None)
+    engine.answer(engine.open(Predict)[0], None, seconds=0.084)
+    ask(bridge)
+    engine.answer(engine.open(FeatureMaps)[0], None, seconds=0.0001)
+    assert bar.timings.text() == "forward + backward 84 ms · feature maps < 1 ms"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "< 1 ms"), (0.001, "1 ms"), (0.999, "999 ms"), (0.9996, "1.0 s"), (61.25, "61.2 s")],
+)
+def test_durations_as_people_say_them(seconds: float, text: str) -> None:
+    assert spoken(seconds) == text

@@ -1,0 +1,582 @@
+"""Intents become requests, and only answers that are still wanted reach the state."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.model.presets import default_model
+from convnext_studio.protocol.attributions import Attribute
+from convnext_studio.protocol.envelope import EngineLost, EngineReady
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.pictures import (
+    CheckedPictures,
+    CheckPictures,
+    CloseImage,
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    ShowPicture,
+)
+from convnext_studio.protocol.predictions import Predict
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller, encode_png
+from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.message_bar import Notice
+from tests.ui.conftest import (
+    CLASSES,
+    FakeEngine,
+    answer_listing,
+    make_attribution,
+    make_image,
+    make_model,
+    make_prediction,
+)
+
+
+@pytest.fixture
+def notices(controller: Controller) -> list[Notice]:
+    collected: list[Notice] = []
+    controller.noticed.connect(collected.append)
+    return collected
+
+
+@pytest.fixture
+def ready(controller: Controller, state: AppState, engine: FakeEngine) -> Predict:
+    """A model and a picture are open; the prediction that was asked for."""
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    controller.open_paths(["/pictures/one.png"])
+    answer_listing(engine, make_image())
+    [request] = engine.open(Predict)
+    assert (request.image, request.target, state.prediction) == ("one", None, None)
+    return request
+
+
+# ------------------------------------------------------------------------------------------------- pictures
+
+
+def failure(path: str, message: str, hint: str = "", key: str = "") -> PictureFailure:
+    return PictureFailure(path=path, message=message, hint=hint, key=key)
+
+
+def test_several_pictures_keep_their_order_and_only_the_first_is_decoded(
+    controller: Controller, state: AppState, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    paths = ["/pictures/b.png", "/pictures/a.png", "/pictures/c.png"]
+    controller.open_paths(paths)
+    assert engine.open(ListPictures)[0].paths == tuple(paths)
+    answer_listing(engine, *(make_image(path, path) for path in paths))
+    assert [picture.path for picture in state.pictures] == paths
+    assert [request.image for request in engine.asked if isinstance(request, ShowPicture)] == paths[:1]
+    assert state.picture is not None
+    assert state.picture.path == paths[0]
+    assert settings.values.recent_pictures == tuple(reversed(paths))
+
+
+def test_a_folder_is_recent_and_its_pictures_are_not(
+    controller: Controller, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    controller.open_paths(["/pictures"])
+    [request] = engine.open(ListPictures)
+    pictures = tuple(make_image(key, f"/pictures/{key}").listed for key in ("a", "b"))
+    engine.answer(request, ListedPictures(pictures=pictures, checked=2, folders=("/pictures",)))
+    assert settings.values.recent_folders == ("/pictures",)
+    assert settings.values.recent_pictures == ()
+
+
+def test_a_broken_picture_makes_way_for_the_next(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/cut.png", "/good.png"])
+    [request] = engine.open(ListPictures)
+    cut, good = make_image("cut", "/cut.png"), make_image("good", "/good.png")
+    engine.answer(request, ListedPictures(pictures=(cut.listed, good.listed), checked=2))
+    [first] = engine.open(ShowPicture)
+    engine.answer(first, failure("/cut.png", "cut.png is cut off.", key="cut"))
+    assert notices[-1].message == "1 of 2 could not be opened: cut.png is cut off."
+    [second] = engine.open(ShowPicture)
+    engine.answer(second, good)
+    assert state.picture is good
+    assert [picture.key for picture in state.pictures] == ["good"]
+
+
+def test_what_is_found_broken_later_is_added_to_the_summary(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/folder"])
+    images = [make_image(str(number), f"/folder/{number}.png") for number in range(4)]
+    [request] = engine.open(ListPictures)
+    engine.answer(
+        request,
+        ListedPictures(
+            pictures=tuple(image.listed for image in images),
+            checked=1,
+            failures=(failure("/folder/x.png", "x.png is empty."),),
+            folders=("/folder",),
+        ),
+    )
+    assert notices[-1].message == "1 of 5 could not be opened: x.png is empty."
+    [check] = engine.open(CheckPictures)
+    assert check.images == ("1", "2", "3")
+    found = (failure("/folder/2.png", "2.png is damaged.", key="2"),)
+    engine.answer(check, CheckedPictures(failures=found))
+    assert notices[-1].message == "2 of 5 could not be opened: x.png is empty."
+    assert notices[-1].details == ("x.png is empty.", "2.png is damaged.")
+    assert [picture.key for picture in state.pictures] == ["0", "1", "3"]
+
+
+def test_what_its_thumbnail_shows_to_be_broken_is_told_once(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/folder"])
+    answer_listing(engine, *(make_image(str(number), f"/{number}.png") for number in range(3)))
+    for _ in range(2):
+        controller.pictures.refuse(failure("/2.png", "2.png is cut off.", key="2"))
+    assert [notice.message for notice in notices] == ["1 of 3 could not be opened: 2.png is cut off."]
+    assert len(state.pictures) == 2
+
+
+def test_an_engine_in_trouble_costs_no_picture(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    state.step_picture(1)
+    engine.refuse(engine.open(ShowPicture)[0], "No engine can be started.")
+    assert notices[-1].message == "No engine can be started."
+    assert len(state.pictures) == 2
+    assert state.chosen == state.pictures[0]
+
+
+def test_stepping_shows_the_last_picture_stepped_to(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    images = [make_image(str(number), f"/{number}.png") for number in range(4)]
+    controller.open_paths(["/folder"])
+    answer_listing(engine, *images)
+    for _ in range(3):
+        state.step_picture(1)
+    assert state.picture is images[0]
+    for request in engine.open(ShowPicture):
+        engine.answer(request, images[int(request.image)])
+    assert state.picture is images[3]
+    state.step_picture(-2)
+    assert state.picture is images[1]  # It is kept: nobody is asked.
+    assert engine.open(ShowPicture) == []
+
+
+def test_a_changed_file_takes_its_place_under_its_new_key(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    state.select_picture("two")
+    newer = make_image("newer", "/two.png")
+    engine.answer(engine.open(ShowPicture)[0], newer)
+    assert [picture.key for picture in state.pictures] == ["one", "newer"]
+    assert state.picture is newer
+
+
+def test_opening_an_open_picture_again_shows_it(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    for key in ("one", "two", "one"):
+        controller.open_paths([f"/pictures/{key}.png"])
+        answer_listing(engine, make_image(key, f"/pictures/{key}.png"))
+    assert [picture.key for picture in state.pictures] == ["one", "two"]
+    assert state.picture is not None
+    assert state.picture.key == "one"
+
+
+@pytest.mark.usefixtures("ready")
+def test_failures_of_one_drop_collapse_and_the_picture_stays(
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    notices: list[Notice],
+) -> None:
+    before = state.picture
+    controller.open_paths(["/a.txt"])
+    answer_listing(engine, failures=[failure("/a.txt", "a.txt is not a picture.", "Drop a PNG.")])
+    assert notices[-1].text == "a.txt is not a picture. Drop a PNG."
+    controller.open_paths(["/a.txt", "/c.png"])
+    bad = [failure("/a.txt", "a.txt is not a picture."), failure("/c.png", "c.png is cut off.")]
+    answer_listing(engine, failures=bad)
+    assert state.picture is before
+    assert notices[-1].message == "2 of 2 could not be opened: a.txt is not a picture."
+    assert notices[-1].details == ("a.txt is not a picture.", "c.png is cut off.")
+
+
+def test_a_later_success_withdraws_the_failure_but_one_of_the_same_drop_does_not(
+    controller: Controller, engine: FakeEngine
+) -> None:
+    withdrawn: list[str] = []
+    controller.succeeded.connect(withdrawn.append)
+    controller.open_paths(["/a.txt", "/b.png"])
+    answer_listing(engine, make_image(), failures=[failure("/a.txt", "a.txt is not a picture.")])
+    assert withdrawn == []
+    controller.open_sample("cat")
+    [request] = engine.open(ListPictures)
+    assert request.paths == ("sample:cat",)
+    answer_listing(engine, make_image("cat", "sample:cat"))
+    assert withdrawn == ["pictures"]
+
+
+def test_samples_are_no_recent_files(
+    controller: Controller, engine: FakeEngine, settings: SettingsFile
+) -> None:
+    controller.open_sample("cat")
+    answer_listing(engine, make_image("cat", "sample:cat"))
+    assert settings.values.recent_pictures == ()
+
+
+def test_closing_a_picture_shows_its_neighbour_and_frees_the_engines(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    one, two = make_image("one", "/one.png"), make_image("two", "/two.png")
+    answer_listing(engine, one, two)
+    controller.close_picture()
+    assert [request.images for request in engine.open(CloseImage)] == [("one",)]
+    [wanted] = engine.open(ShowPicture)
+    engine.answer(wanted, two)
+    assert state.picture is two
+    controller.close_picture()
+    controller.close_picture()
+    assert state.picture is None
+    assert len(engine.open(CloseImage)) == 2
+
+
+def test_all_pictures_are_closed_at_once(controller: Controller, state: AppState, engine: FakeEngine) -> None:
+    controller.open_paths(["/one.png", "/two.png"])
+    answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
+    controller.close_all_pictures()
+    assert [request.images for request in engine.open(CloseImage)] == [("one", "two")]
+    assert (state.pictures, state.picture, state.chosen) == ((), None, None)
+    assert engine.open(ShowPicture) == []
+
+
+def test_a_weights_file_is_opened_as_a_model(controller: Controller, engine: FakeEngine) -> None:
+    controller.open_model("preset:small", device="cpu")
+    controller.open_paths(["/models/mine.PTH"])
+    request = engine.open(LoadModel)[-1]
+    assert (request.source, request.device) == ("/models/mine.PTH", "cpu")
+    assert engine.open(ListPictures) == []
+
+
+# ------------------------------------------------------------------------------------------ drops and pastes
+
+
+def mime_of(*addresses: str) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl(address) for address in addresses])
+    return mime
+
+
+def test_dropped_files_are_opened_by_path(controller: Controller, engine: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "a b#ü.png"  # Not there: the window opens no file.
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    controller.open_mime(mime)
+    assert [request.paths for request in engine.open(ListPictures)] == [(str(path),)]
+
+
+def test_remote_addresses_are_refused_with_a_sentence(
+    controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_mime(mime_of("https://example.org/cat.png", "file:///here.png"))
+    assert [request.paths for request in engine.open(ListPictures)] == [("/here.png",)]
+    assert "https://example.org/cat.png" in notices[-1].message
+
+
+def test_pasted_pixels_reach_the_engine_as_they_are(
+    controller: Controller, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    mime = QMimeData()
+    mime.setImageData(QImage(pixels.tobytes(), 7, 5, 21, QImage.Format.Format_RGB888).copy())
+    controller.open_mime(mime)
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    [request] = engine.open(OpenImage)
+    assert (request.path, request.name) == ("", "Pasted picture 1")
+    with Image.open(io.BytesIO(request.data)) as picture:
+        assert picture.format == "PNG"
+        assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
+
+
+def test_an_empty_clipboard_is_told(controller: Controller, notices: list[Notice]) -> None:
+    controller.open_mime(QMimeData())
+    assert "no picture on the clipboard" in notices[-1].message
+
+
+def test_an_empty_picture_cannot_be_encoded() -> None:
+    with pytest.raises(Exception, match="cannot be read"):
+        encode_png(QImage())
+
+
+# ------------------------------------------------------------------------------------------------- the model
+
+
+def test_a_failed_model_leaves_the_open_one(
+    controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_model("preset:small", "cpu")
+    model = make_model()
+    engine.answer(engine.open(LoadModel)[0], model)
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.change_model(source="timm:nonsense")
+    engine.refuse(engine.open(LoadModel)[0], "timm has no model 'nonsense'.")
+    assert refused == [True]
+    assert state.model is model
+    assert "nonsense" in notices[-1].message
+    controller.change_model(device="cuda")
+    [request] = engine.open(LoadModel)
+    assert (request.source, request.device) == ("preset:small", "cuda")
+
+
+def test_what_was_said_of_a_models_stem_stays_with_that_model(
+    controller: Controller, engine: FakeEngine
+) -> None:
+    controller.open_model("weights.pth", stem_stride=1, stem_padding=2)
+    controller.change_model(device="cpu")
+    controller.change_model(source="other.pth")
+    first, same, other = engine.open(LoadModel)
+    assert (first.stem_stride, first.stem_padding) == (same.stem_stride, same.stem_padding) == (1, 2)
+    assert (same.device, other.stem_stride, other.stem_padding) == ("cpu", None, None)
+
+
+def test_only_the_model_asked_for_last_is_taken(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_model("preset:small")
+    controller.open_model("preset:other")
+    first, second = engine.open(LoadModel)
+    other = make_model("Other")
+    engine.answer(second, other)
+    engine.answer(first, make_model("Small"))
+    assert state.model is other
+
+
+def test_a_model_that_was_loading_comes_where_the_one_asked_for_instead_is_refused(
+    controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.open_model("bundled")
+    for name in ("rubbish.pth", "more.pth"):
+        before = engine.open(LoadModel)[-1]
+        controller.open_paths([name])
+        engine.cancel(before.id)  # As the client does with what is replaced.
+    engine.refuse(engine.open(LoadModel)[0], "more.pth is not a weights file.")
+    assert "more.pth" in notices[-1].message
+    [again] = engine.open(LoadModel)
+    assert again.source == "bundled"
+    assert refused == []
+    engine.refuse(again, "There is none.")
+    assert engine.open(LoadModel) == []
+    assert refused == [True]
+
+
+def test_cancelling_a_model_leaves_the_open_one(
+    controller: Controller, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    refused: list[bool] = []
+    controller.model_refused.connect(lambda: refused.append(True))
+    controller.open_model("preset:small")
+    bridge.cancel_all()
+    engine.send(EngineReady())
+    assert refused == [True]
+
+
+def test_offline_is_passed_on(
+    state: AppState, bridge: EngineBridge, settings: SettingsFile, engine: FakeEngine
+) -> None:
+    Controller(state, bridge, settings, offline=True).open_model("timm:convnext_tiny")
+    assert engine.open(LoadModel)[0].offline
+
+
+# ------------------------------------------------------------------------------------ predicting, explaining
+
+
+def test_a_prediction_comes_with_its_attribution(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    assert state.prediction is prediction
+    assert state.attribution is prediction.attribution
+    assert engine.open(Attribute) == []
+
+
+def test_an_answer_about_another_picture_is_dropped(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/two.png"])
+    answer_listing(engine, make_image("two"))
+    engine.answer(ready, make_prediction("one"))
+    assert state.prediction is None
+    current = make_prediction("two")
+    engine.answer(engine.open(Predict)[0], current)
+    assert state.prediction is current
+
+
+def test_an_answer_of_another_model_is_dropped(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    state.set_model(make_model("Other"))
+    engine.answer(ready, make_prediction("one"))
+    assert state.prediction is None
+    assert [request.image for request in engine.open(Predict)] == ["one"]
+
+
+def test_a_refusal_about_another_picture_is_dropped(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    controller.open_paths(["/two.png"])
+    answer_listing(engine, make_image("two"))
+    engine.refuse(ready, "It is too small.")
+    assert notices == []
+    assert state.prediction_failure == ""
+
+
+def test_a_refused_prediction_is_told_and_tried_again(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    engine.refuse(ready, "The picture is too small.", "It needs 29 pixels.")
+    assert notices[-1].text == state.prediction_failure == "The picture is too small. It needs 29 pixels."
+    controller.predict()
+    engine.answer(engine.open(Predict)[0], make_prediction())
+    assert state.prediction_failure == ""
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_cancelled_prediction_is_not_awaited_for_ever(
+    bridge: EngineBridge,
+    state: AppState,
+    engine: FakeEngine,
+) -> None:
+    bridge.cancel_all()
+    engine.send(EngineReady())
+    assert "stopped" in state.prediction_failure
+
+
+def test_another_class_is_asked_for_and_shown(ready: Predict, state: AppState, engine: FakeEngine) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    assert state.attribution is None
+    [request] = engine.open(Attribute)
+    assert (request.image, request.target) == ("one", target)
+    answer = make_attribution("one", target)
+    engine.answer(request, answer)
+    assert state.attribution is answer
+    state.set_target(None)
+    assert state.attribution is prediction.attribution
+
+
+def test_an_attribution_that_came_too_late_is_dropped(
+    ready: Predict, state: AppState, engine: FakeEngine
+) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    [request] = engine.open(Attribute)
+    state.set_target(None)
+    engine.answer(request, make_attribution("one", target))
+    assert state.attribution is prediction.attribution
+
+
+def test_the_target_chosen_stays_with_the_next_picture(
+    ready: Predict, controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    engine.answer(ready, make_prediction())
+    state.set_target(5)
+    controller.open_paths(["/two.png"])
+    answer_listing(engine, make_image("two"))
+    [request] = engine.open(Predict)
+    assert request.target == 5
+    prediction = make_prediction("two", target=5)
+    engine.answer(request, prediction)
+    assert state.attribution is prediction.attribution
+
+
+def test_a_class_chosen_while_predicting_is_explained(
+    ready: Predict, state: AppState, engine: FakeEngine
+) -> None:
+    prediction = make_prediction()
+    target = (prediction.attribution.target + 1) % CLASSES
+    state.set_target(target)
+    engine.answer(ready, prediction)
+    assert state.attribution is None
+    assert [request.target for request in engine.open(Attribute)] == [target]
+
+
+# ------------------------------------------------------------------------------------------------ the engine
+
+
+def test_a_lost_engine_is_told_until_it_works_again(
+    ready: Predict, controller: Controller, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    withdrawn: list[str] = []
+    controller.succeeded.connect(withdrawn.append)
+    engine.send(EngineLost(message="The engine was killed; a new one is being started."))
+    assert "killed" in notices[-1].message
+    engine.send(EngineReady(restarted=True))
+    assert notices[-1].good
+    assert notices[-1].topic == notices[-2].topic
+    engine.answer(ready, make_prediction())
+    assert notices[-1].topic in withdrawn
+
+
+def test_what_a_new_engine_could_not_open_again_is_not_said_to_be_there(
+    engine: FakeEngine, notices: list[Notice]
+) -> None:
+    engine.send(EngineReady(restarted=True, lacking="The new engine could not open a.pth again: it has gone."))
+    assert not notices[-1].good
+    assert notices[-1].message.endswith("could not open a.pth again: it has gone.")
+
+
+# ------------------------------------------------------------------------------------- models for a while
+
+
+def load_requested(engine: FakeEngine) -> LoadModel:
+    [request] = engine.open(LoadModel)
+    engine.answer(request, make_model())
+    return request
+
+
+def test_a_model_opened_for_a_while_gives_way_to_the_one_before(
+    controller: Controller, state: AppState, engine: FakeEngine
+) -> None:
+    controller.open_model("mine.pth", "cpu", stem_stride=1)
+    load_requested(engine)
+    for key in ("recipe", "width"):
+        state.model_wanted.emit(f"road:{key}")
+        assert load_requested(engine).source == f"road:{key}"
+    controller.change_model(device="cuda")
+    assert load_requested(engine).source == "road:width"
+    state.model_wanted.emit("")
+    back = load_requested(engine)
+    assert (back.source, back.stem_stride, back.device) == ("mine.pth", 1, "cuda")
+
+
+def test_there_is_always_a_way_back(controller: Controller, state: AppState, engine: FakeEngine) -> None:
+    state.model_wanted.emit("")
+    assert not engine.open(LoadModel)  # Nothing was ever open.
+    controller.open_model("road:width")
+    load_requested(engine)
+    state.model_wanted.emit("")
+    assert load_requested(engine).source == default_model()
+    state.model_wanted.emit("road:recipe")
+    load_requested(engine)
+    controller.open_model("other.pth")  # A person's choice: there is nothing to go back to.
+    load_requested(engine)
+    state.model_wanted.emit("")
+    assert load_requested(engine).source == default_model()
