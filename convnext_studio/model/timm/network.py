@@ -1,4 +1,4 @@
-"""A network of another family, taken apart into stem and stages: timm's own module, with places to look at."""
+"""Wrap a timm network of another family so that the maps of its stem and stages can be hooked."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from convnext_studio.model.timm.registry import preprocessing_of
 
 
 class Viewed(nn.Module):
-    """A module of any layout, whose output passes `map` as (N, C, H, W): there it can be looked at.
+    """A wrapper that passes the output of a module through `map` as (N, C, H, W), where it can be hooked.
 
     Parameters
     ----------
     inner
-        The module itself.
+        The wrapped module.
     layout
-        Of its output. The positions of ``tokens`` are a square grid, row by row.
+        Layout of its output. The positions of ``tokens`` form a square grid, row by row.
     prefix_tokens
-        Tokens before those of the grid, such as a class token; they pass by.
+        Number of tokens before those of the grid, such as a class token; they bypass `map`.
     """
 
     def __init__(self, inner: nn.Module, layout: Layout, prefix_tokens: int) -> None:
@@ -41,7 +41,7 @@ class Viewed(nn.Module):
         self.prefix_tokens = prefix_tokens
 
     def forward(self, *arguments: Any) -> Tensor:
-        """What the inner module gives, in its own layout."""
+        """Return the output of the wrapped module, in its own layout."""
         output = self.inner(*arguments)
         if self.layout == "NCHW":
             return cast(Tensor, self.map(output))
@@ -54,14 +54,14 @@ class Viewed(nn.Module):
 
 
 class TimmNetwork(StagedNetwork):
-    """A network of timm's, from pictures to logits, with its nodes.
+    """A timm network, from pictures to logits, with its nodes.
 
     Parameters
     ----------
     network
-        As timm made it; its modules at the nodes are wrapped.
+        The network as timm built it; its modules at the nodes get wrapped.
     plan
-        What it is.
+        The description of the network.
 
     """
 
@@ -75,35 +75,35 @@ class TimmNetwork(StagedNetwork):
         self._parts = plan.parts
 
     def part_of(self, tensor: str) -> str:
-        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""
         name = tensor.removeprefix("network.")
         return next((part.node for part in self._parts if _is_in(name, part.owns)), _HEAD)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
+        """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
         return cast(Tensor, self.network(x))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that is known of a network before it has weights.
+    """Everything that is known about a network before it has weights.
 
     Attributes
     ----------
     name
-        timm's, with the tag of its weights where that was given.
+        timm's name, with the tag of the weights if one was given.
     config
         The architecture.
     nodes
-        The node table at the network's own input size.
+        The node table at the network's default input size.
     parts
-        Where the nodes are in timm's module.
+        Where the nodes are in the timm module.
     arguments
-        With which timm makes it.
+        Keyword arguments for `timm.create_model`.
     preprocessing
-        How it wants its pictures.
+        How pictures are turned into the network's input.
     notes
-        Sentences that people should see.
+        Sentences to be shown to the user.
     """
 
     name: str
@@ -116,12 +116,12 @@ class Plan:
 
 
 def plan_of(name: str) -> Plan:
-    """Describe and measure timm's network of that name (with or without a tag); no weights are made.
+    """Describe and measure the timm network with that name (tag optional) without allocating weights.
 
     Raises
     ------
     StudioError
-        Where it belongs to no family that can be opened.
+        If it belongs to no family that can be opened.
     """
     architecture = name.partition(".")[0]
     family = family_of(architecture)
@@ -172,40 +172,40 @@ def plan_of(name: str) -> Plan:
 
 
 def made(plan: Plan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork:
-    """Make the network of a plan with these tensors, or with random weights; ready to be looked at.
+    """Build the network of a plan with these tensors or with random weights, in eval mode.
 
     Raises
     ------
     StudioError
-        Where they are not the network's.
+        If the tensors are not those of the network.
     """
     arguments = dict(plan.arguments)
     if tensors is not None:
-        # timm renames what was named otherwise when the weights were published.
+        # timm renames tensors whose names have changed since the weights were published.
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": dict(tensors)}}
     try:
         network: Any = timm.create_model(plan.name, **arguments)
-    except RuntimeError as error:  # Missing and left over tensors, and those of another shape.
+    except RuntimeError as error:  # Tensors are missing, unexpected or of another shape.
         said = " ".join(str(error).split()).removesuffix(" .")
         raise StudioError(f"The tensors are not those of the network: {said}") from error
-    network.pretrained_cfg.pop("state_dict", None)  # It has them now, and would keep them twice.
+    network.pretrained_cfg.pop("state_dict", None)  # The weights are loaded, so do not keep a second copy.
     return TimmNetwork(network.eval().requires_grad_(False), plan)
 
 
 def _notes(network: Any, config: TimmConfig) -> Iterator[str]:
     if network.num_classes == 0:
-        yield "There is no classifier: the outputs are the features in front of it."
+        yield "There is no classifier: the outputs are the features before it."
     if config.family == "ViT":
-        yield f"A ViT has no stages: its {sum(config.depths)} blocks are shared out in {len(config.depths)}."
+        yield f"A ViT has no stages: its {sum(config.depths)} blocks are divided into {len(config.depths)} groups."
         if network.global_pool == "token":
             yield (
-                "Its classifier reads the class token alone, to which the last block's map gives nothing: "
-                f"Grad-CAM at stage {len(config.depths)} is 0 everywhere. Look at the stages before."
+                "Its classifier reads only the class token, which the map of the last block does not affect: "
+                f"Grad-CAM at stage {len(config.depths)} is 0 everywhere. Use an earlier stage."
             )
 
 
 def insert_views(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
-    """Wrap the modules of the nodes; what their maps pass, by node."""
+    """Wrap the modules of the nodes, and return by node the module that its map passes through."""
     prefix_tokens = getattr(network, "num_prefix_tokens", 0)
     places: dict[str, nn.Module] = {}
     for part in parts:
@@ -222,7 +222,7 @@ _HEAD = "head"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
-    """By node, and for the head too: channels, height and width; parameters; MACs. And the number of logits."""
+    """Shapes (C, h, w), parameters and MACs by node and for the head, and the number of logits."""
 
     shapes: dict[str, tuple[int, int, int]]
     parameters: dict[str, int]
@@ -231,18 +231,18 @@ class _Counted:
 
 
 class _Noting(nn.Module):
-    """Passes maps on, and keeps the last one's shape."""
+    """An identity that records the shape of its last input."""
 
     shape: tuple[int, ...] = ()
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same."""
+        """Return the input unchanged."""
         self.shape = tuple(x.shape)
         return x
 
 
 def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted:
-    """Run a network without weights on a square picture; its modules are wrapped by it."""
+    """Run a network on the meta device on a square picture and count; this wraps the modules of the nodes."""
     parameters = {
         part.node: sum(
             parameter.numel() for name, parameter in network.named_parameters() if _is_in(name, part.owns)
@@ -269,14 +269,14 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted
 
 
 def _fields(network: nn.Module, parts: Sequence[Part], beside: str) -> dict[str, FieldGeometry]:
-    """The theoretical field of each node, along the longest path: timm makes its modules in their order."""
+    """Return the theoretical field of each node along the longest path; timm registers modules in order."""
     fields: dict[str, FieldGeometry] = {}
     field = FieldGeometry()
     for part in parts:
         for name, module in network.named_modules():
             if _is_in(name, part.owns) and not (beside and beside in name.split(".")):
                 field = field_behind(field, module)
-        if part.layout == "tokens":  # Whatever its attention is called, it mixes them all.
+        if part.layout == "tokens":  # Attention mixes all tokens, whatever its class is called.
             field = field.made_global()
         fields[part.node] = field
     return fields
@@ -289,6 +289,6 @@ def _is_in(name: str, owners: Sequence[str]) -> bool:
 def _unknown_family(architecture: str) -> StudioError:
     families = ", ".join(family.title for family in FAMILIES)
     return StudioError(
-        f"timm's “{architecture}” is of no family that can be opened.",
-        f"Beside ConvNeXt there are {families}, in their plain forms.",
+        f"timm's “{architecture}” belongs to no family that can be opened.",
+        f"Besides ConvNeXt, these families can be opened in their plain forms: {families}.",
     )

@@ -1,4 +1,4 @@
-"""Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
+"""Weights from timm's catalogue, read from this computer or downloaded once from the Hugging Face hub."""
 
 import threading
 import time
@@ -34,27 +34,27 @@ IMAGENET_SUBSETS = {
     21843: "imagenet-21k-goog",
 }
 ATTEMPT_S = 8.0
-"""How long to wait for the hub to answer at all; names can take long to resolve without a network."""
+"""How long to wait for the first answer of the hub; without a network, resolving a name can take long."""
 STEP_S = 0.1
-"""How often work that waits for the network gives way."""
+"""How often a wait for the network is interrupted to check for cancellation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Weights of timm's, as they were published, on this computer.
+    """Published timm weights on this computer.
 
     Attributes
     ----------
     name
-        Of architecture and tag.
+        The name of the architecture and the tag of the weights.
     tensors
-        By their names in the file.
+        The tensors by their names in the file.
     file_bytes
         Size of the file.
     labels, preprocessing
-        As they were trained; no labels where there is no classifier of known classes.
+        The labels and preprocessing of the training; no labels if there is no classifier with known classes.
     licence
-        Of the weights, as timm names it.
+        The licence of the weights, by timm's name for it.
     """
 
     name: str
@@ -66,25 +66,25 @@ class Published:
 
     @property
     def architecture(self) -> str:
-        """The name without the tag."""
+        """The name of the architecture, without the tag."""
         return self.name.partition(".")[0]
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Where the weights come from."""
+        """Where the weights come from, as pairs of name and text."""
         return {"licence of the weights": self.licence, "published as": f"{self.name} in timm"}
 
 
 def read_published(name: str, offline: bool = False) -> Published:
-    """Read weights of timm's, such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
+    """Read timm weights such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
 
-    A file that is on this computer is used without opening a connection.
+    A file that is on this computer is read without opening a connection.
 
     Raises
     ------
     StudioError
-        Where timm has no such network that can be opened, or its weights cannot be fetched: at once where
-        `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
+        If timm has no such network that can be opened, or its weights cannot be downloaded: at once if
+        `offline` (or ``HF_HUB_OFFLINE``) is set, otherwise after one attempt of `ATTEMPT_S` seconds.
     """
     published = find(name, offline)
     full_name = f"{published.architecture}.{published.tag}"
@@ -105,12 +105,12 @@ def read_published(name: str, offline: bool = False) -> Published:
 
 
 def convnext_weights(published: Published, stem: Stem) -> Weights:
-    """Give published weights of a ConvNeXt to our network.
+    """Convert the published weights of a ConvNeXt for our network.
 
     Raises
     ------
     StudioError
-        Where they are not those of a whole ConvNeXt.
+        If they are not the weights of a whole ConvNeXt.
     """
     found = converted(published.tensors, published.file_bytes)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
@@ -127,22 +127,22 @@ def convnext_weights(published: Published, stem: Stem) -> Weights:
 
 
 def is_offline(offline: bool) -> bool:
-    """Whether a person forbade connections: here, or to all programs that use the hub."""
+    """Return whether connections are forbidden, by the argument or by the environment variable of the hub."""
     return offline or constants.HF_HUB_OFFLINE
 
 
 def find(name: str, offline: bool) -> Any:
-    """What timm says of pretrained weights (a ``PretrainedCfg``); an old name of theirs finds them too.
+    """Return timm's ``PretrainedCfg`` of the weights with that name, which may be an old name.
 
     Raises
     ------
     StudioError
-        Where timm has none of that name, or none that can be opened; at once where `offline` and its weights
-        are not on this computer.
+        If timm has no weights with that name, or none that can be opened; at once if `offline` is set and the
+        weights are not on this computer.
     """
     if is_offline(offline) and not _is_cached(name):
         raise _not_here(name)
-    # timm takes seconds to import, and only its own models need it.
+    # Imported here because timm takes seconds to import and only its own models need it.
     import timm
 
     name = current_name(name)
@@ -154,26 +154,26 @@ def find(name: str, offline: bool) -> Any:
     if published is None:
         raise unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
     if not published.hf_hub_id:
-        raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
+        raise StudioError(f"timm's weights of {name} are not on the Hugging Face hub.")
     return published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A pretrained model that `read_timm` opens.
+    """An entry of timm's catalogue of pretrained models.
 
     Attributes
     ----------
     name, architecture, tag
         ``convnext_tiny.fb_in1k`` is ``convnext_tiny`` with the weights ``fb_in1k``.
     num_classes
-        Outputs of its classifier; 0 where it has none.
+        Number of outputs of the classifier; 0 if there is none.
     input_px
-        Side of its pictures.
+        Side of the input in pixels.
     licence
-        Of the weights, as timm names it.
+        The licence of the weights, by timm's name for it.
     is_cached
-        They lie on this computer.
+        Whether the weights are on this computer.
     """
 
     name: str
@@ -193,12 +193,12 @@ def catalogue() -> list[Offer]:
 
 
 def offer_of(name: str, offline: bool) -> Offer:
-    """What timm offers under a name, of whatever family.
+    """Return the catalogue entry with that name, of any family.
 
     Raises
     ------
     StudioError
-        As `find` does.
+        As `find` raises it.
     """
     return _offer(find(name, offline))
 
@@ -223,7 +223,7 @@ def _names() -> list[str]:
 
 
 def _is_cached(name: str) -> bool:
-    """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
+    """Return whether weights with that name are in the hub's cache; cheap, and without importing timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
     return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
 
@@ -243,9 +243,10 @@ def _weights_file(name: str, repository: str, offline: bool) -> Path:
 
 
 def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
-    """Make one short attempt, because the hub's own client tries again and again for half a minute.
+    """Ask the hub for the metadata of a file in a single short attempt.
 
-    It yields every `STEP_S` while it waits, and returns what the hub says of the file.
+    The hub's own client would retry for half a minute. The generator yields every `STEP_S` seconds while it
+    waits, and returns the metadata.
     """
     found: list[huggingface_hub.HfFileMetadata] = []
     problem: list[BaseException] = [TimeoutError(f"no answer within {ATTEMPT_S:.0f} s")]
@@ -253,10 +254,10 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
     def attempt() -> None:
         try:
             found.append(huggingface_hub.get_hf_file_metadata(url, timeout=ATTEMPT_S))
-        except Exception as error:  # Whatever the network's layers raise, it is told in one sentence.
+        except Exception as error:  # Network libraries raise errors of many kinds; the user gets one sentence.
             problem[:] = [error]
 
-    # A thread, because resolving a name cannot be given a time limit.
+    # In a thread, because resolving a host name takes no time limit.
     thread = threading.Thread(target=attempt, daemon=True)
     deadline = time.monotonic() + ATTEMPT_S
     thread.start()
@@ -284,7 +285,7 @@ def _not_here(name: str) -> StudioError:
 
 
 def unreachable(name: str, error: BaseException) -> StudioError:
-    """What to tell where the hub does not answer."""
+    """Return the error to raise if the hub does not answer."""
     return StudioError(
         f"{name} is not on this computer, and the Hugging Face hub cannot be reached ({error}).",
         "Check the network, or open weights from a file.",
