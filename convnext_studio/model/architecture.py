@@ -1,4 +1,4 @@
-"""The architecture of a network of another family as plain data, without torch, so that the window can use it."""
+"""The architecture of a network of another family, as plain data that the window can use without torch."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal

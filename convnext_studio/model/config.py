@@ -1,4 +1,4 @@
-"""The architecture of a ConvNeXt as plain data, without torch, so that the window can use it."""
+"""The architecture of a ConvNeXt, as plain data that the window can use without torch."""
 
 import math
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class StemConv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvNeXtConfig:
-    """Everything that determines the shapes and the arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
+    """Everything that determines shapes and arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
 
     The field names are the keyword arguments of `convnext_studio.model.ConvNeXt`. The defaults describe
     ConvNeXt-T.

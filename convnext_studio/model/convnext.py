@@ -287,7 +287,9 @@ class ConvNeXt(nn.Module):
             self.downsample_layers.append(_downsampling(config, stage))
             self.stages.append(_stage(config, stage, rates))
         self.norm = NORMS[config.norm](dims[-1], config.norm_eps)
-        self.pooled = nn.Identity()  # A hook point for the pooled features, whether the norm comes before or after.
+        self.pooled = (
+            nn.Identity()
+        )  # A hook point for the pooled features, whether the norm comes before or after.
         self.pre_logits = nn.Linear(dims[-1], config.head_hidden_size) if config.head_hidden_size else None
         self.head = nn.Linear(config.head_hidden_size or dims[-1], num_classes)
         self._initialise(head_init_scale)

@@ -21,8 +21,14 @@ from convnext_studio.model.road.network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.registry import check_architecture, convnext_config, is_convnext
-from convnext_studio.model.weights.fitting import filled
-from convnext_studio.model.weights.reading import Stem, Weights, not_finite, read_weights, told
+from convnext_studio.model.weights.fitting import build_network
+from convnext_studio.model.weights.reading import (
+    Stem,
+    Weights,
+    describe_provenance,
+    read_weights,
+    warn_not_finite,
+)
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
@@ -144,7 +150,7 @@ class LoadedModel:
         """
         info = self.node(node)
         if not isinstance(self.module, ConvNeXt):
-            return self.module.places[node]
+            return self.module.map_modules[node]
         return self.module.get_submodule(_path(info))
 
 
@@ -197,7 +203,7 @@ def load(
     stem = Stem(stem_stride, stem_padding)
     if source.startswith(PRESET_PREFIX):
         name = source.removeprefix(PRESET_PREFIX)
-        return _random(source, name, stem.applied(preset(name)), seed)
+        return _random(source, name, stem.applied_to(preset(name)), seed)
     if source.startswith(TIMM_PREFIX):
         return _from_timm(source, stem, offline)
     if source.startswith(TIMM_RANDOM_PREFIX):
@@ -256,17 +262,17 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     published = read_published(source.removeprefix(TIMM_PREFIX), offline)
     if is_convnext(published.architecture):
         return _from_weights(source, convnext_weights(published, stem), published.name)
-    from convnext_studio.model.timm.network import made, plan_of
+    from convnext_studio.model.timm.network import build_timm_network, plan_network
 
-    _refuse(stem)
-    plan = plan_of(published.name)
+    _refuse_stem_options(stem)
+    plan = plan_network(published.name)
     return LoadedModel(
         source=source,
         title=f"{published.name} (timm)",
-        module=made(plan, published.tensors),
+        module=build_timm_network(plan, published.tensors),
         labels=published.labels or _numbered(plan.config.num_classes),
         preprocessing=published.preprocessing,
-        notes=(*not_finite(published.tensors), *told(published.provenance), *plan.notes),
+        notes=(*warn_not_finite(published.tensors), *describe_provenance(published.provenance), *plan.notes),
         provenance=published.provenance,
     )
 
@@ -274,13 +280,13 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
 def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
     name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
     if is_convnext(name):
-        return _random(source, name, stem.applied(convnext_config(name)), seed)
-    from convnext_studio.model.timm.network import made, plan_of
+        return _random(source, name, stem.applied_to(convnext_config(name)), seed)
+    from convnext_studio.model.timm.network import build_timm_network, plan_network
 
-    _refuse(stem)
-    plan = plan_of(name)
+    _refuse_stem_options(stem)
+    plan = plan_network(name)
     with _seeded(seed):
-        module = made(plan)
+        module = build_timm_network(plan)
     return LoadedModel(
         source=source,
         title=name,
@@ -293,7 +299,7 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
 
 
 def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
-    _refuse(stem)
+    _refuse_stem_options(stem)
     step = road_step(source.removeprefix(ROAD_PREFIX))
     config, notes = step.config, [RANDOM_NOTE]
     if config.layer_scale_init_value:
@@ -313,7 +319,7 @@ def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
     )
 
 
-def _refuse(stem: Stem) -> None:
+def _refuse_stem_options(stem: Stem) -> None:
     """Raise a StudioError if a stem is given: only that of a ConvNeXt can be changed."""
     if stem != Stem():
         raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
@@ -323,7 +329,7 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
     return LoadedModel(
         source=source,
         title=weights.title or name,
-        module=filled(weights.config, weights.state_dict),
+        module=build_network(weights.config, weights.state_dict),
         labels=weights.labels or _numbered(weights.config.num_classes),
         preprocessing=weights.preprocessing,
         random_weights=weights.random_weights,

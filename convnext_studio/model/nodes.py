@@ -111,7 +111,7 @@ _NOTHING = _Cost(0)
 
 
 def _conv(before: int, after: int, kernel_size: int, side: int, groups: int = 1) -> _Cost:
-    """Return the cost of a convolution with bias and that output side; with kernel and side 1, a linear layer."""
+    """Return the cost of a convolution with bias for that output side; side and kernel 1 is a linear layer."""
     weights = before // groups * after * kernel_size**2
     return _Cost(weights + after, weights * side * side)
 
@@ -134,7 +134,7 @@ def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
     """
     nodes = [_stem(config, input_px)]
     for stage in range(len(config.depths)):
-        inside = _inside(config, stage, nodes[-1])
+        inside = _stage_parts(config, stage, nodes[-1])
         last, parts = inside[-1], [node for node in inside if node.kind != "operation"]
         whole = replace(
             last,
@@ -188,7 +188,7 @@ def _operation(
     )
 
 
-def _around(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeInfo], own: int) -> NodeInfo:
+def _container(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeInfo], own: int) -> NodeInfo:
     """Return the node that contains these operations and adds `own` bytes of outputs to theirs."""
     last = operations[-1]
     return NodeInfo(
@@ -203,7 +203,7 @@ def _around(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeIn
     )
 
 
-def _inside(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
+def _stage_parts(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
     """Return the nodes of the downsampling and the blocks of a stage (counted from 0) that follows `before`."""
     nodes: list[NodeInfo] = []
     if stage > 0 and config.downsample == "separate":
@@ -223,11 +223,11 @@ def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[
     )
     cost, field = _conv(dim_before, dim, 2, side), before.field.after(2, 2)
     conv = _operation(f"{name}.conv", norm.name, (dim, side, side), cost, field, "NCHW")
-    return [norm, conv, _around(name, "downsample", before, [norm, conv], own=0)]
+    return [norm, conv, _container(name, "downsample", before, [norm, conv], own=0)]
 
 
 def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> list[NodeInfo]:
-    """Return the nodes of a block: its operations, then the block; it downsamples if `before` is in another stage."""
+    """Return the nodes of a block: its operations, then itself. It downsamples if a new stage begins here."""
     dim, kernel = config.dims[stage], config.kernel_sizes[stage]
     dim_before, hidden = before.shape[0], config.hidden_dim(dim)
     halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
@@ -257,7 +257,7 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
             field = replace(field, is_global=True)
         nodes.append(_operation(f"{name}.{operation}", source, (channels, side, side), cost, field, layout))
         source = nodes[-1].name
-    return [*nodes, _around(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
+    return [*nodes, _container(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
 
 
 def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeInfo:
@@ -331,7 +331,9 @@ def check_input_px(config: Architecture, input_px: int) -> None:
             f"An input of {input_px} pixels is too small for this network.", f"The smallest is {smallest}."
         )
     if input_px != fitting:
-        raise StudioError(f"This network does not accept an input of {input_px} pixels.", f"It accepts {fitting}.")
+        raise StudioError(
+            f"This network does not accept an input of {input_px} pixels.", f"It accepts {fitting}."
+        )
 
 
 def why_no_cam(node: NodeInfo) -> str:

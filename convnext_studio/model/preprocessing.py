@@ -46,7 +46,7 @@ class Preprocessing:
     squash: bool = False
 
     def squashed(self, input_px: int) -> "Preprocessing":
-        """Return a preprocessing that squashes whole pictures to that side, as for receptive fields (bicubic)."""
+        """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
         return replace(self, input_px=input_px, squash=True, interpolation="bicubic")
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
@@ -87,7 +87,7 @@ class Preprocessing:
 def _resize_around_crop(
     picture: Image.Image, geometry: CropGeometry, resample: Image.Resampling
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Resize only what the crop needs plus a margin for the filter, and say where the crop lies in the result."""
+    """Resize only what the crop needs, plus a margin for the filter, and return where the crop lies in it."""
     margin = 8
     window: list[tuple[int, int]] = []
     for axis in (0, 1):

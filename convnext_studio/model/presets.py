@@ -93,7 +93,8 @@ def _published(millions: float, billions: float, accuracy: float, training: Trai
 
 
 # Millions of parameters, billions of MACs and top-1 accuracy in per cent, with the published digits. For
-# ConvNeXt-T the repository gives 28 M in its first table and 29 M, which is closer, in its second; so does the paper.
+# ConvNeXt-T the repository gives 28 M in its first table, and 29 M, which is closer, in its second and
+# in the paper.
 PRESETS: dict[str, Preset] = {
     # The tutorial's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
     "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),

@@ -13,7 +13,7 @@ class StagedNetwork(nn.Module):
     ----------
     config, nodes
         The architecture as plain data, and the node table at the network's default input size.
-    places
+    map_modules
         By node name, the module whose output is the map of the node, (N, C, H, W).
     blocks
         All blocks in the order of the forward pass.
@@ -21,7 +21,7 @@ class StagedNetwork(nn.Module):
 
     config: StagedConfig
     nodes: tuple[NodeInfo, ...]
-    places: dict[str, nn.Module]
+    map_modules: dict[str, nn.Module]
     blocks: list[nn.Module]
 
     def part_of(self, tensor: str) -> str:

@@ -10,11 +10,11 @@ from convnext_studio.model.config import Act, Norm
 from convnext_studio.model.convnext import BatchNorm, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 
-_AT_REST = {"bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+_IDENTITY = {"bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 """Values with which a norm is an identity, for tensors that the original norm does not have."""
 
 
-def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = None) -> LoadedModel:
+def swap_parts(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = None) -> LoadedModel:
     """Return the network with another activation in its blocks, or with norms of another kind.
 
     The weights are not copied: both networks share their tensors. The norm of the head stays the same. Batch
@@ -39,7 +39,7 @@ def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = N
         module = ConvNeXt.from_config(config)
     own = original.state_dict()
     tensors = {
-        name: own[name] if name in own else _at_rest(name, empty, model.device)
+        name: own[name] if name in own else _identity_tensor(name, empty, model.device)
         for name, empty in module.state_dict().items()
     }
     module.load_state_dict(tensors, assign=True)
@@ -52,5 +52,5 @@ def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = N
     return replace(model, module=module)
 
 
-def _at_rest(name: str, empty: Tensor, device: torch.device) -> Tensor:
-    return torch.full(empty.shape, _AT_REST[name.rpartition(".")[2]], device=device)
+def _identity_tensor(name: str, empty: Tensor, device: torch.device) -> Tensor:
+    return torch.full(empty.shape, _IDENTITY[name.rpartition(".")[2]], device=device)

@@ -88,8 +88,8 @@ def test_attribution_defaults_to_the_prediction() -> None:
     [
         ({"method": "guided"}, "no attribution method"),
         ({"node": "stage9"}, "no node"),
-        ({"node": "stage1.block1.dwconv"}, "beside the shortcut"),
-        ({"node": "head.norm"}, "no places"),
+        ({"node": "stage1.block1.dwconv"}, "leave out the shortcut"),
+        ({"node": "head.norm"}, "would show nothing"),
         ({"target": 7}, "no class 7"),
     ],
 )

@@ -246,7 +246,7 @@ def test_a_step_opens_as_a_model() -> None:
     assert model.title == "Road to ConvNeXt, step 15: Fewer norms"
     assert model.random_weights
     assert "Random weights" in model.notes[0]
-    assert "layer scale is 1 in place of 1e-6" in model.notes[1]
+    assert "layer scale is 1 instead of the initial 1e-6" in model.notes[1]
     assert float(model.module.get_parameter("stages.0.0.gamma")[0]) == 1
     assert len(load("road:resnet50").notes) == 1  # It has none.
     assert [node.name for node in model.nodes] == ["stem", "stage1", "stage2", "stage3", "stage4"]

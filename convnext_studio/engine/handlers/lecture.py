@@ -23,7 +23,7 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.convnext import ChannelNorm
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.model.variants import variant
+from convnext_studio.model.variants import swap_parts
 from convnext_studio.protocol.envelope import Progress, Request
 from convnext_studio.protocol.lecture import (
     BlockWalk,
@@ -113,7 +113,7 @@ def swap_part(bench: Bench, request: SwapPart, should_stop: ShouldStop) -> Swapp
     kept = bench.results.get(key)
     if kept is not None:
         return cast("SwappedPart", kept)
-    swapped = variant(bench.model, act=request.act, norm=request.norm)
+    swapped = swap_parts(bench.model, act=request.act, norm=request.norm)
     tensor, _ = bench.input(request.image)
     says, stage = _pass(bench.model, tensor, request.stage, bench.precision, should_stop)
     says_then, stage_then = _pass(swapped, tensor, request.stage, bench.precision, should_stop)

@@ -1,4 +1,4 @@
-"""The architecture of a network on the road as plain data, without torch, so that the window can use it."""
+"""The architecture of a network on the road, as plain data that the window can use without torch."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -11,9 +11,9 @@ EXPANSION = 4
 class RoadConfig:
     """A network on the road. The defaults describe ResNet-50 (He et al. 2016, arXiv:1512.03385).
 
-    As in torchvision, the 3x3 convolutions carry the strides. Details that the paper leaves open follow the code
-    that the authors submitted with it (github.com/anonymous20222022/convnext): the patch stem has no norm of its
-    own, convolutions have biases if the norm is layer norm, and shortcut convolutions never have biases.
+    As in torchvision, the 3x3 convolutions carry the strides. Details that the paper leaves open follow the
+    code that the authors submitted with it (github.com/anonymous20222022/convnext): the patch stem has no norm
+    of its own, convolutions have biases if the norm is layer norm, and shortcut convolutions have none.
 
     Attributes
     ----------

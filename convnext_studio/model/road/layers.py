@@ -42,13 +42,13 @@ class Conv:
     def _weights(self) -> int:
         return self.before // self.groups * self.after * self.kernel_size**2
 
-    def side_behind(self, side: int) -> int:
+    def output_side(self, side: int) -> int:
         """Return the side of the output for an input of that side."""
         return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
 
-    def macs(self, side_behind: int) -> int:
+    def macs(self, output_side: int) -> int:
         """Return the multiply-accumulate operations for an output of that side."""
-        return self._weights * side_behind**2
+        return self._weights * output_side**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class MaxPool:
     stride: int = 2
     padding: int = 1
 
-    def side_behind(self, side: int) -> int:
+    def output_side(self, side: int) -> int:
         """Return the side of the output for an input of that side."""
         return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
 

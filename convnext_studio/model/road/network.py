@@ -52,12 +52,14 @@ class RoadNetwork(StagedNetwork):
         self.stem = _sequence(config, stem_layers(config))
         self.stages = nn.ModuleList(_stage(config, stage) for stage in range(len(config.depths)))
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.norm = _made(config, Norm(config.dims[-1])) if config.separate_downsampling else nn.Identity()
+        self.norm = (
+            _layer_module(config, Norm(config.dims[-1])) if config.separate_downsampling else nn.Identity()
+        )
         self.head = nn.Linear(config.dims[-1], config.num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         self.nodes = node_table(config, INPUT_PX)
-        self.places = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
+        self.map_modules = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
         self.blocks = [module for module in self.modules() if isinstance(module, RoadBlock)]
 
     def part_of(self, tensor: str) -> str:
@@ -85,7 +87,7 @@ class RoadBlock(nn.Module):
             else None
         )
         self.shortcut = _sequence(config, layers.shortcut)  # An empty sequence is an identity.
-        self.act = _made(config, Act()) if layers.acts_on_sum else nn.Identity()
+        self.act = _layer_module(config, Act()) if layers.acts_on_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the channels of the stage; height and width are halved if it downsamples."""
@@ -101,10 +103,10 @@ def _stage(config: RoadConfig, stage: int) -> nn.Sequential:
 
 
 def _sequence(config: RoadConfig, layers: Iterable[Layer]) -> nn.Sequential:
-    return nn.Sequential(*(_made(config, layer) for layer in layers))
+    return nn.Sequential(*(_layer_module(config, layer) for layer in layers))
 
 
-def _made(config: RoadConfig, layer: Layer) -> nn.Module:
+def _layer_module(config: RoadConfig, layer: Layer) -> nn.Module:
     """Build the module of a layer."""
     if isinstance(layer, Conv):
         return nn.Conv2d(

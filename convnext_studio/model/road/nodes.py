@@ -28,12 +28,12 @@ class _Walk:
     parameters: int = 0
     macs: int = 0
 
-    def along(self, layers: Iterable[Layer]) -> None:
+    def pass_through(self, layers: Iterable[Layer]) -> None:
         """Go through these layers, one after the other."""
         for layer in layers:
             self._pass(layer)
 
-    def beside(self, layers: Iterable[Layer]) -> None:
+    def count_shortcut(self, layers: Iterable[Layer]) -> None:
         """Count the layers of a shortcut, whose output has the current side; they do not change the field."""
         for layer in layers:
             if isinstance(layer, Conv):
@@ -47,7 +47,7 @@ class _Walk:
         if isinstance(layer, Norm):
             self.parameters += layer.parameters
             return
-        self.side = layer.side_behind(self.side)
+        self.side = layer.output_side(self.side)
         self.field = self.field.after(layer.kernel_size, layer.stride, layer.padding)
         if isinstance(layer, Conv):
             self.parameters += layer.parameters
@@ -59,15 +59,15 @@ class _Walk:
 def node_table(config: RoadConfig, input_px: int) -> tuple[NodeInfo, ...]:
     """Return stem and stages in the order of the forward pass, for a square input of that side."""
     walk = _Walk(input_px, FieldGeometry())
-    walk.along(stem_layers(config))
+    walk.pass_through(stem_layers(config))
     nodes = [_node("stem", walk, "")]
     for stage, name in enumerate(config.stages):
         walk = _Walk(walk.side, walk.field)
-        walk.along(downsampling_layers(config, stage))
+        walk.pass_through(downsampling_layers(config, stage))
         for block in range(config.depths[stage]):
             layers = block_layers(config, stage, block)
-            walk.along(layers.branch)
-            walk.beside(layers.shortcut)
+            walk.pass_through(layers.branch)
+            walk.count_shortcut(layers.shortcut)
             walk.parameters += layers.scaled
         nodes.append(_node(name, walk, nodes[-1].name))
     return tuple(nodes)

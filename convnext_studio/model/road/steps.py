@@ -269,8 +269,8 @@ _STEPS = (
         accuracy=81.47,
         deviation=0.09,
         gmacs=4.46,
-        remark="The printed 4.46 equals the cost of the next step, 4.146 + 0.310 = 4.456. Changing the norm adds "
-        "no convolution: Table 11 prints 14.81 before and after.",
+        remark="The printed 4.46 equals the cost of the next step, 4.146 + 0.310 = 4.456. Changing the norm "
+        "adds no convolution: Table 11 prints 14.81 before and after.",
     ),
     RoadStep(
         key="convnext",

@@ -1,8 +1,8 @@
 """Download weights from the Hugging Face hub with progress, and so that it can be cancelled at any time.
 
-The hub's own client reads ten million bytes at a time and retries a silent server again and again, and cannot be
-cancelled meanwhile. So this module reads the bytes and puts them into the client's cache, where the client and
-all programs that use it find them.
+The hub's own client reads ten million bytes at a time, retries a silent server again and again, and cannot be
+cancelled meanwhile. So this module reads the bytes itself and puts them into the client's cache, where the
+client and all programs that use it find them.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from convnext_studio.model.timm.pretrained import (
     WEIGHTS_FILE,
     ask_hub,
     find,
+    hub_unreachable,
     is_offline,
-    unreachable,
 )
 
 SILENCE_S = 20.0
@@ -66,7 +66,7 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
     except StopIteration as finished:
         metadata: huggingface_hub.HfFileMetadata = finished.value
     if metadata.etag is None or metadata.size is None:
-        raise unreachable(full_name, ValueError("it does not state the size of the file"))
+        raise hub_unreachable(full_name, ValueError("it does not state the size of the file"))
     cache = Path(constants.HF_HUB_CACHE)
     blob = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / metadata.etag
     try:

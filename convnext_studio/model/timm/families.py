@@ -61,7 +61,7 @@ class Family:
         Returns the stem and the stages of a timm network.
     sizes
         Accepted input sizes: any, multiples of the patch size, or only the one the network was built for.
-    beside
+    shortcut_name
         Name of the shortcut layers, which run parallel to the longest path and add nothing to the field.
     arguments
         Keyword arguments for `timm.create_model`.
@@ -72,11 +72,11 @@ class Family:
     network: str
     parts: Callable[[Any], Iterator[Part]]
     sizes: Sizes = "any"
-    beside: str = ""
+    shortcut_name: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-def family_of(architecture: str) -> Family | None:
+def find_family(architecture: str) -> Family | None:
     """Return the family of the timm network with that name; None if it cannot be opened."""
     return next((family for family in FAMILIES if re.fullmatch(family.names, architecture)), None)
 
@@ -141,8 +141,8 @@ FAMILIES = (
         names=r"resnet\d+[cdst]?|wide_resnet\d+_2|resnext\d+_\d+x\d+d|test_resnet",
         network="ResNet",
         parts=_resnet,
-        beside="downsample",
-        # The last norm of a block scales by 1, as in the paper; timm's default of 0 makes every block an identity.
+        shortcut_name="downsample",
+        # The last norm of a block scales by 1, as in the paper; timm's 0 would make every block an identity.
         arguments={"zero_init_last": False},
     ),
     Family(title="MobileNetV2", names=r"mobilenetv2_\w+", network="EfficientNet", parts=_mobilenet),
@@ -169,7 +169,7 @@ FAMILIES = (
         network="MaxxVit",
         parts=_coatnet,
         sizes="own",
-        beside="shortcut",
+        shortcut_name="shortcut",
     ),
 )
 
@@ -179,7 +179,7 @@ _POOLS_OVER_ALL = {"Attention2d", "SEModule", "SqueezeExcite"}
 _IN_WINDOWS = {"WindowAttention"}
 
 
-def field_behind(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
+def own_field(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
     """Return the theoretical field after a module itself, ignoring its children."""
     kind = type(module).__name__
     if isinstance(module, nn.Conv2d):

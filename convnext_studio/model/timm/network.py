@@ -16,11 +16,11 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.staged import StagedNetwork
-from convnext_studio.model.timm.families import FAMILIES, Layout, Part, family_of, field_behind
+from convnext_studio.model.timm.families import FAMILIES, Layout, Part, find_family, own_field
 from convnext_studio.model.timm.registry import preprocessing_of
 
 
-class Viewed(nn.Module):
+class HookPoint(nn.Module):
     """A wrapper that passes the output of a module through `map` as (N, C, H, W), where it can be hooked.
 
     Parameters
@@ -65,12 +65,12 @@ class TimmNetwork(StagedNetwork):
 
     """
 
-    def __init__(self, network: nn.Module, plan: "Plan") -> None:
+    def __init__(self, network: nn.Module, plan: "NetworkPlan") -> None:
         super().__init__()
         self.config = plan.config
         self.nodes = plan.nodes
         self.blocks = [network.get_submodule(name) for part in plan.parts for name in part.blocks]
-        self.places = insert_views(network, plan.parts)
+        self.map_modules = insert_hook_points(network, plan.parts)
         self.network = network
         self._parts = plan.parts
 
@@ -85,7 +85,7 @@ class TimmNetwork(StagedNetwork):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class NetworkPlan:
     """Everything that is known about a network before it has weights.
 
     Attributes
@@ -115,7 +115,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_of(name: str) -> Plan:
+def plan_network(name: str) -> NetworkPlan:
     """Describe and measure the timm network with that name (tag optional) without allocating weights.
 
     Raises
@@ -124,7 +124,7 @@ def plan_of(name: str) -> Plan:
         If it belongs to no family that can be opened.
     """
     architecture = name.partition(".")[0]
-    family = family_of(architecture)
+    family = find_family(architecture)
     if family is None:
         raise _unknown_family(architecture)
     arguments: dict[str, Any] = dict(family.arguments)
@@ -133,7 +133,7 @@ def plan_of(name: str) -> Plan:
         raise _unknown_family(architecture)
     parts = tuple(family.parts(network))
     input_px = int(network.pretrained_cfg["input_size"][1])
-    fields = _fields(network, parts, family.beside)
+    fields = _fields(network, parts, family.shortcut_name)
     counted = _count(network, parts, input_px)
     stem, *stages = nodes = tuple(
         NodeInfo(
@@ -160,7 +160,7 @@ def plan_of(name: str) -> Plan:
         head_parameters=counted.parameters[_HEAD],
         head_macs=counted.macs[_HEAD],
     )
-    return Plan(
+    return NetworkPlan(
         name=name,
         config=config,
         nodes=nodes,
@@ -171,7 +171,7 @@ def plan_of(name: str) -> Plan:
     )
 
 
-def made(plan: Plan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork:
+def build_timm_network(plan: NetworkPlan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork:
     """Build the network of a plan with these tensors or with random weights, in eval mode.
 
     Raises
@@ -196,7 +196,8 @@ def _notes(network: Any, config: TimmConfig) -> Iterator[str]:
     if network.num_classes == 0:
         yield "There is no classifier: the outputs are the features before it."
     if config.family == "ViT":
-        yield f"A ViT has no stages: its {sum(config.depths)} blocks are divided into {len(config.depths)} groups."
+        blocks, groups = sum(config.depths), len(config.depths)
+        yield f"A ViT has no stages: its {blocks} blocks are divided into {groups} groups."
         if network.global_pool == "token":
             yield (
                 "Its classifier reads only the class token, which the map of the last block does not affect: "
@@ -204,15 +205,15 @@ def _notes(network: Any, config: TimmConfig) -> Iterator[str]:
             )
 
 
-def insert_views(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
+def insert_hook_points(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
     """Wrap the modules of the nodes, and return by node the module that its map passes through."""
     prefix_tokens = getattr(network, "num_prefix_tokens", 0)
-    places: dict[str, nn.Module] = {}
+    map_modules: dict[str, nn.Module] = {}
     for part in parts:
-        viewed = Viewed(network.get_submodule(part.at), part.layout, prefix_tokens)
+        viewed = HookPoint(network.get_submodule(part.at), part.layout, prefix_tokens)
         network.set_submodule(part.at, viewed)
-        places[part.node] = viewed.map
-    return places
+        map_modules[part.node] = viewed.map
+    return map_modules
 
 
 # --------------------------------------------------------------------------------------------------- measuring
@@ -221,7 +222,7 @@ _HEAD = "head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Counted:
+class _Counts:
     """Shapes (C, h, w), parameters and MACs by node and for the head, and the number of logits."""
 
     shapes: dict[str, tuple[int, int, int]]
@@ -230,7 +231,7 @@ class _Counted:
     outputs: int
 
 
-class _Noting(nn.Module):
+class _ShapeRecorder(nn.Module):
     """An identity that records the shape of its last input."""
 
     shape: tuple[int, ...] = ()
@@ -241,7 +242,7 @@ class _Noting(nn.Module):
         return x
 
 
-def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted:
+def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counts:
     """Run a network on the meta device on a square picture and count; this wraps the modules of the nodes."""
     parameters = {
         part.node: sum(
@@ -250,10 +251,10 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted
         for part in parts
     }
     parameters[_HEAD] = sum(map(torch.numel, network.parameters())) - sum(parameters.values())
-    insert_views(network, parts)
-    noting = {part.node: _Noting() for part in parts}
+    insert_hook_points(network, parts)
+    recorders = {part.node: _ShapeRecorder() for part in parts}
     for part in parts:
-        network.set_submodule(f"{part.at}.map", noting[part.node])
+        network.set_submodule(f"{part.at}.map", recorders[part.node])
     channels = int(cast(Any, network).pretrained_cfg["input_size"][0])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         logits = network(torch.zeros(1, channels, input_px, input_px, device="meta"))
@@ -264,18 +265,18 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted
         for part in parts
     }
     macs[_HEAD] = counter.get_total_flops() // 2 - sum(macs.values())
-    shapes = {node: cast("tuple[int, int, int]", noted.shape[1:]) for node, noted in noting.items()}
-    return _Counted(shapes=shapes, parameters=parameters, macs=macs, outputs=int(logits.shape[1]))
+    shapes = {node: cast("tuple[int, int, int]", recorder.shape[1:]) for node, recorder in recorders.items()}
+    return _Counts(shapes=shapes, parameters=parameters, macs=macs, outputs=int(logits.shape[1]))
 
 
-def _fields(network: nn.Module, parts: Sequence[Part], beside: str) -> dict[str, FieldGeometry]:
+def _fields(network: nn.Module, parts: Sequence[Part], shortcut_name: str) -> dict[str, FieldGeometry]:
     """Return the theoretical field of each node along the longest path; timm registers modules in order."""
     fields: dict[str, FieldGeometry] = {}
     field = FieldGeometry()
     for part in parts:
         for name, module in network.named_modules():
-            if _is_in(name, part.owns) and not (beside and beside in name.split(".")):
-                field = field_behind(field, module)
+            if _is_in(name, part.owns) and not (shortcut_name and shortcut_name in name.split(".")):
+                field = own_field(field, module)
         if part.layout == "tokens":  # Attention mixes all tokens, whatever its class is called.
             field = field.made_global()
         fields[part.node] = field

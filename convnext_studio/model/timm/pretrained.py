@@ -13,17 +13,24 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.families import family_of
+from convnext_studio.model.timm.families import find_family
 from convnext_studio.model.timm.registry import (
     PATTERNS,
-    as_timm_defines,
+    complete_from_timm,
     current_name,
     preprocessing_of,
-    unknown,
+    unknown_name,
 )
-from convnext_studio.model.weights.formats import converted
+from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
-from convnext_studio.model.weights.reading import Stem, Weights, checked, imagenet_labels, read_contents, told
+from convnext_studio.model.weights.reading import (
+    Stem,
+    Weights,
+    check_contents,
+    describe_provenance,
+    imagenet_labels,
+    read_contents,
+)
 
 WEIGHTS_FILE = "model.safetensors"
 IMAGENET_SUBSETS = {
@@ -112,16 +119,16 @@ def convnext_weights(published: Published, stem: Stem) -> Weights:
     StudioError
         If they are not the weights of a whole ConvNeXt.
     """
-    found = converted(published.tensors, published.file_bytes)
+    found = convert(published.tensors, published.file_bytes)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    config = stem.applied(as_timm_defines(published.architecture, inferred))
+    config = stem.applied_to(complete_from_timm(published.architecture, inferred))
     return Weights(
         config=config,
         state_dict=found.state_dict,
         labels=published.labels,
         preprocessing=published.preprocessing,
         title=f"{published.name} (timm)",
-        notes=(*checked(found, config), *told(published.provenance), *found.notes[1:]),
+        notes=(*check_contents(found, config), *describe_provenance(published.provenance), *found.notes[1:]),
         provenance=published.provenance,
     )
 
@@ -146,13 +153,13 @@ def find(name: str, offline: bool) -> Any:
     import timm
 
     name = current_name(name)
-    if family_of(name.partition(".")[0]) is None:
+    if find_family(name.partition(".")[0]) is None:
         names = _names()
         if name not in names and not any(known.startswith(f"{name}.") for known in names):
-            raise unknown(name, names)
+            raise unknown_name(name, names)
     published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if published is None:
-        raise unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
+        raise unknown_name(name, [str(known) for known in timm.list_models(pretrained=True)])
     if not published.hf_hub_id:
         raise StudioError(f"timm's weights of {name} are not on the Hugging Face hub.")
     return published
@@ -192,7 +199,7 @@ def catalogue() -> list[Offer]:
     return [_offer(timm.get_pretrained_cfg(name)) for name in _names()]
 
 
-def offer_of(name: str, offline: bool) -> Offer:
+def find_offer(name: str, offline: bool) -> Offer:
     """Return the catalogue entry with that name, of any family.
 
     Raises
@@ -239,7 +246,7 @@ def _weights_file(name: str, repository: str, offline: bool) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S))
     except (OSError, HfHubHTTPError) as error:
-        raise unreachable(name, error) from error
+        raise hub_unreachable(name, error) from error
 
 
 def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
@@ -268,7 +275,7 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
         return found[0]
     if isinstance(problem[0], EntryNotFoundError):
         raise StudioError(f"The Hugging Face hub has no {WEIGHTS_FILE} for {name}.") from problem[0]
-    raise unreachable(name, problem[0])
+    raise hub_unreachable(name, problem[0])
 
 
 def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
@@ -284,7 +291,7 @@ def _not_here(name: str) -> StudioError:
     )
 
 
-def unreachable(name: str, error: BaseException) -> StudioError:
+def hub_unreachable(name: str, error: BaseException) -> StudioError:
     """Return the error to raise if the hub does not answer."""
     return StudioError(
         f"{name} is not on this computer, and the Hugging Face hub cannot be reached ({error}).",

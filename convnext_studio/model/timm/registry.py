@@ -13,8 +13,8 @@ from typing import Any
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.families import FAMILIES, family_of
-from convnext_studio.model.weights.formats import converted
+from convnext_studio.model.timm.families import FAMILIES, find_family
+from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 
 PATTERNS = ["convnext*", "test_convnext*"]
@@ -49,7 +49,7 @@ def check_architecture(name: str) -> str:
     architecture = current_name(name).partition(".")[0]
     known = [str(found) for found in timm.list_models()]
     if architecture not in known:
-        raise unknown(architecture, known)
+        raise unknown_name(architecture, known)
     return architecture
 
 
@@ -73,11 +73,11 @@ def convnext_config(architecture: str) -> ConvNeXtConfig:
     """Return the config of the timm ConvNeXt with that name, without allocating weights."""
     import timm
 
-    found = converted(timm.create_model(architecture, device="meta").state_dict(), sys.maxsize)
-    return as_timm_defines(architecture, infer_config(shapes_of(found.state_dict), found.head_norm_first))
+    found = convert(timm.create_model(architecture, device="meta").state_dict(), sys.maxsize)
+    return complete_from_timm(architecture, infer_config(shapes_of(found.state_dict), found.head_norm_first))
 
 
-def as_timm_defines(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
+def complete_from_timm(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:
     """Complete a config that was inferred from tensors by timm's own definition of the network."""
     import timm
 
@@ -104,10 +104,10 @@ def preprocessing_of(published: dict[str, Any]) -> Preprocessing:
     )
 
 
-def unknown(name: str, known: list[str]) -> StudioError:
+def unknown_name(name: str, known: list[str]) -> StudioError:
     """Return the error for a name that timm does not know; the hint suggests similar names."""
     closest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    family = family_of(name.partition(".")[0])
+    family = find_family(name.partition(".")[0])
     kind = "ConvNeXt" if family is None else family.title
     families = ", ".join(each.title for each in FAMILIES)
     some = ", ".join(known[:5])

@@ -20,7 +20,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.fitting import check_fit
+from convnext_studio.model.weights.fitting import check_tensors
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
 
 METADATA_KEY = "convnext_studio"
@@ -86,7 +86,7 @@ class Description:
             version = int(values["version"])
             if version > FORMAT_VERSION:
                 raise StudioError(
-                    f"The file has format version {version}, but this program only reads up to {FORMAT_VERSION}.",
+                    f"The file has format version {version}; this program reads up to {FORMAT_VERSION}.",
                     "Open it with a newer version of ConvNeXt Studio.",
                 )
             return cls(
@@ -136,7 +136,7 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     if dtype not in (torch.float16, torch.float32):
         raise ValueError(f"dtype is {dtype}, but must be float16 or float32")
     shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
-    check_fit(file.config, shapes)
+    check_tensors(file.config, shapes)
     tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}
     with written_whole(Path(path)) as stream:
         # The library's own save_file makes a file that only its owner may read, and orders several metadata
@@ -155,7 +155,7 @@ def read_studio_file(path: Path | str) -> StudioFile:
     """
     path = Path(path)
     description, shapes = _read_header(path)
-    check_fit(description.config, shapes)
+    check_tensors(description.config, shapes)
     try:
         with safe_open(path, framework="pt") as opened:
             state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
@@ -171,7 +171,7 @@ def read_description(path: Path | str) -> Description:
 
 
 def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
-    """Read the preprocessing from JSON values; raises KeyError, TypeError or ValueError if it makes no sense."""
+    """Read the preprocessing from JSON values; raise a KeyError, TypeError or ValueError if it is invalid."""
     lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
     preprocessing = Preprocessing(**values | lists)
     if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:

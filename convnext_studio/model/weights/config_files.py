@@ -14,7 +14,7 @@ from typing import Any
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.registry import as_timm_defines, check_architecture, is_convnext
+from convnext_studio.model.timm.registry import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.checkpoint import read_preprocessing
 from convnext_studio.model.weights.formats import TIMM, TRANSFORMERS, Format
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
@@ -34,7 +34,7 @@ _UNUSABLE = (StudioError, KeyError, TypeError, ValueError, AttributeError, Index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class CompanionFiles:
     """What the files next to the weights say.
 
     Attributes
@@ -47,7 +47,7 @@ class Beside:
         How pictures are turned into the network's input; None if the files do not say.
     provenance
         Where the weights come from, as pairs of name and text.
-    knows_act
+    is_act_known
         Whether the activation was read from a file instead of being assumed.
     notes
         Sentences to be shown to the user.
@@ -57,23 +57,23 @@ class Beside:
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
-    knows_act: bool = False
+    is_act_known: bool = False
     notes: tuple[str, ...] = ()
 
 
-def read_beside(path: Path, format_: Format, config: ConvNeXtConfig) -> Beside:
-    """Read the files next to a weights file of that format, whose tensors belong to a network of that config."""
+def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) -> CompanionFiles:
+    """Read the files next to a weights file of that format, whose tensors belong to that config."""
     values = _json(path.with_name("config.json"))
     if format_ is TRANSFORMERS:
         found = _of_transformers(values, _json(path.with_name("preprocessor_config.json")), config)
     elif format_ is TIMM:
         found = _of_timm(values, config)
     else:
-        return Beside(config=config)
+        return CompanionFiles(config=config)
     used = {
         "class names": found.labels,
         "preprocessing": found.preprocessing,
-        "activation": found.knows_act,
+        "activation": found.is_act_known,
         "licence": found.provenance,
     }
     told = [what for what, value in used.items() if value]
@@ -94,22 +94,24 @@ def _json(path: Path) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _of_transformers(values: Mapping[str, Any], processor: Mapping[str, Any], config: ConvNeXtConfig) -> Beside:
+def _of_transformers(
+    values: Mapping[str, Any], processor: Mapping[str, Any], config: ConvNeXtConfig
+) -> CompanionFiles:
     described = values.get("depths"), values.get("hidden_sizes")
     if any(numbers is not None for numbers in described) and described != (
         list(config.depths),
         list(config.dims),
     ):
-        return Beside(config=config)  # The file belongs to another network.
+        return CompanionFiles(config=config)  # The file belongs to another network.
     notes: tuple[str, ...] = ()
     act = _ACTS.get(str(values.get("hidden_act")))
     if act is None and "hidden_act" in values:
         notes = (f"Its activation “{values['hidden_act']}” is unknown; GELU is used instead.",)
-    return Beside(
+    return CompanionFiles(
         config=config if act is None else replace(config, act=act),
         labels=_numbered(values.get("id2label"), config.num_classes),
         preprocessing=_processed(processor),
-        knows_act=act is not None,
+        is_act_known=act is not None,
         notes=notes,
     )
 
@@ -140,19 +142,19 @@ def _processed(processor: Mapping[str, Any]) -> Preprocessing | None:
         return None
 
 
-def _of_timm(values: Mapping[str, Any], config: ConvNeXtConfig) -> Beside:
+def _of_timm(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
     """Read a config that timm saved for the hub; before 2023 everything was in one object."""
     architecture, published = str(values.get("architecture")), values.get("pretrained_cfg", values)
     if not isinstance(published, dict) or values.get("num_classes", config.num_classes) != config.num_classes:
-        return Beside(config=config)
+        return CompanionFiles(config=config)
     licence = published.get("license")
     defined = _as_defined(architecture, config)
-    return Beside(
+    return CompanionFiles(
         config=defined or config,
         labels=_described(published, config.num_classes),
         preprocessing=_prepared(published),
         provenance={"licence of the weights": str(licence)} if licence else {},
-        knows_act=defined is not None,
+        is_act_known=defined is not None,
     )
 
 
@@ -161,7 +163,7 @@ def _as_defined(architecture: str, config: ConvNeXtConfig) -> ConvNeXtConfig | N
     if not is_convnext(architecture):
         return None
     try:
-        defined = as_timm_defines(check_architecture(architecture), config)
+        defined = complete_from_timm(check_architecture(architecture), config)
     except _UNUSABLE:
         return None
     return defined if (defined.norm == "layer") == (config.norm == "layer") else None

@@ -13,8 +13,10 @@ NAMES_TOLD = 3
 MAX_BLOCKS = 300  # The deepest published network has 40.
 
 
-def check_fit(
-    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], told_as: Mapping[str, str] | None = None
+def check_tensors(
+    config: ConvNeXtConfig,
+    shapes: Mapping[str, tuple[int, ...]],
+    names_in_file: Mapping[str, str] | None = None,
 ) -> None:
     """Raise a StudioError that names the tensors that do not fit the network of the config.
 
@@ -22,13 +24,13 @@ def check_fit(
     ----------
     shapes
         The shape of every tensor, by the names of our network.
-    told_as
+    names_in_file
         The names of the tensors in their file, where these are different.
     """
-    _fitting_network(config, shapes, told_as or {})
+    _fitting_network(config, shapes, names_in_file or {})
 
 
-def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt:
+def build_network(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt:
     """Return the network of the config with float32 copies of these tensors, in eval mode.
 
     Raises
@@ -46,7 +48,7 @@ def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt
 
 
 def _fitting_network(
-    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], told_as: Mapping[str, str]
+    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], names_in_file: Mapping[str, str]
 ) -> ConvNeXt:
     """Return the network of the config on the meta device."""
     blocks = sum(config.depths)
@@ -64,15 +66,15 @@ def _fitting_network(
     common = set(shapes) & set(expected)
     problems = {
         "missing": sorted(set(expected) - set(shapes)),
-        "unexpected": sorted(told_as.get(name, name) for name in set(shapes) - set(expected)),
+        "unexpected": sorted(names_in_file.get(name, name) for name in set(shapes) - set(expected)),
         "of another shape": sorted(name for name in common if shapes[name] != expected[name]),
     }
-    told = [f"{len(names)} {kind} ({first_names(names)})" for kind, names in problems.items() if names]
+    told = [f"{len(names)} {kind} ({join_names(names)})" for kind, names in problems.items() if names]
     if told:
         raise StudioError(f"The tensors are not those of the network: {'; '.join(told)}.")
     return network
 
 
-def first_names(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """Return the first names as text, with an ellipsis if there are more."""
     return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")

@@ -38,7 +38,7 @@ class Format:
         Pairs of pattern and replacement, applied in order, from its names to ours.
     classifies
         Whether the outputs are classes; those of an image tower are an embedding.
-    only
+    prefix
         Prefix of the names that belong to the network; other names belong to another network.
     """
 
@@ -46,7 +46,7 @@ class Format:
     marker: str
     rules: Rules = ()
     classifies: bool = True
-    only: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Converted:
         The format of the file.
     state_dict
         The tensors for our network, in the dtype of the file.
-    told_as
+    names_in_file
         The names of the tensors in the file, by our names.
     head_norm_first
         Whether the head normalises before it pools, which only the names show.
@@ -69,7 +69,7 @@ class Converted:
 
     format: Format
     state_dict: dict[str, Tensor]
-    told_as: dict[str, str]
+    names_in_file: dict[str, str]
     head_norm_first: bool
     notes: tuple[str, ...]
 
@@ -139,7 +139,7 @@ TIMM = Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rule
 TORCHVISION = Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION)
 FORMATS = (
     # Listed before the dense format, because they have the same stem.
-    Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, only="encoder."),
+    Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, prefix="encoder."),
     Format(name=_SPARSE_NAME, marker=_SPARSE_MARKER, rules=_SPARSE),
     FACEBOOK,
     Format(name="facebookresearch isotropic", marker=r"blocks\.0\.dwconv\.weight", rules=_ISOTROPIC),
@@ -151,12 +151,12 @@ FORMATS = (
         marker=r"visual\.trunk\.stem\.0\.weight",
         rules=_OPEN_CLIP,
         classifies=False,
-        only="visual.",
+        prefix="visual.",
     ),
 )
 
 
-def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
+def convert(contents: Mapping[str, Any], file_bytes: int) -> Converted:
     """Find the tensors of a ConvNeXt in the contents of a file, and give them our names.
 
     Parameters
@@ -179,28 +179,28 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
     notes = [f"The weights are in the format of {found.name}."]
     if averaged := [name for name in wrappers if name in _AVERAGED]:
         notes.append(f"The averaged weights ({averaged[0]}) are used, not those of the last training step.")
-    others = [name for name in named if not name.startswith(found.only)]
+    others = [name for name in named if not name.startswith(found.prefix)]
     if others:
         notes.append(f"{len(others)} tensors of other networks in the file are left out, such as {others[0]}.")
-        named = {name: entry for name, entry in named.items() if name.startswith(found.only)}
+        named = {name: entry for name, entry in named.items() if name.startswith(found.prefix)}
     # Checked before anything is computed with the tensors.
     if sum(tensor.nbytes for _, tensor in named.values()) > file_bytes:
         raise StudioError("The file is not opened, because it describes tensors that are larger than the file.")
     state_dict: dict[str, Tensor] = {}
-    told_as: dict[str, str] = {}
+    names_in_file: dict[str, str] = {}
     for name, (told, tensor) in named.items():
         ours = _renamed(name, found.rules)
         if ours.endswith(".num_batches_tracked"):
             continue
         if ours in state_dict:
-            raise StudioError(f"The file contains {ours} twice: as {told_as[ours]} and as {told}.")
+            raise StudioError(f"The file contains {ours} twice: as {names_in_file[ours]} and as {told}.")
         dense = _dense(tensor) if told.endswith(".kernel") else tensor
-        state_dict[ours], told_as[ours] = _reshaped(ours, dense), told
+        state_dict[ours], names_in_file[ours] = _reshaped(ours, dense), told
     notes += _completed_head(state_dict, found, file_bytes)
     return Converted(
         format=found,
         state_dict=state_dict,
-        told_as=told_as,
+        names_in_file=names_in_file,
         head_norm_first="norm_pre.weight" in named or "visual.trunk.norm_pre.weight" in named,
         notes=tuple(notes),
     )
@@ -263,7 +263,7 @@ def _renamed(name: str, rules: Rules) -> str:
 
 
 def _reshaped(name: str, tensor: Tensor) -> Tensor:
-    """Return the values in the shape of our network: some formats store vectors as maps, or linear layers as 1x1."""
+    """Reshape a tensor for our network; some formats store vectors as maps, or linear layers as 1x1 kernels."""
     if name.endswith(".bias"):
         return tensor.flatten()
     if name.endswith((".grn.gamma", ".grn.beta")):
@@ -278,11 +278,11 @@ def _reshaped(name: str, tensor: Tensor) -> Tensor:
 def _dense(kernel: Tensor) -> Tensor:
     """Convert a MinkowskiEngine kernel to torch's (out, in, rows, columns).
 
-    It is (positions, in, out), or (positions, channels) if it is depthwise, with positions in column-major order.
+    It is (positions, in, out), or (positions, channels) if depthwise, with positions in column-major order.
     """
     side = math.isqrt(kernel.shape[0]) if kernel.ndim in (2, 3) else 0
     if side == 0 or side**2 != kernel.shape[0]:
-        return kernel  # It fits no network; `check_fit` reports that.
+        return kernel  # It fits no network; `check_tensors` reports that.
     grid = kernel.reshape(side, side, *kernel.shape[1:])
     return grid.permute(3, 2, 1, 0) if kernel.ndim == 3 else grid.permute(2, 1, 0)[:, None]
 
@@ -293,7 +293,7 @@ def _rows(tensor: Tensor) -> int:
 
 def _completed_head(state_dict: dict[str, Tensor], found: Format, file_bytes: int) -> list[str]:
     """Complete a network without a classifier so that its outputs are its features; return notes about it."""
-    if found.only and "head.weight" in state_dict and "head.bias" not in state_dict:
+    if found.prefix and "head.weight" in state_dict and "head.bias" not in state_dict:
         # A projection to an embedding has no bias.
         state_dict["head.bias"] = torch.zeros(_rows(state_dict["head.weight"]))
         return ["Its outputs are an embedding, not classes."]

@@ -51,7 +51,7 @@ def file_kind(path: Path) -> FileKind:
             start = stream.read(64)
     except OSError as error:
         raise _unreadable(path, error) from error
-    _refuse_known_strangers(start, path)
+    _refuse_known_mistakes(start, path)
     if start.startswith(b"PK\x03\x04"):
         return "zip"
     if start.startswith(_LEGACY_START[: len(start)]):
@@ -88,7 +88,10 @@ def read_header(path: Path) -> Header:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise StudioError(f"{path.name} has a damaged list of tensors.") from error
     if needed_bytes > data_bytes:
-        raise StudioError(f"The last {needed_bytes - data_bytes} bytes of {path.name} are missing.", PERHAPS_TRUNCATED)
+        raise StudioError(
+            f"{path.name} is incomplete: its last {needed_bytes - data_bytes} bytes are missing.",
+            PERHAPS_TRUNCATED,
+        )
     texts = metadata if isinstance(metadata, dict) else {}
     return Header(
         metadata={name: text for name, text in texts.items() if isinstance(text, str)},
@@ -100,7 +103,7 @@ def read_header(path: Path) -> Header:
 def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     """Read the JSON of the header: a little-endian length of eight bytes, then the text."""
     start = stream.read(64)
-    _refuse_known_strangers(start, path)
+    _refuse_known_mistakes(start, path)
     if len(start) < 8:
         raise StudioError(f"{path.name} has only {len(start)} bytes.", PERHAPS_TRUNCATED)
     if start[8:9] not in (b"{", b""):
@@ -121,7 +124,7 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     return header
 
 
-def _refuse_known_strangers(start: bytes, path: Path) -> None:
+def _refuse_known_mistakes(start: bytes, path: Path) -> None:
     text = start.lstrip().lower()
     if not start:
         raise StudioError(f"{path.name} is empty.", PERHAPS_TRUNCATED)

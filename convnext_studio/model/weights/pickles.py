@@ -1,8 +1,8 @@
 """Read files written by torch.save without running any code that they contain.
 
 A pickle is a program. Before torch's restricted reader (``weights_only=True``) gets it, its instructions are
-listed without being run: everything that they would call must be on a short list, and there must not be too many
-of them. The directory of a zip archive is checked before any member is read.
+listed without being run: everything that they would call must be on a short list, and there must not be too
+many of them. The directory of a zip archive is checked before any member is read.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def read_zip(path: Path) -> Mapping[str, Any]:
 
 
 def read_legacy(path: Path) -> Mapping[str, Any]:
-    """Read the format of torch.save before 2020: several pickles, then the tensors; raises as `read_zip` does."""
+    """Read torch.save's format before 2020: several pickles, then the tensors; raises as `read_zip` does."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         # Magic number, format version, machine, the contents with the tensors, and the keys of their storages.
         _check_instructions(cast(IO[bytes], mapped), 5, path)
@@ -166,4 +166,6 @@ def _too_many_instructions(path: Path) -> StudioError:
 
 
 def _damaged(path: Path) -> StudioError:
-    return StudioError(f"{path.name} is damaged, or does not contain weights saved by torch.", PERHAPS_TRUNCATED)
+    return StudioError(
+        f"{path.name} is damaged, or does not contain weights saved by torch.", PERHAPS_TRUNCATED
+    )

@@ -12,9 +12,9 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.config_files import Beside, read_beside
-from convnext_studio.model.weights.fitting import check_fit, first_names
-from convnext_studio.model.weights.formats import TORCHVISION, Converted, Format, converted
+from convnext_studio.model.weights.config_files import CompanionFiles, read_companion_files
+from convnext_studio.model.weights.fitting import check_tensors, join_names
+from convnext_studio.model.weights.formats import TORCHVISION, Converted, Format, convert
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.pickles import read_legacy, read_zip, refuse_pickle
@@ -80,7 +80,7 @@ class Stem:
     stride: int | None = None
     padding: int | None = None
 
-    def applied(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
+    def applied_to(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
         """Return the config with the given stride and padding."""
         return replace(
             config,
@@ -101,15 +101,15 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = converted(contents, path.stat().st_size)
+    found = convert(contents, path.stat().st_size)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    beside = read_beside(path, found.format, inferred)
-    config = stem.applied(beside.config)
-    provenance = {**beside.provenance, **_provenance_in(contents)}
-    notes = [*checked(found, config), *found.notes, *beside.notes, *told(provenance)]
-    preprocessing = beside.preprocessing or usual_preprocessing(found.format, config)
-    notes.append(_assumptions(config, stem, beside, preprocessing))
-    labels = beside.labels
+    companions = read_companion_files(path, found.format, inferred)
+    config = stem.applied_to(companions.config)
+    provenance = {**companions.provenance, **_provenance_in(contents)}
+    notes = [*check_contents(found, config), *found.notes, *companions.notes, *describe_provenance(provenance)]
+    preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
+    notes.append(_assumptions(config, stem, companions, preprocessing))
+    labels = companions.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
         notes.append("Its 1000 classes are assumed to be those of ImageNet.")
@@ -157,7 +157,7 @@ def read_contents(path: Path) -> Mapping[str, Any]:
         raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
 
 
-def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
+def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:
     """Check that the tensors are those of the network, and return warnings about their values.
 
     Raises
@@ -165,11 +165,13 @@ def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
     StudioError
         If they are not, or are not floating point.
     """
-    check_fit(config, shapes_of(found.state_dict), found.told_as)
+    check_tensors(config, shapes_of(found.state_dict), found.names_in_file)
     strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
     if strange:
-        raise StudioError(f"The file contains tensors that are not floating point: {first_names(strange)}.")
-    return not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
+        raise StudioError(f"The file contains tensors that are not floating point: {join_names(strange)}.")
+    return warn_not_finite(
+        {found.names_in_file.get(name, name): tensor for name, tensor in found.state_dict.items()}
+    )
 
 
 def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
@@ -180,16 +182,16 @@ def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
     return tuple(str(name) for name in ImageNetInfo(subset).label_descriptions())
 
 
-def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+def warn_not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
     """Return one sentence about tensors with values that are not finite, or none."""
     names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
     if not names:
         return []
     counted = "1 tensor contains" if len(names) == 1 else f"{len(names)} tensors contain"
-    return [f"{counted} values that are not finite: {first_names(names)}."]
+    return [f"{counted} values that are not finite: {join_names(names)}."]
 
 
-def told(provenance: Mapping[str, str]) -> list[str]:
+def describe_provenance(provenance: Mapping[str, str]) -> list[str]:
     """Return one sentence for each entry of the provenance."""
     return [f"{name.capitalize()}: {text}" for name, text in provenance.items()]
 
@@ -197,12 +199,12 @@ def told(provenance: Mapping[str, str]) -> list[str]:
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
     return Weights(
-        config=stem.applied(file.config),
+        config=stem.applied_to(file.config),
         state_dict=file.state_dict,
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*not_finite(file.state_dict), *told(file.provenance)),
+        notes=(*warn_not_finite(file.state_dict), *describe_provenance(file.provenance)),
         provenance=file.provenance,
         random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
     )
@@ -218,7 +220,9 @@ def usual_preprocessing(format_: Format, config: ConvNeXtConfig) -> Preprocessin
     return Preprocessing()
 
 
-def _assumptions(config: ConvNeXtConfig, stem: Stem, beside: Beside, preprocessing: Preprocessing) -> str:
+def _assumptions(
+    config: ConvNeXtConfig, stem: Stem, companions: CompanionFiles, preprocessing: Preprocessing
+) -> str:
     assumed = []
     if config.stem_type == "patch" and stem.stride is None:
         assumed.append(f"stem stride {config.stem_stride}")
@@ -227,9 +231,9 @@ def _assumptions(config: ConvNeXtConfig, stem: Stem, beside: Beside, preprocessi
     if config.norm == "simple":
         assumed.append("norms by the standard deviation (timm's simple norm)")
     assumed.append(f"norm epsilon {config.norm_eps:g}")
-    if not beside.knows_act:
+    if not companions.is_act_known:
         assumed.append("GELU")
-    if beside.preprocessing is None:
+    if companions.preprocessing is None:
         shorter_px, _ = preprocessing.geometry((1, 1)).resized_size
         assumed.append(
             f"pictures resized to {shorter_px} px ({preprocessing.interpolation}) and cropped to "

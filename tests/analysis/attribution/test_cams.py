@@ -191,5 +191,5 @@ def test_every_map_lies_on_its_nodes_grid(method: str) -> None:
 
 def test_a_map_of_one_unit_is_refused() -> None:
     model = small_model(input_px=32)
-    with pytest.raises(StudioError, match="one unit"):
+    with pytest.raises(StudioError, match="a single unit"):
         analysis.attribute(model, random_input(model), "gradcam", "stage4")

@@ -120,7 +120,7 @@ def test_closing_ends_a_download_at_once_and_leaves_nothing(hub: FakeHub, cache:
 
 def test_a_connection_that_breaks_is_one_sentence_and_leaves_nothing(hub: FakeHub, cache: Path) -> None:
     hub.breaks_after = 100_000
-    with pytest.raises(StudioError, match=rf"The download of {NAME} broke off \(.+\)\."):
+    with pytest.raises(StudioError, match=rf"The download of {NAME} failed \(.+\)\."):
         list(download(NAME))
     assert files_in(cache) == []
     hub.breaks_after = None

@@ -19,8 +19,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.timm import pretrained
 from convnext_studio.model.timm import registry as timm_registry
-from convnext_studio.model.weights.fitting import filled
-from convnext_studio.model.weights.formats import converted
+from convnext_studio.model.weights.fitting import build_network
+from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from tests.model.timm.hub import cached_weights
 
@@ -145,9 +145,9 @@ def test_every_architecture_gives_timms_logits(architecture: str) -> None:
         scales = parameter.ndim == 1 and "bias" not in name
         torch.nn.init.normal_(parameter, mean=1.0 if scales else 0.0, std=0.2)
     theirs.eval().requires_grad_(False)
-    found = converted(theirs.state_dict(), 10**6)
+    found = convert(theirs.state_dict(), 10**6)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    ours = filled(timm_registry.as_timm_defines(architecture, inferred), found.state_dict)
+    ours = build_network(timm_registry.complete_from_timm(architecture, inferred), found.state_dict)
     x = torch.randn(2, 3, 64, 64)
     assert theirs(x).std() > 0.01
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
@@ -163,7 +163,7 @@ def test_damaged_cached_weights_are_told(cache: Path) -> None:
     cached_weights(cache, NAME)
     (weights,) = cache.glob("*/snapshots/*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(StudioError, match=r"cannot be read: .* (lacks|ends|damaged)"):
+    with pytest.raises(StudioError, match=r"cannot be read: .* (incomplete|ends|damaged)"):
         load(f"timm:{NAME}", offline=True)
 
 

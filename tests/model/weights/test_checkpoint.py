@@ -162,7 +162,7 @@ def test_truncated_anywhere_is_one_sentence(tmp_path: Path, whole: bytes, kept: 
     path = tmp_path / "model.safetensors"
     path.write_bytes(whole[: int(kept * len(whole))])
     for read in (read_studio_file, read_description):
-        with pytest.raises(StudioError, match=r"^model.safetensors .* get it again\.$"):
+        with pytest.raises(StudioError, match=r"^model.safetensors .* get the file again\.$"):
             read(path)
 
 
@@ -217,14 +217,14 @@ def test_missing_and_left_over_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(StudioError) as caught:
         read_studio_file(path)
     assert "18 missing (stages.2.0.dwconv.bias, " in caught.value.message
-    assert "18 left over (renamed.stages.2.0.dwconv.bias, " in caught.value.message
+    assert "18 unexpected (renamed.stages.2.0.dwconv.bias, " in caught.value.message
     assert "1 of another shape (head.bias)" in caught.value.message
     assert caught.value.message.count("renamed.") == 3
 
 
 def test_newer_version_is_said(tmp_path: Path) -> None:
     path = by_hand(tmp_path / "m.safetensors", described(version=2), small_file().state_dict)
-    with pytest.raises(StudioError, match="version 2; this program knows up to 1"):
+    with pytest.raises(StudioError, match="version 2; this program reads up to 1"):
         read_studio_file(path)
 
 

@@ -73,7 +73,7 @@ def test_an_unknown_activation_is_said(tmp_path: Path) -> None:
 def test_a_description_of_another_network_is_left_alone(tmp_path: Path, config: dict[str, Any]) -> None:
     opened = load(written(tmp_path, CONFIG | config, None))
     assert opened.labels[3] == "class 3"
-    assert not any("beside" in note for note in opened.notes)
+    assert not any("next to" in note for note in opened.notes)
 
 
 @pytest.mark.parametrize(

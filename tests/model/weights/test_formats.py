@@ -27,7 +27,7 @@ from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.presets import preset
-from convnext_studio.model.weights.formats import TORCHVISION, converted
+from convnext_studio.model.weights.formats import TORCHVISION, convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import usual_preprocessing
 from convnext_studio.model.weights.saving import save_as
@@ -176,7 +176,7 @@ def test_timm(tmp_path: Path, architecture: str, changes: dict[str, Any], expect
 def test_clips_largest_is_known_by_its_size() -> None:
     # Three gigabytes of weights stay away: shapes are all that is read.
     theirs = timm.create_model("convnext_xxlarge", device="meta")
-    config = infer_config(shapes_of(converted(theirs.state_dict(), 10**10).state_dict))
+    config = infer_config(shapes_of(convert(theirs.state_dict(), 10**10).state_dict))
     assert config.norm_eps == theirs.head.norm.eps == 1e-5
 
 
@@ -227,7 +227,7 @@ def test_open_clip_opens_the_image_tower(tmp_path: Path, projection: str) -> Non
 
     opened = load(path)
     assert_same_logits(opened, theirs)
-    assert any("2 tensors of the file's other networks are left out" in note for note in opened.notes)
+    assert any("2 tensors of other networks in the file are left out" in note for note in opened.notes)
     assert any("embedding" in note for note in opened.notes)
     assert opened.preprocessing.mean[0] == pytest.approx(0.4815, abs=1e-4)
 
@@ -294,13 +294,13 @@ def test_missing_and_left_over_tensors_are_named_as_in_the_file(tmp_path: Path) 
     with pytest.raises(StudioError) as caught:
         load(saved(tmp_path / "m.pth", weights))
     assert "9 missing (stages.2.1.dwconv.bias, " in caught.value.message
-    assert "9 left over (extra.features.5.1.block.0.bias, " in caught.value.message
+    assert "9 unexpected (extra.features.5.1.block.0.bias, " in caught.value.message
 
 
 def test_many_left_over_tensors_are_three_names_and_a_count(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     weights.update({f"decoder.{index}": torch.zeros(1) for index in range(30)})
-    with pytest.raises(StudioError, match="30 left over") as caught:
+    with pytest.raises(StudioError, match="30 unexpected") as caught:
         load(saved(tmp_path / "m.pth", weights))
     assert caught.value.message.count("decoder.") == 3
 
@@ -315,13 +315,13 @@ def test_a_missing_tensor_that_tells_the_architecture_is_named(tmp_path: Path, n
 
 @pytest.mark.parametrize("contents", [{}, {"a": 1}, {"fc.weight": torch.ones(2)}, {"state_dict": {"w": [1]}}])
 def test_other_networks_are_one_sentence(tmp_path: Path, contents: dict[str, Any]) -> None:
-    with pytest.raises(StudioError, match=r"no tensors by name|not the weights of a ConvNeXt"):
+    with pytest.raises(StudioError, match=r"no named tensors|not the weights of a ConvNeXt"):
         load(saved(tmp_path / "m.pth", contents))
 
 
 def test_integer_weights_are_refused(tmp_path: Path) -> None:
     weights = {name: tensor.long() for name, tensor in timm_network("convnext_tiny").state_dict().items()}
-    with pytest.raises(StudioError, match="other numbers than floating point"):
+    with pytest.raises(StudioError, match="tensors that are not floating point"):
         load(saved(tmp_path / "m.safetensors", weights))
 
 
@@ -355,7 +355,7 @@ def test_imagenets_thousand_classes_have_words(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny", num_classes=1000).state_dict()
     opened = load(saved(tmp_path / "m.pth", weights))
     assert opened.labels[281] == "tabby, tabby cat"
-    assert any("taken for ImageNet's" in note for note in opened.notes)
+    assert any("assumed to be those of ImageNet" in note for note in opened.notes)
 
 
 def test_the_file_may_change_once_it_is_open(tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_sparse_pretraining(tmp_path: Path, prefix: str) -> None:
     torch.testing.assert_close(opened.module(x), expected, rtol=1e-4, atol=1e-4)
     assert "FCMAE" in opened.notes[0]
     assert any("no classifier" in note for note in opened.notes)
-    assert any("4 tensors of the file's other networks are left out" in note for note in opened.notes) == bool(
+    assert any("4 tensors of other networks in the file are left out" in note for note in opened.notes) == bool(
         prefix
     )
 

@@ -204,7 +204,7 @@ def test_compressed_and_other_archives_are_told(tmp_path: Path) -> None:
 def test_tensors_larger_than_the_file_are_refused(tmp_path: Path) -> None:
     repeated = {"head.weight": torch.zeros(1).expand(10**9, 8), "head.bias": torch.zeros(1).expand(10**9)}
     path = save_zip(tmp_path / "m.pth", weights() | repeated)
-    with refused(path, "larger than itself"):
+    with refused(path, "larger than the file"):
         load(str(path))
 
 
@@ -212,14 +212,14 @@ def test_a_tower_of_blocks_is_not_built(tmp_path: Path) -> None:
     blocks = {f"stages.0.{index}.gamma": torch.zeros(6) for index in range(6000)}
     path = tmp_path / "m.safetensors"
     save_file(weights() | blocks, path)
-    with refused(path, "6003 blocks; up to 300"):
+    with refused(path, "6003 blocks, but at most 300"):
         load(str(path))
 
 
 def test_tensors_that_share_their_values_are_refused(tmp_path: Path) -> None:
     shared = torch.zeros(1000, 1000).T  # What is not contiguous would be copied to be reshaped.
     path = save_zip(tmp_path / "m.pth", weights() | {f"stages.0.{index}.gamma": shared for index in range(99)})
-    with refused(path, "larger than itself"):
+    with refused(path, "larger than the file"):
         load(str(path))
 
 
@@ -236,7 +236,7 @@ def test_truncated_anywhere_is_one_sentence(tmp_path: Path, whole: Path, kept: f
     content = whole.read_bytes()
     path = tmp_path / "m.pth"
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(StudioError, match=r"^m.pth (is|ends|has) .* get it again\.$|not a weights file"):
+    with pytest.raises(StudioError, match=r"^m.pth (is|ends|has) .* get the file again\.$|not a weights file"):
         load(str(path))
 
 

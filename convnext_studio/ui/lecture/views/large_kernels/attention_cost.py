@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.mixing import attention_macs, depthwise_macs
+from convnext_studio.model.design_costs import attention_macs, depthwise_macs
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curves, place

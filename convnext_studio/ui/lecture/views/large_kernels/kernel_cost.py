@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.whatif import KernelFigures, kernel_figures
+from convnext_studio.model.design_costs import KernelFigures, kernel_figures
 from convnext_studio.render import format_percent
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, KERNELS, kernel_slider

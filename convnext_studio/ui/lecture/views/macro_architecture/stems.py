@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRectF
 
-from convnext_studio.model.whatif import TUTORIAL_STEM, StemFigures, stem_figures
+from convnext_studio.model.design_costs import TUTORIAL_STEM, StemFigures, stem_figures
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
