@@ -1,7 +1,7 @@
-"""Maps on the input's pixels from taking parts of the picture away.
+"""Attribution maps on the input's pixels from covering parts of the picture.
 
-The results are those of captum's `Occlusion` and `FeatureAblation`; these have no progress and no partial
-results and cannot step aside, so that the loop is written out here.
+The results equal those of captum's `Occlusion` and `FeatureAblation`. These give no progress and no partial
+results and cannot be interrupted, so the loop is written out here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
 
 Region = tuple[slice, slice] | NDArray[np.bool_]
-"""What indexes the pixels (H, W) that are taken away at once."""
+"""An index of the pixels (H, W) that are covered together."""
 
 
 def occlusion(case: Case) -> Iterator[Found]:
-    """The fall of the output, averaged over the windows over each pixel (Zeiler and Fergus, arXiv:1311.2901).
+    """Average, for each pixel, the fall of the output over all windows that cover it (arXiv:1311.2901).
 
-    The last window of a row or column is cut off where it reaches beyond the picture.
+    The last window of a row or column is cut off at the border of the picture.
     """
     height, width = case.tensor.shape[-2:]
     window = case.integer("window") or max(min(height, width) // 8, 1)
@@ -37,7 +37,7 @@ def occlusion(case: Case) -> Iterator[Found]:
         )
     if window > min(height, width):
         raise StudioError(
-            f"A window of {window} px is larger than the input, {width} × {height} px.", "Give a smaller one."
+            f"A window of {window} px is larger than the input of {width} × {height} px.", "Give a smaller one."
         )
     rows, columns = (range(0, max(side - window + stride, 1), stride) for side in (height, width))
     windows = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
@@ -45,7 +45,7 @@ def occlusion(case: Case) -> Iterator[Found]:
 
 
 def superpixels(case: Case) -> Iterator[Found]:
-    """The fall of the output when a superpixel is taken away, on all of its pixels."""
+    """Give all pixels of a superpixel the fall of the output when that superpixel is covered."""
     labels = segmented(case.tensor, case.model.preprocessing, case.integer("count"), case.number("compactness"))
     regions = [labels == label for label in range(labels.max() + 1)]
     return _without(case, regions, (f"{len(regions)} superpixels.",))
@@ -54,18 +54,18 @@ def superpixels(case: Case) -> Iterator[Found]:
 def segmented(
     tensor: Tensor, preprocessing: Preprocessing, count: int, compactness: float
 ) -> NDArray[np.int64]:
-    """(H, W): the number of each pixel's superpixel, from 0 (SLIC, Achanta et al. 2012)."""
+    """Return the superpixel index of each pixel, (H, W), from 0 (SLIC, Achanta et al. 2012)."""
     from skimage.segmentation import slic  # Slow to import; most sessions never need it.
 
     pixels = tensor[0].permute(1, 2, 0).cpu().double().numpy()
     pixels = np.clip(pixels * np.array(preprocessing.std) + np.array(preprocessing.mean), 0, 1)
     labels = slic(pixels, n_segments=count, compactness=compactness, start_label=0, channel_axis=-1)
-    # Consecutive from 0, also where small segments were merged.
+    # Renumber from 0, because merging small segments leaves gaps.
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
 def _without(case: Case, regions: Sequence[Region], notes: tuple[str, ...]) -> Iterator[Found]:
-    """Take away one region after the other: the falls summed over a pixel's regions, over their number."""
+    """Cover one region after the other, and average the falls of the output over the regions of each pixel."""
     fill = filled(case.tensor, case.model.preprocessing, case.text("fill"))[0]
     score = case.scores(case.tensor)[0]
     total = torch.zeros(len(score), *case.tensor.shape[-2:], device=case.tensor.device)

@@ -1,4 +1,4 @@
-"""Class activation maps whose weights come from trying each channel: no gradients, but many passes."""
+"""Class activation maps that weight channels by testing each one: no gradients, but many passes."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,16 +13,16 @@ from convnext_studio.analysis.features import to_array
 from convnext_studio.model.convnext import ConvNeXt
 
 Scoring = Callable[[range], Tensor]
-"""From channels to the values of the outputs when each of them is tried, (channels, outputs)."""
+"""Returns the values of the outputs when each of the given channels is tested, (channels, outputs)."""
 
 
 def score_cams(case: Case) -> Iterator[Found]:
-    """Score-CAM (Wang et al. 2020, arXiv:1910.01279), one node after the other.
+    """Compute Score-CAM (Wang et al. 2020, arXiv:1910.01279), one node after the other.
 
-    Each channel, interpolated to the input's pixels and scaled to go from 0 to 1, masks the picture, which is
-    normalised, so that what is masked away has the data set's mean colour; a constant channel masks all. The
-    weights are the softmax over the channels of the outputs of the masked pictures (the paper subtracts that of
-    an empty picture first, which the softmax does not notice).
+    Each channel is interpolated to the input's pixels, scaled to the range 0 to 1, and multiplied with the
+    normalised picture, so that masked pixels have the mean colour of the data set; a constant channel masks
+    everything. The weights are the softmax, over the channels, of the outputs for the masked pictures. (The paper
+    first subtracts the output for an empty picture, which does not change the softmax.)
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
@@ -48,10 +48,10 @@ def score_cams(case: Case) -> Iterator[Found]:
 
 
 def ablation_cams(case: Case) -> Iterator[Found]:
-    """Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
+    """Compute Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
 
-    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which for a logit below 0
-    would turn for into against. Of a ConvNeXt only what follows the node is computed again.
+    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which would reverse the sign
+    for a logit below 0. For a ConvNeXt, only the layers after the node are computed again.
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
@@ -72,7 +72,7 @@ def ablation_cams(case: Case) -> Iterator[Found]:
 
 
 def _going_on_from(case: Case, node: str) -> Callable[[Tensor], Tensor]:
-    """From a node's output (N, C, h, w) to the logits (N, classes)."""
+    """Return a function from the output of a node (N, C, h, w) to the logits (N, classes)."""
     network, module = case.model.module, case.model.module_at(node)
 
     def whole_pass(output: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def _going_on_from(case: Case, node: str) -> Callable[[Tensor], Tensor]:
 
 
 def modules_after(network: ConvNeXt, wanted: nn.Module) -> Sequence[nn.Module]:
-    """What runs between a module's output and the head, in order."""
+    """Return the modules between the output of a module and the head, in order."""
     order: list[nn.Module] = []
     for downsample, stage in zip(network.downsample_layers, network.stages, strict=True):
         assert isinstance(stage, nn.Sequential)
@@ -100,7 +100,7 @@ def modules_after(network: ConvNeXt, wanted: nn.Module) -> Sequence[nn.Module]:
 def _tried(
     case: Case, prepare: Callable[[str, Tensor], Scoring], weigh: Callable[[Tensor, Tensor], Tensor]
 ) -> Iterator[Found]:
-    """Try all channels of all nodes; a node's maps come when its channels are done."""
+    """Test all channels of all nodes; yield the maps of a node when its channels are done."""
     modules = {node: case.model.module_at(node) for node in case.nodes}
     with case.passes(), captured(modules) as activations:
         score = case.outputs(case.model.module(case.tensor))[0]

@@ -1,4 +1,4 @@
-"""Maps on the input's pixels from gradients. The methods are captum's; seeds, progress and batches are ours."""
+"""Attribution maps on the input's pixels from gradients, by captum; seeds, progress and batches are ours."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -16,7 +16,7 @@ _SEGMENT_STEPS = 4
 
 
 def _output(case: Case, index: int) -> Callable[[Tensor], Tensor]:
-    """The function that captum differentiates: pictures to the values of one output."""
+    """Return the function that captum differentiates, from pictures to the values of one output."""
     return lambda pictures: case.outputs(case.model.module(pictures))[:, index]
 
 
@@ -25,12 +25,12 @@ def _leaf(pictures: Tensor) -> Tensor:
 
 
 def saliency(case: Case) -> Iterator[Found]:
-    """The largest size of the gradient among the colours (Simonyan et al. 2013, arXiv:1312.6034)."""
+    """Compute the largest absolute gradient among the colours (Simonyan et al. 2013, arXiv:1312.6034)."""
     yield Found(maps=tuple({INPUT: _largest(_gradients(case, case.tensor, index)[0])} for index in _each(case)))
 
 
 def input_x_gradient(case: Case) -> Iterator[Found]:
-    """Gradient times normalised pixel, summed over colours (Shrikumar et al. 2016, arXiv:1605.01713)."""
+    """Compute gradient times normalised pixel, summed over colours (Shrikumar et al. 2016, arXiv:1605.01713)."""
     from captum.attr import InputXGradient  # Slow to import; most sessions never need it.
 
     maps = []
@@ -42,10 +42,10 @@ def input_x_gradient(case: Case) -> Iterator[Found]:
 
 
 def smooth_grad(case: Case) -> Iterator[Found]:
-    """The gradient averaged over noisy copies, then as `saliency` (Smilkov et al. 2017, arXiv:1706.03825).
+    """Compute `saliency` of the gradient averaged over noisy copies (Smilkov et al. 2017, arXiv:1706.03825).
 
-    The noise is drawn here, not by captum's NoiseTunnel, which draws from the global state of torch: equal
-    seeds give equal maps, whatever the device and the batches.
+    The noise is drawn here and not by captum's NoiseTunnel, which uses torch's global random state. So equal
+    seeds give equal maps for any device and batch size.
     """
     samples = case.integer("samples")
     sigma = case.number("noise") * (case.tensor.max() - case.tensor.min())
@@ -69,11 +69,11 @@ def smooth_grad(case: Case) -> Iterator[Found]:
 
 
 def integrated_gradients(case: Case) -> Iterator[Found]:
-    """The gradient on the straight way from a baseline, times the way (arXiv:1703.01365), summed over colours.
+    """Integrate the gradient along the straight line from a baseline (arXiv:1703.01365), summed over colours.
 
-    The way is taken in segments of 4 Gauss-Legendre points, each an integral of captum's from one picture to
-    the next; their sum is the whole integral, and there is progress. The delta is the sum of the map minus the
-    change of the output; where several noise baselines are averaged, the largest in size.
+    The line is divided into segments of 4 Gauss-Legendre points. captum integrates over each segment, and their
+    sum is the whole integral, so that there is progress. The delta is the sum of the map minus the change of the
+    output; if several noise baselines are averaged, it is the largest delta by absolute value.
     """
     baseline = case.text("baseline")
     draws = case.integer("draws") if baseline == "noise" else 1
@@ -89,10 +89,10 @@ def integrated_gradients(case: Case) -> Iterator[Found]:
                 shown = torch.stack([*finished, attributed]).mean(dim=0)
                 yield Found(maps=_summed(shown), done=draw * segments + segment, total=draws * segments)
         finished.append(attributed)
-        # On the CPU, because not every device has float64.
+        # On the CPU, because some devices have no float64.
         scores = torch.cat([case.scores(end).cpu().double() for end in (start, case.tensor)])
         deltas.append(attributed.cpu().double().sum(dim=(1, 2, 3)) - (scores[1] - scores[0]))
-        # Of the draws, the delta that is largest in size, for each output.
+        # For each output, the delta with the largest absolute value of all draws.
         worst = [max((float(delta[index]) for delta in deltas), key=abs) for index in _each(case)]
         yield Found(
             maps=_summed(torch.stack(finished).mean(dim=0)),
@@ -103,7 +103,7 @@ def integrated_gradients(case: Case) -> Iterator[Found]:
 
 
 def _segments(case: Case, start: Tensor, count: int) -> Iterator[Tensor]:
-    """Integrals over the segments of the way from a baseline, (outputs, C, H, W) each."""
+    """Yield the integrals over the segments from a baseline to the picture, (outputs, C, H, W) each."""
     from captum.attr import IntegratedGradients  # Slow to import; most sessions never need it.
 
     size = min(_SEGMENT_STEPS, batch_size(case.tensor.device, with_gradients=True))
@@ -125,7 +125,7 @@ def _segments(case: Case, start: Tensor, count: int) -> Iterator[Tensor]:
 
 
 def _gradients(case: Case, pictures: Tensor, index: int) -> Tensor:
-    """(N, C, H, W): the gradient of one output by each picture."""
+    """Return the gradient of one output with respect to each picture, (N, C, H, W)."""
     from captum.attr import Saliency  # Slow to import; most sessions never need it.
 
     with case.passes(with_gradients=True):

@@ -1,4 +1,4 @@
-"""How far a unit sees: effective receptive fields, by the protocols of `convnext_studio.erf.protocols`."""
+"""Measure effective receptive fields by the protocols of `convnext_studio.erf.protocols`."""
 
 from convnext_studio.analysis.receptive_field.averaging import FieldSoFar, running_average
 from convnext_studio.analysis.receptive_field.growth import GrowthSoFar, running_growth

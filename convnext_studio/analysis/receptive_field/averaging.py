@@ -1,4 +1,4 @@
-"""The mean of many pictures' fields, growing."""
+"""Average effective receptive fields over pictures, for one node or for many."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from convnext_studio.model.loaded import LoadedModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSoFar:
-    """A running average.
+    """A running average of fields over pictures.
 
     Attributes
     ----------
     total
-        (H, W) float64: sum over the `used` pictures.
+        The sum of the fields over the `used` pictures, (H, W) float64.
     used
-        How many pictures were summed.
+        The number of pictures in the sum.
     skipped
-        Positions of the pictures that were left out because their field was not finite.
+        The indices of the pictures that were left out because their field was not finite.
     unit
-        Row and column of the unit in the node's map; (0, 0) for a class score.
+        Row and column of the unit in the map of the node; (0, 0) for a class score.
     """
 
     total: Field
@@ -36,16 +36,16 @@ class FieldSoFar:
 
     @property
     def field(self) -> Field:
-        """(H, W) float64: the mean over the `used` pictures; zero where there is none."""
+        """The mean field over the `used` pictures, (H, W) float64; zero if there are none."""
         return self.total / max(self.used, 1)
 
     @property
     def done(self) -> int:
-        """How many pictures were looked at."""
+        """The number of pictures measured so far."""
         return self.used + len(self.skipped)
 
     def joined(self, passed: Passed) -> "FieldSoFar":
-        """The average with another batch in it."""
+        """Return the average with another batch included."""
         finite = np.isfinite(passed.fields).all(axis=(1, 2))
         lost = tuple(self.done + int(index) for index in np.flatnonzero(~finite))
         return FieldSoFar(
@@ -66,27 +66,27 @@ def running_average(
     whole_maps: bool = False,
     largest_batch: int = LARGEST,
 ) -> Iterator[FieldSoFar]:
-    """Average the field over pictures, giving the average after each batch.
+    """Average the field over pictures, and yield the average after each batch.
 
     Parameters
     ----------
     tensors
-        Each (1, C, H, W) float32, normalised, on the model's device, all of one size.
+        Pictures (1, C, H, W) float32, normalised, on the model's device, all of the same size.
     should_stop
-        Asked between blocks.
+        Called between blocks; the work stops if it returns true.
     start
-        An average to go on with.
+        An average to continue from.
     whole_maps
         See `fields_of`.
     largest_batch
-        Bound on the pictures of one pass.
+        The largest number of pictures in one pass.
 
     Raises
     ------
     StudioError
-        Where the model has no such node, unit or class, or one input does not fit into memory.
+        If the model has no such node, unit or class, or a single input does not fit into memory.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
 
     def measure(batch: Tensor) -> Passed:

@@ -1,9 +1,10 @@
-"""Computing only what a unit sees: exact, because everything else has no influence on it.
+"""Compute only what a unit sees, which is exact because nothing else affects the unit.
 
-A unit of a late map needs few units of the maps just before it, and the gradient is zero at all others. So the
-outputs of the layers, forward and (by autograd, for the same slices) backward, are cut down to the units that
-matter. Padding is right by itself: it is added at true borders, where nothing was cut, and at cuts it only
-touches units that are cut off next. Not for networks that pool over their maps (GRN, attention).
+A unit of a late map depends on few units of the preceding maps, and the gradient is zero at all others. So the
+outputs of the layers are cropped to the units that matter, in the forward pass and, through autograd, in the
+backward pass. Padding needs no special care: at true borders nothing was cropped, and at the edges of a crop it
+only affects units that the next layer crops off. This does not work for networks that pool over whole maps (GRN,
+attention).
 """
 
 from dataclasses import dataclass
@@ -17,23 +18,23 @@ from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import convolved_px
 
 Span = tuple[int, int]
-"""First unit along an axis, and the one behind the last."""
+"""The first unit along an axis, and the one after the last."""
 Conv = tuple[int, int, int]
 """Kernel size, stride, padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """How to compute one unit alone.
+    """How to compute a single unit.
 
     Attributes
     ----------
     unit
-        Row and column in the node's map.
+        Row and column of the unit in the map of the node.
     rows, columns
         The part of the input that is needed.
     cuts
-        What to keep of which module's output; what remains of the node's map is the unit, 1 x 1.
+        The part of each module's output to keep; of the map of the node, only the unit (1 x 1) remains.
     """
 
     unit: tuple[int, int]
@@ -44,7 +45,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Convolutions in a row, and the modules whose outputs have the last one's size."""
+    """Successive convolutions, and the modules whose outputs have the size of the last one."""
 
     convs: tuple[Conv, ...]
     modules: tuple[nn.Module, ...]
@@ -62,7 +63,7 @@ class _Step:
         return size
 
     def needed(self, wanted: Span, size: int) -> Span:
-        """Units of an input of that size which the wanted outputs see; begins at a multiple of the stride."""
+        """Return the input units, of `size`, that the wanted outputs see, from a multiple of the stride on."""
         first, end = wanted
         for kernel_size, stride, padding in reversed(self.convs):
             first, end = first * stride - padding, (end - 1) * stride - padding + kernel_size
@@ -70,14 +71,14 @@ class _Step:
 
 
 def crop_of(model: LoadedModel, signal: Signal, input_size: tuple[int, int]) -> Crop | None:
-    """What to compute for the signal's unit, for an input of that height and width.
+    """Return what to compute for the unit of a signal, for an input of that height and width.
 
-    None where the unit sees everything, or the network is not one whose layers are known here.
+    The result is None if the unit sees the whole input, or the layers of the network are not known here.
 
     Raises
     ------
     StudioError
-        Where the node's map has no such unit.
+        If the map of the node has no such unit.
     """
     steps = _steps(model, signal.node)
     if steps is None or model.node(signal.node).field.is_global:
@@ -95,7 +96,7 @@ def crop_of(model: LoadedModel, signal: Signal, input_size: tuple[int, int]) -> 
 
 
 def _spans(steps: list[_Step], unit: int, size: int) -> tuple[Span, list[slice]]:
-    """Along one axis: the span of the input that one unit needs, and the cut behind each step."""
+    """Return, along one axis, the span of the input that a unit needs and the crop after each step."""
     sizes = [size]
     for step in steps:
         sizes.append(step.size_after(sizes[-1]))
@@ -110,7 +111,7 @@ def _spans(steps: list[_Step], unit: int, size: int) -> tuple[Span, list[slice]]
 
 
 def _steps(model: LoadedModel, node: str) -> list[_Step] | None:
-    """The layers up to a node; None for operations within blocks, and for networks of other families."""
+    """Return the layers up to a node; None for operations inside blocks and for other families."""
     network: nn.Module = model.module
     if not isinstance(network, ConvNeXt):
         return None
@@ -128,7 +129,7 @@ def _steps(model: LoadedModel, node: str) -> list[_Step] | None:
         for block in blocks:
             assert isinstance(block, Block)
             kernel_size, stride = config.kernel_sizes[stage], block.dwconv.stride[0]
-            # The branch and what it is added to are cut alike; the costly layers of the branch come behind.
+            # Branch and shortcut are cropped in the same way, before the expensive layers of the branch.
             steps.append(_Step(((kernel_size, stride, kernel_size // 2),), (block.dwconv, block.shortcut)))
             if last is block:
                 return steps

@@ -1,4 +1,4 @@
-"""How the field grows from block to block: one forward pass, and a backward pass from every node."""
+"""Measure how the field grows from block to block: one forward pass, then a backward pass from every node."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from convnext_studio.model.loaded import LoadedModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthSoFar:
-    """Running averages of the fields of several nodes' middle units.
+    """Running averages of the fields of the middle units of several nodes.
 
     Attributes
     ----------
     totals
-        By node, (H, W) float64: sum over the `used` pictures.
+        By node, the sum of the fields over the `used` pictures, (H, W) float64.
     units
-        By node: row and column of the unit in its map.
+        By node, row and column of the unit in its map.
     used, skipped
-        How many pictures were summed; how many were left out because a field was not finite.
+        The number of pictures in the sums, and of those left out because a field was not finite.
     """
 
     totals: Mapping[str, Field]
@@ -36,11 +36,11 @@ class GrowthSoFar:
 
     @property
     def done(self) -> int:
-        """How many pictures were looked at."""
+        """The number of pictures measured so far."""
         return self.used + self.skipped
 
     def field(self, node: str) -> Field:
-        """(H, W) float64: a node's mean over the pictures."""
+        """Return the mean field of a node over the pictures, (H, W) float64."""
         return np.asarray(self.totals[node] / max(self.used, 1))
 
 
@@ -51,10 +51,10 @@ def running_growth(
     protocol: Protocol,
     should_stop: ShouldStop = never,
 ) -> Iterator[GrowthSoFar]:
-    """Average the fields of several nodes over pictures, giving the averages after each batch.
+    """Average the fields of several nodes over pictures, and yield the averages after each batch.
 
-    The parameters and errors are those of `running_average`; the nodes are in the order of the forward pass,
-    and those with the same output (a stage and its last block) are measured once.
+    Parameters and errors are those of `running_average`. The nodes must be in the order of the forward pass.
+    Nodes with the same output (a stage and its last block) are measured once.
     """
     signals = {node: Signal(node=node, protocol=protocol) for node in nodes}
     totals: dict[str, Field] = {}
@@ -76,7 +76,7 @@ def running_growth(
 def _fields_of_nodes(
     model: LoadedModel, batch: Tensor, signals: Mapping[str, Signal], should_stop: ShouldStop
 ) -> tuple[dict[str, Field], dict[str, tuple[int, int]]]:
-    """By node: (N, H, W) float64, and the unit."""
+    """Return by node the fields (N, H, W) float64 and the unit."""
     fields: dict[str, Field] = {}
     units: dict[str, tuple[int, int]] = {}
     modules = {node: model.module_at(node) for node in signals}

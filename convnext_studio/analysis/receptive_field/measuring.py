@@ -1,4 +1,4 @@
-"""The field of a node in one call, for scripts and notebooks."""
+"""Measure the field of a node in one call, for scripts and notebooks."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -21,31 +21,31 @@ def effective_receptive_field(
     unit: tuple[int, int] | None = None,
     target: int | None = None,
 ) -> Field:
-    """Measure the effective receptive field of a unit, or of a class score, picture by picture.
+    """Measure the effective receptive field of a unit or of a class score, averaged over pictures.
 
     Parameters
     ----------
     tensors
-        Pictures as the protocol wants them, each (1, C, H, W) float32, normalised, all of one size:
-        ``replknet`` squashes them to 1024 x 1024 (`Preprocessing.squashed`); ``luo`` wants standard normal
+        Inputs (1, C, H, W) float32, normalised, all of the same size, as the protocol requires:
+        ``replknet`` uses pictures squashed to 1024 x 1024 (`Preprocessing.squashed`), ``luo`` standard normal
         noise.
     node
-        A stage or a block; the last stage where None.
+        A stage or a block; the last stage if None.
     protocol
         See `convnext_studio.erf.protocols`.
     unit
-        Row and column in the node's map; the middle (h // 2, w // 2) where None.
+        Row and column in the map of the node; the middle (h // 2, w // 2) if None.
     target
-        A class, whose logit is measured instead.
+        Index of a class whose logit is measured instead.
 
     Returns
     -------
-    (H, W) float64, not normalised. Its squares: `convnext_studio.analysis.squares`.
+    (H, W) float64, not normalised. `convnext_studio.analysis.squares` computes its squares.
 
     Raises
     ------
     StudioError
-        Where there is no such node, unit, class or protocol, no picture, or none with a finite gradient.
+        If there is no such node, unit, class or protocol, no picture, or none with a finite gradient.
     """
     definition(protocol)
     signal = Signal(node=node or model.config.stages[-1], unit=unit, target=target, protocol=protocol)

@@ -1,4 +1,4 @@
-"""One forward and one backward pass: the fields of a batch of inputs, each by itself."""
+"""Measure the field of every input in a batch, with one forward and one backward pass."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from convnext_studio.model.loaded import LoadedModel
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a pass gives.
+    """The fields of a batch of inputs.
 
     Attributes
     ----------
     fields
-        (N, H, W) float64: each sample's, as if it were alone.
+        The field of each sample, as if it were alone, (N, H, W) float64.
     unit
-        Row and column of the unit; (0, 0) for a class score.
+        Row and column of the unit in the map of the node; (0, 0) for a class score.
     """
 
     fields: Field
@@ -36,21 +36,21 @@ def fields_of(
     Parameters
     ----------
     whole_maps
-        Compute the maps as wholes, as the published scripts do, instead of what the unit sees: the same but for
-        the rounding of sums in another order.
+        Whether to compute whole maps, as the published scripts do, instead of only what the unit sees. The
+        results differ only by rounding.
 
     Raises
     ------
     StudioError
-        Where there is no such node, unit or class.
+        If there is no such node, unit or class.
     Stopped
-        When `should_stop` said so; asked between blocks.
+        If `should_stop`, which is called between blocks, returned true.
     """
     with torch.enable_grad(), stoppable(model.blocks, should_stop):
         if signal.target is not None:
             return _of_score(model, batch, signal)
         if not model.node(signal.node).has_positions:
-            raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
+            raise StudioError("The head is pooled over the whole picture.", "Measure a stage or a block.")
         return _of_whole_map(model, batch, signal) if whole_maps else _of_unit(model, batch, signal)
 
 
@@ -75,7 +75,7 @@ def _of_unit(model: LoadedModel, batch: Tensor, signal: Signal) -> Passed:
     if crop is None:
         return _of_whole_map(model, batch, signal)
     needed = batch[:, :, crop.rows, crop.columns].detach()
-    # The blocks go on in this memory order anyway; the passes take some per cent less time from the start.
+    # The blocks use this memory format anyway; starting with it saves some per cent of the time.
     x = needed.contiguous(memory_format=torch.channels_last).requires_grad_()
     with cut(crop.cuts):
         output = output_of(model.module, model.module_at(signal.node), x)

@@ -1,4 +1,4 @@
-"""What is differentiated, and what becomes of its gradient."""
+"""The signal that is differentiated, and how its gradient becomes a field."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ Field = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A unit of a node's map, or a class score; and how its gradient becomes a field.
+    """A unit of a node or a class score, with the protocol that turns its gradient into a field.
 
     Attributes
     ----------
     node
-        Whose map.
+        The node whose map is measured.
     unit
-        Row and column; the middle (h // 2, w // 2) where None.
+        Row and column of the unit; the middle (h // 2, w // 2) if None.
     target
-        The class whose logit is differentiated instead.
+        Index of a class whose logit is differentiated instead.
     protocol
         See `convnext_studio.erf.protocols`.
     """
@@ -36,12 +36,12 @@ class Signal:
     protocol: Protocol = "replknet"
 
     def unit_in(self, height: int, width: int) -> tuple[int, int]:
-        """Row and column in a map of that size.
+        """Return the row and column of the unit in a map of that size.
 
         Raises
         ------
         StudioError
-            Where the map has no such unit.
+            If the map has no such unit.
         """
         row, column = (height // 2, width // 2) if self.unit is None else self.unit
         if not (0 <= row < height and 0 <= column < width):
@@ -52,25 +52,25 @@ class Signal:
         return row, column
 
     def of_columns(self, columns: Tensor) -> Tensor:
-        """The number to differentiate, from the units' channels (N, C); samples stay apart in its gradient."""
+        """Return the sum to differentiate, from the unit's channels (N, C); its gradient keeps samples separate."""
         if definition(self.protocol).rectifies_unit:
             columns = torch.relu(columns)
         return columns.sum()
 
     def of_logits(self, logits: Tensor) -> Tensor:
-        """The number to differentiate, from the logits (N, classes).
+        """Return the sum to differentiate, from the logits (N, classes).
 
         Raises
         ------
         StudioError
-            Where there is no such class.
+            If there is no such class.
         """
         assert self.target is not None
         check_class(self.target, logits.shape[1])
         return logits[:, self.target].sum()
 
     def fields(self, gradient: Tensor) -> Field:
-        """(N, H, W) float64 on the CPU, from the gradient (N, C, H, W) by the input."""
+        """Turn the gradient with respect to the input (N, C, H, W) into fields (N, H, W), float64 on the CPU."""
         takes_absolute = definition(self.protocol).takes_absolute
         kept = gradient.abs() if takes_absolute else torch.relu(gradient)
         return kept.sum(dim=1).cpu().numpy().astype(np.float64)
