@@ -1,4 +1,4 @@
-"""Context managers around forward and backward hooks, which always remove their hooks. No other module sets any."""
+"""Context managers that set hooks and always remove them. No other module sets hooks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager

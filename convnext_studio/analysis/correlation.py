@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.analysis.attribution.grids import averaged
+from convnext_studio.analysis.attribution.grids import average_map
 from convnext_studio.common.geometry import FieldGeometry
 
 Map = NDArray[np.float32]
@@ -46,7 +46,7 @@ def agreement(
     -------
     (n, n) float64, symmetric; rows and columns of maps that are constant or not finite are NaN.
     """
-    placed = [averaged(values, own, shape, field) for values, own in maps]
+    placed = [average_map(values, own, shape, field) for values, own in maps]
     matrix = np.full((len(placed), len(placed)), np.nan)
     for row, first in enumerate(placed):
         for column, second in enumerate(placed[: row + 1]):

@@ -29,9 +29,9 @@ def measured_times(
 
     Yields
     ------
-    After each run, the median seconds so far by node; `HEAD` is everything after the last stage, and `WHOLE` a pass
-    in which nothing else is timed. Operations are timed in separate passes, so that waiting for them does not count
-    for their block. The time of a stage is the sum of its downsampling layer and its blocks.
+    After each run, the median seconds so far by node; `HEAD` is everything after the last stage, and `WHOLE` a
+    pass in which nothing else is timed. Operations are timed in separate passes, so that waiting for them does
+    not count for their block. The time of a stage is the sum of its downsampling layer and its blocks.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Measure the faithfulness of an attribution map by insertion and deletion.
 
 Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018,
-arXiv:1806.07421. Pixels are removed in the order of the map, highest first (deletion), or put back onto an empty
-picture in the same order (insertion), while the probability of the target is recorded. The areas under the curves
-are computed by the trapezoidal rule over fractions from 0 to 1.
+arXiv:1806.07421. Pixels are removed in the order of the map, highest first (deletion), or put back onto an
+empty picture in the same order (insertion), while the probability of the target is recorded. The areas under
+the curves are computed by the trapezoidal rule over fractions from 0 to 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
-from convnext_studio.analysis.attribution.grids import PIXELS, interpolated
+from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 
@@ -63,7 +63,7 @@ def pixel_order(values: Map, field: FieldGeometry, height: int, width: int) -> N
 
     Values that are not finite come last.
     """
-    fine = interpolated(values, field, (height, width), PIXELS).ravel()
+    fine = interpolate_map(values, field, (height, width), PIXELS).ravel()
     return np.argsort(-np.where(np.isfinite(fine), fine, -np.inf), kind="stable")
 
 
@@ -76,7 +76,7 @@ def random_order(
 
 
 def area(curve: Curve) -> float:
-    """Return the area under a curve over fractions from 0 to 1 by the trapezoidal rule; NaN if it is incomplete."""
+    """Return the area under a curve over fractions from 0 to 1 (trapezoidal rule); NaN if it is incomplete."""
     return float((curve.sum() - (curve[0] + curve[-1]) / 2) / (len(curve) - 1))
 
 

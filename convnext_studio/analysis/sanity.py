@@ -1,11 +1,11 @@
-"""The cascading randomisation test: does a map depend on what the network has learnt?
+"""The cascading randomisation test, which checks whether a map depends on what the network has learnt.
 
-Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292: the weights are randomised part
-by part from the head down to the stem, and each map is compared with the original one. A map that does not change
-reflects the picture rather than the network.
+Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292: the weights are randomised
+part by part from the head down to the stem, and each map is compared with the original one. A map that does not
+change reflects the picture rather than the network.
 
-Here, randomising means shuffling the values of each tensor. This keeps the learnt scale and distribution, so that
-no part loses its effect (an initial layer scale of 1e-6 would switch off every block).
+Here, randomising means shuffling the values of each tensor. This keeps the learnt scale and distribution, so
+that no part loses its effect (an initial layer scale of 1e-6 would switch off every block).
 """
 
 import copy

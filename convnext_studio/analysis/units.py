@@ -103,7 +103,7 @@ class UnitProbe:
         return float(self._unit(channel, y, x).detach())
 
     def field(self, channel: int, y: int, x: int, should_stop: ShouldStop = never) -> NDArray[np.float32]:
-        """Return the absolute derivative of the unit with respect to the input, summed over colours, (H, W) float32.
+        """Return the absolute derivative of the unit by the input, summed over the colours, (H, W) float32.
 
         Raises
         ------

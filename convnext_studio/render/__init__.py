@@ -9,8 +9,13 @@ from convnext_studio.render.channels import ChannelNumbers, channel_numbers, des
 from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, hatch, load_colour_maps, lut
 from convnext_studio.render.contours import contour
 from convnext_studio.render.limits import (
+    ALL_VALUES,
     ROBUST_PERCENTILES,
+    UNCLIPPED,
+    Clipping,
     Limits,
+    Range,
+    RangeKind,
     Values,
     channel_limits,
     limits_of,
@@ -26,7 +31,6 @@ from convnext_studio.render.numbers import (
     number_ticks,
 )
 from convnext_studio.render.overlay import overlay, resample
-from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
 
 __all__ = [
     "ALL_VALUES",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from convnext_studio.analysis.attribution import Outputs, Question, explain, question_of
+from convnext_studio.analysis.attribution import Outputs, Question, explain, make_question
 from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.stopping import Stopped
@@ -20,7 +20,7 @@ PARTS = ("head", "stage4", "stage3", "stage2", "stage1", "stem")
 
 
 def ask(model: LoadedModel, method: str, node: str) -> Question:
-    return question_of(model, method_named(method), Outputs.of("logit", 3, None, 7), (node,))
+    return make_question(model, method_named(method), Outputs.of("logit", 3, None, 7), (node,))
 
 
 def test_each_step_randomises_one_part_more_and_is_compared_with_the_first() -> None:

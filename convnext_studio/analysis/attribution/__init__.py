@@ -1,7 +1,8 @@
 """Attribute an output of the network to positions, by `convnext_studio.common.attribution_methods`.
 
-There is one file for each family of methods: `gradient_cams`, `channel_cams`, `pixel_gradients` and `ablations`.
-If a method has a sign, so have its maps: no ReLU is applied, so that evidence against a class can be seen as well.
+There is one file for each family of methods: `gradient_cams`, `channel_cams`, `pixel_gradients` and
+`ablations`. If a method has a sign, so have its maps: no ReLU is applied, so that evidence against a class can
+be seen as well.
 """
 
 from collections import deque
@@ -17,7 +18,7 @@ from convnext_studio.analysis.attribution.explaining import (
     Question,
     conclude,
     explain,
-    question_of,
+    make_question,
 )
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
@@ -35,7 +36,7 @@ __all__ = [
     "conclude",
     "explain",
     "grad_cam",
-    "question_of",
+    "make_question",
 ]
 
 
@@ -64,7 +65,8 @@ def attribute(
     target
         Index of the class; the one with the highest logit if None.
     output, against
-        ``logit`` or ``probability`` of the target, or the ``difference`` of its logit and that of class `against`.
+        ``logit`` or ``probability`` of the target, or the ``difference`` of its logit and that of class
+        `against`.
     parameters
         Parameters of the method by name; the others have their defaults.
 
@@ -85,7 +87,7 @@ def attribute(
         nodes: Sequence[str] = (node or model.config.stages[-1],)
     else:
         nodes = node
-    question = question_of(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
+    question = make_question(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
     (explained,) = deque(explain(model, tensor, question), maxlen=1)
     return explained.maps[question.names[0]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
 from convnext_studio.analysis.attribution.case import INPUT, Case, Found
-from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
@@ -66,7 +66,7 @@ def segmented(
 
 def _without(case: Case, regions: Sequence[Region], notes: tuple[str, ...]) -> Iterator[Found]:
     """Cover one region after the other, and average the falls of the output over the regions of each pixel."""
-    fill = filled(case.tensor, case.model.preprocessing, case.text("fill"))[0]
+    fill = fill_picture(case.tensor, case.model.preprocessing, case.text("fill"))[0]
     score = case.scores(case.tensor)[0]
     total = torch.zeros(len(score), *case.tensor.shape[-2:], device=case.tensor.device)
     times = torch.zeros_like(total[0])

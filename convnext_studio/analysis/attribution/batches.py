@@ -18,7 +18,7 @@ def batch_size(device: torch.device, *, with_gradients: bool = False) -> int:
     return 16 if with_gradients else 64
 
 
-def fitting(size: int, compute: Callable[[int], Result]) -> tuple[Result, int]:
+def run_with_smaller_batches(size: int, compute: Callable[[int], Result]) -> tuple[Result, int]:
     """Call ``compute(size)``, halving the size while memory runs out; return the result and the final size.
 
     Raises
@@ -50,7 +50,7 @@ def in_batches(count: int, size: int, evaluate: Callable[[range], Result]) -> It
             batch = range(first, min(first + size, count))
             return batch, evaluate(batch)
 
-        done, size = fitting(size, compute)
+        done, size = run_with_smaller_batches(size, compute)
         yield done
         start = done[0].stop
 

@@ -21,8 +21,8 @@ def score_cams(case: Case) -> Iterator[Found]:
 
     Each channel is interpolated to the input's pixels, scaled to the range 0 to 1, and multiplied with the
     normalised picture, so that masked pixels have the mean colour of the data set; a constant channel masks
-    everything. The weights are the softmax, over the channels, of the outputs for the masked pictures. (The paper
-    first subtracts the output for an empty picture, which does not change the softmax.)
+    everything. The weights are the softmax, over the channels, of the outputs for the masked pictures. (The
+    paper first subtracts the output for an empty picture, which does not change the softmax.)
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
@@ -50,8 +50,8 @@ def score_cams(case: Case) -> Iterator[Found]:
 def ablation_cams(case: Case) -> Iterator[Found]:
     """Compute Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
 
-    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which would reverse the sign
-    for a logit below 0. For a ConvNeXt, only the layers after the node are computed again.
+    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which would reverse the
+    sign for a logit below 0. For a ConvNeXt, only the layers after the node are computed again.
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:

@@ -10,7 +10,7 @@ from convnext_studio.analysis.attribution.ablations import occlusion, superpixel
 from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map, Outputs
 from convnext_studio.analysis.attribution.channel_cams import ablation_cams, score_cams
 from convnext_studio.analysis.attribution.gradient_cams import GRADIENT_CAMS, eigen_cams, gradient_cams
-from convnext_studio.analysis.attribution.grids import PIXELS, interpolated
+from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
 from convnext_studio.analysis.attribution.pixel_gradients import (
     input_x_gradient,
     integrated_gradients,
@@ -42,7 +42,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to explain and how, complete and checked; made by `question_of`.
+    """What to explain and how, complete and checked; made by `make_question`.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Question:
         return (AVERAGE,) if self.average else self.nodes
 
 
-def question_of(
+def make_question(
     model: LoadedModel,
     method: Method,
     outputs: Outputs,
@@ -173,7 +173,7 @@ def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry])
         notes += [note for name, values in shown.items() for note in _notes(question, name, values)]
     if is_difference and question.method.depends_on_target and not question.method.is_linear:
         notes.append(
-            f"This is the difference of two maps. For {question.method.title} it is not the map of the difference."
+            f"This is the difference of two maps; with {question.method.title} a map of the difference differs."
         )
     return Explained(
         maps=shown,
@@ -202,7 +202,7 @@ def _averages(
         for node, values in of_output.items():
             largest = max(float(np.abs(other[node]).max()) for other in maps)
             scaled = values / np.float32(largest) if largest > 0 else values
-            placed.append(interpolated(scaled, fields[node], (height, width), field))
+            placed.append(interpolate_map(scaled, fields[node], (height, width), field))
         averages.append({AVERAGE: np.asarray(np.mean(placed, axis=0), np.float32)})
     return tuple(averages), {AVERAGE: field}
 

@@ -12,7 +12,7 @@ BLUR_SHARE = 0.05
 """Standard deviation of the blur, as a fraction of the longer side of the input."""
 
 
-def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 0) -> Tensor:
+def fill_picture(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 0) -> Tensor:
     """Return a picture of fill pixels only, in the normalised colours of the network's input.
 
     Parameters
@@ -36,7 +36,7 @@ def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 
         black = [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)]
         return tensor.new_tensor(black).view(1, -1, 1, 1).expand_as(tensor).contiguous()
     if fill == "blur":
-        return blurred(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
+        return blur(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
     if fill == "noise":
         # Drawn on the CPU, so that a seed gives the same noise on every device.
         noise = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
@@ -44,7 +44,7 @@ def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 
     raise ValueError(f"no fill {fill!r}")
 
 
-def blurred(tensor: Tensor, sigma_px: float) -> Tensor:
+def blur(tensor: Tensor, sigma_px: float) -> Tensor:
     """Blur a picture by a Gaussian that is cut off at 3 standard deviations, repeating the border pixels."""
     reach = math.ceil(3 * sigma_px)
     offsets = torch.arange(-reach, reach + 1, device=tensor.device, dtype=tensor.dtype)

@@ -1,8 +1,8 @@
 """Class activation maps from the output A of a node and its gradient g: sums over channels without a ReLU.
 
 The papers end with a ReLU; without it, evidence against a class can be seen as well. They were written for
-networks whose activations are 0 or more. In ConvNeXt activations have both signs, which matters for methods that
-divide by a sum of activations: see `grad_cam_plus_plus` and `x_grad_cam`.
+networks whose activations are 0 or more. In ConvNeXt activations have both signs, which matters for methods
+that divide by a sum of activations: see `grad_cam_plus_plus` and `x_grad_cam`.
 """
 
 from collections.abc import Callable, Iterator

@@ -42,14 +42,14 @@ def averaging(
     return np.where(total > 0, overlap / np.where(total > 0, total, 1), nearest)
 
 
-def interpolated(values: Map, field: FieldGeometry, shape: tuple[int, int], wanted: FieldGeometry) -> Map:
+def interpolate_map(values: Map, field: FieldGeometry, shape: tuple[int, int], wanted: FieldGeometry) -> Map:
     """Interpolate a map (h, w) to a finer grid of that shape."""
     rows = interpolation(values.shape[0], field, shape[0], wanted)
     columns = interpolation(values.shape[1], field, shape[1], wanted)
     return _product(rows, values, columns)
 
 
-def averaged(values: Map, field: FieldGeometry, shape: tuple[int, int], wanted: FieldGeometry) -> Map:
+def average_map(values: Map, field: FieldGeometry, shape: tuple[int, int], wanted: FieldGeometry) -> Map:
     """Average a map (h, w) to a coarser grid of that shape."""
     rows = averaging(values.shape[0], field, shape[0], wanted)
     columns = averaging(values.shape[1], field, shape[1], wanted)

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.batches import batch_size, fitting, in_batches
+from convnext_studio.analysis.attribution.batches import batch_size, in_batches, run_with_smaller_batches
 from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map
-from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.analysis.features import to_array
 
 _SEGMENT_STEPS = 4
@@ -30,7 +30,7 @@ def saliency(case: Case) -> Iterator[Found]:
 
 
 def input_x_gradient(case: Case) -> Iterator[Found]:
-    """Compute gradient times normalised pixel, summed over colours (Shrikumar et al. 2016, arXiv:1605.01713)."""
+    """Compute gradient times normalised pixel, summed over colours (Shrikumar et al., arXiv:1605.01713)."""
     from captum.attr import InputXGradient  # Slow to import; most sessions never need it.
 
     maps = []
@@ -52,7 +52,7 @@ def smooth_grad(case: Case) -> Iterator[Found]:
     totals = [torch.zeros_like(case.tensor[0]) for _ in _each(case)]
 
     def noisy(position: int) -> Tensor:
-        noise = filled(
+        noise = fill_picture(
             case.tensor, case.model.preprocessing, "noise", case.integer("seed") * samples + position
         )
         return case.tensor + sigma * noise
@@ -72,8 +72,8 @@ def integrated_gradients(case: Case) -> Iterator[Found]:
     """Integrate the gradient along the straight line from a baseline (arXiv:1703.01365), summed over colours.
 
     The line is divided into segments of 4 Gauss-Legendre points. captum integrates over each segment, and their
-    sum is the whole integral, so that there is progress. The delta is the sum of the map minus the change of the
-    output; if several noise baselines are averaged, it is the largest delta by absolute value.
+    sum is the whole integral, so that there is progress. The delta is the sum of the map minus the change of
+    the output; if several noise baselines are averaged, it is the largest delta by absolute value.
     """
     baseline = case.text("baseline")
     draws = case.integer("draws") if baseline == "noise" else 1
@@ -81,7 +81,9 @@ def integrated_gradients(case: Case) -> Iterator[Found]:
     finished: list[Tensor] = []
     deltas: list[Tensor] = []
     for draw in range(draws):
-        start = filled(case.tensor, case.model.preprocessing, baseline, case.integer("seed") * draws + draw)
+        start = fill_picture(
+            case.tensor, case.model.preprocessing, baseline, case.integer("seed") * draws + draw
+        )
         attributed = torch.zeros(len(case.outputs.classes), *case.tensor.shape[1:], device=case.tensor.device)
         for segment, part in enumerate(_segments(case, start, segments), 1):
             attributed = attributed + part
@@ -120,7 +122,7 @@ def _segments(case: Case, start: Tensor, count: int) -> Iterator[Tensor]:
                 ]
             return torch.cat(parts).detach()
 
-        part, size = fitting(size, integrate)
+        part, size = run_with_smaller_batches(size, integrate)
         yield part
 
 

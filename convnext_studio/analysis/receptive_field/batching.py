@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 LARGEST = 64
 CPU_PIXELS = 2 * 224 * 224
-"""Pixels in a batch on a CPU: a batch of two inputs of 224 px takes 0.86 of their single times; four gain no more."""
+"""Pixels in a batch on a CPU. Two inputs of 224 px take 0.86 of their separate times, and four gain no more."""
 STEP_S = 1.0
 """Approximate duration of a batch on other devices, short enough that one can watch the field grow."""
 _SMALLEST_OFFERED_PX = 32

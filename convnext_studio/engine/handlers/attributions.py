@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, question_of
+from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, make_question
 from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
@@ -53,7 +53,7 @@ def completed(bench: Bench, request: Explain, should_stop: ShouldStop) -> tuple[
     method = method_named(request.method)
     outputs = Outputs.of(request.output, target, request.against, bench.model.config.num_classes)
     given = dict(request.parameters)
-    question = question_of(bench.model, method, outputs, request.nodes, request.average, given)
+    question = make_question(bench.model, method, outputs, request.nodes, request.average, given)
     complete = Explain(
         image=request.image,
         method=request.method,

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convnext_studio.analysis.altered_passes import logits_without, stem_output
 from convnext_studio.analysis.capture import captured, stoppable
-from convnext_studio.analysis.dropped import logits_without
 from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array
-from convnext_studio.analysis.stems import stem_output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channels import check_channel

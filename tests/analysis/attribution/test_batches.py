@@ -36,7 +36,7 @@ def test_memory_that_does_not_suffice_for_one_offers_the_cpu() -> None:
 
 
 def test_the_computers_own_memory_offers_something_smaller() -> None:
-    with pytest.raises(StudioError, match=r"computer's memory.*smaller model"):
+    with pytest.raises(StudioError, match=r"The computer does not have enough memory.*smaller model"):
         list(in_batches(1, 1, fitting_at_most(0, [], MemoryError)))
 
 

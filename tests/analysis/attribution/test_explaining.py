@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import Explained, Outputs, explain, question_of
+from convnext_studio.analysis.attribution import Explained, Outputs, explain, make_question
 from convnext_studio.common.attribution_methods import METHODS, Method, Output, Value, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
@@ -45,7 +45,7 @@ def steps(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Explained]:
     outputs = Outputs.of(output, target, 2 if output == "difference" else None, model.config.num_classes)
-    question = question_of(model, method, outputs, nodes, average, QUICK.get(method.name))
+    question = make_question(model, method, outputs, nodes, average, QUICK.get(method.name))
     return list(explain(model, picture(model), question, should_stop))
 
 

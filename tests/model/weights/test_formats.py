@@ -282,7 +282,7 @@ def test_wrapped_and_prefixed(tmp_path: Path, wrap: Callable[[Mapping[str, Tenso
 def test_tensors_of_the_same_name_are_refused(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     both = OrderedDict(weights) | {"module.stem.0.bias": torch.zeros(8)}
-    with pytest.raises(StudioError, match=r"holds stem\.0\.bias twice"):
+    with pytest.raises(StudioError, match=r"contains stem\.0\.bias twice"):
         load(saved(tmp_path / "m.pth", both))
 
 
