@@ -85,13 +85,13 @@ def test_chapters_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("# Norms\n", "\n", 1, "begins with its title"),
-        ("# Norms\n", "# Norms\nStray words\n", 2, "stands nothing"),
+        ("# Norms\n", "\n", 1, "must begin with its title"),
+        ("# Norms\n", "# Norms\nStray words\n", 2, "must be nothing between"),
         ("# Norms\n\n## Which axes\n---", "# Norms\n\n## \n---", 3, "no title"),
-        ("---\nview: axes\n", "view: axes\n", 3, "view are to follow"),
-        ("turns: yes\n---\n", "turns: yes\n", 4, "no second"),
+        ("---\nview: axes\n", "view: axes\n", 3, "view must follow"),
+        ("turns: yes\n---\n", "turns: yes\n", 4, "a second “---” is missing"),
         ("view: axes\n", "", 4, "“view: NAME” is missing"),
-        ("node: stage3.block5\n", "node stage3\n", 6, "is no setting"),
+        ("node: stage3.block5\n", "node stage3\n", 6, "is not a setting"),
         ("turns: yes\n", "node: stage1\n", 7, "set twice"),
         (
             "Batch norm averages over *pictures*.\nLayer norm does not.\n\nA second paragraph.\n",
@@ -99,9 +99,9 @@ def test_chapters_come_in_the_order_of_their_names(tmp_path: Path) -> None:
             3,
             "no text",
         ),
-        ("$$ y = \\frac{x}{2} $$", "$$ y = 2", 13, "stands alone on its line"),
-        ("Try: turn", "$$ z $$\nTry: turn", 14, "formula already"),
-        ("A second paragraph.", "### Deeper", 12, "no headings inside"),
+        ("$$ y = \\frac{x}{2} $$", "$$ y = 2", 13, "must be alone on its line"),
+        ("Try: turn", "$$ z $$\nTry: turn", 14, "already has a formula"),
+        ("A second paragraph.", "### Deeper", 12, "cannot contain headings"),
     ],
 )
 def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
@@ -123,13 +123,13 @@ def test_settings_that_do_not_end_are_told_where_they_begin(tmp_path: Path) -> N
 def test_no_folder_no_chapter_no_step_and_no_text_are_told(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="There is no folder"):
         read_lecture(tmp_path / "nowhere")
-    with pytest.raises(StudioError, match="holds no chapter"):
+    with pytest.raises(StudioError, match="contains no chapter"):
         read_lecture(tmp_path)
     path = write(tmp_path, "# Title\n")
     with pytest.raises(StudioError, match="no step"):
         read_lecture(tmp_path)
     path.write_bytes(b"# Title\n\n## \xff\n")
-    with pytest.raises(StudioError, match="line 3: this is no text"):
+    with pytest.raises(StudioError, match="line 3: this is not UTF-8 text"):
         read_lecture(tmp_path)
     path.unlink()
     path.mkdir()
