@@ -141,7 +141,9 @@ def field_notes(field: NDArray[np.float64], scale: Scale, found: Iterable[Square
     if field.min() == field.max():
         said.append("The field is the same at every pixel, so its squares only measure area.")
     if min(field.shape) < SMALLEST_SIDE_PX:
-        said.append(f"The input is smaller than {SMALLEST_SIDE_PX} pixels, the side of the smallest published square.")
+        said.append(
+            f"The input is smaller than {SMALLEST_SIDE_PX} pixels, the side of the smallest published square."
+        )
     missing = [
         f"{100 * share:g} %" for share in THRESHOLDS if share not in {square.threshold for square in found}
     ]

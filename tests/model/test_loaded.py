@@ -58,7 +58,9 @@ def test_own_file_with_values_that_are_not_finite_says_so(tmp_path: object) -> N
     state_dict["head.bias"][0] = float("nan")
     file = StudioFile(state_dict=state_dict, config=model.config)
     write_studio_file(f"{tmp_path}/m.safetensors", file)
-    assert load(f"{tmp_path}/m.safetensors").notes == ("1 tensor contains values that are not finite: head.bias.",)
+    assert load(f"{tmp_path}/m.safetensors").notes == (
+        "1 tensor contains values that are not finite: head.bias.",
+    )
 
 
 @pytest.mark.parametrize("source", ["preset:nothing", "nothing", "/nowhere/weights.safetensors"])
