@@ -125,7 +125,7 @@ class FieldGeometry:
         return self.first_centre_px + unit * self.stride_px
 
     def unit_box(self, y: int, x: int) -> Box:
-        """Return the theoretical field of the unit in row `y` and column `x`, unclipped, in input coordinates."""
+        """Return the unclipped theoretical field of the unit in row `y`, column `x`, in input coordinates."""
         half = self.size_px / 2
         return self.centre_px(x) - half, self.centre_px(y) - half, float(self.size_px), float(self.size_px)
 

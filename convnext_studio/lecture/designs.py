@@ -53,11 +53,11 @@ class BlockDesign:
     ----------
     convs
         The convolutions in order.
-    behind
+    layers_after
         The layers after each convolution.
     has_shortcut
         Whether the block's input is added to its output.
-    behind_sum
+    layers_after_sum
         The layers after that sum; empty if there are none.
     year, source
         The year and the authors of the paper.
@@ -65,9 +65,9 @@ class BlockDesign:
 
     title: str
     convs: tuple[Conv, ...]
-    behind: tuple[str, ...]
+    layers_after: tuple[str, ...]
     has_shortcut: bool
-    behind_sum: str = ""
+    layers_after_sum: str = ""
     year: int
     source: str
 
@@ -92,9 +92,9 @@ def resnet_bottleneck(channels: int) -> BlockDesign:
     return BlockDesign(
         title="ResNet bottleneck",
         convs=(Conv(channels, inside), Conv(inside, inside, 3), Conv(inside, channels)),
-        behind=("BN, ReLU", "BN, ReLU", "BN"),
+        layers_after=("BN, ReLU", "BN, ReLU", "BN"),
         has_shortcut=True,
-        behind_sum="ReLU",
+        layers_after_sum="ReLU",
         year=2016,
         source="He et al.",
     )
@@ -105,7 +105,7 @@ def mobilenet_v1(channels: int) -> BlockDesign:
     return BlockDesign(
         title="MobileNet",
         convs=(Conv(channels, channels, 3, depthwise=True), Conv(channels, channels)),
-        behind=("BN, ReLU", "BN, ReLU"),
+        layers_after=("BN, ReLU", "BN, ReLU"),
         has_shortcut=False,
         year=2017,
         source="Howard et al.",
@@ -118,7 +118,7 @@ def mobilenet_v2(channels: int) -> BlockDesign:
     return BlockDesign(
         title="MobileNetV2",
         convs=(Conv(channels, inside), Conv(inside, inside, 3, depthwise=True), Conv(inside, channels)),
-        behind=("BN, ReLU6", "BN, ReLU6", "BN"),
+        layers_after=("BN, ReLU6", "BN, ReLU6", "BN"),
         has_shortcut=True,
         year=2018,
         source="Sandler et al.",
@@ -131,7 +131,7 @@ def convnext(channels: int) -> BlockDesign:
     return BlockDesign(
         title="ConvNeXt",
         convs=(Conv(channels, channels, 7, depthwise=True), Conv(channels, inside), Conv(inside, channels)),
-        behind=("LN", "GELU", "layer scale"),
+        layers_after=("LN", "GELU", "layer scale"),
         has_shortcut=True,
         year=2022,
         source="Liu et al.",

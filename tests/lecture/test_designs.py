@@ -39,7 +39,7 @@ def test_weights_and_operations_are_what_torch_counts(
     assert out.shape == (1, channels, SIDE, SIDE)
     assert block.macs(SIDE) * 2 == counter.get_total_flops()
     assert block.weights == sum(parameter.numel() for parameter in module.parameters())
-    assert len(block.behind) == len(block.convs)
+    assert len(block.layers_after) == len(block.convs)
 
 
 def test_the_numbers_of_the_papers() -> None:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.lecture.formula import EM, Outline
-from convnext_studio.lecture.words import to_html
+from convnext_studio.lecture.markup import to_html
 from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
 
 _STYLE = """

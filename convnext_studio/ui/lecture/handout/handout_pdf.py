@@ -6,7 +6,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPageLayout, QPageSize, QPainter, QPdfWriter, QTextDocument
 
 from convnext_studio.lecture.formula import EM, Outline
-from convnext_studio.lecture.words import to_html
+from convnext_studio.lecture.markup import to_html
 from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
 from convnext_studio.ui.lecture.presenter.formula_label import to_path
 from convnext_studio.ui.widgets.theme import PROJECTOR

@@ -4,8 +4,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.lecture.markup import join_sizes, to_html, to_plain
 from convnext_studio.lecture.script import Step
-from convnext_studio.lecture.words import to_html, to_plain, unbroken
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook, FormulaView
 
 _TITLE = 1.35  # Parts of the text's size.
@@ -46,7 +46,7 @@ class Slide(QWidget):
 
     def show_step(self, step: Step) -> None:
         """Show another step."""
-        self._title.setText(unbroken(step.title))
+        self._title.setText(join_sizes(step.title))
         self._text.setText(to_html(step.text))
         self._formula.show_formula(step.formula)
         for widget in (self._rule, self._try):

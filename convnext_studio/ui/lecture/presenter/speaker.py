@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.lecture.markup import to_html
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.lecture.words import to_html
 from convnext_studio.ui.lecture.presenter.keys import bind
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 

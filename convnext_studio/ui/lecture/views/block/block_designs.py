@@ -101,7 +101,7 @@ class BlockDesignsView(PaintedView):
         lines = 1 if all(_is_inside(ink, conv, room, widest) for conv in convs) else 2
         height = min(step - (lines + 0.15) * small, 3.4 * ink.line())
         middle = room.center().x()
-        for index, (conv, behind) in enumerate(zip(convs, design.behind, strict=True)):
+        for index, (conv, behind) in enumerate(zip(convs, design.layers_after, strict=True)):
             top = room.top() + 0.5 * small + index * step
             widths = [max(channels / widest * room.width(), 4.0) for channels in (conv.before, conv.after)]
             shape = QPainterPath(QPointF(middle - widths[0] / 2, top))
@@ -155,7 +155,7 @@ class BlockDesignsView(PaintedView):
         plus = QRectF(middle - ink.px, bottom - ink.px, 2 * ink.px, 2 * ink.px)
         ink.text(plus, "+", align="centre", bold=True, colour=ink.look.good)
         beside = QRectF(middle + ink.px * 0.7, bottom - ink.px, room.right() - middle, 2 * ink.px)
-        ink.text(beside, design.behind_sum, px=ink.small, colour=ink.look.muted)
+        ink.text(beside, design.layers_after_sum, px=ink.small, colour=ink.look.muted)
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))

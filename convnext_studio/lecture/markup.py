@@ -10,7 +10,7 @@ _TAGS = ("code", "b", "i")
 
 def to_html(text: str) -> str:
     """Convert text to HTML paragraphs; everything except the markup is escaped."""
-    return "".join(f"<p>{_inline(unbroken(each))}</p>" for each in text.split("\n\n") if each)
+    return "".join(f"<p>{_inline(join_sizes(each))}</p>" for each in text.split("\n\n") if each)
 
 
 def to_plain(text: str) -> str:
@@ -18,7 +18,7 @@ def to_plain(text: str) -> str:
     return _MARKS.sub(lambda match: next(filter(None, match.groups())), text)
 
 
-def unbroken(text: str) -> str:
+def join_sizes(text: str) -> str:
     """Use non-breaking spaces in sizes such as 7 × 7."""
     return _TIMES.sub("\u00a0×\u00a0", text)
 
