@@ -93,7 +93,7 @@ def test_attribution_defaults_to_the_prediction() -> None:
         ({"target": 7}, "no class 7"),
     ],
 )
-def test_bad_questions_are_told(arguments: dict[str, object], message: str) -> None:
+def test_bad_questions_are_refused(arguments: dict[str, object], message: str) -> None:
     model = small_model()
     with pytest.raises(StudioError, match=message):
         analysis.attribute(model, random_input(model), **arguments)

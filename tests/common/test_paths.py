@@ -19,7 +19,7 @@ def test_the_checkouts_assets_are_found() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of the package, built from the tracked files alone."""
+    """A wheel of the package, built only from the tracked files."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "convnext_studio", "assets"):
         (source / name).symlink_to(ROOT / name)
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(built.glob("*.whl"))
 
 
-def test_a_wheel_holds_every_asset(wheel: Path) -> None:
+def test_a_wheel_contains_every_asset(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     assets = {path.relative_to(ROOT / "assets") for path in (ROOT / "assets").rglob("*") if path.is_file()}
     wanted = {f"convnext_studio/assets/{path.as_posix()}" for path in assets}

@@ -1,4 +1,4 @@
-"""What the blocks of the lecture cost, against what torch counts."""
+"""The costs of the blocks in the lecture, against torch's counter."""
 
 from collections.abc import Callable
 

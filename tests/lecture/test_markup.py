@@ -1,4 +1,4 @@
-"""The little markup is understood, and everything else is only words."""
+"""The markup is converted, and everything else stays plain text."""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""Chapters are read as they are written, and every mistake is told with its file and line."""
+"""Chapters are read completely, and every mistake is reported with its file and line."""
 
 from pathlib import Path
 
@@ -104,7 +104,9 @@ def test_chapters_come_in_the_order_of_their_names(tmp_path: Path) -> None:
         ("A second paragraph.", "### Deeper", 12, "cannot contain headings"),
     ],
 )
-def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+def test_mistakes_are_reported_with_their_line(
+    tmp_path: Path, old: str, new: str, line: int, said: str
+) -> None:
     assert WHOLE.count(old) >= 1
     path = write(tmp_path, WHOLE.replace(old, new, 1))
     with pytest.raises(StudioError, match=said) as caught:
@@ -113,14 +115,14 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, l
     assert caught.value.hint
 
 
-def test_settings_that_do_not_end_are_told_where_they_begin(tmp_path: Path) -> None:
+def test_settings_without_an_end_are_reported_where_they_begin(tmp_path: Path) -> None:
     path = write(tmp_path, "# A\n\n## B\n---\nview: c\nText.\n")
     with pytest.raises(StudioError) as caught:
         read_lecture(tmp_path)
     assert caught.value.message.startswith(f"{path}, line 4: ")
 
 
-def test_no_folder_no_chapter_no_step_and_no_text_are_told(tmp_path: Path) -> None:
+def test_no_folder_no_chapter_no_step_and_no_text_are_reported(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="There is no folder"):
         read_lecture(tmp_path / "nowhere")
     with pytest.raises(StudioError, match="contains no chapter"):
@@ -138,7 +140,7 @@ def test_no_folder_no_chapter_no_step_and_no_text_are_told(tmp_path: Path) -> No
 
 
 @given(text=st.text(alphabet="#-$ :\nabTryNotes view", max_size=120))
-def test_any_text_is_a_chapter_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_gives_a_chapter_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.md"
     path.write_text(text, encoding="utf-8", newline="")
     told = ""

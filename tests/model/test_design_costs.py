@@ -27,7 +27,7 @@ SMALL = ConvNeXtConfig(num_classes=5, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10), k
 
 
 def counted(config: ConvNeXtConfig, input_px: int) -> tuple[int, int, dict[str, int]]:
-    """Parameters and MACs of a network that is built; MACs of its parts by name."""
+    """Build a network, and return its parameters and MACs, and the MACs of its parts by name."""
     with torch.device("meta"):
         module = ConvNeXt.from_config(config).eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -108,7 +108,7 @@ def test_the_tutorials_stem_by_hand() -> None:
 
 
 def counted_macs(run: Callable[[], None]) -> int:
-    """MACs of what `run` does, as torch counts them: two floating-point operations each."""
+    """Return the MACs of `run`, which torch counts as two floating-point operations each."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops()) // 2

@@ -1,4 +1,4 @@
-"""Maps on the input's pixels against captum, plain autograd, and a network that reads one known patch."""
+"""Maps on the input's pixels against captum, plain autograd, and a network that uses one known patch."""
 
 from collections import deque
 from typing import Any
@@ -98,7 +98,7 @@ def test_integrated_gradients_add_up_whatever_the_baseline_and_the_output(
     assert not found.maps["input"][~patch_mask().numpy()].any()
 
 
-def test_what_has_no_effect_is_not_in_force() -> None:
+def test_parameters_without_effect_are_not_in_force() -> None:
     """Without noise, another seed and another number of noise pictures give the same map, bit for bit."""
     model = small_model()
     x = random_input(model)
@@ -134,12 +134,12 @@ def test_occlusion_equals_captums(window: int, stride: int) -> None:
         target=TARGET,
         perturbations_per_eval=8,
     )
-    # captum gives each colour the whole fall.
+    # captum assigns the whole fall to each colour.
     ours = answered(model, x, "occlusion", window=window, stride=stride).maps["input"]
     np.testing.assert_allclose(ours, theirs[0, 0].detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
+def test_occlusion_finds_exactly_the_patch_that_the_network_uses() -> None:
     model = patch_model()
     x = torch.full((1, 3, 64, 64), 2.0)
     ours = answered(model, x, "occlusion", window=8, stride=8).maps["input"]
@@ -166,7 +166,7 @@ def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
         ({"colour": 3}, "no parameter"),
     ],
 )
-def test_parameters_that_cannot_be_are_told(given: dict[str, Value], message: str) -> None:
+def test_impossible_parameters_are_refused(given: dict[str, Value], message: str) -> None:
     model = patch_model()
     with pytest.raises(StudioError, match=message):
         analysis.attribute(model, random_input(model), "occlusion", target=TARGET, parameters=given)

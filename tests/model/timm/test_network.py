@@ -42,7 +42,7 @@ BOXED = ["test_resnet", "resnet50", "resnet50d", "mobilenetv2_100"]
 
 
 def pair(name: str) -> tuple[Any, LoadedModel]:
-    """A network of timm's with random weights that matter, and ours with the same."""
+    """Return a timm network with random weights, and ours with the same weights."""
     torch.manual_seed(0)
     plan = plan_network(name)
     any_size: dict[str, Any] = {"ViT": {"dynamic_img_size": True}, "Swin": {"strict_img_size": False}}
@@ -63,7 +63,7 @@ def picture(name: str, side: int | None = None) -> Tensor:
 
 
 def their_stages(name: str, theirs: Any, x: Tensor) -> list[Tensor]:
-    """The last four intermediates, or those of a ViT where our stages end."""
+    """Return the last four intermediates, or for a ViT those at the ends of our stages."""
     family = find_family(name)
     indices: Any = 4
     if family is not None and family.title == "ViT":
@@ -158,7 +158,7 @@ def test_stage_pass_gives_each_stage_its_cam() -> None:
             np.testing.assert_allclose(cam, alone, rtol=1e-4, atol=1e-5 * np.abs(alone).max())
 
 
-def test_a_class_token_leaves_the_last_map_without_a_gradient_and_it_is_said() -> None:
+def test_a_class_token_leaves_the_last_map_without_a_gradient_and_a_note_says_so() -> None:
     _, ours = pair("test_vit")
     assert not analysis.attribute(ours, picture("test_vit"), node="stage4", target=0).any()
     assert analysis.attribute(ours, picture("test_vit"), node="stage3", target=0).any()
@@ -238,7 +238,7 @@ def test_shapes_are_those_of_the_maps() -> None:
             assert analysis.feature_maps(ours, x, node.name).shape == node.shape
 
 
-def test_sizes_that_a_network_takes() -> None:
+def test_input_sizes_that_a_network_accepts() -> None:
     resnet, vit, coatnet = (plan_network(name).config for name in ("test_resnet", "test_vit", "test_coatnet"))
     assert [fitting_input_px(config, 1030) for config in (resnet, vit, coatnet)] == [1030, 1024, 160]
     check_input_px(resnet, 97)
@@ -321,7 +321,7 @@ def test_other_networks_are_refused(name: str) -> None:
     assert "MobileNetV2" in caught.value.hint
 
 
-def test_unknown_nodes_are_told() -> None:
+def test_unknown_nodes_are_refused() -> None:
     model = load("timm-random:test_resnet")
     with pytest.raises(StudioError, match=r"no node “stage1\.block1”") as caught:
         model.node("stage1.block1")
@@ -341,7 +341,7 @@ def test_networks_with_boxes_are_made_of_layers_whose_field_is_known() -> None:
                 assert all(re.fullmatch(plain, leaf) for leaf in leaves), (name, leaves)
 
 
-def test_moving_and_copying_keep_the_places() -> None:
+def test_moving_and_copying_keep_the_map_modules() -> None:
     model = replace(load("timm-random:test_vit"), title="moved").to(torch.device("cpu"))
     assert isinstance(model.module, TimmNetwork)
     assert len(model.blocks) == 6
