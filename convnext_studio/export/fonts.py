@@ -2,8 +2,8 @@
 
 matplotlib shapes a text (Arabic is joined and runs from right to left, Devanagari has its ligatures) and takes
 each letter from the first font of a list that has it; the list is made here. Its own font comes first, so that
-figures look alike on every machine. It draws outlines only; Pillow draws emoji of a font of coloured pictures (see
-`Run`). What no installed font has is written as its code point, "U+4E2D".
+figures look alike on every machine. It draws outlines only; Pillow draws the emoji of coloured pictures.
+What no installed font has is written as its code point, "U+4E2D".
 """
 
 import unicodedata

@@ -6,11 +6,12 @@ pixel by pixel, and what lies on them has to meet their units.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -21,11 +22,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox, IdentityTransform
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from convnext_studio import __version__
 from convnext_studio.common.geometry import Box
 from convnext_studio.export.fonts import DPI, cut, picture_of, plain, properties, runs, width_of, wrapped
+from convnext_studio.export.png import encoded_png
 from convnext_studio.render import UNCLIPPED, Clipping, Limits, Rgb, format_number, lut, number_ticks
 
 Colour = tuple[int, int, int]
@@ -88,6 +88,22 @@ class ColourBar:
         return [(0.0, below), (1.0, above), *round_ones]
 
 
+class _Pixels(Artist):
+    """Colours pixel by pixel: matplotlib's own images are resampled, which takes longer than all the rest."""
+
+    def __init__(self, colours: NDArray[np.uint8], left: int, bottom: int, zorder: float) -> None:
+        super().__init__()
+        self.set_zorder(zorder)
+        self._colours = colours
+        self._place = left, bottom
+
+    def draw(self, renderer: RendererBase) -> None:
+        height, width, parts = self._colours.shape
+        whole = np.full((height, width, 4), 255, np.uint8)
+        whole[..., :parts] = self._colours
+        renderer.draw_image(renderer.new_gc(), *self._place, whole[::-1])
+
+
 class Canvas:
     """A white sheet of so many pixels; a part of it draws from a corner of its own (see `at`)."""
 
@@ -113,7 +129,7 @@ class Canvas:
     def image(self, x: int, y: int, colours: NDArray[np.uint8], above: bool = False) -> None:
         """Draw (height, width, 3), or 4 with opacity, pixel by pixel; behind lines and letters, or `above`."""
         bottom = self._height - (self._top + y) - colours.shape[0]
-        self._paper.figimage(colours, self._left + x, bottom, origin="upper", zorder=5 if above else 0)
+        self._paper.add_artist(_Pixels(colours, self._left + x, bottom, zorder=5 if above else 0))
 
     def text(
         self,
@@ -420,14 +436,3 @@ def png_bytes(figure: Figure, random_weights: bool) -> bytes:
     return encoded_png(
         figure.picture, {"Title": figure.title, "Description": " ".join((*mark, *figure.caption))}
     )
-
-
-def encoded_png(picture: Image.Image, texts: dict[str, str]) -> bytes:
-    """A picture as a PNG file with texts in it."""
-    written = PngInfo()
-    for key, text in {"Software": f"ConvNeXt Studio {__version__}", **texts}.items():
-        # Names of files may have characters that no encoding has.
-        written.add_itxt(key, text.encode(errors="replace"))
-    buffer = BytesIO()
-    picture.save(buffer, "PNG", pnginfo=written)
-    return buffer.getvalue()

@@ -2,13 +2,14 @@
 
 from html import escape
 
-from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QPointF, QRectF, Qt
+from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPageLayout, QPageSize, QPainter, QPdfWriter, QTextDocument
 
 from convnext_studio.lecture.formula import EM, Outline
 from convnext_studio.lecture.words import to_html
 from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
 from convnext_studio.ui.lecture.presenter.formula_label import to_path
+from convnext_studio.ui.plots.vector_files import pdf_bytes
 from convnext_studio.ui.widgets.theme import PROJECTOR
 
 _DPI = 1200
@@ -19,29 +20,24 @@ _GAP_PT = 16.0
 _TEXT_PT, _TITLE_PT, _SMALL_PT = 11.0, 16.0, 8.5
 
 
-def pdf_bytes(contents: HandoutContents) -> bytes:
+def handout_pdf(contents: HandoutContents) -> bytes:
     """The file's content. Any thread may make it."""
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    writer = QPdfWriter(buffer)
-    writer.setCreator("ConvNeXt Studio")
-    writer.setTitle("Lecture hand-out")
-    writer.setResolution(_DPI)
-    writer.setPageLayout(
-        QPageLayout(
-            QPageSize(QPageSize.PageSizeId.A4),
-            QPageLayout.Orientation.Landscape,
-            QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM),
-            QPageLayout.Unit.Millimeter,
-        )
-    )
-    with QPainter(writer) as painter:
+
+    def paint(painter: QPainter, writer: QPdfWriter) -> None:
         room = QRectF(0, 0, writer.width(), writer.height())
         for page in contents.pages:
             if page.number > 1:
                 writer.newPage()
             _PagePainter(painter, room, contents).paint(page)
-    return bytes(buffer.data().data())
+
+    margins = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
+    layout = QPageLayout(
+        QPageSize(QPageSize.PageSizeId.A4),
+        QPageLayout.Orientation.Landscape,
+        margins,
+        QPageLayout.Unit.Millimeter,
+    )
+    return pdf_bytes(layout, paint, "Lecture hand-out", _DPI)
 
 
 class _PagePainter:
@@ -76,7 +72,7 @@ class _PagePainter:
             self._text(to_html(f"**Try:** {step.try_this}"), _TEXT_PT, PROJECTOR.accent, room, y)
 
     def _text(self, html: str, size_pt: float, colour: str, room: QRectF, y: float) -> float:
-        """Write, and give the height that it took with the gap behind it."""
+        """Write, and give the height that it took with the gap below it."""
         document = QTextDocument()
         document.setDocumentMargin(0)
         document.setDefaultFont(_font(size_pt))
