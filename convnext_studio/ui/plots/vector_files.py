@@ -4,8 +4,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRect, QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPageLayout, QPageSize, QPainter, QPdfWriter
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QPageLayout,
+    QPageSize,
+    QPaintDevice,
+    QPainter,
+    QPdfWriter,
+)
 
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
@@ -46,6 +54,8 @@ def svg_bytes(
     dpi
         Pixels per inch, by which the sizes of fonts become pixels.
     """
+    from PySide6.QtSvg import QSvgGenerator  # Here, because the window need not wait for it to appear.
+
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     svg = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
@@ -127,7 +137,7 @@ class _ViewPage:
         self._painted.paint_on(painter)
 
 
-def _paint(device: QSvgGenerator | QPdfWriter, paint: Callable[[QPainter], object]) -> None:
+def _paint(device: QPaintDevice, paint: Callable[[QPainter], object]) -> None:
     painter = QPainter()
     if not painter.begin(device):
         raise StudioError("The file could not be made.")

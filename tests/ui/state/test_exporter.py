@@ -74,7 +74,7 @@ def test_the_stages_and_the_selected_node_are_written(
     maps = answer_maps(engine)
     assert list(tmp_path.iterdir()) == []
     answer_field(engine)
-    qtbot.waitUntil(lambda: bool(notices))
+    qtbot.waitUntil(lambda: bool(notices), timeout=20_000)
     assert notices[-1].good
     folder = tmp_path / "one"
     assert sorted(maps) == ["stage1", "stage2", "stage3", "stage3.block1", "stage4"]
@@ -183,7 +183,7 @@ def test_it_can_be_stopped_while_it_is_drawn(
             filled.exporter.stop()
         go_on.set()
         qtbot.waitUntil(lambda: not filled.background.is_busy)
-        qtbot.waitUntil(lambda: bool(notices))
+        qtbot.waitUntil(lambda: bool(notices), timeout=20_000)
         said = "was stopped, and nothing was written" if stops else "1 files about one.png were written"
         assert said in notices.pop().message
 
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     filled.exporter.export(tmp_path)
     answer_maps(engine)
     answer_field(engine)
-    qtbot.waitUntil(lambda: bool(notices))
+    qtbot.waitUntil(lambda: bool(notices), timeout=20_000)
     assert not notices[-1].good
     assert "one" in notices[-1].message
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QPoint
-from PySide6.QtGui import QImage, QImageWriter, QPainter
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.files import written_whole
 from convnext_studio.ui.plots.vector_files import svg_bytes
+from convnext_studio.ui.widgets.qimage import png_of
 
 _PIXELS_PER_PIXEL = 2
 FIGURE_KINDS = "Pixels, twice as fine as the screen (*.png);;Lines and text that can be enlarged (*.svg)"
@@ -21,19 +22,17 @@ def save_figure(widget: QWidget, path: Path) -> None:
     StudioError
         Where it cannot be written.
     """
-    data = _svg_of(widget) if path.suffix.lower() == ".svg" else _png_of(widget)
+    data = _svg_of(widget) if path.suffix.lower() == ".svg" else _pixels_of(widget)
     with written_whole(path) as stream:
         stream.write(data)
 
 
-def _png_of(widget: QWidget) -> bytes:
+def _pixels_of(widget: QWidget) -> bytes:
     picture = QImage(widget.size() * _PIXELS_PER_PIXEL, QImage.Format.Format_RGB32)
     picture.setDevicePixelRatio(_PIXELS_PER_PIXEL)
     picture.fill(widget.palette().window().color())
     widget.render(picture)
-    encoded = QBuffer()
-    QImageWriter(encoded, QByteArray(b"png")).write(picture)
-    return bytes(encoded.data().data())
+    return png_of(picture)
 
 
 def _svg_of(widget: QWidget) -> bytes:

@@ -1,16 +1,138 @@
-"""The hand-out as a PDF: a step on each page, A4 landscape, its text as text."""
+"""A hand-out as a file, PDF or HTML: what it consists of, and how that is laid out."""
 
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 
 from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPageLayout, QPageSize, QPainter, QPdfWriter, QTextDocument
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QImage,
+    QPageLayout,
+    QPageSize,
+    QPainter,
+    QPdfWriter,
+    QTextDocument,
+)
 
 from convnext_studio.lecture.formula import EM, Outline
+from convnext_studio.lecture.script import Step
 from convnext_studio.lecture.words import to_html
-from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
 from convnext_studio.ui.lecture.presenter.formula_label import to_path
 from convnext_studio.ui.plots.vector_files import pdf_bytes
+from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.theme import PROJECTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A step on paper.
+
+    Attributes
+    ----------
+    number
+        Of the step, from 1.
+    chapter
+        Number and title of its chapter.
+    image
+        The view; None where it did not settle in time.
+    caption
+        What exactly the view shows, or why there is none.
+    """
+
+    number: int
+    chapter: str
+    step: Step
+    image: QImage | None
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoutContents:
+    """All that a file of the hand-out says.
+
+    Attributes
+    ----------
+    subject
+        Model and picture.
+    formulas
+        Outlines by source; those that could not be set are missing.
+    """
+
+    pages: tuple[Page, ...]
+    subject: str
+    formulas: Mapping[str, Outline]
+
+
+# ----------------------------------------------------------------------------------------------------- HTML
+
+_STYLE = """
+:root { color-scheme: light; }
+body { margin: 2.5rem auto; max-width: 66rem; padding: 0 1.5rem; color: #000; background: #fff;
+  font: 1.05rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+h1 { margin: 0 0 .2rem; } h2 { margin: 3.5rem 0 0; color: #0a5ca4; } h3 { margin: 2.2rem 0 .4rem; }
+.subject, figcaption { color: #3c4046; } .subject { margin: 0 0 2rem; }
+section { break-inside: avoid; } figure { margin: 1rem 0 0; }
+figure img { display: block; width: 100%; height: auto; border: 1px solid #d9dde2; }
+figcaption { font-size: .9rem; margin-top: .3rem; }
+.try { border-left: .25rem solid #0a5ca4; padding-left: .9rem; }
+svg.formula { display: block; max-width: 100%; margin: .8rem 0; } .missing { color: #a8221a; }
+"""
+_FORMULA_EM = 1.35  # Height of a formula's font, in the text's.
+
+
+def handout_html(contents: HandoutContents) -> bytes:
+    """The HTML file, with all pictures inside."""
+    parts: list[str] = []
+    chapter = ""
+    for page in contents.pages:
+        if page.chapter != chapter:
+            chapter = page.chapter
+            parts.append(f"<h2>{escape(chapter)}</h2>")
+        parts.append(_section(page, contents.formulas.get(page.step.formula)))
+    text = (
+        "<!DOCTYPE html>\n"
+        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Lecture hand-out</title><style>{_STYLE}</style></head>\n"
+        f'<body><h1>Lecture hand-out</h1><p class="subject">{escape(contents.subject)}</p>\n'
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+    return text.encode()
+
+
+def _section(page: Page, outline: Outline | None) -> str:
+    step = page.step
+    parts = [f"<h3>{page.number}  {escape(step.title)}</h3>", to_html(step.text)]
+    if outline is not None:
+        parts.append(_svg(step.formula, outline))
+    elif step.formula:
+        parts.append(f"<p><code>{escape(step.formula)}</code></p>")
+    if step.try_this:
+        parts.append(f'<div class="try">{to_html(f"**Try:** {step.try_this}")}</div>')
+    if page.image is None:
+        parts.append(f'<p class="missing">{escape(page.caption)}</p>')
+    else:
+        data = base64.b64encode(png_of(page.image)).decode("ascii")
+        parts.append(
+            f'<figure><img src="data:image/png;base64,{data}" alt="{escape(step.title)}">'
+            f"<figcaption>{escape(page.caption)}</figcaption></figure>"
+        )
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _svg(tex: str, outline: Outline) -> str:
+    em = _FORMULA_EM / EM
+    return (
+        f'<svg class="formula" role="img" viewBox="0 0 {outline.width:.1f} {outline.height:.1f}" '
+        f'style="width: {outline.width * em:.2f}em"><title>{escape(tex)}</title>'
+        f'<path d="{outline.svg_path}"/></svg>'
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ PDF
 
 _DPI = 1200
 _PT = _DPI / 72  # Dots per point.
@@ -21,7 +143,7 @@ _TEXT_PT, _TITLE_PT, _SMALL_PT = 11.0, 16.0, 8.5
 
 
 def handout_pdf(contents: HandoutContents) -> bytes:
-    """The file's content. Any thread may make it."""
+    """The PDF file. Any thread may make it."""
 
     def paint(painter: QPainter, writer: QPdfWriter) -> None:
         room = QRectF(0, 0, writer.width(), writer.height())
@@ -41,7 +163,7 @@ def handout_pdf(contents: HandoutContents) -> bytes:
 
 
 class _PagePainter:
-    """Paints one page: words on the left, the view on the right, a line below."""
+    """Paints one page, A4 landscape: words on the left, the view on the right, a line below."""
 
     def __init__(self, painter: QPainter, room: QRectF, contents: HandoutContents) -> None:
         self._painter = painter
