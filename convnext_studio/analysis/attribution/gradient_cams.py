@@ -118,7 +118,7 @@ def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> 
             yield f"The gradient at {node} is 0 everywhere: the explained output does not depend on it."
         elif method == "hirescam" and _is_cancelled(activation * gradient):
             yield (
-                f"Because a norm follows {node}, HiResCAM is 0 there by construction. "
+                f"HiResCAM at {node} is 0 by construction, because a norm follows it. "
                 "Choose a block before it, or another method."
             )
 
