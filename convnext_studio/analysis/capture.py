@@ -71,25 +71,25 @@ def output_of(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
     raise LookupError("the module is not part of the model's forward pass")
 
 
-Cuts = Mapping[nn.Module, tuple[slice, slice]]
+OutputCrops = Mapping[nn.Module, tuple[slice, slice]]
 """The rows and columns to keep of each module's output (N, C, H, W)."""
 
 
 @contextmanager
-def cut(cuts: Cuts) -> Iterator[None]:
+def crop_outputs(crops: OutputCrops) -> Iterator[None]:
     """Crop the outputs of some modules during the passes inside the block."""
 
     def keep(rows: slice, columns: slice) -> Callable[..., Tensor]:
         return lambda _module, _inputs, output: output[:, :, rows, columns]
 
     with ExitStack() as stack:
-        for module, part in cuts.items():
+        for module, part in crops.items():
             stack.callback(module.register_forward_hook(keep(*part)).remove)
         yield
 
 
 @contextmanager
-def replaced(module: nn.Module, output: Tensor) -> Iterator[None]:
+def replace_output(module: nn.Module, output: Tensor) -> Iterator[None]:
     """Replace the output of a module by `output` during the passes inside the block."""
     handle = module.register_forward_hook(lambda _module, _inputs, _output: output)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_file_or_folder
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
@@ -39,7 +39,7 @@ def walk_pictures(folder: str) -> Iterator[list[Path]]:
     StudioError
         If there is no such folder.
     """
-    top = expanded(folder)
+    top = expand_home(folder)
     if not is_file_or_folder(top) or top.is_file():
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
     for directory, below, names in os.walk(top):
@@ -59,7 +59,7 @@ def no_pictures(folder: str) -> StudioError:
     )
 
 
-def by_number(path: Path) -> tuple[tuple[int, str], ...]:
+def natural_key(path: Path) -> tuple[tuple[int, str], ...]:
     """Return a sort key for natural order: ``scan9.png`` before ``scan10.png``."""
     parts = re.split(r"([0-9]+)", str(path).lower())
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)

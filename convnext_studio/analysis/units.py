@@ -17,7 +17,7 @@ Window = tuple[slice, slice]
 """Rows and columns of the network's input."""
 
 
-def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> Window | None:
+def input_window(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> Window | None:
     """Return the part of the input that a unit depends on, if it is small enough to save time.
 
     It starts at multiples of the node's stride, so that all maps in the network are aligned as for the whole
@@ -43,7 +43,7 @@ def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -
 
 
 @dataclass(slots=True)
-class _Asked:
+class _CurrentStop:
     """The `should_stop` of the current unit, which changes from unit to unit.
 
     The autograd graph refers to it, so it must not refer to the probe, which holds the graph: Python's garbage
@@ -69,7 +69,7 @@ class UnitProbe:
     should_stop
         Called between blocks; the work stops if it returns true.
     window
-        The part of the input to run, as returned by `window_of` for the only unit that will be measured.
+        The part of the input to run, as returned by `input_window` for the only unit that will be measured.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class UnitProbe:
         self._window = rows, columns = window or (slice(0, height), slice(0, width))
         # Position of the window's first unit in the whole map.
         self._origin = rows.start // info.field.stride_px, columns.start // info.field.stride_px
-        self._asked = asked = _Asked(should_stop)
+        self._asked = asked = _CurrentStop(should_stop)
         self._input = tensor[:, :, rows, columns].detach().clone().requires_grad_()
         with torch.enable_grad(), stoppable(model.blocks, lambda: asked.should_stop()):
             self._output = as_maps(output_of(model.module, module, self._input), info.layout)
@@ -141,5 +141,5 @@ def effective_field(
     StudioError
         If the model has no such node.
     """
-    window = window_of(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
+    window = input_window(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
     return UnitProbe(model, tensor, node, window=window).field(channel, y, x)

@@ -44,7 +44,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         raise not_written(path, refusal) from error
 
 
-def expanded(name: str) -> Path:
+def expand_home(name: str) -> Path:
     """Return the path that the user named, with ``~`` expanded if there is such a home folder."""
     try:
         return Path(name).expanduser()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded
+from convnext_studio.common.files import expand_home
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
@@ -63,7 +63,7 @@ def read_field(path: str) -> SavedField:
     StudioError
         If it is not such a file, is damaged, or its array is not a field.
     """
-    file = expanded(path)
+    file = expand_home(path)
     try:
         if file.exists() and not file.is_file():
             raise StudioError(

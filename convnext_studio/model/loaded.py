@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
@@ -213,7 +213,7 @@ def load(
     if source == BUNDLED:
         path = bundled_file()
         return _from_weights(source, read_weights(path, stem), path.stem)
-    path = expanded(source)
+    path = expand_home(source)
     if not source or not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.render.limits import Limits, Values, spread
+from convnext_studio.render.limits import Limits, Values, enclosing_limits
 
 _CHUNK = 1 << 18
 
@@ -45,13 +45,15 @@ class ChannelNumbers:
         """Return the limits of all values together, as `limits_of` does."""
         known = ~np.isnan(self.minimum)
         if not known.any():
-            return spread(0.0, 0.0, symmetric)
-        return spread(float(self.minimum[known].min()), float(self.maximum[known].max()), symmetric)
+            return enclosing_limits(0.0, 0.0, symmetric)
+        return enclosing_limits(float(self.minimum[known].min()), float(self.maximum[known].max()), symmetric)
 
     def own_limits(self, symmetric: bool = False) -> tuple[Limits, ...]:
         """Return the limits of each channel, as `channel_limits` does."""
         low, high = np.nan_to_num(self.minimum, nan=0.0), np.nan_to_num(self.maximum, nan=0.0)
-        return tuple(spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
+        return tuple(
+            enclosing_limits(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True)
+        )
 
 
 def channel_numbers(maps: Values) -> ChannelNumbers:

@@ -43,8 +43,8 @@ def limits_of(values: Values, symmetric: bool = False) -> Limits:
     """
     finite = values if np.isfinite(values).all() else values[np.isfinite(values)]
     if finite.size == 0:
-        return spread(0.0, 0.0, symmetric)
-    return spread(float(finite.min()), float(finite.max()), symmetric)
+        return enclosing_limits(0.0, 0.0, symmetric)
+    return enclosing_limits(float(finite.min()), float(finite.max()), symmetric)
 
 
 def channel_limits(maps: Values, symmetric: bool = False) -> tuple[Limits, ...]:
@@ -57,7 +57,7 @@ def channel_limits(maps: Values, symmetric: bool = False) -> tuple[Limits, ...]:
         high = maps.max(axis=(1, 2), where=finite, initial=-np.inf)
         empty = ~finite.any(axis=(1, 2))
         low[empty] = high[empty] = 0
-    return tuple(spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
+    return tuple(enclosing_limits(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
 
 
 def robust_limits(maps: Values, symmetric: bool = False) -> Limits:
@@ -66,7 +66,7 @@ def robust_limits(maps: Values, symmetric: bool = False) -> Limits:
     return limits_of(np.percentile(finite, ROBUST_PERCENTILES) if finite.size else finite, symmetric)
 
 
-def spread(low: float, high: float, symmetric: bool) -> Limits:
+def enclosing_limits(low: float, high: float, symmetric: bool) -> Limits:
     """Return the limits that contain two finite values, as `limits_of` does."""
     if symmetric:
         largest = max(abs(low), abs(high)) or 1.0

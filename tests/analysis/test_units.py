@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
-from convnext_studio.analysis.units import UnitProbe, effective_field, window_of
+from convnext_studio.analysis.units import UnitProbe, effective_field, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
@@ -133,7 +133,7 @@ def test_the_window_of_a_unit_is_enough(
     model.module.double()
     node = data.draw(st.sampled_from([node for node in model.nodes if node.has_positions]))
     channel, y, x = (int(share * (size - 1)) for share, size in zip(place, node.shape, strict=True))
-    window = window_of(node.field, y, x, (side, side))
+    window = input_window(node.field, y, x, (side, side))
     if window is None:
         assert node.field.size_px**2 * 8 > side**2
         return

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.case import INPUT, Found, Map, Outputs
 from convnext_studio.analysis.attribution.explaining import (
     AVERAGE,
     Explained,
@@ -21,6 +20,7 @@ from convnext_studio.analysis.attribution.explaining import (
     make_question,
 )
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.attribution.task import INPUT, Map, MethodResult, Outputs
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
 
@@ -29,7 +29,7 @@ __all__ = [
     "INPUT",
     "METHODS",
     "Explained",
-    "Found",
+    "MethodResult",
     "Outputs",
     "Question",
     "attribute",

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
-from convnext_studio.analysis.attribution.case import INPUT, Case, Found
 from convnext_studio.analysis.attribution.fills import fill_picture
+from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, MethodResult
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
@@ -22,14 +22,14 @@ Region = tuple[slice, slice] | NDArray[np.bool_]
 """An index of the pixels (H, W) that are covered together."""
 
 
-def occlusion(case: Case) -> Iterator[Found]:
+def occlusion(task: AttributionTask) -> Iterator[MethodResult]:
     """Average, for each pixel, the fall of the output over all windows that cover it (arXiv:1311.2901).
 
     The last window of a row or column is cut off at the border of the picture.
     """
-    height, width = case.tensor.shape[-2:]
-    window = case.integer("window") or max(min(height, width) // 8, 1)
-    stride = case.integer("stride") or max(window // 2, 1)
+    height, width = task.tensor.shape[-2:]
+    window = task.integer("window") or max(min(height, width) // 8, 1)
+    stride = task.integer("stride") or max(window // 2, 1)
     if stride > window:
         raise StudioError(
             f"A stride of {stride} px leaves pixels between windows of {window} px uncovered.",
@@ -41,14 +41,14 @@ def occlusion(case: Case) -> Iterator[Found]:
         )
     rows, columns = (range(0, max(side - window + stride, 1), stride) for side in (height, width))
     windows = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
-    return _without(case, windows, (f"Windows of {window} px, every {stride} px.",))
+    return _without(task, windows, (f"Windows of {window} px, every {stride} px.",))
 
 
-def superpixels(case: Case) -> Iterator[Found]:
+def superpixels(task: AttributionTask) -> Iterator[MethodResult]:
     """Give all pixels of a superpixel the fall of the output when that superpixel is covered."""
-    labels = segmented(case.tensor, case.model.preprocessing, case.integer("count"), case.number("compactness"))
+    labels = segmented(task.tensor, task.model.preprocessing, task.integer("count"), task.number("compactness"))
     regions = [labels == label for label in range(labels.max() + 1)]
-    return _without(case, regions, (f"{len(regions)} superpixels.",))
+    return _without(task, regions, (f"{len(regions)} superpixels.",))
 
 
 def segmented(
@@ -64,28 +64,30 @@ def segmented(
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
-def _without(case: Case, regions: Sequence[Region], notes: tuple[str, ...]) -> Iterator[Found]:
+def _without(
+    task: AttributionTask, regions: Sequence[Region], notes: tuple[str, ...]
+) -> Iterator[MethodResult]:
     """Cover one region after the other, and average the falls of the output over the regions of each pixel."""
-    fill = fill_picture(case.tensor, case.model.preprocessing, case.text("fill"))[0]
-    score = case.scores(case.tensor)[0]
-    total = torch.zeros(len(score), *case.tensor.shape[-2:], device=case.tensor.device)
+    fill = fill_picture(task.tensor, task.model.preprocessing, task.text("fill"))[0]
+    score = task.scores(task.tensor)[0]
+    total = torch.zeros(len(score), *task.tensor.shape[-2:], device=task.tensor.device)
     times = torch.zeros_like(total[0])
 
     def evaluate(batch: range) -> Tensor:
-        pictures = case.tensor.repeat(len(batch), 1, 1, 1)
+        pictures = task.tensor.repeat(len(batch), 1, 1, 1)
         for picture, position in zip(pictures, batch, strict=True):
             where = _index(regions[position], picture.device)
             picture[:, *where] = fill[:, *where]
-        return score - case.scores(pictures)
+        return score - task.scores(pictures)
 
-    for batch, falls in in_batches(len(regions), batch_size(case.tensor.device), evaluate):
+    for batch, falls in in_batches(len(regions), batch_size(task.tensor.device), evaluate):
         for fall, position in zip(falls, batch, strict=True):
             where = _index(regions[position], total.device)
             total[:, *where] += fall.view(-1, *(1,) * len(where))
             times[where] += 1
         average = total / times.clamp(min=1)
         maps = tuple({INPUT: to_array(part)} for part in average)
-        yield Found(maps=maps, done=batch.stop, total=len(regions), notes=notes)
+        yield MethodResult(maps=maps, done=batch.stop, total=len(regions), notes=notes)
 
 
 def _index(region: Region, device: torch.device) -> tuple[slice | Tensor, ...]:

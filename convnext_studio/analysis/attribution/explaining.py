@@ -7,7 +7,6 @@ import numpy as np
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.ablations import occlusion, superpixels
-from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map, Outputs
 from convnext_studio.analysis.attribution.channel_cams import ablation_cams, score_cams
 from convnext_studio.analysis.attribution.gradient_cams import GRADIENT_CAMS, eigen_cams, gradient_cams
 from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
@@ -17,6 +16,7 @@ from convnext_studio.analysis.attribution.pixel_gradients import (
     saliency,
     smooth_grad,
 )
+from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, Map, MethodResult, Outputs
 from convnext_studio.analysis.capture import ShouldStop, never
 from convnext_studio.common.attribution_methods import Method, Value
 from convnext_studio.common.errors import StudioError
@@ -142,7 +142,7 @@ def explain(
     Stopped
         If `should_stop` returned true.
     """
-    case = Case(
+    task = AttributionTask(
         model=model,
         tensor=tensor,
         outputs=question.outputs,
@@ -151,13 +151,13 @@ def explain(
         should_stop=should_stop,
     )
     name = question.method.name
-    steps = gradient_cams(case, name) if name in GRADIENT_CAMS else _OTHERS[name](case)
+    steps = gradient_cams(task, name) if name in GRADIENT_CAMS else _OTHERS[name](task)
     fields = {node: model.node(node).field for node in question.nodes} or {INPUT: PIXELS}
     for found in steps:
         yield conclude(question, found, fields)
 
 
-def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry]) -> Explained:
+def conclude(question: Question, found: MethodResult, fields: dict[str, FieldGeometry]) -> Explained:
     """Make the answer from the result of a method and the geometry of its nodes."""
     maps = found.maps
     if question.average:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.case import Case, Found, Map
+from convnext_studio.analysis.attribution.task import AttributionTask, Map, MethodResult
 from convnext_studio.analysis.capture import captured
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.attribution_methods import MethodName
@@ -123,31 +123,33 @@ def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> 
             )
 
 
-def gradient_cams(case: Case, method: MethodName) -> Iterator[Found]:
+def gradient_cams(task: AttributionTask, method: MethodName) -> Iterator[MethodResult]:
     """Compute the maps at all nodes from one forward pass and one backward pass for each output."""
     cam = GRADIENT_CAMS[method]
-    modules = {node: case.model.module_at(node) for node in case.nodes}
+    modules = {node: task.model.module_at(node) for node in task.nodes}
     maps: list[dict[str, Map]] = []
     notes: dict[str, None] = {}  # Used as an ordered set.
-    with case.passes(with_gradients=True):
+    with task.passes(with_gradients=True):
         with captured(modules, with_gradients=True) as activations:
-            scores = case.outputs(case.model.module(case.tensor))[0]
-        leaves = [activations[node] for node in case.nodes]
+            scores = task.outputs(task.model.module(task.tensor))[0]
+        leaves = [activations[node] for node in task.nodes]
         for score in scores:
             gradients = torch.autograd.grad(score, leaves, retain_graph=True)
             at_nodes = {
                 node: (activation.detach()[0], gradient[0])
-                for node, activation, gradient in zip(case.nodes, leaves, gradients, strict=True)
+                for node, activation, gradient in zip(task.nodes, leaves, gradients, strict=True)
             }
             maps.append({node: cam(*there) for node, there in at_nodes.items()})
             notes |= dict.fromkeys(_caveats(method, at_nodes))
-    yield Found(maps=tuple(maps), notes=tuple(notes))
+    yield MethodResult(maps=tuple(maps), notes=tuple(notes))
 
 
-def eigen_cams(case: Case) -> Iterator[Found]:
+def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
     """Compute EigenCAM at all nodes from one forward pass; the maps are the same for every output."""
-    modules = {node: case.model.module_at(node) for node in case.nodes}
-    with case.passes(), captured(modules) as activations:
-        case.model.module(case.tensor)
-    maps = {node: eigen_cam(activations[node][0]) for node in case.nodes}
-    yield Found(maps=(maps,) * len(case.outputs.classes), notes=("EigenCAM is the same for every class.",))
+    modules = {node: task.model.module_at(node) for node in task.nodes}
+    with task.passes(), captured(modules) as activations:
+        task.model.module(task.tensor)
+    maps = {node: eigen_cam(activations[node][0]) for node in task.nodes}
+    yield MethodResult(
+        maps=(maps,) * len(task.outputs.classes), notes=("EigenCAM is the same for every class.",)
+    )

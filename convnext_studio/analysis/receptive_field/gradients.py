@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convnext_studio.analysis.capture import Cuts, ShouldStop, cut, output_of, stoppable
+from convnext_studio.analysis.capture import OutputCrops, ShouldStop, crop_outputs, output_of, stoppable
 from convnext_studio.common.errors import StudioError
 from convnext_studio.erf import Protocol, definition
 from convnext_studio.model.convnext import Block, ConvNeXt
@@ -152,7 +152,7 @@ def _of_unit(model: LoadedModel, batch: Tensor, signal: Signal) -> BatchFields:
     needed = batch[:, :, crop.rows, crop.columns].detach()
     # The blocks use this memory format anyway; starting with it saves some per cent of the time.
     x = needed.contiguous(memory_format=torch.channels_last).requires_grad_()
-    with cut(crop.cuts):
+    with crop_outputs(crop.outputs):
         output = output_of(model.module, model.module_at(signal.node), x)
     (gradient,) = torch.autograd.grad(signal.of_columns(output[:, :, 0, 0]), x)
     whole = torch.zeros_like(batch)
@@ -176,14 +176,14 @@ class Crop:
         Row and column of the unit in the map of the node.
     rows, columns
         The part of the input that is needed.
-    cuts
+    outputs
         The part of each module's output to keep; of the map of the node, only the unit (1 x 1) remains.
     """
 
     unit: tuple[int, int]
     rows: slice
     columns: slice
-    cuts: Cuts
+    outputs: OutputCrops
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +230,12 @@ def find_crop(model: LoadedModel, signal: Signal, input_size: tuple[int, int]) -
     for step in steps:
         height, width = step.size_after(height), step.size_after(width)
     unit = signal.unit_in(height, width)
-    rows, row_cuts = _spans(steps, unit[0], input_size[0])
-    columns, column_cuts = _spans(steps, unit[1], input_size[1])
-    cuts: dict[nn.Module, tuple[slice, slice]] = {}
-    for step, row_cut, column_cut in zip(steps, row_cuts, column_cuts, strict=True):
-        cuts |= dict.fromkeys(step.modules, (row_cut, column_cut))
-    return Crop(unit, slice(*rows), slice(*columns), cuts)
+    rows, row_crops = _spans(steps, unit[0], input_size[0])
+    columns, column_crops = _spans(steps, unit[1], input_size[1])
+    crops: dict[nn.Module, tuple[slice, slice]] = {}
+    for step, row_crop, column_crop in zip(steps, row_crops, column_crops, strict=True):
+        crops |= dict.fromkeys(step.modules, (row_crop, column_crop))
+    return Crop(unit, slice(*rows), slice(*columns), crops)
 
 
 def _spans(steps: list[_Step], unit: int, size: int) -> tuple[Span, list[slice]]:
@@ -244,13 +244,13 @@ def _spans(steps: list[_Step], unit: int, size: int) -> tuple[Span, list[slice]]
     for step in steps:
         sizes.append(step.size_after(sizes[-1]))
     wanted: Span = (unit, unit + 1)
-    cuts: list[slice] = []
+    crops: list[slice] = []
     for step, before in zip(reversed(steps), reversed(sizes[:-1]), strict=True):
         needed = step.needed(wanted, before)
         origin = needed[0] // step.stride
-        cuts.insert(0, slice(wanted[0] - origin, wanted[1] - origin))
+        crops.insert(0, slice(wanted[0] - origin, wanted[1] - origin))
         wanted = needed
-    return wanted, cuts
+    return wanted, crops
 
 
 def _steps(model: LoadedModel, node: str) -> list[_Step] | None:

@@ -5,7 +5,14 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, make_question
+from convnext_studio.analysis.attribution import (
+    Explained,
+    MethodResult,
+    Outputs,
+    Question,
+    conclude,
+    make_question,
+)
 from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
@@ -110,7 +117,7 @@ def _steps(bench: Bench, complete: Explain, question: Question, should_stop: Sho
     model = bench.model
     at_hand = _at_hand(bench, complete)
     if at_hand is not None:
-        found = Found(maps=({node: at_hand.cams[node] for node in complete.nodes},))
+        found = MethodResult(maps=({node: at_hand.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
     tensor, _ = bench.input(complete.image)

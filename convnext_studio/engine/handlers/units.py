@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convnext_studio.analysis.units import UnitProbe, window_of
+from convnext_studio.analysis.units import UnitProbe, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers.channels import check_channel
 from convnext_studio.engine.server.workspace import Bench, ShouldStop
@@ -52,7 +52,7 @@ def _probe(bench: Bench, request: UnitField, should_stop: ShouldStop) -> UnitPro
     """
     field = bench.model.node(request.node).field
     width, height = bench.geometry(request.image).input_size
-    window = window_of(field, request.y, request.x, (height, width))
+    window = input_window(field, request.y, request.x, (height, width))
     key = bench.key(request.image, request.node)
     if window is None and bench.probe is not None and bench.probe[0] == key:
         return bench.probe[1]

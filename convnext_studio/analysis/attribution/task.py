@@ -60,7 +60,7 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class AttributionTask:
     """The task of an attribution method: a network, a picture, the outputs and the settings.
 
     Attributes
@@ -107,7 +107,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class MethodResult:
     """A partial or final result of a method.
 
     Attributes
