@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average

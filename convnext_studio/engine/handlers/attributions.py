@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, question_of
 from convnext_studio.analysis.attribution import explain as explained_by

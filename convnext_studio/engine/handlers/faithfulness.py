@@ -1,11 +1,11 @@
 """Whether a map can be believed: curves, randomised weights, other methods."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.fills import filled

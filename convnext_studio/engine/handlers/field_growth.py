@@ -1,8 +1,9 @@
 """How the field grows through depth."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from convnext_studio.analysis.receptive_field import GrowthSoFar, running_growth
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of

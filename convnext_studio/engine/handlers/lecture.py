@@ -2,11 +2,11 @@
 
 from collections.abc import Generator
 from copy import deepcopy
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

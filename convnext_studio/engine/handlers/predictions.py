@@ -1,9 +1,9 @@
 """What the network says of a picture, and what at its stages speaks for a class."""
 
-from dataclasses import replace
 from typing import cast
 
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import grad_cam
 from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array

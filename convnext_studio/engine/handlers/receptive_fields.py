@@ -4,6 +4,8 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import cast
 
+import msgspec
+
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
@@ -46,7 +48,11 @@ def receptive_field(
     measurement = Measurement.of(bench, model, request)
     request = measurement.request
     # What a folder holds changes by itself.
-    key = None if request.inputs == "folder" else bench.key("erf", replace(request, id=0, panel=""))
+    key = (
+        None
+        if request.inputs == "folder"
+        else bench.key("erf", msgspec.structs.replace(request, id=0, panel=""))
+    )
     kept = bench.results.get(key)
     if kept is not None:
         return cast("ReceptiveFieldResult", kept)
@@ -133,7 +139,7 @@ class Measurement:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        settled = replace(request, node=node, images=images, input_px=preprocessing.input_px)
+        settled = msgspec.structs.replace(request, node=node, images=images, input_px=preprocessing.input_px)
         return cls(model, settled, inputs_of(bench, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
@@ -149,7 +155,7 @@ class Measurement:
         if average.used == 0:
             raise no_gradient()
         result = self.result(average)
-        return replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
+        return msgspec.structs.replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
         """What is known after so many pictures."""

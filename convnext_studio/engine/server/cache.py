@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import astuple
 from torch import Tensor
 
 Value = TypeVar("Value")
@@ -69,6 +71,8 @@ def array_bytes(value: Any) -> int:
     """Bytes in the arrays of a value: an array, a tensor, or dataclasses, mappings and sequences of them."""
     if isinstance(value, np.ndarray | Tensor):
         return value.nbytes
+    if isinstance(value, Struct):
+        return sum(map(array_bytes, astuple(value)))
     if is_dataclass(value):
         return sum(array_bytes(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, dict):

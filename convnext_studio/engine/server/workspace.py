@@ -1,8 +1,10 @@
 """What all answers work with: the model that is open, the opened pictures, the results so far."""
 
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 
+from msgspec import Struct
+from msgspec.structs import astuple
 from torch import Tensor
 
 from convnext_studio.analysis.units import UnitProbe
@@ -196,6 +198,6 @@ def _mentions(question: object, pictures: frozenset[str]) -> bool:
     """Whether a question, or one that is part of it, names one of these pictures."""
     if isinstance(question, tuple):
         return any(_mentions(part, pictures) for part in question)
-    if is_dataclass(question):
-        return any(_mentions(getattr(question, part.name), pictures) for part in fields(question))
+    if isinstance(question, Struct):
+        return any(_mentions(part, pictures) for part in astuple(question))
     return isinstance(question, str) and question in pictures

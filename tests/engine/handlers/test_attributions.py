@@ -1,12 +1,12 @@
 """The engine's answers about attributions: what they say, in which order, and what is not computed twice."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution.fills import filled

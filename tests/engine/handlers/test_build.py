@@ -1,11 +1,10 @@
 """A network that is described in the window is built by the engine as it is described."""
 
-from dataclasses import replace
-
 import numpy as np
 import psutil
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError

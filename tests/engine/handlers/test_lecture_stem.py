@@ -1,10 +1,9 @@
 """The stem with another stride, against a network that is built with it and gets the same weights."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Session

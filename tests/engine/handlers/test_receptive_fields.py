@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -202,7 +203,7 @@ def test_other_networks_are_measured_beside_the_open_one(
     expected = analysis.effective_receptive_field(build(SMALL, "", 4), noises(0, 2, 64), "stage3")
     assert_same(ours.field_map, expected)
     assert (ours.title, ours.random_weights, before.random_weights) == ("random", True, False)
-    wide = Subject(config=dataclasses.replace(SMALL, kernel_size=7), node="last")
+    wide = Subject(config=msgspec.structs.replace(SMALL, kernel_size=7), node="last")
     assert field_of(opened, subject=wide, **noise).node == "stage4"
     loads: list[str] = []
 
@@ -224,9 +225,9 @@ def test_other_networks_are_measured_beside_the_open_one(
 
 
 def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Session) -> None:
-    subject = Subject(config=dataclasses.replace(SMALL, grn=True), seed=2)
+    subject = Subject(config=msgspec.structs.replace(SMALL, grn=True), seed=2)
     result = field_of(opened, subject=subject, inputs="noise", count=3, node="stage1", protocol="absolute")
-    model = build(dataclasses.replace(SMALL, grn=True), "", 2)
+    model = build(msgspec.structs.replace(SMALL, grn=True), "", 2)
     tensors = noises(0, 3, 64)
     assert_same(result.field_map, analysis.effective_receptive_field(model, tensors, "stage1", "absolute"))
     assert result.theoretical.is_global
@@ -288,7 +289,7 @@ def test_growth_lists_every_block_and_stage(
         centre = (geometry.centre_px(middle), geometry.centre_px(middle))
         for square in analysis.squares(field, (0.5, 0.99), "linear", centre):
             assert abs(point.effective_px[square.threshold] - square.side_px) <= 2
-    assert opened.run(dataclasses.replace(question, id=2, panel="other")) is result
+    assert opened.run(msgspec.structs.replace(question, id=2, panel="other")) is result
 
 
 @pytest.mark.parametrize("protocol", ["replknet", "centred"])

@@ -1,12 +1,12 @@
 """A step on the road to ConvNeXt behind the session: every question that the window asks has its answer."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.cli.main import main

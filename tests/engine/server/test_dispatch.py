@@ -1,9 +1,9 @@
 """The session's answers against plain computations with the same weights."""
 
-import dataclasses
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -188,7 +188,7 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setattr(module, function, computed)
     for question, answer in zip(questions, first, strict=True):
-        again = opened.run(dataclasses.replace(question, id=9, panel="other"))
+        again = opened.run(msgspec.structs.replace(question, id=9, panel="other"))
         assert again is answer
     stage = opened.run(FeatureMaps(image=image.key, node="stage3"))
     assert isinstance(stage, FeatureMapsResult)

@@ -1,6 +1,5 @@
 """Memory runs out at any operation of any request: a smaller batch or a sentence, and the program goes on."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -131,12 +130,12 @@ def same(found: Any, expected: Any) -> bool:
     """Whether two answers say the same; how long it took is not part of it."""
     if isinstance(expected, np.ndarray):
         return np.allclose(found, expected, rtol=1e-3, atol=1e-5, equal_nan=True)
-    if dataclasses.is_dataclass(expected):
-        names = [
-            field.name for field in dataclasses.fields(expected) if field.name not in ("seconds", "total_s")
-        ]
+    names = getattr(expected, "__struct_fields__", None) or getattr(expected, "__dataclass_fields__", None)
+    if names is not None:
         return type(found) is type(expected) and all(
-            same(getattr(found, name), getattr(expected, name)) for name in names
+            same(getattr(found, name), getattr(expected, name))
+            for name in names
+            if name not in ("seconds", "total_s")
         )
     if isinstance(expected, dict):
         return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
