@@ -149,3 +149,7 @@ class Logged(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost | Logged
+"""What the engine tells the window."""
+
+Order = Request | Cancel | Shutdown
+"""What the window wants of the engine."""

@@ -219,14 +219,22 @@ class PictureSource(Struct, frozen=True):
 
     Attributes
     ----------
-    source
-        A path, ``sample:NAME`` or encoded bytes.
+    path
+        Its file, or ``sample:NAME``; empty for one that is in `data`.
     name
         For people.
+    data
+        The encoded picture.
     """
 
-    source: str | bytes
+    path: str
     name: str
+    data: bytes = b""
+
+    @property
+    def source(self) -> str | bytes:
+        """What a `PictureReader` takes."""
+        return self.data or self.path
 
 
 class RestorePictures(Request, frozen=True, kw_only=True):

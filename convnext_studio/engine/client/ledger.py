@@ -211,7 +211,7 @@ class Ledger:
                 self._model, self._given_up = _Entry(request, payload), None
                 self._lacking = ""
             case OpenImage(), ImageInfo():
-                self._pictures[payload.key] = PictureSource(request.data or request.path, payload.name)
+                self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():
                 # Another key where its file had changed.
                 self._pictures[payload.key] = self._pictures.pop(

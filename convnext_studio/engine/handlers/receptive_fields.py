@@ -11,7 +11,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
 from convnext_studio.engine.server.devices import resolve_device, use_exact_float32
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
     Field,
     Measured,
@@ -40,23 +41,24 @@ DEFAULT_INPUT_PX = 224
 LAST = "last"
 
 
+@handles(ReceptiveField)
 def receptive_field(
-    bench: Bench, request: ReceptiveField, should_stop: ShouldStop
+    workspace: Workspace, request: ReceptiveField, should_stop: ShouldStop
 ) -> Generator[Progress, None, ReceptiveFieldResult]:
     """Average the field over its inputs, showing it as it sharpens."""
-    model = yield from subject_of(bench, request, should_stop)
-    measurement = Measurement.of(bench, model, request)
+    model = yield from subject_of(workspace, request, should_stop)
+    measurement = Measurement.of(workspace, model, request)
     request = measurement.request
     # What a folder holds changes by itself.
     key = (
         None
         if request.inputs == "folder"
-        else bench.key("erf", msgspec.structs.replace(request, id=0, panel=""))
+        else workspace.key("erf", msgspec.structs.replace(request, id=0, panel=""))
     )
-    kept = bench.results.get(key)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("ReceptiveFieldResult", kept)
-    is_pointless = until_another_model(bench, request, should_stop)
+    is_pointless = until_another_model(workspace, request, should_stop)
     inputs = measurement.inputs
     average: FieldSoFar | None = None
     for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
@@ -66,12 +68,12 @@ def receptive_field(
             yield Progress(id=request.id, done=average.done, total=inputs.total, text=text, partial=partial)
     result = measurement.final(average)
     if key is not None:
-        bench.results.put(key, result)
+        workspace.results.put(key, result)
     return result
 
 
 def subject_of(
-    bench: Bench, request: FieldRequest, should_stop: ShouldStop
+    workspace: Workspace, request: FieldRequest, should_stop: ShouldStop
 ) -> Generator[Progress, None, LoadedModel]:
     """The network that a request is about, opened beside the current one where it is another.
 
@@ -82,17 +84,17 @@ def subject_of(
     """
     subject = request.subject
     if subject.is_current:
-        model = bench.model
+        model = workspace.model
         return replace(model, title=subject.title) if subject.title else model
     use_exact_float32()
-    device = bench.model.device if bench.has_model else resolve_device("auto")
-    input_px = bench.model.preprocessing.input_px if bench.has_model else DEFAULT_INPUT_PX
-    return (yield from bench.subjects.open(subject, device, input_px, request.id, should_stop))
+    device = workspace.model.device if workspace.has_model else resolve_device("auto")
+    input_px = workspace.model.preprocessing.input_px if workspace.has_model else DEFAULT_INPUT_PX
+    return (yield from workspace.compared.open(subject, device, input_px, request.id, should_stop))
 
 
-def until_another_model(bench: Bench, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
+def until_another_model(workspace: Workspace, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
     """As `should_stop`, and true once the open model, if that is what is measured, has gone."""
-    return bench.until_another_model(should_stop) if request.subject.is_current else should_stop
+    return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
 def check_request(model: LoadedModel, request: FieldRequest) -> int:
@@ -121,7 +123,7 @@ class Measurement:
         )
 
     @classmethod
-    def of(cls, bench: Bench, model: LoadedModel, request: ReceptiveField) -> "Measurement":
+    def of(cls, workspace: Workspace, model: LoadedModel, request: ReceptiveField) -> "Measurement":
         """Settle what a request leaves open.
 
         Raises
@@ -140,7 +142,7 @@ class Measurement:
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
         settled = msgspec.structs.replace(request, node=node, images=images, input_px=preprocessing.input_px)
-        return cls(model, settled, inputs_of(bench, model, settled, preprocessing, takes_noise=takes_noise))
+        return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
         """What is known in the end.

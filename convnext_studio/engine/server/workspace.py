@@ -13,7 +13,7 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader, file_key
 from convnext_studio.engine.server.cache import ByteCache
-from convnext_studio.engine.server.compared_networks import Subjects
+from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
@@ -28,7 +28,7 @@ ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
 
 
-class Bench:
+class Workspace:
     """One model, several pictures, and what has been found out about them.
 
     Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
@@ -56,7 +56,7 @@ class Bench:
         By `key` of picture and node, (C, h, w) on the model's device, in the precision of the forward pass.
     probe
         The unit that was looked at last, since its neighbours are likely to be next.
-    subjects
+    compared
         Other networks that are measured beside the open one.
     """
 
@@ -76,7 +76,7 @@ class Bench:
         self.results: ByteCache[Answer] = ByteCache(cache_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
-        self.subjects = Subjects()
+        self.compared = ComparedNetworks()
 
     @property
     def has_model(self) -> bool:
@@ -127,7 +127,8 @@ class Bench:
         """
         picture = self.reader.decode(source, name)
         self._check_size(picture)
-        self._sources[picture.key] = PictureSource(source, picture.name)
+        path, data = ("", source) if isinstance(source, bytes) else (source, b"")
+        self._sources[picture.key] = PictureSource(path, picture.name, data)
         self._pictures.put(picture.key, picture)
         return picture
 
