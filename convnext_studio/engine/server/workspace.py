@@ -8,11 +8,12 @@ from msgspec.structs import astuple
 from torch import Tensor
 
 from convnext_studio.analysis.units import UnitProbe
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader, file_key
-from convnext_studio.engine.server.cache import ByteCache
+from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import smallest_input_px
@@ -72,9 +73,9 @@ class Workspace:
         self.precision: Precision = "float32"
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
-        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
-        self.results: ByteCache[Answer] = ByteCache(cache_bytes)
-        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
+        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
+        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
 
@@ -139,7 +140,7 @@ class Workspace:
             self._pictures.forget(key)
         closed = frozenset(keys)
         for cache in (self.results, self.outputs):
-            cache.forget_where(lambda question: _mentions(question, closed))
+            cache.forget_where(lambda question, _: _mentions(question, closed))
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
