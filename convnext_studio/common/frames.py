@@ -22,7 +22,7 @@ MOST_BYTES = 1 << 33
 _PREFIX = struct.Struct(">4sB3xII")
 _LENGTH = np.dtype(">u8")
 _FLAG_ESCAPED = 1
-_FIRST_BYTES = 1 << 24
+_FIRST_BYTES = 48 << 20
 """So much memory is taken before any of an array has arrived, and then at most twice what has arrived."""
 
 
