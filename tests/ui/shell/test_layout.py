@@ -14,7 +14,8 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.shell.docks import layout as layouts
-from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ASIDES, ArrangementName
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -219,7 +220,7 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         # Away and back again is no change.
         window.actions_by_id["text_larger"].trigger()
         window.actions_by_id["text_smaller"].trigger()
-        qtbot.waitUntil(lambda: not window._commands.view._restyle.isActive())
+        qtbot.waitUntil(lambda: not window.appearance._restyle.isActive())
         assert sizes == [12]
         window.actions_by_id["text_system"].trigger()
         assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
@@ -299,8 +300,8 @@ def large_screen(
 
 
 def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
-    window._settings.update(text_pt=size_pt)
-    window._commands.view._use_text()
+    window.settings.update(text_pt=size_pt)
+    window.appearance._use_text()
     qtbot.wait(200)
 
 
