@@ -228,7 +228,7 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         textsize.apply(qapp, textsize.AS_SYSTEM)
 
 
-def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+def test_a_long_caption_scrolls_in_its_own_panel_and_moves_no_other(
     filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
@@ -238,11 +238,23 @@ def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
     attribution = cast(AttributionPanel, filled_window.attribution_panel)
     area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
     assert area.widget() is attribution
-    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    qtbot.wait(50)
+    before = sizes(filled_window)
+    attribution.set_caption(" ".join(["word"] * 30))  # In a narrow column it would be twice as high.
     QApplication.processEvents()
     qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
-    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
-    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    caption, bar = attribution._caption, area.verticalScrollBar()
+
+    def is_reached() -> bool:
+        is_whole = caption.height() >= caption.heightForWidth(caption.width())
+        return bar.isVisible() and is_whole and bar.maximum() + area.viewport().height() == attribution.height()
+
+    for words in (110, 2000):  # More than there is room for.
+        attribution.set_caption(" ".join(["word"] * words))
+        qtbot.waitUntil(is_reached)
+        assert not area.horizontalScrollBar().isVisible()
+        assert caption.mapTo(attribution, caption.rect().bottomLeft()).y() < attribution.height()
+        assert sizes(filled_window) == before
     assert filled_window.size() == QSize(1366, 768)
 
 

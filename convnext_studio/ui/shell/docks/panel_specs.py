@@ -1,8 +1,8 @@
 """One table of all panels.
 
 A new panel is its folder under ``panels``, a row here, and a page of the help that is named after it. The
-docks, the View menu, the command palette, the help and the sessions all read the table. An arrangement that is to
-show the panel at first names it in `arrangements`.
+docks, the View menu, the command palette, the help and the sessions all read the table. An arrangement that is
+to show the panel at first names it in `arrangements`.
 """
 
 from collections.abc import Callable
