@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.lecture.entry import LateLecture
-from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
@@ -21,22 +20,26 @@ from convnext_studio.ui.shell.actions.table import build_actions, build_menus, u
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
+from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
+from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import Place, SettingsFile, place_on, remember_place
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 
-if TYPE_CHECKING:  # Not imported before the lab is wanted.
+if TYPE_CHECKING:  # Not imported before they are wanted.
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -60,6 +63,8 @@ class StudioWindow(QMainWindow):
         The panels' docks.
     appearance, zoom, history
         Theme and text size, the zoom of the views, and undo for the selection.
+    log_store, activity_log
+        What the program notes, and what is computed and was.
     folder_watch, sessions, dialogs
         Open what comes into a folder, read and write sessions, and ask for files and folders.
     lecture
@@ -80,6 +85,8 @@ class StudioWindow(QMainWindow):
     appearance: Appearance
     zoom: MapZoom
     history: SelectionHistory
+    log_store: LogStore
+    activity_log: ActivityLog
     folder_watch: FolderWatch
     sessions: SessionFiles
     dialogs: Dialogs
@@ -115,6 +122,8 @@ class StudioWindow(QMainWindow):
         _top_bar(self, "network_bar", "Network", self.strip)
         self._message_bar = _top_bar(self, MESSAGES_BAR, "Messages", self.messages)
         self._message_bar.hide()
+        self.log_store = LogStore(self)
+        self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         self.setStatusBar(StatusBar(state, bridge, self))
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
@@ -147,6 +156,7 @@ class StudioWindow(QMainWindow):
             self.state,
             self.controller,
             self.settings,
+            self.log_store,
         )
         self._update_actions()
 
@@ -219,9 +229,9 @@ class StudioWindow(QMainWindow):
         return cast(AttributionPanel, self.dock_layout.docks["attribution"].panel)
 
     @property
-    def activity_panel(self) -> ActivityPanel:
+    def activity_panel(self) -> "ActivityPanel":
         """What is being computed and what was."""
-        return cast(ActivityPanel, self.dock_layout.docks["activity"].panel)
+        return cast("ActivityPanel", self.dock_layout.docks["activity"].panel)
 
     @property
     def field_lab(self) -> "ReceptiveFieldLab":
@@ -304,7 +314,7 @@ class StudioWindow(QMainWindow):
         self.lecture.stop_saving()
         self.bridge.close()
         self.controller.close()
-        self.activity_panel.log_store.close()
+        self.log_store.close()
         super().closeEvent(event)
 
 

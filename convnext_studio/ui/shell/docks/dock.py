@@ -39,13 +39,7 @@ class DockPanel(Protocol):
 
 
 class PanelDock(QDockWidget):
-    """A dock with a panel in it, which is made when it is first shown or asked for.
-
-    Attributes
-    ----------
-    maximise
-        The button, a double click on the title does the same.
-    """
+    """A dock with a panel in it; panel, title and scroll bars are made when they are first shown or asked for."""
 
     maximise_asked = Signal()
     help_asked = Signal()
@@ -56,11 +50,7 @@ class PanelDock(QDockWidget):
         self.setObjectName(f"dock_{name}")
         self._make = make
         self._panel: QWidget | None = None
-        self._area = _PanelArea()
-        self.setWidget(self._area)
-        self._bar = _TitleBar(self)
-        self.maximise = self._bar.maximise
-        self.setTitleBarWidget(self._bar)
+        self._bar: _TitleBar | None = None
         toggle = self.toggleViewAction()
         toggle.setToolTip(f"Show or hide the panel “{title}”")
         toggle.setStatusTip(toggle.toolTip())
@@ -70,7 +60,9 @@ class PanelDock(QDockWidget):
         """What it shows."""
         if self._panel is None:
             self._panel = self._make()
-            self._area.show_panel(self._panel)
+            self._bar = _TitleBar(self)
+            self.setTitleBarWidget(self._bar)
+            self.setWidget(_PanelArea(self._panel))
             self.made.emit(self._panel)
         return self._panel
 
@@ -81,7 +73,7 @@ class PanelDock(QDockWidget):
 
     def needed_height(self, width_px: int) -> int:
         """The height that its title and its panel need to be shown without a scroll bar, at a width."""
-        return self._bar.sizeHint().height() + self._area.needed(width_px).height()
+        return self.titleBarWidget().sizeHint().height() + needed(self.panel, width_px).height()
 
     @property
     def shows_panel(self) -> bool:
@@ -104,7 +96,8 @@ class PanelDock(QDockWidget):
 
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
-        self._bar.set_active(is_active)
+        if self._bar is not None:
+            self._bar.set_active(is_active)
 
     def take_focus(self) -> None:
         """Give the keyboard to what had it last in the panel, or to its first control."""
@@ -147,20 +140,28 @@ def _takes_focus(widget: QWidget) -> bool:
     return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
 
 
+def needed(panel: QWidget, width_px: int) -> QSize:
+    """Width that a panel needs, and height that it needs where it is so wide.
+
+    Its minimum size hint counts long captions as if they were in a narrow column.
+    """
+    least = panel.minimumSizeHint()
+    layout = panel.layout()
+    if layout is not None and layout.hasHeightForWidth():
+        least.setHeight(layout.totalMinimumHeightForWidth(max(width_px, least.width())))
+    return least
+
+
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, panel: QWidget) -> None:
         super().__init__()
-        self._panel: QWidget | None = None
+        self._panel = panel
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.setSingleStep(_STEP_PX)
-
-    def show_panel(self, panel: QWidget) -> None:
-        """Put the panel into it; called once."""
-        self._panel = panel
         # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
         self.setWidget(panel)
         self._fit()
@@ -171,20 +172,7 @@ class _PanelArea(QScrollArea):
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
-        return QSize() if self._panel is None else self._panel.sizeHint()
-
-    def needed(self, width_px: int) -> QSize:
-        """Width that the panel needs, and height that it needs where it is so wide.
-
-        Its minimum size hint counts long captions as if they were in a narrow column.
-        """
-        if self._panel is None:
-            return QSize()
-        least = self._panel.minimumSizeHint()
-        layout = self._panel.layout()
-        if layout is not None and layout.hasHeightForWidth():
-            least.setHeight(layout.totalMinimumHeightForWidth(max(width_px, least.width())))
-        return least
+        return self._panel.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the panel fill the room."""
@@ -198,9 +186,8 @@ class _PanelArea(QScrollArea):
         return super().eventFilter(watched, event)
 
     def _fit(self) -> None:
-        if self._panel is not None:
-            room = self.viewport().size()
-            self._panel.resize(room.expandedTo(self.needed(room.width())))
+        room = self.viewport().size()
+        self._panel.resize(room.expandedTo(needed(self._panel, room.width())))
 
 
 class _TitleBar(QWidget):
@@ -220,14 +207,14 @@ class _TitleBar(QWidget):
         follow_text(self, lambda: row.setContentsMargins(scaled_px(8), 1, scaled_px(4), 1))
         name = dock.windowTitle()
         explain = _TitleButton("help", f"Help on “{name}”: what it shows, and what it does not mean (Shift+F1)")
-        self.maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
+        maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
         floating = _TitleButton("float", f"Let “{name}” float, or put it back into the window")
         close = _TitleButton("close", f"Hide “{name}”; the View menu shows it again")
         explain.clicked.connect(dock.help_asked)
-        self.maximise.clicked.connect(dock.maximise_asked)
+        maximise.clicked.connect(dock.maximise_asked)
         floating.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
         close.clicked.connect(dock.close)
-        for button in (explain, self.maximise, floating, close):
+        for button in (explain, maximise, floating, close):
             row.addWidget(button)
         self._title = title
         self._dispensable = (floating, explain)

@@ -51,7 +51,7 @@ class DockLayout(QObject):
         for spec in PANELS:
             dock = PanelDock(spec.name, spec.title, partial(spec.make, window), window)
             self.docks[spec.name] = dock
-            if not spec.is_late:
+            if not spec.is_aside:
                 _ = dock.panel
             dock.made.connect(partial(self._panel_made, spec.name))
             dock.maximise_asked.connect(partial(self.toggle_maximised, spec.name))

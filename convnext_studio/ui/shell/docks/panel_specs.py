@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
@@ -38,11 +37,9 @@ class PanelSpec:
         In its title bar and in the menus.
     make
         Makes the panel, and connects what it asks for.
-    is_late
-        It is made when it is first shown. Importing and making all panels would keep the window 150 ms from
-        appearing, and most launches want none of those that are hidden at first.
     is_aside
-        It is hidden at first. While they are open, the asides share a column of their own at the right, one in
+        It is hidden at first, and imported and made when it is first shown: to make all panels would keep the
+        window 150 ms from appearing, and most launches want none of these. While they are open, the asides share a column of their own at the right, one in
         front of the other, unless the arrangement has a place for them.
     is_wide
         An aside that floats over the whole window where there is no room for the width that it would like.
@@ -56,7 +53,6 @@ class PanelSpec:
     name: str
     title: str
     make: Callable[["StudioWindow"], QWidget]
-    is_late: bool = False
     is_aside: bool = False
     is_wide: bool = False
     keeps_controls: bool = True
@@ -104,7 +100,9 @@ def _make_attribution(window: "StudioWindow") -> QWidget:
 
 
 def _make_activity(window: "StudioWindow") -> QWidget:
-    panel = ActivityPanel(window.state, window.bridge, window.controller.background)
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
+
+    panel = ActivityPanel(window.activity_log, window.log_store, window.bridge)
     panel.report_asked.connect(lambda: window.guide.choose_report())
     return panel
 
@@ -182,7 +180,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="build",
         title="Build a network",
         make=_make_build,
-        is_late=True,
         is_aside=True,
         keeps_controls=False,
         opened_by=ActionSpec(
@@ -198,7 +195,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="catalogue",
         title="Pretrained",
         make=_make_catalogue,
-        is_late=True,
         is_aside=True,
         keeps_controls=False,
         opened_by=ActionSpec(
@@ -214,7 +210,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="field_lab",
         title="Receptive-field lab",
         make=_make_field_lab,
-        is_late=True,
         is_aside=True,
         is_wide=True,
         opened_by=ActionSpec(
@@ -230,7 +225,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="evidence",
         title="Evidence",
         make=_make_evidence,
-        is_late=True,
         is_aside=True,
         opened_by=ActionSpec(
             "evidence",
@@ -245,7 +239,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="contact_sheet",
         title="Contact sheet",
         make=_make_contact_sheet,
-        is_late=True,
         is_aside=True,
         opened_by=ActionSpec(
             "contact_sheet",
@@ -260,7 +253,6 @@ PANELS: tuple[PanelSpec, ...] = (
         name="export",
         title="Export",
         make=_make_export,
-        is_late=True,
         is_aside=True,
         opened_by=ActionSpec(
             "export_view",
@@ -271,7 +263,7 @@ PANELS: tuple[PanelSpec, ...] = (
             "Ctrl+Alt+E",
         ),
     ),
-    PanelSpec(name="help", title="Help", make=_make_help, is_late=True, is_aside=True, keeps_controls=False),
+    PanelSpec(name="help", title="Help", make=_make_help, is_aside=True, keeps_controls=False),
     PanelSpec(
         name="activity",
         title="Activity",
@@ -288,6 +280,7 @@ PANELS: tuple[PanelSpec, ...] = (
         ),
     ),
 )
+TITLES = {spec.name: spec.title for spec in PANELS}
 ASIDES = tuple(spec.name for spec in PANELS if spec.is_aside)
 # The first is about the whole program, the second about the strip, which is in no dock.
 HELP_PAGES = ("start", "network", *(spec.name for spec in PANELS))

@@ -13,17 +13,18 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.files import write_file
-from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
 if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the window from appearing.
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
     from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet
     from convnext_studio.ui.shell.find.palette import Palette
@@ -64,6 +65,7 @@ class Guide(QObject):
         state: AppState,
         controller: Controller,
         settings: SettingsFile,
+        log_store: LogStore,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -72,6 +74,7 @@ class Guide(QObject):
         self._actions = actions
         self._state = state
         self._settings = settings
+        self._log_store = log_store
         self.entries = PaletteEntries(actions, layout, state, controller, settings)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
@@ -183,11 +186,9 @@ class Guide(QObject):
     # -------------------------------------------------------------------------------- the log and the report
 
     @property
-    def activity_panel(self) -> ActivityPanel:
+    def activity_panel(self) -> "ActivityPanel":
         """The panel with activities and log."""
-        panel = self._layout.docks["activity"].panel
-        assert isinstance(panel, ActivityPanel)
-        return panel
+        return cast("ActivityPanel", self._layout.docks["activity"].panel)
 
     def show_log(self) -> None:
         """List what the program noted."""
@@ -206,9 +207,7 @@ class Guide(QObject):
         from convnext_studio.ui.shell.problem_report import problem_report
 
         names = [picture.name for picture in self._state.pictures if picture.path]
-        text = problem_report(
-            self._state.model, self._settings.values, self.activity_panel.log_store.lines, names
-        )
+        text = problem_report(self._state.model, self._settings.values, self._log_store.lines, names)
         try:
             write_file(path, lambda file: file.write(text.encode()))
         except StudioError as error:
