@@ -39,7 +39,7 @@ class DockPanel(Protocol):
 
 
 class PanelDock(QDockWidget):
-    """A dock with a panel in it; panel, title and scroll bars are made when they are first shown or asked for."""
+    """A dock with a panel in it, which is made when it is first shown or asked for."""
 
     maximise_asked = Signal()
     help_asked = Signal()

@@ -39,8 +39,9 @@ class PanelSpec:
         Makes the panel, and connects what it asks for.
     is_aside
         It is hidden at first, and imported and made when it is first shown: to make all panels would keep the
-        window 150 ms from appearing, and most launches want none of these. While they are open, the asides share a column of their own at the right, one in
-        front of the other, unless the arrangement has a place for them.
+        window 150 ms from appearing, and most launches want none of these. While they are open, the asides
+        share a column of their own at the right, one in front of the other, unless the arrangement has a place
+        for them.
     is_wide
         An aside that floats over the whole window where there is no room for the width that it would like.
     keeps_controls
