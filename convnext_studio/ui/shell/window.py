@@ -172,9 +172,10 @@ class StudioWindow(QMainWindow):
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         self.messages.shown.connect(self._message_bar.setVisible)
-        self._listen_to_views(self)
         for dock in docks:
             dock.made.connect(self._listen_to_views)
+            if dock.is_made:
+                self._listen_to_views(dock.panel)
         # The command line, too, may name a session, and waits for what the controller says.
         self.sessions.noticed.connect(controller.noticed)
         controller.session_asked.connect(self.sessions.open)
@@ -196,8 +197,8 @@ class StudioWindow(QMainWindow):
         ):
             signal.connect(self._update_actions)
 
-    def _listen_to_views(self, widget: QWidget) -> None:
-        for view in widget.findChildren(MapView):
+    def _listen_to_views(self, panel: QWidget) -> None:
+        for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
             view.saver.use(self.controller.background)
 

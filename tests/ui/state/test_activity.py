@@ -38,7 +38,7 @@ def background() -> Iterator[Background]:
 
 
 @pytest.fixture
-def log_store(qapp: QApplication) -> Iterator[LogStore]:
+def log_store() -> Iterator[LogStore]:
     store = LogStore()
     yield store
     store.close()
