@@ -62,7 +62,6 @@ class Histogram(QWidget):
     @property
     def area(self) -> QRectF:
         """The room of the bars, in the widget's logical pixels."""
-        self._layout.activate()
         return self.view.area.translated(self.view.pos())
 
     def show_values(self, finite: NDArray[np.float32], limits: Limits, colormap: str) -> None:
