@@ -5,13 +5,14 @@ show, and never in a thread: importing it while Qt painted has crashed.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QGraphicsGridLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
 from convnext_studio.ui.plots.curves import Curve, Numbers, Ticks
@@ -26,42 +27,7 @@ TicksBetween = Callable[[Limits], Ticks]
 """Places and texts of the numbers along an axis between these ends."""
 
 
-class TickAxis(pg.AxisItem):
-    """An axis whose numbers are chosen by a function of its ends, at any zoom."""
-
-    def __init__(self, orientation: str, ticks: TicksBetween) -> None:
-        super().__init__(orientation)
-        self._ticks = ticks
-        self._texts: dict[float, str] = {}
-
-    def use(self, ticks: TicksBetween) -> None:
-        """Choose the numbers in another way."""
-        self._ticks = ticks
-        self.picture = None
-        self.update()
-
-    def tickValues(self, low: float, high: float, _size_px: float) -> list[tuple[float, list[float]]]:
-        """Where the numbers stand; pyqtgraph asks."""
-        if not low < high:
-            return []
-        self._texts = dict(self._ticks(Limits(low, high)))
-        return [(high - low, sorted(self._texts))]
-
-    def boundingRect(self) -> QRectF:
-        """Room for the numbers at both ends, which reach half beyond the axis; pyqtgraph leaves them out."""
-        reach = 30
-        return super().boundingRect().adjusted(-reach, -reach, reach, reach)
-
-    def widest_px(self, limits: Limits, metrics: QFontMetrics) -> int:
-        """Width of the widest number between these ends."""
-        return max((metrics.horizontalAdvance(text) for _, text in self._ticks(limits)), default=0)
-
-    def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-        """The numbers as texts; pyqtgraph asks."""
-        return [self._texts.get(value, "") for value in values]
-
-
-class AxesView(pg.GraphicsView):
+class AxesView(QWidget):
     """Curves and bars on one pair of axes.
 
     The wheel and the right mouse button zoom, over an axis only along it; dragging moves; a double click or 0
@@ -88,31 +54,48 @@ class AxesView(pg.GraphicsView):
         y_ticks: TicksBetween,
         parent: QWidget | None = None,
     ) -> None:
-        # pyqtgraph resizes the view while it makes it.
-        self._legend: pg.LegendItem | None = None
-        self._lines: list[pg.PlotDataItem] = []
         super().__init__(parent)
-        self._titles = {"bottom": x_title, "left": y_title}
+        self._titles = x_title, y_title
+        self._ticks = x_ticks, y_ticks
         self._limits = Limits(0.0, 1.0), Limits(0.0, 1.0)
         self._is_fitted = True
-        self._box = pg.ViewBox(enableMenu=False)
-        self._across, self._up = TickAxis("bottom", x_ticks), TickAxis("left", y_ticks)
-        self._whole = pg.GraphicsWidget()
+        self._legend: Any = None
+        self._lines: list[Any] = []
+        self._box: Any = pg.ViewBox(enableMenu=False)
+        self._across: Any = pg.AxisItem("bottom")
+        self._up: Any = pg.AxisItem("left")
+        # The grid has axes of its own: pyqtgraph leaves out the numbers at the ends of an axis with a grid.
+        self._rules: tuple[Any, Any] = (pg.AxisItem("top"), pg.AxisItem("right"))
+        self._whole: Any = pg.GraphicsWidget()
+        self._canvas: Any = pg.GraphicsView(self)
+        self._place_items()
+        self._box.sigRangeChangedManually.connect(self._unfit)
+        self._box.sigRangeChanged.connect(self._show_ticks)
+        self._canvas.viewport().installEventFilter(self)
+        self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._canvas)
+        self.follow_look()
+
+    def _place_items(self) -> None:
         self._grid = QGraphicsGridLayout(self._whole)
         self._grid.setSpacing(0)
-        self._grid.addItem(self._up, 1, 0)
-        self._grid.addItem(self._box, 1, 1)
-        self._grid.addItem(self._across, 2, 1)
-        self._grid.setRowStretchFactor(1, 1)
+        for item, row, column in (
+            (self._rules[0], 1, 1),
+            (self._up, 2, 0),
+            (self._box, 2, 1),
+            (self._rules[1], 2, 2),
+            (self._across, 3, 1),
+        ):
+            self._grid.addItem(item, row, column)
+        self._grid.setRowStretchFactor(2, 1)
         self._grid.setColumnStretchFactor(1, 1)
-        for axis in (self._across, self._up):
+        for axis in (self._across, self._up, *self._rules):
             axis.linkToView(self._box)
             axis.setZValue(-1)  # The grid lies below the curves.
-        self.setCentralWidget(self._whole)
-        self._box.sigRangeChangedManually.connect(self._unfit)
-        self._box.sigYRangeChanged.connect(self._make_room)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.follow_look()
+        self._canvas.setCentralWidget(self._whole)
 
     # ---------------------------------------------------------------------------------------- what is shown
 
@@ -120,7 +103,7 @@ class AxesView(pg.GraphicsView):
     def area(self) -> QRectF:
         """The room between the axes, in the widget's logical pixels."""
         shown = self._box.mapViewToScene(self._box.viewRect()).boundingRect()
-        return self.viewportTransform().mapRect(shown)
+        return QRectF(self._canvas.viewportTransform().mapRect(shown))
 
     @property
     def limits(self) -> tuple[Limits, Limits]:
@@ -144,15 +127,22 @@ class AxesView(pg.GraphicsView):
         if self._is_fitted:
             self.fit()
 
+    @property
+    def shown_limits(self) -> tuple[Limits, Limits]:
+        """Ends of the axes as they are now."""
+        across, up = self._box.viewRange()
+        return Limits(*across), Limits(*up)
+
     def set_ticks(self, x: TicksBetween) -> None:
         """Choose what stands below."""
-        self._across.use(x)
+        self._ticks = x, self._ticks[1]
+        self._show_ticks()
 
     def clear_all(self) -> None:
         """Take away curves, bars and legend."""
         if self._legend is not None:
             self._grid.removeItem(self._legend)
-            self.scene().removeItem(self._legend)
+            self._canvas.scene().removeItem(self._legend)
             self._legend = None
         self._lines = []
         self._box.clear()
@@ -224,29 +214,38 @@ class AxesView(pg.GraphicsView):
     def follow_look(self) -> None:
         """Take the theme's colours and the text's size."""
         look, metrics = theme.current(), self.fontMetrics()
-        self.setBackground(look.surface)
+        self._canvas.setBackground(look.surface)
         self._box.setBorder(look.outline)
-        for axis, title in ((self._across, self._titles["bottom"]), (self._up, self._titles["left"])):
+        for axis, title in zip((self._across, self._up), self._titles, strict=True):
             axis.setPen(look.outline)
             axis.setTextPen(look.muted)
-            axis.setTickPen(look.border)
             axis.setTickFont(self.font())
-            axis.setGrid(255)
             axis.setStyle(tickLength=0, hideOverlappingLabels=False)
             if title:
                 axis.setLabel(_plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
-        self._grid.setContentsMargins(0, _GAP_PX, metrics.horizontalAdvance("0.00"), 0)
-        lines = 2 if self._titles["bottom"] else 1
-        self._across.setHeight(lines * metrics.height() + 2 * _GAP_PX)
-        self._make_room()
+        for rule in self._rules:
+            rule.setPen(look.outline)
+            rule.setTickPen(look.border)
+            rule.setGrid(255)
+            rule.setStyle(tickLength=0, showValues=False)
+        half_number = metrics.horizontalAdvance("0.00")
+        self._rules[1].setWidth(half_number)
+        self._rules[0].setHeight(_GAP_PX + metrics.height() // 3)
+        self._across.setHeight((2 if self._titles[0] else 1) * metrics.height() + 2 * _GAP_PX)
+        self._show_ticks()
 
-    def _make_room(self, _changed: object = None) -> None:
-        """Give the upright axis its width before it is painted: pyqtgraph would find it out while painting."""
-        low, high = self._box.viewRange()[1]
+    def _show_ticks(self, *_changed: object) -> None:
+        """Put numbers and lines where they belong at this zoom, and give the upright numbers their room.
+
+        pyqtgraph would find that room out while it paints, and move everything once more.
+        """
+        chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, self.shown_limits, strict=True)]
+        for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
+            axis.setTicks([ticks])
+            rule.setTicks([[(place, "") for place, _ in ticks]])
         metrics = self.fontMetrics()
-        numbers = self._up.widest_px(Limits(low, high), metrics) if low < high else 0
-        title = metrics.height() if self._titles["left"] else 0
-        self._up.setWidth(numbers + title + 3 * _GAP_PX)
+        widest = max((metrics.horizontalAdvance(text) for _, text in chosen[1]), default=0)
+        self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Step back while something newer is under way."""
@@ -254,44 +253,38 @@ class AxesView(pg.GraphicsView):
 
     # ----------------------------------------------------------------------------------------------- events
 
-    def resizeEvent(self, ev: QResizeEvent | None) -> None:
-        """Give the legend as many columns as there is room for."""
-        super().resizeEvent(ev)
-        self._spread_legend()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Listen to the pointer over pyqtgraph's view, which goes on with the event."""
+        if event.type() == QEvent.Type.Resize:
+            self._spread_legend()
+        elif event.type() == QEvent.Type.Leave:
+            self.pointed_at.emit(None)
+        elif isinstance(event, QMouseEvent):
+            if event.type() == QEvent.Type.MouseMove:
+                self.pointed_at.emit(self._point_at(event.position()))
+            elif event.type() == QEvent.Type.MouseButtonPress:
+                self.setFocus(Qt.FocusReason.MouseFocusReason)
+            elif event.type() == QEvent.Type.MouseButtonDblClick and event.position().y() >= self.area.top():
+                self.fit()
+        return super().eventFilter(watched, event)
 
-    def mouseMoveEvent(self, ev: QMouseEvent) -> None:
-        """Say where between the axes the pointer is."""
-        super().mouseMoveEvent(ev)
-        self.pointed_at.emit(self.point_at(ev.position()))
-
-    def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
-        """Fit, unless the legend was clicked twice."""
-        super().mouseDoubleClickEvent(ev)
-        if ev.position().y() >= self.area.top():
-            self.fit()
-
-    def leaveEvent(self, ev: QEvent) -> None:
-        """Nothing is under the pointer any more."""
-        super().leaveEvent(ev)
-        self.pointed_at.emit(None)
-
-    def keyPressEvent(self, ev: QKeyEvent) -> None:
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom with plus and minus, fit with 0, and hide curves by their numbers."""
-        number = ev.text()
-        if ev.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+        number = event.text()
+        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self._zoom(_ZOOM_STEP)
-        elif ev.key() == Qt.Key.Key_Minus:
+        elif event.key() == Qt.Key.Key_Minus:
             self._zoom(1 / _ZOOM_STEP)
-        elif ev.key() == Qt.Key.Key_0:
+        elif event.key() == Qt.Key.Key_0:
             self.fit()
         elif self._legend is not None and number.isdigit() and int(number) <= len(self._lines):
             self.toggle_curve(int(number) - 1)
         else:
-            ev.ignore()
+            event.ignore()
 
-    def point_at(self, place: QPointF) -> tuple[float, float]:
+    def _point_at(self, place: QPointF) -> tuple[float, float]:
         """The point of the axes at a place of the widget."""
-        point = self._box.mapSceneToView(self.mapToScene(place.toPoint()))
+        point = self._box.mapSceneToView(self._canvas.mapToScene(place.toPoint()))
         return point.x(), point.y()
 
     def _zoom(self, factor: float) -> None:

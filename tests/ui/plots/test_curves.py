@@ -128,8 +128,8 @@ def three_curves(qtbot: QtBot) -> CurvePlot:
 
 
 def ends(plot: CurvePlot) -> tuple[float, ...]:
-    (left, right), (low, high) = plot.view._box.viewRange()
-    return left, right, low, high
+    across, up = plot.view.shown_limits
+    return across.low, across.high, up.low, up.high
 
 
 def wheel(plot: CurvePlot, place: QPointF) -> None:
@@ -145,7 +145,7 @@ def wheel(plot: CurvePlot, place: QPointF) -> None:
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    QApplication.sendEvent(view.viewport(), event)
+    QApplication.sendEvent(view._canvas.viewport(), event)
 
 
 def test_the_wheel_zooms_both_axes_or_the_one_below_the_pointer(qtbot: QtBot) -> None:
@@ -168,7 +168,7 @@ def test_a_double_click_fits(qtbot: QtBot) -> None:
     QTest.keyClick(plot.view, Qt.Key.Key_Plus)
     assert ends(plot) != pytest.approx((0, 1, 0, 2))
     QTest.mouseDClick(
-        plot.view.viewport(), Qt.MouseButton.LeftButton, pos=plot.area.center().toPoint(), delay=1
+        plot.view._canvas.viewport(), Qt.MouseButton.LeftButton, pos=plot.area.center().toPoint(), delay=1
     )
     assert ends(plot) == pytest.approx((0, 1, 0, 2))
 
@@ -189,8 +189,8 @@ def test_a_click_on_the_legend_or_a_number_hides_a_curve(qtbot: QtBot) -> None:
     read: list[str] = []
     plot.pointed.connect(read.append)
     sample = plot.view._legend.items[1][0]
-    place = plot.view.mapFromScene(sample.mapToScene(sample.boundingRect().center()))
-    QTest.mouseClick(plot.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    place = plot.view._canvas.mapFromScene(sample.mapToScene(sample.boundingRect().center()))
+    QTest.mouseClick(plot.view._canvas.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert [plot.view.shows_curve(index) for index in range(3)] == [True, False, True]
     point_at(plot, plot.area.center())
     assert "curve 0" in read[-1]
