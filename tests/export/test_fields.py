@@ -2,23 +2,23 @@
 
 import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.export import ExportContents, export_fields, save_field
-from convnext_studio.export.curve_figures import COLOURS, curves_figure
-from convnext_studio.export.field_figures import field_figure, log_view
+from convnext_studio.export.field_figures import COLOURS, curves_figure, field_figure, log_view
 from convnext_studio.export.figures import COLORMAP
-from convnext_studio.export.sheet import WARNING
+from convnext_studio.export.fonts import width_of
+from convnext_studio.export.page import WARNING, Canvas
 from convnext_studio.protocol.receptive_fields import OpenField, ReceptiveFieldResult
 from convnext_studio.render import colorize, limits_of
 
@@ -85,8 +85,8 @@ def test_files_open_again_with_all_that_they_say(result: ReceptiveFieldResult, t
     written = export_fields(tmp_path, [result], ["erf"])
     assert [path.name for path in written] == ["erf.npy", "erf.npz", "erf.json", "erf.png", "curves.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    session = Session()
-    opened = session.run(OpenField(path=str(tmp_path / "erf.npz")))
+    dispatcher = Dispatcher()
+    opened = dispatcher.run(OpenField(path=str(tmp_path / "erf.npz")))
     np.testing.assert_array_equal(opened.field_map, result.field_map)
     for name in (
         "protocol",
@@ -99,7 +99,7 @@ def test_files_open_again_with_all_that_they_say(result: ReceptiveFieldResult, t
         "theoretical",
     ):
         assert getattr(opened, name) == getattr(result, name)
-    bare = session.run(OpenField(path=str(tmp_path / "erf.npy")))
+    bare = dispatcher.run(OpenField(path=str(tmp_path / "erf.npy")))
     np.testing.assert_array_equal(bare.field_map, result.field_map)
     assert (bare.protocol, bare.node, bare.theoretical, bare.centre_px) == ("replknet", "", None, (32.5, 32.5))
     assert "does not say" in bare.protocol_text
@@ -138,7 +138,13 @@ def test_a_theoretical_field_beyond_any_border_is_told(
 
 def test_random_weights_are_marked_beside_the_longest_name(result: ReceptiveFieldResult) -> None:
     long = replace(result, title="A network of a very long name " * 9)
-    with patch("PIL.ImageDraw.ImageDraw.text") as written:
+    with patch.object(Canvas, "text") as written:
         curves_figure([long, replace(result, random_weights=False)])
-    names = [call.args[1] for call in written.call_args_list]
-    assert any(name.startswith("A network") and name.endswith("… (random weights)") for name in names)
+    texts = [call.args[2] for call in written.call_args_list]
+    [row] = [row for row, text in enumerate(texts) if text.startswith("A network")]
+    assert texts[row].endswith("…")
+    assert texts[row + 1] == "(random weights)"
+    end = written.call_args_list[row + 1].args[0]
+    assert end > written.call_args_list[row].args[0] + width_of(texts[row], 16)
+    column = next(call for call in written.call_args_list if call.args[2].startswith("8 px"))
+    assert end + width_of(texts[row + 1], 16) < column.args[0] - width_of(column.args[2], 16)

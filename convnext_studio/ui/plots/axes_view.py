@@ -11,7 +11,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
@@ -202,7 +202,8 @@ class AxesView(QWidget):
         if self._legend is not None and self._legend.items:
             metrics = self.fontMetrics()
             widest = max(metrics.horizontalAdvance(label.text) for _, label in self._legend.items)
-            columns = max(1, int(self.area.width() // (widest + _LEGEND_LINE_PX)))
+            room = self.width() - self._up.width()
+            columns = max(1, int(room // (widest + _LEGEND_LINE_PX)))
             self._legend.setColumnCount(min(columns, len(self._legend.items)))
 
     # ------------------------------------------------------------------------------------------------- look
@@ -255,9 +256,7 @@ class AxesView(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Listen to the pointer over pyqtgraph's view, which goes on with the event."""
-        if event.type() == QEvent.Type.Resize:
-            self._spread_legend()
-        elif event.type() == QEvent.Type.Leave:
+        if event.type() == QEvent.Type.Leave:
             self.pointed_at.emit(None)
         elif isinstance(event, QMouseEvent):
             if event.type() == QEvent.Type.MouseMove:
@@ -267,6 +266,11 @@ class AxesView(QWidget):
             elif event.type() == QEvent.Type.MouseButtonDblClick and event.position().y() >= self.area.top():
                 self.fit()
         return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the legend as many columns as there is room for."""
+        super().resizeEvent(event)
+        self._spread_legend()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom with plus and minus, fit with 0, and hide curves by their numbers."""
