@@ -94,7 +94,7 @@ class AxesView(QWidget):
         self._grid.setColumnStretchFactor(1, 1)
         for axis in (self._across, self._up, *self._rules):
             axis.linkToView(self._box)
-            axis.setZValue(-1)  # The grid lies below the curves.
+            axis.setZValue(-1000)  # The grid lies below the box with the curves.
         self._canvas.setCentralWidget(self._whole)
 
     # ---------------------------------------------------------------------------------------- what is shown
