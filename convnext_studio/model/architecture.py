@@ -1,7 +1,9 @@
 """The architecture of a network of another family, as plain data that the window can use without torch."""
 
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.road.config import RoadConfig
@@ -10,8 +12,7 @@ WeightsLayout = Literal["studio", "facebookresearch"]
 """File layout for saved weights: our own, which keeps everything, or the authors' own tensor names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimmConfig:
+class TimmConfig(Struct, frozen=True, kw_only=True, tag=True):
     """A network that timm builds, described by the fields that it shares with `ConvNeXtConfig`.
 
     Attributes

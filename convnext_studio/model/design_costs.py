@@ -8,7 +8,9 @@ windows are those of Swin (Liu et al. 2021, arXiv:2103.14030). The number of hea
 because the heads share the channels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig

@@ -1,13 +1,13 @@
 """The fields of one unit against arithmetic on strides and paddings, and against plain autograd."""
 
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps

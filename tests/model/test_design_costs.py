@@ -1,12 +1,12 @@
 """The costs of other designs, against networks that are built and counted by torch, and numbers by hand."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

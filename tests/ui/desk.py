@@ -1,8 +1,7 @@
 """A panel's surroundings without an engine: what is asked is counted, and the test answers when it likes."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtTest import QTest
@@ -194,12 +193,18 @@ def colour_at(view: ImageView, x: float, y: float) -> tuple[int, int, int]:
 
 
 def point_at(view: QWidget, place: QPointF) -> None:
-    """Move the pointer there, no button pressed."""
+    """Move the pointer there, no button pressed; whatever widget is there hears it."""
     none = Qt.MouseButton.NoButton
+    under = view.childAt(place.toPoint()) or view
     event = QMouseEvent(
-        QMouseEvent.Type.MouseMove, place, view.mapToGlobal(place), none, none, Qt.KeyboardModifier.NoModifier
+        QMouseEvent.Type.MouseMove,
+        under.mapFrom(view, place),
+        view.mapToGlobal(place),
+        none,
+        none,
+        Qt.KeyboardModifier.NoModifier,
     )
-    QApplication.sendEvent(view, event)
+    QApplication.sendEvent(under, event)
 
 
 def click_at(view: QWidget, place: QPointF) -> None:

@@ -1,14 +1,15 @@
 """The architecture of a network on the road, as plain data that the window can use without torch."""
 
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 EXPANSION = 4
 """Ratio of the wide to the narrow channels of a block, the same in every network on the road."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoadConfig:
+class RoadConfig(Struct, frozen=True, kw_only=True, tag=True):
     """A network on the road. The defaults describe ResNet-50 (He et al. 2016, arXiv:1512.03385).
 
     As in torchvision, the 3x3 convolutions carry the strides. Details that the paper leaves open follow the

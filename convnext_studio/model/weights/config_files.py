@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
@@ -108,7 +110,7 @@ def _of_transformers(
     if act is None and "hidden_act" in values:
         notes = (f"Its activation “{values['hidden_act']}” is unknown; GELU is used instead.",)
     return CompanionFiles(
-        config=config if act is None else replace(config, act=act),
+        config=config if act is None else msgspec.structs.replace(config, act=act),
         labels=_numbered(values.get("id2label"), config.num_classes),
         preprocessing=_processed(processor),
         is_act_known=act is not None,
