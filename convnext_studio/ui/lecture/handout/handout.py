@@ -64,7 +64,7 @@ class Handout(QObject):
         self._lecture = lecture
         self._path = path
         if path.suffix.lower() not in _MAKERS:
-            raise StudioError(f"A hand-out is a .pdf or an .html file, not {path.name}.")
+            raise StudioError(f"A hand-out must be a .pdf or an .html file, not {path.name}.")
         self._specs = views
         self._timeout_s = timeout_s
         self._formulas = FormulaBook(background, self)
@@ -100,7 +100,8 @@ class Handout(QObject):
             self.cancel()
             self.failed.emit(
                 StudioError(
-                    "The hand-out was not written: model or picture changed meanwhile.", "Save it again."
+                    "The hand-out was not written, because the model or the picture changed meanwhile.",
+                    "Save it again.",
                 )
             )
 

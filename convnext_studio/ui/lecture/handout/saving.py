@@ -55,7 +55,7 @@ class HandoutSaver(QObject):
         if self._handout is not None:
             self._handout.cancel()
             self._end()
-            self.noticed.emit(Notice(HANDOUT, "The hand-out was stopped, and nothing was written."))
+            self.noticed.emit(Notice(HANDOUT, "The hand-out was cancelled. Nothing was written."))
 
     def _check_selection(self) -> None:
         if self._state.model is None:
@@ -64,7 +64,7 @@ class HandoutSaver(QObject):
             raise StudioError(NO_PICTURE)
 
     def _tell_progress(self, done: int, total: int) -> None:
-        message = f"The hand-out is being made: step {done} of {total}."
+        message = f"Making the hand-out: step {done} of {total}."
         self.noticed.emit(Notice(HANDOUT, message, "Esc stops it.", good=True))
 
     def _finish(self, path: Path) -> None:

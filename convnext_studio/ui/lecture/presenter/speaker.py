@@ -38,7 +38,7 @@ class SpeakerWindow(QWidget):
         self.resize(1100, 700)
         self.elapsed, self.clock, self.place = (_label() for _ in range(3))
         self.elapsed.setAccessibleName("Elapsed time")
-        self.elapsed.setToolTip("Since the presentation began")
+        self.elapsed.setToolTip("Time since the presentation began")
         self.clock.setAccessibleName("Clock")
         self.clock.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSl
 from convnext_studio.lecture.setting import Whole
 
 CHANNEL = Whole(
-    help="The channel shown at first, counted from 0; the last where there are fewer",
+    help="The channel to show first, counted from 0; the last one if there are fewer",
     default="0",
     least=0,
     most=10_000,

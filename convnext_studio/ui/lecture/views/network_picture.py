@@ -52,7 +52,7 @@ class NetworkView(PaintedView):
     def questions(self) -> Sequence[Request] | str:
         """What to ask of the network, or why nothing can be shown of it."""
         if self.lacks and not isinstance(self.model.config, ConvNeXtConfig):
-            return f"{self.model.title} is no ConvNeXt: it has no {self.lacks}. {OPEN_A_CONVNEXT}"
+            return f"{self.model.title} is not a ConvNeXt: it has no {self.lacks}. {OPEN_A_CONVNEXT}"
         return self.network_questions()
 
     def network_questions(self) -> Sequence[Request] | str:

@@ -225,7 +225,7 @@ class PlayButton(QPushButton):
 
 
 BLOCK = NodeName(
-    help="The block; where the network has no such block, its nearest one",
+    help="The block; if the network does not have it, the nearest one",
     default="stage1.block1",
 )
 
@@ -245,7 +245,7 @@ class BlockView(PaintedView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._wanted = settings["block"]
-        self.blocks = self.add_choice("Block", "The block that is looked into", (), "", self._choose)
+        self.blocks = self.add_choice("Block", "The block to show", (), "", self._choose)
         self._fill(state.model)
 
     @property
@@ -259,7 +259,7 @@ class BlockView(PaintedView):
         assert model is not None
         self._fill(model)
         if not self.block:
-            return f"{model.title} is no ConvNeXt: its blocks are not taken apart here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its blocks cannot be shown here. {OPEN_A_CONVNEXT}"
         return self.block_questions()
 
     def block_questions(self) -> Sequence[Request] | str:

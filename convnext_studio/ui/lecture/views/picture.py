@@ -140,9 +140,9 @@ class PictureView(LectureView):
 
 SPEC = ViewSpec(
     name="picture",
-    title="The current picture, the part of it that the network sees, and its predictions",
+    title="The current picture, the part that the network sees, and the predictions",
     make=PictureView,
     settings={
-        "classes": Whole(help="How many of the likeliest classes are shown", default="5", least=1, most=8)
+        "classes": Whole(help="How many of the most likely classes to show", default="5", least=1, most=8)
     },
 )

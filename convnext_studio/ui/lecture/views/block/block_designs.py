@@ -40,13 +40,13 @@ class BlockDesignsView(PaintedView):
         self._side = int(settings["side"])
         self.families = self.add_choice(
             "Compare",
-            "The blocks that are compared",
+            "The blocks to compare",
             ((title, name) for name, (title, _) in FAMILIES.items()),
             settings["blocks"],
             self.canvas.update,
         )
         channels = int(settings["channels"])
-        tip = "Channels that go into each block and come out of it"
+        tip = "Number of input and output channels of each block"
         self.channels_slider = ValueSlider("Channels", tip, with_own(_CHANNELS, channels), channels)
         self.controls.addWidget(self.channels_slider, 1)
         self.channels_slider.changed.connect(self.canvas.update)
@@ -63,8 +63,8 @@ class BlockDesignsView(PaintedView):
     def caption(self) -> str:
         """It is arithmetic."""
         return (
-            f"Arithmetic: {self.channels} channels in and out, a map of {self._side} × {self._side}; "
-            "weights of the convolutions, without biases and norms"
+            f"Calculated for {self.channels} channels in and out and a map of {self._side} × "
+            f"{self._side}; weights of the convolutions, without biases and norms"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -192,11 +192,13 @@ def _short(number: int) -> str:
 
 SPEC = ViewSpec(
     name="block-designs",
-    title="Blocks of ResNet, MobileNet, MobileNetV2 and ConvNeXt, widths to scale, with their cost",
+    title="The blocks of ResNet, MobileNet, MobileNetV2 and ConvNeXt to scale, with their costs",
     make=BlockDesignsView,
     settings={
-        "blocks": OneOf(help="Which are compared", default="bottlenecks", values=tuple(FAMILIES)),
-        "channels": Whole(help="Channels into each block and out of it", default="96", least=8, most=512),
+        "blocks": OneOf(help="The blocks to compare", default="bottlenecks", values=tuple(FAMILIES)),
+        "channels": Whole(
+            help="Number of input and output channels of each block", default="96", least=8, most=512
+        ),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

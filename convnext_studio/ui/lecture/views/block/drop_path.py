@@ -22,20 +22,20 @@ _USUAL_BLOCKS = 18  # ConvNeXt-T's.
 class DropPathView(PaintedView):
     """A row for each picture, a column for each block; the mean factor of many draws below."""
 
-    name = "Branches that drop path leaves out"
+    name = "Branches dropped by drop path"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._seed = 0
         self.rate = self.add_slider(
             "Rate of the last block",
-            "In per cent; the rates of the other blocks grow to it linearly from 0",
+            "Drop rate in per cent; the rates of the other blocks grow linearly from 0 to this value",
             0,
             90,
             int(settings["rate"]),
             self.canvas.update,
         )
-        self.add_button("Draw again", "Throw the dice again", self.draw_again)
+        self.add_button("Draw again", "Roll the dice again", self.draw_again)
 
     def rates(self) -> NDArray[np.float64]:
         """With which probability each block's branch is dropped."""
@@ -57,7 +57,7 @@ class DropPathView(PaintedView):
         """Where the number of blocks is from."""
         model = self.state.model
         source = model.title if model is not None and blocks_of(model) else "ConvNeXt-T"
-        return f"{len(self.rates())} blocks, as in {source} · drawn by chance, draw {self._seed + 1}"
+        return f"{len(self.rates())} blocks, as in {source} · random draw {self._seed + 1}"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """The grid, the mean of many draws, the sentence."""
@@ -103,15 +103,15 @@ class DropPathView(PaintedView):
         """How many branches are kept, and what they are divided by."""
         last = float(rates[-1])
         return (
-            f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept branch is divided "
-            f"by 1\u00a0−\u00a0p, the last one by {1 - last:.2f}: its mean factor is 1, and in use nothing "
-            "has to change."
+            f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept "
+            f"branch is divided by 1\xa0−\xa0p, the last one by {1 - last:.2f}, so that its "
+            "mean factor is 1 and nothing has to change after training."
         )
 
 
 SPEC = ViewSpec(
     name="drop-path",
-    title="Which branches drop path leaves out for each picture, and the mean of many draws",
+    title="The branches that drop path drops for each picture, and the mean of many draws",
     make=DropPathView,
     settings={"rate": Whole(help="Drop rate of the last block, in per cent", default="40", least=0, most=90)},
 )

@@ -29,11 +29,9 @@ class DroppedBlocksView(PaintedView):
         super().__init__(state, bridge, settings)
         self.shown: DroppedBlocks | None = None
         self._places: list[QRectF] = []
-        self.blocks = self.add_slider(
-            "Without block", "The block that is left out", 1, 1, 1, self.canvas.update
-        )
+        self.blocks = self.add_slider("Without block", "The block to leave out", 1, 1, 1, self.canvas.update)
         self.canvas.clicked.connect(self._click)
-        self.canvas.setToolTip("Click a bar to see what the network says without that block")
+        self.canvas.setToolTip("Click a bar to see the predictions without that block")
 
     def questions(self) -> Sequence[Request] | str:
         """All blocks, one after the other."""
@@ -41,7 +39,7 @@ class DroppedBlocksView(PaintedView):
         assert model is not None
         assert picture is not None
         if not blocks_of(model):
-            return f"{model.title} is no ConvNeXt: its blocks are not dropped here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its blocks cannot be left out here. {OPEN_A_CONVNEXT}"
         return (DropBlocks(panel=self.panel, image=picture.key),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
@@ -75,7 +73,7 @@ class DroppedBlocksView(PaintedView):
         """That it is no drawing."""
         if self.shown is None:
             return self.subject()
-        return self.subject("each block’s branch set to 0, one at a time; every bar is a pass of its own")
+        return self.subject("the branch of one block at a time is set to 0; every bar is a separate pass")
 
     def _click(self, x: float, y: float) -> None:
         for index, place in enumerate(self._places):
@@ -155,7 +153,9 @@ class DroppedBlocksView(PaintedView):
         ink.text(room, text, colour=ink.look.warning if changed else ink.look.accent, bold=True)
         room = room.translated(0, ink.line() * 1.15)
         lost = sum(not stays for _, _, stays in self.shares())
-        text = f"The first prediction changes for {lost} of {len(shown.blocks)} blocks (in the other colour)."
+        text = (
+            f"The top prediction changes for {lost} of {len(shown.blocks)} blocks (shown in the other colour)."
+        )
         ink.text(room, text, colour=ink.look.muted)
 
 

@@ -30,9 +30,7 @@ class MixingMatrixView(BlockView):
         self.weight: NDArray[np.float32] | None = None
         self._picture: MapPicture | None = None
         self._box = QRectF()
-        self.chosen = self.add_slider(
-            "New channel", "The column that is shown as bars", 0, 0, 0, self.canvas.update
-        )
+        self.chosen = self.add_slider("New channel", "The column to show as bars", 0, 0, 0, self.canvas.update)
         self.canvas.clicked.connect(self._click)
         self.canvas.setToolTip("Click a column to see its weights")
 
@@ -69,7 +67,9 @@ class MixingMatrixView(BlockView):
         line = ink.line()
         upper = QRectF(room)
         upper.setBottom(room.top() + room.height() * 0.62)
-        title = f"{before} channels × {after} new ones = {self.weight.size} weights, everywhere the same"
+        title = (
+            f"{before} channels × {after} new channels = {self.weight.size} weights, the same at every position"
+        )
         self._box = self._paint_matrix(ink, upper, title)
         lower = QRectF(room.left(), upper.bottom() + line * 0.3, room.width(), room.bottom() - upper.bottom())
         self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))
@@ -121,10 +121,10 @@ class MixingMatrixView(BlockView):
 
 SPEC = ViewSpec(
     name="mixing-matrix",
-    title="The 1 × 1 convolution of a block as the matrix that it is",
+    title="The 1 × 1 convolution of a block, drawn as a matrix",
     make=MixingMatrixView,
     settings={
         "block": BLOCK,
-        "layer": OneOf(help="Which of the two", default="pwconv1", values=("pwconv1", "pwconv2")),
+        "layer": OneOf(help="Which of the two layers", default="pwconv1", values=("pwconv1", "pwconv2")),
     },
 )

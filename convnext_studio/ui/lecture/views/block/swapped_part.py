@@ -24,8 +24,8 @@ _STAGES = range(1, 5)
 _BARS_PART = 0.4  # Of the width, beside the map.
 PARTS = {"act": "the activation", "norm": "the norm"}
 _BATCH_NORM = (
-    "Batch norm here takes mean and variance from this one picture, over each channel’s positions. "
-    "The head’s norm stays."
+    "Batch norm here uses the mean and variance of each channel over the positions of this one "
+    "picture. The norm of the head stays the same."
 )
 
 
@@ -44,7 +44,7 @@ class SwappedPartView(PaintedView):
 
     needs_model = True
     needs_picture = True
-    name = "The network with a part swapped"
+    name = "The network with one part swapped"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -52,13 +52,13 @@ class SwappedPartView(PaintedView):
         self._maps: tuple[MapPicture, MapPicture] | None = None
         self.parts = self.add_choice(
             "Swap",
-            "What is swapped in all blocks; the weights stay",
+            "The part to swap in all blocks; the weights stay the same",
             ((text, name) for name, text in PARTS.items()),
             settings["part"],
             self.prepare,
         )
         self.stages = ValueSlider(
-            "Map of stage", "The stage whose map is shown", _STAGES, int(settings["stage"])
+            "Map of stage", "The stage whose map to show", _STAGES, int(settings["stage"])
         )
         self.stages.changed.connect(self.prepare)
         self.controls.addWidget(self.stages, 1)
@@ -71,7 +71,7 @@ class SwappedPartView(PaintedView):
         assert picture is not None
         config = model.config
         if not isinstance(config, ConvNeXtConfig):
-            return f"{model.title} is no ConvNeXt: its parts are not swapped here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its parts cannot be swapped here. {OPEN_A_CONVNEXT}"
         swaps_act = self.parts.currentData() == "act"
         stages = config.stages
         self._offer(len(stages))
@@ -128,7 +128,7 @@ class SwappedPartView(PaintedView):
         before, after = self.titles()
         where = "all blocks" if shown.act is not None else "stem, blocks and downsampling"
         return self.subject(
-            f"{before} → {after} in {where}, weights as they are", f"{shown.stage}, mean over the channels"
+            f"{before} → {after} in {where}, same weights", f"{shown.stage}, mean over the channels"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -166,8 +166,8 @@ class SwappedPartView(PaintedView):
         assert self.shown is not None
         change = format_number(100 * self.shown.relative_change)
         text = (
-            f"The output of {self.stage_title().lower()} moved by {change} % of its length. "
-            "The maps are means over the channels, each with a scale of its own."
+            f"The output of {self.stage_title().lower()} changed by {change} % of its norm. "
+            "The maps are means over the channels, and each has its own scale."
         )
         return f"{text} {_BATCH_NORM}" if self.shown.norm == "batch" else text
 
@@ -177,9 +177,9 @@ SPEC = ViewSpec(
     title="Predictions and a stage’s map with GELU swapped for ReLU, or layer norm for batch norm",
     make=SwappedPartView,
     settings={
-        "part": OneOf(help="What is swapped in all blocks", default="act", values=tuple(PARTS)),
+        "part": OneOf(help="The part to swap in all blocks", default="act", values=tuple(PARTS)),
         "stage": Whole(
-            help="The stage whose map is shown; the last where there are fewer", default="4", least=1, most=4
+            help="The stage whose map to show; the last one if there are fewer", default="4", least=1, most=4
         ),
     },
 )

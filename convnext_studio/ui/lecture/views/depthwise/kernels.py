@@ -20,8 +20,8 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 _GAP = 0.12  # Between kernels, as a part of their side.
 DENSE = (
-    "The convolutions of this network are dense: no channel has a kernel of its own. "
-    "Open a ConvNeXt with depthwise convolutions to see some."
+    "The convolutions of this network are dense: no channel has its own kernel. Open a "
+    "ConvNeXt with depthwise convolutions to see such kernels."
 )
 
 
@@ -37,7 +37,7 @@ class KernelsView(BlockView):
         self._weight: NDArray[np.float32] | None = None
         self._pictures: list[MapPicture] = []
         self._whole: MapPicture | None = None
-        self.first = self.add_slider("First channel", "Which kernels are shown", 0, 0, 0, self._turn_page)
+        self.first = self.add_slider("First channel", "The first kernel to show", 0, 0, 0, self._turn_page)
         self.first.setPageStep(self._count)
 
     def block_questions(self) -> Sequence[Request] | str:
@@ -139,7 +139,7 @@ def _columns(count: int, room: QRectF, label: float) -> tuple[int, float]:
 
 SPEC = ViewSpec(
     name="kernels",
-    title="The depthwise kernels of a block as pictures",
+    title="The depthwise kernels of a block, drawn as pictures",
     make=KernelsView,
     settings={
         "block": BLOCK,

@@ -38,7 +38,7 @@ class SeparableCostView(PaintedView):
         self.channels_slider = ValueSlider(
             "Channels", "Channels in and out", with_own(_CHANNELS, channels), channels
         )
-        self.kernel_slider = ValueSlider("Kernel", "Side of the kernel", with_own(_KERNELS, kernel), kernel)
+        self.kernel_slider = ValueSlider("Kernel", "Kernel size", with_own(_KERNELS, kernel), kernel)
         for slider in (self.channels_slider, self.kernel_slider):
             self.controls.addWidget(slider, 1)
             slider.changed.connect(self.canvas.update)
@@ -61,8 +61,9 @@ class SeparableCostView(PaintedView):
     def caption(self) -> str:
         """It is arithmetic."""
         return (
-            f"Arithmetic: {self.channels} channels in and out, {self.kernel} × {self.kernel} kernels, "
-            f"a map of {self._side} × {self._side}; weights without biases"
+            f"Calculated for {self.channels} channels in and out, {self.kernel} × "
+            f"{self.kernel} kernels and a map of {self._side} × {self._side}; weights without "
+            "biases"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -118,16 +119,16 @@ def kind_colour(ink: Ink, conv: Conv) -> QColor:
 
 
 def _ratio(share: float) -> str:
-    return f"{1 / share:.1f} times less" if share < 1 else f"{share:.1f} times as much, nothing is saved"
+    return f"{1 / share:.1f} times less" if share < 1 else f"{share:.1f} times as much: nothing is saved"
 
 
 SPEC = ViewSpec(
     name="separable-cost",
-    title="What a dense convolution costs against a depthwise and a pointwise one, with sliders",
+    title="The cost of a dense convolution against a depthwise and a pointwise one, with sliders",
     make=SeparableCostView,
     settings={
         "channels": Whole(help="Channels in and out", default="96", least=8, most=1024),
-        "kernel": Whole(help="Side of the kernel", default="7", least=1, most=31),
+        "kernel": Whole(help="Kernel size", default="7", least=1, most=31),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

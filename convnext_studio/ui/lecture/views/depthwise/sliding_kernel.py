@@ -36,14 +36,19 @@ class SlidingKernelView(BlockView):
         self._pictures: dict[str, MapPicture] = {}
         self._boxes: dict[str, QRectF] = {}
         self.channel = self.add_slider(
-            "Channel", "The channel, with its own kernel", 0, 9999, int(settings["channel"]), self.prepare
+            "Channel",
+            "The channel to show, with its own kernel",
+            0,
+            9999,
+            int(settings["channel"]),
+            self.prepare,
         )
-        self.playing = self.add_play("Slide from left to right and on to the next row", _STEP_MS, self.step)
+        self.playing = self.add_play("Slide the kernel from left to right, row by row", _STEP_MS, self.step)
         self.new_row()
         self.row = self.add_slider("Row", "Row of the kernel’s centre", 0, 0, 0, self._move)
         self.column = self.add_slider("Column", "Column of the kernel’s centre", 0, 0, 0, self._move)
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.canvas.setToolTip("Click into the input to place the kernel; then the arrow keys move it")
+        self.canvas.setToolTip("Click the input to place the kernel; the arrow keys move it")
         self.canvas.takes_keys = True
         self.canvas.key_pressed.connect(self._press)
         self.canvas.clicked.connect(self._click)
@@ -183,7 +188,7 @@ class SlidingKernelView(BlockView):
         row, column = self.place
         k = len(shown.kernel)
         text = (
-            f"row {row}, column {column}: the {k * k} products are summed; beyond the border the channel is 0"
+            f"row {row}, column {column}: the {k * k} products are added up; beyond the border the channel is 0"
         )
         ink.text(line, text, align="centre", colour=ink.look.muted, px=ink.small)
 
@@ -222,7 +227,7 @@ def _places(room: QRectF, gap: float) -> list[QRectF]:
 
 SPEC = ViewSpec(
     name="sliding-kernel",
-    title="One depthwise kernel that slides over its channel, with the sum at each place",
+    title="A depthwise kernel that slides over its channel, with the sum at each position",
     make=SlidingKernelView,
     settings={
         "block": BLOCK,

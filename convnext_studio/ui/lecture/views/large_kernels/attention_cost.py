@@ -46,7 +46,10 @@ class AttentionCostView(SeenView):
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
-        tip = "Side of the input in pixels: the map has that over the stage's stride, squared, positions"
+        tip = (
+            "Side of the input in pixels; divided by the stride of the stage and squared, it gives "
+            "the number of positions"
+        )
         self.side = ValueSlider("Input", tip, SIDES, int(settings["input"]), [f"{side} px" for side in SIDES])
         self.kernel = kernel_slider(settings["kernel"])
         for slider in (self.side, self.kernel):
@@ -60,7 +63,7 @@ class AttentionCostView(SeenView):
             return ""
         stage, channels, stride = self.where()
         title = self.model.node(stage).title
-        return f"{title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+        return f"{title} of {model.title}: {channels} channels, stride {stride} px · calculated"
 
     def where(self) -> tuple[str, int, int]:
         """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
@@ -87,7 +90,7 @@ class AttentionCostView(SeenView):
         macs = self.macs(self.side.value)
         attention, _, depthwise = macs.values()
         side = max(self.side.value // stride, 1)
-        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × depthwise"
+        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × as much as depthwise"
 
     def field(self) -> FieldGeometry:
         """Of the units behind the first block, with the chosen kernel; GRN makes it global."""
@@ -177,12 +180,12 @@ def _power_text(exponent: int) -> str:
 
 SPEC = ViewSpec(
     name="attention-cost",
-    title="MACs of self-attention against a depthwise convolution, over the side of the input",
+    title="MACs of self-attention and of a depthwise convolution, over the side of the input",
     make=AttentionCostView,
     settings={
-        "stage": Whole(help="The stage whose channels and stride count", default="1", least=1, most=4),
+        "stage": Whole(help="The stage whose channels and stride are used", default="1", least=1, most=4),
         "input": OneOf(
-            help="Side of the input in pixels at first", default="224", values=tuple(map(str, SIDES))
+            help="Initial side of the input in pixels", default="224", values=tuple(map(str, SIDES))
         ),
         "kernel": KERNEL,
     },

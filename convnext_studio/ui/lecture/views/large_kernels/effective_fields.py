@@ -61,13 +61,15 @@ class EffectiveFieldsView(NetworkView):
         self._seed = 0
         self.inputs = self.add_choice(
             "Averaged over",
-            "Standard normal noise, or the pictures that are open",
+            "Standard normal noise, or the opened pictures",
             (("noise", "noise"), ("the opened pictures", "pictures")),
             settings["inputs"],
             self.prepare,
         )
         self.controls.addStretch(1)
-        self.add_button("Measure again", "Measure on other noise, and watch the fields sharpen", self._again)
+        self.add_button(
+            "Measure again", "Measure with new noise, and watch the fields become sharper", self._again
+        )
         state.pictures_changed.connect(self.follow)
 
     def compared(self) -> tuple[Measured, ...]:
@@ -132,7 +134,7 @@ class EffectiveFieldsView(NetworkView):
         said = [
             f"{100 * share:g} % in {format_percent(squares[share].area_ratio, None)} of the area"
             if share in squares
-            else f"{100 * share:g} %: in no square"
+            else f"{100 * share:g} %: no square"
             for share in THRESHOLDS
         ]
         theory = "everything" if result.theoretical.is_global else f"{result.theoretical.size_px} px"
@@ -151,7 +153,7 @@ class EffectiveFieldsView(NetworkView):
         ink.text(QRectF(column.left(), column.top(), column.width(), line), each.title, bold=True)
         result = self.results.get(place)
         if result is None:
-            self._say(ink, column, line, "Waiting for its turn …")
+            self._say(ink, column, line, "Waiting …")
             return
         weights = "random weights" if result.random_weights else "trained"
         done = result.pictures + result.noises
@@ -172,7 +174,7 @@ class EffectiveFieldsView(NetworkView):
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
         y = box.bottom() + 0.3 * small
-        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its largest", "1"))
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its maximum", "1"))
         for row in rows:
             y += small
             ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
@@ -210,14 +212,19 @@ SPEC = ViewSpec(
     make=EffectiveFieldsView,
     settings={
         "compare": OneOf(
-            help="What stands beside the open model: random weights with 3 × 3 and 7 × 7 kernels, or random "
-            "weights in its own architecture",
+            help=(
+                "What to compare the open model with: random weights with 3 × 3 and 7 × 7 kernels, "
+                "or random weights in its own architecture"
+            ),
             default="kernels",
             values=("kernels", "training"),
         ),
-        "inputs": OneOf(help="What is averaged over at first", default="noise", values=("noise", "pictures")),
+        "inputs": OneOf(help="The inputs to average at first", default="noise", values=("noise", "pictures")),
         "count": Whole(
-            help="How many noises, or pictures at most, are averaged", default="16", least=1, most=200
+            help="How many noise images, or at most how many pictures, to average",
+            default="16",
+            least=1,
+            most=200,
         ),
     },
 )

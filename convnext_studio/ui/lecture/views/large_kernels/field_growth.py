@@ -38,7 +38,7 @@ class FieldGrowthView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.result: FieldGrowthResult | None = None
-        self.decades = toggle("Decades", "Show sizes in powers of ten, so that small ones can be told apart")
+        self.decades = toggle("Decades", "Use a logarithmic axis, so that small sizes can be distinguished")
         self.controls.addStretch(1)
         self.controls.addWidget(self.decades)
         self.decades.toggled.connect(self.canvas.update)
@@ -103,9 +103,9 @@ class FieldGrowthView(NetworkView):
         """What the theoretical curve cannot show; empty where it shows all."""
         points = self.points()
         if any(point.is_global for point in points):
-            return f"{MISSING}, a unit sees the whole picture: the network pools over its maps."
+            return f"{MISSING}, a unit sees the whole picture, because the network pools over its maps."
         if not all(point.has_box for point in points):
-            return f"{MISSING}, attention in windows makes the field no box."
+            return f"{MISSING}, the field is not a box, because of attention in windows."
         return ""
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -124,9 +124,7 @@ class FieldGrowthView(NetworkView):
     def _depth(self) -> Axis:
         points = self.points()
         ticks = [(float(index), name) for index, name in enumerate(tick_names(points)) if name]
-        return Axis(
-            title="Depth: a point for each block", low=0.0, high=max(len(points) - 1.0, 1.0), ticks=ticks
-        )
+        return Axis(title="Depth, one point per block", low=0.0, high=max(len(points) - 1.0, 1.0), ticks=ticks)
 
 
 def tick_names(points: Sequence[GrowthPoint]) -> list[str]:
@@ -156,7 +154,7 @@ def size_axis(sizes: Sequence[float], in_decades: bool) -> Axis:
 
 SPEC = ViewSpec(
     name="field-growth",
-    title="Theoretical and effective size of the field at each block",
+    title="The theoretical and the effective size of the field at each block",
     make=FieldGrowthView,
-    settings={"count": Whole(help="How many noises are averaged", default="4", least=1, most=100)},
+    settings={"count": Whole(help="How many noise images to average", default="4", least=1, most=100)},
 )

@@ -46,7 +46,7 @@ class KernelCostView(NetworkView):
     def caption(self) -> str:
         """Model and input size; weights and picture play no part."""
         model = self.state.model
-        return "" if model is None else f"{model.title} at {model.input_px} px, by arithmetic"
+        return "" if model is None else f"{model.title} at {model.input_px} px, calculated"
 
     def figures(self) -> tuple[KernelFigures, ...]:
         """For each kernel size; counted once for a network."""
@@ -92,7 +92,7 @@ class KernelCostView(NetworkView):
 
 SPEC = ViewSpec(
     name="kernel-cost",
-    title="Parameters and MACs of the whole network for every kernel size",
+    title="The parameters and MACs of the whole network for every kernel size",
     make=KernelCostView,
     settings={"kernel": KERNEL},
 )

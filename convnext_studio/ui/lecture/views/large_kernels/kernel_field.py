@@ -24,11 +24,11 @@ _DRAWING_PART = 0.6  # Of the width.
 
 def kernel_slider(value: str) -> ValueSlider:
     """A slider over the side of the blocks' kernels."""
-    tip = "Side of every block's kernel; the rest of the network stays as it is"
+    tip = "Kernel size of all blocks; the rest of the network stays the same"
     return ValueSlider("Kernel", tip, KERNELS, int(value), [f"{side} × {side}" for side in KERNELS])
 
 
-KERNEL = OneOf(help="Side of the kernels at first", default="7", values=tuple(map(str, KERNELS)))
+KERNEL = OneOf(help="Initial kernel size", default="7", values=tuple(map(str, KERNELS)))
 
 
 class KernelFieldView(SeenView):
@@ -48,7 +48,7 @@ class KernelFieldView(SeenView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.kernel = kernel_slider(settings["kernel"])
-        self.whole = toggle("Whole fields", "Draw as much as it takes to see the largest field whole")
+        self.whole = toggle("Whole fields", "Zoom out until the whole largest field is visible")
         self.whole.setChecked(settings["extent"] == "fields")
         self.controls.addWidget(self.kernel, 1)
         self.controls.addWidget(self.whole)
@@ -58,7 +58,7 @@ class KernelFieldView(SeenView):
     def caption(self) -> str:
         """Model and picture, and that what is drawn is arithmetic."""
         side = self.kernel.value
-        return self.subject(f"theoretical fields with {side} × {side} kernels, by arithmetic")
+        return self.subject(f"theoretical fields with {side} × {side} kernels, calculated")
 
     def fields(self) -> dict[str, FieldGeometry]:
         """Of each stage of the open ConvNeXt, with the chosen kernel."""
@@ -120,7 +120,7 @@ class KernelFieldView(SeenView):
 def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
     """How large a theoretical field is, and how that compares with the input."""
     if field.is_global:
-        return "everything (GRN)", f"convolutions alone: {field.size_px} px"
+        return "everything (GRN)", f"convolutions only: {field.size_px} px"
     ratio = field.size_px / input_px
     if ratio > 1:
         return f"{field.size_px} px", f"{ratio:.2g} × the picture's side"
@@ -129,12 +129,12 @@ def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
 
 SPEC = ViewSpec(
     name="kernel-field",
-    title="Theoretical field of each stage, to scale on the picture, for any kernel size",
+    title="The theoretical field of each stage on the picture, to scale, for any kernel size",
     make=KernelFieldView,
     settings={
         "kernel": KERNEL,
         "extent": OneOf(
-            help="How much is drawn at first: about twice the picture, or the largest field whole",
+            help="The initial zoom: about twice the picture, or the whole largest field",
             default="picture",
             values=("picture", "fields"),
         ),

@@ -38,16 +38,16 @@ class DownsamplingView(NetworkView):
 
     needs_picture = True
     name = "Downsampling between two stages"
-    lacks = "layers of its own between its stages"
+    lacks = "separate layers between its stages"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[str, MapPicture] = {}
-        items = [(f"into stage {number}", str(number)) for number in (2, 3, 4)]
-        tip = "The stage that the layers lead into"
+        items = [(f"before stage {number}", str(number)) for number in (2, 3, 4)]
+        tip = "The stage after the layers"
         self.stage = self.add_choice("Downsampling", tip, items, settings["stage"], self.prepare)
         self._first_channel = int(settings["channel"])
-        self.channel = ValueSlider("Channel", "The channel that is shown of each map", (0,), 0)
+        self.channel = ValueSlider("Channel", "The channel to show of each map", (0,), 0)
         self.channel.changed.connect(self.prepare)
         self.controls.addWidget(self.channel, 1)
 
@@ -59,9 +59,9 @@ class DownsamplingView(NetworkView):
     def network_questions(self) -> Sequence[Request] | str:
         """The channel of each, where the network has such layers."""
         if len(self.config.depths) == 1:
-            return f"{self.model.title} has one stage: nothing is downsampled behind its stem. {_OTHER}"
+            return f"{self.model.title} has one stage, so nothing is downsampled after its stem. {_OTHER}"
         if self.config.downsample != "separate":
-            return f"{self.model.title} downsamples within its blocks, as ResNet does. {_OTHER}"
+            return f"{self.model.title} downsamples in its blocks, as ResNet does. {_OTHER}"
         picture = self.state.picture
         assert picture is not None
         nodes = self.nodes()
@@ -88,12 +88,12 @@ class DownsamplingView(NetworkView):
     def titles(self) -> tuple[str, str, str]:
         """What is above the maps."""
         norm = NORM_TITLES[self.config.norm]
-        return "What comes in", norm[0].upper() + norm[1:], "2 × 2, stride 2"
+        return "Input", norm[0].upper() + norm[1:], "2 × 2, stride 2"
 
     def prices(self) -> list[tuple[str, str]]:
         """What the whole network costs with layers of their own, and with blocks that downsample."""
         kinds: tuple[tuple[str, Downsample], ...] = (
-            ("Layers of their own (this network)", "separate"),
+            ("Separate layers (this network)", "separate"),
             ("In the blocks, as in ResNet", "block"),
         )
         found = []
@@ -133,10 +133,10 @@ class DownsamplingView(NetworkView):
 
 SPEC = ViewSpec(
     name="downsampling",
-    title="The layers between two stages, with the maps before and behind each",
+    title="The layers between two stages, with the maps before and after each",
     make=DownsamplingView,
     settings={
-        "stage": Whole(help="The stage that the layers lead into at first", default="2", least=2, most=4),
+        "stage": Whole(help="The stage after the layers to show first", default="2", least=2, most=4),
         "channel": CHANNEL,
     },
 )

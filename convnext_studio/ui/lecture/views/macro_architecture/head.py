@@ -36,7 +36,7 @@ class HeadView(NetworkView):
 
     needs_picture = True
     name = "The head"
-    lacks = "head of pool, norm and linear layer that could be taken apart here"
+    lacks = "head of pool, norm and linear layer"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -84,7 +84,7 @@ class HeadView(NetworkView):
 
     def caption(self) -> str:
         """What is shown of what."""
-        return self.subject("vectors folded into rectangles, channel 0 at the upper left")
+        return self.subject("vectors are folded into rectangles, with channel 0 at the upper left")
 
     def rows(self) -> list[tuple[str, float]]:
         """The likeliest classes, with their probabilities."""
@@ -127,9 +127,9 @@ def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
 
 SPEC = ViewSpec(
     name="head",
-    title="From the last map to the classes: pool, normalise, one linear layer",
+    title="From the last map to the classes: pool, norm, linear layer",
     make=HeadView,
     settings={
-        "classes": Whole(help="How many of the likeliest classes are shown", default="3", least=1, most=5)
+        "classes": Whole(help="How many of the most likely classes to show", default="3", least=1, most=5)
     },
 )

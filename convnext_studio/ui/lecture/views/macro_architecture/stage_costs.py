@@ -24,7 +24,7 @@ class StageCostsView(NetworkView):
         model = self.state.model
         if model is None:
             return ""
-        return f"{model.title} at {model.input_px} px, one picture, activations as float32, by arithmetic"
+        return f"{model.title} at {model.input_px} px, one picture, activations as float32, calculated"
 
     def nodes(self) -> list[NodeInfo]:
         """Stem, stages and head."""
@@ -56,7 +56,7 @@ class StageCostsView(NetworkView):
         line, (top, pitch) = ink.line(), rows
         ink.text(QRectF(column.left(), column.top(), column.width(), line), COST_TITLES[costs.kind], bold=True)
         below = QRectF(column.left(), column.top() + line, column.width(), ink.line(ink.small))
-        ink.text(below, f"{costs.text(costs.total)} in all", px=ink.small, colour=ink.look.muted)
+        ink.text(below, f"{costs.text(costs.total)} in total", px=ink.small, colour=ink.look.muted)
         for index, node in enumerate(nodes):
             cost = costs.of.get(node.name, 0.0)
             middle = top + (index + 0.5) * pitch
@@ -71,6 +71,6 @@ class StageCostsView(NetworkView):
 
 SPEC = ViewSpec(
     name="stage-costs",
-    title="Parameters, MACs and activation memory of stem, stages and head",
+    title="The parameters, MACs and activation memory of stem, stages and head",
     make=StageCostsView,
 )

@@ -60,7 +60,7 @@ class StagesView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[str, MapPicture] = {}
-        self.same_size = toggle("Same size", "Draw all maps equally large, to see what is in the small ones")
+        self.same_size = toggle("Same size", "Draw all maps at the same size, to see what is in the small ones")
         self.same_size.setChecked(settings["size"] == "same")
         self.controls.addStretch(1)
         self.controls.addWidget(self.same_size)
@@ -89,7 +89,7 @@ class StagesView(NetworkView):
 
     def caption(self) -> str:
         """What the maps are."""
-        scale = "maps equally large" if self.same_size.isChecked() else "to scale"
+        scale = "maps at the same size" if self.same_size.isChecked() else "to scale"
         return self.subject(f"mean over the channels of each output, {scale}")
 
     def blocks_in(self, node: NodeInfo) -> int:
@@ -194,11 +194,11 @@ def _columns(room: QRectF, widths: Sequence[float]) -> list[QRectF]:
 
 SPEC = ViewSpec(
     name="stages",
-    title="Stem and stages to scale, with the mean map of each on the current picture",
+    title="The stem and the stages to scale, with their mean maps on the current picture",
     make=StagesView,
     settings={
         "size": OneOf(
-            help="Whether the maps are drawn to scale at first, or all of the same size",
+            help="Whether the maps are first drawn to scale or all at the same size",
             default="scale",
             values=("scale", "same"),
         )

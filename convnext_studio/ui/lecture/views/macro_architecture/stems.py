@@ -34,12 +34,14 @@ class StemsView(NetworkView):
 
     needs_picture = True
     name = "Two strides of the stem"
-    lacks = "stem of patches"
+    lacks = "patch stem"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[Move, MapPicture] = {}
-        self.channel = ValueSlider("Channel", "A channel behind the stem, or the mean of all", (_MEAN,), _MEAN)
+        self.channel = ValueSlider(
+            "Channel", "A channel after the stem, or the mean of all channels", (_MEAN,), _MEAN
+        )
         self.channel.changed.connect(self.prepare)
         self.controls.addWidget(self.channel, 1)
         self._first_channel = int(settings["channel"])
@@ -51,7 +53,7 @@ class StemsView(NetworkView):
     def network_questions(self) -> Sequence[Request] | str:
         """The chosen channel with either stride."""
         if self.config.stem_type != "patch":
-            return f"The stem of {self.model.title} is two convolutions, no patches. {OPEN_A_CONVNEXT}"
+            return f"The stem of {self.model.title} has two convolutions and no patches. {OPEN_A_CONVNEXT}"
         channels = range(self.config.dims[0])
         self.channel.go_through((_MEAN, *channels), self._first_channel, ("mean", *map(str, channels)))
         picture, channel = self.state.picture, self.channel.value
@@ -74,8 +76,8 @@ class StemsView(NetworkView):
     def caption(self) -> str:
         """Which channel, and that the weights are the open model's for both."""
         if self.state.model is None or self.channel.value == _MEAN:
-            return self.subject("mean over the stem's channels, the same weights with both strides")
-        return self.subject(f"stem, channel {self.channel.value}, the same weights with both strides")
+            return self.subject("mean over the channels of the stem, with the same weights for both strides")
+        return self.subject(f"channel {self.channel.value} of the stem, with the same weights for both strides")
 
     def figures(self) -> tuple[StemFigures, ...]:
         """What the network costs with either."""
@@ -119,7 +121,7 @@ class StemsView(NetworkView):
 
 SPEC = ViewSpec(
     name="stems",
-    title="The stem with its own patches and with stride 1: both maps, and the price of each",
+    title="The patch stem and the same stem with stride 1: both maps and their costs",
     make=StemsView,
     settings={
         "channel": CHANNEL,

@@ -94,8 +94,10 @@ class ActivationView(BlockView):
         return [
             f"{format_percent(share)} of the values are below 0. ReLU would make each of them 0.",
             f"mean {format_number(before.mean)}, deviation {format_number(before.std)} before the activation",
-            f"mean {format_number(after.mean)}, deviation {format_number(after.std)} behind its "
-            f"{CURVES[self.act][0]}",
+            (
+                f"mean {format_number(after.mean)}, deviation {format_number(after.std)} after "
+                f"{CURVES[self.act][0]}"
+            ),
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -154,13 +156,13 @@ class ActivationView(BlockView):
         for sentence in self.sentences():
             room.setTop(room.top() + ink.paragraph(room, sentence) + ink.line() * 0.7)
         lowest = min(np.linspace(-2, 0, 2001).tolist(), key=gelu)
-        text = f"GELU is lowest at {lowest:.2f}, where it is {gelu(lowest):.2f}."
+        text = f"GELU has its minimum at {lowest:.2f}, where it is {gelu(lowest):.2f}."
         ink.paragraph(room, text, colour=ink.look.muted)
 
 
 SPEC = ViewSpec(
     name="activation",
-    title="GELU and ReLU over the values that reach a block’s activation",
+    title="GELU and ReLU, over the values that reach the activation of a block",
     make=ActivationView,
     settings={"block": BLOCK},
 )

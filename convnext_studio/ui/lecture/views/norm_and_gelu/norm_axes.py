@@ -49,14 +49,14 @@ class Averaging:
     in_use: str
 
 
-_ALONE = "The same in training and in use: no picture’s answer depends on another picture."
+_ALONE = "It computes the same in training and in use: the result for one picture does not depend on others."
 AVERAGINGS = {
     "batch": Averaging(
         "Batch norm",
         lambda cell: cell[1],
         "One mean and one deviation for each channel: over all pictures of the batch and all positions.",
         lambda channels, positions: (f"{channels}", f"N × {positions}"),
-        "In use there is no batch: running averages from training take its place.",
+        "In use there is no batch: running averages from training are used instead.",
     ),
     "layer": Averaging(
         "Layer norm, as in ConvNeXt",
@@ -108,18 +108,18 @@ class NormAxesView(PaintedView):
         self._number = 0
         self.norms = self.add_choice(
             "Norm",
-            "The normalisation",
+            "The kind of normalisation",
             ((averaging.title, name) for name, averaging in AVERAGINGS.items()),
             settings["norm"],
             self._restart,
         )
-        self.add_button("Another mean", "Colour the values of the next mean", self.next_mean)
+        self.add_button("Another mean", "Highlight the values of the next mean", self.next_mean)
         self.playing = self.add_play("Turn slowly", _STEP_MS, lambda: self._turn(_DEGREES_A_STEP))
         self.controls.addStretch(1)
         self.new_row()
         self.angle = self.add_slider(
             "Angle",
-            "Turn the boxes; dragging them does the same",
+            "Turn the boxes; you can also drag them",
             -180,
             180,
             _FIRST_ANGLE,
@@ -144,7 +144,7 @@ class NormAxesView(PaintedView):
 
     def caption(self) -> str:
         """What is drawn is a scheme; the numbers beside it are the model's."""
-        return f"A scheme: {PICTURES} pictures, {CHANNELS} channels, {HEIGHT} × {WIDTH} positions"
+        return f"Schematic: {PICTURES} pictures, {CHANNELS} channels, {HEIGHT} × {WIDTH} positions"
 
     def _restart(self) -> None:
         self._number = 0
@@ -329,9 +329,9 @@ class _Place:
 
 SPEC = ViewSpec(
     name="norm-axes",
-    title="Which values batch, layer, instance and group norm average over",
+    title="The values that batch, layer, instance and group norm average over",
     make=NormAxesView,
     settings={
-        "norm": OneOf(help="The normalisation to begin with", default="layer", values=tuple(AVERAGINGS)),
+        "norm": OneOf(help="The normalisation to show first", default="layer", values=tuple(AVERAGINGS)),
     },
 )

@@ -34,7 +34,7 @@ NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", 
 class NormValuesView(BlockView):
     """Histograms of all values, maps of each position's mean and deviation, or each channel's."""
 
-    name = "Values before and behind the norm"
+    name = "Values before and after the norm"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -42,7 +42,7 @@ class NormValuesView(BlockView):
         self._maps: list[tuple[str, MapPicture, str]] = []
         self.looks = self.add_choice(
             "Statistics of",
-            "Over what mean and standard deviation are taken",
+            "The values over which mean and standard deviation are computed",
             ((text, name) for name, text in LOOKS.items()),
             settings["of"],
             self.canvas.update,
@@ -72,7 +72,7 @@ class NormValuesView(BlockView):
         """Which node, and what is meant by after."""
         if not self.block:
             return self.subject()
-        after = "after: normalised, not yet scaled and shifted"
+        after = "after the norm, before scale and shift"
         return self.subject(f"{self.block}.norm", *([after] if self.looks.currentData() == "positions" else []))
 
     # ------------------------------------------------------------------------------------------ painting
@@ -183,13 +183,15 @@ def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
 
 SPEC = ViewSpec(
     name="norm-values",
-    title="The values before and behind the norm of a block, with mean and standard deviation",
+    title="The values before and after the norm of a block, with mean and standard deviation",
     make=NormValuesView,
     settings={
         "block": BLOCK,
         "of": OneOf(
-            help="What mean and deviation are taken of: all values, those of each position (over its "
-            "channels), or those of each channel (over its positions)",
+            help=(
+                "The values over which mean and deviation are computed: all values, each position "
+                "(over its channels), or each channel (over its positions)"
+            ),
             default="values",
             values=tuple(LOOKS),
         ),
