@@ -98,7 +98,7 @@ def test_a_session_whose_saving_is_stopped_says_so(
     [check] = engine.open(CheckPictures)
     window.restore_or_stop()
     assert check.id in engine.cancelled
-    assert "nothing was written" in window.messages.text
+    assert "Nothing was written" in window.messages.text
     assert not path.exists()
 
 
@@ -273,4 +273,4 @@ def test_the_precision_comes_back_where_the_device_has_it(
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     [model] = engine.open(LoadModel)
     assert model.precision == asked
-    assert ("float32 here" in filled_window.messages.text) is is_told
+    assert ("float32 is used here" in filled_window.messages.text) is is_told
