@@ -247,7 +247,7 @@ def test_the_theoretical_field_is_clipped_to_the_input_and_its_size_said(
     desk: Desk, filled: ReceptiveFieldPanel
 ) -> None:
     """Stage 2 of the small model: 4 + 6 · 4 = 28, 2 × 2 adds 4, 7 × 7 at stride 8 adds 48: 80 px, of 64."""
-    assert "80 × 80 px, beyond the input" in filled.caption
+    assert "80 × 80 px, which extends beyond the input" in filled.caption
     assert marks(filled)[-1].label == "theoretical · 80 px"
     # Unit 4 of 8 is centred on 4 + 4 · 8 = 36, and sees -4 to 76.
     assert marks(filled)[-1].box == (0, 0, 64, 64)
