@@ -1,4 +1,4 @@
-"""The presenter's keys: what each does, and which of them a focused control keeps for itself."""
+"""The keys of the presenter: their commands, and which of them a focused control handles itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Key = Qt.Key
 
 
 class Command(Enum):
-    """What can be done while presenting."""
+    """The commands of the presenter."""
 
     NEXT = auto()
     PREVIOUS = auto()
@@ -35,7 +35,7 @@ class Command(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Keys of a command.
+    """The keys of a command.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ _COMMANDS = {key: binding.command for binding in BINDINGS for key in binding.els
 
 
 def bind(window: QWidget, do: Callable[[Command], None]) -> None:
-    """Give a window the keys that always work."""
+    """Add the shortcuts that always work to a window."""
     for binding in BINDINGS:
         for key in binding.always:
             shortcut = QShortcut(QKeySequence(key), window)
@@ -97,10 +97,10 @@ def bind(window: QWidget, do: Callable[[Command], None]) -> None:
 
 
 def command_for(key: int) -> Command | None:
-    """What a key does that nothing in the window had a use for."""
+    """Return the command of a key that no widget in the window has handled."""
     return next((command for known, command in _COMMANDS.items() if known == key), None)
 
 
 def digit_of(key: int) -> str:
-    """The digit on a key, of the number block too; empty for other keys."""
+    """Return the digit of a key, including the numeric keypad; empty for other keys."""
     return chr(key) if Key.Key_0 <= key <= Key.Key_9 else ""

@@ -1,4 +1,4 @@
-"""Blocks of several networks beside one another, their widths drawn to scale."""
+"""The blocks of several networks side by side, with widths to scale."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ _KINDS = {"depthwise": "positions", "pointwise": "channels", "dense": "both"}
 
 
 class BlockDesignsView(PaintedView):
-    """A column for each block: its convolutions from top to bottom, what stands behind them, and the cost."""
+    """One column for each block: its convolutions from top to bottom, the layers after them, and its costs."""
 
     name = "Blocks of several networks"
 
@@ -53,7 +53,7 @@ class BlockDesignsView(PaintedView):
 
     @property
     def channels(self) -> int:
-        """In and out."""
+        """The number of input and output channels."""
         return self.channels_slider.value
 
     def designs(self) -> list[BlockDesign]:
@@ -61,14 +61,14 @@ class BlockDesignsView(PaintedView):
         return [design(self.channels) for design in FAMILIES[str(self.families.currentData())][1]]
 
     def caption(self) -> str:
-        """It is arithmetic."""
+        """Return the caption, which says how the costs are calculated."""
         return (
             f"Calculated for {self.channels} channels in and out and a map of {self._side} × "
             f"{self._side}; weights of the convolutions, without biases and norms"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """All blocks on one scale of widths."""
+        """Paint all blocks with widths on one scale."""
         designs = self.designs()
         foot = QRectF(room.left(), room.bottom() - ink.line(), room.width(), ink.line())
         self._paint_legend(ink, foot)
@@ -95,7 +95,7 @@ class BlockDesignsView(PaintedView):
         self._paint_convs(ink, boxes, design, widest)
 
     def _paint_convs(self, ink: Ink, room: QRectF, design: BlockDesign, widest: int) -> None:
-        """Each convolution as the shape between its widths, with the number of channels on its edges."""
+        """Paint each convolution as a shape between its widths, with the numbers of channels at its edges."""
         convs, small = design.convs, ink.line(ink.small)
         step = (room.height() - 1.6 * small) / len(convs)
         lines = 1 if all(_is_inside(ink, conv, room, widest) for conv in convs) else 2
@@ -127,14 +127,14 @@ class BlockDesignsView(PaintedView):
 
     @staticmethod
     def _paint_words(ink: Ink, room: QRectF, text: str, colour: str) -> None:
-        """Below a convolution, on the way to the next."""
+        """Paint the layers between a convolution and the next one."""
         width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
         place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
         ink.painter.fillRect(place, QColor(ink.look.surface))
         ink.text(place, text, align="centre", px=ink.small, colour=colour)
 
     def _paint_way(self, ink: Ink, room: QRectF, boxes: QRectF, design: BlockDesign) -> None:
-        """From top to bottom through the convolutions, and around them where there is a shortcut."""
+        """Paint the path from top to bottom through the convolutions, and the shortcut around them, if any."""
         middle, left, radius = boxes.center().x(), room.left() + ink.px * 0.8, ink.px * 0.6
         top, bottom = room.top(), room.bottom() - ink.line(ink.small) * 0.4
         ink.painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -171,7 +171,7 @@ class BlockDesignsView(PaintedView):
 
 
 def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:
-    """Whether a convolution's shape, that fills the room at its widest, has room for its text."""
+    """Return whether the text of a convolution fits into its shape."""
     width = (conv.before + conv.after) / 2 / widest * room.width()
     return ink.width(_conv_text(conv), ink.small) + ink.px * 0.3 < width
 
@@ -183,7 +183,7 @@ def _conv_text(conv: Conv) -> str:
 
 
 def _short(number: int) -> str:
-    """To three digits, with k, M or G."""
+    """Format a count with three digits and k, M or G."""
     for factor, suffix in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
         if number >= factor:
             return f"{number / factor:.3g}{suffix}"

@@ -1,4 +1,4 @@
-"""The way through a block: each operation's output on the current picture, with its shape."""
+"""A walk through a block: the output of each operation on the current picture, with its shape."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ CONVOLUTION_WORDS = {
     True: "Each channel has its own kernel: positions are mixed, channels are not",
     False: "Each new channel is a sum over all channels: positions and channels are mixed",
 }
-"""By whether it is depthwise."""
+"""The texts for the spatial convolution, by whether it is depthwise."""
 NORM_WORDS: dict[Norm, str] = {
     "layer": "Every position is normalised over its channels",
     "batch": "Every channel is normalised by the running mean and deviation from training",
@@ -43,7 +43,7 @@ MAPS = {"rms": "strength over all channels", "channel": "one channel"}
 
 
 class BlockWalkView(BlockView):
-    """One operation large, all of them in a row below."""
+    """One operation enlarged, and all of them in a row below."""
 
     name = "A walk through a block"
 
@@ -72,7 +72,7 @@ class BlockWalkView(BlockView):
         self.canvas.setToolTip("Click an operation to enlarge it")
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The block's operations."""
+        """Ask for the outputs of the operations of the block."""
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
@@ -81,7 +81,7 @@ class BlockWalkView(BlockView):
         return (WalkBlock(panel=self.panel, image=picture.key, block=self.block, channel=channel),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour the maps, and show the wanted operation large, or the one before where there is none."""
+        """Colour the maps, and enlarge the wanted operation, or the previous one if the block lacks it."""
         (result,) = answers
         assert isinstance(result, BlockWalk)
         self.shown = result
@@ -94,7 +94,7 @@ class BlockWalkView(BlockView):
         self._colour()
 
     def names(self) -> list[str]:
-        """What the steps are called within the block."""
+        """The names of the operations within the block."""
         if self.shown is None:
             return []
         inside = [step.node.rpartition(".")[2] for step in self.shown.steps[1:-1]]
@@ -102,12 +102,12 @@ class BlockWalkView(BlockView):
 
     @property
     def current(self) -> WalkStep:
-        """The step that is shown large."""
+        """The operation that is enlarged."""
         assert self.shown is not None
         return self.shown.steps[self.operations.value()]
 
     def caption(self) -> str:
-        """Node, and which map."""
+        """Return the caption: the node, and which map is shown."""
         if self.shown is None:
             return self.subject()
         which = "root mean square over the channels" if self._shows_rms else f"channel {self.shown.channel}"
@@ -148,7 +148,7 @@ class BlockWalkView(BlockView):
     # ------------------------------------------------------------------------------------------ painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The current operation above with its words beside it, all operations below."""
+        """Paint the current operation at the top with its text, and all operations below."""
         if self.shown is None or not self._pictures:
             return
         strip_height = min(room.height() * 0.34, ink.line() * 2.2 + room.width() / len(self._pictures))
@@ -179,9 +179,9 @@ class BlockWalkView(BlockView):
             rest.setTop(rest.top() + line * 1.15)
 
     def words(self, name: str) -> str:
-        """What an operation of this network's blocks does."""
+        """Return what an operation of this network's blocks does."""
         config = None if self.state.model is None else self.state.model.config
-        assert isinstance(config, ConvNeXtConfig)  # Others have no blocks to walk through.
+        assert isinstance(config, ConvNeXtConfig)  # Other families have no blocks to walk through.
         if name == "dwconv":
             return CONVOLUTION_WORDS[config.depthwise]
         return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
@@ -191,7 +191,7 @@ class BlockWalkView(BlockView):
         return None if model is None else next((node for node in model.nodes if node.name == name), None)
 
     def _paint_strip(self, ink: Ink, room: QRectF) -> None:
-        """Thumbnails with name and number of channels, the current one framed."""
+        """Paint thumbnails with name and number of channels, the current one with a frame."""
         assert self.shown is not None
         count, small = len(self._pictures), ink.line(ink.small)
         step = room.width() / count

@@ -1,4 +1,4 @@
-"""The 1x1 convolution of a block as the matrix that it is."""
+"""The 1x1 convolution of a block, drawn as a matrix."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class MixingMatrixView(BlockView):
-    """Columns are the new channels; one of them is taken out and shown as bars."""
+    """A matrix whose columns are the new channels; one column is shown as bars."""
 
     needs_picture = False
     name = "The mixing matrix of a block"
@@ -35,7 +35,7 @@ class MixingMatrixView(BlockView):
         self.canvas.setToolTip("Click a column to see its weights")
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The layer's weights."""
+        """Ask for the weights of the layer."""
         return (LayerWeights(panel=self.panel, node=f"{self.block}.{self._layer}"),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
@@ -48,7 +48,7 @@ class MixingMatrixView(BlockView):
         self.canvas.update()
 
     def caption(self) -> str:
-        """Model, weights and node; no picture is behind it."""
+        """Return the caption: model, weights and node. No picture is involved."""
         if not self.block:
             return self.subject()
         model = self.state.model
@@ -60,7 +60,7 @@ class MixingMatrixView(BlockView):
             self.chosen.setValue(int((x - self._box.left()) / self._box.width() * len(self.weight)))
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The matrix above, one column as bars below."""
+        """Paint the matrix at the top, and one column as bars below."""
         if self.weight is None or self._picture is None:
             return
         after, before = self.weight.shape
@@ -75,7 +75,7 @@ class MixingMatrixView(BlockView):
         self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))
 
     def _paint_matrix(self, ink: Ink, room: QRectF, title: str) -> QRectF:
-        """Stretched to the room: its rows and columns are too many to be told apart anyway."""
+        """Paint the matrix stretched to the space; it has too many cells to see single ones anyway."""
         assert self._picture is not None
         assert self.weight is not None
         line = ink.line()

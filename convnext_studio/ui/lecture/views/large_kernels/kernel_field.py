@@ -1,4 +1,4 @@
-"""How far each stage sees in theory, drawn to scale on the picture, for any size of the blocks' kernels."""
+"""The theoretical field of each stage, drawn to scale on the picture, for any kernel size."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 KERNELS = tuple(range(3, LARGEST_KERNEL + 1, 2))
-_PICTURE_SHARE = 0.46  # Of the drawing's side, so that there is room for what lies beyond the picture.
-_DRAWING_PART = 0.6  # Of the width.
+_PICTURE_SHARE = 0.46  # Fraction of the side of the drawing, so that there is room beyond the picture.
+_DRAWING_PART = 0.6  # Fraction of the width.
 
 
 def kernel_slider(value: str) -> ValueSlider:
-    """A slider over the side of the blocks' kernels."""
+    """Create a slider over the kernel size of the blocks."""
     tip = "Kernel size of all blocks; the rest of the network stays the same"
     return ValueSlider("Kernel", tip, KERNELS, int(value), [f"{side} × {side}" for side in KERNELS])
 
@@ -32,7 +32,7 @@ KERNEL = OneOf(help="Initial kernel size", default="7", values=tuple(map(str, KE
 
 
 class KernelFieldView(SeenView):
-    """The theoretical field of each stage's middle unit, as squares on the picture.
+    """The theoretical field of the middle unit of each stage, as squares on the picture.
 
     Attributes
     ----------
@@ -56,20 +56,20 @@ class KernelFieldView(SeenView):
         self.whole.toggled.connect(self.canvas.update)
 
     def caption(self) -> str:
-        """Model and picture, and that what is drawn is arithmetic."""
+        """Return the caption: model, picture, and that the fields are calculated."""
         side = self.kernel.value
         return self.subject(f"theoretical fields with {side} × {side} kernels, calculated")
 
     def fields(self) -> dict[str, FieldGeometry]:
-        """Of each stage of the open ConvNeXt, with the chosen kernel."""
+        """Return the field of each stage of the open ConvNeXt with the chosen kernel."""
         return kernel_figures(self.config, self.kernel.value, self.model.input_px).fields
 
     def rows(self) -> list[tuple[str, str]]:
-        """For each stage: how large its field is, and how that compares with the picture."""
+        """Return, for each stage, the size of its field and how it compares with the picture."""
         return [field_words(field, self.model.input_px) for field in self.fields().values()]
 
     def boxes(self) -> list[Box | None]:
-        """Of each stage's middle unit, in the input; None where it sees everything anyway."""
+        """Return the box of each stage's middle unit in the input; None if it sees everything."""
         return [
             None
             if field.is_global
@@ -78,7 +78,7 @@ class KernelFieldView(SeenView):
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The picture with its squares on the left, their sizes on the right."""
+        """Paint the picture with the squares on the left, and their sizes on the right."""
         side = min(room.height(), room.width() * _DRAWING_PART)
         self._paint_drawing(ink, QRectF(room.left(), room.center().y() - side / 2, side, side))
         self._paint_list(ink, room.adjusted(side + ink.px, 0, 0, 0))
@@ -118,7 +118,7 @@ class KernelFieldView(SeenView):
 
 
 def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
-    """How large a theoretical field is, and how that compares with the input."""
+    """Return the size of a theoretical field, and how it compares with the input."""
     if field.is_global:
         return "everything (GRN)", f"convolutions only: {field.size_px} px"
     ratio = field.size_px / input_px
