@@ -8,7 +8,7 @@ import torch
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.devices import check_memory, device_name, resolve_device, use_exact_float32
+from convnext_studio.engine.server.devices import check_memory, device_name, resolve_device
 from convnext_studio.engine.server.downloading import downloading
 from convnext_studio.engine.server.workspace import Bench, ShouldStop
 from convnext_studio.model.loaded import LoadedModel, build, load
@@ -27,7 +27,6 @@ def load_model(
     yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
     yield from downloading(request, should_stop)
     model = _opened(request).to(device)
-    use_exact_float32()
     if device.type != "cpu":
         # Kernels are chosen at the first call, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")

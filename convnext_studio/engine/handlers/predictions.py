@@ -5,8 +5,8 @@ from typing import cast
 
 import torch
 
-from convnext_studio.analysis.attribution import grad_cam
-from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
+from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_arrays
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.handlers.maps import keep_maps
 from convnext_studio.engine.server.node_outputs import keep_outputs
@@ -36,7 +36,7 @@ def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Pred
         check_class(request.target, bench.model.config.num_classes)
     tensor, geometry = bench.input(request.image)
     result = stage_pass(bench.model, tensor, request.target, bench.precision, should_stop)
-    maps = {name: to_array(activation) for name, activation in result.activations.items()}
+    maps = to_arrays(result.activations)
     for name, stage in maps.items():
         keep_maps(bench, request.image, name, stage, geometry)
     keep_outputs(bench, request.image, result.trunk)
@@ -62,10 +62,11 @@ def attribute(bench: Bench, request: Attribute, should_stop: ShouldStop) -> Attr
 
 
 def _keep_attribution(bench: Bench, image: str, result: StagePass, geometry: CropGeometry) -> Attribution:
+    explained = result.explained
     attribution = Attribution(
         image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
+        cams=to_arrays({name: grad_cam(maps, result.gradients[name]) for name, maps in explained.items()}),
         geometry=geometry,
     )
     bench.results.put(bench.key("attribution", image, result.target), attribution)

@@ -8,7 +8,7 @@ from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
-from convnext_studio.engine.server.devices import resolve_device, use_exact_float32
+from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.engine.server.workspace import Bench, ShouldStop
 from convnext_studio.erf import (
     Field,
@@ -78,7 +78,6 @@ def subject_of(
     if subject.is_current:
         model = bench.model
         return replace(model, title=subject.title) if subject.title else model
-    use_exact_float32()
     device = bench.model.device if bench.has_model else resolve_device("auto")
     input_px = bench.model.preprocessing.input_px if bench.has_model else DEFAULT_INPUT_PX
     return (yield from bench.subjects.open(subject, device, input_px, request.id, should_stop))

@@ -28,12 +28,6 @@ def resolve_device(name: str) -> torch.device:
     raise StudioError(f"There is no device “{name}” on this machine.", f"There are: {', '.join(there)}.")
 
 
-def use_exact_float32() -> None:
-    """Have CUDA compute float32 in float32: by default its convolutions round to 10 bits (TF32)."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
 def available_devices() -> list[str]:
     """All devices of this machine, the one that ``auto`` takes first."""
     found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
