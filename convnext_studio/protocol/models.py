@@ -51,6 +51,26 @@ class LoadModel(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where a network can run.
+
+    Attributes
+    ----------
+    name
+        As `LoadModel` takes it: ``cuda:0``, ``mps``, ``cpu``.
+    title
+        For people: "NVIDIA H100".
+    memory_bytes, free_bytes
+        All of its memory, and what was free when it was asked; 0 where it does not tell.
+    """
+
+    name: str
+    title: str
+    memory_bytes: int = 0
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo(Answer):
     """The model that is open.
 
@@ -76,6 +96,8 @@ class ModelInfo(Answer):
         Where and how it runs: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
         Its file does not tell the stem's stride and padding: they are as asked for, or as is usual.
+    devices
+        All that are there, the one that ``auto`` takes first.
     """
 
     source: str
@@ -92,6 +114,12 @@ class ModelInfo(Answer):
     device_name: str
     precision: Precision
     is_stem_untold: bool = False
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def device_facts(self) -> Device | None:
+        """The device that it runs on; None where it is not in the table."""
+        return next((one for one in self.devices if one.name in (self.device, f"{self.device}:0")), None)
 
     def node(self, name: str) -> NodeInfo:
         """The node of that name; KeyError where there is none."""
