@@ -1,4 +1,4 @@
-"""Fetch the small wheels that a machine with PyTorch, timm and the rest lacks, to travel along with the checkout.
+"""Fetch the small wheels that a machine with PyTorch and timm lacks, to travel along with the checkout.
 
 ``python -m tests.gpu.fetch_wheels FOLDER``, where the network is. All that pyproject.toml asks for and such a
 machine does not have, without the window's Qt and without what they need in their turn that is there already.
@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("captum", "cmap", "platformdirs", "msgspec", "cachetools", "shtab")
-"""Neither Qt nor torch: together a few megabytes."""
+"""What travels: together a few megabytes."""
+ARE_THERE = ("torch", "timm", "pillow", "safetensors", "numpy", "scikit-image", "matplotlib", "contourpy")
+OF_THE_WINDOW = ("PySide6-Essentials", "pyqtgraph")
+"""What no check on a GPU needs."""
 LARGEST_BYTES = 60 << 20
 PYTHON = "3.12"
 PLATFORMS = (

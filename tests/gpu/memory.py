@@ -29,8 +29,8 @@ from tests.networks import SMALL
 
 SECTION = "memory"
 MODELS = 20
-SHORT_OF = 0.5
-"""Share of what a prediction takes at most that is left for the requests, beside the weights."""
+ROOM = 1.5
+"""How many times what one prediction takes is left for each request: no room for large batches."""
 _SLACK_BYTES = 32 << 20
 """Of cuDNN's and cuBLAS's own buffers, which are taken once and kept."""
 
@@ -97,12 +97,12 @@ def _short(setting: Setting) -> list[Check]:
     session.run(predict)
     if setting.is_gpu:
         held = held_bytes()
-        most = torch.cuda.memory_reserved() + SHORT_OF * peak_bytes(lambda: session.run(predict))
+        most = torch.cuda.memory_reserved() + ROOM * peak_bytes(lambda: session.run(predict))
     else:
         held = 0
         with Allocator() as watched:
             session.run(predict)
-        most = SHORT_OF * watched.largest
+        most = ROOM * watched.largest
     if setting.size == "smallest":
         requests = {name: requests[name] for name in ("predict", "occlusion", "field of noise")}
     said: dict[str, str] = {}
@@ -150,8 +150,8 @@ def _too_large(setting: Setting) -> list[Check]:
         most = torch.cuda.memory_reserved() + 3 * one
     else:
         with Allocator() as watched:
-            session.run(field(small_px))
-        most = 1.5 * watched.largest
+            session.run(field(side_px * 3 // 4))
+        most = watched.largest
     tried = [side_px]
     with limited(setting, most):
         while True:

@@ -17,6 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack", help="photographs and soft targets into loads")
     packing.add_argument("photographs", type=Path)
+    packing.add_argument("classes", type=Path)
     packing.add_argument("soft", type=Path)
     packing.add_argument("out", type=Path)
     packing.add_argument("--share", type=float, default=1.0, help="part of the photographs; 0.01 rehearses")
@@ -36,12 +37,11 @@ def main() -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    for path in pack(options.photographs, options.soft, options.out, options.share):
+    for path in pack(options.photographs, options.classes, options.soft, options.out, options.share):
         load = read(path)
-        print(
-            f"{path}: {len(load.targets)} photographs, {(load.soft_shares.sum(axis=1) > 0).sum()} with soft targets, "
-            f"{path.stat().st_size / 2**20:.1f} MiB"
-        )
+        taught = (load.soft_shares.sum(axis=1) > 0).sum()
+        size = f"{path.stat().st_size / 2**20:.1f} MiB"
+        print(f"{path}: {len(load.targets)} photographs, {taught} with soft targets, {size}")
     return 0
 
 

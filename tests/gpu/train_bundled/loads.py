@@ -14,7 +14,8 @@ from timm.data import ImageNetInfo
 LARGEST_BYTES = 55 << 20
 KEPT = 16
 """Of the teacher's 1,000 shares of a picture: the largest, which hold all but some per cent of it."""
-SIDE_PX = 64
+_COMPRESSED = 0.75
+"""Of the bytes of some photographs, at most, what a load of them has."""
 IMAGENET = 1000
 
 
@@ -47,8 +48,8 @@ class Load:
     class_of: NDArray[np.int16]
 
     def write(self, path: Path) -> None:
-        """As one file without compression, which JPEG bytes do not need."""
-        np.savez(
+        """As one file, compressed: a third of such small JPEG files are tables, the same in each."""
+        np.savez_compressed(
             path,
             bytes=np.frombuffer(b"".join(self.jpegs), np.uint8),
             sizes=np.array([len(jpeg) for jpeg in self.jpegs], np.uint32),
@@ -87,7 +88,7 @@ def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
 
 
-def pack(photographs: Path, soft: Path, out: Path, share: float = 1.0) -> list[Path]:
+def pack(photographs: Path, classes: Path, soft: Path, out: Path, share: float = 1.0) -> list[Path]:
     """Write the loads: photos24 first, then as many others as there are; `share` of all, evenly.
 
     Raises
@@ -96,7 +97,7 @@ def pack(photographs: Path, soft: Path, out: Path, share: float = 1.0) -> list[P
         Where photos24 alone is larger than a load.
     """
     out.mkdir(parents=True, exist_ok=True)
-    table = _table(photographs)
+    table = _table(classes)
     shares = _soft_targets(soft)
     first = sorted(photographs.glob("photos24/*/*/*.JPEG"))
     others = sorted(photographs.glob("others148/*/*/*.JPEG"))
@@ -115,21 +116,21 @@ def pack(photographs: Path, soft: Path, out: Path, share: float = 1.0) -> list[P
 def _in_loads(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """As many as fit into a load beside their soft targets."""
     group: list[Path] = []
-    size = 0
+    size = 0.0
     for path in paths:
-        taken = path.stat().st_size + 4 * KEPT + 16
+        taken = _COMPRESSED * path.stat().st_size + 4 * KEPT + 16
         if size + taken > LARGEST_BYTES - (1 << 20):
             yield group
-            group, size = [], 0
+            group, size = [], 0.0
         group.append(path)
         size += taken
     if group:
         yield group
 
 
-def _table(photographs: Path) -> dict[str, str]:
+def _table(classes: Path) -> dict[str, str]:
     """WordNet ids by the class of photos24 that they belong to; empty for none."""
-    lines = (photographs / "classes.tsv").read_text().splitlines()[1:]
+    lines = classes.read_text().splitlines()[1:]
     return {cells[0]: cells[1] for cells in (line.split("\t") for line in lines)}
 
 

@@ -90,10 +90,7 @@ def photographs(loads: Sequence[Load], stage: Stage, device: torch.device) -> Ph
     np.add.at(soft, (np.arange(len(soft))[:, None], column), shares)
     soft = soft[:, :count] + np.float32(1e-6)
     has_soft = shares.sum(axis=1) > 0
-    if stage == "pretrain":
-        learnt = has_soft & ~held
-    else:
-        learnt = (targets >= 0) & ~held
+    learnt = (has_soft if stage == "pretrain" else targets >= 0) & ~held
     names = first.classes if stage == "finetune" else tuple(f"class {number}" for number in range(IMAGENET))
     return Photographs(
         pixels=pixels,
@@ -160,8 +157,8 @@ class Trainer:
             if time.monotonic() - saved > self._recipe.checkpoint_s:
                 self.save()
                 saved = time.monotonic()
-                said = f"{saved - begin:.0f} s, {self._steps} steps, loss {float(torch.stack(losses[-20:]).mean()):.3f}"
-                print(said, flush=True)
+                loss = float(torch.stack(losses[-20:]).mean())
+                print(f"{saved - begin:.0f} s, {self._steps} steps, loss {loss:.3f}", flush=True)
         self.save()
         last = torch.stack(losses[-20:]).mean() if losses else torch.tensor(math.nan)
         report: dict[str, object] = {
