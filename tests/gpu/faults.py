@@ -161,7 +161,7 @@ print(",".join(available_devices()), resolve_device("auto"))
 _OLD_DRIVER = """
 def fail():
     raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040). Please update it.")
-torch.cuda.is_available, torch.cuda.init = lambda: False, fail
+torch.cuda.is_available, torch.cuda.current_device = lambda: False, fail
 """
 
 

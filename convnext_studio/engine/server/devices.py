@@ -49,7 +49,7 @@ def gpu_problem() -> str:
     if torch.cuda.is_available():
         return ""
     try:
-        torch.cuda.init()
+        torch.cuda.current_device()
     except (RuntimeError, AssertionError) as error:
         said = str(error)
     else:

@@ -60,7 +60,7 @@ def test_a_gpu_that_cannot_be_used_is_told_in_one_sentence(
         raise RuntimeError(said)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "init", fail)
+    monkeypatch.setattr(torch.cuda, "current_device", fail)
     problem = gpu_problem()
     assert told in problem
     assert bool(problem) == bool(told)
