@@ -142,15 +142,15 @@ def _too_large(setting: Setting) -> list[Check]:
     _, small_px = _network(setting)
     side_px = 1024 if setting.size == "full" else 128
 
-    def field(px: int) -> ReceptiveField:
-        return ReceptiveField(node="stage4", target=0, inputs="noise", count=2, input_px=px)
+    def field(px: int, count: int = 2) -> ReceptiveField:
+        return ReceptiveField(node="stage4", target=0, inputs="noise", count=count, input_px=px)
 
     if setting.is_gpu:
-        one = peak_bytes(lambda: session.run(field(small_px)))
+        one = peak_bytes(lambda: session.run(field(small_px, 1)))
         most = torch.cuda.memory_reserved() + 3 * one
     else:
         with Allocator() as watched:
-            session.run(field(side_px * 3 // 4))
+            session.run(field(side_px * 3 // 4, 1))
         most = watched.largest
     tried = [side_px]
     with limited(setting, most):
