@@ -26,9 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.gpu", description=__doc__)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--json", type=Path, default=Path("gpu.json"), metavar="FILE", help="where to write")
-    parser.add_argument(
-        "--seconds", type=float, default=340, help="time for all; what comes too late is left out"
-    )
+    parser.add_argument("--seconds", type=float, help="time for all; what comes too late is left out")
     parser.add_argument("--size", choices=("full", "small", "smallest"), help="full on a GPU, else small")
     parser.add_argument("--device", default="", help="cuda where there is one, else cpu")
     options = parser.parse_args()
@@ -36,6 +34,7 @@ def main() -> int:
     device = torch.device(options.device or ("cuda" if has_gpu else "cpu"))
     size = options.size or ("full" if device.type == "cuda" else "small")
     setting = Setting(device=device, size=size, runs={"full": 10, "small": 3, "smallest": 1}[size])
+    whole_s = options.seconds or (340 if size == "full" else 100)
     for name, value in machine(setting).items():
         print(f"{name:<16} {value}")
     begin = time.monotonic()
@@ -44,7 +43,7 @@ def main() -> int:
     for name in options.sections:
         steps, share = SECTIONS[name]
         # What an earlier section leaves of its time is the next one's.
-        end += share * options.seconds / sum(SECTIONS[other][1] for other in options.sections)
+        end += share * whole_s / sum(SECTIONS[other][1] for other in options.sections)
         checks += run_steps(name, steps(setting), end)
     seconds = time.monotonic() - begin
     write_json(options.json, setting, checks, seconds)
