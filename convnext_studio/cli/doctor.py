@@ -7,6 +7,7 @@ from pathlib import Path
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.common.versions import MISSING, package_facts, system_facts
+from convnext_studio.engine.server.nvidia import gpu_lines
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.start.platform_check import missing_for_window
 
@@ -19,6 +20,7 @@ def run(_options: argparse.Namespace) -> int:
         *system_facts(),
         *packages,
         ("Devices", _devices(problems)),
+        *gpu_lines(),
         ("Bundled model", "there" if bundled_is_there() else "not in this version"),
         ("Samples", _samples(problems)),
         ("Weights cache", _cache()),
@@ -36,10 +38,12 @@ def _devices(problems: list[str]) -> str:
     try:
         import torch
 
-        from convnext_studio.engine.server.devices import available_devices, device_name
+        from convnext_studio.engine.server.devices import available_devices, device_name, gpu_problem
     except (ImportError, OSError) as error:
         problems.append(f"torch cannot be imported ({error}).")
         return "none"
+    if problem := gpu_problem():
+        problems.append(problem)
     return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
 
 

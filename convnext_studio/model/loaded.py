@@ -122,7 +122,9 @@ class LoadedModel:
         return self.module.blocks
 
     def to(self, device: torch.device) -> "LoadedModel":
-        """Move the network to a device."""
+        """Move the network to a device, which computes float32 in float32 from now on."""
+        if device.type == "cuda":
+            use_exact_float32()
         return replace(self, module=self.module.to(device))
 
     def preprocess(self, picture: Image.Image) -> Tensor:
@@ -146,6 +148,12 @@ class LoadedModel:
         if not isinstance(self.module, ConvNeXt):
             return self.module.places[node]
         return self.module.get_submodule(_path(info))
+
+
+def use_exact_float32() -> None:
+    """Have CUDA compute float32 in float32: by default its convolutions round to 10 bits (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _path(node: NodeInfo) -> str:

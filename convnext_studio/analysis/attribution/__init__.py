@@ -19,7 +19,8 @@ from convnext_studio.analysis.attribution.explaining import (
     explain,
     question_of,
 )
-from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.attribution.gradient_cams import grad_cam as _grad_cam
+from convnext_studio.analysis.features import to_array
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
 
@@ -88,6 +89,21 @@ def attribute(
     question = question_of(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
     (explained,) = deque(explain(model, tensor, question), maxlen=1)
     return explained.maps[question.names[0]]
+
+
+def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
+    """Grad-CAM from a node's output and its gradient.
+
+    Parameters
+    ----------
+    activation, gradient
+        (C, h, w): a node's output and the derivative of what is explained by it.
+
+    Returns
+    -------
+    (h, w) float32, signed.
+    """
+    return to_array(_grad_cam(activation, gradient))
 
 
 def _predicted(model: LoadedModel, tensor: Tensor) -> int:

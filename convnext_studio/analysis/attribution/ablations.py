@@ -71,24 +71,20 @@ def _without(case: Case, regions: Sequence[Region], notes: tuple[str, ...]) -> I
     total = torch.zeros(len(score), *case.tensor.shape[-2:], device=case.tensor.device)
     times = torch.zeros_like(total[0])
 
+    def masks_of(batch: range) -> Tensor:
+        """(N, H, W) bool: where each picture is filled. Masks as indices would have to be waited for."""
+        masks = np.zeros((len(batch), *case.tensor.shape[-2:]), np.bool_)
+        for mask, position in zip(masks, batch, strict=True):
+            mask[regions[position]] = True
+        return torch.from_numpy(masks).to(case.tensor.device)
+
     def evaluate(batch: range) -> Tensor:
-        pictures = case.tensor.repeat(len(batch), 1, 1, 1)
-        for picture, position in zip(pictures, batch, strict=True):
-            where = _index(regions[position], picture.device)
-            picture[:, *where] = fill[:, *where]
-        return score - case.scores(pictures)
+        return score - case.scores(torch.where(masks_of(batch)[:, None], fill, case.tensor))
 
     for batch, falls in in_batches(len(regions), batch_size(case.tensor.device), evaluate):
-        for fall, position in zip(falls, batch, strict=True):
-            where = _index(regions[position], total.device)
-            total[:, *where] += fall.view(-1, *(1,) * len(where))
-            times[where] += 1
+        for fall, mask in zip(falls, masks_of(batch), strict=True):
+            total += torch.where(mask, fall[:, None, None], 0)
+            times += mask
         average = total / times.clamp(min=1)
         maps = tuple({INPUT: to_array(part)} for part in average)
         yield Found(maps=maps, done=batch.stop, total=len(regions), notes=notes)
-
-
-def _index(region: Region, device: torch.device) -> tuple[slice | Tensor, ...]:
-    if isinstance(region, tuple):
-        return region
-    return (torch.from_numpy(region).to(device),)

@@ -38,10 +38,13 @@ def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 
     if fill == "blur":
         return blurred(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
     if fill == "noise":
-        # Drawn on the CPU, so that a seed means the same on every device.
-        noise = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
-        return noise.to(tensor)
+        return drawn(tensor.shape, seed).to(tensor)
     raise ValueError(f"no fill {fill!r}")
+
+
+def drawn(shape: torch.Size, seed: int) -> Tensor:
+    """Normal noise, on the CPU, so that a seed means the same on every device."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def blurred(tensor: Tensor, sigma_px: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, fitting, in_batches
 from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map
-from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.attribution.fills import drawn, filled
 from convnext_studio.analysis.features import to_array
 
 _SEGMENT_STEPS = 4
@@ -50,15 +50,11 @@ def smooth_grad(case: Case) -> Iterator[Found]:
     samples = case.integer("samples")
     sigma = case.number("noise") * (case.tensor.max() - case.tensor.min())
     totals = [torch.zeros_like(case.tensor[0]) for _ in _each(case)]
-
-    def noisy(position: int) -> Tensor:
-        noise = filled(
-            case.tensor, case.model.preprocessing, "noise", case.integer("seed") * samples + position
-        )
-        return case.tensor + sigma * noise
+    first_seed = case.integer("seed") * samples
 
     def evaluate(batch: range) -> list[Tensor]:
-        pictures = torch.cat([noisy(position) for position in batch])
+        noise = torch.cat([drawn(case.tensor.shape, first_seed + position) for position in batch])
+        pictures = case.tensor + sigma * noise.to(case.tensor)
         return [_gradients(case, pictures, index).sum(dim=0) for index in _each(case)]
 
     size = batch_size(case.tensor.device, with_gradients=True)

@@ -71,6 +71,9 @@ class Signal:
 
     def fields(self, gradient: Tensor) -> Field:
         """(N, H, W) float64 on the CPU, from the gradient (N, C, H, W) by the input."""
+        return self.kept(gradient).cpu().numpy().astype(np.float64)
+
+    def kept(self, gradient: Tensor) -> Tensor:
+        """(N, H, W) float32 on the device, from the gradient (N, C, H, W) by the input."""
         takes_absolute = definition(self.protocol).takes_absolute
-        kept = gradient.abs() if takes_absolute else torch.relu(gradient)
-        return kept.sum(dim=1).cpu().numpy().astype(np.float64)
+        return (gradient.abs() if takes_absolute else torch.relu(gradient)).sum(dim=1)

@@ -5,8 +5,8 @@ from typing import cast
 import torch
 from msgspec.structs import replace
 
-from convnext_studio.analysis.attribution import grad_cam
-from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
+from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_arrays
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.handlers.maps import keep_maps
 from convnext_studio.engine.server.node_outputs import keep_outputs
@@ -38,7 +38,7 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
         check_class(request.target, workspace.model.config.num_classes)
     tensor, geometry = workspace.input(request.image)
     result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
-    maps = {name: to_array(activation) for name, activation in result.activations.items()}
+    maps = to_arrays(result.activations)
     for name, stage in maps.items():
         keep_maps(workspace, request.image, name, stage, geometry)
     keep_outputs(workspace, request.image, result.trunk)
@@ -67,10 +67,11 @@ def attribute(workspace: Workspace, request: Attribute, should_stop: ShouldStop)
 def _keep_attribution(
     workspace: Workspace, image: str, result: StagePass, geometry: CropGeometry
 ) -> Attribution:
+    explained = result.explained
     attribution = Attribution(
         image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
+        cams=to_arrays({name: grad_cam(maps, result.gradients[name]) for name, maps in explained.items()}),
         geometry=geometry,
     )
     workspace.results.put(workspace.key("attribution", image, result.target), attribution)

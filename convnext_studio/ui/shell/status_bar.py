@@ -61,7 +61,10 @@ class StatusBar(QStatusBar):
         bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
 
     def _show_device(self, model: ModelInfo) -> None:
-        self.device.setText(f"{model.device_name}, {model.precision}")
+        facts = model.device_facts
+        is_gpu = facts is not None and model.device.startswith("cuda")
+        memory = f" ({facts.memory_bytes / 1e9:.0f} GB)" if facts is not None and is_gpu else ""
+        self.device.setText(f"{model.device_name}{memory}, {model.precision}")
 
     def _asked(self, _request: Request) -> None:
         if not self.cancel.isVisible() and not self._announce.isActive():
