@@ -66,7 +66,7 @@ def label_of(model: ModelInfo, index: int) -> str:
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
     """The contents of ``predictions.json``."""
     model, prediction = contents.model, contents.prediction
-    target = prediction.attribution.target if contents.explanation is None else contents.explanation.target
+    target = prediction.target if contents.explanation is None else contents.explanation.target
     classes = [
         {
             "class": index,

@@ -17,7 +17,7 @@ def written_explanation(contents: ExportContents) -> Explanation:
     if contents.explanation is not None:
         return contents.explanation
     prediction = contents.prediction
-    return explanation_of(prediction.attribution, prediction, contents.model, (contents.cam_stage,))
+    return explanation_of(prediction, contents.model, (contents.cam_stage,))
 
 
 def map_stems(explanation: Explanation) -> dict[str, str]:

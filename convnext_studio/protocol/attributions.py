@@ -22,38 +22,6 @@ AVERAGE = "average"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute(Request):
-    """Grad-CAM of a class at all stages; answered by `Attribution`."""
-
-    doing: ClassVar[str] = "Computing Grad-CAM"
-    timed_as: ClassVar[str] = "Grad-CAM"
-    priority: ClassVar[int] = 3
-    image: str
-    target: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution(Answer):
-    """Grad-CAM of one class at the stages.
-
-    Attributes
-    ----------
-    target
-        The class explained.
-    cams
-        By stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in logit units.
-    method
-        For the figure's caption.
-    """
-
-    image: str
-    target: int
-    cams: dict[str, NDArray[np.float32]]
-    geometry: CropGeometry
-    method: str = "Grad-CAM"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Explain(Request):
     """Explain an output by any method; answered by `Explanation`, with partial ones before where it is long.
 

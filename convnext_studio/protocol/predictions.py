@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.protocol.attributions import Attribution, Explanation
+from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.envelope import Answer, Request
 from convnext_studio.protocol.models import ModelInfo
 
@@ -21,7 +21,7 @@ class Predict(Request):
     image
         Key of an opened picture.
     target
-        Class that the attribution explains; the first prediction where None.
+        Class that `Prediction.cams` explain; the first prediction where None.
     """
 
     doing: ClassVar[str] = "Running the network"
@@ -43,8 +43,11 @@ class Prediction(Answer):
         (classes,) float64, which tells a sure answer from a certain one.
     stage_means
         By stage name, (h, w) float32: the mean over channels of the stage's output.
-    attribution
-        For the target asked for, or the first prediction.
+    target
+        The class that `cams` explain: the one asked for, or the first prediction.
+    cams
+        Grad-CAM by stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in
+        logit units.
     geometry
         Where the network's input lies in the picture.
     """
@@ -53,7 +56,8 @@ class Prediction(Answer):
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float64]
     stage_means: dict[str, NDArray[np.float32]]
-    attribution: Attribution
+    target: int
+    cams: dict[str, NDArray[np.float32]]
     geometry: CropGeometry
 
     def top(self, count: int = 5) -> list[int]:
@@ -61,26 +65,24 @@ class Prediction(Answer):
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
 
 
-def explanation_of(
-    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
-) -> Explanation:
-    """The Grad-CAMs at `nodes` that came with a prediction or after it, as an answer about methods has them."""
+def explanation_of(prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]) -> Explanation:
+    """The Grad-CAMs at stages that came with a prediction, as the answer to `Explain` has them."""
     return Explanation(
-        image=attribution.image,
+        image=prediction.image,
         method="gradcam",
         nodes=nodes,
-        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
+        maps={name: prediction.cams[name] for name in nodes if name in prediction.cams},
         target_maps={},
         against_maps={},
         fields={name: model.node(name).field for name in nodes},
-        target=attribution.target,
+        target=prediction.target,
         against=None,
         output="logit",
-        score=float(prediction.logits[attribution.target]),
+        score=float(prediction.logits[prediction.target]),
         parameters={},
         delta=None,
         notes=(),
-        geometry=attribution.geometry,
+        geometry=prediction.geometry,
         random_weights=model.random_weights,
         seconds=0.0,
     )

@@ -13,7 +13,6 @@ from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_f
 from convnext_studio.export.explanations import written_explanation
 from convnext_studio.export.figures import COLORMAP, Figure, mosaic_figure
 from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
-from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.render import colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 
@@ -78,10 +77,9 @@ def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(con
 def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:
     # A single positive unit; nothing shines through where the map is 0 but a constant blend.
     cam = np.array([[0, 0], [4, 0]], np.float32)
-    attribution = replace(contents.prediction.attribution, cams={"stage4": cam})
     shown = replace(
         contents,
-        prediction=replace(contents.prediction, attribution=attribution),
+        prediction=replace(contents.prediction, cams={"stage4": cam}),
         image=replace(contents.image, preview=np.zeros_like(contents.image.preview)),
     )
     figure = cam_figure(shown)
@@ -111,8 +109,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
 
 def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:
     cams = {stage: np.full((2, 2), -1, np.float32) for stage in CONFIG.stages}
-    attribution: Attribution = replace(contents.prediction.attribution, cams=cams)
-    shown = replace(contents, prediction=replace(contents.prediction, attribution=attribution))
+    shown = replace(contents, prediction=replace(contents.prediction, cams=cams))
     assert "from -1.00 to -1.00" in " ".join(cam_figure(shown).caption)
 
 

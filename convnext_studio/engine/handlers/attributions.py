@@ -10,10 +10,9 @@ from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.predictions import predict
+from convnext_studio.engine.handlers.predictions import kept_prediction, predict
 from convnext_studio.engine.server.workspace import Bench, ShouldStop
 from convnext_studio.protocol.attributions import (
-    Attribution,
     Explain,
     ExplainSeveral,
     Explanation,
@@ -108,23 +107,21 @@ def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generato
 def _steps(bench: Bench, complete: Explain, question: Question, should_stop: ShouldStop) -> Iterator[Explained]:
     """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
     model = bench.model
-    at_hand = _at_hand(bench, complete)
-    if at_hand is not None:
-        found = Found(maps=({node: at_hand.cams[node] for node in complete.nodes},))
+    prediction = _prediction_with_cams(bench, complete)
+    if prediction is not None:
+        found = Found(maps=({node: prediction.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
     tensor, _ = bench.input(complete.image)
     yield from explained_by(model, tensor, question, should_stop)
 
 
-def _at_hand(bench: Bench, complete: Explain) -> Attribution | None:
+def _prediction_with_cams(bench: Bench, complete: Explain) -> Prediction | None:
     """Grad-CAM at all stages, where it answers the request and is kept."""
     is_answer = complete.method == "gradcam" and complete.output == "logit"
     if not is_answer or not set(complete.nodes) <= {*bench.model.config.stages}:
         return None
-    return cast(
-        "Attribution | None", bench.results.get(bench.key("attribution", complete.image, complete.target))
-    )
+    return kept_prediction(bench, complete.image, complete.target)
 
 
 def _explanation(

@@ -7,27 +7,32 @@ import torch
 
 from convnext_studio.analysis.attribution import grad_cam
 from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
-from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.handlers.maps import keep_maps
 from convnext_studio.engine.server.node_outputs import keep_outputs
 from convnext_studio.engine.server.workspace import Bench, ShouldStop
 from convnext_studio.model.labels import check_class
-from convnext_studio.protocol.attributions import Attribute, Attribution
+from convnext_studio.protocol.attributions import Map
 from convnext_studio.protocol.predictions import Predict, Prediction
 
 
 def predict(bench: Bench, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict, and explain the class asked for or the first prediction."""
-    key = bench.key("prediction", request.image)
-    prediction = cast("Prediction | None", bench.results.get(key))
+    prediction = kept_prediction(bench, request.image)
     if prediction is None:
         prediction = _first_pass(bench, request, should_stop)
-        bench.results.put(key, prediction)
+        bench.results.put(bench.key("prediction", request.image), prediction)
     target = prediction.top(1)[0] if request.target is None else request.target
-    if target == prediction.attribution.target:
+    if target == prediction.target:
         return prediction
-    explained = Attribute(image=request.image, target=target)
-    return replace(prediction, attribution=attribute(bench, explained, should_stop))
+    return _explaining(bench, prediction, target, should_stop)
+
+
+def kept_prediction(bench: Bench, image: str, target: int | None = None) -> Prediction | None:
+    """The prediction of a picture, and with a target the one that explains that class, where it is kept."""
+    first = cast("Prediction | None", bench.results.get(bench.key("prediction", image)))
+    if target is None or (first is not None and first.target == target):
+        return first
+    return cast("Prediction | None", bench.results.get(bench.key("prediction", image, target)))
 
 
 def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Prediction:
@@ -45,28 +50,24 @@ def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Pred
         logits=result.logits,
         probabilities=probabilities_of(torch.from_numpy(result.logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
-        attribution=_keep_attribution(bench, request.image, result, geometry),
-        geometry=geometry,
-    )
-
-
-def attribute(bench: Bench, request: Attribute, should_stop: ShouldStop) -> Attribution:
-    """Grad-CAM of a class at all stages, computed unless it is at hand."""
-    check_class(request.target, bench.model.config.num_classes)
-    kept = bench.results.get(bench.key("attribution", request.image, request.target))
-    if kept is not None:
-        return cast("Attribution", kept)
-    tensor, geometry = bench.input(request.image)
-    result = stage_pass(bench.model, tensor, request.target, should_stop=should_stop)
-    return _keep_attribution(bench, request.image, result, geometry)
-
-
-def _keep_attribution(bench: Bench, image: str, result: StagePass, geometry: CropGeometry) -> Attribution:
-    attribution = Attribution(
-        image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
+        cams=_cams(result),
         geometry=geometry,
     )
-    bench.results.put(bench.key("attribution", image, result.target), attribution)
-    return attribution
+
+
+def _explaining(bench: Bench, prediction: Prediction, target: int, should_stop: ShouldStop) -> Prediction:
+    """A prediction with the Grad-CAMs of another class, computed unless they are at hand."""
+    check_class(target, bench.model.config.num_classes)
+    kept = kept_prediction(bench, prediction.image, target)
+    if kept is not None:
+        return kept
+    tensor, _ = bench.input(prediction.image)
+    result = stage_pass(bench.model, tensor, target, should_stop=should_stop)
+    other = replace(prediction, target=target, cams=_cams(result))
+    bench.results.put(bench.key("prediction", prediction.image, target), other)
+    return other
+
+
+def _cams(result: StagePass) -> dict[str, Map]:
+    return {name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()}

@@ -32,14 +32,13 @@ from convnext_studio.engine.handlers.pictures import (
     show_picture,
     thumbnail,
 )
-from convnext_studio.engine.handlers.predictions import attribute, predict
+from convnext_studio.engine.handlers.predictions import predict
 from convnext_studio.engine.handlers.pretrained import list_pretrained
 from convnext_studio.engine.handlers.receptive_fields import receptive_field
 from convnext_studio.engine.handlers.saved_fields import open_field
 from convnext_studio.engine.handlers.units import unit_field
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, Bench, ShouldStop, Work
 from convnext_studio.protocol.attributions import (
-    Attribute,
     CheckSanity,
     CompareMethods,
     Explain,
@@ -84,7 +83,6 @@ def _at_once(answer: Callable[[Bench, Any], Payload]) -> Answering:
 
 # Each takes the class of requests that it stands beside.
 _ANSWERED_BY: dict[type[Request], Answering] = {
-    Attribute: attribute,
     ChannelMap: channel_map,
     ChannelStatistics: statistics_of,
     CheckPictures: check_pictures,

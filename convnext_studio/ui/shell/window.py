@@ -176,7 +176,7 @@ class StudioWindow(QMainWindow):
         controller.field_asked.connect(self._show_field)
         self._commands.field_open_asked.connect(lambda: self.field_lab.choose_field())
         self._commands.field_save_asked.connect(
-            lambda: self.field_lab.save_field(self.receptive_field_panel.view)
+            lambda: self.field_lab.save_field(self.receptive_field_panel.measured.view)
         )
         self.pictures_panel.close_asked.connect(controller.close_picture)
         self.pictures_panel.found_broken.connect(controller.pictures.refuse)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -147,7 +147,7 @@ class Exporter(QObject):
             directory=directory,
             model=state.model,
             image=state.picture,
-            prediction=replace(state.prediction, attribution=state.attribution or state.prediction.attribution),
+            prediction=state.prediction,
             cam_stage=stage if stage in stages else stages[-1],
             explanation=state.explanation,
             faithfulness=state.faithfulness,

@@ -14,7 +14,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_image import Order, Subject
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.lru_cache import Recent
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 
 _KEPT_BYTES = 8 << 20
 
@@ -37,7 +37,7 @@ class MosaicNumbers(QObject):
         self._subject: Subject | None = None
         self._order: Order = "index"
         self._known: Recent[ChannelStatisticsResult] = Recent(_KEPT_BYTES)
-        self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
+        self._question = Query(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
         state.pictures_changed.connect(self._forget_closed)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
 
 Shares = Callable[[], tuple[float, float]]
@@ -249,7 +249,7 @@ class _TitleBar(QWidget):
         super().__init__(dock)
         self._dock = dock
         self._is_active = False
-        title = OneLine()
+        title = ElidedLabel()
         title.setText(dock.windowTitle())
         title.setToolTip("Drag to move the panel, double-click to let it fill the window")
         title.setProperty("title", True)
