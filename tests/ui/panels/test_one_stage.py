@@ -80,7 +80,7 @@ def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow,
 def test_the_attribution_has_one_stage_button(isotropic_window: StudioWindow, state: AppState) -> None:
     [panel] = isotropic_window.findChildren(AttributionPanel)
     assert [stage for stage, button in panel.where.stages.items() if button.isVisible()] == ["stage1"]
-    assert state.attribution is not None
+    assert state.prediction is not None
     shown = panel.figure.cells[0].shown
     assert shown is not None
     np.testing.assert_array_equal(shown.values, state.prediction.cams["stage1"])
