@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, preset

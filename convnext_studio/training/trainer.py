@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -94,7 +95,7 @@ def train(
     if unreadable:
         report(Skipped(unreadable))
     _check_every_class(pictures, listing.classes)
-    plan = replace(plan, config=replace(plan.config, num_classes=len(listing.classes)))
+    plan = replace(plan, config=msgspec.structs.replace(plan.config, num_classes=len(listing.classes)))
     labels = tuple(name.replace("_", " ") for name in listing.classes)
     state = new_state(plan, resolve_device(device))
     if checkpoint:

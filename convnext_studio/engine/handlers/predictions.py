@@ -1,50 +1,52 @@
 """What the network says of a picture, and what at its stages speaks for a class."""
 
-from dataclasses import replace
 from typing import cast
 
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import grad_cam
 from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
 from convnext_studio.engine.handlers.maps import keep_maps
 from convnext_studio.engine.server.node_outputs import keep_outputs
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
 from convnext_studio.protocol.attributions import Map
 from convnext_studio.protocol.predictions import Predict, Prediction
 
 
-def predict(bench: Bench, request: Predict, should_stop: ShouldStop) -> Prediction:
+@handles(Predict)
+def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict, and explain the class asked for or the first prediction."""
-    prediction = kept_prediction(bench, request.image)
+    prediction = kept_prediction(workspace, request.image)
     if prediction is None:
-        prediction = _first_pass(bench, request, should_stop)
-        bench.results.put(bench.key("prediction", request.image), prediction)
+        prediction = _first_pass(workspace, request, should_stop)
+        workspace.results.put(workspace.key("prediction", request.image), prediction)
     target = prediction.top(1)[0] if request.target is None else request.target
     if target == prediction.target:
         return prediction
-    return _explaining(bench, prediction, target, should_stop)
+    return _explaining(workspace, prediction, target, should_stop)
 
 
-def kept_prediction(bench: Bench, image: str, target: int | None = None) -> Prediction | None:
+def kept_prediction(workspace: Workspace, image: str, target: int | None = None) -> Prediction | None:
     """The prediction of a picture, and with a target the one that explains that class, where it is kept."""
-    first = cast("Prediction | None", bench.results.get(bench.key("prediction", image)))
+    first = cast("Prediction | None", workspace.results.get(workspace.key("prediction", image)))
     if target is None or (first is not None and first.target == target):
         return first
-    return cast("Prediction | None", bench.results.get(bench.key("prediction", image, target)))
+    return cast("Prediction | None", workspace.results.get(workspace.key("prediction", image, target)))
 
 
-def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Prediction:
+def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """One forward and one backward pass give the prediction, all stages' maps and their CAMs."""
     if request.target is not None:
-        check_class(request.target, bench.model.config.num_classes)
-    tensor, geometry = bench.input(request.image)
-    result = stage_pass(bench.model, tensor, request.target, bench.precision, should_stop)
+        check_class(request.target, workspace.model.config.num_classes)
+    tensor, geometry = workspace.input(request.image)
+    result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
     maps = {name: to_array(activation) for name, activation in result.activations.items()}
     for name, stage in maps.items():
-        keep_maps(bench, request.image, name, stage, geometry)
-    keep_outputs(bench, request.image, result.trunk)
+        keep_maps(workspace, request.image, name, stage, geometry)
+    keep_outputs(workspace, request.image, result.trunk)
     return Prediction(
         image=request.image,
         logits=result.logits,
@@ -56,16 +58,18 @@ def _first_pass(bench: Bench, request: Predict, should_stop: ShouldStop) -> Pred
     )
 
 
-def _explaining(bench: Bench, prediction: Prediction, target: int, should_stop: ShouldStop) -> Prediction:
+def _explaining(
+    workspace: Workspace, prediction: Prediction, target: int, should_stop: ShouldStop
+) -> Prediction:
     """A prediction with the Grad-CAMs of another class, computed unless they are at hand."""
-    check_class(target, bench.model.config.num_classes)
-    kept = kept_prediction(bench, prediction.image, target)
+    check_class(target, workspace.model.config.num_classes)
+    kept = kept_prediction(workspace, prediction.image, target)
     if kept is not None:
         return kept
-    tensor, _ = bench.input(prediction.image)
-    result = stage_pass(bench.model, tensor, target, should_stop=should_stop)
+    tensor, _ = workspace.input(prediction.image)
+    result = stage_pass(workspace.model, tensor, target, should_stop=should_stop)
     other = replace(prediction, target=target, cams=_cams(result))
-    bench.results.put(bench.key("prediction", prediction.image, target), other)
+    workspace.results.put(workspace.key("prediction", prediction.image, target), other)
     return other
 
 

@@ -4,12 +4,12 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import THUMBNAIL_PX, PictureFailure, Thumbnail, ThumbnailPixels
 from convnext_studio.render import Rgb
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.state.query import Query
 
 KEPT_BYTES = 48 << 20
@@ -41,7 +41,7 @@ class ThumbnailLoader(QObject):
         super().__init__(parent)
         self._state = state
         self._longest_px = longest_px
-        self._kept: Recent[Rgb] = Recent(KEPT_BYTES)
+        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
         self._failures: dict[str, str] = {}
         self._waiting: dict[str, None] = {}
         self._queries = [
@@ -84,7 +84,7 @@ class ThumbnailLoader(QObject):
         return self._failures.get(key, "")
 
     def _keep(self, key: str, pixels: Rgb) -> None:
-        self._kept.put(key, pixels, pixels.nbytes)
+        self._kept.put(key, pixels)
 
     def _ask(self) -> None:
         for number, query in enumerate(self._queries):
@@ -119,6 +119,6 @@ class ThumbnailLoader(QObject):
         self._ask()
 
     def _forget_closed(self) -> None:
-        self._kept.keep_keys(lambda key: self._state.row(str(key)) is not None)
+        self._kept.forget_where(lambda key, _: self._state.row(str(key)) is None)
         self._failures = {key: why for key, why in self._failures.items() if self._state.row(key) is not None}
         self._waiting = {key: None for key in self._waiting if self._state.row(key) is not None}

@@ -1,4 +1,4 @@
-"""What panels share: work in a thread of which the latest counts, and values kept for a while."""
+"""Work in a thread, of which only the latest counts."""
 
 from threading import Event
 
@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.state.latest_only import LatestOnly
-from convnext_studio.ui.state.lru_cache import Recent
 
 # --------------------------------------------------------------------------------------------- in a thread
 
@@ -59,39 +58,3 @@ def test_an_owner_that_goes_waits_for_its_work_and_tells_nothing(qtbot: QtBot) -
     assert finished == [True]
     qtbot.wait(10)
     assert done == []
-
-
-# ---------------------------------------------------------------------------------------------- kept a while
-
-
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
-    recent: Recent[str] = Recent(10)
-    recent.put("a", "A", 4)
-    recent.put("b", "B", 4)
-    assert recent.get("a") == "A"
-    recent.put("c", "C", 4)
-    assert [recent.get(key) for key in "abc"] == ["A", None, "C"]
-
-
-def test_a_value_put_again_counts_once_and_the_newest_is_kept_however_large() -> None:
-    recent: Recent[str] = Recent(10)
-    recent.put("a", "A", 4)
-    for _ in range(5):
-        recent.put("b", "B", 6)
-    assert recent.get("a") == "A"
-    recent.put("c", "C", 1000)
-    assert [recent.get(key) for key in "abc"] == [None, None, "C"]
-    recent.put("d", "D", 5)
-    assert [recent.get(key) for key in "cd"] == [None, "D"]
-    recent.clear()
-    assert recent.get("d") is None
-
-
-def test_what_is_not_wanted_any_more_makes_room() -> None:
-    recent: Recent[str] = Recent(10)
-    for key in "abc":
-        recent.put(key, key.upper(), 3)
-    recent.keep_only(lambda value: value != "B")
-    assert [recent.get(key) for key in "abc"] == ["A", None, "C"]
-    recent.put("d", "D", 4)
-    assert [recent.get(key) for key in "acd"] == ["A", "C", "D"]
