@@ -20,7 +20,7 @@ from shiboken6 import getCppPointer, wrapInstance
 
 from convnext_studio.cli import main as cli
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.shell.docks.layout import ASIDES
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start import launch
 from convnext_studio.ui.state.app_state import AppState
@@ -133,7 +133,7 @@ class Observer(QObject):
 
     def open(self, path: str) -> None:
         """As a picture that is dropped on the window."""
-        self._window._controller.open_paths([path])
+        self._window.controller.open_paths([path])
 
     def turn_to(self, aside: str) -> None:
         """Show one of the panels that are hidden at first, and no other of these."""

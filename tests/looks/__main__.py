@@ -1,8 +1,8 @@
 """Take a picture of every view of the program, in a real window: ``python -m tests.looks OUT``.
 
-The window runs on an X server of its own with a window manager (Xvfb and openbox have to be installed), once for
-each size. Everything is driven through the program's own actions, and each picture is taken when all that can be
-seen has its answer.
+The window runs on an X server of its own with a window manager (Xvfb and openbox have to be installed), once
+for each size. Everything is driven through the program's own actions, and each picture is taken when all that
+can be seen has its answer.
 """
 
 import argparse

@@ -193,12 +193,18 @@ def colour_at(view: ImageView, x: float, y: float) -> tuple[int, int, int]:
 
 
 def point_at(view: QWidget, place: QPointF) -> None:
-    """Move the pointer there, no button pressed."""
+    """Move the pointer there, no button pressed; whatever widget is there hears it."""
     none = Qt.MouseButton.NoButton
+    under = view.childAt(place.toPoint()) or view
     event = QMouseEvent(
-        QMouseEvent.Type.MouseMove, place, view.mapToGlobal(place), none, none, Qt.KeyboardModifier.NoModifier
+        QMouseEvent.Type.MouseMove,
+        under.mapFrom(view, place),
+        view.mapToGlobal(place),
+        none,
+        none,
+        Qt.KeyboardModifier.NoModifier,
     )
-    QApplication.sendEvent(view, event)
+    QApplication.sendEvent(under, event)
 
 
 def click_at(view: QWidget, place: QPointF) -> None:

@@ -17,6 +17,7 @@ from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
+from convnext_studio.ui.shell.docks.panel_specs import PANELS
 from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -34,8 +35,6 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 SESSION = "session"
 MOST_NAMED = 5
-# Their controls do something at once, or are no part of how a picture is looked at.
-NOT_REMEMBERED = frozenset({"model", "pictures", "build", "catalogue", "activity", "help"})
 
 
 @dataclass(slots=True)
@@ -198,7 +197,7 @@ class SessionFiles(QObject):
                 set_controls(dock.panel, values)
 
     def _remembered(self) -> list[tuple[str, PanelDock]]:
-        return [(name, dock) for name, dock in self._layout.docks.items() if name not in NOT_REMEMBERED]
+        return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
 
     def _forget_selection(self) -> None:
         self._selection = None

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,6 @@ _ASKERS = {
     "predict": "Predictions",
     "save": "Model",
     "one_picture": "Receptive-field lab",
-    "field_lab": "Receptive-field lab",
     "field_growth": "Receptive-field lab",
     "patches": "Feature maps",
     "strip": "Network",
@@ -75,6 +74,8 @@ class ActivityLog(QObject):
 
     Parameters
     ----------
+    titles
+        Of the panels, by the name under which they ask.
     clock_s
         Tells the time in seconds.
     """
@@ -88,11 +89,13 @@ class ActivityLog(QObject):
         state: AppState,
         bridge: EngineBridge,
         background: Background,
+        titles: Mapping[str, str],
         parent: QObject | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(parent)
         self._state = state
+        self._titles = titles
         self._clock_s = clock_s
         self._under_way: dict[int, Activity] = {}
         self._over: deque[Activity] = deque(maxlen=CAPACITY)
@@ -115,7 +118,9 @@ class ActivityLog(QObject):
         return tuple(self._over)
 
     def _ask(self, request: Request) -> None:
-        activity = Activity(request.id, spoken_work(request), spoken_asker(request), asked_s=self._clock_s())
+        activity = Activity(
+            request.id, spoken_work(request), spoken_asker(request, self._titles), asked_s=self._clock_s()
+        )
         self._under_way[request.id] = activity
         self.asked.emit(activity)
 
@@ -181,10 +186,10 @@ def spoken_work(request: Request) -> str:
     return f"{request.doing}: {node}" if node else request.doing
 
 
-def spoken_asker(request: Request) -> str:
-    """Who asked, in words."""
+def spoken_asker(request: Request, titles: Mapping[str, str]) -> str:
+    """Who asked, in words: a panel by its title."""
     name = request.panel.partition(" ")[0]
-    return _ASKERS.get(name, name.replace("_", " ").capitalize())
+    return titles.get(name) or _ASKERS.get(name, name.replace("_", " ").capitalize())
 
 
 def spoken(seconds: float) -> str:

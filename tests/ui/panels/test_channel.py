@@ -163,7 +163,9 @@ def test_a_bin_is_read_out(qtbot: QtBot) -> None:
     told: list[str] = []
     histogram.hovered.connect(told.append)
     histogram.show_values(np.array([0.0, 0.0, 0.0, 48.0], dtype=np.float32), Limits(0, 48), "viridis")
-    area = histogram._area()
+    histogram.show()
+    qtbot.waitExposed(histogram)
+    area = histogram.area
     point_at(histogram, QPointF(area.left() + 1, 50))
     assert told[-1] == "from 0 to 1.00: 3 of 4 units, 75.0 %"
     point_at(histogram, QPointF(area.right() - 1, 50))

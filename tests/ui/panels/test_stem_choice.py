@@ -17,15 +17,15 @@ def untold(config: ConvNeXtConfig = FOUR_STAGES) -> ModelInfo:
 def test_it_is_seen_only_where_the_file_is_silent(window: StudioWindow) -> None:
     stem = window.model_panel.stem
     assert stem.isHidden()
-    window._state.set_model(untold())
+    window.state.set_model(untold())
     assert not stem.isHidden()
     assert (stem.stride.value(), stem.padding.value()) == (FOUR_STAGES.stem_stride, FOUR_STAGES.stem_padding)
-    window._state.set_model(make_model())
+    window.state.set_model(make_model())
     assert stem.isHidden()
 
 
 def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine) -> None:
-    window._controller.open_model("/weights/tutorial.pth", "cpu")
+    window.controller.open_model("/weights/tutorial.pth", "cpu")
     first = engine.open(LoadModel)[-1]
     engine.answer(first, untold())
     stem = window.model_panel.stem
@@ -40,12 +40,12 @@ def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine)
     engine.answer(again, untold(replace(FOUR_STAGES, stem_stride=1, stem_padding=1)))
     assert (stem.stride.value(), stem.padding.value()) == (1, 1)
     assert not stem.apply.isEnabled()
-    window._controller.change_model(device="auto")
+    window.controller.change_model(device="auto")
     assert engine.open(LoadModel)[-1].stem_stride == 1  # A change of the device does not forget them.
 
 
 def test_a_refusal_shows_the_open_networks_numbers_again(window: StudioWindow, engine: FakeEngine) -> None:
-    window._controller.open_model("/weights/tutorial.pth", "cpu")
+    window.controller.open_model("/weights/tutorial.pth", "cpu")
     engine.answer(engine.open(LoadModel)[-1], untold())
     stem = window.model_panel.stem
     stem.stride.setValue(1)

@@ -1,10 +1,14 @@
 """Curves stand where their numbers say, and the pointer reads those numbers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
@@ -80,7 +84,7 @@ def test_a_curve_is_painted_where_its_values_say(qtbot: QtBot) -> None:
         ends = Limits(0.0, 2.0) if each.is_log else Limits(0.0, 100.0)
         plot.show_curves([Curve(label="a", x=np.array([0.0, 1.0]), y=np.array([value, value]))], y=ends)
         rows = np.flatnonzero(painted(plot, theme.current().accent).sum(axis=1) > 100)
-        area = plot._area
+        area = plot.area
         assert rows.mean() == pytest.approx(area.center().y(), abs=1)
 
 
@@ -89,7 +93,7 @@ def test_a_value_that_is_missing_parts_the_line_and_one_alone_is_a_dot(qtbot: Qt
     x = np.arange(5.0)
     plot.show_curves([Curve(label="a", x=x, y=np.array([1, 1, np.nan, np.nan, 1.0]))], y=Limits(0, 2))
     columns = np.flatnonzero(painted(plot, theme.current().accent).any(axis=0))
-    area = plot._area
+    area = plot.area
     shares = (columns + 0.5 - area.left()) / area.width()
     assert shares.min() < 0.02
     assert shares.max() > 0.98
@@ -99,7 +103,7 @@ def test_a_value_that_is_missing_parts_the_line_and_one_alone_is_a_dot(qtbot: Qt
 def test_zero_has_no_logarithm(qtbot: QtBot) -> None:
     plot = shown(qtbot, Axes(x="x", y="y", is_log=True, decades=3))
     plot.show_curves([Curve(label="a", x=np.arange(4.0), y=np.array([0.0, 1e-9, 1.0, 100.0]))])
-    limits = plot._limits[1]
+    limits = plot.view.limits[1]
     assert (limits.low, limits.high) == pytest.approx((-1.09, 2.09))  # Three decades, and a little around them.
     plot.show_curves([Curve(label="a", x=np.arange(2.0), y=np.zeros(2))])
     plot.grab()
@@ -113,6 +117,116 @@ def test_without_curves_a_sentence_says_why(qtbot: QtBot) -> None:
     plot.show_curves([Curve(label="a", x=np.arange(2.0), y=np.arange(2.0))], "Nothing is measured yet.")
     assert plot.sentence == ""
     assert plot.accessibleDescription() == "probability against share: a"
+
+
+def three_curves(qtbot: QtBot) -> CurvePlot:
+    plot = shown(qtbot)
+    x = np.linspace(0, 1, 11)
+    curves = [Curve(label=f"curve {number}", x=x, y=x * number, series=number) for number in range(3)]
+    plot.show_curves(curves, x=Limits(0, 1), y=Limits(0, 2))
+    return plot
+
+
+def ends(plot: CurvePlot) -> tuple[float, ...]:
+    across, up = plot.view.shown_limits
+    return across.low, across.high, up.low, up.high
+
+
+def wheel(plot: CurvePlot, place: QPointF) -> None:
+    view = plot.view
+    none = Qt.MouseButton.NoButton
+    event = QWheelEvent(
+        view.mapFrom(plot, place),
+        plot.mapToGlobal(place),
+        QPoint(),
+        QPoint(0, 120),
+        none,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view._canvas.viewport(), event)
+
+
+def test_the_wheel_zooms_both_axes_or_the_one_below_the_pointer(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    wheel(plot, plot.area.center())
+    left, right, low, high = ends(plot)
+    assert 0 < left < right < 1
+    assert 0 < low < high < 2
+    assert not plot.view.is_fitted
+    QTest.keyClick(plot.view, Qt.Key.Key_0)
+    assert ends(plot) == pytest.approx((0, 1, 0, 2))
+    wheel(plot, QPointF(plot.area.center().x(), plot.area.bottom() + 8))
+    left, right, low, high = ends(plot)
+    assert right - left < 1
+    assert (low, high) == pytest.approx((0, 2))
+
+
+def test_a_double_click_fits(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    QTest.keyClick(plot.view, Qt.Key.Key_Plus)
+    assert ends(plot) != pytest.approx((0, 1, 0, 2))
+    QTest.mouseDClick(
+        plot.view._canvas.viewport(), Qt.MouseButton.LeftButton, pos=plot.area.center().toPoint(), delay=1
+    )
+    assert ends(plot) == pytest.approx((0, 1, 0, 2))
+
+
+def test_new_answers_keep_the_part_that_a_person_looks_at(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    QTest.keyClick(plot.view, Qt.Key.Key_Plus)
+    looked_at = ends(plot)
+    plot.show_curves(plot.curves[:2], x=Limits(0, 3), y=Limits(0, 5))
+    assert ends(plot) == pytest.approx(looked_at)
+    QTest.keyClick(plot.view, Qt.Key.Key_0)
+    assert ends(plot) == pytest.approx((0, 3, 0, 5))
+
+
+def test_a_click_on_the_legend_or_a_number_hides_a_curve(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    plot.grab()
+    read: list[str] = []
+    plot.pointed.connect(read.append)
+    sample = plot.view._legend.items[1][0]
+    place = plot.view._canvas.mapFromScene(sample.mapToScene(sample.boundingRect().center()))
+    QTest.mouseClick(plot.view._canvas.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert [plot.view.shows_curve(index) for index in range(3)] == [True, False, True]
+    point_at(plot, plot.area.center())
+    assert "curve 0" in read[-1]
+    assert "curve 1" not in read[-1]
+    QTest.keyClick(plot.view, Qt.Key.Key_2)
+    assert plot.view.shows_curve(1)
+
+
+def test_a_plot_follows_the_theme(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    for name in ("light", "dark"):
+        theme.choose(application, name)
+        QApplication.processEvents()
+        look = theme.current()
+        assert painted(plot, look.surface, 2).mean() > 0.5
+        assert painted(plot, look.accent).any()
+
+
+def test_labels_are_plain_text(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    plot.show_curves([Curve(label="<b>bold</b> & co", x=np.arange(2.0), y=np.arange(2.0))])
+    item = plot.view._legend.items[0][1].item
+    assert item.toPlainText() == "<b>bold</b> & co"
+
+
+def test_nothing_of_pyqtgraph_is_imported_before_a_plot_has_something_to_show() -> None:
+    code = (
+        "import sys; from PySide6.QtWidgets import QApplication; application = QApplication([]);"
+        "from convnext_studio.ui.plots.curve_plot import CurvePlot;"
+        "from convnext_studio.ui.plots.curves import Axes;"
+        "CurvePlot('', Axes(x='', y='')).show_curves([], 'Nothing yet.');"
+        "sys.exit('pyqtgraph' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_decades_are_named_and_little_ranges_have_numbers_between_them() -> None:

@@ -259,7 +259,7 @@ def test_the_window_says_where_a_view_was_saved(
     qtbot.waitUntil(lambda: "cam.png" in filled_window.messages.text)
     with Image.open(tmp_path / "cam.png") as picture:
         assert "Small · Grad-CAM for" in picture.text["Description"]
-    state = filled_window._state
+    state = filled_window.state
     state.set_model(make_model(random_weights=True))
     prediction = make_prediction()
     state.set_prediction(prediction)

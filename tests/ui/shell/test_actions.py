@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.protocol.models import LoadModel
-from convnext_studio.ui.shell.actions import ACTIONS, SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller

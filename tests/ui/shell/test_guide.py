@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.ui.panels.help.help_panel import FOLDER, PAGES, HelpPanel, page_path, page_title
-from convnext_studio.ui.shell.actions import ACTIONS
+from convnext_studio.ui.panels.help.help_panel import FOLDER, HelpPanel, page_path, page_title
+from convnext_studio.ui.shell.actions.table import ACTIONS
+from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
 from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, Group, in_columns
 from convnext_studio.ui.shell.find.tour import STEPS, Tour, below, beside
 from convnext_studio.ui.shell.window import StudioWindow
@@ -77,11 +78,11 @@ def test_columns_are_as_short_as_can_be() -> None:
 
 
 def test_every_panel_has_a_page_and_every_page_a_panel(window: StudioWindow) -> None:
-    assert {*window.dock_layout.docks, "network", "start"} == set(PAGES)
-    assert {path.stem for path in FOLDER.iterdir()} == set(PAGES)
+    assert {*window.dock_layout.docks, "network", "start"} == set(HELP_PAGES)
+    assert {path.stem for path in FOLDER.iterdir()} == set(HELP_PAGES)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", HELP_PAGES)
 def test_a_page_says_what_is_not_meant_and_its_links_lead_somewhere(name: str, qtbot: QtBot) -> None:
     text = page_path(name).read_text(encoding="utf-8")
     assert page_title(name)
@@ -89,7 +90,7 @@ def test_a_page_says_what_is_not_meant_and_its_links_lead_somewhere(name: str, q
     for link in text.split("](")[1:]:
         target = link.partition(")")[0]
         assert target.startswith("https://arxiv.org/abs/") or page_path(target.removesuffix(".md")).is_file()
-    panel = HelpPanel()
+    panel = HelpPanel(HELP_PAGES)
     qtbot.addWidget(panel)
     panel.show_page(name)
     assert panel.page == name

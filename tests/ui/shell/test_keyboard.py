@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.shell.docks.arrangements import ASIDES
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS, FocusRing

@@ -14,7 +14,8 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.shell.docks import layout as layouts
-from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ASIDES, ArrangementName
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -219,7 +220,7 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         # Away and back again is no change.
         window.actions_by_id["text_larger"].trigger()
         window.actions_by_id["text_smaller"].trigger()
-        qtbot.waitUntil(lambda: not window._commands.view._restyle.isActive())
+        qtbot.waitUntil(lambda: not window.appearance._restyle.isActive())
         assert sizes == [12]
         window.actions_by_id["text_system"].trigger()
         assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
@@ -227,7 +228,7 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
         textsize.apply(qapp, textsize.AS_SYSTEM)
 
 
-def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
+def test_a_long_caption_scrolls_in_its_own_panel_and_moves_no_other(
     filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = SimpleNamespace(availableSize=lambda: QSize(1366, 768))
@@ -237,11 +238,23 @@ def test_a_long_caption_scrolls_no_panel_that_has_room_for_it(
     attribution = cast(AttributionPanel, filled_window.attribution_panel)
     area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
     assert area.widget() is attribution
-    attribution.set_caption(" ".join(["word"] * 110))  # In a narrow column it would be twice as high.
+    qtbot.wait(50)
+    before = sizes(filled_window)
+    attribution.set_caption(" ".join(["word"] * 30))  # In a narrow column it would be twice as high.
     QApplication.processEvents()
     qtbot.waitUntil(lambda: not area.verticalScrollBar().isVisible())
-    attribution.set_caption(" ".join(["word"] * 2000))  # More than there is room for.
-    qtbot.waitUntil(area.verticalScrollBar().isVisible)
+    caption, bar = attribution._caption, area.verticalScrollBar()
+
+    def is_reached() -> bool:
+        is_whole = caption.height() >= caption.heightForWidth(caption.width())
+        return bar.isVisible() and is_whole and bar.maximum() + area.viewport().height() == attribution.height()
+
+    for words in (110, 2000):  # More than there is room for.
+        attribution.set_caption(" ".join(["word"] * words))
+        qtbot.waitUntil(is_reached)
+        assert not area.horizontalScrollBar().isVisible()
+        assert caption.mapTo(attribution, caption.rect().bottomLeft()).y() < attribution.height()
+        assert sizes(filled_window) == before
     assert filled_window.size() == QSize(1366, 768)
 
 
@@ -299,8 +312,8 @@ def large_screen(
 
 
 def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
-    window._settings.update(text_pt=size_pt)
-    window._commands.view._use_text()
+    window.settings.update(text_pt=size_pt)
+    window.appearance._use_text()
     qtbot.wait(200)
 
 

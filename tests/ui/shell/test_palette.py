@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import LoadModel
-from convnext_studio.ui.shell.actions import ACTIONS
 from convnext_studio.ui.shell.actions.spec import SEPARATOR
+from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Entry, Palette, Row, ranked
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -136,7 +136,7 @@ def test_presets_and_recent_models_are_found(
     engine: FakeEngine,
 ) -> None:
     settings.update(recent_models=("timm:convnext_nano.in12k",))
-    filled_window._controller.open_model("preset:convnext_tiny")
+    filled_window.controller.open_model("preset:convnext_tiny")
     palette = opened()
     QTest.keyClicks(palette.line, "nano.in12k")
     press(palette.line, Qt.Key.Key_Return)

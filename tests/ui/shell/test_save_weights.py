@@ -87,7 +87,7 @@ def test_a_closed_dialog_saves_nothing(
 def test_it_is_offered_for_a_convnext_only(window: StudioWindow) -> None:
     action = window.actions_by_id["model_save"]
     assert not action.isEnabled()
-    window._state.set_model(make_model())
+    window.state.set_model(make_model())
     assert action.isEnabled()
-    window._state.set_model(swin())
+    window.state.set_model(swin())
     assert not action.isEnabled()

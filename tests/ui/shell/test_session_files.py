@@ -45,7 +45,7 @@ def write(path: Path, session: SavedSession) -> str:
 def opened(window: StudioWindow, path: str, engine: FakeEngine, qtbot: QtBot) -> None:
     """Read the file; what follows is in the engine's hands."""
     asked = len(engine.asked)
-    window._controller.open_paths([path])
+    window.controller.open_paths([path])
     qtbot.waitUntil(lambda: len(engine.asked) > asked or bool(window.messages.text))
 
 
@@ -70,7 +70,7 @@ def test_what_is_open_is_written(
     state.set_target(5)
     state.set_explaining(replace(state.explaining, against=7, output="difference"))
     path = tmp_path / "monday.cnxsession"
-    window._commands.files.sessions.save(path)
+    window.sessions.save(path)
     [check] = engine.open(CheckPictures)
     assert (check.images, check.with_sha256) == (("one", "two"), True)
     engine.answer(check, CheckedPictures(failures=(), sha256={"one": DIGEST}))
@@ -94,9 +94,9 @@ def test_a_session_whose_saving_is_stopped_says_so(
 ) -> None:
     state.add_picture(make_image("one", str(tmp_path / "one.png")))
     path = tmp_path / "monday.cnxsession"
-    window._commands.files.sessions.save(path)
+    window.sessions.save(path)
     [check] = engine.open(CheckPictures)
-    window._commands.cancel()
+    window.restore_or_stop()
     assert check.id in engine.cancelled
     assert "nothing was written" in window.messages.text
     assert not path.exists()
@@ -214,8 +214,8 @@ def test_a_file_that_is_no_session_is_told_and_changes_nothing(
     path.write_text(content)
     before = state.picture
     notices: list[Notice] = []
-    filled_window._controller.noticed.connect(notices.append)  # The command line listens there.
-    filled_window._controller.open_paths([str(path)])
+    filled_window.controller.noticed.connect(notices.append)  # The command line listens there.
+    filled_window.controller.open_paths([str(path)])
     qtbot.waitUntil(lambda: told in filled_window.messages.text)
     assert [told in notice.message for notice in notices] == [True]
     assert state.picture == before

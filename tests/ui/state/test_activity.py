@@ -22,10 +22,11 @@ from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import FieldRequest
 from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
-from convnext_studio.ui.state.activity import CAPACITY
+from convnext_studio.ui.state.activity import CAPACITY, ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.log_store import LogStore
 from tests.ui.conftest import FakeEngine, make_image, make_model
 
 
@@ -37,14 +38,21 @@ def background() -> Iterator[Background]:
 
 
 @pytest.fixture
+def log_store() -> Iterator[LogStore]:
+    store = LogStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def panel(
-    qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Background
-) -> Iterator[ActivityPanel]:
-    panel = ActivityPanel(state, bridge, background)
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Background, log_store: LogStore
+) -> ActivityPanel:
+    log = ActivityLog(state, bridge, background, {"field_lab": "Receptive-field lab"})
+    panel = ActivityPanel(log, log_store, bridge)
     qtbot.addWidget(panel)
     panel.show()
-    yield panel
-    panel.log_store.close()
+    return panel
 
 
 def ask(bridge: EngineBridge, request: Request) -> None:
@@ -158,7 +166,7 @@ def test_the_list_is_bounded(panel: ActivityPanel, bridge: EngineBridge, engine:
     assert listed(panel) == rows
 
 
-def test_the_log_is_laid_out_while_somebody_looks(panel: ActivityPanel) -> None:
+def test_the_log_is_laid_out_while_somebody_looks(panel: ActivityPanel, log_store: LogStore) -> None:
     log = logging.getLogger("convnext_studio.ui.test")
     log.info("first")
     assert panel.log.text.toPlainText() == ""
@@ -170,8 +178,8 @@ def test_the_log_is_laid_out_while_somebody_looks(panel: ActivityPanel) -> None:
     assert panel.log.text.toPlainText() == ""
     panel.show()
     for _ in range(2):
-        assert panel.log.text.toPlainText().splitlines() == list(panel.log_store.lines)
-        assert len(panel.log_store.lines) == 3
+        assert panel.log.text.toPlainText().splitlines() == list(log_store.lines)
+        assert len(log_store.lines) == 3
         QApplication.sendEvent(panel.log, QShowEvent())  # As when the window was minimised.
 
 

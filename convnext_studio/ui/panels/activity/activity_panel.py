@@ -18,8 +18,6 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.state.activity import CAPACITY, LARGEST_STEP, Activity, ActivityLog, spoken
-from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
@@ -37,12 +35,15 @@ class ActivityPanel(QWidget):
     report_asked = Signal()
 
     def __init__(
-        self, state: AppState, bridge: EngineBridge, background: Background, parent: QWidget | None = None
+        self,
+        activity_log: ActivityLog,
+        log_store: LogStore,
+        bridge: EngineBridge,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.log_store = LogStore(self)
-        self.activities = ActivityList(ActivityLog(state, bridge, background, self), bridge)
-        self.log = LogView(self.log_store)
+        self.activities = ActivityList(activity_log, bridge)
+        self.log = LogView(log_store)
         self.log.report.clicked.connect(self.report_asked)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("Activity and log")

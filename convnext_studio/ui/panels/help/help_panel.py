@@ -1,5 +1,6 @@
 """What each panel shows, by which definition, and what it does not mean."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QUrl
@@ -10,35 +11,22 @@ from convnext_studio.common.paths import ASSETS
 from convnext_studio.ui.panels.base import choice
 
 FOLDER = ASSETS / "help"
-# In the order of the list; the others are named after their panel's dock, or the strip.
-PAGES = (
-    "start",
-    "network",
-    "model",
-    "pictures",
-    "predictions",
-    "picture",
-    "receptive_field",
-    "feature_maps",
-    "attribution",
-    "evidence",
-    "contact_sheet",
-    "field_lab",
-    "catalogue",
-    "build",
-    "export",
-    "activity",
-    "help",
-)
 
 
 class HelpPanel(QWidget):
-    """Shows a page at a time; pages link to each other, and links to the web open in a browser when clicked."""
+    """Shows a page at a time; pages link to each other, and links to the web open in a browser when clicked.
+
+    Parameters
+    ----------
+    names
+        The pages to choose from, the one to begin with first. Each panel's page is named after its dock.
+    """
 
     title = "Help"
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._names = names
         self.pages = choice("Page of the help", "Choose what to read about", ())
         self.pages.activated.connect(lambda index: self.show_page(self.pages.itemData(index)))
         self.back = QPushButton("Back")
@@ -73,7 +61,9 @@ class HelpPanel(QWidget):
 
     def show_page(self, name: str) -> None:
         """Show a page by its name, which is that of a panel's dock; the first where there is none."""
-        self.browser.setSource(QUrl.fromLocalFile(str(page_path(name if name in PAGES else "start"))))
+        self.browser.setSource(
+            QUrl.fromLocalFile(str(page_path(name if name in self._names else self._names[0])))
+        )
 
     def sizeHint(self) -> QSize:
         """Wide enough for a line that is read easily."""
@@ -87,10 +77,10 @@ class HelpPanel(QWidget):
         """Read the pages' headings when they are first wanted."""
         super().showEvent(event)
         if not self.pages.count():
-            for name in PAGES:
+            for name in self._names:
                 self.pages.addItem(page_title(name), name)
         if not self.page:
-            self.show_page("start")
+            self.show_page(self._names[0])
         self._follow(self.browser.source())
 
     def _follow(self, source: QUrl) -> None:

@@ -268,6 +268,24 @@ class NetworkStrip(QWidget):
         if self.opened != NETWORK:
             self._open(level_above(self.opened), self.opened)
 
+    def select_stage(self, number: int) -> None:
+        """Select the output of a stage, counted from 1; nothing where there are fewer."""
+        if number <= len(self._stages):
+            self.state.set_node(self._stages[number - 1])
+
+    def step_stage(self, step: int) -> None:
+        """Select the output of the stage that is so many further on."""
+        stages, stage = self._stages, self.state.node.partition(".")[0]
+        if stages:
+            # The stem comes before the first, the head after the last.
+            ends = {"stem": -1, "head": len(stages)}
+            index = (ends[stage] if stage in ends else stages.index(stage)) + step
+            self.state.set_node(stages[min(max(index, 0), len(stages) - 1)])
+
+    @property
+    def _stages(self) -> tuple[str, ...]:
+        return () if self.state.model is None else self.state.model.config.stages
+
     def _go_to(self, name: str) -> None:
         """Open a node of the breadcrumb, and select it."""
         model = self.state.model

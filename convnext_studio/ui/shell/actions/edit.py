@@ -1,7 +1,6 @@
 """Going back, and finding."""
 
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, of_help
-from convnext_studio.ui.shell.commands.help_commands import HelpCommands
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 
 EDIT: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -9,18 +8,20 @@ EDIT: tuple[ActionSpec, ...] = (
         "Edit",
         "&Undo selection",
         "Select the picture, node, channel, unit and class that were selected before",
-        of_help(HelpCommands.undo),
+        lambda window: window.history.undo(),
         "Ctrl+Z",
         needs="an earlier selection",
+        enabled=lambda window: window.history.can_undo,
     ),
     ActionSpec(
         "redo",
         "Edit",
         "&Redo selection",
         "Select again what was undone",
-        of_help(HelpCommands.redo),
+        lambda window: window.history.redo(),
         "Ctrl+Shift+Z",
         needs="something that was undone",
+        enabled=lambda window: window.history.can_redo,
     ),
     ActionSpec("edit_1", "Edit", SEPARATOR),
     ActionSpec(
@@ -28,7 +29,7 @@ EDIT: tuple[ActionSpec, ...] = (
         "Edit",
         "&Find anything…",
         "Find any command, panel, node, class, picture or model by a few letters",
-        of_help(HelpCommands.open_palette),
+        lambda window: window.guide.open_palette(),
         "Ctrl+Shift+P",
     ),
 )

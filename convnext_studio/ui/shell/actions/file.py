@@ -1,28 +1,48 @@
 """What comes in and goes out."""
 
+from PySide6.QtGui import QGuiApplication
+
 from convnext_studio.common.samples import SAMPLES
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, of_files, with_argument
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.shell.commands.file_commands import FileCommands
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
+
+
+def _opens_sample(name: str) -> Run:
+    return lambda window: window.controller.open_sample(name)
+
 
 FILE: tuple[ActionSpec, ...] = (
-    ActionSpec("open", "File", "&Open pictures…", "Open picture files", Commands.open_pictures, "Ctrl+O"),
+    ActionSpec(
+        "open",
+        "File",
+        "&Open pictures…",
+        "Open picture files",
+        lambda window: window.dialogs.open_pictures(),
+        "Ctrl+O",
+    ),
     ActionSpec(
         "open_folder",
         "File",
         "Open fol&der…",
         "Open all pictures in a folder and its sub-folders, thousands if need be",
-        of_files(FileCommands.open_folder),
+        lambda window: window.dialogs.open_folder(),
         "Ctrl+D",
     ),
-    ActionSpec("paste", "File", "&Paste", "Open what is on the clipboard", Commands.paste, "Ctrl+V"),
+    ActionSpec(
+        "paste",
+        "File",
+        "&Paste",
+        "Open what is on the clipboard",
+        lambda window: window.controller.open_mime(QGuiApplication.clipboard().mimeData()),
+        "Ctrl+V",
+    ),
     *(
         ActionSpec(
             f"sample_{name}",
             "File/&Samples",
             sample.title,
             f"Open the photograph “{sample.title}” ({sample.credit})",
-            with_argument(Commands.open_sample, name),
+            _opens_sample(name),
         )
         for name, sample in SAMPLES.items()
     ),
@@ -31,17 +51,17 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "&Watch folder…",
         "Open the pictures that a microscope or a camera writes into a folder, as they come; or stop that",
-        of_files(FileCommands.toggle_watching),
+        lambda window: window.dialogs.toggle_watching(),
         "Ctrl+Shift+W",
-        checkable=True,
+        checked=lambda window: bool(window.folder_watch.folder),
     ),
     ActionSpec(
         "show_newest",
         "File",
         "Show the &newest of the watched folder",
         "Select a picture that came into the watched folder; otherwise it is only added",
-        of_files(FileCommands.toggle_newest),
-        checkable=True,
+        lambda window: window.settings.update(shows_newest=not window.settings.values.shows_newest),
+        checked=lambda window: window.settings.values.shows_newest,
     ),
     ActionSpec("file_4", "File", SEPARATOR),
     ActionSpec(
@@ -49,7 +69,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Open sess&ion…",
         "Open the model, the pictures, the selection and the arrangement that were saved as a session",
-        of_files(FileCommands.open_session),
+        lambda window: window.dialogs.open_session(),
         "Ctrl+Alt+O",
     ),
     ActionSpec(
@@ -57,7 +77,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Save session…",
         "Save which model and pictures are open, what is selected, and how the panels are set and arranged",
-        of_files(FileCommands.save_session),
+        lambda window: window.dialogs.save_session(),
         "Ctrl+Alt+S",
     ),
     ActionSpec("file_5", "File", SEPARATOR),
@@ -66,17 +86,19 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "&Close picture",
         "Close the current picture",
-        Commands.close_picture,
+        lambda window: window.controller.close_picture(),
         "Ctrl+W",
         needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
     ),
     ActionSpec(
         "close_all",
         "File",
         "Close &all pictures",
         "Close every picture; the files stay where they are",
-        of_files(FileCommands.close_all),
+        lambda window: window.controller.close_all_pictures(),
         needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
     ),
     ActionSpec("file_1", "File", SEPARATOR),
     ActionSpec(
@@ -84,7 +106,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Open receptive &field…",
         "Open a saved field, .npy or .npz, in the receptive-field lab: its squares need no model",
-        Commands.open_field,
+        lambda window: window.choose_field(),
         "Ctrl+Shift+F",
     ),
     ActionSpec(
@@ -92,7 +114,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Save recep&tive field…",
         "Save the receptive field that is shown, with its protocol (.npz) or alone (.npy)",
-        Commands.save_field,
+        lambda window: window.field_lab.save_field(window.receptive_field_panel.measured.view),
     ),
     ActionSpec("file_3", "File", SEPARATOR),
     ActionSpec(
@@ -100,24 +122,18 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "&Export…",
         "Write feature maps, receptive field, Grad-CAM and a report of this picture into a folder",
-        Commands.export,
+        lambda window: window.dialogs.export(),
         "Ctrl+E",
         needs="a picture and its prediction",
+        enabled=lambda window: window.controller.exporter.is_possible,
     ),
-    ActionSpec(
-        "export_view",
-        "File",
-        "E&xport a view…",
-        "Choose a view and a format (PNG, SVG, PDF, npy, CSV, JSON), look at it, and save or copy it",
-        of_files(FileCommands.show_export),
-        "Ctrl+Alt+E",
-    ),
+    *panel_actions("File"),
     ActionSpec(
         "save_map",
         "File",
         "Save &map…",
         "Write the attribution map that is shown, its numbers and its figure into a folder",
-        Commands.save_map,
+        lambda window: window.dialogs.save_map(),
         "Ctrl+Shift+E",
     ),
     ActionSpec(
@@ -125,7 +141,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Sa&ve screenshot…",
         "Save a picture of the window",
-        Commands.save_screenshot,
+        lambda window: window.dialogs.save_screenshot(),
         "Ctrl+Shift+S",
     ),
     ActionSpec(
@@ -133,8 +149,8 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Save lecture &hand-out…",
         "Write the whole lecture with this model and picture as one PDF or HTML file",
-        Commands.save_handout,
+        lambda window: window.dialogs.save_handout(),
     ),
     ActionSpec("file_2", "File", SEPARATOR),
-    ActionSpec("quit", "File", "&Quit", "End the program", Commands.quit, "Ctrl+Q"),
+    ActionSpec("quit", "File", "&Quit", "End the program", lambda window: window.close(), "Ctrl+Q"),
 )

@@ -1,8 +1,7 @@
 """What the program says about itself."""
 
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, of_help
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.shell.commands.help_commands import HelpCommands
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
 
 HELP: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -10,7 +9,7 @@ HELP: tuple[ActionSpec, ...] = (
         "Help",
         "&Help",
         "What each panel shows, by which definition, and what it does not mean",
-        of_help(HelpCommands.show_help),
+        lambda window: window.guide.show_page("start"),
         "F1",
     ),
     ActionSpec(
@@ -18,7 +17,7 @@ HELP: tuple[ActionSpec, ...] = (
         "Help",
         "Help on this &panel",
         "What the panel that has the keyboard shows",
-        of_help(HelpCommands.show_panel_help),
+        lambda window: window.guide.show_page(),
         "Shift+F1",
     ),
     ActionSpec(
@@ -26,27 +25,24 @@ HELP: tuple[ActionSpec, ...] = (
         "Help",
         "&Keyboard shortcuts",
         "All keys at a glance, to search and to print",
-        of_help(HelpCommands.show_keys),
+        lambda window: window.guide.open_keys(),
         "Ctrl+/",
     ),
-    ActionSpec("tour", "Help", "&Tour", "Six steps through the window", of_help(HelpCommands.take_tour)),
-    ActionSpec("help_1", "Help", SEPARATOR),
     ActionSpec(
-        "activity",
-        "Help",
-        "&Activity",
-        "What is being computed and what was, how long it took, and where",
-        of_help(HelpCommands.show_activity),
-        "Ctrl+Shift+A",
+        "tour", "Help", "&Tour", "Six steps through the window", lambda window: window.guide.start_tour()
     ),
-    ActionSpec("log", "Help", "&Log", "What the window and the engine noted", of_help(HelpCommands.show_log)),
+    ActionSpec("help_1", "Help", SEPARATOR),
+    *panel_actions("Help"),
+    ActionSpec(
+        "log", "Help", "&Log", "What the window and the engine noted", lambda window: window.guide.show_log()
+    ),
     ActionSpec(
         "report",
         "Help",
         "&Report a problem…",
         "Write a text file with versions, device and log, without private paths, to send with a report",
-        of_help(HelpCommands.report_problem),
+        lambda window: window.guide.choose_report(),
     ),
     ActionSpec("help_2", "Help", SEPARATOR),
-    ActionSpec("about", "Help", "A&bout", "What this program is", Commands.show_about),
+    ActionSpec("about", "Help", "A&bout", "What this program is", lambda window: window.guide.show_about()),
 )

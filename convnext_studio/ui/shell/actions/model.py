@@ -1,9 +1,38 @@
 """Which network is open, and on what it runs."""
 
-from convnext_studio.model.presets import PRESETS
+from typing import TYPE_CHECKING, Literal
+
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.ui.panels.model.model_panel import DEVICES
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, with_argument
-from convnext_studio.ui.shell.commands.commands import Commands
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
+
+if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.shell.window import StudioWindow
+
+
+def _has_convnext(window: "StudioWindow") -> bool:
+    return window.state.model is not None and isinstance(window.state.model.config, ConvNeXtConfig)
+
+
+def _loaded(window: "StudioWindow", what: Literal["device", "precision"]) -> str:
+    """What the model that is open was asked to run on, or in; empty before there is one."""
+    loaded = window.controller.loaded
+    return "" if loaded is None else str(getattr(loaded, what))
+
+
+def _opens_model(source: str) -> Run:
+    return lambda window: window.controller.change_model(source=source)
+
+
+def _uses_device(device: str) -> Run:
+    return lambda window: window.controller.change_model(device=device)
+
+
+def _is_device(device: str) -> Ask:
+    return lambda window: _loaded(window, "device") == device
+
 
 MODEL: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -11,8 +40,9 @@ MODEL: tuple[ActionSpec, ...] = (
         "Model",
         "&Bundled model",
         "Open the trained model that comes with the program",
-        with_argument(Commands.open_model, "bundled"),
+        _opens_model("bundled"),
         needs="a version that comes with a model",
+        enabled=lambda _window: bundled_is_there(),
     ),
     *(
         ActionSpec(
@@ -20,44 +50,27 @@ MODEL: tuple[ActionSpec, ...] = (
             "Model/&Presets",
             name,
             f"Open the architecture “{name}” with random weights",
-            with_argument(Commands.open_model, f"preset:{name}"),
+            _opens_model(f"preset:{name}"),
         )
         for name in PRESETS
     ),
+    *panel_actions("Model"),
     ActionSpec(
-        "model_pretrained",
+        "model_file",
         "Model",
-        "P&retrained models…",
-        "List all pretrained models, with their data and licences, and open one",
-        Commands.list_pretrained,
-        "Ctrl+M",
-    ),
-    ActionSpec(
-        "model_file", "Model", "Open &weights…", "Open a weights file", Commands.open_weights, "Ctrl+Shift+O"
+        "Open &weights…",
+        "Open a weights file",
+        lambda window: window.dialogs.open_weights(),
+        "Ctrl+Shift+O",
     ),
     ActionSpec(
         "model_save",
         "Model",
         "&Save weights as…",
         "Save this network as a file of ConvNeXt Studio, or with the tensors' names of its authors",
-        Commands.save_weights,
+        lambda window: window.dialogs.save_weights(),
         needs="an open ConvNeXt",
-    ),
-    ActionSpec(
-        "model_build",
-        "Model",
-        "B&uild a network…",
-        "Describe a network field by field, see what it costs, and build it with random weights",
-        Commands.build_network,
-        "Ctrl+B",
-    ),
-    ActionSpec(
-        "field_lab",
-        "Model",
-        "Receptive-field &lab…",
-        "Compare receptive fields, see their curves and how they grow with depth",
-        Commands.open_field_lab,
-        "Ctrl+L",
+        enabled=_has_convnext,
     ),
     ActionSpec("model_1", "Model", SEPARATOR),
     *(
@@ -66,9 +79,9 @@ MODEL: tuple[ActionSpec, ...] = (
             "Model/&Device",
             "Automatic" if device == "auto" else device,
             "Run on CUDA, else MPS, else the CPU" if device == "auto" else f"Run on {device}",
-            with_argument(Commands.use_device, device),
-            checkable=True,
+            _uses_device(device),
             group="device",
+            checked=_is_device(device),
         )
         for device in DEVICES
     ),
@@ -77,18 +90,19 @@ MODEL: tuple[ActionSpec, ...] = (
         "Model/&Precision",
         "float32",
         "Forward pass in 32 bits",
-        Commands.use_float32,
-        checkable=True,
+        lambda window: window.controller.change_model(precision="float32"),
         group="precision",
+        checked=lambda window: _loaded(window, "precision") == "float32",
     ),
     ActionSpec(
         "precision_bfloat16",
         "Model/&Precision",
         "bfloat16",
         "Forward pass in 16 bits, on CUDA only; attributions stay in 32",
-        Commands.use_bfloat16,
-        checkable=True,
+        lambda window: window.controller.change_model(precision="bfloat16"),
         group="precision",
+        checked=lambda window: _loaded(window, "precision") == "bfloat16",
         needs="a model on CUDA",
+        enabled=lambda window: window.state.model is not None and window.state.model.device.startswith("cuda"),
     ),
 )

@@ -1,8 +1,33 @@
 """What is looked at, and what is explained."""
 
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, with_argument
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.state.node_texts import COST_TITLES
+from typing import TYPE_CHECKING
+
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
+from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind
+
+if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.shell.window import StudioWindow
+
+
+def _toggle_pin(window: "StudioWindow") -> None:
+    if window.state.pin is None:
+        window.state.pin_selection()
+    else:
+        window.state.unpin()
+
+
+def _selects_stage(number: int) -> Run:
+    return lambda window: window.strip.select_stage(number)
+
+
+def _shows_costs(kind: CostKind) -> Run:
+    return lambda window: window.strip.choose_costs(kind)
+
+
+def _are_shown(kind: CostKind) -> Ask:
+    return lambda window: window.strip.cost_kind == kind
+
 
 NAVIGATE: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -10,18 +35,20 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Next picture",
         "Show the next opened picture",
-        with_argument(Commands.step_picture, 1),
+        lambda window: window.state.step_picture(1),
         "Alt+Down",
         needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
     ),
     ActionSpec(
         "previous_picture",
         "Navigate",
         "&Previous picture",
         "Show the opened picture before",
-        with_argument(Commands.step_picture, -1),
+        lambda window: window.state.step_picture(-1),
         "Alt+Up",
         needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
     ),
     ActionSpec("navigate_1", "Navigate", SEPARATOR),
     ActionSpec(
@@ -29,7 +56,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "N&ext stage",
         "Look at the stage behind",
-        with_argument(Commands.step_stage, 1),
+        lambda window: window.strip.step_stage(1),
         "Alt+Right",
     ),
     ActionSpec(
@@ -37,7 +64,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "P&revious stage",
         "Look at the stage before",
-        with_argument(Commands.step_stage, -1),
+        lambda window: window.strip.step_stage(-1),
         "Alt+Left",
     ),
     *(
@@ -46,7 +73,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
             "Navigate",
             f"Stage &{number}",
             f"Look at the output of stage {number}",
-            with_argument(Commands.select_stage, number),
+            _selects_stage(number),
             str(number),
         )
         for number in (1, 2, 3, 4)
@@ -57,7 +84,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "Ne&xt node",
         "Look at the node behind, on the level that the network strip shows",
-        with_argument(Commands.step_node, 1),
+        lambda window: window.strip.step(1),
         "Ctrl+Right",
     ),
     ActionSpec(
@@ -65,7 +92,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "Pre&vious node",
         "Look at the node before, on the level that the network strip shows",
-        with_argument(Commands.step_node, -1),
+        lambda window: window.strip.step(-1),
         "Ctrl+Left",
     ),
     ActionSpec(
@@ -73,7 +100,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Open node",
         "Show a stage's blocks, or a block's operations, in the network strip",
-        Commands.open_node,
+        lambda window: window.strip.open_selected(),
         "Ctrl+Down",
     ),
     ActionSpec(
@@ -81,7 +108,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "Go &up",
         "Go back from operations to their block, and from blocks to their stage",
-        Commands.go_up,
+        lambda window: window.strip.go_up(),
         "Ctrl+Up",
     ),
     *(
@@ -90,10 +117,10 @@ NAVIGATE: tuple[ActionSpec, ...] = (
             "Navigate/Cost &bars",
             title,
             f"{title} below the nodes of the network strip",
-            with_argument(Commands.show_costs, kind),
+            _shows_costs(kind),
             f"Alt+{number}",
-            checkable=True,
             group="costs",
+            checked=_are_shown(kind),
         )
         for number, (kind, title) in enumerate(COST_TITLES.items())
     ),
@@ -102,19 +129,21 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Clear the unit",
         "Show the picture without a unit's field",
-        Commands.clear_unit,
+        lambda window: window.state.clear_unit(),
         "Ctrl+U",
         needs="a selected unit",
+        enabled=lambda window: window.state.unit is not None,
     ),
     ActionSpec(
         "pin",
         "Navigate",
         "P&in",
         "Keep this node on this picture beside whatever is selected next, to compare; or stop that",
-        Commands.toggle_pin,
+        _toggle_pin,
         "Ctrl+P",
-        checkable=True,
         needs="a picture and a model",
+        enabled=lambda window: window.state.picture is not None and window.state.model is not None,
+        checked=lambda window: window.state.pin is not None,
     ),
     ActionSpec("navigate_3", "Navigate", SEPARATOR),
     ActionSpec(
@@ -122,7 +151,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "Explain the &top prediction",
         "Explain whatever is predicted first",
-        Commands.follow_top,
+        lambda window: window.state.set_target(None),
         "Ctrl+T",
     ),
     ActionSpec(
@@ -130,28 +159,18 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Find a class…",
         "Search among all classes for one to explain",
-        Commands.search_class,
+        lambda window: window.predictions_panel.search.setFocus(),
         "Ctrl+F",
     ),
     ActionSpec("navigate_4", "Navigate", SEPARATOR),
-    ActionSpec(
-        "evidence",
-        "Navigate",
-        "Check the &map…",
-        "Measure whether the attribution map can be believed",
-        Commands.show_evidence,
-        "Ctrl+I",
-    ),
-    ActionSpec(
-        "contact_sheet",
-        "Navigate",
-        "Contact s&heet…",
-        "Explain all opened pictures beside each other",
-        Commands.show_contact_sheet,
-        "Ctrl+K",
-    ),
+    *panel_actions("Navigate"),
     ActionSpec("navigate_5", "Navigate", SEPARATOR),
     ActionSpec(
-        "cancel", "Navigate", "&Stop computing", "Stop all that is being computed", Commands.cancel, "Esc"
+        "cancel",
+        "Navigate",
+        "&Stop computing",
+        "Stop all that is being computed",
+        lambda window: window.restore_or_stop(),
+        "Esc",
     ),
 )

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.shell.commands.file_commands import FileCommands
-from convnext_studio.ui.shell.commands.help_commands import HelpCommands
+if TYPE_CHECKING:  # The window imports the table of actions.
+    from convnext_studio.ui.shell.window import StudioWindow
 
-Argument = TypeVar("Argument")
+Run: TypeAlias = Callable[["StudioWindow"], object]
+Ask: TypeAlias = Callable[["StudioWindow"], bool]
 SEPARATOR = "-"
 
 
@@ -26,41 +26,27 @@ class ActionSpec:
         In the menu; with an ampersand before the access key. `SEPARATOR` draws a line there.
     tip
         What it does, in a sentence.
-    handler
-        What is called.
+    run
+        Calls the method of whichever part of the window does it.
     shortcut
         Portable key sequence; empty for none.
-    checkable
-        It is on or off.
     group
         Of the actions of a group, one is on.
     needs
         What has to be there before it can be done, after the word "needs"; empty where it always can.
+    enabled
+        Whether that is there; None where it always can be done.
+    checked
+        Whether it is on; None where it is not an action that can be on or off.
     """
 
     id: str
     menu: str
     text: str
     tip: str = ""
-    handler: Callable[[Commands], None] = lambda _: None
+    run: Run = lambda _window: None
     shortcut: str = ""
-    checkable: bool = False
     group: str = ""
     needs: str = ""
-
-
-def with_argument(
-    handler: Callable[[Commands, Argument], None], argument: Argument
-) -> Callable[[Commands], None]:
-    """A handler that is called with an argument of the action's own."""
-    return lambda commands: handler(commands, argument)
-
-
-def of_help(handler: Callable[[HelpCommands], None]) -> Callable[[Commands], None]:
-    """A handler of the Edit and Help menus'."""
-    return lambda commands: handler(commands.help)
-
-
-def of_files(handler: Callable[[FileCommands], None]) -> Callable[[Commands], None]:
-    """A handler about folders and sessions."""
-    return lambda commands: handler(commands.files)
+    enabled: Ask | None = None
+    checked: Ask | None = None

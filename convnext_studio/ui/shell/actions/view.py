@@ -1,16 +1,13 @@
 """How the window looks."""
 
-from collections.abc import Callable
-from functools import partial
+from PySide6.QtCore import Qt
 
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.shell.commands.view_commands import ViewCommands
-from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 
 
-def _view(handler: Callable[[ViewCommands], None]) -> Callable[[Commands], None]:
-    return lambda commands: handler(commands.view)
+def _arranges(name: ArrangementName) -> Run:
+    return lambda window: window.dock_layout.arrange(name)
 
 
 VIEW: tuple[ActionSpec, ...] = (
@@ -19,7 +16,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Reset layout",
         "Put all panels back in their places",
-        _view(ViewCommands.reset_layout),
+        lambda window: window.dock_layout.reset(),
     ),
     *(
         ActionSpec(
@@ -27,7 +24,7 @@ VIEW: tuple[ActionSpec, ...] = (
             "View/&Layouts",
             arrangement.title,
             arrangement.tip,
-            _view(partial(ViewCommands.arrange, name=name)),
+            _arranges(name),
             f"F{key}",
         )
         for key, (name, arrangement) in enumerate(ARRANGEMENTS.items(), start=2)
@@ -37,7 +34,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Maximise panel",
         "Let the panel with the keyboard fill the window, or put all back",
-        _view(ViewCommands.maximise),
+        lambda window: window.dock_layout.toggle_maximised(),
         "F12",
     ),
     ActionSpec(
@@ -45,7 +42,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "Fl&oat panel",
         "Let the panel with the keyboard float beside the window, or put it back",
-        _view(ViewCommands.float_panel),
+        lambda window: window.dock_layout.toggle_floating(),
         "Shift+F12",
     ),
     ActionSpec(
@@ -53,7 +50,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Hide panel",
         "Hide the panel with the keyboard",
-        _view(ViewCommands.close_panel),
+        lambda window: window.dock_layout.close_active(),
         "Ctrl+F12",
     ),
     ActionSpec(
@@ -61,7 +58,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Next panel",
         "Give the keyboard to the next panel",
-        _view(partial(ViewCommands.step_panel, step=1)),
+        lambda window: window.dock_layout.step(1, (window.strip.canvas,)),
         "F6",
     ),
     ActionSpec(
@@ -69,7 +66,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Previous panel",
         "Give the keyboard to the panel before",
-        _view(partial(ViewCommands.step_panel, step=-1)),
+        lambda window: window.dock_layout.step(-1, (window.strip.canvas,)),
         "Shift+F6",
     ),
     ActionSpec("view_1", "View", SEPARATOR),
@@ -78,34 +75,34 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/&Theme",
         "As the &system",
         "Dark or light as the desktop is, where that is known, and dark elsewhere",
-        _view(lambda view: view.use_theme("system")),
-        checkable=True,
+        lambda window: window.appearance.use_theme("system"),
         group="theme",
+        checked=lambda window: window.settings.values.theme == "system",
     ),
     ActionSpec(
         "theme_dark",
         "View/&Theme",
         "&Dark",
         "A dark window, for the eye at the microscope",
-        _view(lambda view: view.use_theme("dark")),
-        checkable=True,
+        lambda window: window.appearance.use_theme("dark"),
         group="theme",
+        checked=lambda window: window.settings.values.theme == "dark",
     ),
     ActionSpec(
         "theme_light",
         "View/&Theme",
         "&Light",
         "A light window, for projectors",
-        _view(lambda view: view.use_theme("light")),
-        checkable=True,
+        lambda window: window.appearance.use_theme("light"),
         group="theme",
+        checked=lambda window: window.settings.values.theme == "light",
     ),
     ActionSpec(
         "present",
         "View",
         "Pr&esent…",
         "Teach from this network and picture, full screen",
-        Commands.present,
+        lambda window: window.lecture.present(),
         "F5",
     ),
     ActionSpec(
@@ -113,7 +110,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/Te&xt size",
         "&Larger",
         "Larger text, and everything beside it, up to 28 points",
-        _view(ViewCommands.larger_text),
+        lambda window: window.appearance.larger_text(),
         "Ctrl++",
     ),
     ActionSpec(
@@ -121,7 +118,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/Te&xt size",
         "&Smaller",
         "Smaller text, and everything beside it, down to 9 points",
-        _view(ViewCommands.smaller_text),
+        lambda window: window.appearance.smaller_text(),
         "Ctrl+-",
     ),
     ActionSpec(
@@ -129,7 +126,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/Te&xt size",
         "&As the system",
         "Text as large as the desktop has it",
-        _view(ViewCommands.systems_text),
+        lambda window: window.appearance.systems_text(),
         "Ctrl+0",
     ),
     ActionSpec(
@@ -137,7 +134,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/&Zoom",
         "&Fit",
         "All of the view with the keyboard or under the pointer, as large as it goes",
-        _view(ViewCommands.fit_view),
+        lambda window: window.zoom.fit_active(),
         "F7",
     ),
     ActionSpec(
@@ -145,28 +142,33 @@ VIEW: tuple[ActionSpec, ...] = (
         "View/&Zoom",
         "&1:1",
         "One pixel on one of the screen, in the view with the keyboard or under the pointer",
-        _view(ViewCommands.show_pixels),
+        lambda window: window.zoom.show_pixels(),
         "F8",
     ),
     ActionSpec(
-        "zoom_reset", "View/&Zoom", "&Reset all", "Show all in every view", _view(ViewCommands.reset_zoom), "F9"
+        "zoom_reset",
+        "View/&Zoom",
+        "&Reset all",
+        "Show all in every view",
+        lambda window: window.zoom.reset(),
+        "F9",
     ),
     ActionSpec(
         "zoom_linked",
         "View/&Zoom",
         "&Linked",
         "All views of the picture show the same part of it",
-        _view(ViewCommands.toggle_linked_zoom),
+        lambda window: window.zoom.toggle_link(),
         "Shift+F9",
-        checkable=True,
+        checked=lambda window: window.state.zoom_is_linked,
     ),
     ActionSpec(
         "full_screen",
         "View",
         "&Full screen",
         "Fill the screen with the window",
-        _view(ViewCommands.toggle_full_screen),
+        lambda window: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
         "F11",
-        checkable=True,
+        checked=lambda window: window.isFullScreen(),
     ),
 )

@@ -54,8 +54,3 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
         ),
     ),
 }
-
-# Hidden at first; a column of their own at the right, one in front of the other, while they are open.
-ASIDES = ("build", "catalogue", "field_lab", "evidence", "contact_sheet", "export", "activity", "help")
-# Those that want their full width, and float over the whole window where that is not there.
-WIDE_ASIDES = ("field_lab",)

@@ -1,7 +1,6 @@
 """A panel's frame in the window: its title, and scroll bars where it has less room than it needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
@@ -22,12 +21,11 @@ from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
 
-Shares = Callable[[], tuple[float, float]]
-"""Which part of the width and height that it needs a panel may be squeezed into."""
 _Glyph = Literal["help", "maximise", "float", "close"]
 _BUTTON_PX = 16
 _ACTIVE_PX = 3
 _STEP_PX = 24
+LEAST_SIZE = QSize(96, 48)  # Of what a dock shows of its panel; the panel itself may need more, and scrolls.
 
 
 class DockPanel(Protocol):
@@ -40,49 +38,31 @@ class DockPanel(Protocol):
         """Whether it shows its answer, or a sentence in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class LatePanel:
-    """A panel that is made when it is first shown or asked for: its title, and what makes it."""
-
-    title: str
-    make: Callable[[], QWidget]
-
-
 class PanelDock(QDockWidget):
-    """A dock with a panel in it.
-
-    Attributes
-    ----------
-    maximise
-        The button, a double click on the title does the same.
-    """
+    """A dock with a panel in it, which is made when it is first shown or asked for."""
 
     maximise_asked = Signal()
     help_asked = Signal()
-    made = Signal(object)  # the panel, where it is a late one
-    needs_changed = Signal()
+    made = Signal(object)  # the panel
 
-    def __init__(self, name: str, panel: LatePanel, shares: Shares, window: QMainWindow) -> None:
-        super().__init__(panel.title, window)
+    def __init__(self, name: str, title: str, make: Callable[[], QWidget], window: QMainWindow) -> None:
+        super().__init__(title, window)
         self.setObjectName(f"dock_{name}")
-        self._late = panel
+        self._make = make
         self._panel: QWidget | None = None
-        self._area = _PanelArea(shares)
-        self._area.needs_changed.connect(self.needs_changed)
-        self.setWidget(self._area)
-        self._bar = _TitleBar(self)
-        self.maximise = self._bar.maximise
-        self.setTitleBarWidget(self._bar)
+        self._bar: _TitleBar | None = None
         toggle = self.toggleViewAction()
-        toggle.setToolTip(f"Show or hide the panel “{panel.title}”")
+        toggle.setToolTip(f"Show or hide the panel “{title}”")
         toggle.setStatusTip(toggle.toolTip())
 
     @property
     def panel(self) -> QWidget:
         """What it shows."""
         if self._panel is None:
-            self._panel = self._late.make()
-            self._area.show_panel(self._panel)
+            self._panel = self._make()
+            self._bar = _TitleBar(self)
+            self.setTitleBarWidget(self._bar)
+            self.setWidget(_PanelArea(self._panel))
             self.made.emit(self._panel)
         return self._panel
 
@@ -91,10 +71,9 @@ class PanelDock(QDockWidget):
         """Whether its panel is there already."""
         return self._panel is not None
 
-    @property
-    def needed(self) -> QSize:
-        """What its panel needs to be shown without scroll bars, at the width that it has."""
-        return self._area.needed()
+    def needed_height(self, width_px: int) -> int:
+        """The height that its title and its panel need to be shown without a scroll bar, at a width."""
+        return self.titleBarWidget().sizeHint().height() + needed(self.panel, width_px).height()
 
     @property
     def shows_panel(self) -> bool:
@@ -117,7 +96,8 @@ class PanelDock(QDockWidget):
 
     def set_active(self, is_active: bool) -> None:
         """Show at the title whether the keys are heard here."""
-        self._bar.set_active(is_active)
+        if self._bar is not None:
+            self._bar.set_active(is_active)
 
     def take_focus(self) -> None:
         """Give the keyboard to what had it last in the panel, or to its first control."""
@@ -133,10 +113,6 @@ class PanelDock(QDockWidget):
                 return each
             each = each.nextInFocusChain()
         return None
-
-    def room_changed(self) -> None:
-        """The window has more or less room than before."""
-        self._area.updateGeometry()
 
 
 def end_drag(window: QMainWindow) -> None:
@@ -164,82 +140,54 @@ def _takes_focus(widget: QWidget) -> bool:
     return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
 
 
+def needed(panel: QWidget, width_px: int) -> QSize:
+    """Width that a panel needs, and height that it needs where it is so wide.
+
+    Its minimum size hint counts long captions as if they were in a narrow column.
+    """
+    least = panel.minimumSizeHint()
+    layout = panel.layout()
+    if layout is not None and layout.hasHeightForWidth():
+        least.setHeight(layout.totalMinimumHeightForWidth(max(width_px, least.width())))
+    return least
+
+
 class _PanelArea(QScrollArea):
     """Shows all of the panel where there is room, and scrolls where there is none."""
 
-    needs_changed = Signal()
-
-    def __init__(self, shares: Shares) -> None:
+    def __init__(self, panel: QWidget) -> None:
         super().__init__()
-        self._panel: QWidget | None = None
-        self._needed_before = QSize()
-        self._shares = shares
+        self._panel = panel
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.setSingleStep(_STEP_PX)
-
-    def show_panel(self, panel: QWidget) -> None:
-        """Put the panel into it; called once."""
-        self._panel = panel
         # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
         self.setWidget(panel)
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
-        """What the panel needs, or the part of it that there is room for."""
-        if self._panel is None:
-            return QSize()
-        across, down = self._shares()
-        least = self.needed()
-        return QSize(int(least.width() * across), int(least.height() * down))
-
-    def needed(self) -> QSize:
-        """Width that the panel needs, and height that it needs at the width that it has.
-
-        Its minimum size hint counts long captions as if they were in a narrow column.
-        """
-        panel = self._panel
-        if panel is None:
-            return QSize()
-        least = panel.minimumSizeHint()
-        layout = panel.layout()
-        if layout is not None and layout.hasHeightForWidth():
-            width = max(self.viewport().width(), least.width())
-            least.setHeight(layout.totalMinimumHeightForWidth(width))
-        return least
+        """A corner of the panel: whatever it shows, and however large its text, the window stays as it is."""
+        return LEAST_SIZE
 
     def sizeHint(self) -> QSize:
         """What the panel would like."""
-        return QSize() if self._panel is None else self._panel.sizeHint()
+        return self._panel.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the panel fill the room."""
         super().resizeEvent(event)
         self._fit()
-        if event.size().width() != event.oldSize().width():
-            self._tell_needs()  # Its captions wrap at other words.
-            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the panel needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
-            self._tell_needs()
-            self.updateGeometry()
             self._fit()
         return super().eventFilter(watched, event)
 
-    def _tell_needs(self) -> None:
-        # Most requests for a new layout change nothing, and who hears of it measures all panels.
-        needed = self.needed()
-        if needed != self._needed_before:
-            self._needed_before = needed
-            self.needs_changed.emit()
-
     def _fit(self) -> None:
-        if self._panel is None:
-            return
-        self._panel.resize(self.viewport().size().expandedTo(self.needed()))
+        room = self.viewport().size()
+        self._panel.resize(room.expandedTo(needed(self._panel, room.width())))
 
 
 class _TitleBar(QWidget):
@@ -259,14 +207,14 @@ class _TitleBar(QWidget):
         follow_text(self, lambda: row.setContentsMargins(scaled_px(8), 1, scaled_px(4), 1))
         name = dock.windowTitle()
         explain = _TitleButton("help", f"Help on “{name}”: what it shows, and what it does not mean (Shift+F1)")
-        self.maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
+        maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
         floating = _TitleButton("float", f"Let “{name}” float, or put it back into the window")
         close = _TitleButton("close", f"Hide “{name}”; the View menu shows it again")
         explain.clicked.connect(dock.help_asked)
-        self.maximise.clicked.connect(dock.maximise_asked)
+        maximise.clicked.connect(dock.maximise_asked)
         floating.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
         close.clicked.connect(dock.close)
-        for button in (explain, self.maximise, floating, close):
+        for button in (explain, maximise, floating, close):
             row.addWidget(button)
         self._title = title
         self._dispensable = (floating, explain)

@@ -1,27 +1,35 @@
-"""The docks: where each panel is, how large it is, how much room it needs, and how all that is remembered."""
+"""The docks: where each panel is, how large it is, and how all that is remembered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
-from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ASIDES, WIDE_ASIDES, ArrangementName
-from convnext_studio.ui.shell.docks.dock import DockPanel, LatePanel, PanelDock, end_drag
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.shell.docks.dock import DockPanel, PanelDock, end_drag
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES, PANELS
 from convnext_studio.ui.widgets.text_size import scaled_px
+
+if TYPE_CHECKING:  # The window imports this.
+    from convnext_studio.ui.shell.window import StudioWindow
 
 # To be raised when docks are added or renamed: a remembered layout of another version is not restored.
 VERSION = 6
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
+_WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
 SEPARATOR_PX = 5  # As in the style sheet.
 MESSAGES_BAR = "messages_bar"
 
 
 class DockLayout(QObject):
-    """Puts each panel into a dock of a window.
+    """Puts each panel of the table into a dock of a window.
+
+    Qt lays the docks out, resizes them with the window, and remembers where they are. A panel that has less
+    room than it needs scrolls.
 
     Attributes
     ----------
@@ -29,7 +37,7 @@ class DockLayout(QObject):
         By panel name.
     """
 
-    def __init__(self, window: QMainWindow, panels: Mapping[str, QWidget | LatePanel]) -> None:
+    def __init__(self, window: "StudioWindow") -> None:
         super().__init__(window)
         self._window = window
         direct = Qt.FindChildOption.FindDirectChildrenOnly
@@ -38,22 +46,17 @@ class DockLayout(QObject):
         self._maximised: str | None = None
         self._is_restoring = False
         self._floated: set[str] = set()  # For want of room, and not by a person.
-        self._shares_told = (1.0, 1.0)
-        self._is_measured = False
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
-        for name, panel in panels.items():
-            late = panel if isinstance(panel, LatePanel) else _ready(panel)
-            self.docks[name] = dock = PanelDock(name, late, self._shares, window)
-            if late is panel:
-                dock.made.connect(lambda _, name=name: self._aside_made(name))
-            else:
+        for spec in PANELS:
+            dock = PanelDock(spec.name, spec.title, partial(spec.make, window), window)
+            self.docks[spec.name] = dock
+            if not spec.is_aside:
                 _ = dock.panel
-            dock.needs_changed.connect(self._measure_anew)
-            dock.maximise_asked.connect(lambda name=name: self.toggle_maximised(name))
-            dock.topLevelChanged.connect(partial(self._float_changed, name))
+            dock.made.connect(partial(self._panel_made, spec.name))
+            dock.maximise_asked.connect(partial(self.toggle_maximised, spec.name))
+            dock.topLevelChanged.connect(partial(self._float_changed, spec.name))
         self._place()
-        window.installEventFilter(self)
         application = QApplication.instance()
         if isinstance(application, QApplication):
             application.focusChanged.connect(self._mark_active)
@@ -103,17 +106,22 @@ class DockLayout(QObject):
             window.tabifyDockWidget(behind, before)
 
     def share_out(self) -> None:
-        """Give each panel its part of the window, which must have its size by now."""
-        width, height = self._window.width(), self._window.height()
-        tops = [self.docks[rows[0][0]] for _, rows in self._columns]
-        self._window.resizeDocks(
-            tops, [round(share * width) for share, _ in self._columns], Qt.Orientation.Horizontal
-        )
-        for _, rows in self._columns:
-            docks = [self.docks[name] for name, _ in rows]
-            self._window.resizeDocks(
-                docks, [round(share * height) for _, share in rows], Qt.Orientation.Vertical
-            )
+        """Give each panel its part of the window, which must have its size by now.
+
+        A panel that needs more gets it from those that have more than they need.
+        """
+        columns = [[self.docks[name] for name, _ in rows] for _, rows in self._columns]
+        window, separator_px = self._window, scaled_px(SEPARATOR_PX)
+        width_px = window.width() - separator_px * (len(columns) - 1)
+        widths = shared_px(width_px, [share for share, _ in self._columns], list(map(least_width, columns)))
+        window.resizeDocks([column[0] for column in columns], widths, Qt.Orientation.Horizontal)
+        bars = (window.menuBar(), window.statusBar(), *(bar for bar in self._bars if not bar.isHidden()))
+        height_px = window.height() - sum(bar.sizeHint().height() for bar in bars)
+        for (_, rows), column, width in zip(self._columns, columns, widths, strict=True):
+            needed = [dock.needed_height(width) for dock in column]
+            room_px = height_px - separator_px * (len(column) - 1)
+            heights = shared_px(room_px, [share for _, share in rows], needed)
+            window.resizeDocks(column, heights, Qt.Orientation.Vertical)
 
     # ----------------------------------------------------------------------------------------- one of them
 
@@ -128,9 +136,8 @@ class DockLayout(QObject):
         is_new_column = name in ASIDES and not dock.isVisible() and not dock.isFloating()
         dock.show()
         dock.raise_()
-        if is_new_column:
-            # Qt would give it no more than it needs.
-            self._window.resizeDocks([dock], [dock.sizeHint().width()], Qt.Orientation.Horizontal)
+        if is_new_column and not dock.isFloating():
+            self._make_room_for(dock)
         if dock.isFloating():
             if name in ASIDES:
                 keep_on_screen(dock, least_px(dock))  # Only what is shown knows its text, and what it needs.
@@ -139,6 +146,16 @@ class DockLayout(QObject):
             self._uncover(dock)
             self._window.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _make_room_for(self, dock: PanelDock) -> None:
+        """Let a column that was just opened be as wide as it would like, and squeeze no other for that."""
+        columns = [column for column in self._docked_columns() if column and dock not in column]
+        least = list(map(least_width, columns))
+        room_px = self._window.width() - scaled_px(SEPARATOR_PX) * len(columns)
+        own_px = max(min(dock.sizeHint().width(), room_px - sum(least)), least_px(dock))
+        widths = shared_px(room_px - own_px, [column[0].width() for column in columns], least)
+        docks = [*(column[0] for column in columns), dock]
+        self._window.resizeDocks(docks, [*widths, own_px], Qt.Orientation.Horizontal)
 
     def _uncover(self, dock: PanelDock) -> None:
         """Hide what floats above the middle of a dock; it keeps what it shows until it is asked for."""
@@ -173,8 +190,8 @@ class DockLayout(QObject):
         if not floats:
             self._floated.discard(name)
 
-    def _aside_made(self, name: str) -> None:
-        """It is about to be shown for the first time; where a layout is restored, that says where."""
+    def _panel_made(self, name: str, _panel: QWidget) -> None:
+        """An aside is about to be shown for the first time; where a layout is restored, that says where."""
         if not self._is_restoring:
             self._prepare_aside(name)
 
@@ -191,12 +208,12 @@ class DockLayout(QObject):
             keep_on_screen(dock, width_px)
         elif not has_room:
             self._floated.add(name)
-            float_above(dock, window, is_high=name in WIDE_ASIDES)
+            float_above(dock, window, is_high=name in _WIDE)
 
     def _has_room_for(self, name: str) -> bool:
         """Whether an aside fits into the window beside the others, none of them squeezed."""
         panel = self.docks[name].panel
-        own_px = (panel.sizeHint() if name in WIDE_ASIDES else panel.minimumSizeHint()).width()
+        own_px = (panel.sizeHint() if name in _WIDE else panel.minimumSizeHint()).width()
         columns = self._docked_columns()
         others_px = sum(map(least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
         return own_px + others_px <= self._window.width()
@@ -213,16 +230,20 @@ class DockLayout(QObject):
                 return name
         return None
 
-    def toggle_active(self, what: str) -> None:
-        """Let the active panel float or not (``float``), or hide it (``close``)."""
+    def toggle_floating(self) -> None:
+        """Let the active panel float, or put it back into the window."""
         end_drag(self._window)
         name = self.active
         if name is not None:
             dock = self.docks[name]
-            if what == "close":
-                dock.close()
-            else:
-                dock.setFloating(not dock.isFloating())
+            dock.setFloating(not dock.isFloating())
+
+    def close_active(self) -> None:
+        """Hide the active panel."""
+        end_drag(self._window)
+        name = self.active
+        if name is not None:
+            self.docks[name].close()
 
     def step(self, step: int, others: tuple[QWidget, ...]) -> None:
         """Give the keyboard to the next or previous panel, from the left down; to `others` before the first."""
@@ -317,50 +338,6 @@ class DockLayout(QObject):
             bar.setHidden(is_hidden)
         return is_restored
 
-    # ------------------------------------------------------------------------------------------------- room
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the panels hear that the window has another size."""
-        if watched is self._window and event.type() == QEvent.Type.Resize:
-            self._is_measured = False
-            for dock in self.docks.values():
-                dock.room_changed()
-        return False
-
-    def _shares(self) -> tuple[float, float]:
-        """As `_measured_shares`: once in a turn of the event loop, though every dock asks again and again."""
-        if not self._is_measured:
-            self._shares_told, self._is_measured = self._measured_shares(), True
-            QTimer.singleShot(0, self, self._measure_anew)
-        return self._shares_told
-
-    def _measure_anew(self) -> None:
-        """Panels may have come, gone or changed: all hear of other shares at once, or the window would grow."""
-        self._is_measured = False
-        if self._measured_shares() != self._shares_told:
-            for dock in self.docks.values():
-                dock.room_changed()
-
-    def _measured_shares(self) -> tuple[float, float]:
-        """How far the panels must be squeezed for all columns to fit window and screen; 1 where they fit.
-
-        Titles, separators and bars cannot be squeezed. A message may come at any time, and has its room.
-        """
-        window, separator_px = self._window, scaled_px(SEPARATOR_PX)
-        room = window.screen().availableSize().boundedTo(window.size())
-        bars = [bar for bar in self._bars if bar.objectName() == MESSAGES_BAR or not bar.isHidden()]
-        bars_px = sum(bar.sizeHint().height() for bar in (window.menuBar(), window.statusBar(), *bars))
-        columns, asides = self._docked_columns(), self._docked(ASIDES)
-        widths = [least_width(column) for column in (*columns, asides) if column]
-        across = squeezed_share(room.width() - separator_px * len(widths), sum(widths))
-        down = 1.0
-        # Asides lie one behind the other, each with a title and with the tabs, which are about as high.
-        for column, titles in (*((column, 1) for column in columns), *(([aside], 2) for aside in asides)):
-            fixed_px = sum(titles * title_height(dock) + separator_px for dock in column)
-            needed_px = sum(dock.needed.height() for dock in column)
-            down = min(down, squeezed_share(room.height() - bars_px - fixed_px, needed_px))
-        return across, down
-
     def _docked_columns(self) -> list[list[PanelDock]]:
         return [self._docked([name for name, _ in rows]) for _, rows in self._columns]
 
@@ -368,10 +345,6 @@ class DockLayout(QObject):
         """Those of them that take room in the window, be it behind another's tab."""
         docks = [self.docks[name] for name in names if name in self.docks]
         return [dock for dock in docks if not dock.isHidden() and not dock.isFloating()]
-
-
-def _ready(panel: QWidget) -> LatePanel:
-    return LatePanel(cast(DockPanel, panel).title, lambda: panel)
 
 
 def screens_text() -> str:
@@ -392,22 +365,25 @@ def from_text(text: str) -> QByteArray:
     return QByteArray.fromBase64(text.encode("ascii", errors="replace"))
 
 
-_LEAST_SHARE = 0.15  # Of what a panel needs: below that it is of no use, however it scrolls.
-
-
 def least_width(column: list[PanelDock]) -> int:
     """Of panels above each other, the width that the widest needs."""
     return max((dock.panel.minimumSizeHint().width() for dock in column), default=0)
 
 
-def title_height(dock: PanelDock) -> int:
-    """Of the bar above a panel."""
-    return dock.titleBarWidget().sizeHint().height()
+def shared_px(room_px: int, shares: Sequence[float], least_px: Sequence[int]) -> list[int]:
+    """Divide room in proportion to shares, with no part below its least as long as there is room for all.
 
-
-def squeezed_share(room_px: int, needed_px: int) -> float:
-    """Which part of what is needed there is room for; 1 where there is room for all."""
-    return min(max(room_px / max(needed_px, 1), _LEAST_SHARE), 1.0)
+    Where there is not, each gets the same part of its least.
+    """
+    if sum(least_px) >= room_px:
+        return [room_px * least // sum(least_px) for least in least_px]
+    parts = [room_px * share / sum(shares) for share in shares]
+    missing = sum(max(least - part, 0) for part, least in zip(parts, least_px, strict=True))
+    spare = sum(max(part - least, 0) for part, least in zip(parts, least_px, strict=True))
+    return [
+        least if part < least else round(part - (part - least) * missing / max(spare, 1))
+        for part, least in zip(parts, least_px, strict=True)
+    ]
 
 
 _SCROLL_BAR_PX = 18

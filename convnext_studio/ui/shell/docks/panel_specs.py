@@ -1,98 +1,293 @@
-"""The panels that are hidden at first, made when they are first wanted.
+"""One table of all panels.
 
-Importing and making them all would keep the window 150 ms from appearing, and most launches want none.
+A new panel is its folder under ``panels``, a row here, and a page of the help that is named after it. The
+docks, the View menu, the command palette, the help and the sessions all read the table. An arrangement that is
+to show the panel at first names it in `arrangements`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
+from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
+from convnext_studio.ui.panels.model.model_panel import ModelPanel
+from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
+from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
+from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
+from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.plots.color_bar import MapView
-from convnext_studio.ui.shell.commands.commands import Commands
-from convnext_studio.ui.shell.docks.dock import LatePanel
-from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.shell.actions.spec import ActionSpec
+
+if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.shell.window import StudioWindow
 
 
-class Asides:
-    """Makes the asides, and connects what they ask for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelSpec:
+    """A panel.
 
-    Parameters
+    Attributes
     ----------
-    commands, views
-        The window's commands, and all views in it; asked for when a panel is made.
+    name
+        Unique; that of its dock, and of its page of the help.
+    title
+        In its title bar and in the menus.
+    make
+        Makes the panel, and connects what it asks for.
+    is_aside
+        It is hidden at first, and imported and made when it is first shown: to make all panels would keep the
+        window 150 ms from appearing, and most launches want none of these. While they are open, the asides
+        share a column of their own at the right, one in front of the other, unless the arrangement has a place
+        for them.
+    is_wide
+        An aside that floats over the whole window where there is no room for the width that it would like.
+    keeps_controls
+        Sessions remember how its controls are set. False where these do something at once, or are no part of
+        how a picture is looked at.
+    opened_by
+        The entry of a menu that shows it, beside the one of the View menu that every panel has.
     """
 
-    def __init__(
-        self,
-        state: AppState,
-        bridge: EngineBridge,
-        controller: Controller,
-        commands: Callable[[], Commands],
-        views: Callable[[], list[MapView]],
-    ) -> None:
-        self._state = state
-        self._bridge = bridge
-        self._controller = controller
-        self._commands = commands
-        self._views = views
+    name: str
+    title: str
+    make: Callable[["StudioWindow"], QWidget]
+    is_aside: bool = False
+    is_wide: bool = False
+    keeps_controls: bool = True
+    opened_by: ActionSpec | None = None
 
-    def panels(self) -> dict[str, LatePanel]:
-        """All of them, by name."""
-        return {
-            "build": LatePanel("Build a network", self._build),
-            "catalogue": LatePanel("Pretrained", self._catalogue),
-            "field_lab": LatePanel("Receptive-field lab", self._field_lab),
-            "evidence": LatePanel("Evidence", self._evidence),
-            "contact_sheet": LatePanel("Contact sheet", self._contact_sheet),
-            "export": LatePanel("Export", self._export),
-            "help": LatePanel("Help", self._help),
-        }
 
-    def _build(self) -> QWidget:
-        from convnext_studio.ui.panels.build.build_panel import BuildPanel
+def _make_model(window: "StudioWindow") -> QWidget:
+    controller = window.controller
+    panel = ModelPanel(window.state, window.bridge)
+    panel.source_chosen.connect(lambda source: controller.change_model(source=source))
+    panel.device_chosen.connect(lambda device: controller.change_model(device=device))
+    panel.stem_chosen.connect(controller.change_stem)
+    controller.model_asked.connect(panel.show_asked)
+    controller.model_refused.connect(lambda: panel.show_refused(controller.loaded))
+    panel.offer(window.settings.values.recent_models)
 
-        panel = BuildPanel(self._state, self._bridge)
-        panel.build_asked.connect(self._controller.build_model)
-        return panel
+    def offer_loaded() -> None:
+        loaded = controller.loaded
+        if loaded is not None and loaded.config is None:  # What was built is nowhere to be opened from.
+            panel.offer((loaded.source,))
 
-    def _catalogue(self) -> QWidget:
-        from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+    window.state.model_loaded.connect(offer_loaded)
+    return panel
 
-        panel = CataloguePanel(self._state, self._bridge, self._controller.is_offline)
-        panel.open_asked.connect(lambda name: self._controller.change_model(source=f"timm:{name}"))
-        return panel
 
-    def _field_lab(self) -> QWidget:
-        from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
+def _make_pictures(window: "StudioWindow") -> QWidget:
+    panel = PicturesPanel(window.state, window.bridge)
+    panel.close_asked.connect(window.controller.close_picture)
+    panel.found_broken.connect(window.controller.pictures.refuse)
+    return panel
 
-        lab = ReceptiveFieldLab(
-            self._state, self._bridge, self._controller.background, self._controller.is_offline
-        )
-        lab.noticed.connect(self._commands().noticed)
-        return lab
 
-    def _evidence(self) -> QWidget:
-        from convnext_studio.ui.panels.evidence.evidence_panel import EvidencePanels
+def _make_predictions(window: "StudioWindow") -> QWidget:
+    panel = PredictionsPanel(window.state, window.bridge)
+    panel.again_asked.connect(window.controller.predict)
+    return panel
 
-        return EvidencePanels(self._state, self._bridge)
 
-    def _contact_sheet(self) -> QWidget:
-        from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
+def _make_attribution(window: "StudioWindow") -> QWidget:
+    panel = AttributionPanel(window.state, window.bridge)
+    panel.evidence_asked.connect(lambda: window.dock_layout.show_panel("evidence"))
+    panel.sheet_asked.connect(lambda: window.dock_layout.show_panel("contact_sheet"))
+    panel.save_asked.connect(lambda: window.dialogs.save_map())
+    return panel
 
-        panel = ContactSheetPanel(self._state, self._bridge)
-        panel.save_asked.connect(lambda: self._commands().save_contact_sheet(panel.explanations))
-        return panel
 
-    def _export(self) -> QWidget:
-        from convnext_studio.ui.panels.export.export_panel import ExportPanel
+def _make_activity(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
 
-        panel = ExportPanel(self._state, self._views)
-        panel.report_asked.connect(self._commands().export)
-        return panel
+    panel = ActivityPanel(window.activity_log, window.log_store, window.bridge)
+    panel.report_asked.connect(lambda: window.guide.choose_report())
+    return panel
 
-    def _help(self) -> QWidget:
-        from convnext_studio.ui.panels.help.help_panel import HelpPanel
 
-        return HelpPanel()
+def _make_build(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.build.build_panel import BuildPanel
+
+    panel = BuildPanel(window.state, window.bridge)
+    panel.build_asked.connect(window.controller.build_model)
+    return panel
+
+
+def _make_catalogue(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+
+    panel = CataloguePanel(window.state, window.bridge, window.controller.is_offline)
+    panel.open_asked.connect(lambda name: window.controller.change_model(source=f"timm:{name}"))
+    return panel
+
+
+def _make_field_lab(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
+
+    controller = window.controller
+    lab = ReceptiveFieldLab(window.state, window.bridge, controller.background, controller.is_offline)
+    lab.noticed.connect(window.messages.tell)
+    return lab
+
+
+def _make_evidence(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.evidence.evidence_panel import EvidencePanels
+
+    return EvidencePanels(window.state, window.bridge)
+
+
+def _make_contact_sheet(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
+
+    panel = ContactSheetPanel(window.state, window.bridge)
+    panel.save_asked.connect(lambda: window.dialogs.save_contact_sheet(panel.explanations))
+    return panel
+
+
+def _make_export(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.export.export_panel import ExportPanel
+
+    panel = ExportPanel(window.state, lambda: window.findChildren(MapView))
+    panel.report_asked.connect(window.dialogs.export)
+    return panel
+
+
+def _make_help(_window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.help.help_panel import HelpPanel
+
+    return HelpPanel(HELP_PAGES)
+
+
+PANELS: tuple[PanelSpec, ...] = (
+    PanelSpec(name="model", title="Model", make=_make_model, keeps_controls=False),
+    PanelSpec(name="pictures", title="Pictures", make=_make_pictures, keeps_controls=False),
+    PanelSpec(name="predictions", title="Predictions", make=_make_predictions),
+    PanelSpec(name="picture", title="Picture", make=lambda window: PicturePanel(window.state, window.bridge)),
+    PanelSpec(
+        name="receptive_field",
+        title="Receptive field",
+        make=lambda window: ReceptiveFieldPanel(window.state, window.bridge),
+    ),
+    PanelSpec(
+        name="feature_maps",
+        title="Feature maps",
+        make=lambda window: FeatureMapsPanel(window.state, window.bridge),
+    ),
+    PanelSpec(name="attribution", title="Attribution", make=_make_attribution),
+    PanelSpec(
+        name="build",
+        title="Build a network",
+        make=_make_build,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "model_build",
+            "Model",
+            "B&uild a network…",
+            "Describe a network field by field, see what it costs, and build it with random weights",
+            lambda window: window.dock_layout.show_panel("build"),
+            "Ctrl+B",
+        ),
+    ),
+    PanelSpec(
+        name="catalogue",
+        title="Pretrained",
+        make=_make_catalogue,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "model_pretrained",
+            "Model",
+            "P&retrained models…",
+            "List all pretrained models, with their data and licences, and open one",
+            lambda window: window.dock_layout.show_panel("catalogue"),
+            "Ctrl+M",
+        ),
+    ),
+    PanelSpec(
+        name="field_lab",
+        title="Receptive-field lab",
+        make=_make_field_lab,
+        is_aside=True,
+        is_wide=True,
+        opened_by=ActionSpec(
+            "field_lab",
+            "Model",
+            "Receptive-field &lab…",
+            "Compare receptive fields, see their curves and how they grow with depth",
+            lambda window: window.dock_layout.show_panel("field_lab"),
+            "Ctrl+L",
+        ),
+    ),
+    PanelSpec(
+        name="evidence",
+        title="Evidence",
+        make=_make_evidence,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "evidence",
+            "Navigate",
+            "Check the &map…",
+            "Measure whether the attribution map can be believed",
+            lambda window: window.dock_layout.show_panel("evidence"),
+            "Ctrl+I",
+        ),
+    ),
+    PanelSpec(
+        name="contact_sheet",
+        title="Contact sheet",
+        make=_make_contact_sheet,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "contact_sheet",
+            "Navigate",
+            "Contact s&heet…",
+            "Explain all opened pictures beside each other",
+            lambda window: window.dock_layout.show_panel("contact_sheet"),
+            "Ctrl+K",
+        ),
+    ),
+    PanelSpec(
+        name="export",
+        title="Export",
+        make=_make_export,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "export_view",
+            "File",
+            "E&xport a view…",
+            "Choose a view and a format (PNG, SVG, PDF, npy, CSV, JSON), look at it, and save or copy it",
+            lambda window: window.dock_layout.show_panel("export"),
+            "Ctrl+Alt+E",
+        ),
+    ),
+    PanelSpec(name="help", title="Help", make=_make_help, is_aside=True, keeps_controls=False),
+    PanelSpec(
+        name="activity",
+        title="Activity",
+        make=_make_activity,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "activity",
+            "Help",
+            "&Activity",
+            "What is being computed and what was, how long it took, and where",
+            lambda window: window.dock_layout.show_panel("activity"),
+            "Ctrl+Shift+A",
+        ),
+    ),
+)
+TITLES = {spec.name: spec.title for spec in PANELS}
+ASIDES = tuple(spec.name for spec in PANELS if spec.is_aside)
+# The first is about the whole program, the second about the strip, which is in no dock.
+HELP_PAGES = ("start", "network", *(spec.name for spec in PANELS))
+
+
+def panel_actions(menu: str) -> tuple[ActionSpec, ...]:
+    """The entries of a menu that show panels, in the order of the table."""
+    openers = [spec.opened_by for spec in PANELS if spec.opened_by is not None]
+    return tuple(opener for opener in openers if opener.menu == menu)

@@ -8,34 +8,40 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
+from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.files import write_file
-from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
-from convnext_studio.ui.shell.actions import ACTIONS
-from convnext_studio.ui.shell.commands.help_commands import HelpCommands
+from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
 if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the window from appearing.
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
     from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet
     from convnext_studio.ui.shell.find.palette import Palette
     from convnext_studio.ui.shell.find.tour import Tour
 
 _LOG = logging.getLogger(__name__)
+ABOUT = f"""<p><b>ConvNeXt Studio {__version__}</b></p>
+<p>A desktop microscope for ConvNeXt: what every stage makes of a picture, what each unit can see, and why
+the network decided.</p>
+<p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
+<p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
 _TOUR_AFTER_MS = 250  # The panels show the first prediction by then; all at once would hold up the window.
 
 
 class Guide(QObject):
-    """Answers the Edit and Help menus. Its sheets are made when they are first wanted.
+    """Finds and explains what the window has. Its sheets are made when they are first wanted.
 
     Parameters
     ----------
@@ -56,10 +62,10 @@ class Guide(QObject):
         strip: QWidget,
         layout: DockLayout,
         actions: Mapping[str, QAction],
-        commands: HelpCommands,
         state: AppState,
         controller: Controller,
         settings: SettingsFile,
+        log_store: LogStore,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -68,20 +74,11 @@ class Guide(QObject):
         self._actions = actions
         self._state = state
         self._settings = settings
-        self._history = commands.history
+        self._log_store = log_store
         self.entries = PaletteEntries(actions, layout, state, controller, settings)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
         self._tour: Tour | None = None
-        commands.palette_asked.connect(self._open_palette)
-        commands.keys_asked.connect(self._open_keys)
-        commands.page_asked.connect(self.show_page)
-        commands.tour_asked.connect(self.start_tour)
-        commands.log_asked.connect(self._show_log)
-        commands.report_asked.connect(self._choose_report)
-        self.activity_panel.report_asked.connect(self._choose_report)
-        commands.history.changed.connect(self._sync_history)
-        self._sync_history()
         controller.noticed.connect(lambda notice: _LOG.info("told: %s", notice.text))
         for name, dock in layout.docks.items():
             dock.help_asked.connect(partial(self.show_page, name))
@@ -93,7 +90,7 @@ class Guide(QObject):
         """The panel with the pages."""
         return cast("HelpPanel", self._layout.docks["help"].panel)
 
-    def show_page(self, name: str) -> None:
+    def show_page(self, name: str = "") -> None:
         """Show a page of the help; without a name, that of the strip or the panel in use."""
         focused = QApplication.focusWidget()
         is_strip = focused is not None and self._strip.isAncestorOf(focused)
@@ -140,7 +137,8 @@ class Guide(QObject):
 
     # ------------------------------------------------------------------------------------------- the sheets
 
-    def _open_palette(self) -> None:
+    def open_palette(self) -> None:
+        """Find a command, a node, a class, a picture or a model; or close the palette again."""
         if self._palette is None:
             from convnext_studio.ui.shell.find.palette import Palette
 
@@ -159,7 +157,8 @@ class Guide(QObject):
     def _remember(self, key: str) -> None:
         self._settings.update(recent_choices=latest_first(key, self._settings.values.recent_choices))
 
-    def _open_keys(self) -> None:
+    def open_keys(self) -> None:
+        """List all shortcuts; or close the list again."""
         if self._keys is None:
             from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, groups_of
 
@@ -184,26 +183,20 @@ class Guide(QObject):
                 found.setdefault(spec.menu.partition("/")[0], []).append((keys, spoken(spec)))
         return found
 
-    # ------------------------------------------------------------------------------------------- the history
-
-    def _sync_history(self) -> None:
-        self._actions["undo"].setEnabled(self._history.can_undo)
-        self._actions["redo"].setEnabled(self._history.can_redo)
-
     # -------------------------------------------------------------------------------- the log and the report
 
     @property
-    def activity_panel(self) -> ActivityPanel:
+    def activity_panel(self) -> "ActivityPanel":
         """The panel with activities and log."""
-        panel = self._layout.docks["activity"].panel
-        assert isinstance(panel, ActivityPanel)
-        return panel
+        return cast("ActivityPanel", self._layout.docks["activity"].panel)
 
-    def _show_log(self) -> None:
+    def show_log(self) -> None:
+        """List what the program noted."""
         self._layout.show_panel("activity")
         self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
 
-    def _choose_report(self) -> None:
+    def choose_report(self) -> None:
+        """Choose a file and write what a bug report needs into it."""
         suggested = Path.home() / "convnext-studio-report.txt"
         path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
         if path is not None:
@@ -214,9 +207,7 @@ class Guide(QObject):
         from convnext_studio.ui.shell.problem_report import problem_report
 
         names = [picture.name for picture in self._state.pictures if picture.path]
-        text = problem_report(
-            self._state.model, self._settings.values, self.activity_panel.log_store.lines, names
-        )
+        text = problem_report(self._state.model, self._settings.values, self._log_store.lines, names)
         try:
             write_file(path, lambda file: file.write(text.encode()))
         except StudioError as error:
@@ -224,3 +215,11 @@ class Guide(QObject):
         else:
             message = f"The report was saved as {path}."
             self.noticed.emit(Notice("report", message, "Read it before you send it.", good=True))
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        title, close = "About ConvNeXt Studio", QMessageBox.StandardButton.Close
+        box = QMessageBox(QMessageBox.Icon.NoIcon, title, ABOUT, close, self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setTextFormat(Qt.TextFormat.RichText)
+        box.open()

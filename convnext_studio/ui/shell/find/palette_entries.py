@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PySide6.QtGui import QAction, QKeySequence
 
-from convnext_studio.ui.shell.actions import ACTIONS
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller

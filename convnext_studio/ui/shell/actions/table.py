@@ -1,0 +1,73 @@
+"""One table of all actions, from which menus, shortcuts and tooltips are made: a file for each menu."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar
+
+from convnext_studio.ui.shell.actions.edit import EDIT
+from convnext_studio.ui.shell.actions.file import FILE
+from convnext_studio.ui.shell.actions.help import HELP
+from convnext_studio.ui.shell.actions.model import MODEL
+from convnext_studio.ui.shell.actions.navigate import NAVIGATE
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.actions.view import VIEW
+
+if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.shell.window import StudioWindow
+
+ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *NAVIGATE, *HELP)
+
+
+def build_actions(window: "StudioWindow") -> dict[str, QAction]:
+    """All actions of the table, by id, added to the window so that their shortcuts work everywhere in it."""
+    actions: dict[str, QAction] = {}
+    groups: dict[str, QActionGroup] = {}
+    for spec in ACTIONS:
+        action = QAction(window)
+        action.setObjectName(spec.id)
+        actions[spec.id] = action
+        if spec.text == SEPARATOR:
+            action.setSeparator(True)
+            continue
+        action.setText(spec.text)
+        action.setShortcut(QKeySequence(spec.shortcut))
+        action.setStatusTip(spec.tip)
+        action.setToolTip(f"{spec.tip} ({spec.shortcut})" if spec.shortcut else spec.tip)
+        action.setCheckable(spec.checked is not None)
+        if spec.group:
+            group = groups.setdefault(spec.group, QActionGroup(window))
+            group.addAction(action)
+        action.triggered.connect(lambda _checked=False, spec=spec: spec.run(window))
+        window.addAction(action)
+    return actions
+
+
+def update_actions(window: "StudioWindow", actions: Mapping[str, QAction]) -> None:
+    """Enable what can be done now, and tick what is on."""
+    for spec in ACTIONS:
+        if spec.enabled is not None:
+            actions[spec.id].setEnabled(spec.enabled(window))
+        if spec.checked is not None:
+            is_on = spec.checked(window)
+            if is_on or not spec.group:  # One of a group is unticked by ticking another.
+                actions[spec.id].setChecked(is_on)
+
+
+def build_menus(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
+    """The menus of the table, by path without ampersands, in the order of the table."""
+    menus: dict[str, QMenu] = {}
+    for spec in ACTIONS:
+        _menu_at(bar, menus, spec.menu).addAction(actions[spec.id])
+    return menus
+
+
+def _menu_at(bar: QMenuBar, menus: dict[str, QMenu], path: str) -> QMenu:
+    plain = path.replace("&", "")
+    if plain not in menus:
+        above, _, title = path.rpartition("/")
+        parent = _menu_at(bar, menus, above) if above else bar
+        menus[plain] = parent.addMenu(title if above else f"&{title}")
+        menus[plain].setToolTipsVisible(True)
+    return menus[plain]

@@ -1,0 +1,73 @@
+"""The theme and the size of the text, as a person chooses them."""
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets import text_size as textsize
+from convnext_studio.ui.widgets import theme
+
+_STEPS_MS = 250  # Who presses a key again and again takes no longer between two strokes.
+_SETTLED_MS = 50  # Until every part of the window has heard of the size of its text, and knows what it needs.
+
+
+class Appearance(QObject):
+    """Changes the theme and the size of the text, and remembers both."""
+
+    text_resized = Signal()
+
+    def __init__(self, state: AppState, settings: SettingsFile, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._settings = settings
+        self._restyle = QTimer(self, singleShot=True, interval=_STEPS_MS)
+        self._restyle.timeout.connect(self._use_text)
+        QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
+
+    def use_theme(self, choice: theme.ThemeChoice) -> None:
+        """Change to the dark or the light look, or follow the system."""
+        self._settings.update(theme=choice)
+        theme.choose(_application(), choice)
+
+    def _follow_system(self) -> None:
+        if self._settings.values.theme == "system":
+            theme.apply(_application(), theme.chosen(_application(), "system"))
+
+    def larger_text(self) -> None:
+        """Make the text, and everything beside it, larger by a step."""
+        self._want_text(textsize.next_larger(self._wanted_pt))
+
+    def smaller_text(self) -> None:
+        """Make the text, and everything beside it, smaller by a step."""
+        self._want_text(textsize.next_smaller(self._wanted_pt))
+
+    def systems_text(self) -> None:
+        """Make the text as large as the desktop has it."""
+        self._want_text(textsize.AS_SYSTEM)
+
+    @property
+    def _wanted_pt(self) -> float:
+        """The size that is chosen; it may not be in force yet."""
+        if not self._restyle.isActive():
+            return textsize.current_pt()
+        return self._settings.values.text_pt or textsize.system_size_pt()
+
+    def _want_text(self, size_pt: int) -> None:
+        """Say the size at once, and take it once no other follows: each holds up the window for a moment."""
+        self._settings.update(text_pt=size_pt)
+        self._restyle.start()
+        self._state.hovered.emit(f"Text size {self._wanted_pt:g} pt")
+
+    def _use_text(self) -> None:
+        before_pt = textsize.current_pt()
+        textsize.apply(_application(), self._settings.values.text_pt)
+        if textsize.current_pt() != before_pt:
+            theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+            QTimer.singleShot(_SETTLED_MS, self, self.text_resized.emit)
+
+
+def _application() -> QApplication:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)  # There is a window.
+    return application

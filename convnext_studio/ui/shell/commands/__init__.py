@@ -1,1 +1,0 @@
-"""What the actions of the menus do."""

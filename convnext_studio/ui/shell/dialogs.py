@@ -1,0 +1,175 @@
+"""The window's dialogs: which file or folder a person chooses, and what then is opened or written."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMainWindow
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.protocol.attributions import Explanation
+from convnext_studio.ui.lecture.entry import LateLecture
+from convnext_studio.ui.shell.screenshot import save_picture_of
+from convnext_studio.ui.shell.session_files import SessionFiles
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.folder_watch import FolderWatch
+from convnext_studio.ui.state.session_document import SUFFIX
+from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.save_dialog import ask_file, ask_path
+
+_SESSIONS = f"Sessions (*{SUFFIX})"
+_WEIGHTS = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
+_LAYOUTS: dict[str, WeightsLayout] = {
+    "ConvNeXt Studio, keeps everything (*.safetensors)": "studio",
+    "Names of facebookresearch, tensors only (*.pth *.pt *.bin)": "facebookresearch",
+}
+
+
+class Dialogs(QObject):
+    """Opens a file dialog, and hands what was chosen to the part of the program that reads or writes it."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        state: AppState,
+        controller: Controller,
+        settings: SettingsFile,
+        sessions: SessionFiles,
+        folder_watch: FolderWatch,
+        lecture: LateLecture,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._state = state
+        self._controller = controller
+        self._settings = settings
+        self._sessions = sessions
+        self._folder_watch = folder_watch
+        self._lecture = lecture
+
+    # ---------------------------------------------------------------------------------------------- opening
+
+    def open_pictures(self) -> None:
+        """Choose picture files."""
+        paths, _ = QFileDialog.getOpenFileNames(self._window, "Open pictures", self._pictures_folder())
+        self._controller.open_paths(paths)
+
+    def open_folder(self) -> None:
+        """Choose a folder and open all pictures in it and its sub-folders."""
+        folder = self._choose_folder("Open the pictures of a folder", self._recent_folder())
+        if folder:
+            self._controller.open_paths([folder])
+
+    def toggle_watching(self) -> None:
+        """Choose a folder and open what comes into it, or stop doing so."""
+        if self._folder_watch.folder:
+            self._folder_watch.stop()
+            return
+        folder = self._choose_folder("Watch a folder for new pictures", self._recent_folder())
+        if folder:
+            self._folder_watch.start(folder)
+        else:
+            self._folder_watch.changed.emit("")  # The menu has ticked the action already.
+
+    def open_session(self) -> None:
+        """Choose a session file and open what it names."""
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open a session", self._recent_folder(), _SESSIONS)
+        if path:
+            self._sessions.open(path)
+
+    def open_weights(self) -> None:
+        """Choose a weights file."""
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._pictures_folder(), _WEIGHTS)
+        if path:
+            self._controller.change_model(source=path)
+
+    # ----------------------------------------------------------------------------------------------- saving
+
+    def save_session(self) -> None:
+        """Choose a file and write what is open into it."""
+        recent = self._settings.values.recent_sessions
+        suggested = Path(recent[0]) if recent else Path(self._recent_folder(), f"session{SUFFIX}")
+        path = ask_path(self._window, "Save the session", suggested, _SESSIONS)
+        if path is not None:
+            self._sessions.save(path)
+
+    def save_weights(self) -> None:
+        """Choose a file and its kind, and write the weights of the model that is open."""
+        model = self._state.model
+        if model is None:
+            return
+        name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in model.title)
+        suggested = Path(self._pictures_folder(), f"{name}.safetensors")
+        chosen = ask_file(self._window, "Save weights as", suggested, ";;".join(_LAYOUTS))
+        if chosen is not None:
+            path, kind = chosen
+            self._controller.save_model(str(path), _LAYOUTS[kind])
+
+    def export(self) -> None:
+        """Choose a folder and write all figures and numbers about the current picture."""
+        if not self._controller.exporter.is_possible:
+            message = "There is nothing to export yet: a picture and its prediction have to be there."
+            self.noticed.emit(Notice("export", message))
+            return
+        folder = self._choose_folder("Export into the folder", self._pictures_folder())
+        if folder:
+            self._controller.exporter.export(Path(folder))
+
+    def save_map(self) -> None:
+        """Choose a folder and write the attribution that is shown, with its numbers."""
+        if self._state.explanation is None:
+            self.noticed.emit(Notice("export", "There is no map to save yet."))
+            return
+        folder = self._choose_folder("Save the map into the folder", self._pictures_folder())
+        if folder:
+            self._controller.exporter.export_map(Path(folder))
+
+    def save_contact_sheet(self, explanations: tuple[Explanation, ...]) -> None:
+        """Choose a file and write the maps of all pictures into it."""
+        suggested = Path(self._pictures_folder(), "contact-sheet.png")
+        path = ask_path(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
+        if path is not None:
+            self._controller.exporter.export_sheet(path, explanations)
+
+    def save_screenshot(self) -> None:
+        """Choose a file and write a picture of the window."""
+        suggested = Path(self._pictures_folder(), "convnext-studio.png")
+        path = ask_path(self._window, "Save screenshot", suggested, "PNG (*.png)")
+        if path is None:
+            return
+        try:
+            save_picture_of(self._window, path)
+        except StudioError as error:
+            self.noticed.emit(Notice("screenshot", error.message, error.hint))
+        else:
+            self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
+
+    def save_handout(self) -> None:
+        """Choose a file and write the whole lecture into it, with the current model and picture."""
+        suggested = Path(self._pictures_folder(), "lecture.pdf")
+        kinds = "PDF (*.pdf);;HTML, one file (*.html *.htm)"
+        path = ask_path(self._window, "Save the lecture's hand-out", suggested, kinds)
+        if path is not None:
+            self._lecture.save_handout(str(path))
+
+    # ---------------------------------------------------------------------------------------------- folders
+
+    def _choose_folder(self, title: str, first: str) -> str:
+        return QFileDialog.getExistingDirectory(self._window, title, first)
+
+    def _pictures_folder(self) -> str:
+        """Where the picture that was opened last lies."""
+        recent = self._settings.values.recent_pictures
+        return str(Path(recent[0]).parent) if recent else str(Path.home())
+
+    def _recent_folder(self) -> str:
+        """The folder that was opened last, or else where the last session or picture lies."""
+        values = self._settings.values
+        if values.recent_folders:
+            return values.recent_folders[0]
+        recent = values.recent_sessions or values.recent_pictures
+        return str(Path(recent[0]).parent) if recent else str(Path.home())
