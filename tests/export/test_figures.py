@@ -155,9 +155,9 @@ def test_a_colour_bar_marks_the_ends_that_have_values_beyond() -> None:
 )
 def test_any_name_is_drawn(contents: ExportContents, name: str) -> None:
     """Not one glyph is missing: matplotlib would warn, and warnings are errors."""
-    model = replace(contents.model, labels=(name,) * 7, title=name)
-    shown = replace(contents, model=model, image=replace(contents.image, name=name))
+    model = msgspec.structs.replace(contents.model, labels=(name,) * 7, title=name)
+    shown = replace(contents, model=model, image=msgspec.structs.replace(contents.image, name=name))
     figure = attribution_figure(shown, written_explanation(shown), "stage4")
     assert name in figure.title
     contact_sheet_png(model, [shown.image], [written_explanation(shown)])
-    curves_figure([replace(contents.receptive_field, title=name)])
+    curves_figure([msgspec.structs.replace(contents.receptive_field, title=name)])
