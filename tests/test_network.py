@@ -9,7 +9,6 @@ import pytest
 from convnext_studio.cli import main as cli
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
-from convnext_studio.protocol.attributions import Attribute
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import Catalogue, ListPretrained, LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -61,7 +60,7 @@ def test_looking_at_a_picture(weights: Path) -> None:
     assert isinstance(image, ImageInfo)
     for question in (
         Predict(image=image.key),
-        Attribute(image=image.key, target=1),
+        Predict(image=image.key, target=1),
         FeatureMaps(image=image.key, node="stage2"),
         ReceptiveField(node="stage2", inputs="noise", count=1),
     ):

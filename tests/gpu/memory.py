@@ -55,7 +55,7 @@ def _network(setting: Setting) -> tuple[ConvNeXtConfig, int]:
 
 def _session(setting: Setting, cache_bytes: int = 0) -> Dispatcher:
     config, side_px = _network(setting)
-    session = Session(cache_bytes=cache_bytes)
+    session = Dispatcher(cache_bytes=cache_bytes)
     session.run(LoadModel(source=BUILT, config=config, input_px=side_px, device=str(setting.device)))
     return session
 
@@ -199,7 +199,7 @@ def _needed(setting: Setting) -> list[Check]:
     """What the program says that a network needs, against what a prediction took."""
     checks = []
     for name in ("convnext_tiny", "convnext_base"):
-        session = Session(cache_bytes=0)
+        session = Dispatcher(cache_bytes=0)
         picture = session.run(OpenImage(path="sample:cat"))
         assert isinstance(picture, ImageInfo)
         model = build(preset(name), name)

@@ -12,7 +12,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import LARGEST_STEP, spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Work that is over sooner is not announced: a flicker tells nothing.
@@ -118,7 +118,7 @@ class StatusBar(QStatusBar):
 
 
 def _label(name: str, tip: str = "") -> QLabel:
-    label = OneLine(wants_room=True)
+    label = ElidedLabel(wants_room=True)
     label.setAccessibleName(name)
     label.setToolTip(tip)
     return label

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
@@ -148,7 +147,7 @@ class Exporter(QObject):
             directory=directory,
             model=state.model,
             image=state.picture,
-            prediction=replace(state.prediction, attribution=state.attribution or state.prediction.attribution),
+            prediction=state.prediction,
             cam_stage=stage if stage in stages else stages[-1],
             explanation=state.explanation,
             faithfulness=state.faithfulness,

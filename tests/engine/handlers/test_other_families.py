@@ -11,7 +11,6 @@ from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
-from convnext_studio.protocol.attributions import Attribute, Attribution
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -51,7 +50,7 @@ def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
     assert {name: mean.shape for name, mean in prediction.stage_means.items()} == {
         f"stage{number}": (10, 10) for number in range(1, 5)
     }
-    other = cast("Attribution", dispatcher.run(Attribute(image=image, target=7)))
+    other = cast("Prediction", dispatcher.run(Predict(image=image, target=7)))
     assert all(cam.shape == (10, 10) for cam in other.cams.values())
     for node in ("stem", "stage2"):
         maps = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node=node)))

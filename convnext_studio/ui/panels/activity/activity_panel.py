@@ -21,7 +21,7 @@ from convnext_studio.ui.state.activity import CAPACITY, LARGEST_STEP, Activity, 
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 # What is over sooner is only listed.
 ANNOUNCE_AFTER_MS = 300
@@ -172,7 +172,7 @@ class ActivityRow(QWidget):
 
     def __init__(self, activity: Activity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.text = OneLine()
+        self.text = ElidedLabel()
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedSize(120, 12)

@@ -25,7 +25,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.map_texts import Map, Placement, point_text, value_text
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 Part = Literal["signed", "positive"]
@@ -202,7 +202,7 @@ class MapCell(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.heading = OneLine()
+        self.heading = ElidedLabel()
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
         # Beside one of several maps it would take as much room as the map.

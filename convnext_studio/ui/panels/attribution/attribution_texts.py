@@ -17,13 +17,6 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 WAITING = "Computing …"
 
 
-def explained_class(state: AppState) -> int | None:
-    """The class to explain; None while it is not known which one comes first."""
-    if state.target is None and state.prediction is not None:
-        return state.prediction.top(1)[0]
-    return state.target
-
-
 def explain_question(state: AppState, panel: str) -> Explain | str:
     """The whole question, or why there is none (yet)."""
     if state.picture is None:
@@ -32,7 +25,7 @@ def explain_question(state: AppState, panel: str) -> Explain | str:
         return NO_MODEL
     if state.prediction is None:
         return state.prediction_failure or WAITING
-    explaining, target = state.explaining, explained_class(state)
+    explaining, target = state.explaining, state.explained_class
     if explaining.output == "difference" and explaining.against == target:
         return "A class cannot be set against itself: choose another one."
     if not explaining.average:

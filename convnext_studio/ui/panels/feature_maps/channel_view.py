@@ -19,7 +19,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.map_texts import Placement, map_layer, picture_layer, point_text, value_text
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
 
@@ -99,7 +99,7 @@ class ExactChannel(QObject):
         self._subject: Subject | None = None
         self._known: ChannelValues | None = None
         # Where the engine will not say, the overview stays, and is called one.
-        self._question = SideQuestion(bridge, self._receive, lambda _reason: None, parent=self)
+        self._question = Query(bridge, self._receive, lambda _reason: None, parent=self)
 
     @property
     def is_running(self) -> bool:

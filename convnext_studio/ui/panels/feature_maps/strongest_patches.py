@@ -22,7 +22,7 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
@@ -42,7 +42,7 @@ class PatchesView(QWidget):
         self._state = state
         self._channel: int | None = None
         self._result: StrongestPatchesResult | None = None
-        self._question = SideQuestion(bridge, self._receive, self._fail, self._advance, self)
+        self._question = Query(bridge, self._receive, self._fail, self._advance, parent=self)
         # Whoever walks the channels wants the last one's.
         self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._soon.timeout.connect(self._ask)

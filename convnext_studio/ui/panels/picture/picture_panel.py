@@ -27,7 +27,7 @@ from convnext_studio.ui.plots.map_texts import Placement, picture_layer, point_t
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
@@ -51,8 +51,8 @@ class PicturePanel(Panel):
         self._heat: Heat | None = None
         self._failure = ""
         self._channel: ChannelMapResult | None = None
-        self._field_question = SideQuestion(bridge, self._receive_field, self._fail_field, parent=self)
-        self._channel_question = SideQuestion(bridge, self._receive_channel, lambda _: None, parent=self)
+        self._field_question = Query(bridge, self._receive_field, self._fail_field, parent=self)
+        self._channel_question = Query(bridge, self._receive_channel, lambda _: None, parent=self)
         self._add_controls()
         self.map = MapView("Picture")
         self.view = self.map.view

@@ -13,7 +13,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.class_search import ClassSearch
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 ROWS = 5
 MEANINGLESS = "These percentages mean nothing."
@@ -30,7 +30,7 @@ class PredictionsPanel(Panel):
         self.rows = [PredictionRow() for _ in range(ROWS)]
         for row in self.rows:
             row.clicked.connect(lambda _checked, row=row: self._explain(row.target))
-        self.explained = OneLine()
+        self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
         self.follow.setToolTip("Explain whatever is predicted first (Ctrl+T)")

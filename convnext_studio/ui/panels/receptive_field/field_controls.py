@@ -18,7 +18,7 @@ from convnext_studio.protocol.receptive_fields import FieldGrowth, Inputs, Proto
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
     "centred": "Centred: what raises the unit, measured around the unit's true centre; the squares do not "
@@ -218,7 +218,7 @@ class FieldControls(QWidget):
             number.setRange(0, 4095)
         self.choose = QPushButton("Folder…")
         self.choose.setToolTip("Choose a folder of pictures; its sub-folders count as well")
-        self.folder = OneLine()
+        self.folder = ElidedLabel()
         self.folder.setAccessibleName("Folder of pictures")
         self.sentence = plain_label("muted")
         self.rest = QWidget()

@@ -108,7 +108,7 @@ class Display:
         return values / largest if self.is_relative else values
 
 
-class Turns(QObject):
+class TaskQueue(QObject):
     """Calls functions one by one, each in a turn of Qt's event loop."""
 
     def __init__(self, parent: QObject) -> None:
@@ -265,7 +265,7 @@ class ComparePage(QWidget):
     subjects_changed = Signal()
     unit_measured = Signal(object)  # row and column, of the first subject
     limits_found = Signal(object)  # Limits: of the colour scale
-    smaller_asked = Signal(int)  # side of the input in pixels
+    smaller_chosen = Signal(int)  # side of the input in pixels
 
     def __init__(
         self,
@@ -290,7 +290,7 @@ class ComparePage(QWidget):
         self.protocol = plain_label("muted")
         self.empty = QLabel("Add a subject, or take a ready-made comparison.")
         self._lay_out()
-        self._turns = Turns(self)
+        self._tasks = TaskQueue(self)
         # A field that sharpens changes limits, table and curves; several at a time are shown once.
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._show_all)
@@ -301,7 +301,7 @@ class ComparePage(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether every subject that can be seen shows its answer."""
-        is_shown = not (self._soon.isActive() or self._turns.is_busy)
+        is_shown = not (self._soon.isActive() or self._tasks.is_busy)
         return is_shown and all(subject.is_settled for subject in self.subjects)
 
     @property
@@ -319,8 +319,8 @@ class ComparePage(QWidget):
         )
         subject.removed.connect(lambda: self.remove(subject))
         subject.save_asked.connect(self.save_asked)
-        subject.smaller_asked.connect(self.smaller_asked)
-        subject.field_changed.connect(self.show_soon)
+        subject.measured.smaller_chosen.connect(self.smaller_chosen)
+        subject.measured.changed.connect(self.show_soon)
         self.subjects.append(subject)
         self._row.insertWidget(len(self.subjects), subject, 1)
         subject.show()  # Which asks; the layout would do it in a later turn.
@@ -328,8 +328,8 @@ class ComparePage(QWidget):
 
     def remove(self, subject: SubjectView) -> None:
         """Take a subject out, and forget what is being computed for it."""
-        subject.abandon()
-        self._turns.do(())
+        subject.measured.query.drop()
+        self._tasks.do(())
         self.subjects.remove(subject)
         subject.hide()
         subject.deleteLater()
@@ -347,7 +347,7 @@ class ComparePage(QWidget):
     def schedule(self) -> None:
         """Something about the question changed: ask all that have something new to ask."""
         for subject in self.subjects:
-            subject.schedule()
+            subject.measured.query.schedule()
 
     def set_display(self, display: Display) -> None:
         """Colour all in another way; nothing is measured again."""
@@ -383,13 +383,15 @@ class ComparePage(QWidget):
             self._soon.start()
 
     def _show_all(self) -> None:
-        views = [(subject, subject.view) for subject in self.subjects if subject.view is not None]
+        views = [
+            (subject, subject.measured.view) for subject in self.subjects if subject.measured.view is not None
+        ]
         coloured = [view for _, view in views if not why_no_figure(view)]
         limits: list[Limits] = []
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
         # To look through a field of 1024 × 1024, to colour it, or to draw the curves, takes most of a frame.
-        self._turns.do(
+        self._tasks.do(
             [
                 *(partial(self._find_limits, view, limits) for view in coloured),
                 partial(self._take_colours, coloured, limits),
@@ -429,7 +431,7 @@ class ComparePage(QWidget):
             _weights(view),
             "log10(x + 1)" if self._display.scale == "log" else "linear",
             PROTOCOLS[view.protocol],
-            count_text(view, subject.progress),
+            count_text(view, subject.measured.progress),
             what(view),
             f"{view.field_map.shape[1]} × {view.field_map.shape[0]} px",
         ]

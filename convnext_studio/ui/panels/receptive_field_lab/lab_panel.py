@@ -185,8 +185,9 @@ class ReceptiveFieldLab(QWidget):
         )
 
     def _settings_changed(self) -> None:
-        for page in (self.compare, self.growth, self.one_picture):
-            page.schedule()
+        self.compare.schedule()
+        self.growth.query.schedule()
+        self.one_picture.measured.query.schedule()
 
     # ------------------------------------------------------------------------------------------------ output
 
@@ -301,7 +302,7 @@ class ReceptiveFieldLab(QWidget):
         self.compare.unit_measured.connect(self.fields.show_unit)
         state.model_loaded.connect(self._subjects_changed)
         self.compare.save_asked.connect(self.save_field)
-        self.compare.smaller_asked.connect(self.fields.side.setValue)
+        self.compare.smaller_chosen.connect(self.fields.side.setValue)
         self.one_picture.unit_chosen.connect(self.fields.set_unit)
         self.pages.currentChanged.connect(self._page_changed)
 

@@ -114,7 +114,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Save recep&tive field…",
         "Save the receptive field that is shown, with its protocol (.npz) or alone (.npy)",
-        lambda window: window.field_lab.save_field(window.receptive_field_panel.view),
+        lambda window: window.field_lab.save_field(window.receptive_field_panel.measured.view),
     ),
     ActionSpec("file_3", "File", SEPARATOR),
     ActionSpec(

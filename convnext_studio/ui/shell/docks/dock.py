@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
 
 _Glyph = Literal["help", "maximise", "float", "close"]
@@ -197,7 +197,7 @@ class _TitleBar(QWidget):
         super().__init__(dock)
         self._dock = dock
         self._is_active = False
-        title = OneLine()
+        title = ElidedLabel()
         title.setText(dock.windowTitle())
         title.setToolTip("Drag to move the panel, double-click to let it fill the window")
         title.setProperty("title", True)

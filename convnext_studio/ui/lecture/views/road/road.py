@@ -320,7 +320,7 @@ class RoadView(PaintedView):
         titles = [(f"{step.number}  {step.title}", key) for key, step in ROAD.items()]
         self.steps = self.add_choice("Step", "The step that is shown", titles, settings["step"], self._choose)
         self.opens = self.add_button("Open this network", OPEN_TIP, self._open)
-        self.goes_back = self.add_button("Back", BACK_TIP, lambda: state.model_wanted.emit(""))
+        self.goes_back = self.add_button("Back", BACK_TIP, self.network_left.emit)
         # All three find room beside each other; the box's list is as wide as its texts.
         self.steps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.steps.setMinimumContentsLength(10)
@@ -382,7 +382,7 @@ class RoadView(PaintedView):
         self.goes_back.setVisible(source in {step.source for step in ROAD.values()})
 
     def _open(self) -> None:
-        self.state.model_wanted.emit(self.step.source)
+        self.network_chosen.emit(self.step.source)
 
     def _click(self, x: float, y: float) -> None:
         step = self._step_at(x, y)
