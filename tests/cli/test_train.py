@@ -1,4 +1,4 @@
-"""The two commands, as they are typed."""
+"""The commands train and evaluate, as they are typed."""
 
 import subprocess
 import sys
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from convnext_studio.cli import evaluate, train
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.training import commands
-from convnext_studio.training.arguments import evaluate_parser, plan_from, train_parser
 from convnext_studio.training.plan import TrainingPlan
 from tests.training.drawn import draw_folder
 
@@ -21,21 +20,21 @@ TINY_OPTIONS = (
 
 def test_help_needs_no_torch() -> None:
     code = (
-        "import sys; from convnext_studio.training import arguments as a; a.train_parser().format_help(); "
-        "a.plan_from(a.train_parser().parse_args(['f', '--out', 'o'])); a.evaluate_parser().format_help(); "
+        "import sys; from convnext_studio.cli import evaluate, train; train.parser().format_help(); "
+        "train.plan_from(train.parser().parse_args(['f', '--out', 'o'])); evaluate.parser().format_help(); "
         "assert not {'torch', 'timm', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_defaults_are_the_plans() -> None:
-    options = train_parser().parse_args(["folder", "--out", "file"])
-    assert plan_from(options) == TrainingPlan()
+    options = train.parser().parse_args(["folder", "--out", "file"])
+    assert train.plan_from(options) == TrainingPlan()
 
 
 def test_options_reach_the_plan() -> None:
     line = "folder --out file --preset convnext_tiny --stem-stride 2 --stem-padding 1 --sizes-px 40,64 --seed 7"
-    plan = plan_from(train_parser().parse_args([*line.split(), "--classes", "cat, dog"]))
+    plan = train.plan_from(train.parser().parse_args([*line.split(), "--classes", "cat, dog"]))
     assert plan.config == ConvNeXtConfig(stem_stride=2, stem_padding=1)
     assert (plan.sizes_px, plan.seed) == ((40, 64), 7)
 
@@ -44,12 +43,12 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     folder = draw_folder(tmp_path / "pictures", 30)
     (folder / "red_disc" / "bad.png").write_bytes(b"")
     out = tmp_path / "discs.safetensors"
-    assert commands.train(train_parser().parse_args([str(folder), "--out", str(out), *TINY_OPTIONS])) == 0
+    assert train.run(train.parser().parse_args([str(folder), "--out", str(out), *TINY_OPTIONS])) == 0
     told = capsys.readouterr()
     assert "1 picture cannot be read and is left out:" in told.err
     assert "bad.png" in told.err
     assert [line.split(":")[0] for line in told.out.splitlines()[:3]] == [f"Epoch {n} of 3" for n in (1, 2, 3)]
     assert told.out.splitlines()[-1] == f"Wrote {out}."
     fresh = draw_folder(tmp_path / "fresh", 5, seed=3)
-    assert commands.evaluate(evaluate_parser().parse_args([str(out), str(fresh)])) == 0
+    assert evaluate.run(evaluate.parser().parse_args([str(out), str(fresh)])) == 0
     assert capsys.readouterr().out.startswith("100.0% right: 15 of 15 pictures")
