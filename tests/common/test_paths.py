@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -46,11 +47,14 @@ def test_the_checkouts_assets_are_found() -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tracked files alone; its path holds a space."""
+    """A copy of the tracked files; its path holds a space."""
     source = tmp_path_factory.mktemp("source") / "the checkout"
     source.mkdir()
-    for name in TRACKED:
-        (source / name).symlink_to(ROOT / name)
+    for path in (ROOT / name for name in TRACKED):
+        if path.is_dir():
+            shutil.copytree(path, source / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, source)
     return source
 
 
