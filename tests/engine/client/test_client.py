@@ -32,7 +32,7 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField
 from tests.engine.client import fake_engine
 from tests.engine.client.recorder import Recorder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -271,8 +271,9 @@ def test_closing_while_a_dead_engine_is_replaced(heard: Recorder) -> None:
 OWNER = """
 import signal, sys, time
 from convnext_studio.engine.client.client import EngineClient
-from convnext_studio.protocol.envelope import EngineLost, FeatureMaps, Started
-from tests.engine import fake_engine
+from convnext_studio.protocol.envelope import EngineLost, Started
+from convnext_studio.protocol.maps import FeatureMaps
+from tests.engine.client import fake_engine
 
 def listener(message):
     if isinstance(message, Started):
