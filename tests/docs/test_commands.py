@@ -1,12 +1,14 @@
 """The commands on the pages do what they should, in a folder that holds what they name.
 
-What opens a window runs offscreen, and ends when its screenshot is taken.
+What opens a window runs offscreen, and ends when its screenshot is taken. Commands that name no model are given a
+small one in place of the bundled one.
 """
 
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from convnext_studio.cli import main as cli
-from convnext_studio.cli.commands import COMMANDS
+from convnext_studio.cli import options
+from convnext_studio.cli.commands import COMMANDS, WINDOW, full_parser
 from convnext_studio.common.samples import sample_path
 from tests.docs.pages import DOCS, ROOT, Block, blocks
-from tests.networks import small_model
+from tests.networks import small_model, write_weights
 from tests.training.drawn import draw_folder
 
 PROGRAM = "convnext-studio"
@@ -44,6 +47,7 @@ QUICK = {
     "python -m pytest tests/erf/test_squares.py -k published",
 }
 BENCHMARKS = "python -m tests.benchmarks"
+LABELS = ("cat", "dog", "bird", "boat", "car", "bridge", "frog")
 QT_COMMANDS = {"handout"}
 """Commands that need a process of their own, because they start Qt."""
 
@@ -56,9 +60,21 @@ def of_program(line: str) -> str | None:
     return " ".join(words[1:]) if words[0] in (PROGRAM, f".venv/bin/{PROGRAM}") else None
 
 
-PROGRAM_BLOCKS = [
-    block for block in blocks("sh") if any(of_program(line) is not None for line in block.text.splitlines())
-]
+def opens_window(line: str) -> bool:
+    """Whether the program is started without a command."""
+    given = of_program(line)
+    return given is not None and given.partition(" ")[0] not in COMMANDS
+
+
+def program_blocks() -> list[object]:
+    """All blocks that start the program. A window takes some seconds: of those, only the README's is quick."""
+    found: list[object] = []
+    for block in blocks("sh"):
+        lines = block.text.splitlines()
+        if any(of_program(line) is not None for line in lines):
+            is_slow = block.page.name != "README.md" and any(map(opens_window, lines))
+            found.append(pytest.param(block, id=str(block), marks=[pytest.mark.slow] if is_slow else []))
+    return found
 
 
 @pytest.fixture
@@ -73,6 +89,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (photos / name).write_bytes((tmp_path / name).read_bytes())
     draw_folder(tmp_path / "pictures", 10)
     save_file(dict(small_model().module.state_dict()), tmp_path / "weights.safetensors")
+    small = write_weights(tmp_path / "small.safetensors", replace(small_model(), labels=LABELS))
+    monkeypatch.setattr(options, "default_model", lambda: str(small))
     [example] = [block for block in blocks("markdown") if block.page == DOCS / "lecture.md"]
     (tmp_path / "my-lecture").mkdir()
     (tmp_path / "my-lecture" / "1.md").write_text(example.text, encoding="utf-8")
@@ -114,12 +132,22 @@ def run_program(arguments: list[str], shot: Path) -> None:
             assert min(image.size) > 500
 
 
-@pytest.mark.parametrize("block", PROGRAM_BLOCKS, ids=str)
+@pytest.mark.parametrize("block", program_blocks())
 def test_what_a_block_gives_to_the_program_works(block: Block, folder: Path) -> None:
     for number, line in enumerate(block.text.splitlines()):
         given = of_program(line)
         if given is not None:
             run_program(shlex.split(given), folder / f"shot-{number}.png")
+
+
+def test_every_line_can_be_parsed() -> None:
+    lines = [given for block in blocks("sh") for line in block.text.splitlines() if (given := of_program(line))]
+    assert len(lines) > 15
+    for given in lines:
+        name, *rest = shlex.split(given)
+        full_parser(name if name in COMMANDS else WINDOW).parse_args(
+            rest if name in COMMANDS else [name, *rest]
+        )
 
 
 def test_every_other_line_is_known_here() -> None:
