@@ -29,6 +29,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (
         ("pictures --out pets.safetensors --epochs 30", "one folder of pictures for each class"),
         ("pictures --out pets.safetensors --resume", "go on after an interruption, with the same result"),
+        (
+            "pictures --teacher big.safetensors --write-soft-targets soft.npz",
+            "what a trained model thinks of them",
+        ),
+        ("pictures --out pets.safetensors --soft-targets soft.npz", "learn from that, too (distillation)"),
     ),
     "evaluate": (("pets.safetensors pictures/val", "accuracy, its interval, classes and confusions"),),
     "handout": (

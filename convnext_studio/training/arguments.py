@@ -32,11 +32,15 @@ _PLAN_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("warmup_epochs", float, "epochs in which the learning rate rises"),
     ("label_smoothing", float, "share of the target spread over all classes"),
     ("drop_path_rate", float, "stochastic depth at the last block"),
+    ("frozen_stages", int, "stages, from the stem on, that keep the weights of --init"),
     ("crop_area_min", float, "smallest part of a picture's area that a crop takes"),
     ("colour_jitter", float, "largest change of brightness, contrast and saturation"),
+    ("sharpness_jitter", float, "largest share of fine detail that is added or taken away"),
     ("mixup_alpha", float, "mixup's Beta parameter; 0 is off"),
     ("cutmix_alpha", float, "cutmix's Beta parameter; 0 is off"),
     ("mix_probability", float, "share of the batches that are mixed"),
+    ("distill_weight", float, "share of the loss from soft targets, where there are any"),
+    ("temperature", float, "by which logits are divided where soft targets are learnt from"),
     ("ema_decay", float, "decay of the moving average of the weights that is saved"),
     ("clip_norm", float, "longest gradient"),
     ("holdout", float, "share of every class that is kept from training and measured after each epoch"),
@@ -52,7 +56,7 @@ def train_parser() -> argparse.ArgumentParser:
         "weights after every epoch. Beside FILE lies FILE.checkpoint until the training is complete.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder of pictures a class")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="weights to write")
+    parser.add_argument("--out", type=Path, metavar="FILE.safetensors", help="weights to write")
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="train on these classes only")
     parser.add_argument(
         "--init", type=Path, metavar="FILE", help="start from these weights of the same architecture"
@@ -63,6 +67,7 @@ def train_parser() -> argparse.ArgumentParser:
         help="go on from FILE.checkpoint, with the options that it was begun with",
     )
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to compute")
+    _add_teaching(parser)
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset", choices=tuple(PRESETS), help="architecture (default: a small one, stride 2 stem)"
@@ -94,6 +99,32 @@ def train_parser() -> argparse.ArgumentParser:
             help=f"{text} (default: %(default)s)",
         )
     return parser
+
+
+def _add_teaching(parser: argparse.ArgumentParser) -> None:
+    """How a network learns from another one (distillation)."""
+    group = parser.add_argument_group(
+        "teacher", "Learn from what a trained model thinks of the pictures, beside the folders' names."
+    )
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="a model with the folders' classes: bundled, timm:NAME or a weights file; what it thinks of the "
+        "pictures is kept as FILE.safetensors.soft-targets.npz",
+    )
+    either.add_argument(
+        "--soft-targets",
+        type=Path,
+        metavar="FILE.npz",
+        help="what a teacher thinks of the pictures, made before; the classes are then this file's",
+    )
+    group.add_argument(
+        "--write-soft-targets",
+        type=Path,
+        metavar="FILE.npz",
+        help="only ask the --teacher, and write what it thinks of the pictures, at --temperature",
+    )
 
 
 def evaluate_parser() -> argparse.ArgumentParser:

@@ -3,26 +3,52 @@
 import argparse
 import sys
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.terminal import draw_bar
 from convnext_studio.training import evaluate as evaluation
 from convnext_studio.training import trainer
 from convnext_studio.training.arguments import plan_from
-from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
+from convnext_studio.training.events import Asking, Decoding, EpochDone, Event, Skipped, StepDone
+from convnext_studio.training.soft_targets import write_soft_targets
+from convnext_studio.training.teaching import ask_teacher
 
 
 def train(options: argparse.Namespace) -> int:
     """Run what `arguments.train_parser` gave; the exit status."""
+    if options.write_soft_targets is not None:
+        return _write_soft_targets(options)
+    if options.out is None:
+        raise StudioError("It is not said where to write the weights.", "Give --out FILE.safetensors.")
     trainer.train(
         options.folder,
         options.out,
         None if options.resume else plan_from(options),
         classes=options.classes,
         init=options.init,
+        soft_targets=options.soft_targets,
+        teacher=options.teacher,
         resume=options.resume,
         device=options.device,
         report=_tell,
     )
     print(f"Wrote {options.out}.")
+    return 0
+
+
+def _write_soft_targets(options: argparse.Namespace) -> int:
+    """Ask the teacher only; the exit status."""
+    if options.teacher is None:
+        raise StudioError("It is not said who makes the soft targets.", "Give --teacher MODEL.")
+    targets = ask_teacher(
+        options.teacher,
+        options.folder,
+        classes=options.classes,
+        temperature=options.temperature,
+        device=options.device,
+        advance=lambda *done: _tell(Asking(*done)),
+    )
+    write_soft_targets(options.write_soft_targets, targets)
+    print(f"Wrote {options.write_soft_targets}: {len(targets.names)} pictures, {len(targets.classes)} classes.")
     return 0
 
 
@@ -43,6 +69,8 @@ def _tell(event: Event) -> None:
     match event:
         case Decoding(done, total):
             draw_bar("Decoding", done, total)
+        case Asking(done, total):
+            draw_bar("Asking the teacher", done, total)
         case Skipped(paths):
             names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
             said = (
