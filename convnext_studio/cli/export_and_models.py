@@ -17,7 +17,7 @@ from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import BUNDLED_RANDOM, PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -162,10 +162,9 @@ def _published_text(row: dict[str, Any]) -> str:
 
 def _own_models() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    if bundled_is_there():
-        rows.append(
-            {"model": "bundled", "parameters": None, "macs": None, "weights": "trained, comes with the program"}
-        )
+    for name in bundled_models():
+        weights = "random weights" if name == BUNDLED_RANDOM else "trained, comes with the program"
+        rows.append({"model": name, "parameters": None, "macs": None, "weights": weights})
     input_px = Preprocessing().input_px
     for name, known in PRESETS.items():
         nodes = node_table(known.config, input_px)
