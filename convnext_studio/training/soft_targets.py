@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -105,7 +106,7 @@ def read_soft_targets(path: Path) -> SoftTargets:
         raise StudioError(f"{path.name} holds no soft targets: {error.message}", _HINT) from error
     except OSError as error:
         raise StudioError(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise StudioError(f"{path.name} holds no soft targets, or is damaged.", _HINT) from error
     except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or packed by other means.
         raise StudioError(f"{path.name} holds no soft targets that can be read.", _HINT) from error

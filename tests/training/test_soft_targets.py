@@ -98,6 +98,22 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
             read_soft_targets(path)
 
 
+def test_damage_anywhere_is_said_or_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "soft.npz"
+    write_soft_targets(path, TARGETS)
+    whole = path.read_bytes()
+    said = 0
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            read = read_soft_targets(path)
+        except StudioError:
+            said += 1
+        else:
+            assert (read.names, read.classes) == (TARGETS.names, TARGETS.classes)
+    assert said > len(whole) / 6
+
+
 def test_a_head_that_asks_for_more_than_there_is_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "soft.npz"
     head = io.BytesIO()
