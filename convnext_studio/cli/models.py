@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import BUNDLED_RANDOM, PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 
 EXAMPLES = (("", "list all that --model opens"), ("--json", "print the same list for other programs"))
@@ -54,10 +54,9 @@ def _own_models() -> list[dict[str, Any]]:
     from convnext_studio.model.preprocessing import Preprocessing
 
     rows: list[dict[str, Any]] = []
-    if bundled_is_there():
-        rows.append(
-            {"model": "bundled", "parameters": None, "macs": None, "weights": "trained, comes with the program"}
-        )
+    for name in bundled_models():
+        weights = "random weights" if name == BUNDLED_RANDOM else "trained, comes with the program"
+        rows.append({"model": name, "parameters": None, "macs": None, "weights": weights})
     input_px = Preprocessing().input_px
     for name, known in PRESETS.items():
         nodes = node_table(known.config, input_px)

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.cli.options import add_device_option, seed
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.terminal import draw_bar
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, preset
-from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
+from convnext_studio.training.events import Asking, Decoding, EpochDone, Event, Skipped, StepDone
 from convnext_studio.training.plan import SMALL_CONFIG, TrainingPlan
 
 EXAMPLES = (
     ("pictures --out pets.safetensors --epochs 30", "train on pictures, which holds one folder for each class"),
     ("pictures --out pets.safetensors --resume", "go on after an interruption, with the same result"),
+    (
+        "pictures --teacher big.safetensors --write-soft-targets soft.npz",
+        "write down which classes a trained model sees in the pictures",
+    ),
+    ("pictures --out pets.safetensors --soft-targets soft.npz", "learn from that, too (distillation)"),
 )
 
 _DEFAULTS = TrainingPlan()
@@ -32,11 +38,15 @@ _PLAN_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("warmup_epochs", float, "epochs during which the learning rate rises"),
     ("label_smoothing", float, "share of the target that is spread over all classes"),
     ("drop_path_rate", float, "drop rate of stochastic depth at the last block"),
+    ("frozen_stages", int, "number of stages, with the stem, that keep the weights of --init"),
     ("crop_area_min", float, "smallest share of a picture's area that a crop takes"),
     ("colour_jitter", float, "largest change of brightness, contrast and saturation"),
+    ("sharpness_jitter", float, "largest share of fine detail that is added or removed"),
     ("mixup_alpha", float, "parameter of mixup's Beta distribution; 0 turns it off"),
     ("cutmix_alpha", float, "parameter of cutmix's Beta distribution; 0 turns it off"),
     ("mix_probability", float, "share of the batches that are mixed"),
+    ("distill_weight", float, "share of the loss that comes from soft targets, where there are any"),
+    ("temperature", float, "number by which logits are divided for soft targets"),
     ("ema_decay", float, "decay of the moving average of the weights, which is what is saved"),
     ("clip_norm", float, "largest norm of the gradient; a longer one is shortened to it"),
     ("holdout", float, "share of each class that is held out of training and measured after each epoch"),
@@ -52,9 +62,7 @@ def parser() -> argparse.ArgumentParser:
         "the weights after every epoch. FILE.checkpoint lies beside FILE until the training is complete.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder of pictures for each class")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.safetensors", help="file to write the weights to"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE.safetensors", help="file to write the weights to")
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="train on these classes only")
     parser.add_argument(
         "--init", type=Path, metavar="FILE", help="start from these weights of the same architecture"
@@ -65,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="go on from FILE.checkpoint, with the options that it was begun with",
     )
     add_device_option(parser)
+    _add_teacher_options(parser)
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset", choices=tuple(PRESETS), help="architecture (default: a small one, whose stem has stride 2)"
@@ -100,22 +109,72 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_teacher_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "teacher", "Learn from the answers of a trained model, and not only from the folders' names."
+    )
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="a model with the folders' classes: bundled, timm:NAME or a weights file; its answers are kept as "
+        "FILE.safetensors.soft-targets.npz",
+    )
+    either.add_argument(
+        "--soft-targets",
+        type=Path,
+        metavar="FILE.npz",
+        help="a teacher's answers that were written before; the classes are then those of this file",
+    )
+    group.add_argument(
+        "--write-soft-targets",
+        type=Path,
+        metavar="FILE.npz",
+        help="only write the answers of --teacher, at --temperature",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Train, showing progress on standard error and one line for each epoch on standard output."""
     # It needs torch, which takes seconds to import.
     from convnext_studio.training import trainer
 
+    if options.write_soft_targets is not None:
+        return _write_soft_targets(options)
+    if options.out is None:
+        raise StudioError("It is not said where to write the weights.", "Give --out FILE.safetensors.")
     trainer.train(
         options.folder,
         options.out,
         None if options.resume else plan_from(options),
         classes=options.classes,
         init=options.init,
+        soft_targets=options.soft_targets,
+        teacher=options.teacher,
         resume=options.resume,
         device=options.device,
         report=_tell,
     )
     print(f"Wrote {options.out}.")
+    return 0
+
+
+def _write_soft_targets(options: argparse.Namespace) -> int:
+    from convnext_studio.training.soft_targets import write_soft_targets
+    from convnext_studio.training.teaching import ask_teacher
+
+    if options.teacher is None:
+        raise StudioError("It is not said who makes the soft targets.", "Give --teacher MODEL.")
+    targets = ask_teacher(
+        options.teacher,
+        options.folder,
+        classes=options.classes,
+        temperature=options.temperature,
+        device=options.device,
+        advance=lambda *done: _tell(Asking(*done)),
+    )
+    write_soft_targets(options.write_soft_targets, targets)
+    print(f"Wrote {options.write_soft_targets}: {len(targets.names)} pictures, {len(targets.classes)} classes.")
     return 0
 
 
@@ -153,6 +212,8 @@ def _tell(event: Event) -> None:
     match event:
         case Decoding(done, total):
             draw_bar("Decoding", done, total)
+        case Asking(done, total):
+            draw_bar("Asking the teacher", done, total)
         case Skipped(paths):
             names = ", ".join(str(path) for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
             said = (

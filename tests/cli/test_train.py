@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from convnext_studio.cli import evaluate, train
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.training.plan import TrainingPlan
 from tests.training.drawn import draw_folder
@@ -37,6 +38,23 @@ def test_options_reach_the_plan() -> None:
     plan = train.plan_from(train.parser().parse_args([*line.split(), "--classes", "cat, dog"]))
     assert plan.config == ConvNeXtConfig(stem_stride=2, stem_padding=1)
     assert (plan.sizes_px, plan.seed) == ((40, 64), 7)
+
+
+def test_soft_targets_are_written_and_learnt_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = draw_folder(tmp_path / "pictures", 8)
+    first, second, soft = (tmp_path / name for name in ("first.safetensors", "second.safetensors", "soft.npz"))
+
+    def run(*words: str | Path) -> int:
+        return train.run(train.parser().parse_args([str(folder), *map(str, words)]))
+
+    assert run("--out", first, *TINY_OPTIONS) == 0
+    assert run("--teacher", first, "--temperature", "3", "--write-soft-targets", soft) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {soft}: 24 pictures, 3 classes."
+    assert run("--out", second, "--soft-targets", soft, "--distill-weight", "1", *TINY_OPTIONS) == 0
+    with pytest.raises(StudioError, match="who makes the soft targets"):
+        run("--write-soft-targets", soft)
+    with pytest.raises(StudioError, match="where to write the weights"):
+        run("--soft-targets", soft)
 
 
 def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """The commands on the pages do what they should, in a folder that holds what they name.
 
-What opens a window runs offscreen, and ends when its screenshot is taken. Commands that name no model are given a
+What opens a window runs offscreen, and ends when its screenshot is taken. Commands that name no model get a
 small one in place of the bundled one.
 """
 
