@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
@@ -24,7 +25,7 @@ from convnext_studio.common.terminal import draw_bar
 from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine.handlers.models import load_model
 from convnext_studio.engine.handlers.receptive_fields import LAST, Measurement, subject_of
-from convnext_studio.engine.server.workspace import Bench
+from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.erf import REPLKNET_INPUT_PX, definition
 from convnext_studio.export import export_fields, safe_stem
 from convnext_studio.export.files import make_directory, write_file
@@ -176,10 +177,10 @@ def measure(options: argparse.Namespace) -> int:
     if len(options.subject) >= MOST:
         raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
     with Decoder() as decoder:
-        return _measure(options, Bench(reader=decoder))
+        return _measure(options, Workspace(reader=decoder))
 
 
-def _measure(options: argparse.Namespace, bench: Bench) -> int:
+def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
     request, out = _request(options), Path(options.out)
     load = LoadModel(
         source=options.model,
@@ -188,10 +189,10 @@ def _measure(options: argparse.Namespace, bench: Bench) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
     )
-    info = _finished(load_model(bench, load, never))
+    info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
     # All at once, so that a name that is not known costs no hour of measuring first.
-    measurements = [_measurement(bench, replace(request, subject=subject)) for subject in subjects]
+    measurements = [_measurement(workspace, replace(request, subject=subject)) for subject in subjects]
     make_directory(out)
     stems: list[str] = []
     results: list[ReceptiveFieldResult] = []
@@ -206,8 +207,8 @@ def _measure(options: argparse.Namespace, bench: Bench) -> int:
     return 0
 
 
-def _measurement(bench: Bench, request: ReceptiveField) -> Measurement:
-    return Measurement.of(bench, _finished(subject_of(bench, request, never)), request)
+def _measurement(workspace: Workspace, request: ReceptiveField) -> Measurement:
+    return Measurement.of(workspace, _finished(subject_of(workspace, request, never)), request)
 
 
 def _request(options: argparse.Namespace) -> ReceptiveField:

@@ -34,9 +34,9 @@ def export(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     # torch takes seconds to import; the decoder is started first.
-    from convnext_studio.engine.server.dispatch import Session
+    from convnext_studio.engine.server.dispatch import Dispatcher
 
-    session = Session(reader=reader)
+    dispatcher = Dispatcher(reader=reader)
     load = LoadModel(
         source=options.model,
         device=options.device,
@@ -45,7 +45,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
     )
-    model = cast("ModelInfo", session.run(load))
+    model = cast("ModelInfo", dispatcher.run(load))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
     explainable = [known for known in model.nodes if known.is_explainable]
@@ -59,12 +59,12 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         options.method
     )  # Checked here, so that a wrong name is reported once and not for each picture.
     target = None if options.target is None else find_class(options.target, model.labels)
-    images, failures = _opened(session.run, options.images)
+    images, failures = _opened(dispatcher.run, options.images)
     taken: set[str] = set()
     written = 0
     for image in images:
         try:
-            contents = _contents(session.run, model, node, image, images, target, options)
+            contents = _contents(dispatcher.run, model, node, image, images, target, options)
             for path in export_picture(Path(options.out), contents, taken):
                 print(path)
             written += 1

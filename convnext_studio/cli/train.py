@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from convnext_studio.cli.options import add_device_option, seed
 from convnext_studio.common.errors import StudioError

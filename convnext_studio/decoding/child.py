@@ -5,11 +5,10 @@ where an answer takes longer than that.
 """
 
 import contextlib
-import os
 import signal
 import sys
-from typing import IO, Any
 
+from convnext_studio.common.child_processes import take_streams
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import check_head, decode
@@ -18,40 +17,28 @@ from convnext_studio.decoding.images import check_head, decode
 def main(limit_s: float, limit_bytes: int) -> None:
     """Decode what comes through standard input, until that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the owner, whose end is this one's.
-    requests, answers = sys.stdin.buffer, _apart_from_the_libraries()
+    # The decoding libraries print what they think of damaged files.
+    source, sink = take_streams("nowhere")
     _bound_memory(limit_bytes)
     with contextlib.suppress(EOFError, OSError):  # The owner is gone.
-        wire.send(answers, {})
+        wire.send(sink, wire.Ready())
         while True:
-            request, data = wire.receive(requests)
+            question = wire.receive_question(source)
             _bound_time(limit_s)
-            _answer(answers, request, data)
+            wire.send(sink, _reply(question))
             _bound_time(0)
 
 
-def _answer(answers: IO[bytes], request: dict[str, Any], data: bytes) -> None:
+def _reply(question: wire.Question) -> wire.Reply:
     try:
-        if "head" in request:
-            check_head(request["head"])
-            wire.send(answers, {})
-            return
-        source = data if request["path"] is None else request["path"]
-        picture = decode(source, request["name"], request["longest_px"])
+        if isinstance(question, wire.CheckHead):
+            check_head(question.path)
+            return wire.Sound()
+        source = question.data.tobytes() if question.path is None else question.path
+        picture = decode(source, question.name, question.longest_px)
     except StudioError as error:
-        wire.send(answers, {"message": error.message, "hint": error.hint})
-    else:
-        values = {"key": picture.key, "name": picture.name, "size": picture.size, "notes": picture.notes}
-        wire.send(answers, values, picture.pixels.data)
-
-
-def _apart_from_the_libraries() -> IO[bytes]:
-    """The way to the owner, where the decoding libraries do not put what they say of damaged files."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.dup2(nowhere, sys.stderr.fileno())
-    os.close(nowhere)
-    return answers
+        return wire.Refused(message=error.message, hint=error.hint)
+    return wire.Decoded(key=picture.key, name=picture.name, notes=picture.notes, pixels=picture.pixels)
 
 
 def _bound_memory(limit_bytes: int) -> None:

@@ -1,17 +1,16 @@
 """Decoding in a process of its own, with bounds on its time and memory."""
 
 import contextlib
-import os
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import IO, Any
 
 import numpy as np
 
+from convnext_studio.common.child_processes import environment, python_command, streams_of
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.frames import ProtocolError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import DecodedImage, described
 
@@ -84,59 +83,48 @@ class Decoder:
         """
         own_name, path = described(source)
         name = name or own_name
-        data = source if isinstance(source, bytes) else b""
-        request = {"path": None if isinstance(source, bytes) else source, "longest_px": longest_px}
-        values, pixels = self._ask(name, request, data)
-        width, height = values["size"]
-        return DecodedImage(
-            key=values["key"],
-            name=values["name"],
-            path=path,
-            pixels=np.frombuffer(pixels, np.uint8).reshape(height, width, 3),
-            notes=tuple(values["notes"]),
-        )
+        given = (None, source) if isinstance(source, bytes) else (source, b"")
+        data = np.frombuffer(given[1], np.uint8)
+        question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px)
+        found = self._ask(name, question)
+        if not isinstance(found, wire.Decoded) or found.pixels.shape[2:] != (3,):
+            self.close()
+            raise _died(name)
+        return DecodedImage(key=found.key, name=found.name, path=path, pixels=found.pixels, notes=found.notes)
 
     def check_head(self, path: str) -> None:
         """As `convnext_studio.decoding.images.check_head`, in the child; StudioErrors as `decode`."""
-        self._ask(described(path)[0], {"head": path})
+        self._ask(described(path)[0], wire.CheckHead(path=path))
 
-    def _ask(self, name: str, request: Mapping[str, Any], data: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    def _ask(self, name: str, question: wire.Question) -> wire.Reply:
         self.start()
         child = self._child
         assert child is not None
         child.wait_until_ready()
         try:
             with child.ended_after(self._limit_s) as overrun:
-                values, pixels = child.ask({"name": name, **request}, data)
-        except (EOFError, OSError):
+                reply = child.ask(question)
+        except (EOFError, OSError, ProtocolError):
             self.close()
             raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
-        if "message" in values:
-            raise StudioError(values["message"], values["hint"])
-        return values, pixels
+        if isinstance(reply, wire.Refused):
+            raise StudioError(reply.message, reply.hint)
+        return reply
 
 
 class _Child:
     """A process of `convnext_studio.decoding.child`; OSError where the system gives none."""
 
     def __init__(self, limit_s: float, limit_bytes: int) -> None:
-        # Not multiprocessing: the engine is a daemon of its, and may have no children.
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "convnext_studio.decoding.child",
-                f"{_ORPHAN_FACTOR * limit_s}",
-                f"{limit_bytes}",
-            ],
+            python_command("convnext_studio.decoding.child", f"{_ORPHAN_FACTOR * limit_s}", f"{limit_bytes}"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            bufsize=0,
+            # The child takes no address space for threads.
+            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests: IO[bytes] = self._process.stdin
-        self._answers: IO[bytes] = self._process.stdout
+        self._source, self._sink = streams_of(self._process)
         self.pid = self._process.pid
         self._is_ready = False
 
@@ -150,15 +138,15 @@ class _Child:
             return
         try:
             with self.ended_after(_START_LIMIT_S):
-                wire.receive(self._answers)
-        except EOFError:
+                wire.receive_reply(self._source)
+        except (EOFError, ProtocolError):
             raise _not_started("it ended at once") from None
         self._is_ready = True
 
-    def ask(self, request: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """The answer; an EOFError or OSError where the process has gone."""
-        wire.send(self._requests, request, data)
-        return wire.receive(self._answers)
+    def ask(self, question: wire.Question) -> wire.Reply:
+        """The answer; an EOFError, OSError or ProtocolError where the process has gone, or makes no sense."""
+        wire.send(self._sink, question)
+        return wire.receive_reply(self._source)
 
     @contextlib.contextmanager
     def ended_after(self, limit_s: float) -> Iterator[threading.Event]:
@@ -181,22 +169,13 @@ class _Child:
 
     def end(self) -> None:
         with contextlib.suppress(OSError):  # What it has not read is lost with it.
-            self._requests.close()
+            self._sink.close()
         try:
             self._process.wait(_EXIT_GRACE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._answers.close()
-
-
-def _environment() -> dict[str, str]:
-    """The child finds modules where its parent does, and takes no address space for threads."""
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+        self._source.close()
 
 
 def _too_long(name: str, limit_s: float) -> StudioError:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
@@ -64,7 +64,7 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
     ) -> None:
-        self._session = Session()
+        self._dispatcher = Dispatcher()
         asked = LoadModel(
             source=str(model) or default_model(),
             device=device,
@@ -73,7 +73,7 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
         )
-        self.model = cast(ModelInfo, self._session.run(asked))
+        self.model = cast(ModelInfo, self._dispatcher.run(asked))
 
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:
@@ -105,7 +105,7 @@ class Explorer:
         else:
             image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
             request = OpenImage(data=_encoded(image), name=name or "picture")
-        return Picture(self._session, self.model, cast(ImageInfo, self._session.run(request)))
+        return Picture(self._dispatcher, self.model, cast(ImageInfo, self._dispatcher.run(request)))
 
     def receptive_field(
         self,
@@ -161,7 +161,7 @@ class Explorer:
             input_px=input_px,
             seed=seed,
         )
-        return FieldAverage(cast(ReceptiveFieldResult, self._session.run(asked)))
+        return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
 
     def __repr__(self) -> str:
         model = self.model

@@ -7,7 +7,7 @@ from typing import cast
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.export import MapContents
 from convnext_studio.model.labels import find_class
@@ -31,8 +31,8 @@ class Picture:
         Name, size in pixels, notes on decoding, and a preview (h, w, 3) uint8.
     """
 
-    def __init__(self, session: Session, model: ModelInfo, info: ImageInfo) -> None:
-        self._session = session
+    def __init__(self, dispatcher: Dispatcher, model: ModelInfo, info: ImageInfo) -> None:
+        self._dispatcher = dispatcher
         self._model = model
         self.info = info
 
@@ -48,7 +48,7 @@ class Picture:
 
     def maps(self, node: str) -> Maps:
         """All channels of a node; StudioError where there is no such node."""
-        result = cast(FeatureMapsResult, self._session.run(FeatureMaps(image=self.key, node=node)))
+        result = cast(FeatureMapsResult, self._dispatcher.run(FeatureMaps(image=self.key, node=node)))
         return Maps(self._contents(), result)
 
     def attribution(
@@ -94,14 +94,14 @@ class Picture:
             output=output if against is None else "difference",
             parameters=tuple(parameters.items()),
         )
-        explanation = cast(Explanation, self._session.run(asked))
+        explanation = cast(Explanation, self._dispatcher.run(asked))
         name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
         return AttributionMap(self._contents(explanation.target), explanation, name)
 
     def unit(self, node: str, channel: int, y: int, x: int) -> UnitView:
         """What one unit could see and does see of this picture; StudioError where there is no such unit."""
         asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
-        return UnitView(self._contents(), cast(UnitFieldResult, self._session.run(asked)))
+        return UnitView(self._contents(), cast(UnitFieldResult, self._dispatcher.run(asked)))
 
     def __repr__(self) -> str:
         width, height = self.info.size
@@ -116,7 +116,7 @@ class Picture:
         return None if given is None else find_class(str(given), self._model.labels)
 
     def _prediction(self, target: int | None = None) -> Prediction:
-        return cast(Prediction, self._session.run(Predict(image=self.key, target=target)))
+        return cast(Prediction, self._dispatcher.run(Predict(image=self.key, target=target)))
 
     def _contents(self, target: int | None = None) -> MapContents:
         return MapContents(model=self._model, image=self.info, prediction=self._prediction(target))

@@ -1,7 +1,9 @@
 """What a network of another family is, as plain data: no torch, so that the window reads it too."""
 
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.road.config import RoadConfig
@@ -10,8 +12,7 @@ WeightsLayout = Literal["studio", "facebookresearch"]
 """How a file of weights is written: ours, which keeps everything, or with the authors' names of tensors."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimmConfig:
+class TimmConfig(Struct, frozen=True, kw_only=True, tag=True):
     """A network that timm builds, told in the terms that it shares with `ConvNeXtConfig`.
 
     Attributes

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from convnext_studio.common.errors import StudioError
 
@@ -71,8 +74,7 @@ class StemConv:
     padding: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvNeXtConfig:
+class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
     """Everything that decides the shapes and the arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
 
     The names are those of the keyword arguments of `convnext_studio.model.ConvNeXt`. The defaults are
@@ -206,7 +208,7 @@ class ConvNeXtConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ConvNeXtConfig":
         """Read what `to_dict` wrote; an unknown field is an error, because it would change the network."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        unknown = sorted(set(values) - set(cls.__struct_fields__))
         if unknown:
             raise StudioError(
                 f"The model's description has fields that are not known here: {', '.join(unknown)}.",

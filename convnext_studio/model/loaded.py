@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 import torch
 from PIL import Image
@@ -307,7 +308,7 @@ def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
     config, notes = step.config, [RANDOM_NOTE]
     if config.layer_scale_init_value:
         # At 1e-6 every step would look alike: a stem, and what the shortcuts hand on.
-        config = replace(config, layer_scale_init_value=1.0)
+        config = msgspec.structs.replace(config, layer_scale_init_value=1.0)
         notes.append("Its layer scale is 1 in place of 1e-6, where training begins, so that the blocks count.")
     with _seeded(seed):
         module = RoadNetwork(config)

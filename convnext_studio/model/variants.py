@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -34,7 +35,7 @@ def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = N
     if not isinstance(original, ConvNeXt):
         raise StudioError("Only the parts of a ConvNeXt can be swapped.", "Open a ConvNeXt.")
     config = original.config
-    config = replace(config, act=act or config.act, norm=norm or config.norm)
+    config = msgspec.structs.replace(config, act=act or config.act, norm=norm or config.norm)
     with torch.device("meta"):  # Shapes without memory: every tensor is put in below.
         module = ConvNeXt.from_config(config)
     own = original.state_dict()

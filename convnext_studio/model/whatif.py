@@ -1,6 +1,8 @@
 """What a ConvNeXt would see and cost with one thing changed: arithmetic on its node table, nothing is built."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig

@@ -1,9 +1,9 @@
 """Attribution: what speaks for a class, and whether that can be believed."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
@@ -21,8 +21,7 @@ AVERAGE = "average"
 """Name of the map that averages several nodes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute(Request):
+class Attribute(Request, frozen=True, kw_only=True):
     """Grad-CAM of a class at all stages; answered by `Attribution`."""
 
     doing: ClassVar[str] = "Computing Grad-CAM"
@@ -32,8 +31,7 @@ class Attribute(Request):
     target: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution(Answer):
+class Attribution(Answer, frozen=True, kw_only=True):
     """Grad-CAM of one class at the stages.
 
     Attributes
@@ -53,8 +51,7 @@ class Attribution(Answer):
     method: str = "Grad-CAM"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explain(Request):
+class Explain(Request, frozen=True, kw_only=True):
     """Explain an output by any method; answered by `Explanation`, with partial ones before where it is long.
 
     Attributes
@@ -91,8 +88,7 @@ class Explain(Request):
     parameters: tuple[tuple[str, Value], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation(Answer):
+class Explanation(Answer, frozen=True, kw_only=True):
     """The maps of one method, whole or so far.
 
     Attributes
@@ -140,8 +136,7 @@ class Explanation(Answer):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainSeveral(Request):
+class ExplainSeveral(Request, frozen=True, kw_only=True):
     """Ask one question of several pictures; answered by `Explanations`.
 
     The partial ones, after each picture, hold what is new since the one before, and not all over again.
@@ -160,8 +155,7 @@ class ExplainSeveral(Request):
     question: Explain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanations(Answer):
+class Explanations(Answer, frozen=True, kw_only=True):
     """What was found on several pictures, in the order asked for.
 
     Attributes
@@ -176,8 +170,7 @@ class Explanations(Answer):
     failures: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureFaithfulness(Request):
+class MeasureFaithfulness(Request, frozen=True, kw_only=True):
     """Measure whether a map finds what the network uses; answered by `Faithfulness`, with partial ones before.
 
     Attributes
@@ -203,8 +196,7 @@ class MeasureFaithfulness(Request):
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curves:
+class Curves(Struct, frozen=True, kw_only=True):
     """What insertion and deletion in the order of one map give (Petsiuk et al. 2018, arXiv:1806.07421).
 
     Attributes
@@ -226,8 +218,7 @@ class Curves:
     removed: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faithfulness(Answer):
+class Faithfulness(Answer, frozen=True, kw_only=True):
     """Insertion and deletion by a map, and by a random one for scale; whole or so far.
 
     Attributes
@@ -258,8 +249,7 @@ class Faithfulness(Answer):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSanity(Request):
+class CheckSanity(Request, frozen=True, kw_only=True):
     """Randomise the weights from the head down, watch the map; answered by `Sanity`, with partial ones before.
 
     Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292: the cascading test. A map
@@ -280,8 +270,7 @@ class CheckSanity(Request):
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SanityStep:
+class SanityStep(Struct, frozen=True, kw_only=True):
     """The map after one more part of the network was randomised.
 
     Attributes
@@ -302,8 +291,7 @@ class SanityStep:
     correlation_of_sizes: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sanity(Answer):
+class Sanity(Answer, frozen=True, kw_only=True):
     """The cascade, whole or so far; the first step is the network as it is, with correlation 1.
 
     Attributes
@@ -325,8 +313,7 @@ class Sanity(Answer):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareMethods(Request):
+class CompareMethods(Request, frozen=True, kw_only=True):
     """How much methods agree; answered by `Agreement`, with partial ones after each method.
 
     Attributes
@@ -349,8 +336,7 @@ class CompareMethods(Request):
     against: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement(Answer):
+class Agreement(Answer, frozen=True, kw_only=True):
     """Rank correlations among methods.
 
     Attributes

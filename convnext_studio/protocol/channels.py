@@ -1,17 +1,16 @@
 """One channel, and the channels beside one another."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.protocol.envelope import Answer, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelMap(Request):
+class ChannelMap(Request, frozen=True, kw_only=True):
     """One channel of a node on a picture, exactly; answered by `ChannelMapResult`."""
 
     doing: ClassVar[str] = "Computing a channel"
@@ -21,8 +20,7 @@ class ChannelMap(Request):
     channel: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelMapResult(Answer):
+class ChannelMapResult(Answer, frozen=True, kw_only=True):
     """One channel of a node.
 
     Attributes
@@ -41,8 +39,7 @@ class ChannelMapResult(Answer):
     geometry: CropGeometry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelStatistics(Request):
+class ChannelStatistics(Request, frozen=True, kw_only=True):
     """What channels are sorted by; answered by `ChannelStatisticsResult`.
 
     Attributes
@@ -58,8 +55,7 @@ class ChannelStatistics(Request):
     target: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelStatisticsResult(Answer):
+class ChannelStatisticsResult(Answer, frozen=True, kw_only=True):
     """Numbers of all channels of a node on a picture, each (channels,), of the exact values.
 
     Values that are not finite are counted and left out of the others, which are NaN where nothing is left.
@@ -96,8 +92,7 @@ class ChannelStatisticsResult(Answer):
     target: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel(Request):
+class Kernel(Request, frozen=True, kw_only=True):
     """The depthwise kernel behind a channel of a node; answered by `KernelResult`. Needs no picture.
 
     Of a stage it is its last block's; of an operation there is one only for ``dwconv``.
@@ -109,8 +104,7 @@ class Kernel(Request):
     channel: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelResult(Answer):
+class KernelResult(Answer, frozen=True, kw_only=True):
     """A depthwise kernel, or why there is none.
 
     Attributes
@@ -134,8 +128,7 @@ class KernelResult(Answer):
     why_not: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrongestPatches(Request):
+class StrongestPatches(Request, frozen=True, kw_only=True):
     """Where pictures move a channel most; answered by `StrongestPatchesResult`, with partial ones before.
 
     Attributes
@@ -154,8 +147,7 @@ class StrongestPatches(Request):
     count: int = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
+class Patch(Struct, frozen=True, kw_only=True):
     """One of the strongest units, with what it sees.
 
     Attributes
@@ -184,8 +176,7 @@ class Patch:
     is_global: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrongestPatchesResult(Answer):
+class StrongestPatchesResult(Answer, frozen=True, kw_only=True):
     """The strongest units of a channel over pictures, whole or so far.
 
     Attributes

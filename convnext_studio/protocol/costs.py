@@ -1,13 +1,11 @@
 """What the nodes cost in time; parameters, operations and memory are in the node table."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from convnext_studio.protocol.envelope import Answer, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureCosts(Request):
+class MeasureCosts(Request, frozen=True, kw_only=True):
     """Time the forward pass of every node, for one picture; answered by `MeasuredCosts`.
 
     Attributes
@@ -21,8 +19,7 @@ class MeasureCosts(Request):
     runs: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredCosts(Answer):
+class MeasuredCosts(Answer, frozen=True, kw_only=True):
     """Measured time.
 
     Attributes

@@ -1,11 +1,11 @@
 """What every request and every answer has in common, and the messages that carry them between the processes."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+
+class Request(Struct, frozen=True, kw_only=True, tag=True):
     """Something to do. The client gives each its id.
 
     Attributes
@@ -35,8 +35,7 @@ class Request:
     replaces: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True, tag=True):
     """What comes back for a request; which class, the request's docstring says."""
 
 
@@ -44,15 +43,13 @@ Payload = Answer | None
 """What a request gives: its answer, or None where there is nothing to say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True, tag=True):
     """The engine began to work on a request."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True, tag=True):
     """Work goes on; `total` is 0 where nobody knows how much. `partial` can be shown already."""
 
     id: int
@@ -62,8 +59,7 @@ class Progress:
     partial: Payload = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True, tag=True):
     """The answer. `seconds` is the time spent on it, waiting not counted."""
 
     id: int
@@ -71,8 +67,7 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True, tag=True):
     """The answer is no, in plain words (`StudioError`).
 
     Attributes
@@ -87,15 +82,13 @@ class Failed:
     smaller_px: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True, kw_only=True, tag=True):
     """The request was cancelled, or replaced by a newer one."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineReady:
+class EngineReady(Struct, frozen=True, kw_only=True, tag=True):
     """A new engine process has imported what it needs.
 
     Attributes
@@ -110,8 +103,7 @@ class EngineReady:
     lacking: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLost:
+class EngineLost(Struct, frozen=True, kw_only=True, tag=True):
     """The engine process died.
 
     Attributes
@@ -126,22 +118,19 @@ class EngineLost:
     restarting: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class Cancel(Struct, frozen=True, kw_only=True, tag=True):
     """From the client: stop working on a request."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shutdown:
+class Shutdown(Struct, frozen=True, kw_only=True, tag=True):
     """From the client: end the process."""
 
     reason: str = "closed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
+class Logged(Struct, frozen=True, kw_only=True, tag=True):
     """The engine wrote a line into its log.
 
     Attributes
@@ -160,3 +149,7 @@ class Logged:
 
 
 Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost | Logged
+"""What the engine tells the window."""
+
+Order = Request | Cancel | Shutdown
+"""What the window wants of the engine."""

@@ -1,9 +1,9 @@
 """What a lecture asks about a block, about several nodes at once, and about the stem."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry
@@ -11,8 +11,7 @@ from convnext_studio.model.config import Act, Norm
 from convnext_studio.protocol.envelope import Answer, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Distribution:
+class Distribution(Struct, frozen=True, kw_only=True, eq=False):
     """How the values of a tensor (channels, height, width) are spread.
 
     Standard deviations are those of the population. Values that are not finite are counted in `non_finite`,
@@ -45,8 +44,7 @@ class Distribution:
     non_finite: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distributions(Request):
+class Distributions(Request, frozen=True, kw_only=True):
     """The values around an operation of a block on a picture; answered by `DistributionsResult`.
 
     Attributes
@@ -61,8 +59,7 @@ class Distributions(Request):
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistributionsResult(Answer):
+class DistributionsResult(Answer, frozen=True, kw_only=True):
     """The values that go into an operation, and those that come out.
 
     Attributes
@@ -80,8 +77,7 @@ class DistributionsResult(Answer):
     normalised: Distribution | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwapPart(Request):
+class SwapPart(Request, frozen=True, kw_only=True):
     """The network with another activation or norm, and the weights as they are; answered by `SwappedPart`.
 
     A batch norm in the place of another norm takes its mean and variance from this one picture: of each
@@ -105,8 +101,7 @@ class SwapPart(Request):
     norm: Norm | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwappedPart(Answer):
+class SwappedPart(Answer, frozen=True, kw_only=True):
     """Predictions and a stage's map, of the network as it is and with the part swapped.
 
     Attributes
@@ -130,8 +125,7 @@ class SwappedPart(Answer):
     relative_change: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerWeights(Request):
+class LayerWeights(Request, frozen=True, kw_only=True):
     """The weights of a convolution or a linear layer in a block; answered by `LayerWeightsResult`.
 
     Needs no picture.
@@ -147,8 +141,7 @@ class LayerWeights(Request):
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerWeightsResult(Answer):
+class LayerWeightsResult(Answer, frozen=True, kw_only=True):
     """What was learnt in a layer.
 
     Attributes
@@ -165,8 +158,7 @@ class LayerWeightsResult(Answer):
     bias: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlideKernel(Request):
+class SlideKernel(Request, frozen=True, kw_only=True):
     """A channel before and behind a block's depthwise convolution; answered by `SlidKernel`."""
 
     doing: ClassVar[str] = "Sliding a kernel"
@@ -176,8 +168,7 @@ class SlideKernel(Request):
     channel: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlidKernel(Answer):
+class SlidKernel(Answer, frozen=True, kw_only=True):
     """What it takes to do a depthwise convolution by hand.
 
     Attributes
@@ -202,8 +193,7 @@ class SlidKernel(Answer):
     stride: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkBlock(Request):
+class WalkBlock(Request, frozen=True, kw_only=True):
     """What each operation of a block makes of a picture; answered by `BlockWalk`.
 
     Attributes
@@ -219,8 +209,7 @@ class WalkBlock(Request):
     channel: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WalkStep:
+class WalkStep(Struct, frozen=True, kw_only=True, eq=False):
     """The output of one operation.
 
     Attributes
@@ -245,8 +234,7 @@ class WalkStep:
     std: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockWalk(Answer):
+class BlockWalk(Answer, frozen=True, kw_only=True):
     """The way through a block: its input, its operations in the order of the pass, the sum."""
 
     image: str
@@ -255,8 +243,7 @@ class BlockWalk(Answer):
     steps: tuple[WalkStep, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropBlocks(Request):
+class DropBlocks(Request, frozen=True, kw_only=True):
     """Predictions with the branch of one block left out, block by block; answered by `DroppedBlocks`."""
 
     doing: ClassVar[str] = "Leaving blocks out"
@@ -264,8 +251,7 @@ class DropBlocks(Request):
     image: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DroppedBlocks(Answer):
+class DroppedBlocks(Answer, frozen=True, kw_only=True):
     """What the network says without each of its blocks, as far as computed.
 
     Attributes
@@ -287,8 +273,7 @@ class DroppedBlocks(Answer):
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanMaps(Request):
+class MeanMaps(Request, frozen=True, kw_only=True):
     """The mean over the channels of nodes' outputs on a picture; answered by `MeanMapsResult`.
 
     Attributes
@@ -303,8 +288,7 @@ class MeanMaps(Request):
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanMapsResult(Answer):
+class MeanMapsResult(Answer, frozen=True, kw_only=True):
     """Mean maps of nodes.
 
     Attributes
@@ -320,8 +304,7 @@ class MeanMapsResult(Answer):
     geometry: CropGeometry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StemMaps(Request):
+class StemMaps(Request, frozen=True, kw_only=True):
     """A channel behind the stem, the open model's weights moved by other strides; answered by `StemMapsResult`.
 
     Attributes
@@ -339,8 +322,7 @@ class StemMaps(Request):
     moves: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StemMapsResult(Answer):
+class StemMapsResult(Answer, frozen=True, kw_only=True):
     """Maps behind the stem.
 
     Attributes

@@ -1,17 +1,16 @@
 """Feature maps, and the numbers before and after each operation."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.protocol.envelope import Answer, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureMaps(Request):
+class FeatureMaps(Request, frozen=True, kw_only=True):
     """All channels of a node on a picture; answered by `FeatureMapsResult`.
 
     Any node of the table may be asked for, operations and ``head.norm`` too. A node that was computed before is
@@ -32,8 +31,7 @@ class FeatureMaps(Request):
     budget_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureMapsResult(Answer):
+class FeatureMapsResult(Answer, frozen=True, kw_only=True):
     """All channels of a node.
 
     Attributes
@@ -63,8 +61,7 @@ class FeatureMapsResult(Answer):
         return self.reduction == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeValues(Request):
+class NodeValues(Request, frozen=True, kw_only=True):
     """The numbers before and after nodes on a picture; answered by `NodeValuesResult`.
 
     Attributes
@@ -79,8 +76,7 @@ class NodeValues(Request):
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ValueStatistics:
+class ValueStatistics(Struct, frozen=True):
     """Statistics over all values of a tensor; `non_finite` of them are counted and otherwise left out.
 
     `std` is that of the population (divided by the number of values). NaN everywhere where no value is finite.
@@ -93,8 +89,7 @@ class ValueStatistics:
     non_finite: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeValuesResult(Answer):
+class NodeValuesResult(Answer, frozen=True, kw_only=True):
     """What went into nodes and what came out.
 
     Attributes

@@ -1,7 +1,8 @@
 """Models: opening, building, listing."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
@@ -14,8 +15,7 @@ BUILT = "built"
 """Source of a network that was described here, and opened from nowhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadModel(Request):
+class LoadModel(Request, frozen=True, kw_only=True):
     """Make a model the current one; answered by `ModelInfo`. On failure the model that was open stays.
 
     Attributes
@@ -50,8 +50,7 @@ class LoadModel(Request):
     stem_padding: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo(Answer):
+class ModelInfo(Answer, frozen=True, kw_only=True):
     """The model that is open.
 
     Attributes
@@ -101,8 +100,7 @@ class ModelInfo(Answer):
         raise KeyError(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveModel(Request):
+class SaveModel(Request, frozen=True, kw_only=True):
     """Write the weights of the model that is open; answered by `SavedModel`.
 
     Attributes
@@ -123,16 +121,14 @@ class SaveModel(Request):
     title: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedModel(Answer):
+class SavedModel(Answer, frozen=True, kw_only=True):
     """A weights file was written."""
 
     path: str
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPretrained(Request):
+class ListPretrained(Request, frozen=True, kw_only=True):
     """Say which pretrained models there are; answered by `Catalogue`.
 
     Attributes
@@ -149,8 +145,7 @@ class ListPretrained(Request):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainedInfo:
+class PretrainedInfo(Struct, frozen=True, kw_only=True):
     """A pretrained model that ``timm:NAME`` opens.
 
     Attributes
@@ -182,8 +177,7 @@ class PretrainedInfo:
     why_not: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue(Answer):
+class Catalogue(Answer, frozen=True, kw_only=True):
     """All pretrained models that can be asked for by name."""
 
     entries: tuple[PretrainedInfo, ...]

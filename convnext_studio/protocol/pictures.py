@@ -1,9 +1,9 @@
 """Pictures: listing, opening, looking at and closing."""
 
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from convnext_studio.protocol.envelope import Answer, Request
@@ -11,8 +11,7 @@ from convnext_studio.protocol.envelope import Answer, Request
 THUMBNAIL_PX = 128
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPicture:
+class ListedPicture(Struct, frozen=True):
     """A picture of which only its file is known: nothing of it was decoded.
 
     Attributes
@@ -30,8 +29,7 @@ class ListedPicture:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFailure(Answer):
+class PictureFailure(Answer, frozen=True, kw_only=True):
     """Why something is no picture, in plain words.
 
     Attributes
@@ -50,8 +48,7 @@ class PictureFailure(Answer):
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPictures(Request):
+class ListPictures(Request, frozen=True, kw_only=True):
     """Find pictures without decoding them; answered by `ListedPictures`.
 
     From then on requests may name them by their keys; each is decoded when it is first needed.
@@ -68,8 +65,7 @@ class ListPictures(Request):
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPictures(Answer):
+class ListedPictures(Answer, frozen=True, kw_only=True):
     """What was found.
 
     Attributes
@@ -90,8 +86,7 @@ class ListedPictures(Answer):
     folders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckPictures(Request):
+class CheckPictures(Request, frozen=True, kw_only=True):
     """Read the heads of listed pictures' files; answered by `CheckedPictures`.
 
     Attributes
@@ -109,8 +104,7 @@ class CheckPictures(Request):
     with_sha256: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedPictures(Answer):
+class CheckedPictures(Answer, frozen=True, kw_only=True):
     """Which of the files cannot be pictures, and what the others hold.
 
     Attributes
@@ -125,8 +119,7 @@ class CheckedPictures(Answer):
     sha256: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowPicture(Request):
+class ShowPicture(Request, frozen=True, kw_only=True):
     """Decode a listed picture.
 
     Answered by `ImageInfo`, under a new key where its file has changed, or by `PictureFailure` where it cannot
@@ -138,8 +131,7 @@ class ShowPicture(Request):
     image: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thumbnail(Request):
+class Thumbnail(Request, frozen=True, kw_only=True):
     """Decode a listed picture as small as it is wanted, and keep nothing.
 
     Answered by `ThumbnailPixels`, or by `PictureFailure` where it cannot be read.
@@ -152,8 +144,7 @@ class Thumbnail(Request):
     longest_px: int = THUMBNAIL_PX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThumbnailPixels(Answer):
+class ThumbnailPixels(Answer, frozen=True, kw_only=True):
     """A small picture.
 
     Attributes
@@ -168,8 +159,7 @@ class ThumbnailPixels(Answer):
     pixels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenImage(Request):
+class OpenImage(Request, frozen=True, kw_only=True):
     """Decode a picture and keep it; answered by `ImageInfo`.
 
     Attributes
@@ -191,8 +181,7 @@ class OpenImage(Request):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInfo(Answer):
+class ImageInfo(Answer, frozen=True, kw_only=True):
     """A picture that the engine keeps.
 
     Attributes
@@ -225,24 +214,30 @@ class ImageInfo(Answer):
         return ListedPicture(self.key, self.name, self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class PictureSource:
+class PictureSource(Struct, frozen=True):
     """Where a picture comes from, to decode it whenever it is needed.
 
     Attributes
     ----------
-    source
-        A path, ``sample:NAME`` or encoded bytes.
+    path
+        Its file, or ``sample:NAME``; empty for one that is in `data`.
     name
         For people.
+    data
+        The encoded picture.
     """
 
-    source: str | bytes
+    path: str
     name: str
+    data: bytes = b""
+
+    @property
+    def source(self) -> str | bytes:
+        """What a `PictureReader` takes."""
+        return self.data or self.path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePictures(Request):
+class RestorePictures(Request, frozen=True, kw_only=True):
     """Know these pictures, as the engine before did; decodes nothing. Answered by `Done` with no payload."""
 
     doing: ClassVar[str] = "Opening the pictures again"
@@ -251,8 +246,7 @@ class RestorePictures(Request):
     sources: dict[str, PictureSource]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseImage(Request):
+class CloseImage(Request, frozen=True, kw_only=True):
     """Forget pictures; answered by `Done` with no payload."""
 
     doing: ClassVar[str] = "Closing a picture"

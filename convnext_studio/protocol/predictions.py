@@ -1,6 +1,5 @@
 """Predictions: what one forward and one backward pass give."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +11,7 @@ from convnext_studio.protocol.envelope import Answer, Request
 from convnext_studio.protocol.models import ModelInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predict(Request):
+class Predict(Request, frozen=True, kw_only=True):
     """One forward and one backward pass; answered by `Prediction`.
 
     Attributes
@@ -31,8 +29,7 @@ class Predict(Request):
     target: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction(Answer):
+class Prediction(Answer, frozen=True, kw_only=True):
     """What one forward and one backward pass give.
 
     Attributes

@@ -1,9 +1,9 @@
 """Receptive fields."""
 
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
@@ -35,8 +35,7 @@ Inputs = Literal["pictures", "folder", "noise"]
 Framing = Literal["squashed", "own"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """Which network a field is measured on. The defaults are the model that is open, which always stays open.
 
     Attributes
@@ -72,8 +71,7 @@ class Subject:
 CURRENT = Subject()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldRequest(Request):
+class FieldRequest(Request, frozen=True, kw_only=True):
     """What all measurements of fields need to know.
 
     To compare models, ask once for each with its `subject` and a `panel` of its own: a newer request replaces
@@ -109,8 +107,7 @@ class FieldRequest(Request):
     subject: Subject = CURRENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceptiveField(FieldRequest):
+class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
     """Average a node's effective receptive field; answered by `ReceptiveFieldResult`, with partial ones before.
 
     Attributes
@@ -135,8 +132,7 @@ class ReceptiveField(FieldRequest):
     target: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldView(Answer):
+class FieldView(Answer, frozen=True, kw_only=True):
     """What is known of every field, measured or opened.
 
     Attributes
@@ -176,8 +172,7 @@ class FieldView(Answer):
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceptiveFieldResult(FieldView):
+class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):
     """An effective receptive field, whole or so far.
 
     Attributes
@@ -215,8 +210,7 @@ class ReceptiveFieldResult(FieldView):
     geometry: CropGeometry | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldGrowth(FieldRequest):
+class FieldGrowth(FieldRequest, frozen=True, kw_only=True):
     """Effective against theoretical size, stage by stage and block by block; answered by `FieldGrowthResult`.
 
     One forward pass a picture and one backward pass a node; partial answers after each batch. The unit is the
@@ -230,8 +224,7 @@ class FieldGrowth(FieldRequest):
     count: int = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrowthPoint:
+class GrowthPoint(Struct, frozen=True, kw_only=True):
     """One node in the growth of the field through depth.
 
     Attributes
@@ -255,8 +248,7 @@ class GrowthPoint:
     effective_px: dict[float, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldGrowthResult(Answer):
+class FieldGrowthResult(Answer, frozen=True, kw_only=True):
     """The growth of the field through depth, over all pictures or so far.
 
     Attributes
@@ -284,8 +276,7 @@ class FieldGrowthResult(Answer):
     random_weights: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenField(Request):
+class OpenField(Request, frozen=True, kw_only=True):
     """Read a saved field; answered by `OpenedField`. No model is needed.
 
     Attributes
@@ -301,8 +292,7 @@ class OpenField(Request):
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedField(FieldView):
+class OpenedField(FieldView, frozen=True, kw_only=True):
     """A field from a file.
 
     Attributes

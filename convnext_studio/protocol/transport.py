@@ -1,57 +1,65 @@
-"""Messages through the pipe between window and engine: large arrays are sent without copying them.
+"""The way between window and engine: two streams of bytes, of whatever kind."""
 
-Pickle's protocol 5 hands the memory of arrays over beside the pickle (PEP 574). The arrays that come out
-lie on the received bytes, which nobody can change: they are read-only by construction.
-"""
-
+import contextlib
 import io
-import pickle
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-import numpy as np
+from msgspec import Struct
+
+from convnext_studio.common.codec import encode
+from convnext_studio.common.frames import Frame, ProtocolError, read_frame, write_frame
 
 DEVICE_FAULT_EXIT_CODE = 86
 """The engine ended itself, because the graphics device can no longer be used from its process."""
 
-_COUNT_BYTES = 4
+Received = TypeVar("Received")
 
 
-class _ContiguousPickler(pickle.Pickler):
-    """Pickles every array in C order, whatever its strides were."""
+class Channel(Generic[Received]):
+    """One end of the way: sends messages and receives those of the other end.
 
-    def reducer_override(self, value: Any) -> Any:
-        """How to pickle `value`; NotImplemented for "as usual"."""
-        if isinstance(value, np.ndarray) and not value.flags.c_contiguous:
-            return np.ascontiguousarray(value).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-        return NotImplemented
+    One thread may send while another receives.
 
-
-def send(connection: Connection, message: object) -> None:
-    """Send plain data; arrays in it may be of any layout.
-
-    Raises
-    ------
-    OSError
-        The other side is gone.
+    Parameters
+    ----------
+    source, sink
+        Streams to read from and to write to, without buffers of their own.
+    decode
+        Makes a message of a frame: `decode_order` in the engine, `decode_message` in the window.
     """
-    buffers: list[pickle.PickleBuffer] = []
-    head = io.BytesIO()
-    _ContiguousPickler(head, protocol=5, buffer_callback=buffers.append).dump(message)
-    connection.send_bytes(len(buffers).to_bytes(_COUNT_BYTES))
-    connection.send_bytes(head.getbuffer())
-    for buffer in buffers:
-        connection.send_bytes(buffer.raw())
 
+    def __init__(self, source: io.RawIOBase, sink: io.RawIOBase, decode: Callable[[Frame], Received]) -> None:
+        self._source, self._sink, self._decode = source, sink, decode
 
-def receive(connection: Connection) -> object:
-    """Wait for the next message and give it, its arrays C-contiguous and read-only.
+    def send(self, message: Struct) -> None:
+        """Send a message; arrays in it may be of any layout, and are sent from their own memory.
 
-    Raises
-    ------
-    EOFError, OSError
-        The other side is gone.
-    """
-    count = int.from_bytes(connection.recv_bytes())
-    head = connection.recv_bytes()
-    return pickle.loads(head, buffers=[connection.recv_bytes() for _ in range(count)])
+        Raises
+        ------
+        OSError
+            The other side is gone.
+        """
+        write_frame(self._sink, encode(message))
+
+    def receive(self) -> Received:
+        """Wait for the next message and give it, its arrays C-contiguous and read-only.
+
+        Raises
+        ------
+        EOFError, OSError
+            The other side is gone.
+        ProtocolError
+            It sent what is no message; the channel is closed.
+        """
+        try:
+            return self._decode(read_frame(self._source))
+        except ProtocolError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close both streams."""
+        for stream in (self._sink, self._source):
+            with contextlib.suppress(OSError):
+                stream.close()

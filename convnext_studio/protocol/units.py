@@ -1,6 +1,5 @@
 """One unit: what it could see, and what it looks at."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,8 +9,7 @@ from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.protocol.envelope import Answer, Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitField(Request):
+class UnitField(Request, frozen=True, kw_only=True):
     """Where in a picture one unit looks; answered by `UnitFieldResult`.
 
     Quick: the network runs only as far as the node, and back once. A moving cursor asks again with the same
@@ -33,8 +31,7 @@ class UnitField(Request):
     x: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitFieldResult(Answer):
+class UnitFieldResult(Answer, frozen=True, kw_only=True):
     """A unit's theoretical field, and its effective field on a picture. Boxes are in the input's coordinates.
 
     Attributes

@@ -2,11 +2,12 @@
 
 import math
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 

@@ -1,13 +1,13 @@
 """One unit: its fields against arithmetic on strides and paddings, and against autograd on a plain network."""
 
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps

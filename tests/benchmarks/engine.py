@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.memory import is_out_of_memory
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.presets import preset
 from convnext_studio.protocol.models import BUILT, LoadModel, Precision
@@ -47,9 +47,9 @@ def rows(models: tuple[str, ...], sides_px: tuple[int, ...], runs: int) -> Itera
 
 
 def _rows(name: str, side_px: int, precision: Precision, runs: int) -> Iterator[Row]:
-    session = Session(cache_bytes=0)
-    session.run(LoadModel(source=BUILT, config=preset(name), input_px=side_px, precision=precision))
-    picture = session.run(OpenImage(path="sample:cat"))
+    dispatcher = Dispatcher(cache_bytes=0)
+    dispatcher.run(LoadModel(source=BUILT, config=preset(name), input_px=side_px, precision=precision))
+    picture = dispatcher.run(OpenImage(path="sample:cat"))
     assert isinstance(picture, ImageInfo)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module = ConvNeXt.from_config(preset(name)).eval().to(device)
@@ -62,7 +62,7 @@ def _rows(name: str, side_px: int, precision: Precision, runs: int) -> Iterator[
     module.requires_grad_(False)
     x = torch.randn(1, 3, side_px, side_px, device=device)
     request = Predict(image=picture.key)
-    ours, theirs = measured(lambda: session.run(request), lambda: _in(precision, bare_passes, module, x))
+    ours, theirs = measured(lambda: dispatcher.run(request), lambda: _in(precision, bare_passes, module, x))
     yield Row(
         name=f"predict, {where}",
         ours=ours,
@@ -74,7 +74,7 @@ def _rows(name: str, side_px: int, precision: Precision, runs: int) -> Iterator[
         return
     module.requires_grad_()
     average = ReceptiveField(node="stage4", inputs="noise", count=ERF_COUNT, input_px=side_px)
-    ours, theirs = measured(lambda: session.run(average), lambda: published_loop(module, [x] * ERF_COUNT))
+    ours, theirs = measured(lambda: dispatcher.run(average), lambda: published_loop(module, [x] * ERF_COUNT))
     yield Row(
         name=f"ERF, a picture, {where}",
         ours=ours / ERF_COUNT,

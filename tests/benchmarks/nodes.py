@@ -9,7 +9,7 @@ import torch
 
 from convnext_studio.analysis.features import to_array, trunk_outputs
 from convnext_studio.engine.client.client import EngineClient
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import load
 from convnext_studio.protocol.envelope import Done, Failed, Message, Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps
@@ -95,11 +95,11 @@ def _seen_s(model: str, node: str, runs: int) -> float:
 
 def unit(runs: int) -> list[Row]:
     """One unit's field at the last stage: for a picture not looked at, and for the cursor's next step."""
-    session = Session()
-    session.run(LoadModel(source=MODEL))
+    dispatcher = Dispatcher()
+    dispatcher.run(LoadModel(source=MODEL))
     pictures = []
     for name in ("cat", "coffee"):
-        picture = session.run(OpenImage(path=f"sample:{name}"))
+        picture = dispatcher.run(OpenImage(path=f"sample:{name}"))
         assert isinstance(picture, ImageInfo)
         pictures.append(picture.key)
     turn, columns = cycle(pictures), cycle(range(7))
@@ -108,10 +108,10 @@ def unit(runs: int) -> list[Row]:
     def first() -> None:
         nonlocal looked_at
         looked_at = next(turn)
-        session.run(UnitField(image=looked_at, node="stage4", channel=0, y=3, x=next(columns)))
+        dispatcher.run(UnitField(image=looked_at, node="stage4", channel=0, y=3, x=next(columns)))
 
     def moved() -> None:
-        session.run(UnitField(image=looked_at, node="stage4", channel=0, y=3, x=next(columns)))
+        dispatcher.run(UnitField(image=looked_at, node="stage4", channel=0, y=3, x=next(columns)))
 
     first_s, moved_s = medians(runs, lambda: timed(first), lambda: timed(moved))
     goal = LONGEST_UNIT_S if torch.cuda.is_available() else None

@@ -1,10 +1,10 @@
-"""What the session adds to the network's own passes, in one process."""
+"""What the dispatcher adds to the network's own passes, in one process."""
 
 from collections.abc import Sequence
 
 import torch
 
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -17,14 +17,14 @@ MODEL = "preset:convnext_tiny"
 ERF_COUNT = 4
 
 
-def _open() -> tuple[Session, ImageInfo, ConvNeXt, torch.device]:
-    """A session that keeps no result, the sample cat in it, and the same network bare on the same device."""
-    session = Session(cache_bytes=0)
-    session.run(LoadModel(source=MODEL))
-    picture = session.run(OpenImage(path="sample:cat"))
+def _open() -> tuple[Dispatcher, ImageInfo, ConvNeXt, torch.device]:
+    """A dispatcher that keeps no result, the sample cat in it, and the same network bare on the same device."""
+    dispatcher = Dispatcher(cache_bytes=0)
+    dispatcher.run(LoadModel(source=MODEL))
+    picture = dispatcher.run(OpenImage(path="sample:cat"))
     assert isinstance(picture, ImageInfo)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return session, picture, ConvNeXt().eval().to(device), device
+    return dispatcher, picture, ConvNeXt().eval().to(device), device
 
 
 def bare_passes(module: ConvNeXt, x: torch.Tensor) -> None:
@@ -54,12 +54,12 @@ def published_loop(module: ConvNeXt, pictures: Sequence[torch.Tensor]) -> None:
 
 def predict(runs: int) -> list[Row]:
     """Predictions, four stages' maps and four Grad-CAMs against one forward and one backward pass."""
-    session, picture, module, device = _open()
+    dispatcher, picture, module, device = _open()
     module.requires_grad_(False)
     x = torch.randn(1, 3, 224, 224, device=device)
     request = Predict(image=picture.key)
     ours, theirs = medians(
-        runs, lambda: timed(lambda: session.run(request)), lambda: timed(lambda: bare_passes(module, x))
+        runs, lambda: timed(lambda: dispatcher.run(request)), lambda: timed(lambda: bare_passes(module, x))
     )
     return [
         Row(
@@ -74,12 +74,12 @@ def predict(runs: int) -> list[Row]:
 
 def receptive_field(runs: int) -> list[Row]:
     """Seconds a picture of an ERF average against the published loop, whose parameters require gradients."""
-    session, _, module, device = _open()
+    dispatcher, _, module, device = _open()
     pictures = [torch.randn(1, 3, 224, 224, device=device) for _ in range(ERF_COUNT)]
     request = ReceptiveField(node="stage4", inputs="noise", count=ERF_COUNT)
     ours, theirs = medians(
         runs,
-        lambda: timed(lambda: session.run(request)),
+        lambda: timed(lambda: dispatcher.run(request)),
         lambda: timed(lambda: published_loop(module, pictures)),
     )
     return [

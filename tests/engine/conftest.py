@@ -1,9 +1,9 @@
-"""What the session's tests start from."""
+"""What the dispatcher's tests start from."""
 
 import pytest
 
 from convnext_studio.engine.handlers import models
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.models import LoadModel
 from tests.engine.opening import Opener, open_picture
@@ -12,28 +12,28 @@ from tests.networks import small_model
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    """A small model, which every session of the test loads whatever it asks for."""
+    """A small model, which every dispatcher of the test loads whatever it asks for."""
     small = small_model()
     monkeypatch.setattr(models, "load", lambda *_, **__: small)
     return small
 
 
 @pytest.fixture
-def opened(model: LoadedModel) -> Session:
-    """A session with the model loaded."""
-    session = Session()
-    session.run(LoadModel(source=model.source, device="cpu"))
-    return session
+def opened(model: LoadedModel) -> Dispatcher:
+    """A dispatcher with the model loaded."""
+    dispatcher = Dispatcher()
+    dispatcher.run(LoadModel(source=model.source, device="cpu"))
+    return dispatcher
 
 
 @pytest.fixture
 def engine_of(monkeypatch: pytest.MonkeyPatch) -> Opener:
-    """Make a session with a small model of the given kind loaded and the sample cat open."""
+    """Make a dispatcher with a small model of the given kind loaded and the sample cat open."""
 
-    def make(**changes: object) -> tuple[Session, LoadedModel, str]:
+    def make(**changes: object) -> tuple[Dispatcher, LoadedModel, str]:
         model = small_model(**changes)
         monkeypatch.setattr(models, "load", lambda *_, **__: model)
-        engine = Session()
+        engine = Dispatcher()
         engine.run(LoadModel(source="test", device="cpu"))
         return engine, model, open_picture(engine, "sample:cat")
 

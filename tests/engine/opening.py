@@ -1,20 +1,20 @@
-"""Sessions with a model and pictures open, and what they answer."""
+"""Dispatchers with a model and pictures open, and what they answer."""
 
 from collections.abc import Callable
 
 import torch
 
 from convnext_studio import analysis
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.engine.server.workspace import Work
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 
-Opener = Callable[..., tuple[Session, LoadedModel, str]]
+Opener = Callable[..., tuple[Dispatcher, LoadedModel, str]]
 
 
-def open_picture(engine: Session, path: str) -> str:
+def open_picture(engine: Dispatcher, path: str) -> str:
     info = engine.run(OpenImage(path=path))
     assert isinstance(info, ImageInfo)
     return info.key

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.erf.files import npz_bytes, read_field
 from convnext_studio.protocol.receptive_fields import OpenField
 
@@ -112,7 +112,7 @@ def test_what_a_file_says_is_checked(tmp_path: Path) -> None:
 
     def opened(**changes: Any) -> Any:
         path.write_bytes(npz_bytes(np.ones((9, 9)), ABOUT | changes))
-        return Session().run(OpenField(path=str(path)))
+        return Dispatcher().run(OpenField(path=str(path)))
 
     assert opened().protocol_text == "as measured"
     for changes in (

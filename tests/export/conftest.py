@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -146,4 +147,4 @@ def contents() -> ExportContents:
 
 def renamed(contents: ExportContents, name: str) -> ExportContents:
     """The same export of a picture of another name."""
-    return replace(contents, image=replace(contents.image, name=name))
+    return replace(contents, image=msgspec.structs.replace(contents.image, name=name))

@@ -2,18 +2,18 @@
 
 import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.export import ExportContents, export_fields, save_field
 from convnext_studio.export.curve_figures import COLOURS, curves_figure
 from convnext_studio.export.field_figures import field_figure, log_view
@@ -85,8 +85,8 @@ def test_files_open_again_with_all_that_they_say(result: ReceptiveFieldResult, t
     written = export_fields(tmp_path, [result], ["erf"])
     assert [path.name for path in written] == ["erf.npy", "erf.npz", "erf.json", "erf.png", "curves.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    session = Session()
-    opened = session.run(OpenField(path=str(tmp_path / "erf.npz")))
+    dispatcher = Dispatcher()
+    opened = dispatcher.run(OpenField(path=str(tmp_path / "erf.npz")))
     np.testing.assert_array_equal(opened.field_map, result.field_map)
     for name in (
         "protocol",
@@ -99,7 +99,7 @@ def test_files_open_again_with_all_that_they_say(result: ReceptiveFieldResult, t
         "theoretical",
     ):
         assert getattr(opened, name) == getattr(result, name)
-    bare = session.run(OpenField(path=str(tmp_path / "erf.npy")))
+    bare = dispatcher.run(OpenField(path=str(tmp_path / "erf.npy")))
     np.testing.assert_array_equal(bare.field_map, result.field_map)
     assert (bare.protocol, bare.node, bare.theoretical, bare.centre_px) == ("replknet", "", None, (32.5, 32.5))
     assert "does not say" in bare.protocol_text

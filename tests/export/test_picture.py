@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,7 +63,7 @@ def test_arrays_are_exactly_the_answers(contents: ExportContents, folder: Path) 
 
 
 def test_a_further_node_and_another_stages_cam_are_written(contents: ExportContents, tmp_path: Path) -> None:
-    block = replace(contents.maps["stage3"], node="stage3.block1")
+    block = msgspec.structs.replace(contents.maps["stage3"], node="stage3.block1")
     chosen = replace(contents, maps={**contents.maps, "stage3.block1": block}, cam_stage="stage3")
     names = {path.name for path in export_picture(tmp_path, chosen)}
     assert names == FILES | {"stage3.block1.npy", "stage3.block1.png"}
@@ -107,7 +108,9 @@ def test_predictions_say_the_model_and_the_geometry(contents: ExportContents, fo
 
 def test_numbers_that_are_not_finite_become_null(contents: ExportContents, tmp_path: Path) -> None:
     logits = np.array([np.nan, 1, np.inf, -np.inf, 0, 0, 0], np.float32)
-    prediction = replace(contents.prediction, logits=logits, probabilities=np.full(7, np.nan, np.float32))
+    prediction = msgspec.structs.replace(
+        contents.prediction, logits=logits, probabilities=np.full(7, np.nan, np.float32)
+    )
     export_picture(tmp_path, replace(contents, prediction=prediction))
     values = read(tmp_path / "chelsea" / "predictions.json")
     assert [entry["logit"] for entry in values["classes"]] == [None, 1.0, None, None, 0.0, 0.0, 0.0]
@@ -243,8 +246,10 @@ def test_neither_qt_nor_torch_is_imported() -> None:
 
 
 def test_the_report_says_where_a_field_is_global(contents: ExportContents, tmp_path: Path) -> None:
-    config = replace(CONFIG, grn=True)
-    model = replace(contents.model, config=config, nodes=node_table(config, contents.model.input_px))
+    config = msgspec.structs.replace(CONFIG, grn=True)
+    model = msgspec.structs.replace(
+        contents.model, config=config, nodes=node_table(config, contents.model.input_px)
+    )
     [report] = [
         path for path in export_picture(tmp_path, replace(contents, model=model)) if path.suffix == ".html"
     ]

@@ -1,9 +1,9 @@
 """Small configs of every kind, for hypothesis."""
 
-from dataclasses import replace
 from typing import get_args
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convnext_studio.model.config import Act, ConvNeXtConfig, Downsample, Norm, StemType
 

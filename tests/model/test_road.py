@@ -1,9 +1,8 @@
 """The road to ConvNeXt: against torchvision, our own ConvNeXt, the paper's tables and PyTorch's counter."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50

@@ -1,9 +1,8 @@
 """Networks with one thing changed, against networks that are built so and counted."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from msgspec.structs import replace
 from torch.utils.flop_counter import FlopCounterMode
 
 from convnext_studio.model.config import ConvNeXtConfig

@@ -1,8 +1,7 @@
 """A panel's surroundings without an engine: what is asked is counted, and the test answers when it likes."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtTest import QTest

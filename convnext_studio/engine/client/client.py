@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from convnext_studio.engine.client.ledger import Ledger
 from convnext_studio.engine.client.process import EngineProcess
-from convnext_studio.protocol.envelope import Message, Request, Shutdown
+from convnext_studio.protocol.envelope import Cancel, Message, Request, Shutdown
 from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE
 
 Listener = Callable[[Message], None]
@@ -120,7 +120,7 @@ class EngineClient:
         if self._is_closed:
             raise RuntimeError("the engine client is closed")
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: Request | Cancel) -> None:
         if self._process is not None:
             self._process.send(message)
 

@@ -5,10 +5,11 @@ has open and where its pictures come from, and so can put a new one where the ol
 which there may be thousands, are named to the new engine and decoded when they are needed.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from convnext_studio.protocol.envelope import (
     Cancel,
@@ -96,7 +97,7 @@ class Ledger:
 
     def ask(self, request: Request) -> int:
         """Note a request, send it if there is an engine, cancel the one it replaces, and give its id."""
-        request = dataclasses.replace(request, id=next(self._ids))
+        request = msgspec.structs.replace(request, id=next(self._ids))
         if request.replaces:
             for other in [entry.request for entry in self._wanted.values()]:
                 if type(other) is type(request) and other.panel == request.panel:
@@ -210,7 +211,7 @@ class Ledger:
                 self._model, self._given_up = _Entry(request, payload), None
                 self._lacking = ""
             case OpenImage(), ImageInfo():
-                self._pictures[payload.key] = PictureSource(request.data or request.path, payload.name)
+                self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():
                 # Another key where its file had changed.
                 self._pictures[payload.key] = self._pictures.pop(
@@ -230,7 +231,7 @@ class Ledger:
     # ---------------------------------------------------------------------------------------- restoring
 
     def _restore(self, entry: _Entry) -> None:
-        request = dataclasses.replace(entry.request, id=next(self._ids))
+        request = msgspec.structs.replace(entry.request, id=next(self._ids))
         self._restoring[request.id] = entry
         self._to_engine(request)
 

@@ -1,21 +1,21 @@
 """One engine process, seen from the window: started by the name of its entry, of which nothing is imported."""
 
 import contextlib
-import ctypes
-import multiprocessing
-import os
-import pkgutil
+import logging
 import queue
-import signal
-import sys
+import subprocess
 import threading
-from multiprocessing.connection import Connection
 
-from convnext_studio.protocol import transport
+from msgspec import Struct
+
+from convnext_studio.common.child_processes import environment, python_command, streams_of
+from convnext_studio.common.frames import ProtocolError
+from convnext_studio.protocol.codec import decode_message
+from convnext_studio.protocol.envelope import Message
+from convnext_studio.protocol.transport import Channel
 
 _EXIT_GRACE_S = 1.0
-_NICENESS = 5
-_PR_SET_PDEATHSIG = 1  # from linux/prctl.h
+_LOG = logging.getLogger(__name__)
 
 
 class EngineProcess:
@@ -35,81 +35,71 @@ class EngineProcess:
     """
 
     def __init__(self, entry: str) -> None:
-        # Not fork: threads and a CUDA context do not survive it.
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(entry, theirs), name="engine", daemon=True)
-        try:
-            self._process.start()
-        except BaseException:
-            self._connection.close()
-            raise
-        finally:
-            theirs.close()
+        # Not fork: threads and a CUDA context do not survive it. Not multiprocessing: it sends pickles.
+        self._process = subprocess.Popen(
+            python_command("convnext_studio.engine.server.child", entry),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=environment(),
+        )
+        self._channel = Channel(*streams_of(self._process), decode_message)
         self.pid = self._process.pid
-        self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Struct | None] = queue.SimpleQueue()
         # Writing blocks while the child lets no Python run (when it imports torch): the window must not wait.
         self._writer = threading.Thread(target=self._write, name="engine-writer", daemon=True)
         self._writer.start()
 
-    def send(self, message: object) -> None:
+    def send(self, message: Struct) -> None:
         """Queue a message; it is lost if the child dies before it is read."""
         self._outbox.put(message)
 
-    def receive(self) -> object:
+    def receive(self) -> Message:
         """Wait for the child's next message.
 
         Raises
         ------
         EOFError
-            The child has ended, and all that it sent was received.
+            The child has ended, and all that it sent was received; or it sent what is no message, and was
+            killed.
         """
         try:
-            return transport.receive(self._connection)
+            return self._channel.receive()
         except OSError as error:
-            # A child that is killed with unread bytes in its pipe resets it.
+            raise EOFError from error
+        except ProtocolError as error:
+            # One that dies while it writes leaves half a message, too.
+            _LOG.warning("The engine's message cannot be read (%s).", error)
+            self.kill()
             raise EOFError from error
 
     def terminate(self) -> None:
         """Have the system end the child; from any thread."""
-        with contextlib.suppress(ValueError):  # reaped meanwhile
+        with contextlib.suppress(OSError):  # It has just ended.
             self._process.terminate()
 
     def kill(self) -> None:
         """End the child whatever it does; from any thread."""
-        with contextlib.suppress(ValueError):  # reaped meanwhile
+        with contextlib.suppress(OSError):  # It has just ended.
             self._process.kill()
 
     def reap(self) -> int:
         """Wait until the child is gone, free all that it took, and give its exit code: -n for signal n."""
-        self._process.join(_EXIT_GRACE_S)
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join()
-        exit_code = self._process.exitcode
-        assert exit_code is not None
+        try:
+            exit_code = self._process.wait(_EXIT_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            exit_code = self._process.wait()
         self._outbox.put(None)
         self._writer.join()
-        self._connection.close()
-        self._process.close()
+        self._channel.close()
         return exit_code
 
     def _write(self) -> None:
         while (message := self._outbox.get()) is not None:
             try:
-                transport.send(self._connection, message)
-            except OSError:
-                # The child is gone; whoever reads finds out, and asks again what was not answered.
+                self._channel.send(message)
+            except (OSError, ValueError):
+                # The child is gone, or the channel was closed; whoever reads finds out, and asks again what was
+                # not answered.
                 return
-
-
-def _run(entry: str, connection: Connection) -> None:
-    """What the child does: call `entry`, give way to the window, die with it, leave Ctrl+C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        # torch takes every processor there is; a window that wants one for a moment gets it first.
-        os.nice(_NICENESS)
-    if sys.platform == "linux":
-        # The end of the pipe tells the same, but not while a library computes without letting Python run.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    pkgutil.resolve_name(entry)(connection)

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, question_of
 from convnext_studio.analysis.attribution import explain as explained_by
@@ -11,7 +12,8 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.predictions import predict
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.attributions import (
     Attribution,
     Explain,
@@ -39,7 +41,7 @@ def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
         yield step, seconds
 
 
-def completed(bench: Bench, request: Explain, should_stop: ShouldStop) -> tuple[Explain, Question]:
+def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -> tuple[Explain, Question]:
     """A request with nothing left open, and what it asks of the methods.
 
     Raises
@@ -49,11 +51,11 @@ def completed(bench: Bench, request: Explain, should_stop: ShouldStop) -> tuple[
     """
     target = request.target
     if target is None:
-        target = predict(bench, Predict(image=request.image), should_stop).top(1)[0]
+        target = predict(workspace, Predict(image=request.image), should_stop).top(1)[0]
     method = method_named(request.method)
-    outputs = Outputs.of(request.output, target, request.against, bench.model.config.num_classes)
+    outputs = Outputs.of(request.output, target, request.against, workspace.model.config.num_classes)
     given = dict(request.parameters)
-    question = question_of(bench.model, method, outputs, request.nodes, request.average, given)
+    question = question_of(workspace.model, method, outputs, request.nodes, request.average, given)
     complete = Explain(
         image=request.image,
         method=request.method,
@@ -81,19 +83,22 @@ def chosen_map(question: Question, name: str) -> str:
     return name
 
 
-def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generator[Progress, None, Explanation]:
+@handles(Explain)
+def explain(
+    workspace: Workspace, request: Explain, should_stop: ShouldStop
+) -> Generator[Progress, None, Explanation]:
     """Answer by the method asked for, computed unless it is at hand."""
-    complete, question = completed(bench, request, should_stop)
-    key = bench.key("explanation", complete)
-    kept = bench.results.get(key)
+    complete, question = completed(workspace, request, should_stop)
+    key = workspace.key("explanation", complete)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("Explanation", kept)
-    is_pointless = bench.until_another_model(should_stop)
-    prediction = predict(bench, Predict(image=complete.image), is_pointless)
-    steps = timed(_steps(bench, complete, question, is_pointless))
+    is_pointless = workspace.until_another_model(should_stop)
+    prediction = predict(workspace, Predict(image=complete.image), is_pointless)
+    steps = timed(_steps(workspace, complete, question, is_pointless))
     result: Explanation | None = None
     for explained, seconds in steps:
-        result = _explanation(bench, complete, question, prediction, explained, seconds)
+        result = _explanation(workspace, complete, question, prediction, explained, seconds)
         if explained.done < explained.total:
             text = f"{question.method.title}: {explained.done} of {explained.total}"
             partial = result if result.maps else None
@@ -101,34 +106,37 @@ def explain(bench: Bench, request: Explain, should_stop: ShouldStop) -> Generato
                 id=request.id, done=explained.done, total=explained.total, text=text, partial=partial
             )
     assert result is not None  # Every method gives at least one step.
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
-def _steps(bench: Bench, complete: Explain, question: Question, should_stop: ShouldStop) -> Iterator[Explained]:
+def _steps(
+    workspace: Workspace, complete: Explain, question: Question, should_stop: ShouldStop
+) -> Iterator[Explained]:
     """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
-    model = bench.model
-    at_hand = _at_hand(bench, complete)
+    model = workspace.model
+    at_hand = _at_hand(workspace, complete)
     if at_hand is not None:
         found = Found(maps=({node: at_hand.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
-    tensor, _ = bench.input(complete.image)
+    tensor, _ = workspace.input(complete.image)
     yield from explained_by(model, tensor, question, should_stop)
 
 
-def _at_hand(bench: Bench, complete: Explain) -> Attribution | None:
+def _at_hand(workspace: Workspace, complete: Explain) -> Attribution | None:
     """Grad-CAM at all stages, where it answers the request and is kept."""
     is_answer = complete.method == "gradcam" and complete.output == "logit"
-    if not is_answer or not set(complete.nodes) <= {*bench.model.config.stages}:
+    if not is_answer or not set(complete.nodes) <= {*workspace.model.config.stages}:
         return None
     return cast(
-        "Attribution | None", bench.results.get(bench.key("attribution", complete.image, complete.target))
+        "Attribution | None",
+        workspace.results.get(workspace.key("attribution", complete.image, complete.target)),
     )
 
 
 def _explanation(
-    bench: Bench,
+    workspace: Workspace,
     complete: Explain,
     question: Question,
     prediction: Prediction,
@@ -153,7 +161,7 @@ def _explanation(
         delta=explained.delta,
         notes=explained.notes,
         geometry=prediction.geometry,
-        random_weights=bench.model.random_weights,
+        random_weights=workspace.model.random_weights,
         seconds=seconds,
     )
 
@@ -167,11 +175,12 @@ def _score(complete: Explain, prediction: Prediction) -> float:
     return float(prediction.logits[complete.target]) - subtracted
 
 
+@handles(ExplainSeveral)
 def explain_several(
-    bench: Bench, request: ExplainSeveral, should_stop: ShouldStop
+    workspace: Workspace, request: ExplainSeveral, should_stop: ShouldStop
 ) -> Generator[Progress, None, Explanations]:
     """Explain one picture after the other; one that cannot be explained does not keep the others from it."""
-    is_pointless = bench.until_another_model(should_stop)
+    is_pointless = workspace.until_another_model(should_stop)
     total = len(request.images)
     failure = StudioError("There is no picture to explain.", "Open one.")
     explanations: list[Explanation] = []
@@ -183,7 +192,7 @@ def explain_several(
         if is_pointless():
             raise Stopped
         try:
-            inner = explain(bench, replace(request.question, image=image), is_pointless)
+            inner = explain(workspace, replace(request.question, image=image), is_pointless)
             explanations.append((yield from within(inner, so_far)))
             new = Explanations(explanations=(explanations[-1],))
         except StudioError as error:

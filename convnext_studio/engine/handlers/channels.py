@@ -16,7 +16,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
 from convnext_studio.protocol.channels import (
@@ -33,41 +34,45 @@ from convnext_studio.protocol.channels import (
 from convnext_studio.protocol.envelope import Progress
 
 
-def check_channel(bench: Bench, node: str, channel: int) -> None:
+def check_channel(workspace: Workspace, node: str, channel: int) -> None:
     """Raise a StudioError where the node has no such channel."""
-    channels = bench.model.node(node).shape[0]
+    channels = workspace.model.node(node).shape[0]
     if not 0 <= channel < channels:
         raise StudioError(
             f"There is no channel {channel} at {node}.", f"Channels are numbered from 0 to {channels - 1}."
         )
 
 
-def channel_map(bench: Bench, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
+@handles(ChannelMap)
+def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
     """One channel as the network computed it."""
-    check_channel(bench, request.node, request.channel)
-    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+    check_channel(workspace, request.node, request.channel)
+    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
     return ChannelMapResult(
         image=request.image,
         node=request.node,
         channel=request.channel,
         map=to_array(output[request.channel]),
-        field=bench.model.node(request.node).field,
-        geometry=bench.geometry(request.image),
+        field=workspace.model.node(request.node).field,
+        geometry=workspace.geometry(request.image),
     )
 
 
-def statistics_of(bench: Bench, request: ChannelStatistics, should_stop: ShouldStop) -> ChannelStatisticsResult:
+@handles(ChannelStatistics)
+def statistics_of(
+    workspace: Workspace, request: ChannelStatistics, should_stop: ShouldStop
+) -> ChannelStatisticsResult:
     """What the channels of a node are sorted by; contributions where a class is given."""
-    key = bench.key("statistics", request.image, request.node, request.target)
-    kept = bench.results.get(key)
+    key = workspace.key("statistics", request.image, request.node, request.target)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("ChannelStatisticsResult", kept)
     spoken = None
     if request.target is not None:
-        check_class(request.target, bench.model.config.num_classes)
-        tensor, _ = bench.input(request.image)
-        spoken = contributions(bench.model, tensor, request.node, request.target, should_stop)
-    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+        check_class(request.target, workspace.model.config.num_classes)
+        tensor, _ = workspace.input(request.image)
+        spoken = contributions(workspace.model, tensor, request.node, request.target, should_stop)
+    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
     result = ChannelStatisticsResult(
         image=request.image,
         node=request.node,
@@ -75,20 +80,21 @@ def statistics_of(bench: Bench, request: ChannelStatistics, should_stop: ShouldS
         target=request.target,
         **asdict(channel_numbers(output)),
     )
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
-def kernel_of(bench: Bench, request: Kernel) -> KernelResult:
+@handles(Kernel)
+def kernel_of(workspace: Workspace, request: Kernel, _should_stop: ShouldStop) -> KernelResult:
     """The depthwise kernel behind a channel, or why there is none."""
-    node = bench.model.node(request.node)
-    check_channel(bench, node.name, request.channel)
+    node = workspace.model.node(request.node)
+    check_channel(workspace, node.name, request.channel)
     source = {
-        "stage": f"{trunk_node(bench.model, node.name)}.dwconv",
+        "stage": f"{trunk_node(workspace.model, node.name)}.dwconv",
         "block": f"{node.name}.dwconv",
         "operation": node.name if node.operation == "dwconv" else "",
     }.get(node.kind, "")
-    config = bench.model.config
+    config = workspace.model.config
     if not isinstance(config, ConvNeXtConfig):
         why_not = "Depthwise kernels are shown of a ConvNeXt only."
     elif not source:
@@ -97,10 +103,10 @@ def kernel_of(bench: Bench, request: Kernel) -> KernelResult:
         )
     elif not config.depthwise:
         why_not = "The convolutions of this network are dense: no channel has a kernel of its own."
-    elif bench.model.node(source).shape[0] != node.shape[0]:
+    elif workspace.model.node(source).shape[0] != node.shape[0]:
         why_not = "This block downsamples: its depthwise convolution has other channels than its output."
     else:
-        convolution = bench.model.module_at(source)
+        convolution = workspace.model.module_at(source)
         assert isinstance(convolution, nn.Conv2d)
         assert convolution.bias is not None
         return KernelResult(
@@ -116,14 +122,15 @@ def kernel_of(bench: Bench, request: Kernel) -> KernelResult:
 PATCH_PX = 192
 
 
+@handles(StrongestPatches)
 def strongest_patches(
-    bench: Bench, request: StrongestPatches, should_stop: ShouldStop
+    workspace: Workspace, request: StrongestPatches, should_stop: ShouldStop
 ) -> Generator[Progress, None, StrongestPatchesResult]:
     """Look at one picture after the other, keeping the strongest units so far."""
-    check_channel(bench, request.node, request.channel)
+    check_channel(workspace, request.node, request.channel)
     if request.count < 1:
         raise StudioError(f"{request.count} patches cannot be found.", "Ask for at least one.")
-    is_pointless, total = bench.until_another_model(should_stop), len(request.images)
+    is_pointless, total = workspace.until_another_model(should_stop), len(request.images)
     patches: list[Patch] = []
     skipped: list[str] = []
     result = _result(request, patches, 0, skipped)
@@ -131,7 +138,7 @@ def strongest_patches(
         if is_pointless():
             raise Stopped
         try:
-            patches = _merged(bench, request, image, patches, should_stop)
+            patches = _merged(workspace, request, image, patches, should_stop)
         except StudioError:
             skipped.append(image)
         result = _result(request, patches, seen, skipped)
@@ -155,14 +162,14 @@ def _result(
 
 
 def _merged(
-    bench: Bench, request: StrongestPatches, image: str, patches: list[Patch], should_stop: ShouldStop
+    workspace: Workspace, request: StrongestPatches, image: str, patches: list[Patch], should_stop: ShouldStop
 ) -> list[Patch]:
     """The strongest so far, with those of one more picture."""
-    field = bench.model.node(request.node).field
-    output = output_alone(bench, image, request.node, should_stop)
+    field = workspace.model.node(request.node).field
+    output = output_alone(workspace, image, request.node, should_stop)
     units = strongest_units(to_array(output[request.channel]), field, request.count)
     weakest = patches[-1].value if len(patches) == request.count else -math.inf
-    found = [_cut(bench, image, field, *unit) for unit in units if unit[2] > weakest]
+    found = [_cut(workspace, image, field, *unit) for unit in units if unit[2] > weakest]
     return sorted([*patches, *found], key=lambda patch: -patch.value)[: request.count]
 
 
@@ -186,9 +193,9 @@ def strongest_units(
     return found
 
 
-def _cut(bench: Bench, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
+def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
     """Cut what a unit could see out of the photograph."""
-    picture, geometry = bench.picture(image), bench.geometry(image)
+    picture, geometry = workspace.picture(image), workspace.geometry(image)
     width, height = geometry.input_size
     box, is_clipped = field.box_in_input(y, x, height, width)
     box = _within(geometry.box_to_picture(box), picture.size)

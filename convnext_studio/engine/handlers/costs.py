@@ -6,26 +6,30 @@ from typing import cast
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.devices import device_name
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.envelope import Progress
 
 
+@handles(MeasureCosts)
 def measure_costs(
-    bench: Bench, request: MeasureCosts, should_stop: ShouldStop
+    workspace: Workspace, request: MeasureCosts, should_stop: ShouldStop
 ) -> Generator[Progress, None, MeasuredCosts]:
     """Time the forward pass of every node, unless that was done for this model."""
     if request.runs < 1:
         raise StudioError(f"{request.runs} runs measure nothing.", "Ask for at least one.")
-    if not isinstance(bench.model.config, ConvNeXtConfig):
+    if not isinstance(workspace.model.config, ConvNeXtConfig):
         raise StudioError("Times are measured of a ConvNeXt only: others are seen in places only.")
-    model, key = bench.model, bench.key("costs", request.runs)
-    kept = cast("MeasuredCosts | None", bench.results.get(key))
+    model, key = workspace.model, workspace.key("costs", request.runs)
+    kept = cast("MeasuredCosts | None", workspace.results.get(key))
     if kept is not None:
         return kept
-    is_pointless = bench.until_another_model(should_stop)
-    for run, medians in enumerate(measured_times(model, request.runs, bench.precision, is_pointless), start=1):
+    is_pointless = workspace.until_another_model(should_stop)
+    for run, medians in enumerate(
+        measured_times(model, request.runs, workspace.precision, is_pointless), start=1
+    ):
         kept = MeasuredCosts(
             total_s=medians.pop(WHOLE),
             seconds=medians,
@@ -35,5 +39,5 @@ def measure_costs(
         )
         yield Progress(id=request.id, done=run, total=request.runs, text="Timing the network", partial=kept)
     assert kept is not None  # There was at least one run.
-    bench.results.put(key, kept)
+    workspace.results.put(key, kept)
     return kept

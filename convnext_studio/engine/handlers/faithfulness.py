@@ -1,11 +1,11 @@
 """Whether a map can be believed: curves, randomised weights, other methods."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.fills import filled
@@ -28,7 +28,8 @@ from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.attributions import chosen_map, completed, explain, timed, within
-from convnext_studio.engine.server.workspace import Bench
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import (
     Agreement,
@@ -45,23 +46,26 @@ from convnext_studio.protocol.attributions import (
 from convnext_studio.protocol.envelope import Progress
 
 
+@handles(MeasureFaithfulness)
 def measure_faithfulness(
-    bench: Bench, request: MeasureFaithfulness, should_stop: ShouldStop
+    workspace: Workspace, request: MeasureFaithfulness, should_stop: ShouldStop
 ) -> Generator[Progress, None, Faithfulness]:
     """Insertion and deletion by the map, and then by a random one."""
     check_steps(request.steps)
-    complete, question = completed(bench, request.question, should_stop)
+    complete, question = completed(workspace, request.question, should_stop)
     name = chosen_map(question, request.map_name)
     asked = replace(request, id=0, panel="", question=complete, map_name=name)
-    key = bench.key("faithfulness", asked)
-    kept = bench.results.get(key)
+    key = workspace.key("faithfulness", asked)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("Faithfulness", kept)
-    is_pointless = bench.until_another_model(should_stop)
+    is_pointless = workspace.until_another_model(should_stop)
     first = Progress(id=request.id, done=0, total=0, text="The map")
-    explanation = yield from within(explain(bench, complete, is_pointless), first)
+    explanation = yield from within(explain(workspace, complete, is_pointless), first)
     result: Faithfulness | None = None
-    for (of_map, of_random, probability), seconds in timed(_curves(bench, asked, explanation, is_pointless)):
+    for (of_map, of_random, probability), seconds in timed(
+        _curves(workspace, asked, explanation, is_pointless)
+    ):
         result = Faithfulness(
             image=complete.image,
             method=complete.method,
@@ -75,7 +79,7 @@ def measure_faithfulness(
             of_random=_with_areas(of_random),
             probability=probability,
             top_share=TOP_SHARE,
-            random_weights=bench.model.random_weights,
+            random_weights=workspace.model.random_weights,
             seconds=seconds,
         )
         done, total = of_map.done + of_random.done, of_map.total + of_random.total
@@ -83,16 +87,16 @@ def measure_faithfulness(
             text = f"Insertion and deletion: {done} of {total}"
             yield Progress(id=request.id, done=done, total=total, text=text, partial=result)
     assert result is not None  # There are at least two steps.
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
 def _curves(
-    bench: Bench, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
+    workspace: Workspace, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
 ) -> Iterator[tuple[InsertionDeletion, InsertionDeletion, float]]:
     """The curves of the map and of a random one so far, and the probability on the whole picture."""
-    tensor, _ = bench.input(explanation.image)
-    model = bench.model
+    tensor, _ = workspace.input(explanation.image)
+    model = workspace.model
     fill = filled(tensor, model.preprocessing, request.fill)
     probability = probability_of(model, explanation.target, should_stop)
     whole = float(probability(tensor)[0])
@@ -129,19 +133,20 @@ def _with_areas(curves: InsertionDeletion) -> Curves:
     )
 
 
+@handles(CheckSanity)
 def check_sanity(
-    bench: Bench, request: CheckSanity, should_stop: ShouldStop
+    workspace: Workspace, request: CheckSanity, should_stop: ShouldStop
 ) -> Generator[Progress, None, Sanity]:
     """Randomise the weights from the head down, on a copy of the network, and watch the map."""
-    complete, question = completed(bench, request.question, should_stop)
+    complete, question = completed(workspace, request.question, should_stop)
     name = chosen_map(question, request.map_name)
-    key = bench.key("sanity", replace(request, id=0, panel="", question=complete, map_name=name))
-    kept = bench.results.get(key)
+    key = workspace.key("sanity", replace(request, id=0, panel="", question=complete, map_name=name))
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("Sanity", kept)
-    model = bench.model
-    tensor, geometry = bench.input(complete.image)
-    steps = cascade(model, tensor, question, name, request.seed, bench.until_another_model(should_stop))
+    model = workspace.model
+    tensor, geometry = workspace.input(complete.image)
+    steps = cascade(model, tensor, question, name, request.seed, workspace.until_another_model(should_stop))
     to_randomise = parts(model)
     result: Sanity | None = None
     for step, seconds in timed(steps):
@@ -162,7 +167,7 @@ def check_sanity(
         if len(step.steps) <= len(to_randomise):
             yield _sanity_progress(request.id, step, to_randomise, result)
     assert result is not None  # There is at least the network as it is.
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
@@ -185,15 +190,16 @@ def _sanity_progress(
     return Progress(id=identifier, done=hundredths, total=100 * total, text=text, partial=partial)
 
 
+@handles(CompareMethods)
 def compare_methods(
-    bench: Bench, request: CompareMethods, should_stop: ShouldStop
+    workspace: Workspace, request: CompareMethods, should_stop: ShouldStop
 ) -> Generator[Progress, None, Agreement]:
     """Ask every method, and correlate what they say with what the others said."""
     methods = tuple(dict.fromkeys(request.methods))
     if len(methods) < 2:
         raise StudioError("There is nothing to compare.", "Choose at least two methods.")
-    node = request.node or bench.model.config.stages[-1]
-    is_pointless = bench.until_another_model(should_stop)
+    node = request.node or workspace.model.config.stages[-1]
+    is_pointless = workspace.until_another_model(should_stop)
     question = Explain(
         image=request.image,
         nodes=(node,),
@@ -204,21 +210,21 @@ def compare_methods(
     explanations: list[Explanation] = []
     for done, method in enumerate(methods):
         text = f"Method {done + 1} of {len(methods)}"
-        result = _agreement(bench, request.image, methods, node, explanations)
+        result = _agreement(workspace, request.image, methods, node, explanations)
         so_far = Progress(id=request.id, done=done, total=len(methods), text=text, partial=result)
         yield so_far
         if is_pointless():
             raise Stopped
-        work = explain(bench, replace(question, method=method), is_pointless)
+        work = explain(workspace, replace(question, method=method), is_pointless)
         explanations.append((yield from within(work, so_far)))
-    return _agreement(bench, request.image, methods, node, explanations)
+    return _agreement(workspace, request.image, methods, node, explanations)
 
 
 def _agreement(
-    bench: Bench, image: str, methods: tuple[MethodName, ...], node: str, done: list[Explanation]
+    workspace: Workspace, image: str, methods: tuple[MethodName, ...], node: str, done: list[Explanation]
 ) -> Agreement:
     """What is known once some of the methods have answered; the others' rows are not known."""
-    info = bench.model.node(node)
+    info = workspace.model.node(node)
     height, width = info.shape[1:]
     matrix = np.full((len(methods), len(methods)), np.nan)
     maps = [(next(iter(found.maps.values())), next(iter(found.fields.values()))) for found in done]
@@ -229,6 +235,6 @@ def _agreement(
         node=node,
         matrix=matrix,
         explanations=tuple(done),
-        random_weights=bench.model.random_weights,
+        random_weights=workspace.model.random_weights,
         seconds=sum(found.seconds for found in done),
     )

@@ -1,8 +1,9 @@
 """How the field grows through depth."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from convnext_studio.analysis.receptive_field import GrowthSoFar, running_growth
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
@@ -12,7 +13,8 @@ from convnext_studio.engine.handlers.receptive_fields import (
     subject_of,
     until_another_model,
 )
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import Measured, definition, protocol_text, squares
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
@@ -23,23 +25,24 @@ GROWTH_THRESHOLDS = (0.5, 0.99)
 KINDS = ("stem", "block", "stage")
 
 
+@handles(FieldGrowth)
 def field_growth(
-    bench: Bench, request: FieldGrowth, should_stop: ShouldStop
+    workspace: Workspace, request: FieldGrowth, should_stop: ShouldStop
 ) -> Generator[Progress, None, FieldGrowthResult]:
     """Average the fields of all blocks and stages over the inputs."""
-    model = yield from subject_of(bench, request, should_stop)
+    model = yield from subject_of(workspace, request, should_stop)
     takes_noise = definition(request.protocol).takes_noise
     images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
     request = replace(request, input_px=check_request(model, request), images=images)
     preprocessing = model.preprocessing.squashed(request.input_px)
-    inputs = inputs_of(bench, model, request, preprocessing, takes_noise=takes_noise)
-    key = None if request.inputs == "folder" else bench.key("growth", replace(request, id=0, panel=""))
-    kept = bench.results.get(key)
+    inputs = inputs_of(workspace, model, request, preprocessing, takes_noise=takes_noise)
+    key = None if request.inputs == "folder" else workspace.key("growth", replace(request, id=0, panel=""))
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("FieldGrowthResult", kept)
     nodes = [node for node in model.nodes if node.kind in KINDS]
     names = [node.name for node in nodes]
-    is_pointless = until_another_model(bench, request, should_stop)
+    is_pointless = until_another_model(workspace, request, should_stop)
     growth: GrowthSoFar | None = None
     for growth in running_growth(model, inputs.tensors(), names, request.protocol, is_pointless):
         if growth.done < inputs.total:
@@ -53,7 +56,7 @@ def field_growth(
     result = _result(model, request, growth, nodes, inputs)
     result = replace(result, notes=(*inputs.notes(growth.used), *result.notes))
     if key is not None:
-        bench.results.put(key, result)
+        workspace.results.put(key, result)
     return result
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Generator
 from copy import deepcopy
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,7 +18,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channels import check_channel
 from convnext_studio.engine.server.node_outputs import outputs_of
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.convnext import ChannelNorm
 from convnext_studio.model.loaded import LoadedModel
@@ -51,17 +52,18 @@ TAIL_PERCENT = 0.1
 """Share of the values at either end that the histogram does not reach: a few exceed all others by far."""
 
 
-def distributions(bench: Bench, request: Distributions, should_stop: ShouldStop) -> DistributionsResult:
+@handles(Distributions)
+def distributions(workspace: Workspace, request: Distributions, should_stop: ShouldStop) -> DistributionsResult:
     """The values before and after an operation of a block."""
-    node = _operation(bench, request.node)
-    key = _key(bench, request)
-    kept = bench.results.get(key)
+    node = _operation(workspace, request.node)
+    key = _key(workspace, request)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("DistributionsResult", kept)
     names = (node.before, node.name)
-    outputs = outputs_of(bench, request.image, names, should_stop)
+    outputs = outputs_of(workspace, request.image, names, should_stop)
     before, after = (outputs[name].float() for name in names)
-    norm = bench.model.module_at(node.name)
+    norm = workspace.model.module_at(node.name)
     result = DistributionsResult(
         image=request.image,
         node=node.name,
@@ -69,7 +71,7 @@ def distributions(bench: Bench, request: Distributions, should_stop: ShouldStop)
         after=_distribution(after),
         normalised=_distribution(_normalised(norm, before)) if isinstance(norm, ChannelNorm) else None,
     )
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
@@ -107,16 +109,17 @@ def _distribution(output: Tensor) -> Distribution:
         )
 
 
-def swap_part(bench: Bench, request: SwapPart, should_stop: ShouldStop) -> SwappedPart:
+@handles(SwapPart)
+def swap_part(workspace: Workspace, request: SwapPart, should_stop: ShouldStop) -> SwappedPart:
     """Predictions and a stage's map with another activation or norm."""
-    key = _key(bench, request)
-    kept = bench.results.get(key)
+    key = _key(workspace, request)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("SwappedPart", kept)
-    swapped = variant(bench.model, act=request.act, norm=request.norm)
-    tensor, _ = bench.input(request.image)
-    says, stage = _pass(bench.model, tensor, request.stage, bench.precision, should_stop)
-    says_then, stage_then = _pass(swapped, tensor, request.stage, bench.precision, should_stop)
+    swapped = variant(workspace.model, act=request.act, norm=request.norm)
+    tensor, _ = workspace.input(request.image)
+    says, stage = _pass(workspace.model, tensor, request.stage, workspace.precision, should_stop)
+    says_then, stage_then = _pass(swapped, tensor, request.stage, workspace.precision, should_stop)
     result = SwappedPart(
         image=request.image,
         stage=request.stage,
@@ -128,7 +131,7 @@ def swap_part(bench: Bench, request: SwapPart, should_stop: ShouldStop) -> Swapp
         swapped_mean_map=to_array(stage_then.mean(dim=0)),
         relative_change=float((stage_then - stage).norm() / stage.norm()),
     )
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
@@ -147,10 +150,11 @@ def _pass(
     return probabilities_of(logits).numpy(), as_maps(outputs[stage], model.node(stage).layout).float()
 
 
-def layer_weights(bench: Bench, request: LayerWeights) -> LayerWeightsResult:
+@handles(LayerWeights)
+def layer_weights(workspace: Workspace, request: LayerWeights, _should_stop: ShouldStop) -> LayerWeightsResult:
     """The weights of a convolution or a linear layer."""
-    node = _operation(bench, request.node)
-    layer = bench.model.module_at(node.name)
+    node = _operation(workspace, request.node)
+    layer = workspace.model.module_at(node.name)
     if not isinstance(layer, nn.Conv2d | nn.Linear):
         raise StudioError(f"{node.title} has no weights to be shown as pictures or as a matrix.")
     weight = layer.weight
@@ -160,11 +164,12 @@ def layer_weights(bench: Bench, request: LayerWeights) -> LayerWeightsResult:
     return LayerWeightsResult(node=node.name, weight=to_array(weight), bias=to_array(bias))
 
 
-def slide_kernel(bench: Bench, request: SlideKernel, should_stop: ShouldStop) -> SlidKernel:
+@handles(SlideKernel)
+def slide_kernel(workspace: Workspace, request: SlideKernel, should_stop: ShouldStop) -> SlidKernel:
     """A channel before and behind a depthwise convolution, with its kernel."""
-    node = _operation(bench, f"{request.block}.dwconv")
-    check_channel(bench, node.name, request.channel)
-    layer = bench.model.module_at(node.name)
+    node = _operation(workspace, f"{request.block}.dwconv")
+    check_channel(workspace, node.name, request.channel)
+    layer = workspace.model.module_at(node.name)
     assert isinstance(layer, nn.Conv2d)
     if layer.groups != layer.in_channels:
         raise StudioError(
@@ -172,7 +177,7 @@ def slide_kernel(bench: Bench, request: SlideKernel, should_stop: ShouldStop) ->
             "Open a ConvNeXt with depthwise convolutions.",
         )
     names = (node.before, node.name)
-    outputs = outputs_of(bench, request.image, names, should_stop)
+    outputs = outputs_of(workspace, request.image, names, should_stop)
     before, after = (to_array(outputs[name][request.channel]) for name in names)
     return SlidKernel(
         image=request.image,
@@ -186,21 +191,22 @@ def slide_kernel(bench: Bench, request: SlideKernel, should_stop: ShouldStop) ->
     )
 
 
-def walk_block(bench: Bench, request: WalkBlock, should_stop: ShouldStop) -> BlockWalk:
+@handles(WalkBlock)
+def walk_block(workspace: Workspace, request: WalkBlock, should_stop: ShouldStop) -> BlockWalk:
     """The way through a block, operation by operation."""
-    nodes = _block(bench, request.block)
-    key = _key(bench, request)
-    kept = bench.results.get(key)
+    nodes = _block(workspace, request.block)
+    key = _key(workspace, request)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("BlockWalk", kept)
-    outputs = outputs_of(bench, request.image, (node.name for node in nodes), should_stop)
+    outputs = outputs_of(workspace, request.image, (node.name for node in nodes), should_stop)
     result = BlockWalk(
         image=request.image,
         block=request.block,
         channel=request.channel,
         steps=tuple(_step(node.name, outputs[node.name].float(), request.channel) for node in nodes),
     )
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
@@ -217,21 +223,22 @@ def _step(name: str, output: Tensor, channel: int) -> WalkStep:
     )
 
 
+@handles(DropBlocks)
 def drop_blocks(
-    bench: Bench, request: DropBlocks, should_stop: ShouldStop
+    workspace: Workspace, request: DropBlocks, should_stop: ShouldStop
 ) -> Generator[Progress, None, DroppedBlocks]:
     """Predictions without each block, from the last, which takes least, to the first."""
-    key = _key(bench, request)
-    kept = bench.results.get(key)
+    key = _key(workspace, request)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("DroppedBlocks", kept)
-    model, still_wanted = bench.model, bench.until_another_model(should_stop)
+    model, still_wanted = workspace.model, workspace.until_another_model(should_stop)
     blocks = [node for node in model.nodes if node.kind == "block"]
     if not blocks or isinstance(model.config, TimmConfig):
         raise StudioError("This network has no blocks that could be dropped.", "Open a ConvNeXt.")
-    with torch.no_grad(), autocast(tensor := bench.input(request.image)[0], bench.precision):
+    with torch.no_grad(), autocast(tensor := workspace.input(request.image)[0], workspace.precision):
         whole = probabilities_of(model.module(tensor)[0]).numpy()
-    before = outputs_of(bench, request.image, (block.before for block in blocks), still_wanted)
+    before = outputs_of(workspace, request.image, (block.before for block in blocks), still_wanted)
     result = DroppedBlocks(
         image=request.image,
         probabilities=whole,
@@ -240,7 +247,7 @@ def drop_blocks(
         total=len(blocks),
     )
     for block in reversed(blocks):
-        logits = logits_without(model, before[block.before], block.name, bench.precision, still_wanted)
+        logits = logits_without(model, before[block.before], block.name, workspace.precision, still_wanted)
         result = replace(
             result,
             blocks=(block.name, *result.blocks),
@@ -249,61 +256,63 @@ def drop_blocks(
         done = len(result.blocks)
         text = f"Without each block: {done} of {len(blocks)}"
         yield Progress(id=request.id, done=done, total=len(blocks), text=text, partial=result)
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 
-def _key(bench: Bench, request: Request) -> object:
+def _key(workspace: Workspace, request: Request) -> object:
     """Where the answer is kept: whoever asked."""
-    return bench.key(replace(request, id=0, panel=""))
+    return workspace.key(replace(request, id=0, panel=""))
 
 
-def _operation(bench: Bench, name: str) -> NodeInfo:
+def _operation(workspace: Workspace, name: str) -> NodeInfo:
     """An operation of a block."""
-    node = bench.model.node(name)
+    node = workspace.model.node(name)
     if node.kind != "operation":
         raise StudioError(f"“{name}” is no operation of a block.", "One is stage1.block1.norm.")
     return node
 
 
-def _block(bench: Bench, name: str) -> list[NodeInfo]:
+def _block(workspace: Workspace, name: str) -> list[NodeInfo]:
     """What goes into a block, its operations, and its output."""
-    block = bench.model.node(name)
-    inside = [node for node in bench.model.nodes if node.parent == name]
+    block = workspace.model.node(name)
+    inside = [node for node in workspace.model.nodes if node.parent == name]
     if block.kind != "block" or not inside:
         raise StudioError(f"“{name}” is no block of this network.", "Open a ConvNeXt.")
-    return [bench.model.node(block.before), *inside, block]
+    return [workspace.model.node(block.before), *inside, block]
 
 
-def mean_maps(bench: Bench, request: MeanMaps, should_stop: ShouldStop) -> MeanMapsResult:
+@handles(MeanMaps)
+def mean_maps(workspace: Workspace, request: MeanMaps, should_stop: ShouldStop) -> MeanMapsResult:
     """The mean over the channels of each node's output."""
-    outputs = outputs_of(bench, request.image, request.nodes, should_stop)
+    outputs = outputs_of(workspace, request.image, request.nodes, should_stop)
     return MeanMapsResult(
         image=request.image,
         maps={name: to_array(output.float().mean(dim=0)) for name, output in outputs.items()},
-        geometry=bench.geometry(request.image),
+        geometry=workspace.geometry(request.image),
     )
 
 
-def stem_maps(bench: Bench, request: StemMaps, should_stop: ShouldStop) -> StemMapsResult:
+@handles(StemMaps)
+def stem_maps(workspace: Workspace, request: StemMaps, should_stop: ShouldStop) -> StemMapsResult:
     """A channel, or the mean of all, for each stride; the whole output is kept, as others of a model are."""
     if request.channel is not None:
-        check_channel(bench, "stem", request.channel)
+        check_channel(workspace, "stem", request.channel)
     maps = {}
     for stride, padding in request.moves:
         if should_stop():
             raise Stopped
-        output = _output(bench, request.image, stride, padding)
+        output = _output(workspace, request.image, stride, padding)
         shown = output.mean(dim=0) if request.channel is None else output[request.channel]
         maps[stride, padding] = to_array(shown)
     return StemMapsResult(image=request.image, channel=request.channel, maps=maps)
 
 
-def _output(bench: Bench, image: str, stride: int, padding: int) -> Tensor:
-    key = bench.key(image, "stem", stride, padding)
-    kept = bench.outputs.get(key)
+def _output(workspace: Workspace, image: str, stride: int, padding: int) -> Tensor:
+    key = workspace.key(image, "stem", stride, padding)
+    kept = workspace.outputs.get(key)
     if kept is None:
-        tensor, _ = bench.input(image)
-        kept = stem_output(bench.model, tensor, stride, padding)
-        bench.outputs.put(key, kept)
+        tensor, _ = workspace.input(image)
+        kept = stem_output(workspace.model, tensor, stride, padding)
+        workspace.outputs.put(key, kept)
     return kept

@@ -14,7 +14,8 @@ from convnext_studio.analysis.features import to_array
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.node_outputs import outputs_of
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import BYTES_PER_VALUE
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.maps import (
@@ -26,23 +27,24 @@ from convnext_studio.protocol.maps import (
 )
 
 
-def maps_of(bench: Bench, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
+@handles(FeatureMaps)
+def maps_of(workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
     """All channels of a node on a picture, computed unless they are at hand."""
-    shape = bench.model.node(request.node).shape
+    shape = workspace.model.node(request.node).shape
     reduction = _reduction(shape, request.budget_bytes)
-    kept = bench.results.get(bench.key("maps", request.image, request.node, reduction))
+    kept = workspace.results.get(workspace.key("maps", request.image, request.node, reduction))
     if kept is not None:
         return cast("FeatureMapsResult", kept)
-    output = outputs_of(bench, request.image, [request.node], should_stop)[request.node]
+    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
     if reduction > 1:
         # The boxes at the border are divided by what they hold.
         output = functional.avg_pool2d(output.float(), reduction, ceil_mode=True, count_include_pad=False)
-    geometry = bench.geometry(request.image)
-    return keep_maps(bench, request.image, request.node, to_array(output), geometry, reduction)
+    geometry = workspace.geometry(request.image)
+    return keep_maps(workspace, request.image, request.node, to_array(output), geometry, reduction)
 
 
 def keep_maps(
-    bench: Bench,
+    workspace: Workspace,
     image: str,
     node: str,
     maps: NDArray[np.float32],
@@ -54,11 +56,11 @@ def keep_maps(
         image=image,
         node=node,
         maps=maps,
-        field=bench.model.node(node).field,
+        field=workspace.model.node(node).field,
         geometry=geometry,
         reduction=reduction,
     )
-    bench.results.put(bench.key("maps", image, node, reduction), result)
+    workspace.results.put(workspace.key("maps", image, node, reduction), result)
     return result
 
 
@@ -76,19 +78,20 @@ def _reduction(shape: tuple[int, int, int], budget_bytes: int) -> int:
     return side
 
 
+@handles(NodeValues)
 def values_of(
-    bench: Bench, request: NodeValues, should_stop: ShouldStop
+    workspace: Workspace, request: NodeValues, should_stop: ShouldStop
 ) -> Generator[Progress, None, NodeValuesResult]:
     """Statistics of what goes into nodes and of what comes out."""
-    key = bench.key("values", request.image, request.nodes)
-    kept = bench.results.get(key)
+    key = workspace.key("values", request.image, request.nodes)
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("NodeValuesResult", kept)
-    sources = {name: bench.model.node(name).before for name in request.nodes}
+    sources = {name: workspace.model.node(name).before for name in request.nodes}
     names = dict.fromkeys(name for name in (*sources, *sources.values()) if name)
-    outputs = outputs_of(bench, request.image, names, should_stop)
+    outputs = outputs_of(workspace, request.image, names, should_stop)
     if "" in sources.values():
-        outputs[""] = bench.input(request.image)[0][0]
+        outputs[""] = workspace.input(request.image)[0][0]
     statistics: dict[str, ValueStatistics] = {}
     for name, output in outputs.items():
         if should_stop():
@@ -101,7 +104,7 @@ def values_of(
         before={name: statistics[source] for name, source in sources.items()},
         after={name: statistics[name] for name in sources},
     )
-    bench.results.put(key, result)
+    workspace.results.put(key, result)
     return result
 
 

@@ -10,17 +10,19 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.devices import check_memory, device_name, resolve_device, use_exact_float32
 from convnext_studio.engine.server.downloading import downloading
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel, build, load
 from convnext_studio.model.weights.saving import save_as
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, SavedModel, SaveModel
 
 
+@handles(LoadModel)
 def load_model(
-    bench: Bench, request: LoadModel, should_stop: ShouldStop
+    workspace: Workspace, request: LoadModel, should_stop: ShouldStop
 ) -> Generator[Progress, None, ModelInfo]:
-    """Open a model and make it the bench's."""
+    """Open a model and make it the workspace's."""
     device = resolve_device(request.device)
     if request.precision == "bfloat16" and device.type != "cuda":
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
@@ -36,13 +38,14 @@ def load_model(
         stage_pass(model, nothing, 0, request.precision)
     if should_stop():
         raise Stopped
-    bench.open_model(model, request.precision)
+    workspace.open_model(model, request.precision)
     return _model_info(model, device, request.precision)
 
 
-def save_model(bench: Bench, request: SaveModel) -> SavedModel:
+@handles(SaveModel)
+def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldStop) -> SavedModel:
     """Write the weights of the model that is open."""
-    model, path = bench.model, Path(request.path)
+    model, path = workspace.model, Path(request.path)
     if model.title != request.title:
         raise StudioError(
             f"{request.title} is not open any more, and nothing was saved.", "Open it again, then save it."

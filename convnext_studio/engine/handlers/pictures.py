@@ -10,7 +10,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.pictures import (
     THUMBNAIL_PX,
@@ -35,8 +36,9 @@ MOST_LISTED = 100_000
 _STEP_S = 0.03
 
 
+@handles(ListPictures)
 def list_pictures(
-    bench: Bench, request: ListPictures, should_stop: ShouldStop
+    workspace: Workspace, request: ListPictures, should_stop: ShouldStop
 ) -> Generator[Progress, None, ListedPictures]:
     """Find the files; read the heads of the first, so that what was dropped by mistake is told at once."""
     found: list[str] = []
@@ -60,13 +62,13 @@ def list_pictures(
             )
         )
         found = found[:MOST_LISTED]
-    unsound = [_failure_of(bench, path) for path in found[:CHECKED_AT_ONCE]]
+    unsound = [_failure_of(workspace, path) for path in found[:CHECKED_AT_ONCE]]
     failures += [failure for failure in unsound if failure is not None]
     places = {path: place for place, path in enumerate(request.paths)}
     failures.sort(key=lambda failure: places.get(failure.path, len(places)))
     sound = [path for path, failure in zip(found, unsound, strict=False) if failure is None]
     pictures = yield from _listed(request, (*sound, *found[len(unsound) :]), should_stop)
-    bench.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})
+    workspace.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})
     return ListedPictures(
         pictures=tuple(pictures), checked=len(sound), failures=tuple(failures), folders=tuple(folders)
     )
@@ -97,9 +99,9 @@ def _pictures_below(
     return [str(path) for path in sorted(paths, key=by_number)]
 
 
-def _failure_of(bench: Bench, path: str) -> PictureFailure | None:
+def _failure_of(workspace: Workspace, path: str) -> PictureFailure | None:
     try:
-        bench.reader.check_head(path)
+        workspace.reader.check_head(path)
     except StudioError as error:
         return PictureFailure(path=path, message=error.message, hint=error.hint)
     return None
@@ -123,8 +125,9 @@ def _listed(
     return pictures
 
 
+@handles(CheckPictures)
 def check_pictures(
-    bench: Bench, request: CheckPictures, should_stop: ShouldStop
+    workspace: Workspace, request: CheckPictures, should_stop: ShouldStop
 ) -> Generator[Progress, None, CheckedPictures]:
     """Read one file after the other; steps aside often."""
     failures: list[PictureFailure] = []
@@ -138,13 +141,13 @@ def check_pictures(
             text = f"Checking pictures: {done:,} of {total:,}"
             yield Progress(id=request.id, done=done, total=total, text=text)
         try:
-            source = bench.source(key).source
+            source = workspace.source(key).source
         except StudioError:
             continue  # It was closed.
         if not isinstance(source, str):
             continue
         try:
-            bench.reader.check_head(source)
+            workspace.reader.check_head(source)
             if request.with_sha256:
                 sha256[key] = _sha256(source)
         except StudioError as error:
@@ -161,28 +164,34 @@ def _sha256(path: str) -> str:
         raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
 
 
-def show_picture(bench: Bench, request: ShowPicture) -> ImageInfo | PictureFailure:
+@handles(ShowPicture)
+def show_picture(
+    workspace: Workspace, request: ShowPicture, _should_stop: ShouldStop
+) -> ImageInfo | PictureFailure:
     """Decode a listed picture; one whose file has changed is opened anew."""
-    key, source = request.image, bench.source(request.image)
+    key, source = request.image, workspace.source(request.image)
     try:
-        if not bench.is_changed(key):
-            return _info(bench.checked_picture(key))
-        picture = bench.open_picture(source.source, source.name)
+        if not workspace.is_changed(key):
+            return _info(workspace.checked_picture(key))
+        picture = workspace.open_picture(source.source, source.name)
     except StudioError as error:
         return _no_picture(key, source, error)
-    bench.close_pictures([key])
+    workspace.close_pictures([key])
     return _info(picture)
 
 
-def thumbnail(bench: Bench, request: Thumbnail) -> ThumbnailPixels | PictureFailure:
+@handles(Thumbnail)
+def thumbnail(
+    workspace: Workspace, request: Thumbnail, _should_stop: ShouldStop
+) -> ThumbnailPixels | PictureFailure:
     """Decode a listed picture as small as it is wanted."""
     key = request.image
-    kept = bench.kept_picture(key)
+    kept = workspace.kept_picture(key)
     if kept is not None:
         return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
-    source = bench.source(key)
+    source = workspace.source(key)
     try:
-        pixels = bench.reader.decode(source.source, source.name, request.longest_px).pixels
+        pixels = workspace.reader.decode(source.source, source.name, request.longest_px).pixels
     except StudioError as error:
         return _no_picture(key, source, error)
     return ThumbnailPixels(image=key, pixels=pixels)
@@ -193,9 +202,10 @@ def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureF
     return PictureFailure(path=path, message=error.message, hint=error.hint, key=key)
 
 
-def open_image(bench: Bench, request: OpenImage) -> ImageInfo:
+@handles(OpenImage)
+def open_image(workspace: Workspace, request: OpenImage, _should_stop: ShouldStop) -> ImageInfo:
     """Decode a picture and keep it."""
-    return _info(bench.open_picture(request.data or request.path, request.name))
+    return _info(workspace.open_picture(request.data or request.path, request.name))
 
 
 def _info(picture: DecodedImage) -> ImageInfo:
@@ -210,11 +220,13 @@ def _info(picture: DecodedImage) -> ImageInfo:
     )
 
 
-def restore_pictures(bench: Bench, request: RestorePictures) -> None:
+@handles(RestorePictures)
+def restore_pictures(workspace: Workspace, request: RestorePictures, _should_stop: ShouldStop) -> None:
     """Know the pictures that the engine before knew."""
-    bench.know_pictures(request.sources)
+    workspace.know_pictures(request.sources)
 
 
-def close_image(bench: Bench, request: CloseImage) -> None:
+@handles(CloseImage)
+def close_image(workspace: Workspace, request: CloseImage, _should_stop: ShouldStop) -> None:
     """Forget pictures."""
-    bench.close_pictures(request.images)
+    workspace.close_pictures(request.images)

@@ -3,8 +3,9 @@
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from convnext_studio.analysis.capture import ShouldStop
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import total_parameters
 from convnext_studio.model.timm.provenance import count_trunk, is_noncommercial, trained_on
 from convnext_studio.model.timm.registry import is_convnext
@@ -18,7 +19,10 @@ BYTES_PER_PARAMETER = 4
 OFFLINE = "Its weights are not on this computer, and the program is offline."
 
 
-def list_pretrained(request: ListPretrained, should_stop: ShouldStop) -> Generator[Progress, None, Catalogue]:
+@handles(ListPretrained)
+def list_pretrained(
+    _workspace: Workspace, request: ListPretrained, should_stop: ShouldStop
+) -> Generator[Progress, None, Catalogue]:
     """Say of every pretrained ConvNeXt of timm, or of the one network asked for, what people choose by.
 
     Raises

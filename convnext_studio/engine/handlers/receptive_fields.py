@@ -4,12 +4,15 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import cast
 
+import msgspec
+
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
 from convnext_studio.engine.server.devices import resolve_device, use_exact_float32
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
     Field,
     Measured,
@@ -38,19 +41,24 @@ DEFAULT_INPUT_PX = 224
 LAST = "last"
 
 
+@handles(ReceptiveField)
 def receptive_field(
-    bench: Bench, request: ReceptiveField, should_stop: ShouldStop
+    workspace: Workspace, request: ReceptiveField, should_stop: ShouldStop
 ) -> Generator[Progress, None, ReceptiveFieldResult]:
     """Average the field over its inputs, showing it as it sharpens."""
-    model = yield from subject_of(bench, request, should_stop)
-    measurement = Measurement.of(bench, model, request)
+    model = yield from subject_of(workspace, request, should_stop)
+    measurement = Measurement.of(workspace, model, request)
     request = measurement.request
     # What a folder holds changes by itself.
-    key = None if request.inputs == "folder" else bench.key("erf", replace(request, id=0, panel=""))
-    kept = bench.results.get(key)
+    key = (
+        None
+        if request.inputs == "folder"
+        else workspace.key("erf", msgspec.structs.replace(request, id=0, panel=""))
+    )
+    kept = workspace.results.get(key)
     if kept is not None:
         return cast("ReceptiveFieldResult", kept)
-    is_pointless = until_another_model(bench, request, should_stop)
+    is_pointless = until_another_model(workspace, request, should_stop)
     inputs = measurement.inputs
     average: FieldSoFar | None = None
     for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
@@ -60,12 +68,12 @@ def receptive_field(
             yield Progress(id=request.id, done=average.done, total=inputs.total, text=text, partial=partial)
     result = measurement.final(average)
     if key is not None:
-        bench.results.put(key, result)
+        workspace.results.put(key, result)
     return result
 
 
 def subject_of(
-    bench: Bench, request: FieldRequest, should_stop: ShouldStop
+    workspace: Workspace, request: FieldRequest, should_stop: ShouldStop
 ) -> Generator[Progress, None, LoadedModel]:
     """The network that a request is about, opened beside the current one where it is another.
 
@@ -76,17 +84,17 @@ def subject_of(
     """
     subject = request.subject
     if subject.is_current:
-        model = bench.model
+        model = workspace.model
         return replace(model, title=subject.title) if subject.title else model
     use_exact_float32()
-    device = bench.model.device if bench.has_model else resolve_device("auto")
-    input_px = bench.model.preprocessing.input_px if bench.has_model else DEFAULT_INPUT_PX
-    return (yield from bench.subjects.open(subject, device, input_px, request.id, should_stop))
+    device = workspace.model.device if workspace.has_model else resolve_device("auto")
+    input_px = workspace.model.preprocessing.input_px if workspace.has_model else DEFAULT_INPUT_PX
+    return (yield from workspace.compared.open(subject, device, input_px, request.id, should_stop))
 
 
-def until_another_model(bench: Bench, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
+def until_another_model(workspace: Workspace, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
     """As `should_stop`, and true once the open model, if that is what is measured, has gone."""
-    return bench.until_another_model(should_stop) if request.subject.is_current else should_stop
+    return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
 def check_request(model: LoadedModel, request: FieldRequest) -> int:
@@ -115,7 +123,7 @@ class Measurement:
         )
 
     @classmethod
-    def of(cls, bench: Bench, model: LoadedModel, request: ReceptiveField) -> "Measurement":
+    def of(cls, workspace: Workspace, model: LoadedModel, request: ReceptiveField) -> "Measurement":
         """Settle what a request leaves open.
 
         Raises
@@ -133,8 +141,8 @@ class Measurement:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        settled = replace(request, node=node, images=images, input_px=preprocessing.input_px)
-        return cls(model, settled, inputs_of(bench, model, settled, preprocessing, takes_noise=takes_noise))
+        settled = msgspec.structs.replace(request, node=node, images=images, input_px=preprocessing.input_px)
+        return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
         """What is known in the end.
@@ -149,7 +157,7 @@ class Measurement:
         if average.used == 0:
             raise no_gradient()
         result = self.result(average)
-        return replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
+        return msgspec.structs.replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
         """What is known after so many pictures."""

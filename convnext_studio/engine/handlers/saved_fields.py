@@ -7,6 +7,8 @@ from typing import Any
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.receptive_fields import squares_of
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import Protocol, curves_of, definition, field_notes, fit_gaussian
 from convnext_studio.erf.files import SavedField, read_field
 from convnext_studio.protocol.receptive_fields import OpenedField, OpenField
@@ -31,7 +33,8 @@ class _Told:
     theoretical: FieldGeometry | None = None
 
 
-def open_field(request: OpenField) -> OpenedField:
+@handles(OpenField)
+def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldStop) -> OpenedField:
     """Read a field and measure its squares again."""
     saved, name = read_field(request.path), Path(request.path).name
     try:

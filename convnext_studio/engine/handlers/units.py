@@ -5,26 +5,28 @@ import numpy as np
 from convnext_studio.analysis.units import UnitProbe, window_of
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers.channels import check_channel
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 KEPT_PASS_BYTES = 1 << 29
 """Largest forward pass (results of all operations) that is kept for the next unit of the same node."""
 
 
-def unit_field(bench: Bench, request: UnitField, should_stop: ShouldStop) -> UnitFieldResult:
+@handles(UnitField)
+def unit_field(workspace: Workspace, request: UnitField, should_stop: ShouldStop) -> UnitFieldResult:
     """The theoretical field of a unit, and its effective field on a picture."""
-    info = bench.model.node(request.node)
+    info = workspace.model.node(request.node)
     _, height, width = info.shape
     if not info.has_positions:
         raise StudioError("The head is pooled over the whole picture.", "Its units look everywhere alike.")
-    check_channel(bench, request.node, request.channel)
+    check_channel(workspace, request.node, request.channel)
     if not (0 <= request.y < height and 0 <= request.x < width):
         raise StudioError(
             f"There is no unit in row {request.y} and column {request.x} at {request.node}.",
             f"Its map has {height} rows and {width} columns, counted from 0.",
         )
-    probe = _probe(bench, request, should_stop)
+    probe = _probe(workspace, request, should_stop)
     effective = probe.field(request.channel, request.y, request.x, should_stop)
     clipped_box, is_clipped = info.field.box_in_input(request.y, request.x, *effective.shape)
     return UnitFieldResult(
@@ -41,35 +43,35 @@ def unit_field(bench: Bench, request: UnitField, should_stop: ShouldStop) -> Uni
         is_clipped=is_clipped,
         is_global=info.field.is_global,
         non_finite=int(effective.size - np.isfinite(effective).sum()),
-        geometry=bench.geometry(request.image),
+        geometry=workspace.geometry(request.image),
     )
 
 
-def _probe(bench: Bench, request: UnitField, should_stop: ShouldStop) -> UnitProbe:
+def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) -> UnitProbe:
     """The forward pass as far as the node: where a part of the input is enough, of that part only.
 
     Otherwise the one before, where only the unit is another.
     """
-    field = bench.model.node(request.node).field
-    width, height = bench.geometry(request.image).input_size
+    field = workspace.model.node(request.node).field
+    width, height = workspace.geometry(request.image).input_size
     window = window_of(field, request.y, request.x, (height, width))
-    key = bench.key(request.image, request.node)
-    if window is None and bench.probe is not None and bench.probe[0] == key:
-        return bench.probe[1]
-    bench.probe = None  # Two passes may not fit beside each other.
-    tensor, _ = bench.input(request.image)
-    probe = UnitProbe(bench.model, tensor, request.node, should_stop, window)
-    if window is None and _pass_bytes(bench, request.node) <= KEPT_PASS_BYTES:
-        bench.probe = key, probe
+    key = workspace.key(request.image, request.node)
+    if window is None and workspace.probe is not None and workspace.probe[0] == key:
+        return workspace.probe[1]
+    workspace.probe = None  # Two passes may not fit beside each other.
+    tensor, _ = workspace.input(request.image)
+    probe = UnitProbe(workspace.model, tensor, request.node, should_stop, window)
+    if window is None and _pass_bytes(workspace, request.node) <= KEPT_PASS_BYTES:
+        workspace.probe = key, probe
     return probe
 
 
-def _pass_bytes(bench: Bench, node: str) -> int:
+def _pass_bytes(workspace: Workspace, node: str) -> int:
     """Results of all operations as far as a node, with the rest of its block."""
-    info = bench.model.node(node)
+    info = workspace.model.node(node)
     end = info.parent if info.kind == "operation" else node
     total = 0
-    for passed in bench.model.nodes:
+    for passed in workspace.model.nodes:
         if passed.kind in ("stem", "downsample", "block"):
             total += passed.activation_bytes
         if passed.name == end:

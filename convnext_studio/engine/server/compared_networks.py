@@ -19,7 +19,7 @@ LARGEST_PARAMETERS = 400_000_000
 """Bound on the parameters of all that are kept: 1.6 GB."""
 
 
-class Subjects:
+class ComparedNetworks:
     """Keeps the few networks that were measured last."""
 
     def __init__(self) -> None:

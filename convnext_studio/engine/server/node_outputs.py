@@ -6,12 +6,14 @@ from itertools import groupby
 from torch import Tensor
 
 from convnext_studio.analysis.features import inner_outputs, node_output, trunk_node, trunk_nodes, trunk_outputs
-from convnext_studio.engine.server.workspace import Bench, ShouldStop
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
 
 
-def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: ShouldStop) -> dict[str, Tensor]:
+def outputs_of(
+    workspace: Workspace, image: str, nodes: Iterable[str], should_stop: ShouldStop
+) -> dict[str, Tensor]:
     """Outputs of nodes on a picture, (C, h, w) each, in the precision of the forward pass.
 
     One forward pass gives the outputs of stem, downsampling and all blocks. An operation runs only its block
@@ -24,27 +26,27 @@ def outputs_of(bench: Bench, image: str, nodes: Iterable[str], should_stop: Shou
     Stopped
         When `should_stop` said so.
     """
-    model = bench.model
+    model = workspace.model
     wanted = {name: trunk_node(model, name) for name in nodes}
-    at_hand = _kept(bench, image, wanted.values())
+    at_hand = _kept(workspace, image, wanted.values())
     trunk = trunk_nodes(model)
     inner = [model.node(name) for name in wanted.values() if name not in trunk and name not in at_hand]
     sources = {node.name: trunk_node(model, _source(model, node)) for node in inner}
-    at_hand |= _kept(bench, image, sources.values())
+    at_hand |= _kept(workspace, image, sources.values())
     if any(name in trunk and name not in at_hand for name in (*wanted.values(), *sources.values())):
-        tensor, _ = bench.input(image)
-        passed = trunk_outputs(model, tensor, bench.precision, should_stop)
-        keep_outputs(bench, image, passed)
+        tensor, _ = workspace.input(image)
+        passed = trunk_outputs(model, tensor, workspace.precision, should_stop)
+        keep_outputs(workspace, image, passed)
         at_hand |= passed
     for _, group in groupby(inner, key=lambda node: node.parent):
         operations = list(group)
-        found = inner_outputs(model, at_hand[sources[operations[0].name]], operations, bench.precision)
-        keep_outputs(bench, image, found)
+        found = inner_outputs(model, at_hand[sources[operations[0].name]], operations, workspace.precision)
+        keep_outputs(workspace, image, found)
         at_hand |= found
     return {name: at_hand[kept_as] for name, kept_as in wanted.items()}
 
 
-def output_alone(bench: Bench, image: str, node: str, should_stop: ShouldStop) -> Tensor:
+def output_alone(workspace: Workspace, image: str, node: str, should_stop: ShouldStop) -> Tensor:
     """Output of a node on a picture that is only passed by: nothing else is computed, and nothing else kept.
 
     Raises
@@ -54,19 +56,19 @@ def output_alone(bench: Bench, image: str, node: str, should_stop: ShouldStop) -
     Stopped
         When `should_stop` said so.
     """
-    name = trunk_node(bench.model, node)
-    output = bench.outputs.get(bench.key(image, name))
+    name = trunk_node(workspace.model, node)
+    output = workspace.outputs.get(workspace.key(image, name))
     if output is None:
-        tensor, _ = bench.input(image)
-        output = node_output(bench.model, tensor, name, bench.precision, should_stop)
-        keep_outputs(bench, image, {name: output})
+        tensor, _ = workspace.input(image)
+        output = node_output(workspace.model, tensor, name, workspace.precision, should_stop)
+        keep_outputs(workspace, image, {name: output})
     return output
 
 
-def keep_outputs(bench: Bench, image: str, outputs: Mapping[str, Tensor]) -> None:
+def keep_outputs(workspace: Workspace, image: str, outputs: Mapping[str, Tensor]) -> None:
     """Have the outputs of nodes at hand from now on."""
     for name, output in outputs.items():
-        bench.outputs.put(bench.key(image, name), output)
+        workspace.outputs.put(workspace.key(image, name), output)
 
 
 def _source(model: LoadedModel, node: NodeInfo) -> str:
@@ -74,6 +76,6 @@ def _source(model: LoadedModel, node: NodeInfo) -> str:
     return model.node(node.parent).before if node.parent else node.before
 
 
-def _kept(bench: Bench, image: str, names: Iterable[str]) -> dict[str, Tensor]:
-    kept = {name: bench.outputs.get(bench.key(image, name)) for name in names}
+def _kept(workspace: Workspace, image: str, names: Iterable[str]) -> dict[str, Tensor]:
+    kept = {name: workspace.outputs.get(workspace.key(image, name)) for name in names}
     return {name: output for name, output in kept.items() if output is not None}

@@ -1,7 +1,7 @@
 """The engine process: answers requests one step at a time, the most urgent first.
 
-One thread reads the pipe, the other computes. A request is a generator that the computing thread steps;
-between two steps it turns to a more urgent request if one has arrived, and comes back later.
+One thread reads what the window wants, the other computes. A request is a generator that the computing thread
+steps; between two steps it turns to a more urgent request if one has arrived, and comes back later.
 """
 
 import logging
@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Protocol
 
 from convnext_studio.common.garbage_collection import collecting_later
@@ -19,7 +18,6 @@ from convnext_studio.decoding.process import Decoder
 from convnext_studio.engine.server.faults import failure, first_line, is_expected, poisons_device
 from convnext_studio.engine.server.logs import forward_logs
 from convnext_studio.engine.server.scheduler import Job, Scheduler, Work
-from convnext_studio.protocol import transport
 from convnext_studio.protocol.envelope import (
     Cancel,
     Cancelled,
@@ -28,19 +26,20 @@ from convnext_studio.protocol.envelope import (
     EngineReady,
     Failed,
     Message,
+    Order,
     Payload,
     Progress,
     Request,
     Shutdown,
     Started,
 )
-from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE
+from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE, Channel
 
 _LOG = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
-    """What computes the answers: the engine's `Session`."""
+    """What computes the answers: the engine's `Dispatcher`."""
 
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Work:
         """A generator of progress that returns the answer.
@@ -49,41 +48,41 @@ class Answerer(Protocol):
         """
 
 
-def main(connection: Connection) -> None:
-    """Serve the real session until the window goes away."""
-    serve(connection, _make_session)
+def main(channel: Channel[Order]) -> None:
+    """Serve the real dispatcher until the window goes away."""
+    serve(channel, _make_dispatcher)
 
 
-def _make_session() -> Answerer:
-    # Its libraries are loaded while those of the session are.
+def _make_dispatcher() -> Answerer:
+    # Its libraries are loaded while those of the dispatcher are.
     decoder = Decoder()
     decoder.start()
     with collecting_later():
         # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
-        from convnext_studio.engine.server.dispatch import Session
+        from convnext_studio.engine.server.dispatch import Dispatcher
 
-    return Session(reader=decoder)
+    return Dispatcher(reader=decoder)
 
 
-def serve(connection: Connection, make_session: Callable[[], Answerer]) -> None:
-    """Answer what comes through the pipe; never returns, the process ends when the window is gone."""
-    worker = _Worker(connection)
+def serve(channel: Channel[Order], make_dispatcher: Callable[[], Answerer]) -> None:
+    """Answer what comes through the channel; never returns, the process ends when the window is gone."""
+    worker = _Worker(channel)
     forward_logs(worker.send)
     threading.Thread(target=worker.receive, name="engine-receiver", daemon=True).start()
     try:
-        session = make_session()
+        dispatcher = make_dispatcher()
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {first_line(error)}"
         worker.send(EngineLost(message=f"The engine cannot start ({reason}).", restarting=False))
         os._exit(1)
     worker.send(EngineReady())
-    worker.compute(session)
+    worker.compute(dispatcher)
 
 
 class _Worker:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, channel: Channel[Order]) -> None:
+        self._channel = channel
         self._scheduler = Scheduler()
         self._changed = threading.Condition()
         # A message is several writes, and any thread may log.
@@ -92,7 +91,7 @@ class _Worker:
     def send(self, message: Message) -> None:
         try:
             with self._sending:
-                transport.send(self._connection, message)
+                self._channel.send(message)
         except OSError:
             # The window is gone.
             os._exit(0)
@@ -101,7 +100,7 @@ class _Worker:
         """Take in messages; end the process when the window ends, also in the middle of a computation."""
         try:
             while True:
-                self._take_in(transport.receive(self._connection))
+                self._take_in(self._channel.receive())
         except (EOFError, OSError):
             os._exit(0)
         except BaseException:
@@ -109,7 +108,7 @@ class _Worker:
             traceback.print_exc()
             os._exit(1)
 
-    def _take_in(self, message: object) -> None:
+    def _take_in(self, message: Order) -> None:
         with self._changed:
             match message:
                 case Request():
@@ -120,19 +119,19 @@ class _Worker:
                     os._exit(0)
             self._changed.notify()
 
-    def compute(self, session: Answerer) -> None:
+    def compute(self, dispatcher: Answerer) -> None:
         """Step one job after the other, for ever."""
         while True:
             with self._changed:
                 while (job := self._scheduler.next()) is None:
                     self._changed.wait()
-            message = self._step(session, job)
+            message = self._step(dispatcher, job)
             if not isinstance(message, Progress):
                 with self._changed:
                     self._scheduler.finish(job)
             self.send(message)
 
-    def _step(self, session: Answerer, job: Job) -> Progress | Done | Failed | Cancelled:
+    def _step(self, dispatcher: Answerer, job: Job) -> Progress | Done | Failed | Cancelled:
         identifier = job.request.id
         begin = time.perf_counter()
         try:
@@ -142,7 +141,7 @@ class _Worker:
                 return Cancelled(id=identifier)
             if job.work is None:
                 self.send(Started(id=identifier))
-                job.work = session.answer(job.request, lambda: job.cancelled)
+                job.work = dispatcher.answer(job.request, lambda: job.cancelled)
             return next(job.work)
         except StopIteration as finished:
             payload: Payload = finished.value

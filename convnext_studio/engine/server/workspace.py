@@ -1,17 +1,20 @@
 """What all answers work with: the model that is open, the opened pictures, the results so far."""
 
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 
+from msgspec import Struct
+from msgspec.structs import astuple
 from torch import Tensor
 
 from convnext_studio.analysis.units import UnitProbe
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader, file_key
-from convnext_studio.engine.server.cache import ByteCache
-from convnext_studio.engine.server.compared_networks import Subjects
+from convnext_studio.engine.server.array_bytes import array_bytes
+from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
@@ -26,7 +29,7 @@ ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
 
 
-class Bench:
+class Workspace:
     """One model, several pictures, and what has been found out about them.
 
     Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
@@ -54,7 +57,7 @@ class Bench:
         By `key` of picture and node, (C, h, w) on the model's device, in the precision of the forward pass.
     probe
         The unit that was looked at last, since its neighbours are likely to be next.
-    subjects
+    compared
         Other networks that are measured beside the open one.
     """
 
@@ -70,11 +73,11 @@ class Bench:
         self.precision: Precision = "float32"
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
-        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes)
-        self.results: ByteCache[Answer] = ByteCache(cache_bytes)
-        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes)
+        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
+        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
-        self.subjects = Subjects()
+        self.compared = ComparedNetworks()
 
     @property
     def has_model(self) -> bool:
@@ -125,7 +128,8 @@ class Bench:
         """
         picture = self.reader.decode(source, name)
         self._check_size(picture)
-        self._sources[picture.key] = PictureSource(source, picture.name)
+        path, data = ("", source) if isinstance(source, bytes) else (source, b"")
+        self._sources[picture.key] = PictureSource(path, picture.name, data)
         self._pictures.put(picture.key, picture)
         return picture
 
@@ -136,7 +140,7 @@ class Bench:
             self._pictures.forget(key)
         closed = frozenset(keys)
         for cache in (self.results, self.outputs):
-            cache.forget_where(lambda question: _mentions(question, closed))
+            cache.forget_where(lambda question, _: _mentions(question, closed))
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
@@ -196,6 +200,6 @@ def _mentions(question: object, pictures: frozenset[str]) -> bool:
     """Whether a question, or one that is part of it, names one of these pictures."""
     if isinstance(question, tuple):
         return any(_mentions(part, pictures) for part in question)
-    if is_dataclass(question):
-        return any(_mentions(getattr(question, part.name), pictures) for part in fields(question))
+    if isinstance(question, Struct):
+        return any(_mentions(part, pictures) for part in astuple(question))
     return isinstance(question, str) and question in pictures

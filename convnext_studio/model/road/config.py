@@ -1,14 +1,15 @@
 """What a network on the road from ResNet-50 to ConvNeXt-T is, as plain data: the window reads it too."""
 
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 EXPANSION = 4
 """Channels where a block is wide over those where it is narrow, in every network on the road."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoadConfig:
+class RoadConfig(Struct, frozen=True, kw_only=True, tag=True):
     """A network on the road; the defaults are ResNet-50 (He et al. 2016, arXiv:1512.03385).
 
     Its 3x3 convolutions have the strides, as in torchvision. Where the paper leaves something open, it is as in

@@ -6,7 +6,9 @@ deviation) and operations, which the paper calls FLOPs and which are multiply-ac
 that all steps behind the first are trained by one recipe, to which layer scale belongs.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.nodes import total_macs, total_parameters
@@ -89,9 +91,7 @@ class RoadStep:
             return frozenset()
         before = ROAD[self.builds_on].config
         return frozenset(
-            field.name
-            for field in fields(RoadConfig)
-            if getattr(before, field.name) != getattr(self.config, field.name)
+            name for name in RoadConfig.__struct_fields__ if getattr(before, name) != getattr(self.config, name)
         )
 
 

@@ -6,9 +6,10 @@ timm takes seconds to import, and only its own models need it: so each function 
 import difflib
 import sys
 import warnings
-from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
+
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
@@ -105,7 +107,7 @@ def _of_transformers(values: Mapping[str, Any], processor: Mapping[str, Any], co
     if act is None and "hidden_act" in values:
         notes = (f"Its activation “{values['hidden_act']}” is not known here; GELU stands in its place.",)
     return Beside(
-        config=config if act is None else replace(config, act=act),
+        config=config if act is None else msgspec.structs.replace(config, act=act),
         labels=_numbered(values.get("id2label"), config.num_classes),
         preprocessing=_processed(processor),
         knows_act=act is not None,

@@ -1,10 +1,11 @@
 """A weights file in any known format, with its architecture."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 

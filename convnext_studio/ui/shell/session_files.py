@@ -1,10 +1,11 @@
 """Saving what is open as a session, and opening one again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.attribution_methods import Output

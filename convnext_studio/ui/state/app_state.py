@@ -1,8 +1,9 @@
 """The one selection that drives every panel."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.model.nodes import NodeInfo

@@ -1,8 +1,10 @@
 """What can be compared: networks to measure and saved fields, one by one or in ready-made pairs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig

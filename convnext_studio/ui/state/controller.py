@@ -1,9 +1,9 @@
 """What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 
+from msgspec.structs import replace
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
 from PySide6.QtGui import QImage, QImageWriter
 

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError

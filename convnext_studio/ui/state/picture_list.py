@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
-from convnext_studio.ui.state.lru_cache import Recent
 
 # To be shown again at once.
 PREVIEW_BYTES = 128 << 20
@@ -21,7 +21,9 @@ class PictureList:
     def __init__(self, preview_bytes: int) -> None:
         self._all: tuple[ListedPicture, ...] = ()
         self._rows: dict[str, int] = {}
-        self._previews: Recent[ImageInfo] = Recent(preview_bytes)
+        self._previews: ByteCache[ImageInfo] = ByteCache(
+            preview_bytes, lambda picture: picture.preview.nbytes + picture.thumbnail.nbytes
+        )
 
     @property
     def all(self) -> tuple[ListedPicture, ...]:
@@ -43,7 +45,7 @@ class PictureList:
     def keep_preview(self, picture: ImageInfo) -> None:
         """Keep a preview; the one that is there stays."""
         if self._previews.get(picture.key) is None:
-            self._previews.put(picture.key, picture, picture.preview.nbytes + picture.thumbnail.nbytes)
+            self._previews.put(picture.key, picture)
 
     def add(self, pictures: Iterable[ListedPicture]) -> bool:
         """Add pictures behind the others; one whose file has changed takes its own place again.
@@ -65,7 +67,7 @@ class PictureList:
 
     def remove(self, keys: Collection[str]) -> bool:
         """Take pictures out, and forget their previews; gives whether that changes anything."""
-        self._previews.keep_keys(lambda key: key not in keys)
+        self._previews.forget_where(lambda key, _: key in keys)
         return self._set(tuple(each for each in self._all if each.key not in keys))
 
     def neighbours(self, key: str) -> tuple[ListedPicture, ...]:

@@ -2,12 +2,12 @@
 
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Request
 from convnext_studio.protocol.pictures import THUMBNAIL_PX, PictureFailure, Thumbnail, ThumbnailPixels
 from convnext_studio.render import Rgb
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.lru_cache import Recent
 
 KEPT_BYTES = 48 << 20
 MOST_WAITING = 96
@@ -39,7 +39,7 @@ class Thumbnails(QObject):
         self._state = state
         self._bridge = bridge
         self._longest_px = longest_px
-        self._kept: Recent[Rgb] = Recent(KEPT_BYTES)
+        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
         self._failures: dict[str, str] = {}
         self._waiting: dict[str, None] = {}
         self._asked: dict[int, str] = {}
@@ -73,7 +73,7 @@ class Thumbnails(QObject):
         return self._failures.get(key, "")
 
     def _keep(self, key: str, pixels: Rgb) -> None:
-        self._kept.put(key, pixels, pixels.nbytes)
+        self._kept.put(key, pixels)
 
     def _ask(self) -> None:
         while self._waiting and len(self._asked) < AT_ONCE:
@@ -115,6 +115,6 @@ class Thumbnails(QObject):
         self._ask()
 
     def _forget_closed(self) -> None:
-        self._kept.keep_keys(lambda key: self._state.row(str(key)) is not None)
+        self._kept.forget_where(lambda key, _: self._state.row(str(key)) is None)
         self._failures = {key: why for key, why in self._failures.items() if self._state.row(key) is not None}
         self._waiting = {key: None for key in self._waiting if self._state.row(key) is not None}

@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Generator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -20,39 +19,40 @@ from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.worker import serve
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.protocol.envelope import Payload, Progress, Request
+from convnext_studio.protocol.envelope import Order, Payload, Progress, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo, OpenImage, RestorePictures
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.protocol.transport import Channel
 
 ENTRY = f"{__name__}:main"
 CANNOT_START = f"{__name__}:cannot_start"
 DIES_AT_ONCE = f"{__name__}:dies_at_once"
 
 
-def main(connection: Connection) -> None:
-    """Serve a `FakeSession`."""
-    serve(connection, FakeSession)
+def main(channel: Channel[Order]) -> None:
+    """Serve a `FakeDispatcher`."""
+    serve(channel, FakeDispatcher)
 
 
-def cannot_start(connection: Connection) -> None:
+def cannot_start(channel: Channel[Order]) -> None:
     """An engine whose libraries are broken."""
 
-    def fail() -> "FakeSession":
+    def fail() -> "FakeDispatcher":
         raise ImportError("libtorch.so is broken")
 
-    serve(connection, fail)
+    serve(channel, fail)
 
 
-def dies_at_once(connection: Connection) -> None:
+def dies_at_once(channel: Channel[Order]) -> None:
     """An engine that dies before it says anything."""
-    connection.close()
+    channel.close()
     os._exit(7)
 
 
-class FakeSession:
+class FakeDispatcher:
     """Remembers names, and does what a request's node says."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class FakeSession:
         self.log: list[str] = []
 
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Generator[Progress, None, Payload]:
-        """As `Session.answer`."""
+        """As `Dispatcher.answer`."""
         match request:
             case LoadModel() | OpenImage() | RestorePictures() | CloseImage():
                 return self._change(request)

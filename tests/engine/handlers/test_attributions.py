@@ -1,19 +1,19 @@
 """The engine's answers about attributions: what they say, in which order, and what is not computed twice."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution.fills import filled
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import (
     Agreement,
@@ -36,24 +36,24 @@ Kind = TypeVar("Kind", bound=Payload)
 
 
 @pytest.fixture
-def engine(model: LoadedModel) -> Session:
-    session = Session()
-    session.run(LoadModel(source=model.source, device="cpu"))
-    return session
+def engine(model: LoadedModel) -> Dispatcher:
+    dispatcher = Dispatcher()
+    dispatcher.run(LoadModel(source=model.source, device="cpu"))
+    return dispatcher
 
 
 @pytest.fixture
-def cat(engine: Session) -> str:
+def cat(engine: Dispatcher) -> str:
     return opened(engine, "cat")
 
 
-def opened(engine: Session, name: str) -> str:
+def opened(engine: Dispatcher, name: str) -> str:
     info = engine.run(OpenImage(path=f"sample:{name}"))
     assert isinstance(info, ImageInfo)
     return info.key
 
 
-def stepped(engine: Session, request: Request, kind: type[Kind]) -> tuple[list[Progress], Kind]:
+def stepped(engine: Dispatcher, request: Request, kind: type[Kind]) -> tuple[list[Progress], Kind]:
     """All progress, and the answer."""
     work: Generator[Progress, None, Payload] = engine.answer(request)
     answers: list[Payload] = []
@@ -78,7 +78,7 @@ def cat_input(model: LoadedModel) -> torch.Tensor:
     return model.preprocess(analysis.decode("sample:cat").to_pil())
 
 
-def test_an_explanation_says_all_about_itself(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_an_explanation_says_all_about_itself(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     request = Explain(image=cat, method="layercam", nodes=("stage2", "stem"), target=4)
     steps, found = stepped(engine, request, Explanation)
     assert steps == []
@@ -96,14 +96,16 @@ def test_an_explanation_says_all_about_itself(engine: Session, model: LoadedMode
     assert found.target_maps == found.against_maps == {}
 
 
-def test_of_the_prediction_where_no_class_is_asked_for(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_of_the_prediction_where_no_class_is_asked_for(
+    engine: Dispatcher, model: LoadedModel, cat: str
+) -> None:
     _, found = stepped(engine, Explain(image=cat, output="probability", nodes=("stem",)), Explanation)
     probabilities = torch.softmax(model.module(cat_input(model))[0], 0)
     assert found.target == int(probabilities.argmax())
     assert found.score == pytest.approx(float(probabilities.max()), rel=1e-5)
 
 
-def test_a_difference_has_its_two_maps(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_a_difference_has_its_two_maps(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     request = Explain(image=cat, method="hirescam", nodes=("stage4",), target=1, output="difference", against=5)
     _, found = stepped(engine, request, Explanation)
     for maps, target in ((found.target_maps, 1), (found.against_maps, 5)):
@@ -117,7 +119,7 @@ def test_a_difference_has_its_two_maps(engine: Session, model: LoadedModel, cat:
     assert (found.against, found.output) == (5, "difference")
 
 
-def test_integrated_gradients_have_progress_partial_maps_and_a_delta(engine: Session, cat: str) -> None:
+def test_integrated_gradients_have_progress_partial_maps_and_a_delta(engine: Dispatcher, cat: str) -> None:
     request = Explain(id=7, image=cat, method="integratedgradients", parameters=(("steps", 24),))
     steps, found = stepped(engine, request, Explanation)
     assert [(step.id, step.done, step.total) for step in steps] == [(7, done, 6) for done in range(1, 6)]
@@ -132,7 +134,7 @@ def test_integrated_gradients_have_progress_partial_maps_and_a_delta(engine: Ses
     assert found.nodes == ()
 
 
-def test_nothing_is_computed_twice(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_nothing_is_computed_twice(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     engine.run(Predict(image=cat))
     counted = passes(model)
     _, first = stepped(engine, Explain(image=cat, method="gradcam"), Explanation)
@@ -171,18 +173,18 @@ def test_nothing_is_computed_twice(engine: Session, model: LoadedModel, cat: str
         ({"method": "occlusion", "parameters": (("size", 3),)}, "no parameter"),
     ],
 )
-def test_bad_questions_are_told(engine: Session, cat: str, changes: dict[str, object], message: str) -> None:
+def test_bad_questions_are_told(engine: Dispatcher, cat: str, changes: dict[str, object], message: str) -> None:
     with pytest.raises(StudioError, match=message):
         engine.run(replace(Explain(image=cat), **changes))
 
 
-def test_a_map_that_is_not_there_is_told(engine: Session, cat: str) -> None:
+def test_a_map_that_is_not_there_is_told(engine: Dispatcher, cat: str) -> None:
     with pytest.raises(StudioError, match="no map “stage2”"):
         engine.run(MeasureFaithfulness(question=Explain(image=cat, nodes=("stage3",)), map_name="stage2"))
 
 
 def test_faithfulness_is_insertion_and_deletion_of_the_map(
-    engine: Session, model: LoadedModel, cat: str
+    engine: Dispatcher, model: LoadedModel, cat: str
 ) -> None:
     question = Explain(image=cat, method="saliency", target=2)
     steps, found = stepped(engine, MeasureFaithfulness(question=question, steps=8, fill="mean"), Faithfulness)
@@ -212,7 +214,7 @@ def test_faithfulness_is_insertion_and_deletion_of_the_map(
     assert np.isnan(partial.of_map.insertion_area)
 
 
-def test_a_blurred_fill_is_the_blurred_picture(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_a_blurred_fill_is_the_blurred_picture(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     _, found = stepped(engine, MeasureFaithfulness(question=Explain(image=cat), steps=2), Faithfulness)
     blurred = filled(cat_input(model), model.preprocessing, "blur")
     expected = float(torch.softmax(model.module(blurred), 1)[0, found.target])
@@ -220,7 +222,7 @@ def test_a_blurred_fill_is_the_blurred_picture(engine: Session, model: LoadedMod
     assert (found.map_name, found.fill) == ("stage4", "blur")
 
 
-def test_sanity_tells_each_step(engine: Session, cat: str) -> None:
+def test_sanity_tells_each_step(engine: Dispatcher, cat: str) -> None:
     check = CheckSanity(question=Explain(image=cat, average=True, nodes=("stage2", "stage3")))
     steps, found = stepped(engine, check, Sanity)
     assert found.map_name == "average"
@@ -233,7 +235,7 @@ def test_sanity_tells_each_step(engine: Session, cat: str) -> None:
     assert (steps[0].done, steps[0].total) == (100, 700)
 
 
-def test_agreement_of_methods(engine: Session, cat: str) -> None:
+def test_agreement_of_methods(engine: Dispatcher, cat: str) -> None:
     compare = CompareMethods(image=cat, methods=("gradcam", "hirescam", "saliency"), target=3)
     steps, found = stepped(engine, compare, Agreement)
     np.testing.assert_allclose(np.diag(found.matrix), 1)
@@ -249,7 +251,7 @@ def test_agreement_of_methods(engine: Session, cat: str) -> None:
         engine.run(CompareMethods(image=cat, methods=("gradcam", "gradcam")))
 
 
-def test_several_pictures_one_after_the_other(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_several_pictures_one_after_the_other(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     coffee = opened(engine, "coffee")
     question = Explain(image="", method="hirescam", nodes=("stage4",))
     request = ExplainSeveral(images=(cat, "closed", coffee), question=question)
@@ -269,7 +271,9 @@ def test_several_pictures_one_after_the_other(engine: Session, model: LoadedMode
         engine.run(replace(request, images=()))
 
 
-def test_another_model_in_between_ends_what_is_under_way(engine: Session, model: LoadedModel, cat: str) -> None:
+def test_another_model_in_between_ends_what_is_under_way(
+    engine: Dispatcher, model: LoadedModel, cat: str
+) -> None:
     work = engine.answer(Explain(image=cat, method="occlusion", parameters=(("window", 8), ("stride", 8))))
     next(work)
     engine.run(LoadModel(source=model.source, device="cpu"))
@@ -277,7 +281,7 @@ def test_another_model_in_between_ends_what_is_under_way(engine: Session, model:
         next(work)
 
 
-def test_cancelling_ends_each_kind(engine: Session, cat: str) -> None:
+def test_cancelling_ends_each_kind(engine: Dispatcher, cat: str) -> None:
     question = Explain(image=cat, method="smoothgrad")
     for request in (
         question,

@@ -1,17 +1,16 @@
 """A network that is described in the window is built by the engine as it is described."""
 
-from dataclasses import replace
-
 import numpy as np
 import psutil
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import sample_path
 from convnext_studio.engine.server.devices import computer_memory_bytes
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.preprocessing import Preprocessing
@@ -36,26 +35,26 @@ ISOTROPIC = ConvNeXtConfig(
 )
 
 
-def build(session: Session, config: ConvNeXtConfig, seed: int) -> ModelInfo:
+def build(dispatcher: Dispatcher, config: ConvNeXtConfig, seed: int) -> ModelInfo:
     request = LoadModel(source=BUILT, config=config, seed=seed, input_px=64, device="cpu")
-    info: Payload = session.run(request)
+    info: Payload = dispatcher.run(request)
     assert isinstance(info, ModelInfo)
     return info
 
 
 @pytest.mark.parametrize("config", [LECTURE, ISOTROPIC], ids=["lecture", "isotropic"])
 def test_parameters_and_logits_are_those_of_the_config_with_that_seed(config: ConvNeXtConfig) -> None:
-    session = Session()
-    info = build(session, config, seed=7)
+    dispatcher = Dispatcher()
+    info = build(dispatcher, config, seed=7)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         wanted = ConvNeXt.from_config(config).eval()
     assert info.config == config
     assert info.parameters == sum(parameter.numel() for parameter in wanted.parameters())
     assert (info.input_px, len(info.labels)) == (64, 5)
-    image = session.run(OpenImage(path="sample:cat"))
+    image = dispatcher.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
-    prediction = session.run(Predict(image=image.key))
+    prediction = dispatcher.run(Predict(image=image.key))
     assert isinstance(prediction, Prediction)
     array, _ = Preprocessing(input_px=64)(Image.open(sample_path("cat")).convert("RGB"))
     with torch.no_grad():
@@ -64,8 +63,8 @@ def test_parameters_and_logits_are_those_of_the_config_with_that_seed(config: Co
 
 
 def test_it_is_marked_as_random_and_another_seed_is_another_network() -> None:
-    session = Session()
-    first, second = (build(session, LECTURE, seed) for seed in (0, 1))
+    dispatcher = Dispatcher()
+    first, second = (build(dispatcher, LECTURE, seed) for seed in (0, 1))
     assert first.random_weights
     assert first.source == BUILT
     assert "learnt nothing" in first.notes[0]
@@ -73,15 +72,15 @@ def test_it_is_marked_as_random_and_another_seed_is_another_network() -> None:
 
 
 def test_what_can_never_fit_is_refused_before_memory_is_filled() -> None:
-    session = Session()
-    build(session, LECTURE, seed=0)
+    dispatcher = Dispatcher()
+    build(dispatcher, LECTURE, seed=0)
     enormous = replace(LECTURE, depths=(200,) * 4, dims=(65_536,) * 4)  # 64 GiB a block
     with pytest.raises(StudioError, match=r"take 51,\d{3} GiB, and this computer has") as refused:
-        build(session, enormous, seed=0)
+        build(dispatcher, enormous, seed=0)
     assert "fewer channels" in refused.value.hint
-    image = session.run(OpenImage(path="sample:cat"))
+    image = dispatcher.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
-    assert isinstance(session.run(Predict(image=image.key)), Prediction)  # The model that was open stays.
+    assert isinstance(dispatcher.run(Predict(image=image.key)), Prediction)  # The model that was open stays.
 
 
 def test_memory_is_that_of_the_computer() -> None:

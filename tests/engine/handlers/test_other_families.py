@@ -1,4 +1,4 @@
-"""A network of another family behind the session: every question that the window asks has its answer."""
+"""A network of another family behind the dispatcher: every question that the window asks has its answer."""
 
 from pathlib import Path
 from typing import cast
@@ -9,7 +9,7 @@ import pytest
 from convnext_studio.cli import export_pictures
 from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
 from convnext_studio.protocol.attributions import Attribute, Attribution
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -22,19 +22,19 @@ NAME = "test_vit3"
 
 
 @pytest.fixture(scope="module")
-def session() -> Session:
-    session = Session()
-    session.run(LoadModel(source=f"timm-random:{NAME}", device="cpu"))
-    return session
+def dispatcher() -> Dispatcher:
+    dispatcher = Dispatcher()
+    dispatcher.run(LoadModel(source=f"timm-random:{NAME}", device="cpu"))
+    return dispatcher
 
 
 @pytest.fixture
-def image(session: Session) -> str:
-    return cast("ImageInfo", session.run(OpenImage(path="sample:cat"))).key
+def image(dispatcher: Dispatcher) -> str:
+    return cast("ImageInfo", dispatcher.run(OpenImage(path="sample:cat"))).key
 
 
 def test_model_info_tells_what_the_window_needs() -> None:
-    info = Session().run(LoadModel(source=f"timm-random:{NAME}", device="cpu", seed=2))
+    info = Dispatcher().run(LoadModel(source=f"timm-random:{NAME}", device="cpu", seed=2))
     assert isinstance(info, ModelInfo)
     assert info.config.stages == ("stage1", "stage2", "stage3", "stage4")
     assert [node.name for node in info.nodes] == ["stem", *info.config.stages]
@@ -45,37 +45,37 @@ def test_model_info_tells_what_the_window_needs() -> None:
     assert info.input_px == 160
 
 
-def test_all_questions_are_answered(session: Session, image: str) -> None:
-    prediction = cast("Prediction", session.run(Predict(image=image)))
+def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
+    prediction = cast("Prediction", dispatcher.run(Predict(image=image)))
     assert prediction.logits.shape == (1000,)
     assert {name: mean.shape for name, mean in prediction.stage_means.items()} == {
         f"stage{number}": (10, 10) for number in range(1, 5)
     }
-    other = cast("Attribution", session.run(Attribute(image=image, target=7)))
+    other = cast("Attribution", dispatcher.run(Attribute(image=image, target=7)))
     assert all(cam.shape == (10, 10) for cam in other.cams.values())
     for node in ("stem", "stage2"):
-        maps = cast("FeatureMapsResult", session.run(FeatureMaps(image=image, node=node)))
+        maps = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node=node)))
         assert maps.maps.shape == (96, 10, 10)
         assert maps.field.stride_px == 16
-    result = session.run(ReceptiveField(node="stage2", images=(image,), count=2, input_px=96))
+    result = dispatcher.run(ReceptiveField(node="stage2", images=(image,), count=2, input_px=96))
     assert isinstance(result, ReceptiveFieldResult)
     assert result.field_map.shape == (96, 96)
     assert result.theoretical.is_global
     assert result.centre_px == (56, 56)
 
 
-def test_sizes_that_no_patches_fill_are_refused(session: Session, image: str) -> None:
+def test_sizes_that_no_patches_fill_are_refused(dispatcher: Dispatcher, image: str) -> None:
     with pytest.raises(StudioError, match="no input of 100 pixels"):
-        session.run(ReceptiveField(node="stage2", images=(image,), count=1, input_px=100))
+        dispatcher.run(ReceptiveField(node="stage2", images=(image,), count=1, input_px=100))
 
 
 def test_the_seed_reaches_the_weights() -> None:
     logits = []
     for seed in (0, 1):
-        session = Session()
-        session.run(LoadModel(source="timm-random:test_resnet", device="cpu", seed=seed))
-        key = cast("ImageInfo", session.run(OpenImage(path="sample:cat"))).key
-        logits.append(cast("Prediction", session.run(Predict(image=key))).logits)
+        dispatcher = Dispatcher()
+        dispatcher.run(LoadModel(source="timm-random:test_resnet", device="cpu", seed=seed))
+        key = cast("ImageInfo", dispatcher.run(OpenImage(path="sample:cat"))).key
+        logits.append(cast("Prediction", dispatcher.run(Predict(image=key))).logits)
     assert not np.array_equal(*logits)
 
 

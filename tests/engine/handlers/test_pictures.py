@@ -14,7 +14,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding import images
 from convnext_studio.engine.handlers.pictures import CHECKED_AT_ONCE
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import (
     CheckedPictures,
@@ -34,14 +34,14 @@ from convnext_studio.protocol.pictures import (
 Answered = TypeVar("Answered")
 
 
-def answered(session: Session, request: Request, kind: type[Answered]) -> Answered:
-    answer = session.run(request)
+def answered(dispatcher: Dispatcher, request: Request, kind: type[Answered]) -> Answered:
+    answer = dispatcher.run(request)
     assert isinstance(answer, kind)
     return answer
 
 
-def listed(session: Session, *paths: Path | str) -> ListedPictures:
-    return answered(session, ListPictures(paths=tuple(map(str, paths))), ListedPictures)
+def listed(dispatcher: Dispatcher, *paths: Path | str) -> ListedPictures:
+    return answered(dispatcher, ListPictures(paths=tuple(map(str, paths))), ListedPictures)
 
 
 def draw(folder: Path, names: Sequence[str], size: tuple[int, int] = (8, 6)) -> None:
@@ -68,13 +68,13 @@ def test_a_folder_is_listed_in_the_order_of_its_numbers_and_nothing_is_decoded(
     tmp_path: Path, decoded: list[object]
 ) -> None:
     draw(tmp_path, ["scan10.png", "scan9.png", "Scan1.png"])
-    session = Session()
-    found = listed(session, tmp_path, "sample:cat")
+    dispatcher = Dispatcher()
+    found = listed(dispatcher, tmp_path, "sample:cat")
     assert [each.name for each in found.pictures] == ["Scan1.png", "scan9.png", "scan10.png", "cat"]
     assert found.pictures[1].path == str(tmp_path / "scan9.png")
     assert (found.checked, found.failures, found.folders) == (4, (), (str(tmp_path),))
     assert decoded == []
-    info = answered(session, ShowPicture(image=found.pictures[2].key), ImageInfo)
+    info = answered(dispatcher, ShowPicture(image=found.pictures[2].key), ImageInfo)
     assert (info.listed, info.size) == (found.pictures[2], (8, 6))
     assert decoded == [found.pictures[2].path]
 
@@ -83,13 +83,13 @@ def test_what_is_broken_is_told_and_the_rest_is_listed(tmp_path: Path) -> None:
     draw(tmp_path, [f"{number}.png" for number in range(CHECKED_AT_ONCE + 5)])
     (tmp_path / "3.png").write_bytes(b"")
     (tmp_path / f"{CHECKED_AT_ONCE + 2}.png").write_text("no picture")
-    session = Session()
-    found = listed(session, tmp_path, tmp_path / "nowhere.png", tmp_path / "3.png")
+    dispatcher = Dispatcher()
+    found = listed(dispatcher, tmp_path, tmp_path / "nowhere.png", tmp_path / "3.png")
     assert found.checked == CHECKED_AT_ONCE - 1
     assert len(found.pictures) == CHECKED_AT_ONCE + 5  # One is broken, and one has gone, which is seen later.
     assert [failure.message for failure in found.failures] == ["“3.png” is empty (0 bytes)."]
     rest = tuple(each.key for each in found.pictures[found.checked :])
-    checked = answered(session, CheckPictures(images=rest), CheckedPictures)
+    checked = answered(dispatcher, CheckPictures(images=rest), CheckedPictures)
     assert [Path(failure.path).name for failure in checked.failures] == ["34.png", "nowhere.png"]
     assert {failure.key for failure in checked.failures} <= set(rest)
 
@@ -97,7 +97,7 @@ def test_what_is_broken_is_told_and_the_rest_is_listed(tmp_path: Path) -> None:
 def test_paths_that_are_nothing_fail_each_with_its_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("text")
-    found = listed(Session(), tmp_path / "empty", tmp_path / "text.png", "a\0b.png", "sample:dodo")
+    found = listed(Dispatcher(), tmp_path / "empty", tmp_path / "text.png", "a\0b.png", "sample:dodo")
     assert found.pictures == ()
     assert len(found.failures) == 4
     assert [failure.path for failure in found.failures[::3]] == [str(tmp_path / "empty"), "sample:dodo"]
@@ -119,9 +119,9 @@ def test_a_thumbnail_is_the_reduced_picture(tmp_path: Path, suffix: str, decoded
     ramp = np.broadcast_to(np.linspace(0, 255, 400)[None, :, None], (300, 400, 3)).astype(np.uint8)
     path = tmp_path / f"ramp.{suffix}"
     Image.fromarray(ramp).save(path, quality=95) if suffix == "jpg" else Image.fromarray(ramp).save(path)
-    session = Session()
-    key = listed(session, path).pictures[0].key
-    small = answered(session, Thumbnail(image=key, longest_px=40), ThumbnailPixels)
+    dispatcher = Dispatcher()
+    key = listed(dispatcher, path).pictures[0].key
+    small = answered(dispatcher, Thumbnail(image=key, longest_px=40), ThumbnailPixels)
     assert small.pixels.shape == (30, 40, 3)
     expected = ramp.reshape(30, 10, 40, 10, 3).mean(axis=(1, 3))
     assert np.abs(small.pixels - expected).max() < 4
@@ -132,17 +132,17 @@ def test_a_turned_photograph_has_a_turned_thumbnail(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (64, 32)).save(tmp_path / "turned.jpg", exif=exif)
-    session = Session()
-    key = listed(session, tmp_path / "turned.jpg").pictures[0].key
-    assert answered(session, Thumbnail(image=key, longest_px=16), ThumbnailPixels).pixels.shape == (16, 8, 3)
+    dispatcher = Dispatcher()
+    key = listed(dispatcher, tmp_path / "turned.jpg").pictures[0].key
+    assert answered(dispatcher, Thumbnail(image=key, longest_px=16), ThumbnailPixels).pixels.shape == (16, 8, 3)
 
 
 def test_digests_are_those_of_the_files(tmp_path: Path) -> None:
     draw(tmp_path, ["a.png", "bb.png"])
-    session = Session()
-    found = listed(session, tmp_path)
+    dispatcher = Dispatcher()
+    found = listed(dispatcher, tmp_path)
     keys = tuple(each.key for each in found.pictures)
-    checked = answered(session, CheckPictures(images=keys, with_sha256=True), CheckedPictures)
+    checked = answered(dispatcher, CheckPictures(images=keys, with_sha256=True), CheckedPictures)
     assert checked.sha256 == {
         each.key: hashlib.sha256(Path(each.path).read_bytes()).hexdigest() for each in found.pictures
     }
@@ -150,25 +150,25 @@ def test_digests_are_those_of_the_files(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_shown_as_it_is_now_under_another_key(tmp_path: Path) -> None:
     draw(tmp_path, ["a.png"])
-    session = Session()
-    (before,) = listed(session, tmp_path / "a.png").pictures
+    dispatcher = Dispatcher()
+    (before,) = listed(dispatcher, tmp_path / "a.png").pictures
     draw(tmp_path, ["a.png"], size=(20, 10))
     os.utime(tmp_path / "a.png", ns=(1, 1))
-    info = answered(session, ShowPicture(image=before.key), ImageInfo)
+    info = answered(dispatcher, ShowPicture(image=before.key), ImageInfo)
     assert info.size == (20, 10)
     assert info.key != before.key
     assert (info.path, info.name) == (before.path, before.name)
     with pytest.raises(StudioError, match="not open"):
-        session.run(ShowPicture(image=before.key))
+        dispatcher.run(ShowPicture(image=before.key))
 
 
 def test_a_picture_that_has_gone_is_told(tmp_path: Path) -> None:
     draw(tmp_path, ["a.png"])
-    session = Session()
-    (picture,) = listed(session, tmp_path / "a.png").pictures
+    dispatcher = Dispatcher()
+    (picture,) = listed(dispatcher, tmp_path / "a.png").pictures
     (tmp_path / "a.png").unlink()
     for question in (ShowPicture(image=picture.key), Thumbnail(image=picture.key)):
-        failure = answered(session, question, PictureFailure)
+        failure = answered(dispatcher, question, PictureFailure)
         assert (failure.key, failure.path) == (picture.key, picture.path)
         assert "no file" in failure.message
 
@@ -177,29 +177,31 @@ def test_a_restored_engine_knows_the_pictures_and_a_closed_one_is_forgotten(
     tmp_path: Path, decoded: list[object]
 ) -> None:
     draw(tmp_path, ["a.png", "bb.png"])
-    pictures = listed(Session(), tmp_path).pictures
-    session = Session()
-    session.run(RestorePictures(sources={each.key: PictureSource(each.path, each.name) for each in pictures}))
+    pictures = listed(Dispatcher(), tmp_path).pictures
+    dispatcher = Dispatcher()
+    dispatcher.run(
+        RestorePictures(sources={each.key: PictureSource(each.path, each.name) for each in pictures})
+    )
     assert decoded == []
-    assert answered(session, ShowPicture(image=pictures[1].key), ImageInfo).listed == pictures[1]
-    session.run(CloseImage(images=(pictures[1].key,)))
+    assert answered(dispatcher, ShowPicture(image=pictures[1].key), ImageInfo).listed == pictures[1]
+    dispatcher.run(CloseImage(images=(pictures[1].key,)))
     with pytest.raises(StudioError, match="not open"):
-        session.run(Thumbnail(image=pictures[1].key))
+        dispatcher.run(Thumbnail(image=pictures[1].key))
 
 
 def test_checking_can_be_stopped(tmp_path: Path) -> None:
     draw(tmp_path, ["a.png"])
-    session = Session()
-    keys = tuple(each.key for each in listed(session, tmp_path).pictures)
+    dispatcher = Dispatcher()
+    keys = tuple(each.key for each in listed(dispatcher, tmp_path).pictures)
     with pytest.raises(Stopped):
-        next(session.answer(CheckPictures(images=keys), lambda: True))
+        next(dispatcher.answer(CheckPictures(images=keys), lambda: True))
 
 
 def test_many_pictures_stay_within_the_bound(tmp_path: Path) -> None:
     """Thirty pictures of 30 kB in 100 kB: the last three are kept, all can be shown again."""
     draw(tmp_path, [f"{number}.png" for number in range(30)], size=(100, 100))
-    session = Session(picture_bytes=100_000)
-    pictures = listed(session, tmp_path).pictures
+    dispatcher = Dispatcher(picture_bytes=100_000)
+    pictures = listed(dispatcher, tmp_path).pictures
     for each in (*pictures, pictures[0]):
-        assert answered(session, ShowPicture(image=each.key), ImageInfo).key == each.key
-    assert session._bench._pictures.held_bytes == 90_000
+        assert answered(dispatcher, ShowPicture(image=each.key), ImageInfo).key == each.key
+    assert dispatcher._workspace._pictures.held_bytes == 90_000

@@ -9,7 +9,7 @@ import timm
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.models import Catalogue, ListPretrained
 
 
@@ -25,7 +25,7 @@ def test_all_of_timms_pretrained_convnexts_are_told(cache: Path, offline: bool) 
     snapshot = cache / f"models--timm--{here}" / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)
     (snapshot / "model.safetensors").touch()
-    answer = cast("Catalogue", Session().run(ListPretrained(offline=offline)))
+    answer = cast("Catalogue", Dispatcher().run(ListPretrained(offline=offline)))
     entries = {entry.name: entry for entry in answer.entries}
     registered = {name for name in timm.list_pretrained() if "convnext" in name and "hf_hub" not in name}
     assert set(entries) == registered
@@ -48,7 +48,7 @@ def test_listing_stops_between_architectures() -> None:
     def should_stop() -> bool:
         return steps > 3
 
-    work = Session().answer(ListPretrained(), should_stop)
+    work = Dispatcher().answer(ListPretrained(), should_stop)
     for _ in range(4):
         next(work)
         steps += 1
@@ -58,13 +58,13 @@ def test_listing_stops_between_architectures() -> None:
 
 def test_one_network_of_another_family_is_told(cache: Path) -> None:
     assert not list(cache.iterdir())
-    answer = cast("Catalogue", Session().run(ListPretrained(name="resnet50")))
+    answer = cast("Catalogue", Dispatcher().run(ListPretrained(name="resnet50")))
     (entry,) = answer.entries
     assert entry.name == "resnet50.a1_in1k"
     # He et al. 2016, as torchvision counts it: 25.6 M parameters.
     assert (entry.parameters, entry.download_bytes) == (25_557_032, 102_228_128)
     assert (entry.data, entry.licence, entry.why_not) == ("ImageNet-1k", "apache-2.0", "")
-    (old,) = cast("Catalogue", Session().run(ListPretrained(name="convnext_tiny_in22k"))).entries
+    (old,) = cast("Catalogue", Dispatcher().run(ListPretrained(name="convnext_tiny_in22k"))).entries
     assert old.name == "convnext_tiny.fb_in22k"
 
 
@@ -79,10 +79,10 @@ def test_one_network_of_another_family_is_told(cache: Path) -> None:
 def test_a_name_that_cannot_be_opened_is_refused(cache: Path, name: str, sentence: str) -> None:
     assert cache.is_dir()
     with pytest.raises(StudioError, match=sentence):
-        Session().run(ListPretrained(name=name))
+        Dispatcher().run(ListPretrained(name=name))
 
 
 def test_one_network_that_is_not_here_is_refused_offline(cache: Path) -> None:
     assert cache.is_dir()
     with pytest.raises(StudioError, match="offline"):
-        Session().run(ListPretrained(name="resnet50", offline=True))
+        Dispatcher().run(ListPretrained(name="resnet50", offline=True))

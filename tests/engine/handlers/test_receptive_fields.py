@@ -1,9 +1,10 @@
-"""Receptive fields as the session answers them: inputs, subjects, growth, saved fields."""
+"""Receptive fields as the dispatcher answers them: inputs, subjects, growth, saved fields."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers import models
 from convnext_studio.engine.handlers.field_inputs import FieldInputs
 from convnext_studio.engine.server import compared_networks as subjects
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.protocol.envelope import Progress, Request
 from convnext_studio.protocol.models import LoadModel
@@ -44,14 +45,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "photographs"
 
 
-def field_of(session: Session, **question: Any) -> ReceptiveFieldResult:
-    result = session.run(ReceptiveField(**{"node": "stage3", "input_px": 64} | question))
+def field_of(dispatcher: Dispatcher, **question: Any) -> ReceptiveFieldResult:
+    result = dispatcher.run(ReceptiveField(**{"node": "stage3", "input_px": 64} | question))
     assert isinstance(result, ReceptiveFieldResult)
     return result
 
 
-def steps(session: Session, request: Request) -> tuple[list[Progress], Any]:
-    work, progress = session.answer(request), []
+def steps(dispatcher: Dispatcher, request: Request) -> tuple[list[Progress], Any]:
+    work, progress = dispatcher.answer(request), []
     while True:
         try:
             progress.append(next(work))
@@ -78,7 +79,7 @@ def assert_same(ours: np.ndarray, expected: np.ndarray) -> None:
 
 
 def test_noise_is_averaged_where_it_is_asked_for_and_sharpens(
-    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    opened: Dispatcher, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "CPU_PIXELS", 2 * 96 * 96)
     question = ReceptiveField(id=3, node="stage3", inputs="noise", count=5, input_px=96, seed=5)
@@ -99,7 +100,7 @@ def test_noise_is_averaged_where_it_is_asked_for_and_sharpens(
     assert result.notes == ()
 
 
-def test_fewer_pictures_than_asked_for_are_used_and_said(opened: Session, model: LoadedModel) -> None:
+def test_fewer_pictures_than_asked_for_are_used_and_said(opened: Dispatcher, model: LoadedModel) -> None:
     image = opened.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
     result = field_of(opened, images=(image.key,), count=3)
@@ -113,7 +114,7 @@ def test_fewer_pictures_than_asked_for_are_used_and_said(opened: Session, model:
         field_of(opened)
 
 
-def test_the_luo_protocol_takes_noise_and_fits_a_gaussian(opened: Session, model: LoadedModel) -> None:
+def test_the_luo_protocol_takes_noise_and_fits_a_gaussian(opened: Dispatcher, model: LoadedModel) -> None:
     result = field_of(opened, protocol="luo", images=("nowhere",), count=2, seed=1)
     assert (result.pictures, result.noises) == (0, 2)
     assert_same(
@@ -125,7 +126,7 @@ def test_the_luo_protocol_takes_noise_and_fits_a_gaussian(opened: Session, model
     assert "arXiv:1701.04128" in result.protocol_text
 
 
-def test_the_published_protocol_reports_its_squares_and_what_differs(opened: Session) -> None:
+def test_the_published_protocol_reports_its_squares_and_what_differs(opened: Dispatcher) -> None:
     result = field_of(opened, node="stage2", count=2, protocol="replknet", inputs="noise")
     assert result.centre_px == (32.5, 32.5)
     expected = analysis.area_ratios(result.field_map)
@@ -143,7 +144,7 @@ def test_the_published_protocol_reports_its_squares_and_what_differs(opened: Ses
 
 
 def test_a_folder_is_sampled_with_a_seed_and_what_fails_is_named(
-    opened: Session, model: LoadedModel, folder: Path
+    opened: Dispatcher, model: LoadedModel, folder: Path
 ) -> None:
     question = {"inputs": "folder", "folder": str(folder)}
     everything = field_of(opened, count=50, **question)
@@ -169,14 +170,14 @@ def test_a_folder_is_sampled_with_a_seed_and_what_fails_is_named(
         field_of(opened, inputs="folder", folder=str(folder / "gone"))
 
 
-def test_pictures_without_finite_gradients_are_counted(opened: Session, model: LoadedModel) -> None:
+def test_pictures_without_finite_gradients_are_counted(opened: Dispatcher, model: LoadedModel) -> None:
     with torch.no_grad():
         model.module.stages[0][0].dwconv.weight.fill_(torch.nan)
     with pytest.raises(StudioError, match="finite gradient"):
         field_of(opened, inputs="noise")
 
 
-def test_a_class_score_is_measured_as_the_prediction_sees_it(opened: Session, model: LoadedModel) -> None:
+def test_a_class_score_is_measured_as_the_prediction_sees_it(opened: Dispatcher, model: LoadedModel) -> None:
     image = opened.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
     result = field_of(opened, images=(image.key,), count=1, target=3, framing="own", protocol="absolute")
@@ -193,7 +194,7 @@ def test_a_class_score_is_measured_as_the_prediction_sees_it(opened: Session, mo
 
 
 def test_other_networks_are_measured_beside_the_open_one(
-    opened: Session, monkeypatch: pytest.MonkeyPatch
+    opened: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = {"inputs": "noise", "count": 2}
     before = field_of(opened, **noise)
@@ -202,7 +203,7 @@ def test_other_networks_are_measured_beside_the_open_one(
     expected = analysis.effective_receptive_field(build(SMALL, "", 4), noises(0, 2, 64), "stage3")
     assert_same(ours.field_map, expected)
     assert (ours.title, ours.random_weights, before.random_weights) == ("random", True, False)
-    wide = Subject(config=dataclasses.replace(SMALL, kernel_size=7), node="last")
+    wide = Subject(config=msgspec.structs.replace(SMALL, kernel_size=7), node="last")
     assert field_of(opened, subject=wide, **noise).node == "stage4"
     loads: list[str] = []
 
@@ -223,10 +224,10 @@ def test_other_networks_are_measured_beside_the_open_one(
     np.testing.assert_array_equal(after.field_map, before.field_map)
 
 
-def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Session) -> None:
-    subject = Subject(config=dataclasses.replace(SMALL, grn=True), seed=2)
+def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Dispatcher) -> None:
+    subject = Subject(config=msgspec.structs.replace(SMALL, grn=True), seed=2)
     result = field_of(opened, subject=subject, inputs="noise", count=3, node="stage1", protocol="absolute")
-    model = build(dataclasses.replace(SMALL, grn=True), "", 2)
+    model = build(msgspec.structs.replace(SMALL, grn=True), "", 2)
     tensors = noises(0, 3, 64)
     assert_same(result.field_map, analysis.effective_receptive_field(model, tensors, "stage1", "absolute"))
     assert result.theoretical.is_global
@@ -234,7 +235,7 @@ def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Sessi
 
 
 def test_a_subject_needs_no_open_model() -> None:
-    result = field_of(Session(), subject=Subject(config=SMALL), inputs="noise", count=1, input_px=0)
+    result = field_of(Dispatcher(), subject=Subject(config=SMALL), inputs="noise", count=1, input_px=0)
     assert result.field_map.shape == (224, 224)
 
 
@@ -249,12 +250,12 @@ def test_a_subject_needs_no_open_model() -> None:
         ({"subject": Subject(source="preset:nothing")}, "no preset"),
     ],
 )
-def test_bad_questions_are_one_sentence(opened: Session, question: dict[str, Any], words: str) -> None:
+def test_bad_questions_are_one_sentence(opened: Dispatcher, question: dict[str, Any], words: str) -> None:
     with pytest.raises(StudioError, match=words):
         field_of(opened, **{"inputs": "noise"} | question)
 
 
-def test_degenerate_fields_are_said(opened: Session, model: LoadedModel) -> None:
+def test_degenerate_fields_are_said(opened: Dispatcher, model: LoadedModel) -> None:
     with torch.no_grad():
         for block in model.blocks:
             block.gamma.zero_()
@@ -270,7 +271,7 @@ def test_degenerate_fields_are_said(opened: Session, model: LoadedModel) -> None
 
 
 def test_growth_lists_every_block_and_stage(
-    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    opened: Dispatcher, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "CPU_PIXELS", 1)
     question = FieldGrowth(id=1, inputs="noise", count=3, input_px=96, protocol="absolute")
@@ -288,11 +289,11 @@ def test_growth_lists_every_block_and_stage(
         centre = (geometry.centre_px(middle), geometry.centre_px(middle))
         for square in analysis.squares(field, (0.5, 0.99), "linear", centre):
             assert abs(point.effective_px[square.threshold] - square.side_px) <= 2
-    assert opened.run(dataclasses.replace(question, id=2, panel="other")) is result
+    assert opened.run(msgspec.structs.replace(question, id=2, panel="other")) is result
 
 
 @pytest.mark.parametrize("protocol", ["replknet", "centred"])
-def test_growth_tells_the_squares_that_it_measures(opened: Session, protocol: str) -> None:
+def test_growth_tells_the_squares_that_it_measures(opened: Dispatcher, protocol: str) -> None:
     """Whatever the protocol's own are: test_growth_lists_every_block_and_stage measures these by hand."""
     _, result = steps(opened, FieldGrowth(id=1, inputs="noise", count=1, input_px=96, protocol=protocol))
     assert "Squares of the field around the unit's true centre." in result.protocol_text
@@ -301,7 +302,7 @@ def test_growth_tells_the_squares_that_it_measures(opened: Session, protocol: st
 
 
 def test_a_picture_that_the_models_own_transform_squashes_is_not_called_cropped(
-    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    opened: Dispatcher, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = opened.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)

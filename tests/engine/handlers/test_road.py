@@ -1,18 +1,18 @@
-"""A step on the road to ConvNeXt behind the session: every question that the window asks has its answer."""
+"""A step on the road to ConvNeXt behind the dispatcher: every question that the window asks has its answer."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import sample_path
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.attributions import Attribute, Attribution
@@ -29,19 +29,19 @@ STAGES = ("stage1", "stage2", "stage3", "stage4")
 
 
 @pytest.fixture(scope="module")
-def session() -> Session:
-    session = Session()
-    session.run(LoadModel(source=SOURCE, device="cpu"))
-    return session
+def dispatcher() -> Dispatcher:
+    dispatcher = Dispatcher()
+    dispatcher.run(LoadModel(source=SOURCE, device="cpu"))
+    return dispatcher
 
 
 @pytest.fixture(scope="module")
-def image(session: Session) -> str:
-    return cast("ImageInfo", session.run(OpenImage(path="sample:cat"))).key
+def image(dispatcher: Dispatcher) -> str:
+    return cast("ImageInfo", dispatcher.run(OpenImage(path="sample:cat"))).key
 
 
 def test_model_info_tells_what_the_window_needs() -> None:
-    info = Session().run(LoadModel(source=SOURCE, device="cpu"))
+    info = Dispatcher().run(LoadModel(source=SOURCE, device="cpu"))
     assert isinstance(info, ModelInfo)
     assert info.config == replace(ROAD["inverted"].config, layer_scale_init_value=1.0)
     assert [node.name for node in info.nodes] == ["stem", *STAGES]
@@ -51,30 +51,30 @@ def test_model_info_tells_what_the_window_needs() -> None:
     assert len(info.labels) == 1000
 
 
-def test_all_questions_are_answered(session: Session, image: str) -> None:
-    prediction = cast("Prediction", session.run(Predict(image=image)))
+def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
+    prediction = cast("Prediction", dispatcher.run(Predict(image=image)))
     assert prediction.logits.shape == (1000,)
     assert {name: mean.shape for name, mean in prediction.stage_means.items()} == dict(
         zip(STAGES, [(56, 56), (28, 28), (14, 14), (7, 7)], strict=True)
     )
-    other = cast("Attribution", session.run(Attribute(image=image, target=7)))
+    other = cast("Attribution", dispatcher.run(Attribute(image=image, target=7)))
     assert set(other.cams) == set(STAGES)
     assert all(np.abs(cam).max() > 0 for cam in other.cams.values())
-    maps = cast("FeatureMapsResult", session.run(FeatureMaps(image=image, node="stem")))
+    maps = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node="stem")))
     assert maps.maps.shape == (96, 56, 56)
-    result = session.run(ReceptiveField(node="stage3", images=(image,), count=1, input_px=96))
+    result = dispatcher.run(ReceptiveField(node="stage3", images=(image,), count=1, input_px=96))
     assert isinstance(result, ReceptiveFieldResult)
     assert result.theoretical.size_px == load(SOURCE).node("stage3").field.size_px
     assert result.field_map.max() > 0
-    kernel = cast("KernelResult", session.run(Kernel(node="stage2", channel=0)))
+    kernel = cast("KernelResult", dispatcher.run(Kernel(node="stage2", channel=0)))
     assert "ConvNeXt only" in kernel.why_not
     with pytest.raises(StudioError, match="Times are measured"):
-        session.run(MeasureCosts(runs=1))
+        dispatcher.run(MeasureCosts(runs=1))
 
 
-def test_maps_are_those_of_a_plain_pass(session: Session, image: str) -> None:
+def test_maps_are_those_of_a_plain_pass(dispatcher: Dispatcher, image: str) -> None:
     """The stem's map is the patch convolution of the preprocessed picture, by torch alone."""
-    stage = cast("FeatureMapsResult", session.run(FeatureMaps(image=image, node="stem"))).maps
+    stage = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node="stem"))).maps
     model = load(SOURCE)
     with Image.open(sample_path("cat")) as photograph:
         x = model.preprocess(photograph)
@@ -84,13 +84,15 @@ def test_maps_are_those_of_a_plain_pass(session: Session, image: str) -> None:
     np.testing.assert_allclose(stage, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_another_step_is_measured_beside_the_open_one(session: Session, image: str) -> None:
+def test_another_step_is_measured_beside_the_open_one(dispatcher: Dispatcher, image: str) -> None:
     subject = Subject(source="road:patchify", title="Patches", node="stage1")
-    result = session.run(ReceptiveField(node="stage1", images=(image,), count=1, input_px=64, subject=subject))
+    result = dispatcher.run(
+        ReceptiveField(node="stage1", images=(image,), count=1, input_px=64, subject=subject)
+    )
     assert isinstance(result, ReceptiveFieldResult)
     assert result.random_weights
     assert result.theoretical.size_px == load("road:patchify").node("stage1").field.size_px == 28
-    assert len(cast("Prediction", session.run(Predict(image=image))).stage_means) == len(STAGES)
+    assert len(cast("Prediction", dispatcher.run(Predict(image=image))).stage_means) == len(STAGES)
 
 
 def test_fields_are_written_with_random_weights_beside(

@@ -1,9 +1,9 @@
-"""The session's answers against plain computations with the same weights."""
+"""The dispatcher's answers against plain computations with the same weights."""
 
-import dataclasses
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -16,7 +16,7 @@ from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers import models, predictions
 from convnext_studio.engine.handlers import receptive_fields as fields
 from convnext_studio.engine.server import node_outputs as outputs
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.loaded import LoadedModel, load
 from convnext_studio.protocol.attributions import Attribute, Attribution, Explain
@@ -28,21 +28,21 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveF
 from tests.networks import small_model
 
 
-def open_cat(engine: Session) -> ImageInfo:
+def open_cat(engine: Dispatcher) -> ImageInfo:
     info = engine.run(OpenImage(path="sample:cat"))
     assert isinstance(info, ImageInfo)
     return info
 
 
 def test_model_info_tells_the_model(model: LoadedModel) -> None:
-    info = Session().run(LoadModel(source="test", device="cpu"))
+    info = Dispatcher().run(LoadModel(source="test", device="cpu"))
     assert isinstance(info, ModelInfo)
     assert info.parameters == sum(parameter.numel() for parameter in model.module.parameters())
     assert (info.device, info.input_px, info.labels[3]) == ("cpu", 64, "thing 3")
     assert info.node("stage2").shape == (12, 8, 8)
 
 
-def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Session, model: LoadedModel) -> None:
+def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Dispatcher, model: LoadedModel) -> None:
     """With logits 25 apart, float32 would make 1 of the first probability."""
     image = open_cat(opened)
     logits = model.module(model.preprocess(analysis.decode("sample:cat").to_pil()))[0]
@@ -57,14 +57,14 @@ def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Session, m
     assert 0 < 1 - prediction.probabilities.max() < 1e-10
 
 
-def test_picture_comes_with_preview_and_thumbnail(opened: Session) -> None:
+def test_picture_comes_with_preview_and_thumbnail(opened: Dispatcher) -> None:
     info = open_cat(opened)
     assert info.size == (451, 300)
     np.testing.assert_array_equal(info.preview, analysis.decode("sample:cat").pixels)
     assert max(info.thumbnail.shape) == 128
 
 
-def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, model: LoadedModel) -> None:
+def test_prediction_maps_and_cams_are_those_of_the_network(opened: Dispatcher, model: LoadedModel) -> None:
     image = open_cat(opened)
     x = model.preprocess(analysis.decode("sample:cat").to_pil())
     logits = model.module(x)[0]
@@ -91,11 +91,11 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Session, mode
 
 
 def test_in_bfloat16_the_first_cam_is_in_float32_as_all_others(model: LoadedModel) -> None:
-    session = Session()
-    session._bench.open_model(model, "bfloat16")
-    image = open_cat(session)
+    dispatcher = Dispatcher()
+    dispatcher._workspace.open_model(model, "bfloat16")
+    image = open_cat(dispatcher)
     x = model.preprocess(analysis.decode("sample:cat").to_pil())
-    prediction = session.run(Predict(image=image.key))
+    prediction = dispatcher.run(Predict(image=image.key))
     assert isinstance(prediction, Prediction)
     assert not np.array_equal(prediction.logits, model.module(x)[0])  # These are of the lower precision.
     for stage, cam in prediction.attribution.cams.items():
@@ -120,7 +120,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
 ) -> None:
     model = small_model(**changes)
     monkeypatch.setattr(models, "load", lambda *_, **__: model)
-    engine = Session()
+    engine = Dispatcher()
     engine.run(LoadModel(source="test", device="cpu"))
     image = open_cat(engine)
     prediction = engine.run(Predict(image=image.key, target=3))
@@ -150,7 +150,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
     np.testing.assert_allclose(field.field_map, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
-def test_targets_are_explained_whatever_was_asked_before(opened: Session, model: LoadedModel) -> None:
+def test_targets_are_explained_whatever_was_asked_before(opened: Dispatcher, model: LoadedModel) -> None:
     image = open_cat(opened)
     first = opened.run(Predict(image=image.key, target=6))
     plain = opened.run(Predict(image=image.key))
@@ -166,7 +166,7 @@ def test_targets_are_explained_whatever_was_asked_before(opened: Session, model:
     )
 
 
-def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_kept(opened: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     image = open_cat(opened)
     questions = [
         Predict(image=image.key),
@@ -188,13 +188,13 @@ def test_answers_are_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setattr(module, function, computed)
     for question, answer in zip(questions, first, strict=True):
-        again = opened.run(dataclasses.replace(question, id=9, panel="other"))
+        again = opened.run(msgspec.structs.replace(question, id=9, panel="other"))
         assert again is answer
     stage = opened.run(FeatureMaps(image=image.key, node="stage3"))
     assert isinstance(stage, FeatureMapsResult)
 
 
-def test_another_model_voids_what_was_kept(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_voids_what_was_kept(opened: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     image = open_cat(opened)
     before = opened.run(Predict(image=image.key))
     monkeypatch.setattr(models, "load", lambda *_, **__: small_model(seed=1))
@@ -205,7 +205,7 @@ def test_another_model_voids_what_was_kept(opened: Session, monkeypatch: pytest.
     assert not np.array_equal(before.logits, after.logits)
 
 
-def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Session, tmp_path: Path) -> None:
+def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Dispatcher, tmp_path: Path) -> None:
     for size in ((1, 1), (2000, 10)):
         Image.new("RGB", size).save(tmp_path / "small.png")
         with pytest.raises(StudioError, match=rf"{size[0]} × {size[1]} pixels") as caught:
@@ -215,7 +215,7 @@ def test_small_pictures_and_inputs_are_refused_with_the_size(opened: Session, tm
         opened.run(ReceptiveField(node="stage2", input_px=20, inputs="noise"))
 
 
-def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Session) -> None:
+def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Dispatcher) -> None:
     image = open_cat(opened)
     for question in (
         Predict(image="nothing"),
@@ -231,10 +231,10 @@ def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Session) -> Non
             opened.run(question)
     assert isinstance(opened.run(Predict(image=image.key)), Prediction)
     with pytest.raises(StudioError, match="No model"):
-        Session().run(FeatureMaps(image=image.key, node="stage1"))
+        Dispatcher().run(FeatureMaps(image=image.key, node="stage1"))
 
 
-def test_failed_load_keeps_the_model(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_load_keeps_the_model(opened: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise StudioError("There is no such model.")
 
@@ -245,15 +245,15 @@ def test_failed_load_keeps_the_model(opened: Session, monkeypatch: pytest.Monkey
     assert isinstance(opened.run(Predict(image=image.key)), Prediction)
 
 
-def test_closed_pictures_are_gone(opened: Session) -> None:
+def test_closed_pictures_are_gone(opened: Dispatcher) -> None:
     image = open_cat(opened)
     opened.run(CloseImage(images=(image.key,)))
     with pytest.raises(StudioError, match="not open"):
         opened.run(Predict(image=image.key))
 
 
-def test_closing_a_picture_lets_go_of_what_was_found_out_about_it_alone(opened: Session) -> None:
-    bench = opened._bench
+def test_closing_a_picture_lets_go_of_what_was_found_out_about_it_alone(opened: Dispatcher) -> None:
+    workspace = opened._workspace
     coffee = opened.run(OpenImage(path="sample:coffee"))
     assert isinstance(coffee, ImageInfo)
 
@@ -264,16 +264,16 @@ def test_closing_a_picture_lets_go_of_what_was_found_out_about_it_alone(opened: 
         opened.run(ReceptiveField(node="stage2", images=(coffee.key, image), count=1))
 
     ask_about(coffee.key)
-    held = bench.results.held_bytes, bench.outputs.held_bytes
+    held = workspace.results.held_bytes, workspace.outputs.held_bytes
     cat = open_cat(opened)
     ask_about(cat.key)
-    assert bench.results.held_bytes > held[0]
+    assert workspace.results.held_bytes > held[0]
     opened.run(CloseImage(images=(cat.key,)))
-    assert (bench.results.held_bytes, bench.outputs.held_bytes) == held
+    assert (workspace.results.held_bytes, workspace.outputs.held_bytes) == held
 
 
 def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_path: Path) -> None:
-    engine = Session(picture_bytes=100 * 100 * 3)
+    engine = Dispatcher(picture_bytes=100 * 100 * 3)
     engine.run(LoadModel(source="test", device="cpu"))
     keys = []
     for shade in (10, 200):
@@ -289,7 +289,7 @@ def test_pictures_are_read_again_when_memory_is_short(model: LoadedModel, tmp_pa
     assert model.parameters > 0
 
 
-def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> None:
+def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Dispatcher) -> None:
     work = opened.answer(ReceptiveField(node="stage2", count=99, inputs="noise"))
     next(work)
     opened.run(LoadModel(source="test", device="cpu"))
@@ -298,7 +298,7 @@ def test_a_field_of_a_model_that_has_gone_is_not_finished(opened: Session) -> No
 
 
 def test_a_cancelled_load_keeps_the_model(
-    opened: Session, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    opened: Dispatcher, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "load", lambda *_, **__: small_model(num_classes=3))
     with pytest.raises(Stopped):
@@ -308,7 +308,7 @@ def test_a_cancelled_load_keeps_the_model(
     assert prediction.logits.shape == (model.config.num_classes,)
 
 
-def test_work_can_be_stopped(opened: Session) -> None:
+def test_work_can_be_stopped(opened: Dispatcher) -> None:
     image = open_cat(opened)
     for question in (
         Predict(image=image.key),
@@ -321,7 +321,7 @@ def test_work_can_be_stopped(opened: Session) -> None:
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
 def test_saved_weights_open_as_the_same_model(
-    opened: Session, model: LoadedModel, tmp_path: Path, layout: WeightsLayout
+    opened: Dispatcher, model: LoadedModel, tmp_path: Path, layout: WeightsLayout
 ) -> None:
     request = SaveModel(path=str(tmp_path / "saved"), layout=layout, title=model.title)
     saved = opened.run(request)
@@ -332,7 +332,7 @@ def test_saved_weights_open_as_the_same_model(
         torch.testing.assert_close(state[name], tensor)
 
 
-def test_a_model_that_was_replaced_is_not_saved(opened: Session, tmp_path: Path) -> None:
+def test_a_model_that_was_replaced_is_not_saved(opened: Dispatcher, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="Another is not open any more"):
         opened.run(SaveModel(path=str(tmp_path / "saved"), title="Another"))
     assert not list(tmp_path.iterdir())

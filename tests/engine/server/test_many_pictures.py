@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 from convnext_studio.protocol.attributions import Attribute, Explain
 from convnext_studio.protocol.channels import ChannelStatistics, StrongestPatches
@@ -27,17 +27,17 @@ RESULT_BYTES, PICTURE_BYTES = 200_000, 10 * 3 * SIDE_PX**2
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def dispatcher(tmp_path: Path) -> Dispatcher:
     """With a small network and little room."""
     path = tmp_path / "small.safetensors"
     write_studio_file(path, StudioFile(config=SMALL, state_dict=lively(SMALL).state_dict(), labels=()))
-    session = Session(RESULT_BYTES, PICTURE_BYTES)
-    session.run(LoadModel(source=str(path), device="cpu"))
-    return session
+    dispatcher = Dispatcher(RESULT_BYTES, PICTURE_BYTES)
+    dispatcher.run(LoadModel(source=str(path), device="cpu"))
+    return dispatcher
 
 
-def hooks(session: Session) -> int:
-    parts = session._bench.model.module.modules()
+def hooks(dispatcher: Dispatcher) -> int:
+    parts = dispatcher._workspace.model.module.modules()
     return sum(
         len(part._forward_hooks) + len(part._forward_pre_hooks) + len(part._backward_hooks) for part in parts
     )
@@ -45,14 +45,14 @@ def hooks(session: Session) -> int:
 
 @pytest.mark.parametrize("closes", [True, False])
 def test_no_hook_stays_and_the_caches_keep_to_their_bounds(
-    session: Session, tmp_path: Path, *, closes: bool
+    dispatcher: Dispatcher, tmp_path: Path, *, closes: bool
 ) -> None:
-    bench, numbers = session._bench, np.random.default_rng(0)
+    workspace, numbers = dispatcher._workspace, np.random.default_rng(0)
     full = 0
     for count in range(PICTURES):
         path = tmp_path / f"{count}.png"
         Image.fromarray(numbers.integers(0, 255, (SIDE_PX, SIDE_PX, 3), np.uint8)).save(path)
-        key = open_picture(session, str(path))
+        key = open_picture(dispatcher, str(path))
         for question in (
             Predict(image=key),
             Attribute(image=key, target=1),
@@ -64,13 +64,18 @@ def test_no_hook_stays_and_the_caches_keep_to_their_bounds(
             Explain(image=key, method=METHODS[count % len(METHODS)], nodes=("stage3",)),
             Thumbnail(image=key, longest_px=16),
         ):
-            session.run(question)
-        assert hooks(session) == 0
-        assert bench.results.held_bytes <= RESULT_BYTES
-        assert bench._pictures.held_bytes <= PICTURE_BYTES
-        full += bench.results.held_bytes > RESULT_BYTES // 2
+            dispatcher.run(question)
+        assert hooks(dispatcher) == 0
+        assert workspace.results.held_bytes <= RESULT_BYTES
+        assert workspace._pictures.held_bytes <= PICTURE_BYTES
+        full += workspace.results.held_bytes > RESULT_BYTES // 2
         if closes:
-            session.run(CloseImage(images=(key,)))
-            assert bench.results.held_bytes == bench.outputs.held_bytes == bench._pictures.held_bytes == 0
-            assert not bench._sources
+            dispatcher.run(CloseImage(images=(key,)))
+            assert (
+                workspace.results.held_bytes
+                == workspace.outputs.held_bytes
+                == workspace._pictures.held_bytes
+                == 0
+            )
+            assert not workspace._sources
     assert closes or full > PICTURES // 2

@@ -1,6 +1,5 @@
 """Memory runs out at any operation of any request: a smaller batch or a sentence, and the program goes on."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnext_studio.common.attribution_methods import METHODS, MethodName
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.engine.server.faults import failure, is_expected
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.attributions import (
@@ -86,15 +85,15 @@ class Allocator(TorchDispatchMode):
         return result
 
 
-def new_session() -> Session:
-    session = Session()
-    session._bench.open_model(small_model(input_px=SIDE_PX), "float32")
-    return session
+def new_dispatcher() -> Dispatcher:
+    dispatcher = Dispatcher()
+    dispatcher._workspace.open_model(small_model(input_px=SIDE_PX), "float32")
+    return dispatcher
 
 
-def of_pictures(session: Session) -> dict[str, Request]:
+def of_pictures(dispatcher: Dispatcher) -> dict[str, Request]:
     """Every request that computes, by a name for it."""
-    cat, coffee = (open_picture(session, f"sample:{name}") for name in ("cat", "coffee"))
+    cat, coffee = (open_picture(dispatcher, f"sample:{name}") for name in ("cat", "coffee"))
     question = Explain(image=cat, method="gradcam", nodes=("stage3",))
     return {
         "predict": Predict(image=cat),
@@ -124,19 +123,19 @@ def explained(method: MethodName, image: str) -> Explain:
     return Explain(image=image, method=method, nodes=("stage3",), parameters=FEWER.get(method, ()))
 
 
-NAMES = tuple(of_pictures(Session()))
+NAMES = tuple(of_pictures(Dispatcher()))
 
 
 def same(found: Any, expected: Any) -> bool:
     """Whether two answers say the same; how long it took is not part of it."""
     if isinstance(expected, np.ndarray):
         return np.allclose(found, expected, rtol=1e-3, atol=1e-5, equal_nan=True)
-    if dataclasses.is_dataclass(expected):
-        names = [
-            field.name for field in dataclasses.fields(expected) if field.name not in ("seconds", "total_s")
-        ]
+    names = getattr(expected, "__struct_fields__", None) or getattr(expected, "__dataclass_fields__", None)
+    if names is not None:
         return type(found) is type(expected) and all(
-            same(getattr(found, name), getattr(expected, name)) for name in names
+            same(getattr(found, name), getattr(expected, name))
+            for name in names
+            if name not in ("seconds", "total_s")
         )
     if isinstance(expected, dict):
         return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
@@ -147,9 +146,9 @@ def same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-def assert_untouched(session: Session, weights: dict[str, torch.Tensor]) -> None:
+def assert_untouched(dispatcher: Dispatcher, weights: dict[str, torch.Tensor]) -> None:
     """Nothing hangs on the model, and its weights are what they were."""
-    module = session._bench.model.module
+    module = dispatcher._workspace.model.module
     for part in module.modules():
         assert not part._forward_hooks
         assert not part._forward_pre_hooks
@@ -160,29 +159,31 @@ def assert_untouched(session: Session, weights: dict[str, torch.Tensor]) -> None
 
 
 def run_out_of_memory_at(name: str, moments: tuple[float, ...], error: Callable[[], Exception]) -> None:
-    session = new_session()
-    request = of_pictures(session)[name]
+    dispatcher = new_dispatcher()
+    request = of_pictures(dispatcher)[name]
     with Allocator() as allocator:
-        expected = session.run(request)
+        expected = dispatcher.run(request)
     for moment in moments:
-        session = new_session()
-        of_pictures(session)
-        weights = {key: tensor.clone() for key, tensor in session._bench.model.module.state_dict().items()}
+        dispatcher = new_dispatcher()
+        of_pictures(dispatcher)
+        weights = {
+            key: tensor.clone() for key, tensor in dispatcher._workspace.model.module.state_dict().items()
+        }
         if allocator.operations:
             assert_told_or_answered(
-                session, request, expected, error, round(moment * (allocator.operations - 1))
+                dispatcher, request, expected, error, round(moment * (allocator.operations - 1))
             )
-        assert_untouched(session, weights)
-        assert same(session.run(request), expected) or isinstance(request, MeasureCosts)
+        assert_untouched(dispatcher, weights)
+        assert same(dispatcher.run(request), expected) or isinstance(request, MeasureCosts)
 
 
 def assert_told_or_answered(
-    session: Session, request: Request, expected: object, error: Callable[[], Exception], fail_at: int
+    dispatcher: Dispatcher, request: Request, expected: object, error: Callable[[], Exception], fail_at: int
 ) -> None:
     """Either a smaller batch gives the same answer, or a sentence says what to do."""
     with Allocator(error, fail_at) as allocator:
         try:
-            answer = session.run(request)
+            answer = dispatcher.run(request)
         except Exception as raised:
             told = failure(1, raised) if is_expected(raised) else None
         else:
@@ -212,14 +213,14 @@ def test_the_computers_memory_runs_out_somewhere(name: str, whose: str) -> None:
     ["scorecam", *FEWER, "faithfulness", "field", "field of noise"],
 )
 def test_little_memory_makes_batches_smaller_and_changes_nothing_else(name: str) -> None:
-    session = new_session()
-    request = of_pictures(session)[name]
+    dispatcher = new_dispatcher()
+    request = of_pictures(dispatcher)[name]
     with Allocator() as plenty:
-        expected = session.run(request)
-    session = new_session()
-    of_pictures(session)
+        expected = dispatcher.run(request)
+    dispatcher = new_dispatcher()
+    of_pictures(dispatcher)
     with Allocator(largest=0.6 * plenty.largest) as scarce:
-        assert same(session.run(request), expected)
+        assert same(dispatcher.run(request), expected)
     assert scarce.refusals > 0
 
 

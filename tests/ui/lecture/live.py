@@ -1,9 +1,9 @@
-"""A fake engine whose requests a real session answers, in the same process, when the test says so."""
+"""A fake engine whose requests a real dispatcher answers, in the same process, when the test says so."""
 
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.envelope import Progress, Request
 from convnext_studio.protocol.models import LoadModel, ModelInfo
@@ -15,27 +15,27 @@ from tests.ui.conftest import FakeEngine
 
 
 class LiveEngine:
-    """A session with a model and the sample cat, and the state that shows them.
+    """A dispatcher with a model and the sample cat, and the state that shows them.
 
     Attributes
     ----------
     model
-        What the session works on.
+        What the dispatcher works on.
     told
         All progress that was sent.
     """
 
     def __init__(self, engine: FakeEngine, state: AppState, model: LoadedModel) -> None:
         self.engine, self.state, self.model = engine, state, model
-        self.session = Session()
+        self.dispatcher = Dispatcher()
         self.told: list[Progress] = []
-        info = self.session.run(LoadModel(source="test", device="cpu"))
-        picture = self.session.run(OpenImage(path="sample:cat"))
+        info = self.dispatcher.run(LoadModel(source="test", device="cpu"))
+        picture = self.dispatcher.run(OpenImage(path="sample:cat"))
         assert isinstance(info, ModelInfo)
         assert isinstance(picture, ImageInfo)
         state.set_model(info)
         state.add_picture(picture)
-        prediction = self.session.run(Predict(image=picture.key))
+        prediction = self.dispatcher.run(Predict(image=picture.key))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)
         self.picture = picture
@@ -48,11 +48,11 @@ class LiveEngine:
         assert view.is_settled
 
     def work_on(self, request: Request) -> Request:
-        """What the session is asked in place of a request: itself."""
+        """What the dispatcher is asked in place of a request: itself."""
         return request
 
     def _answer(self, request: Request) -> None:
-        work = self.session.answer(self.work_on(request))
+        work = self.dispatcher.answer(self.work_on(request))
         while True:
             try:
                 self.told.append(next(work))

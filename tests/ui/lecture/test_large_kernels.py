@@ -1,10 +1,9 @@
 """The views of the chapter on large kernels show what arithmetic and the analysis functions give."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from pytestqt.qtbot import QtBot
 

@@ -1,10 +1,9 @@
 """The views of the chapter on the macro-architecture show what the network computes and costs."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.architecture import TimmConfig

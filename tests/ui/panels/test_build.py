@@ -2,10 +2,10 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 import torch
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest

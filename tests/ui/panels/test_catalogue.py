@@ -1,8 +1,7 @@
 """The list of pretrained models: asked for once, searched, sorted, and opened with its licence in sight."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot

@@ -1,10 +1,10 @@
 """The contact sheet asks one question of all opened pictures, shows each answer, and leads to its picture."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot

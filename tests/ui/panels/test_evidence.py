@@ -1,9 +1,8 @@
 """The checks of a map ask about the map that is shown, and show the engine's numbers, also those so far."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 

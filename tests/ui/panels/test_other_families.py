@@ -1,8 +1,7 @@
 """Networks of other families in the window: drawn, walked through, and offered only what applies."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 

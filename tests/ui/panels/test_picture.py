@@ -1,8 +1,7 @@
 """The picture panel speaks in the coordinates of the full picture, whatever the preview's size."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import CropGeometry

@@ -1,9 +1,8 @@
 """The receptive-field panel: asks late and little, sharpens as it goes, draws fields and squares in place."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot

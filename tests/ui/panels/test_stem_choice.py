@@ -1,7 +1,6 @@
 """The stem's stride and padding as fields, where the file does not tell them."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig

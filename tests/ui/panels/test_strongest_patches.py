@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -71,7 +72,7 @@ def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
     info = desk.state.model
     assert info is not None
     nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
-    desk.state.set_model(replace(info, nodes=nodes))
+    desk.state.set_model(msgspec.structs.replace(info, nodes=nodes))
     desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
     assert "shown is the whole input" in panel.patches.text.text()
@@ -144,7 +145,7 @@ def test_patches_of_another_node_lead_nowhere(desk_and_panel: tuple[Desk, Featur
 
 def test_pictures_that_cannot_be_read_are_said(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
     desk, panel = desk_and_panel
-    reply(desk, StrongestPatches, replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))
+    reply(desk, StrongestPatches, msgspec.structs.replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))
     assert "1 picture could not be read" in panel.patches.text.text()
 
 

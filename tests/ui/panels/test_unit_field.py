@@ -4,10 +4,9 @@ Stage 1 of the small network: stem 4 × 4 with stride 4, one block of 7 × 7; it
 wide, around 2, 6, 10, … in the input.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot

@@ -1,11 +1,11 @@
 """A session is written from what is open, and opened again as far as it is there."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 

@@ -1,4 +1,4 @@
-"""What panels share: work in a thread of which the newest counts, values kept for a while, side questions."""
+"""What panels share: work in a thread of which the newest counts, side questions."""
 
 from threading import Event
 
@@ -9,7 +9,6 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.protocol.channels import Kernel, KernelResult
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Progress
 from convnext_studio.ui.state.latest_only import Newest
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.state.side_query import SideQuestion
 from tests.ui.desk import Desk
 
@@ -63,42 +62,6 @@ def test_an_owner_that_goes_waits_for_its_work_and_tells_nothing(qtbot: QtBot) -
     assert finished == [True]
     qtbot.wait(10)
     assert done == []
-
-
-# ---------------------------------------------------------------------------------------------- kept a while
-
-
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
-    recent: Recent[str] = Recent(10)
-    recent.put("a", "A", 4)
-    recent.put("b", "B", 4)
-    assert recent.get("a") == "A"
-    recent.put("c", "C", 4)
-    assert [recent.get(key) for key in "abc"] == ["A", None, "C"]
-
-
-def test_a_value_put_again_counts_once_and_the_newest_is_kept_however_large() -> None:
-    recent: Recent[str] = Recent(10)
-    recent.put("a", "A", 4)
-    for _ in range(5):
-        recent.put("b", "B", 6)
-    assert recent.get("a") == "A"
-    recent.put("c", "C", 1000)
-    assert [recent.get(key) for key in "abc"] == [None, None, "C"]
-    recent.put("d", "D", 5)
-    assert [recent.get(key) for key in "cd"] == [None, "D"]
-    recent.clear()
-    assert recent.get("d") is None
-
-
-def test_what_is_not_wanted_any_more_makes_room() -> None:
-    recent: Recent[str] = Recent(10)
-    for key in "abc":
-        recent.put(key, key.upper(), 3)
-    recent.keep_only(lambda value: value != "B")
-    assert [recent.get(key) for key in "abc"] == ["A", None, "C"]
-    recent.put("d", "D", 4)
-    assert [recent.get(key) for key in "acd"] == ["A", "C", "D"]
 
 
 # --------------------------------------------------------------------------------------------- side questions

@@ -1,7 +1,6 @@
 """The attribution panel: where in the picture the evidence for a class is, in one or several maps."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (

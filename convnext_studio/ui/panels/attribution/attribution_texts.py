@@ -1,8 +1,7 @@
 """The request that the attribution panel makes of the selection, and the texts that say what was explained."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
 from convnext_studio.export.contents import label_of

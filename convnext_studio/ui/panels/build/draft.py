@@ -16,8 +16,7 @@ TINY_LAYER_SCALE = 1e-3
 INPUT_PX = "input_px"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft(ConvNeXtConfig):
+class Draft(ConvNeXtConfig, frozen=True, kw_only=True):
     """A config that may still be wrong: `problems` says how, where `ConvNeXtConfig` refuses to be made."""
 
     def __post_init__(self) -> None:

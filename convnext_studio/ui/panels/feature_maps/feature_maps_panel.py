@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.channels import Patch
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -29,7 +30,6 @@ from convnext_studio.ui.plots.map_texts import is_signed, statistics
 from convnext_studio.ui.plots.saving import Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.widgets import theme
 
 
@@ -122,7 +122,7 @@ class FeatureMapsPanel(AskingPanel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: Subject | None = None
-        self._kept: Recent[Subject] = Recent(_KEPT_BYTES)
+        self._kept: ByteCache[Subject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
         self._painter = MosaicPainter(self._show_paintings, self)
         self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
         self._exact = ExactChannel(bridge, self._show_values, self)
@@ -231,7 +231,7 @@ class FeatureMapsPanel(AskingPanel):
         picture, model = self.state.picture, self.state.model
         if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
             subject = Subject(payload, model.node(payload.node), model, picture)
-            self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+            self._kept.put(self._question_of(subject), subject)
             self._show_subject(subject)
 
     @staticmethod
@@ -241,7 +241,7 @@ class FeatureMapsPanel(AskingPanel):
     def _forget_closed(self) -> None:
         """What was seen of a picture goes with it."""
         opened = {picture.key for picture in self.state.pictures}
-        self._kept.keep_only(lambda subject: subject.picture.key in opened)
+        self._kept.forget_where(lambda _, subject: subject.picture.key not in opened)
         self._painter.forget_all_but(opened)
 
     def _forget(self, _model: ModelInfo) -> None:
@@ -315,7 +315,7 @@ class FeatureMapsPanel(AskingPanel):
         if self._subject is not None and subject.result is self._subject.result:
             if subject is not self._subject:
                 self._subject = subject
-                self._kept.put(self._question_of(subject), subject, subject.size_bytes)
+                self._kept.put(self._question_of(subject), subject)
             self._paint()
 
     def _show_channel(self) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import ChannelNumbers, format_number
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Order, Subject
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.state.side_query import SideQuestion
 
 _KEPT_BYTES = 8 << 20
@@ -36,7 +36,9 @@ class MosaicNumbers(QObject):
         self._on_known = on_known
         self._subject: Subject | None = None
         self._order: Order = "index"
-        self._known: Recent[ChannelStatisticsResult] = Recent(_KEPT_BYTES)
+        self._known: ByteCache[ChannelStatisticsResult] = ByteCache(
+            _KEPT_BYTES, lambda known: 8 * 8 * len(known.mean)
+        )
         self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
@@ -99,11 +101,10 @@ class MosaicNumbers(QObject):
         if not isinstance(payload, ChannelStatisticsResult):
             return
         self._failure = ""
-        size = 8 * 8 * len(payload.mean)
         request = ChannelStatistics(
             image=payload.image, node=payload.node, target=payload.target, panel="feature_maps"
         )
-        self._known.put(request, payload, size)
+        self._known.put(request, payload)
         subject = self._subject
         if subject is None or (payload.image, payload.node) != (subject.result.image, subject.result.node):
             return
@@ -121,7 +122,7 @@ class MosaicNumbers(QObject):
             self._on_known(self._subject)
 
     def _forget_closed(self) -> None:
-        self._known.keep_only(lambda known: self._state.row(known.image) is not None)
+        self._known.forget_where(lambda _, known: self._state.row(known.image) is None)
 
     def _forget(self, _model: object) -> None:
         self._subject = None

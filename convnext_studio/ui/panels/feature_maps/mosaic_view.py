@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.render import Mosaic
@@ -21,7 +22,6 @@ from convnext_studio.ui.plots.scene import Mark, Scene
 from convnext_studio.ui.state.app_state import AppState, Pin
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.latest_only import Newest
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.state.side_query import SideQuestion
 from convnext_studio.ui.widgets import theme
 
@@ -44,7 +44,9 @@ class MosaicPainter(QObject):
         super().__init__(owner)
         self._on_painted = on_painted
         self._newest = Newest(owner)
-        self._kept: Recent[Paintings] = Recent(KEPT_BYTES)
+        self._kept: ByteCache[Paintings] = ByteCache(
+            KEPT_BYTES, lambda paintings: sum(painting.size_bytes for painting in paintings)
+        )
         self._wanted: object = None
         self._shown: object = None
 
@@ -63,11 +65,11 @@ class MosaicPainter(QObject):
         """Want a painting, as `paint` says; nothing happens where it was the last one given."""
         key = (*subjects, *mosaics, look)
         kept = self._kept.get(key)
-        if kept is not None:
+        if key == self._shown:  # One that is too large to be kept is not painted again, either.
             self._wanted = None
-            if key != self._shown:
-                self._shown = key
-                self._on_painted(kept)
+        elif kept is not None:
+            self._wanted, self._shown = None, key
+            self._on_painted(kept)
         elif key != self._wanted:
             self._wanted = key
             work = partial(paint, tuple(subjects), tuple(mosaics), look, scores)
@@ -75,16 +77,17 @@ class MosaicPainter(QObject):
 
     def forget_all_but(self, pictures: Collection[str]) -> None:
         """Keep only what is of pictures with these keys: the others were closed."""
-        self._kept.keep_only(
-            lambda paintings: all(painting.subject.picture.key in pictures for painting in paintings)
+        self._kept.forget_where(
+            lambda _, paintings: any(painting.subject.picture.key not in pictures for painting in paintings)
         )
 
     def forget(self) -> None:
         """Keep nothing: the model is another one."""
         self._kept.clear()
+        self._shown = None
 
     def _keep(self, key: object, paintings: Paintings) -> None:
-        self._kept.put(key, paintings, sum(painting.size_bytes for painting in paintings))
+        self._kept.put(key, paintings)
         if key == self._wanted:
             self._wanted, self._shown = None, key
             self._on_painted(paintings)

@@ -15,11 +15,11 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QIcon, QImage
 from PySide6.QtWidgets import QApplication, QStyle
 
+from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.lru_cache import Recent
 from convnext_studio.ui.state.thumbnail_loader import Thumbnails
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
@@ -44,7 +44,7 @@ class PicturesModel(QAbstractListModel):
         super().__init__()
         self._state = state
         self._pictures: tuple[ListedPicture, ...] = ()
-        self._icons: Recent[QIcon] = Recent(_ICON_BYTES)
+        self._icons: ByteCache[QIcon] = ByteCache(_ICON_BYTES, lambda _: 4 * scaled_px(ICON_PX) ** 2)
         self.thumbnails = Thumbnails(state, bridge, parent=self)
         self.thumbnails.setObjectName("pictures")
         self.thumbnails.arrived.connect(self._thumbnail_arrived)
@@ -107,7 +107,7 @@ class PicturesModel(QAbstractListModel):
             self.beginResetModel()
             self._pictures = pictures
             self.endResetModel()
-        self._icons.keep_keys(lambda key: self._state.row(str(key)) is not None)
+        self._icons.forget_where(lambda key, _: self._state.row(str(key)) is None)
 
     def forget_icons(self) -> None:
         """They have to be drawn in another size."""
@@ -133,7 +133,7 @@ class PicturesModel(QAbstractListModel):
             if pixels is None:
                 return self._stand_in(key, side)
             icon = thumbnail(to_qimage(pixels), side)
-            self._icons.put(key, icon, 4 * side * side)
+            self._icons.put(key, icon)
         return icon
 
     def _stand_in(self, key: str, side: int) -> QIcon:

@@ -1,9 +1,8 @@
 """One colour scale for several fields, against percentiles of the coloured values themselves."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from convnext_studio.render import Limits, Range
 from convnext_studio.ui.panels.receptive_field_lab.compare import Display

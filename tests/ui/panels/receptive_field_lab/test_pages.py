@@ -1,8 +1,7 @@
 """Growth with depth, and one picture's field on the photograph."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import CropGeometry

@@ -1,9 +1,9 @@
 """Subjects are measured apart, at the selected node, and ready-made pairs differ in one thing."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot

@@ -1,8 +1,8 @@
 """The layers between two stages: a norm, and a 2 × 2 convolution of stride 2."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from PySide6.QtCore import QLineF, QRectF
 from PySide6.QtGui import QColor, QPen
 
