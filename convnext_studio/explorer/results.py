@@ -12,13 +12,11 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
-from convnext_studio.export.attribution_figure import attribution_figure
-from convnext_studio.export.contents import label_of
-from convnext_studio.export.explanations import explained_text
+from convnext_studio.export.contents import explained_text, label_of
 from convnext_studio.export.field_figures import field_figure
-from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
+from convnext_studio.export.figures import attribution_figure, mosaic_figure, unit_figure
 from convnext_studio.export.files import write_file
-from convnext_studio.export.unit_figure import unit_figure
+from convnext_studio.export.page import Figure, png_bytes
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo

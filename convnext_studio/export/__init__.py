@@ -1,4 +1,4 @@
-"""Figures, arrays, tables and a one-file report of a picture: numpy and Pillow, no Qt, no torch."""
+"""Figures, arrays, tables and a one-file report of a picture: numpy, Pillow and matplotlib, no Qt, no torch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,11 +62,11 @@ def export_picture(
     Stopped
         As `should_stop` wanted; nothing was written.
     """
-    # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
-    from convnext_studio.export.picture import write_files
+    # Here, because matplotlib would keep the window half a second from appearing.
+    from convnext_studio.export.picture import write_picture
 
     folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
-    return write_files(folder, contents, should_stop)
+    return write_picture(folder, contents, should_stop)
 
 
 def export_map(directory: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
@@ -81,11 +81,11 @@ def export_map(directory: Path, contents: MapContents, explanation: Explanation)
         Where a file cannot be written; those before it stay, which the message says, and none is left
         half-written.
     """
-    # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
-    from convnext_studio.export.picture import write_map_files
+    # Here, because matplotlib would keep the window half a second from appearing.
+    from convnext_studio.export.picture import write_map
 
     folder = export_directory(directory, contents.image.name, set())
-    return write_map_files(folder, contents, explanation)
+    return write_map(folder, contents, explanation)
 
 
 def export_contact_sheet(
@@ -107,8 +107,8 @@ def export_contact_sheet(
     StudioError
         Where there is nothing to show, or the file cannot be written.
     """
-    # Here, because Pillow and what draws with it would keep the window 40 ms from appearing.
-    from convnext_studio.export.contact_sheet import contact_sheet_png
+    # Here, because matplotlib would keep the window half a second from appearing.
+    from convnext_studio.export.figures import contact_sheet_png
 
     data = contact_sheet_png(model, images, explanations)
     return write_file(path, lambda file: file.write(data))

@@ -5,12 +5,16 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.protocol.attributions import Explanation, Faithfulness
+from convnext_studio.protocol.attributions import AVERAGE, Curves, Explanation, Faithfulness
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.predictions import Prediction, explanation_of
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 
 TOP_COUNT = 5
@@ -63,6 +67,50 @@ def label_of(model: ModelInfo, index: int) -> str:
     return model.labels[index] if index < len(model.labels) else f"class {index}"
 
 
+def written_explanation(contents: ExportContents) -> Explanation:
+    """The explanation that is written: the one given, or Grad-CAM of the prediction at the stage given."""
+    if contents.explanation is not None:
+        return contents.explanation
+    prediction = contents.prediction
+    return explanation_of(prediction.attribution, prediction, contents.model, (contents.cam_stage,))
+
+
+def map_stems(explanation: Explanation) -> dict[str, str]:
+    """Name of each map's files, without ending: the method's, with the node's where there are several."""
+    if len(explanation.maps) == 1:
+        return dict.fromkeys(explanation.maps, explanation.method)
+    return {name: f"{explanation.method}-{name}" for name in explanation.maps}
+
+
+def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
+    """By the name of the file, without ending: each map, and of a difference the two that were subtracted."""
+    arrays = {}
+    for name, stem in map_stems(explanation).items():
+        arrays[stem] = explanation.maps[name]
+        if explanation.output == "difference":
+            arrays[f"{stem}-target"] = explanation.target_maps[name]
+            arrays[f"{stem}-against"] = explanation.against_maps[name]
+    return arrays
+
+
+def place_text(explanation: Explanation, name: str) -> str:
+    """At which nodes a map is: one, or the average of several."""
+    if name != AVERAGE:
+        return name
+    return f"the average of {', '.join(explanation.nodes)} (each over its largest size)"
+
+
+def explained_text(model: ModelInfo, explanation: Explanation) -> str:
+    """What is explained, in words: the class, its probability, or one class and not another."""
+    label = label_of(model, explanation.target)
+    if explanation.against is not None:
+        return f"{label}, and not {label_of(model, explanation.against)}"
+    return f"probability of {label}" if explanation.output == "probability" else label
+
+
+# -------------------------------------------------------------------------------------------------- as JSON
+
+
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
     """The contents of ``predictions.json``."""
     model, prediction = contents.model, contents.prediction
@@ -94,6 +142,73 @@ def predictions_json(contents: ExportContents) -> dict[str, Any]:
         "target": {"class": target, "label": label_of(model, target)},
         "top": [classes[index] for index in prediction.top(TOP_COUNT)],
         "classes": classes,
+    }
+
+
+def explanation_json(contents: MapContents, explanation: Explanation, name: str) -> dict[str, Any]:
+    """The contents of a map's ``.json``. What is not known, or not finite, is null."""
+    method, model = method_named(explanation.method), contents.model
+    values = explanation.maps[name]
+    finite = values[np.isfinite(values)]
+    field = explanation.fields[name]
+    box = explanation.geometry.box_to_picture(field.map_box(*values.shape))
+    return {
+        "method": method.name,
+        "title": method.title,
+        "source": method.source,
+        "parameters": explanation.parameters,
+        "map": name,
+        "nodes": list(explanation.nodes),
+        "output": explanation.output,
+        "target": _class_json(contents, explanation.target),
+        "against": None if explanation.against is None else _class_json(contents, explanation.against),
+        "score": finite_or_none(explanation.score),
+        "delta": None if explanation.delta is None else finite_or_none(explanation.delta),
+        "shape": list(values.shape),
+        "smallest": float(finite.min()) if finite.size else None,
+        "largest": float(finite.max()) if finite.size else None,
+        "not_finite": int(values.size - finite.size),
+        "notes": list(explanation.notes),
+        "geometry": {
+            "size_px": field.size_px,
+            "stride_px": field.stride_px,
+            "first_centre_px": field.first_centre_px,
+            "box_in_picture_px": dict(zip(("x", "y", "width", "height"), box, strict=True)),
+        },
+        "faithfulness": _faithfulness_json(contents.faithfulness, name),
+        "seconds": explanation.seconds,
+        "model": {"source": model.source, "title": model.title},
+        "random_weights": explanation.random_weights,
+        "picture": picture_json(contents.image, explanation.geometry),
+    }
+
+
+def _class_json(contents: MapContents, index: int) -> dict[str, Any]:
+    return {"class": index, "label": label_of(contents.model, index)}
+
+
+def _faithfulness_json(result: Faithfulness | None, name: str) -> dict[str, Any] | None:
+    if result is None or result.map_name != name:
+        return None
+    return {
+        "fill": result.fill,
+        "steps": result.steps,
+        "seed": result.seed,
+        "probability": finite_or_none(result.probability),
+        "top_share": result.top_share,
+        "of_map": _curves_json(result.of_map),
+        "of_random_map": _curves_json(result.of_random),
+    }
+
+
+def _curves_json(curves: Curves) -> dict[str, Any]:
+    return {
+        "insertion_area": finite_or_none(curves.insertion_area),
+        "deletion_area": finite_or_none(curves.deletion_area),
+        "probability_of_top_kept": finite_or_none(curves.kept),
+        "probability_of_top_removed": finite_or_none(curves.removed),
+        "insertion": [finite_or_none(value) for value in curves.insertion],
+        "deletion": [finite_or_none(value) for value in curves.deletion],
     }
 
 

@@ -1,16 +1,38 @@
-"""The figure of a receptive field."""
+"""The figures of receptive fields: one field, and how several fall off with distance."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.erf import OF_WHAT, definition
-from convnext_studio.export.figures import BODY_PX, COLORMAP, Figure
-from convnext_studio.export.marks import dashed_frame, frame, label, label_boxes
-from convnext_studio.export.sheet import ColourBar, sheet
-from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, Scale, Square
-from convnext_studio.render import colorize, format_number, format_percent, limits_of
+from convnext_studio.erf import OF_WHAT, THRESHOLDS, definition
+from convnext_studio.export.figures import BODY_PX, COLORMAP
+from convnext_studio.export.fonts import cut, plain, width_of
+from convnext_studio.export.page import (
+    GREY,
+    INK,
+    Canvas,
+    ColourBar,
+    Figure,
+    Marks,
+    hex_of,
+    map_figure,
+    page_figure,
+    style_ticks,
+)
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Square
+from convnext_studio.render import (
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    format_ticks,
+    limits_of,
+    nice_ticks,
+)
 
 
 def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
@@ -23,23 +45,30 @@ def field_figure(result: ReceptiveFieldResult) -> Figure:
     view = log_view(result)
     limits = limits_of(np.append(view, 0.0))
     factor = max(1, round(BODY_PX / max(view.shape)))
-    body = Image.fromarray(colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1))
-    if result.theoretical.is_box:
-        theoretical = _scaled(result.theoretical.unit_box(*result.unit), factor)
-        dashed_frame(body, theoretical)
-        if theoretical[1] >= 0:
-            label(body, (theoretical[0] + theoretical[2] / 2, theoretical[1]), "mt", "theoretical")
+    body = colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1)
     found = result.squares.get(definition(result.protocol).scale, ())
     boxes = [_scaled(_square_box(result, square), factor) for square in found]
-    for box in boxes:
-        frame(body, box)
-    label_boxes(body, boxes, [f"{100 * square.threshold:g}%" for square in found])
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)")
+
+    def mark(marks: Marks) -> None:
+        if result.theoretical.is_box:
+            theoretical = _scaled(result.theoretical.unit_box(*result.unit), factor)
+            marks.frame(theoretical, dashed=True)
+            if theoretical[1] >= 0:
+                middle = theoretical[0] + theoretical[2] / 2
+                marks.label(middle, theoretical[1], "theoretical", below=True)
+        for box in boxes:
+            marks.frame(box)
+        marks.label_boxes(boxes, [f"{100 * square.threshold:g}%" for square in found])
+
     of_what = f"class {result.target}" if result.target is not None else _spaced(result.node)
-    title = f"Effective receptive field of {of_what}"
-    caption = _caption(result)
-    picture, place = sheet(body, bar, title=title, caption=caption, random_weights=result.random_weights)
-    return Figure(picture, place, title, tuple(caption))
+    return map_figure(
+        body,
+        ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)"),
+        title=f"Effective receptive field of {of_what}",
+        caption=_caption(result),
+        random_weights=result.random_weights,
+        mark=mark,
+    )
 
 
 def _scaled(box: Box, factor: int) -> Box:
@@ -94,3 +123,145 @@ def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
         ", ".join(f"{100 * each.threshold:g}% in {each.side_px} px" for each in squares)
         or "none fits the input"
     )
+
+
+# --------------------------------------------------------------------------------------------------- curves
+
+# Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.
+COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
+_PLOT_PX = (560, 460)
+_LEFT, _TOP, _RIGHT, _BOTTOM = 92, 40, 24, 70
+_ROW_PX = 30
+_TEXT_PX, _TITLE_PX = 16, 19
+_COLUMN_PX = 150
+_DECADES = 6
+"""The radial profile is drawn down to so many powers of ten below its largest value, at most."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plot:
+    """Lines in one coordinate system, in the order of `COLOURS`."""
+
+    title: str
+    y_title: str
+    x: Limits
+    y: Limits
+    lines: Sequence[tuple[Values, Values]]
+    y_ticks: Sequence[float]
+    y_texts: Sequence[str]
+
+    def draw(self, canvas: Canvas) -> None:
+        width, height = _PLOT_PX
+        axes = canvas.axes((_LEFT, _TOP, width, height))
+        for (x, y), colour in zip(self.lines, COLOURS, strict=False):
+            axes.plot(x, y, color=hex_of(colour), linewidth=3, linestyle="-", marker="")
+        axes.set(facecolor="white", xlim=(self.x.low, self.x.high), ylim=(self.y.low, self.y.high))
+        axes.grid(visible=False)
+        ticks = nice_ticks(self.x)
+        axes.set_xticks(ticks, format_ticks(ticks))
+        axes.set_yticks(self.y_ticks, self.y_texts)
+        style_ticks(axes, _TEXT_PX, 6)
+        for spine in axes.spines.values():
+            spine.set(visible=True, color=hex_of(INK), linewidth=1)
+        middle = _LEFT + width / 2
+        canvas.text(middle, _TOP - 14, self.title, _TITLE_PX, INK, place="center")
+        below = _TOP + height + 54
+        canvas.text(middle, below, "distance from the centre in input pixels", _TEXT_PX, GREY, place="center")
+        canvas.upright(_TEXT_PX, _TOP + height / 2, self.y_title, _TEXT_PX, GREY)
+
+
+def curves_figure(views: Sequence[FieldView]) -> Figure:
+    """Cumulative contribution and radial profile of up to four fields, and their squares in a table."""
+    shown = [view for view in views if view.curves is not None][: len(COLOURS)]
+    width, height = _LEFT + _PLOT_PX[0] + _RIGHT, _TOP + _PLOT_PX[1] + _BOTTOM
+
+    def draw(canvas: Canvas) -> None:
+        _cumulative(shown).draw(canvas)
+        _radial(shown).draw(canvas.at(width, 0))
+        _draw_table(canvas.at(0, height), shown, 2 * width - _RIGHT)
+
+    caption = list(dict.fromkeys(view.protocol_text for view in shown))
+    caption.append(
+        "Distance is Euclidean, from the centre of the squares. The profile is the mean over rings one pixel "
+        f"wide, relative to the largest; rings of zeros are left out, and values below 1e-{_DECADES}."
+    )
+    return page_figure(
+        (2 * width, height + _ROW_PX * (len(shown) + 1) + 10),
+        draw,
+        title="How receptive fields fall off with distance",
+        caption=caption,
+        # Where only some learnt nothing, the table says which.
+        random_weights=all(view.random_weights for view in shown),
+        unit=0.9,
+    )
+
+
+def _farthest(shown: Sequence[FieldView]) -> float:
+    return max((float(view.curves.distance_px[-1]) for view in shown if view.curves is not None), default=1.0)
+
+
+def _cumulative(shown: Sequence[FieldView]) -> _Plot:
+    lines = [
+        (np.append(0, view.curves.distance_px), np.append(0, view.curves.cumulative))
+        for view in shown
+        if view.curves is not None
+    ]
+    ticks = nice_ticks(Limits(0, 1))
+    return _Plot(
+        title="Cumulative contribution",
+        y_title="share of the field within",
+        x=Limits(0, _farthest(shown)),
+        y=Limits(0, 1),
+        lines=lines,
+        y_ticks=ticks,
+        y_texts=format_ticks(ticks),
+    )
+
+
+def _radial(shown: Sequence[FieldView]) -> _Plot:
+    lines = []
+    for view in shown:
+        if view.curves is None:
+            continue
+        largest = np.nanmax(view.curves.radial)
+        positive = view.curves.radial > 0
+        relative = view.curves.radial[positive] / largest if largest > 0 else np.zeros(0)
+        lines.append((view.curves.distance_px[positive], np.log10(relative)))
+    smallest = min((float(y.min()) for _, y in lines if len(y)), default=-1.0)
+    decades = min(max(math.ceil(-smallest), 1), _DECADES)
+    exponents = range(-decades, 1)
+    return _Plot(
+        title="Radial profile",
+        y_title="mean of the ring over the largest",
+        x=Limits(0, _farthest(shown)),
+        y=Limits(-decades, 0),
+        lines=lines,
+        y_ticks=tuple(exponents),
+        y_texts=["1" if exponent == 0 else f"1e{exponent}" for exponent in exponents],
+    )
+
+
+def _draw_table(canvas: Canvas, shown: Sequence[FieldView], width: int) -> None:
+    """Colour, name, and for each share the side of the linear field's square."""
+    first = width - len(THRESHOLDS) * _COLUMN_PX
+
+    def write(row: int, x: float, text: str, colour: tuple[int, int, int], place: str = "right") -> None:
+        canvas.text(x, _ROW_PX * row + 0.7 * _ROW_PX, text, _TEXT_PX, colour, place=place)
+
+    write(0, _LEFT, "side and area of the square that holds", GREY, "left")
+    for column, share in enumerate(THRESHOLDS, 1):
+        write(0, first + _COLUMN_PX * column, f"{100 * share:g} %", GREY)
+    for row, (view, colour) in enumerate(zip(shown, COLOURS, strict=False), 1):
+        middle = _ROW_PX * row + 0.5 * _ROW_PX
+        canvas.line((_LEFT, middle), (_LEFT + 34, middle), 5, colour)
+        mark, gap = "(random weights)" if view.random_weights else "", 6
+        name = cut(plain(view.title), _TEXT_PX, first - _LEFT - 46 - gap - width_of(mark, _TEXT_PX))
+        write(row, _LEFT + 46, name, INK, "left")
+        write(row, _LEFT + 46 + width_of(name, _TEXT_PX) + gap, mark, INK, "left")
+        reached = {square.threshold: square for square in view.squares.get("linear", ())}
+        for column, share in enumerate(THRESHOLDS, 1):
+            square = reached.get(share)
+            text = "none" if square is None else f"{square.side_px} px, {format_percent(square.area_ratio)}"
+            write(row, first + _COLUMN_PX * column, text, INK)

@@ -7,7 +7,7 @@ from typing import Any
 from convnext_studio.common.errors import StudioError
 from convnext_studio.erf.files import SUFFIXES, npy_bytes, npz_bytes
 from convnext_studio.export.contents import json_bytes
-from convnext_studio.export.files import write_file
+from convnext_studio.export.files import write_file, write_files
 from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveFieldResult, Scale
 
 
@@ -78,10 +78,15 @@ def save_field(path: Path, result: ReceptiveFieldResult) -> Path:
     StudioError
         Where the file's name ends otherwise, or it cannot be written.
     """
-    suffix, field_map = path.suffix.lower(), result.field_map
+    data = _encoded(path.name, path.suffix.lower(), result)
+    return write_file(path, lambda file: file.write(data))
+
+
+def _encoded(name: str, suffix: str, result: ReceptiveFieldResult) -> bytes:
     if suffix not in SUFFIXES:
-        raise StudioError(f"“{path.name}” is not a name for a receptive field.", "Let it end in .npz or .npy.")
-    return _write(path, npy_bytes(field_map) if suffix == ".npy" else npz_bytes(field_map, about_field(result)))
+        raise StudioError(f"“{name}” is not a name for a receptive field.", "Let it end in .npz or .npy.")
+    field_map = result.field_map
+    return npy_bytes(field_map) if suffix == ".npy" else npz_bytes(field_map, about_field(result))
 
 
 def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: Sequence[str]) -> list[Path]:
@@ -92,7 +97,7 @@ def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: 
     Parameters
     ----------
     folder
-        Is there.
+        Is made where it is missing.
     results, stems
         Fields, and the beginnings of their files' names.
 
@@ -101,22 +106,15 @@ def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: 
     StudioError
         Where a file cannot be written; those before it stay.
     """
-    # Pillow, and what draws with it, would keep the window 40 ms from appearing.
-    from convnext_studio.export.curve_figures import curves_figure
-    from convnext_studio.export.field_figures import field_figure
-    from convnext_studio.export.figures import png_bytes
+    # matplotlib would keep the window half a second from appearing.
+    from convnext_studio.export.field_figures import curves_figure, field_figure
+    from convnext_studio.export.page import png_bytes
 
     written: list[Path] = []
     for result, stem in zip(results, stems, strict=True):
-        written += [save_field(folder / f"{stem}{suffix}", result) for suffix in SUFFIXES]
-        files = {
-            f"{stem}.json": json_bytes(about_field(result)),
-            f"{stem}.png": png_bytes(field_figure(result), result.random_weights),
-        }
-        written += [_write(folder / name, data) for name, data in files.items()]
+        files = {f"{stem}{suffix}": _encoded(stem, suffix, result) for suffix in SUFFIXES}
+        files[f"{stem}.json"] = json_bytes(about_field(result))
+        files[f"{stem}.png"] = png_bytes(field_figure(result), result.random_weights)
+        written += write_files(folder, files)
     marked = all(result.random_weights for result in results)
-    return [*written, _write(folder / "curves.png", png_bytes(curves_figure(results), marked))]
-
-
-def _write(path: Path, data: bytes) -> Path:
-    return write_file(path, lambda file: file.write(data))
+    return [*written, *write_files(folder, {"curves.png": png_bytes(curves_figure(results), marked)})]

@@ -1,94 +1,93 @@
-"""The figures of a picture: mosaic of a node's channels (and see `attribution_figure`, `field_figures`)."""
+"""The figures of a picture: a node's channels, an attribution, one unit, and many attributions on one sheet."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from convnext_studio import __version__
+from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.contents import MapContents
-from convnext_studio.export.sheet import PAPER, RANDOM_WEIGHTS, ColourBar, sheet
+from convnext_studio.export.contents import MapContents, explained_text, label_of, place_text
+from convnext_studio.export.page import (
+    GREY,
+    INK,
+    PAPER,
+    RANDOM_WEIGHTS,
+    WARNING,
+    Canvas,
+    ColourBar,
+    Figure,
+    Line,
+    Marks,
+    cut_line,
+    lines_of,
+    map_figure,
+)
+from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.render import (
+    DIVERGING,
     ROBUST_PERCENTILES,
+    Clipping,
     Limits,
     Mosaic,
     Rgb,
     assemble,
     format_number,
     format_percent,
+    limits_of,
+    overlay,
     robust_limits,
 )
 
 COLORMAP = "viridis"
+DIVERGING_MAP = DIVERGING[0]
+UNIT_COLORMAP = "magma"
 BODY_PX = 1200
 """Longer side of the map in a figure, where that can be chosen freely."""
+MAP_OPACITY = 0.55
+UNIT_OPACITY = 0.7
+CLIP_PERCENTILE = 99.5
+
+_UNITS = {"logit": "logit units", "probability": "units of probability", "difference": "logit units"}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A finished figure.
-
-    Attributes
-    ----------
-    picture
-        RGB.
-    body_xy
-        Upper left corner of the map in it, in pixels.
-    title, caption
-        What is printed above and below.
-    """
-
-    picture: Image.Image
-    body_xy: tuple[int, int]
-    title: str
-    caption: tuple[str, ...]
-
-
-def png_bytes(figure: Figure, random_weights: bool) -> bytes:
-    """A PNG file that carries its caption as text too."""
-    texts = PngInfo()
-    texts.add_itxt("Software", f"ConvNeXt Studio {__version__}")
-    texts.add_itxt("Title", figure.title.encode(errors="replace"))
-    mark = (RANDOM_WEIGHTS,) if random_weights else ()
-    # Names of files may have characters that no encoding has.
-    texts.add_itxt("Description", " ".join((*mark, *figure.caption)).encode(errors="replace"))
-    buffer = BytesIO()
-    figure.picture.save(buffer, "PNG", pnginfo=texts)
-    return buffer.getvalue()
-
-
-def figure_of(
-    body: Image.Image, bar: ColourBar, title: str, caption: list[str], contents: MapContents
+def _figure_of(
+    body: Rgb,
+    bar: ColourBar,
+    title: str,
+    caption: Sequence[str],
+    contents: MapContents,
+    mark: Callable[[Marks], object] = bool,
 ) -> Figure:
-    """A figure around a map, with the model in its caption, and random weights marked."""
-    model = contents.model
-    caption = [*caption, f"Model: {model.title} ({model.source})."]
-    picture, place = sheet(body, bar, title=title, caption=caption, random_weights=model.random_weights)
-    return Figure(picture, place, title, tuple(caption))
+    """A figure around a map, with picture and model in its caption, and random weights marked."""
+    model, (width, height) = contents.model, contents.image.size
+    said = [
+        *caption,
+        f"Picture: {contents.image.name}, {width} x {height} px.",
+        f"Model: {model.title} ({model.source}).",
+    ]
+    return map_figure(body, bar, title=title, caption=said, random_weights=model.random_weights, mark=mark)
 
 
-def source_text(contents: MapContents) -> str:
-    """Name and size of the picture, as every caption ends."""
-    width, height = contents.image.size
-    return f"Picture: {contents.image.name}, {width} x {height} px."
-
-
-def enlarged(image: ImageInfo) -> tuple[Rgb, tuple[float, float]]:
+def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, float]]:
     """A picture as large as a figure has it, and its pixels there for each pixel of the picture itself."""
     preview = Image.fromarray(image.preview)
-    factor = BODY_PX / max(preview.size)
+    factor = longest_px / max(preview.size)
     size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
     pixels = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
     return pixels, (size[0] / image.size[0], size[1] / image.size[1])
 
 
-def scaled(box: Box, scale: tuple[float, float]) -> Box:
+def _scaled(box: Box, scale: tuple[float, float]) -> Box:
     """A box in pixels of another size."""
     return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
@@ -101,23 +100,22 @@ def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
     channels, height, width = result.maps.shape
     mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)
     limits = robust_limits(result.maps)
-    pixels = Image.fromarray(assemble(result.maps, mosaic, limits, COLORMAP, background=PAPER))
-    factor = max(1, round(BODY_PX / max(pixels.size)))
-    body = pixels.resize((pixels.width * factor, pixels.height * factor), Image.Resampling.NEAREST)
-    node = contents.model.node(result.node)
-    finite = result.maps[np.isfinite(result.maps)]
+    pixels = assemble(result.maps, mosaic, limits, COLORMAP, background=PAPER)
+    factor = max(1, round(BODY_PX / max(pixels.shape[:2])))
     caption = [
         f"All {channels} channels of {result.node}, {height} x {width} units each: channel 0 first, "
         f"{mosaic.columns} in a row.",
     ]
+    finite = result.maps[np.isfinite(result.maps)]
     if finite.size:
         caption.append(_scale_text(finite, limits))
     if missing := result.maps.size - finite.size:
         caption.append(f"{missing} of {result.maps.size} values are not finite numbers: chequered in grey.")
-    bar = ColourBar(limits=limits, colormap=COLORMAP, title="activation")
-    return figure_of(
-        body, bar, f"Feature maps of {node.title.lower()}", [*caption, source_text(contents)], contents
+    bar = ColourBar(
+        limits=limits, colormap=COLORMAP, title="activation", clipping=Clipping.of(result.maps, limits)
     )
+    title = f"Feature maps of {contents.model.node(result.node).title.lower()}"
+    return _figure_of(pixels.repeat(factor, 0).repeat(factor, 1), bar, title, caption, contents)
 
 
 def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
@@ -127,3 +125,222 @@ def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
         f"the {format_percent(beyond)} of values beyond it have the colours of its ends. "
         f"Smallest value {format_number(float(finite.min()))}, largest {format_number(float(finite.max()))}."
     )
+
+
+# ---------------------------------------------------------------------------------------------- attributions
+
+
+@dataclass(frozen=True, slots=True)
+class Shading:
+    """Which numbers of a map are coloured, how, and the words for it.
+
+    Attributes
+    ----------
+    values
+        (h, w): the map, or its positive part.
+    limits, colormap
+        As given to `convnext_studio.render.overlay`.
+    text
+        For the caption.
+    """
+
+    values: NDArray[np.float32]
+    limits: Limits
+    colormap: str
+    text: str
+
+
+def shading_of(explanation: Explanation, name: str) -> Shading:
+    """A difference signed; else the positive part. A few pixels exceed all others: their scale is clipped."""
+    values = explanation.maps[name]
+    is_difference = explanation.output == "difference"
+    if not is_difference:
+        values = np.maximum(values, 0)
+    clipped = values
+    if name == INPUT and np.isfinite(values).any():
+        bound = float(np.percentile(np.abs(values[np.isfinite(values)]), CLIP_PERCENTILE))
+        # Where nearly all is 0, the percentile is, too.
+        clipped = np.clip(values, -bound, bound) if bound > 0 else values
+    limits = limits_of(np.append(clipped, np.float32(0)), symmetric=is_difference)
+    part = "Signed, symmetric about 0" if is_difference else "Positive part"
+    text = f"{part}, scale up to percentile {CLIP_PERCENTILE}" if clipped is not values else part
+    return Shading(values, limits, DIVERGING_MAP if is_difference else COLORMAP, text)
+
+
+def map_box(explanation: Explanation, name: str) -> Box:
+    """Where a map lies in the picture, in picture pixels."""
+    field = explanation.fields[name]
+    return explanation.geometry.box_to_picture(field.map_box(*explanation.maps[name].shape))
+
+
+def attribution_figure(contents: MapContents, explanation: Explanation, name: str) -> Figure:
+    """One of an explanation's maps laid over the picture, and what the network sees framed."""
+    values, method = explanation.maps[name], method_named(explanation.method)
+    shading, is_smooth = shading_of(explanation, name), name != INPUT
+    body, scale = _laid_over(contents.image, explanation, name, BODY_PX)
+    crop = _scaled(explanation.geometry.crop_box, scale)
+    resampling = "bilinearly between the units' centres" if is_smooth else "to the nearest pixel of the input"
+    caption = [
+        _what(contents, explanation, name),
+        f"{shading.text}, opacity {100 * MAP_OPACITY:.0f} %, resampled {resampling}. " + _range_text(values),
+        *_told(explanation, values),
+        "The frame is what the network sees.",
+    ]
+    bar = ColourBar(
+        limits=shading.limits,
+        colormap=shading.colormap,
+        title=_bar_title(explanation, name),
+        clipping=Clipping.of(shading.values, shading.limits),
+    )
+    title = f"{method.title}: {explained_text(contents.model, explanation)}"
+    return _figure_of(body, bar, title, caption, contents, lambda marks: marks.frame(crop))
+
+
+def _laid_over(
+    image: ImageInfo, explanation: Explanation, name: str, longest_px: int
+) -> tuple[Rgb, tuple[float, float]]:
+    """A map over its picture, and the picture's enlargement."""
+    picture, scale = _enlarged(image, longest_px)
+    shading = shading_of(explanation, name)
+    box = _scaled(map_box(explanation, name), scale)
+    smooth = name != INPUT
+    drawn = overlay(picture, shading.values, box, shading.limits, shading.colormap, MAP_OPACITY, smooth=smooth)
+    return drawn, scale
+
+
+def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
+    height, width = explanation.maps[name].shape
+    where = (
+        f"on the input's {height} x {width} pixels"
+        if name == INPUT
+        else f"at {place_text(explanation, name)}, {height} x {width} units"
+    )
+    against = "" if explanation.against is None else f", and not class {explanation.against},"
+    probability = contents.prediction.probabilities[explanation.target]
+    of = "the probability of " if explanation.output == "probability" else ""
+    return (
+        f"{method_named(explanation.method).title} of {of}class {explanation.target}{against} {where}; "
+        f"its probability is {format_percent(float(probability), None)}."
+    )
+
+
+def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
+    """Parameters, convergence delta and notes, where there are any."""
+    told = []
+    in_force = method_named(explanation.method).in_force(explanation.parameters)
+    if in_force:
+        settings = ", ".join(f"{name} {value}" for name, value in in_force.items())
+        told.append(f"Parameters: {settings}.")
+    if explanation.delta is not None:
+        told.append(
+            f"Convergence delta: {format_number(explanation.delta)}; the map adds up to "
+            f"{format_number(float(values.sum(dtype=np.float64)))}."
+        )
+    return [*told, *([" ".join(explanation.notes)] if explanation.notes else [])]
+
+
+def _bar_title(explanation: Explanation, name: str) -> str:
+    method = method_named(explanation.method)
+    if name == AVERAGE:
+        return f"{method.title}, parts of the largest"
+    if method.is_linear:  # The map scales with what is explained, and so has its unit.
+        return f"{method.title} in {_UNITS[explanation.output]}"
+    return method.title
+
+
+def _range_text(values: NDArray[np.float32]) -> str:
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return "No value of the map is a finite number."
+    low, high = format_number(float(finite.min())), format_number(float(finite.max()))
+    return f"The map itself goes from {low} to {high}."
+
+
+# --------------------------------------------------------------------------------------------------- a unit
+
+
+def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
+    """The effective field over the picture, and the theoretical field dashed where it is a box."""
+    node = contents.model.node(result.node)
+    picture, scale = _enlarged(contents.image, BODY_PX)
+    limits = limits_of(np.append(result.effective, np.float32(0)))
+    crop = _scaled(result.geometry.crop_box, scale)
+    body = overlay(picture, result.effective, crop, limits, UNIT_COLORMAP, UNIT_OPACITY)
+    clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
+    caption = [
+        f"Unit (y {result.y}, x {result.x}) of {result.node}, channel {result.channel}: its value is "
+        f"{format_number(result.value)}.",
+        "Colours: the magnitude of its derivative by the input, summed over the colours.",
+        f"It could see: {node.field.extent}{clipped}.",
+    ]
+    bar = ColourBar(limits=limits, colormap=UNIT_COLORMAP, title="|d unit / d input|")
+    title = f"One unit of {node.title.lower()}"
+
+    def mark(marks: Marks) -> None:
+        if node.field.is_box:
+            marks.frame(_scaled(result.geometry.box_to_picture(result.clipped_box), scale), dashed=True)
+
+    return _figure_of(body, bar, title, caption, contents, mark)
+
+
+# ------------------------------------------------------------------------------------------ a contact sheet
+
+_TILE_PX = 320
+_GAP_PX = 24
+_TEXT_PX = 16
+_TITLE_PX = 25
+
+
+def contact_sheet_png(
+    model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
+) -> bytes:
+    """The sheet as a PNG file; see `convnext_studio.export.export_contact_sheet`."""
+    if not explanations:
+        raise StudioError("There is nothing on the contact sheet.", "Wait for the first map.")
+    pictures = {image.key: image for image in images}
+    columns = math.ceil(math.sqrt(len(explanations)))
+    rows = math.ceil(len(explanations) / columns)
+    width = columns * (_TILE_PX + _GAP_PX) + _GAP_PX
+    heading = _heading(model, explanations[0], width - 2 * _GAP_PX)
+    below = [_tile_texts(model, pictures[each.image], each) for each in explanations]
+    tiles = [
+        _laid_over(pictures[each.image], each, next(iter(each.maps)), _TILE_PX)[0] for each in explanations
+    ]
+    top = _GAP_PX + sum(line.height for line in heading) + _GAP_PX // 2
+    tallest = max(tile.shape[0] for tile in tiles)
+    pitch = tallest + sum(line.height for line in below[0]) + _GAP_PX
+    canvas = Canvas(width, top + rows * pitch)
+    canvas.lines(_GAP_PX, _GAP_PX, heading)
+    for position, (tile, texts) in enumerate(zip(tiles, below, strict=True)):
+        row, column = divmod(position, columns)
+        x, y = _GAP_PX + column * (_TILE_PX + _GAP_PX), top + row * pitch
+        canvas.image(x + (_TILE_PX - tile.shape[1]) // 2, y + tallest - tile.shape[0], tile)
+        canvas.lines(x, y + tallest, texts)
+    buffer = BytesIO()
+    canvas.pixels().save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _tile_texts(model: ModelInfo, image: ImageInfo, explanation: Explanation) -> list[Line]:
+    limits = shading_of(explanation, *explanation.maps).limits
+    texts = (
+        (image.name, INK),
+        (f"{label_of(model, explanation.target)}: {explanation.output} {explanation.score:.3g}", GREY),
+        (f"colours from {format_number(limits.low)} to {format_number(limits.high)}", GREY),
+    )
+    return [cut_line(text, _TEXT_PX, colour, _TILE_PX) for text, colour in texts]
+
+
+def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[Line]:
+    """Title, what is seen, and, where it is so, that the weights are random."""
+    (name,) = explanation.maps
+    where = "on the input's pixels" if name == INPUT else f"at {place_text(explanation, name)}"
+    of = " of the probability" if explanation.output == "probability" else ""
+    against = "" if explanation.against is None else f", and not {label_of(model, explanation.against)}"
+    title = f"{method_named(explanation.method).title}{of} {where}{against}"
+    shading = shading_of(explanation, name)
+    said = f"Model: {model.title} ({model.source}). {shading.text}; each map has a scale of its own."
+    lines = [*lines_of(title, _TITLE_PX, INK, width), *lines_of(said, _TEXT_PX, GREY, width)]
+    if model.random_weights:
+        lines += lines_of(RANDOM_WEIGHTS, _TEXT_PX, WARNING, width)
+    return lines

@@ -1,10 +1,12 @@
 """Files that are whole or not there, in folders with safe names."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import not_written, written_whole
 
 # Forbidden by Windows' file systems; the others forbid only the slash.
@@ -71,3 +73,28 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     with written_whole(path) as file:
         write(file)
     return path
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files, given by their names, one after the other into a folder, which is made where it is missing.
+
+    Raises
+    ------
+    StudioError
+        Where one cannot be written; it says how many are there already.
+    """
+    make_directory(folder)
+    written: list[Path] = []
+    for name, data in files.items():
+        try:
+            written.append(write_file(folder / name, partial(_put, data)))
+        except StudioError as error:
+            if not written:
+                raise
+            message = f"{error.message} {len(written)} of {len(files)} files are there: those before it."
+            raise StudioError(message, error.hint) from error
+    return written
+
+
+def _put(data: bytes, file: BinaryIO) -> None:
+    file.write(data)

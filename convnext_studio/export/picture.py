@@ -1,28 +1,34 @@
 """The files of one picture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.erf.files import npy_bytes
-from convnext_studio.export.attribution_figure import attribution_figure
-from convnext_studio.export.contents import ExportContents, MapContents, json_bytes, predictions_json
-from convnext_studio.export.explanations import explanation_json, map_arrays, map_stems, written_explanation
+from convnext_studio.export.contents import (
+    ExportContents,
+    MapContents,
+    explanation_json,
+    json_bytes,
+    map_arrays,
+    map_stems,
+    predictions_json,
+    written_explanation,
+)
 from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.field_files import about_field
-from convnext_studio.export.figures import Figure, mosaic_figure, png_bytes
-from convnext_studio.export.files import make_directory, write_file
+from convnext_studio.export.figures import attribution_figure, mosaic_figure
+from convnext_studio.export.files import write_files
+from convnext_studio.export.page import Figure, png_bytes
 from convnext_studio.export.report import report_html
 from convnext_studio.protocol.attributions import Explanation
 
 
-def write_files(folder: Path, contents: ExportContents, should_stop: Callable[[], bool]) -> list[Path]:
+def write_picture(folder: Path, contents: ExportContents, should_stop: Callable[[], bool]) -> list[Path]:
     """Write all files that `convnext_studio.export.export_picture` promises into a folder, which it makes."""
     explanation = written_explanation(contents)
     stems = map_stems(explanation)
@@ -52,33 +58,14 @@ def write_files(folder: Path, contents: ExportContents, should_stop: Callable[[]
     files["report.html"] = report_html(contents, explanation, drawn)
     if should_stop():
         raise Stopped
-    return _write_all(folder, files)
+    return write_files(folder, files)
 
 
-def write_map_files(folder: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
+def write_map(folder: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
     """Write all files that `convnext_studio.export.export_map` promises into a folder, which it makes."""
     files = {f"{stem}.npy": npy_bytes(array) for stem, array in map_arrays(explanation).items()}
     for name, stem in map_stems(explanation).items():
         figure = attribution_figure(contents, explanation, name)
         files[f"{stem}.json"] = json_bytes(explanation_json(contents, explanation, name))
         files[f"{stem}.png"] = png_bytes(figure, contents.model.random_weights)
-    return _write_all(folder, files)
-
-
-def _write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Write one file after the other; a StudioError says how many there are where one cannot be written."""
-    make_directory(folder)
-    written: list[Path] = []
-    for name, data in files.items():
-        try:
-            written.append(write_file(folder / name, partial(_put, data)))
-        except StudioError as error:
-            if not written:
-                raise
-            message = f"{error.message} {len(written)} of {len(files)} files are there: those before it."
-            raise StudioError(message, error.hint) from error
-    return written
-
-
-def _put(data: bytes, file: BinaryIO) -> None:
-    file.write(data)
+    return write_files(folder, files)

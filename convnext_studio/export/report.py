@@ -9,10 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from convnext_studio import __version__
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.export.contents import TOP_COUNT, ExportContents, label_of
-from convnext_studio.export.explanations import explained_text, map_stems
-from convnext_studio.export.figures import Figure
-from convnext_studio.export.sheet import RANDOM_WEIGHTS
+from convnext_studio.export.contents import TOP_COUNT, ExportContents, explained_text, label_of, map_stems
+from convnext_studio.export.page import RANDOM_WEIGHTS, Figure
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 from convnext_studio.render import format_percent

@@ -15,10 +15,9 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
-from convnext_studio.export.attribution_figure import attribution_figure
-from convnext_studio.export.contact_sheet import contact_sheet_png
-from convnext_studio.export.explanations import written_explanation
-from convnext_studio.export.sheet import ColourBar
+from convnext_studio.export.contents import written_explanation
+from convnext_studio.export.figures import attribution_figure, contact_sheet_png
+from convnext_studio.export.page import Canvas, ColourBar
 from convnext_studio.protocol.attributions import Curves, Explanation, Faithfulness
 from tests.export.conftest import smooth_maps
 
@@ -189,7 +188,7 @@ def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: Expor
         (explanation, "stage4", "Grad-CAM in logit units"),
         (average, "average", "Grad-CAM, parts of the largest"),
     ):
-        with patch("convnext_studio.export.attribution_figure.ColourBar", wraps=ColourBar) as bar:
+        with patch("convnext_studio.export.figures.ColourBar", wraps=ColourBar) as bar:
             attribution_figure(contents, of, name)
         assert bar.call_args.kwargs["title"] == said
 
@@ -204,9 +203,9 @@ def test_the_contact_sheet_names_both_classes_of_a_difference(
 
 def sheet_words(contents: ExportContents, explanation: Explanation) -> list[str]:
     """The texts that are written on a contact sheet of one picture."""
-    with patch("PIL.ImageDraw.ImageDraw.text") as written:
+    with patch.object(Canvas, "text") as written:
         contact_sheet_png(contents.model, [contents.image], [explanation])
-    return [call.args[1] for call in written.call_args_list]
+    return [call.args[2] for call in written.call_args_list]
 
 
 def test_the_contact_sheet_has_every_picture(contents: ExportContents, tmp_path: Path) -> None:

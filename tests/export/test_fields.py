@@ -15,10 +15,10 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.export import ExportContents, export_fields, save_field
-from convnext_studio.export.curve_figures import COLOURS, curves_figure
-from convnext_studio.export.field_figures import field_figure, log_view
+from convnext_studio.export.field_figures import COLOURS, curves_figure, field_figure, log_view
 from convnext_studio.export.figures import COLORMAP
-from convnext_studio.export.sheet import WARNING
+from convnext_studio.export.fonts import width_of
+from convnext_studio.export.page import WARNING, Canvas
 from convnext_studio.protocol.receptive_fields import OpenField, ReceptiveFieldResult
 from convnext_studio.render import colorize, limits_of
 
@@ -138,7 +138,13 @@ def test_a_theoretical_field_beyond_any_border_is_told(
 
 def test_random_weights_are_marked_beside_the_longest_name(result: ReceptiveFieldResult) -> None:
     long = replace(result, title="A network of a very long name " * 9)
-    with patch("PIL.ImageDraw.ImageDraw.text") as written:
+    with patch.object(Canvas, "text") as written:
         curves_figure([long, replace(result, random_weights=False)])
-    names = [call.args[1] for call in written.call_args_list]
-    assert any(name.startswith("A network") and name.endswith("… (random weights)") for name in names)
+    texts = [call.args[2] for call in written.call_args_list]
+    [row] = [row for row, text in enumerate(texts) if text.startswith("A network")]
+    assert texts[row].endswith("…")
+    assert texts[row + 1] == "(random weights)"
+    end = written.call_args_list[row + 1].args[0]
+    assert end > written.call_args_list[row].args[0] + width_of(texts[row], 16)
+    column = next(call for call in written.call_args_list if call.args[2].startswith("8 px"))
+    assert end + width_of(texts[row + 1], 16) < column.args[0] - width_of(column.args[2], 16)

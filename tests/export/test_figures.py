@@ -7,15 +7,22 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageFont
+from PIL import Image
 
 from convnext_studio.export import ExportContents
-from convnext_studio.export.attribution_figure import MAP_OPACITY, attribution_figure, map_box
-from convnext_studio.export.explanations import written_explanation
-from convnext_studio.export.figures import COLORMAP, Figure, mosaic_figure
-from convnext_studio.export.sheet import PAPER, WARNING, drawable, font, wrapped
+from convnext_studio.export.contents import written_explanation
+from convnext_studio.export.field_figures import curves_figure
+from convnext_studio.export.figures import (
+    COLORMAP,
+    MAP_OPACITY,
+    attribution_figure,
+    contact_sheet_png,
+    map_box,
+    mosaic_figure,
+)
+from convnext_studio.export.page import PAPER, WARNING, ColourBar, Figure
 from convnext_studio.protocol.attributions import Attribution
-from convnext_studio.render import colorize, limits_of, lut
+from convnext_studio.render import Clipping, Limits, colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 
 
@@ -138,15 +145,22 @@ def test_random_weights_are_marked_on_every_figure_and_learnt_ones_on_none(conte
         assert [has_colour(figure.picture, WARNING) for figure in figures] == [marked] * 2
 
 
-def test_texts_have_only_characters_that_the_font_draws() -> None:
-    text = drawable("Käse × Größe – 日本 “x” \ud800")
-    assert text == "Kase x Grosse - ?? “x” ?"
-    box = bytes(ImageFont.load_default(40).getmask("\uffff"))
-    assert all(char == " " or bytes(ImageFont.load_default(40).getmask(char)) != box for char in text)
+def test_a_colour_bar_marks_the_ends_that_have_values_beyond() -> None:
+    values = np.array([-3.0, 0.0, 2.0])
+    limits = Limits(-1.0, 2.0)
+    bar = ColourBar(limits=limits, colormap=COLORMAP, title="", clipping=Clipping.of(values, limits))
+    assert bar.texts[:2] == [(0.0, "≤ -1.00"), (1.0, "2.00")]
+    assert (2 / 3, "1") in bar.texts
 
 
-def test_lines_fit() -> None:
-    lines = wrapped("a few words and one that is muchtoolongforanyline " + "m" * 200, 20, 150)
-    assert len(lines) > 3
-    assert all(font(20).getlength(line) <= 150 for line in lines)
-    assert wrapped("", 20, 150) == []
+@pytest.mark.parametrize(
+    "name", ["$10$ and 5 $", "$\\frac{$.png", "猫 قطة 🦊 बिल्ली \U00013320 \ud800 \x07.png"]
+)
+def test_any_name_is_drawn(contents: ExportContents, name: str) -> None:
+    """Not one glyph is missing: matplotlib would warn, and warnings are errors."""
+    model = replace(contents.model, labels=(name,) * 7, title=name)
+    shown = replace(contents, model=model, image=replace(contents.image, name=name))
+    figure = attribution_figure(shown, written_explanation(shown), "stage4")
+    assert name in figure.title
+    contact_sheet_png(model, [shown.image], [written_explanation(shown)])
+    curves_figure([replace(contents.receptive_field, title=name)])

@@ -1,48 +1,25 @@
 """Files of views: read back by other libraries, whole or not there."""
 
-import base64
+import csv
+import io
 import json
-from io import BytesIO
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.views import (
-    PlacedImage,
-    PlacedLines,
-    PlacedMark,
-    ScaleTexts,
-    ViewFigure,
-    save_npy,
-    save_npz,
-    save_png,
-    save_svg,
-    svg,
-)
+from convnext_studio.export.views import save_csv, save_json, save_npy, save_npz, save_png, table_text
 
-SVG = "{http://www.w3.org/2000/svg}"
-HREF = "{http://www.w3.org/1999/xlink}href"
+FLOATS = arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 4)))
 
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def figure(**changes: object) -> ViewFigure:
-    values = {
-        "title": "cat stage3 channel 5",
-        "caption": "160 × 16 × 16 · <own scale> & more",
-        "size": (300, 200),
-        "images": (PlacedImage(rgb=noise(4, 5), box=(10.0, 20.0, 250.0, 160.0)),),
-        "lines": (PlacedLines(ends=np.array([[[1.0, 2.0], [3.0, 4.5]]]), colour="#abcdef"),),
-        "marks": (PlacedMark(box=(5.0, 6.0, 7.0, 8.0), label="50 %", colour="#ff0000", dashed=True),),
-        "scale": ScaleTexts(colormap="vik", texts=((0.0, "-2"), (0.5, "0"), (0.51, "tiny"), (1.0, "2"))),
-    }
-    return ViewFigure(**{**values, **changes})
 
 
 def test_a_png_has_the_colours_and_says_what_it_is(tmp_path: Path) -> None:
@@ -67,50 +44,11 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path: Pat
     for write in (
         lambda: save_png(missing / "view.png", noise(2, 2), "", ""),
         lambda: save_npy(missing / "view.npy", np.zeros(3)),
-        lambda: save_svg(missing / "view.svg", figure()),
+        lambda: save_csv(missing / "view.csv", np.zeros((2, 2))),
     ):
         with pytest.raises(StudioError, match=r"could not be written.*\.$"):
             write()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_svg_holds_the_map_unit_by_unit_in_its_place(tmp_path: Path) -> None:
-    image = PlacedImage(rgb=noise(4, 5), box=(10.0, 20.0, 250.0, 160.0), opacity=0.5)
-    path = save_svg(tmp_path / "view.svg", figure(images=(image,)))
-    root = ElementTree.parse(path).getroot()
-    first = next(root.iter(f"{SVG}image"))
-    assert [float(first.get(name)) for name in ("x", "y", "width", "height")] == [10, 20, 250, 160]
-    assert float(first.get("opacity")) == 0.5
-    assert first.get("preserveAspectRatio") == "none"
-    assert "pixelated" in first.get("style")
-    data = base64.b64decode(first.get(HREF).partition(",")[2])
-    assert (np.asarray(Image.open(BytesIO(data))) == image.rgb).all()
-
-
-def test_an_svg_has_lines_frames_numbers_and_words() -> None:
-    root = ElementTree.fromstring(svg(figure()))
-    assert any(path.get("d") == "M1.00 2.00L3.00 4.50" for path in root.iter(f"{SVG}path"))
-    frames = [rect for rect in root.iter(f"{SVG}rect") if rect.get("stroke-dasharray")]
-    assert [frame.get("stroke") for frame in frames] == ["#ff0000"]
-    words = [text.text for text in root.iter(f"{SVG}text")]
-    assert {"cat stage3 channel 5", "50 %", "-2", "0", "2"} <= set(words)
-    assert "tiny" not in words  # it would stand on the 0
-    assert " ".join(words[-2:]).endswith("<own scale> & more")
-    assert root.find(f"{SVG}desc").text == "160 × 16 × 16 · <own scale> & more"
-
-
-def test_numbers_stand_at_their_heights() -> None:
-    bar = ScaleTexts(colormap="viridis", texts=((0.0, "0"), (0.25, "1"), (1.0, "4")))
-    root = ElementTree.fromstring(svg(figure(scale=bar, marks=(), lines=())))
-    ticks = [path.get("d") for path in root.iter(f"{SVG}path")]
-    # 200 px high, lowest value at the bottom.
-    assert {tick.partition("h")[0] for tick in ticks} == {"M14 200", "M14 150", "M14 0"}
-
-
-def test_a_view_without_a_scale_and_with_odd_characters_is_valid() -> None:
-    root = ElementTree.fromstring(svg(figure(scale=None, title="a\x00b\x1b \"<'", images=())))
-    assert root.find(f"{SVG}title").text == "ab \"<'"
-    assert int(root.get("width")) == 300
 
 
 def test_the_numbers_of_several_views_are_one_file(tmp_path: Path) -> None:
@@ -126,3 +64,33 @@ def test_the_numbers_of_several_views_are_one_file(tmp_path: Path) -> None:
     assert about["captions"] == {key: f"caption {row}" for row, key in enumerate(keys)}
     for row, array in enumerate(arrays.values()):
         np.testing.assert_array_equal(array, np.full((2, 3), row, np.float32), strict=True)
+
+
+# --------------------------------------------------------------------------------------------------- tables
+
+
+@given(values=FLOATS)
+def test_a_table_read_back_is_the_array(values: np.ndarray) -> None:
+    rows = list(csv.reader(io.StringIO(table_text(values, "\t")), delimiter="\t"))
+    np.testing.assert_array_equal(np.array(rows, dtype=np.float32), values)
+
+
+def test_more_axes_are_tables_one_after_the_other_and_one_is_a_column() -> None:
+    values = np.arange(8, dtype=np.int64).reshape(2, 2, 2)
+    assert table_text(values, ",") == "[0]\n0,1\n2,3\n\n[1]\n4,5\n6,7\n"
+    assert table_text(np.array([1.5, np.nan]), ",") == "1.5\nnan\n"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_files_hold_the_numbers(tmp_path: Path, dtype: type) -> None:
+    values = (np.random.default_rng(0).random((3, 4)) * 200).astype(dtype)
+    read = np.loadtxt(save_csv(tmp_path / "a.csv", values), delimiter=",").astype(dtype)
+    np.testing.assert_array_equal(read, values)
+    content = json.loads(save_json(tmp_path / "a.json", values, "cat", "a caption").read_text())
+    assert (content["name"], content["caption"], content["shape"]) == ("cat", "a caption", [3, 4])
+    np.testing.assert_array_equal(np.array(content["values"], dtype=dtype), values)
+
+
+def test_what_is_not_finite_is_null_in_json(tmp_path: Path) -> None:
+    path = save_json(tmp_path / "a.json", np.array([[1.0, np.nan, -np.inf]]), "", "")
+    assert json.loads(path.read_text())["values"] == [[1.0, None, None]]

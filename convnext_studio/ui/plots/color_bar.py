@@ -6,7 +6,6 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from convnext_studio.export.views import ScaleTexts
 from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, lut, number_ticks
 from convnext_studio.ui.plots.drag_out import DragOut
 from convnext_studio.ui.plots.image_view import ImageView
@@ -75,19 +74,31 @@ class ColorBar(QWidget):
             self.setToolTip(f"There are {beyond}: they have the colour of that end" if beyond else "")
             self.update()
 
-    def labels(self) -> list[tuple[float, str]]:
-        """Height in the bar (0 at the bottom, 1 at the top) and text of each number, both ends included."""
+    def labels(self, in_file: bool = False) -> list[tuple[float, str]]:
+        """Height in the bar (0 at the bottom, 1 at the top) and text of each number, both ends included.
+
+        In a file, which has no tooltip, an end with values beyond it says so: "≥ 2.41".
+        """
         if self._scale is None:
             return []
         limits = self._scale.limits
         if limits is None:
             return [(0.0, self._scale.ends[0]), (1.0, self._scale.ends[1])]
+        low, high = (
+            self._scale.end_texts if in_file else (format_number(limits.low), format_number(limits.high))
+        )
         inner = [
             ((tick - limits.low) / (limits.high - limits.low), text)
             for tick, text in number_ticks(limits)
             if limits.low < tick < limits.high
         ]
-        return [(0.0, format_number(limits.low)), *inner, (1.0, format_number(limits.high))]
+        return [(0.0, low), *inner, (1.0, high)]
+
+    def width_in_file(self) -> int:
+        """As on the screen, or wider where the texts of `labels` need it."""
+        texts = [text for _, text in self.labels(in_file=True)]
+        widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
+        return max(self.width(), 2 + scaled_px(_BAR_PX) + 2 * _GAP_PX + widest)
 
     def sizeHint(self) -> QSize:
         """Room for the bar and a number with sign and exponent."""
@@ -110,12 +121,12 @@ class ColorBar(QWidget):
         with QPainter(self) as painter:
             self.draw(painter)
 
-    def draw(self, painter: QPainter) -> None:
+    def draw(self, painter: QPainter, in_file: bool = False) -> None:
         """Draw what the bar says, as large as the bar; the painter may enlarge it."""
         if self._scale is not None:
-            self._paint(painter, self._scale)
+            self._paint(painter, self._scale, self.labels(in_file))
 
-    def _paint(self, painter: QPainter, scale: ColorScale) -> None:
+    def _paint(self, painter: QPainter, scale: ColorScale, labels: list[tuple[float, str]]) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
         bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
@@ -124,7 +135,6 @@ class ColorBar(QWidget):
         painter.setPen(QPen(QColor(look.outline), 1))
         painter.drawRect(bar)
         self._paint_clipping(painter, bar, scale)
-        labels = self.labels()
         last_y = bar.top() - 2 * line
         # The ends first in importance: inner numbers give way to them.
         for height, text in reversed(labels):
@@ -137,7 +147,7 @@ class ColorBar(QWidget):
                 painter.setPen(_seen_on(scale.colormap, height))
                 painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
             painter.setPen(QColor(look.text if is_end else look.muted))
-            place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width(), line)
+            place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width_in_file(), line)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
@@ -231,18 +241,6 @@ class MapView(QWidget):
         self.bar.hide()
         self.save.hide()
 
-    def scale_texts(self) -> ScaleTexts | None:
-        """Colour map of the bar, and its numbers at their heights; None where it is empty.
-
-        An end with values beyond it says so: "≥ 2.41".
-        """
-        scale = self.bar.scale
-        if scale is None:
-            return None
-        low, high = scale.end_texts
-        inner = self.bar.labels()[1:-1]
-        return ScaleTexts(colormap=scale.colormap, texts=((0.0, low), *inner, (1.0, high)))
-
     def picture(self, width_px: int | None = None) -> QImage:
         """View and colour bar, that wide; as on the screen where None."""
         size = self.painted_size()
@@ -261,17 +259,21 @@ class MapView(QWidget):
     def painted_size(self) -> QSize:
         """Of view and colour bar, in logical pixels."""
         self._place_hidden_bar()
-        return QSize(self.bar.geometry().right() + 1, self.height())
+        return QSize(self.bar.x() + self.bar.width_in_file(), self.height())
 
     def paint_on(self, painter: QPainter) -> None:
         """Paint view and colour bar anywhere, in logical pixels."""
         self._place_hidden_bar()
-        for part in (self.view, self.bar):
+        bar = self.bar
+        for part, width, draw in (
+            (self.view, self.view.width(), self.view.draw),
+            (bar, bar.width_in_file(), lambda painter: bar.draw(painter, in_file=True)),
+        ):
             painter.save()
             painter.translate(part.pos())
-            painter.setClipRect(part.rect())
+            painter.setClipRect(0, 0, width, part.height())
             painter.setFont(part.font())
-            part.draw(painter)
+            draw(painter)
             painter.restore()
 
     def _place_hidden_bar(self) -> None:

@@ -9,12 +9,14 @@ from PySide6.QtGui import (
     QFontMetrics,
     QKeyEvent,
     QMouseEvent,
+    QPaintEngine,
     QPainter,
     QPainterPath,
     QPaintEvent,
     QPen,
     QRegion,
     QResizeEvent,
+    QTransform,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -115,6 +117,10 @@ class ScenePainter:
                 self._painter.drawLine(arm)
 
     @property
+    def _is_svg(self) -> bool:
+        return self._painter.paintEngine().type() == QPaintEngine.Type.SVG
+
+    @property
     def _notes(self) -> list[str]:
         return self._scene.note.splitlines()
 
@@ -123,9 +129,9 @@ class ScenePainter:
         visible = whole.intersected(self._view.area)
         if visible.isEmpty():
             return
-        # Of the screen, or of whatever else is painted on.
+        # Of the screen, or of whatever else is painted on; an SVG file is enlarged by its reader.
         scale = whole.width() / layer.bitmap.image.width() * self._painter.deviceTransform().m11()
-        image = layer.bitmap.level(scale)
+        image = layer.bitmap.image if self._is_svg else layer.bitmap.level(scale)
         across, down = whole.width() / image.width(), whole.height() / image.height()
         # Only the pixels that are visible: Qt loses precision on targets of many thousand pixels.
         left, top = math.floor((visible.x() - whole.x()) / across), math.floor((visible.y() - whole.y()) / down)
@@ -140,15 +146,20 @@ class ScenePainter:
         if layer.clip is not None:
             self._painter.setClipRect(self._view.box(layer.clip), Qt.ClipOperation.IntersectClip)
         self._painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
+        if self._is_svg:  # Qt would write all of the image.
+            image, source = image.copy(source.toRect()), QRectF(0, 0, source.width(), source.height())
         self._painter.drawImage(target, image, source)
         self._painter.restore()
 
     def _paint_lines(self, lines: Lines) -> None:
         view, painter = self._view, self._painter
         painter.save()
-        enlarged = painter.deviceTransform().m11()
-        painter.translate(view.origin)
-        painter.scale(view.scale, view.scale)
+        enlarged, drawn = painter.deviceTransform().m11(), lines.drawn
+        placing = QTransform.fromTranslate(view.origin.x(), view.origin.y()).scale(view.scale, view.scale)
+        if self._is_svg:  # Not every reader keeps to widths that a scale does not change.
+            drawn = [placing.map(line) for line in drawn]
+        else:
+            painter.setTransform(placing, combine=True)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
             pen = QPen(colour, width * enlarged)
@@ -156,7 +167,7 @@ class ScenePainter:
             # Round ends would take three times as long.
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             painter.setPen(pen)
-            painter.drawLines(lines.drawn)
+            painter.drawLines(drawn)
         painter.restore()
 
     def _paint_spot(self, spot: Spot) -> None:

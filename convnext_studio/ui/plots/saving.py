@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QImage, QKeySequence, QPainter
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export import safe_stem
 from convnext_studio.export.files import write_file
-from convnext_studio.export.tables import save_csv, save_json, table_text
-from convnext_studio.export.views import ScaleTexts, save_npy, save_npz, save_png, save_svg
+from convnext_studio.export.views import save_csv, save_json, save_npy, save_npz, save_png, table_text
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.pdf import pdf_of
-from convnext_studio.ui.plots.view_figure import figure_of
+from convnext_studio.ui.plots.vector_files import Painted, view_pdf, view_svg
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import from_qimage
@@ -52,7 +50,7 @@ class Contents:
 RANDOM_WEIGHTS = "random weights: nothing was learnt"
 
 
-class Drawn(Protocol):
+class Drawn(Painted, Protocol):
     """A view with its colour bar."""
 
     view: ImageView
@@ -61,20 +59,8 @@ class Drawn(Protocol):
     def contents(self) -> Contents | None:
         """What it shows."""
 
-    def scale_texts(self) -> ScaleTexts | None:
-        """Colour map, and the numbers beside it."""
-
     def picture(self, width_px: int | None = None) -> QImage:
         """All of it, that wide; as on the screen where None."""
-
-    def painted_size(self) -> QSize:
-        """In logical pixels."""
-
-    def paint_on(self, painter: QPainter) -> None:
-        """Paint all of it anywhere."""
-
-    def font(self) -> QFont:
-        """Of its texts."""
 
 
 class ViewSaver(QObject):
@@ -97,14 +83,17 @@ class ViewSaver(QObject):
         for width in WIDTHS_PX:
             larger.addAction(f"{width} px…").triggered.connect(partial(self._save_png, width))
         larger.addAction("Other…").triggered.connect(self._ask_width)
-        self._add("Save &SVG…", self._save_svg)
-        self._add("Save P&DF…", self._save_pdf)
+        self._add("Save &SVG…", partial(self._save, "svg", "SVG", self.write_svg))
+        self._add("Save P&DF…", partial(self._save, "pdf", "PDF", self.write_pdf))
         self.menu.addSeparator()
         self._of_numbers = (
             self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Shift+C")),
-            self._add("Save numbers as &CSV…", self._save_csv),
-            self._add("Save numbers as &JSON…", self._save_json),
-            self._add("Save &array (.npy)…", self._save_npy),
+            self._add(
+                "Save numbers as &CSV…",
+                partial(self._save, "csv", "Comma-separated values", self.write_csv),
+            ),
+            self._add("Save numbers as &JSON…", partial(self._save, "json", "JSON", self.write_json)),
+            self._add("Save &array (.npy)…", partial(self._save, "npy", "NumPy array", self.write_npy)),
         )
 
     @property
@@ -145,8 +134,20 @@ class ViewSaver(QObject):
 
     def write_svg(self, path: Path) -> None:
         """Save the picture as lines, text and maps, with the colour bar."""
-        figure = figure_of(self._drawn.view, self._name, self._caption, self._drawn.scale_texts())
-        self._run(lambda: save_svg(path, figure))
+        self._write_painted(path, view_svg)
+
+    def write_pdf(self, path: Path) -> None:
+        """Save what is seen as a page of PDF."""
+        self._write_painted(path, view_pdf)
+
+    def _write_painted(self, path: Path, encode: Callable[[Painted, str, str], bytes]) -> None:
+        """Paint now, as only this thread may, and write in the background."""
+        try:
+            data = encode(self._drawn, self._name, self._caption)
+        except StudioError as error:
+            self._tell_failed(error)
+        else:
+            self._run(lambda: write_file(path, lambda file: file.write(data)))
 
     def write_npy(self, path: Path) -> None:
         """Save the numbers behind the colours."""
@@ -168,15 +169,6 @@ class ViewSaver(QObject):
         if (values := self._values) is not None:
             name, caption = self._name, self._caption
             self._run(lambda: save_json(path, values, name, caption))
-
-    def write_pdf(self, path: Path) -> None:
-        """Save what is seen as a page of PDF."""
-        try:
-            data = pdf_of(self._drawn, self._name, self._caption)
-        except StudioError as error:
-            self._tell_failed(error)
-        else:
-            self._run(lambda: write_file(path, lambda file: file.write(data)))
 
     # --------------------------------------------------------------------------------------------- asking
 
@@ -206,33 +198,15 @@ class ViewSaver(QObject):
         if accepted:
             self._save_png(width)
 
-    def _save_png(self, width_px: int | None) -> None:
-        if (path := self._ask_path("png", "PNG (*.png)")) is not None:
-            self.write_png(path, width_px)
-
-    def _save_svg(self) -> None:
-        if (path := self._ask_path("svg", "SVG (*.svg)")) is not None:
-            self.write_svg(path)
-
-    def _save_pdf(self) -> None:
-        if (path := self._ask_path("pdf", "PDF (*.pdf)")) is not None:
-            self.write_pdf(path)
-
-    def _save_csv(self) -> None:
-        if (path := self._ask_path("csv", "Comma-separated values (*.csv)")) is not None:
-            self.write_csv(path)
-
-    def _save_json(self) -> None:
-        if (path := self._ask_path("json", "JSON (*.json)")) is not None:
-            self.write_json(path)
-
-    def _save_npy(self) -> None:
-        if (path := self._ask_path("npy", "NumPy array (*.npy)")) is not None:
-            self.write_npy(path)
-
-    def _ask_path(self, suffix: str, kind: str) -> Path | None:
+    def _save(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
+        """Ask for a file, and write it."""
         suggested = Path.home() / f"{safe_stem(f'{self._name}.{suffix}')}.{suffix}"
-        return ask_path(self._owner, "Save view", suggested, kind)
+        path = ask_path(self._owner, "Save view", suggested, f"{kind} (*.{suffix})")
+        if path is not None:
+            write(path)
+
+    def _save_png(self, width_px: int | None) -> None:
+        self._save("png", "PNG", lambda path: self.write_png(path, width_px))
 
     # -------------------------------------------------------------------------------------------- writing
 

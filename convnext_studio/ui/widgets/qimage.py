@@ -1,8 +1,9 @@
-"""The one way from an array to Qt's pictures."""
+"""The one way from an array to Qt's pictures and back, and from them to PNG files."""
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtGui import QImage, QImageWriter
 
 
 def to_qimage(rgb: NDArray[np.uint8]) -> QImage:
@@ -33,3 +34,11 @@ def from_qimage(image: QImage) -> NDArray[np.uint8]:
     # Rows begin at multiples of four bytes.
     rows = np.frombuffer(plain.constBits(), dtype=np.uint8).reshape(plain.height(), plain.bytesPerLine())
     return rows[:, : 3 * plain.width()].reshape(plain.height(), plain.width(), 3).copy()
+
+
+def png_of(image: QImage) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    QImageWriter(buffer, QByteArray(b"PNG")).write(image)
+    return bytes(buffer.data().data())

@@ -90,7 +90,7 @@ def test_each_format_is_written(desk: Desk, tmp_path: Path, qtbot: QtBot, suffix
             with Image.open(path) as picture:
                 assert picture.width == 700
         case _:
-            heads = {"svg": b"<svg", "pdf": b"%PDF", "json": b'{"program"'}
+            heads = {"svg": b"<?xml", "pdf": b"%PDF", "json": b'{"program"'}
             assert path.read_bytes().startswith(heads[suffix])
 
 

@@ -1,5 +1,7 @@
 """A range that is chosen reaches the colours, and the colour bar says it, with what lies beyond."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
@@ -8,6 +10,7 @@ from convnext_studio.render import Clipping, Limits, Range, lut
 from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale, MapView
+from convnext_studio.ui.plots.vector_files import view_svg
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from tests.ui.desk import Desk, colour_at, model, picture, receptive_field
 
@@ -82,16 +85,25 @@ def test_percentiles_of_a_map_are_numpys() -> None:
 def test_a_saved_figure_says_at_its_bar_where_values_lie_beyond(qtbot: QtBot) -> None:
     view = MapView("Map")
     qtbot.addWidget(view)
-    assert view.scale_texts() is None
+    assert view.bar.labels(in_file=True) == []
     for clipping, low, high in (
         (Clipping(), "0", "1.00"),
         (Clipping(below=True), "≤ 0", "1.00"),
         (Clipping(above=True), "0", "≥ 1.00"),
     ):
         view.bar.set_scale(ColorScale("viridis", Limits(0, 1), clipping=clipping))
-        texts = view.scale_texts()
-        assert texts is not None
-        assert (texts.texts[0], texts.texts[-1]) == ((0.0, low), (1.0, high))
+        texts = view.bar.labels(in_file=True)
+        assert (texts[0], texts[-1]) == ((0.0, low), (1.0, high))
+        root = ElementTree.fromstring(view_svg(view, "Map", ""))
+        words = "".join(element.text for element in root.iter("{http://www.w3.org/2000/svg}text"))
+        assert low in words
+        assert high in words
+    view.show()
+    qtbot.waitExposed(view)
+    before = view.painted_size().width()
+    assert before == view.width()
+    view.bar.set_scale(ColorScale("viridis", Limits(-1.23e-15, 1), clipping=Clipping(below=True)))
+    assert view.painted_size().width() > before
 
 
 def test_a_lying_bar_says_where_values_lie_beyond(qtbot: QtBot) -> None:

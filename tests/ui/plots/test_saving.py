@@ -1,7 +1,9 @@
 """What a view shows, on the clipboard and in files."""
 
+import base64
 import re
 import zlib
+from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,13 +20,15 @@ from convnext_studio.render import Limits
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.drag_out import DragOut
 from convnext_studio.ui.plots.saving import Contents
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene, Spot
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene, Spot
+from convnext_studio.ui.plots.vector_files import view_pdf, view_svg
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import from_qimage, to_qimage
 from tests.ui.conftest import make_model, make_prediction
 from tests.ui.desk import point_at
 
+SVG = "{http://www.w3.org/2000/svg}"
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], dtype=np.uint8)
 VALUES = np.array([[1.0, 2.0], [3.0, np.nan]], dtype=np.float32)
 
@@ -112,19 +116,94 @@ def test_the_numbers_are_saved_as_they_are(
     np.testing.assert_array_equal(np.load(tmp_path / "view.npy"), VALUES)
 
 
+def rooted(data: bytes) -> ElementTree.Element:
+    return ElementTree.fromstring(data)
+
+
+def words_of(root: ElementTree.Element) -> list[str]:
+    return [element.text or "" for element in root.iter(f"{SVG}text")]
+
+
+def groups_of(root: ElementTree.Element, tag: str) -> list[tuple[ElementTree.Element, ElementTree.Element]]:
+    """The elements of a kind, each with the group that says how it is drawn."""
+    return [(group, each) for group in root.iter(f"{SVG}g") for each in group.findall(f"{SVG}{tag}")]
+
+
+def moved_by(group: ElementTree.Element) -> tuple[float, float]:
+    [*scale, x, y] = [float(number) for number in re.findall(r"[-\d.e]+", group.get("transform", ""))]
+    assert scale == [1, 0, 0, 1]
+    return x, y
+
+
+def colours_in(image: ElementTree.Element) -> np.ndarray:
+    data = base64.b64decode(image.get("{http://www.w3.org/1999/xlink}href", "").partition(",")[2])
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
 def test_an_svg_has_the_scale_and_all_that_is_drawn(
     qtbot: QtBot, shown: MapView, notices: list[Notice], tmp_path: Path
 ) -> None:
     shown.saver.write_svg(tmp_path / "view.svg")
     wait(qtbot, shown, notices)
-    root = ElementTree.parse(tmp_path / "view.svg").getroot()
-    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"first", "0", "2", "4.00"} <= set(words)
+    root = rooted((tmp_path / "view.svg").read_bytes())
+    words = words_of(root)
+    assert {"first", "0", "2", "4.00", "cat: stage3"} <= set(words)
     assert "a note" in " ".join(words)
-    image = next(root.iter("{http://www.w3.org/2000/svg}image"))
+    group, image = groups_of(root, "image")[0]
     left, right = shown.view.to_widget(0, 0).x(), shown.view.to_widget(2, 0).x()
-    assert float(image.get("x")) == pytest.approx(left, abs=1e-3)
+    assert float(image.get("x")) + moved_by(group)[0] == pytest.approx(12 + left, abs=1e-3)
     assert float(image.get("width")) == pytest.approx(right - left, rel=1e-3)
+    assert (colours_in(image) == COLOURS).all()
+    assert image.get("preserveAspectRatio") == "none"
+    assert "pixelated" in image.get("style")
+    assert root.find(f"{SVG}title").text == "cat: stage3"
+    assert root.find(f"{SVG}desc").text == "each channel's own scale"
+    assert "each channel's own scale" in words
+
+
+def test_an_svg_has_lines_frames_and_opacity(shown: MapView) -> None:
+    layer = Layer(Bitmap(COLOURS), (0, 0, 2, 2), opacity=0.5, clip=(0, 0, 1, 2))
+    mark = Mark((0.5, 0.5, 1, 1), "50 %", "#ff0000", dashed=True)
+    lines = Lines(np.array([[[0.25, 0.5], [1.5, 1.25]]]), "#abcdef")
+    shown.view.set_scene(Scene(size=(2, 2), layers=(layer,), marks=(mark,), lines=(lines,)))
+    root = rooted(view_svg(shown, "a", "b"))
+    [half] = [group for group, _ in groups_of(root, "image") if group.get("opacity") is not None]
+    assert float(half.get("opacity")) == 0.5
+    dashed = [group.get("stroke") for group in root.iter(f"{SVG}g") if group.get("stroke-dasharray")]
+    assert set(dashed) == {"#ff0000"}
+    assert "50 %" in words_of(root)
+    drawn = [line for group, line in groups_of(root, "polyline") if group.get("stroke") == "#abcdef"]
+    start, end = (np.array(pair.split(","), float) for pair in drawn[0].get("points").split())
+    for point, place in ((start, (0.25, 0.5)), (end, (1.5, 1.25))):
+        assert point == pytest.approx(shown.view.to_widget(*place).toTuple(), abs=0.01)
+
+
+def test_an_svg_of_an_enlarged_view_holds_what_is_seen(shown: MapView) -> None:
+    """Qt writes whole images, whatever part of them is to be drawn."""
+    shown.view.look(1.5, 0.5, 400)
+    [(group, image), *_] = groups_of(rooted(view_svg(shown, "a", "b")), "image")
+    assert colours_in(image).tolist() == [[COLOURS[0, 1].tolist()]]
+    assert float(image.get("width")) == pytest.approx(400)
+    left = float(image.get("x")) + moved_by(group)[0]
+    assert left == pytest.approx(12 + shown.view.to_widget(1, 0).x(), abs=0.01)
+
+
+def test_an_svg_of_odd_characters_and_without_a_scale_is_valid(shown: MapView) -> None:
+    shown.bar.set_scale(None)
+    root = rooted(view_svg(shown, "a\x00b\x1b \"<' 猫 \udcff", "caption & \x07"))
+    assert root.find(f"{SVG}title").text == "a b  \"<' 猫 ?"
+    assert root.find(f"{SVG}desc").text == "caption &  "
+    view_pdf(shown, "a\x00b\x1b \"<' 猫 \udcff", "caption & \x07")
+
+
+def test_numbers_stand_at_their_heights_in_an_svg(shown: MapView) -> None:
+    root = rooted(view_svg(shown, "a", "b"))
+    heights = {}
+    for group, text in groups_of(root, "text"):
+        heights[text.text] = float(text.get("y")) + moved_by(group)[1]
+    bar = shown.bar.height() - shown.bar.fontMetrics().height()
+    assert heights["0"] - heights["4.00"] == pytest.approx(bar, abs=1)
+    assert heights["2"] == pytest.approx((heights["0"] + heights["4.00"]) / 2, abs=1)
 
 
 def test_what_fails_is_said(qtbot: QtBot, shown: MapView, notices: list[Notice], tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_stages_and_the_selected_node_are_written(
     maps = answer_maps(engine)
     assert list(tmp_path.iterdir()) == []
     answer_field(engine)
-    qtbot.waitUntil(lambda: bool(notices))
+    qtbot.waitUntil(lambda: bool(notices), timeout=30_000)
     assert notices[-1].good
     folder = tmp_path / "one"
     assert sorted(maps) == ["stage1", "stage2", "stage3", "stage3.block1", "stage4"]
@@ -93,7 +93,7 @@ def test_what_changes_meanwhile_does_not_mix_into_it(
     state.add_picture(make_image("two", "/pictures/two.png"))
     answer_maps(engine)
     answer_field(engine)
-    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
@@ -110,7 +110,7 @@ def test_two_exports_in_a_row_are_both_written(
     answer_maps(engine)
     while engine.open(ReceptiveField):
         answer_field(engine)
-    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
@@ -123,7 +123,7 @@ def test_maps_of_another_network_do_not_get_into_it(
     state.set_model(make_model("Another"))
     answer_field(engine)
     assert engine.open(FeatureMaps) == []
-    qtbot.waitUntil(lambda: not filled.background.is_busy)
+    qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
     assert [notice.message for notice in notices] == [
         "The export was given up: another network was opened meanwhile."
     ]
@@ -182,8 +182,8 @@ def test_it_can_be_stopped_while_it_is_drawn(
         if stops:
             filled.exporter.stop()
         go_on.set()
-        qtbot.waitUntil(lambda: not filled.background.is_busy)
-        qtbot.waitUntil(lambda: bool(notices))
+        qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
+        qtbot.waitUntil(lambda: bool(notices), timeout=30_000)
         said = "was stopped, and nothing was written" if stops else "1 files about one.png were written"
         assert said in notices.pop().message
 
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     filled.exporter.export(tmp_path)
     answer_maps(engine)
     answer_field(engine)
-    qtbot.waitUntil(lambda: bool(notices))
+    qtbot.waitUntil(lambda: bool(notices), timeout=30_000)
     assert not notices[-1].good
     assert "one" in notices[-1].message
 

@@ -11,9 +11,7 @@ from PySide6.QtGui import QPalette
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import written_whole
 from convnext_studio.lecture.script import Lecture, Step
-from convnext_studio.ui.lecture.handout.handout_html import html_bytes
-from convnext_studio.ui.lecture.handout.handout_page import HandoutContents, Page
-from convnext_studio.ui.lecture.handout.handout_pdf import pdf_bytes
+from convnext_studio.ui.lecture.handout.handout_files import HandoutContents, Page, handout_html, handout_pdf
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.registry import VIEWS, complete_settings
@@ -29,9 +27,9 @@ _QUIET_POLLS = 3  # In a row: an answer may make a view ask again.
 
 
 _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
-    ".pdf": pdf_bytes,
-    ".html": html_bytes,
-    ".htm": html_bytes,
+    ".pdf": handout_pdf,
+    ".html": handout_html,
+    ".htm": handout_html,
 }
 
 

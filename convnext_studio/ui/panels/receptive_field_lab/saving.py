@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QPoint, QRect
-from PySide6.QtGui import QImage, QImageWriter, QPainter
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.files import written_whole
+from convnext_studio.ui.plots.vector_files import svg_bytes
+from convnext_studio.ui.widgets.qimage import png_of
 
 _PIXELS_PER_PIXEL = 2
 FIGURE_KINDS = "Pixels, twice as fine as the screen (*.png);;Lines and text that can be enlarged (*.svg)"
@@ -21,28 +22,23 @@ def save_figure(widget: QWidget, path: Path) -> None:
     StudioError
         Where it cannot be written.
     """
-    encoded = QBuffer()
-    (_write_svg if path.suffix.lower() == ".svg" else _write_png)(widget, encoded)
+    data = _svg_of(widget) if path.suffix.lower() == ".svg" else _pixels_of(widget)
     with written_whole(path) as stream:
-        stream.write(encoded.data().data())
+        stream.write(data)
 
 
-def _write_png(widget: QWidget, target: QBuffer) -> None:
+def _pixels_of(widget: QWidget) -> bytes:
     picture = QImage(widget.size() * _PIXELS_PER_PIXEL, QImage.Format.Format_RGB32)
     picture.setDevicePixelRatio(_PIXELS_PER_PIXEL)
     picture.fill(widget.palette().window().color())
     widget.render(picture)
-    QImageWriter(target, QByteArray(b"png")).write(picture)
+    return png_of(picture)
 
 
-def _write_svg(widget: QWidget, target: QBuffer) -> None:
-    svg = QSvgGenerator()
-    svg.setOutputDevice(target)
-    svg.setSize(widget.size())
-    svg.setResolution(widget.logicalDpiX())  # Or texts would have another size than the widget made room for.
-    svg.setViewBox(QRect(0, 0, widget.width(), widget.height()))
-    svg.setTitle(widget.accessibleName())
-    painter = QPainter(svg)
-    painter.fillRect(widget.rect(), widget.palette().window())
-    widget.render(painter, QPoint())
-    painter.end()
+def _svg_of(widget: QWidget) -> bytes:
+    def paint(painter: QPainter) -> None:
+        painter.fillRect(widget.rect(), widget.palette().window())
+        widget.render(painter, QPoint())
+
+    # With another resolution, texts would have another size than the widget made room for.
+    return svg_bytes(widget.size(), paint, widget.accessibleName(), dpi=widget.logicalDpiX())

@@ -1,0 +1,438 @@
+"""The page of an exported figure, drawn by matplotlib: title, what is shown, colour bar, caption.
+
+White, for papers and projectors. All places are in pixels from the upper left corner, because maps are drawn
+pixel by pixel, and what lies on them has to meet their units.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure as Paper
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox, IdentityTransform
+from numpy.typing import NDArray
+from PIL import Image
+
+from convnext_studio.common.geometry import Box
+from convnext_studio.export.fonts import DPI, cut, picture_of, plain, properties, runs, width_of, wrapped
+from convnext_studio.export.png import encoded_png
+from convnext_studio.render import UNCLIPPED, Clipping, Limits, Rgb, format_number, lut, number_ticks
+
+Colour = tuple[int, int, int]
+INK: Colour = (24, 28, 34)
+GREY: Colour = (92, 99, 108)
+WARNING: Colour = (168, 62, 12)
+PAPER: Colour = (255, 255, 255)
+RANDOM_WEIGHTS = "Random weights: nothing was learnt; this shows the architecture only."
+
+LINE = 1.35
+"""Height of a line of text, in that of its letters."""
+_ABOVE = 0.77  # From a line's baseline to the top of its letters, in their size; below it is 0.23.
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A finished figure.
+
+    Attributes
+    ----------
+    picture
+        RGB.
+    body_xy
+        Upper left corner of the map in it, in pixels.
+    title, caption
+        What is printed above and below.
+    """
+
+    picture: Image.Image
+    body_xy: tuple[int, int]
+    title: str
+    caption: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourBar:
+    """The scale beside a map.
+
+    Attributes
+    ----------
+    limits, colormap
+        As given to `convnext_studio.render.colorize`.
+    title
+        What the numbers are, in which unit.
+    clipping
+        At which ends there are values beyond; these ends are marked "≥" and "≤".
+    """
+
+    limits: Limits
+    colormap: str
+    title: str
+    clipping: Clipping = UNCLIPPED
+
+    @property
+    def texts(self) -> list[tuple[float, str]]:
+        """Heights, from 0 to 1, and numbers: the ends first, then what is round between them."""
+        low, high = self.limits.low, self.limits.high
+        below, above = self.clipping.end_texts(format_number(low), format_number(high))
+        round_ones = (((value - low) / (high - low), text) for value, text in number_ticks(self.limits))
+        return [(0.0, below), (1.0, above), *round_ones]
+
+
+class _Pixels(Artist):
+    """Colours pixel by pixel: matplotlib's own images are resampled, which takes longer than all the rest."""
+
+    def __init__(self, colours: NDArray[np.uint8], left: int, bottom: int, zorder: float) -> None:
+        super().__init__()
+        self.set_zorder(zorder)
+        self._colours = colours
+        self._place = left, bottom
+
+    def draw(self, renderer: RendererBase) -> None:
+        height, width, parts = self._colours.shape
+        whole = np.full((height, width, 4), 255, np.uint8)
+        whole[..., :parts] = self._colours
+        renderer.draw_image(renderer.new_gc(), *self._place, whole[::-1])
+
+
+class Canvas:
+    """A white sheet of so many pixels; a part of it draws from a corner of its own (see `at`)."""
+
+    def __init__(self, width: int, height: int) -> None:
+        # Sizes are cut to whole pixels after a division and a multiplication.
+        self._paper = Paper(figsize=((width + 0.01) / DPI, (height + 0.01) / DPI), dpi=DPI, facecolor="white")
+        self._drawing: Any = FigureCanvasAgg(self._paper)  # matplotlib gives it no types.
+        self._height = height
+        self._left, self._top = 0, 0
+
+    def at(self, x: int, y: int) -> "Canvas":
+        """The same sheet, with coordinates from that point."""
+        part = object.__new__(Canvas)
+        part._paper, part._drawing, part._height = self._paper, self._drawing, self._height
+        part._left, part._top = self._left + x, self._top + y
+        return part
+
+    def pixels(self) -> Image.Image:
+        """What was drawn."""
+        self._drawing.draw()
+        return Image.fromarray(np.asarray(self._drawing.buffer_rgba())[..., :3].copy())
+
+    def image(self, x: int, y: int, colours: NDArray[np.uint8], above: bool = False) -> None:
+        """Draw (height, width, 3), or 4 with opacity, pixel by pixel; behind lines and letters, or `above`."""
+        bottom = self._height - (self._top + y) - colours.shape[0]
+        self._paper.add_artist(_Pixels(colours, self._left + x, bottom, zorder=5 if above else 0))
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        colour: Colour,
+        *,
+        place: str = "left",
+        edge: float = 0,
+    ) -> None:
+        """One line, its baseline at y.
+
+        Parameters
+        ----------
+        place
+            Of the point x in the text: ``left``, ``center`` or ``right``.
+        edge
+            Width of a dark edge around the letters.
+        """
+        shown = plain(text)
+        x -= {"left": 0.0, "center": 0.5, "right": 1.0}[place] * width_of(shown, size)
+        for run in runs(shown):
+            if run.picture_font is None:
+                self._letters(x, y, run.text, size, colour, edge)
+                x += width_of(run.text, size)
+            else:
+                picture = picture_of(run, size)
+                self.image(round(x), round(y + 0.2 * size) - picture.shape[0], picture, above=True)
+                x += picture.shape[1]
+
+    def upright(self, x: float, y: float, text: str, size: float, colour: Colour) -> None:
+        """Write one line that runs upwards, its middle at the point."""
+        self._letters(x, y, plain(text), size, colour, 0, rotation=90, ha="center", va="center")
+
+    def lines(self, x: float, y: float, lines: Sequence["Line"]) -> None:
+        """Write lines below each other, from y downwards."""
+        for line in lines:
+            self.text(x, y + (LINE - 1) / 2 * line.size + _ABOVE * line.size, line.text, line.size, line.colour)
+            y += line.height
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], width: float, colour: Colour) -> None:
+        """Draw a straight line."""
+        (x1, y1), (x2, y2) = self._point(*start), self._point(*end)
+        self._paper.add_artist(
+            Line2D(
+                (x1, x2),
+                (y1, y2),
+                color=hex_of(colour),
+                linewidth=width,
+                solid_capstyle="butt",
+                transform=IdentityTransform(),
+            )
+        )
+
+    def frame(self, box: Box, width: int, area: tuple[int, int], dashed: bool = False) -> None:
+        """Draw a white line with dark edges, which is seen on every colour, just inside the box.
+
+        Parameters
+        ----------
+        area
+            Width and height of what it lies on: beyond, nothing is drawn.
+        """
+        left, top = round(box[0]), round(box[1])
+        # A box of a single unit has a frame, too.
+        across = max(round(box[0] + box[2]) - left, width) - width
+        down = max(round(box[1] + box[3]) - top, width) - width
+        x, y = self._point(left + width / 2, top + width / 2 + down)
+        rectangle = Rectangle(
+            (x, y),
+            across,
+            down,
+            fill=False,
+            edgecolor="white",
+            linewidth=width - 2,
+            linestyle=(0, (8, 8)) if dashed else "solid",
+            joinstyle="miter",
+            capstyle="projecting",
+            antialiased=False,
+            snap=False,
+            transform=IdentityTransform(),
+            path_effects=[withStroke(linewidth=width, foreground=hex_of(INK))],
+        )
+        corner, opposite = self._point(0, 0), self._point(*area)
+        rectangle.set_clip_box(Bbox([corner, opposite]))
+        self._paper.add_artist(rectangle)
+        rectangle.set_clip_on(True)
+
+    def axes(self, box: Box) -> Axes:
+        """Axes of matplotlib in a box."""
+        width, height = self._paper.bbox.size
+        x, y = self._point(box[0], box[1] + box[3])
+        return self._paper.add_axes((x / width, y / height, box[2] / width, box[3] / height))
+
+    def colour_bar(self, box: Box, bar: ColourBar, size: float, tick: float) -> None:
+        """Draw a colour bar with its numbers beside it, as many as have room."""
+        axes = self.axes(box)
+        ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+        # From 0 to 1, because a scale may be too narrow or too wide for arithmetic with its ends.
+        drawn = self._paper.colorbar(
+            ScalarMappable(Normalize(0, 1), ListedColormap(lut(bar.colormap) / 255)),
+            cax=axes,
+            extend=ends[bar.clipping.below, bar.clipping.above],
+            extendfrac=0.6 * size / box[3],
+        )
+        kept: list[tuple[float, str]] = []
+        for share, text in bar.texts:
+            if all(abs(share - other) * box[3] > 1.2 * size for other, _ in kept):
+                kept.append((share, text))
+        drawn.set_ticks([share for share, _ in kept], labels=[text for _, text in kept])
+        drawn.ax.minorticks_off()
+        drawn.outline.set(edgecolor=hex_of(GREY), linewidth=1)
+        style_ticks(drawn.ax, size, tick)
+
+    def _letters(
+        self, x: float, y: float, text: str, size: float, colour: Colour, edge: float, **settings: Any
+    ) -> None:
+        x, y = self._point(x, y)
+        self._paper.text(
+            x,
+            y,
+            text,
+            fontproperties=properties(text, size),
+            color=hex_of(colour),
+            transform=IdentityTransform(),
+            parse_math=False,  # A dollar in the name of a file is a dollar.
+            usetex=False,
+            path_effects=[withStroke(linewidth=2 * edge, foreground=hex_of(INK))] if edge else None,
+            **settings,
+        )
+
+    def _point(self, x: float, y: float) -> tuple[float, float]:
+        """In matplotlib's pixels, which count from the lower left corner."""
+        return self._left + x, self._height - (self._top + y)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text."""
+
+    text: str
+    size: int
+    colour: Colour
+
+    @property
+    def height(self) -> int:
+        """With the gap between it and the next one."""
+        return round(LINE * self.size)
+
+
+def lines_of(text: str, size: int, colour: Colour, width: float) -> list[Line]:
+    """A paragraph in lines of at most that width."""
+    return [Line(line, size, colour) for line in wrapped(text, size, width)]
+
+
+def cut_line(text: str, size: int, colour: Colour, width: float) -> Line:
+    """As much of a text as fits into one line."""
+    return Line(cut(plain(text), size, width), size, colour)
+
+
+def style_ticks(axes: Axes, size: float, length: float) -> None:
+    """Numbers and ticks of axes in the one style of all figures."""
+    axes.tick_params(
+        length=length, width=1, pad=length, labelsize=size, color=hex_of(INK), labelcolor=hex_of(INK)
+    )
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set(fontproperties=properties("", size), parse_math=False)
+
+
+def hex_of(colour: Colour) -> str:
+    """A colour as matplotlib takes it."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+# ------------------------------------------------------------------------------------------------- the page
+
+
+def map_figure(
+    body: Rgb,
+    bar: ColourBar,
+    *,
+    title: str,
+    caption: Sequence[str],
+    random_weights: bool,
+    mark: Callable[["Marks"], object] = bool,
+) -> Figure:
+    """The figure around a map with its colour bar; others are `page_figure`'s.
+
+    Parameters
+    ----------
+    body
+        The map, in the pixels that it is to have.
+    bar
+        Its colours and numbers.
+    mark
+        Draws on the map; nothing where it is not given.
+    """
+    height, width = body.shape[:2]
+    unit = max(width, height, 900) / 1000
+    gap, size, tick, bar_px = (round(px * unit) for px in (20, 19, 7, 26))
+    bar_height = max(height, round(320 * unit))
+    down = (bar_height - height) // 2
+    numbers = max(width_of(text, size) for _, text in bar.texts)
+    title_left = width + gap + bar_px + 3 * tick + round(numbers)
+
+    def draw(canvas: Canvas) -> None:
+        canvas.image(0, down, body)
+        mark(Marks(canvas.at(0, down), (width, height)))
+        # Numbers at the ends reach half their height beyond the bar.
+        canvas.colour_bar((width + gap, size / 2, bar_px, bar_height - size), bar, size, tick)
+        canvas.upright(title_left + 0.8 * size, bar_height / 2, bar.title, size, GREY)
+
+    whole = (title_left + round(1.6 * size), bar_height)
+    figure = page_figure(whole, draw, title=title, caption=caption, random_weights=random_weights, unit=unit)
+    x, y = figure.body_xy
+    return Figure(figure.picture, (x, y + down), figure.title, figure.caption)
+
+
+def page_figure(
+    size: tuple[int, int],
+    draw: Callable[[Canvas], None],
+    *,
+    title: str,
+    caption: Sequence[str],
+    random_weights: bool,
+    unit: float | None = None,
+) -> Figure:
+    """A figure of anything.
+
+    Parameters
+    ----------
+    size
+        Width and height in pixels of what `draw` draws.
+    title
+        One line above.
+    caption
+        Paragraphs below.
+    random_weights
+        Mark the figure.
+    unit
+        A thousandth of the page's size, by which texts are scaled; from the size where None.
+    """
+    unit = max(*size, 900) / 1000 if unit is None else unit
+    margin, gap, text_size, title_size = (round(px * unit) for px in (40, 20, 19, 28))
+    # Beside a narrow map the page stays white, because the caption needs room.
+    column = max(size[0], round(800 * unit))
+    above = lines_of(title, title_size, INK, column)
+    if random_weights:
+        above += lines_of(RANDOM_WEIGHTS, text_size, WARNING, column)
+    below = [line for paragraph in caption for line in lines_of(paragraph, text_size, GREY, column)]
+    top = margin + sum(line.height for line in above) + gap
+    bottom = top + size[1] + gap
+    canvas = Canvas(column + 2 * margin, bottom + sum(line.height for line in below) + margin)
+    canvas.lines(margin, margin, above)
+    draw(canvas.at(margin, top))
+    canvas.lines(margin, bottom, below)
+    return Figure(canvas.pixels(), (margin, top), title, tuple(caption))
+
+
+class Marks:
+    """Frames and their names on a map of (width, height) pixels."""
+
+    def __init__(self, canvas: Canvas, size: tuple[int, int]) -> None:
+        self._canvas = canvas
+        self._area = size
+        self._line_px = max(4, round(max(size) / 300))
+        self._text_px = round(max(size) / 46)
+
+    def frame(self, box: Box, dashed: bool = False) -> None:
+        """Draw a line just inside the box."""
+        self._canvas.frame(box, self._line_px, self._area, dashed)
+
+    def label(self, x: float, y: float, text: str, below: bool = False) -> None:
+        """Write a line that begins at the point, or that stands centred below it."""
+        size = self._text_px
+        baseline = y + size + self._line_px if below else y + _ABOVE / 2 * size
+        place = "center" if below else "left"
+        self._canvas.text(x, baseline, text, size, PAPER, place=place, edge=max(2, size // 8))
+
+    def label_boxes(self, boxes: Sequence[Box], texts: Sequence[str]) -> None:
+        """Name nested boxes beside the largest, from the largest down, each tied to its upper right corner.
+
+        The names stay apart however small the boxes are.
+        """
+        if not boxes:
+            return
+        size, canvas = self._text_px, self._canvas
+        widest = max(width_of(text, size) for text in texts)
+        left = min(max(x + width for x, _, width, _ in boxes) + 2 * size, self._area[0] - widest - size)
+        lowest = 0.0
+        for (x, top, width, _), text in sorted(zip(boxes, texts, strict=True), key=lambda pair: -pair[0][2]):
+            y = max(top + size, lowest)
+            lowest = y + 1.4 * size
+            if x + width < left:
+                for line_px, colour in ((4, INK), (2, PAPER)):
+                    canvas.line((x + width, top + 1), (left - size / 3, y), line_px, colour)
+            self.label(left, y, text)
+
+
+def png_bytes(figure: Figure, random_weights: bool) -> bytes:
+    """A PNG file that carries its caption as text too."""
+    mark = (RANDOM_WEIGHTS,) if random_weights else ()
+    return encoded_png(
+        figure.picture, {"Title": figure.title, "Description": " ".join((*mark, *figure.caption))}
+    )
