@@ -17,7 +17,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.presets import bundled_file, preset
+from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundled_file, preset
 from convnext_studio.model.road.network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
@@ -28,7 +28,6 @@ from convnext_studio.model.weights.reading import Stem, Weights, not_finite, rea
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
 TIMM_RANDOM_PREFIX = "timm-random:"
-BUNDLED = "bundled"
 RANDOM_NOTE = "Random weights: this network has learnt nothing, and its answers mean nothing."
 _PATHS = {"stem": "downsample_layers.0", "head": "pooled"}
 _IN_DOWNSAMPLING = {"norm": "0", "conv": "1"}
@@ -186,10 +185,12 @@ def load(
     Parameters
     ----------
     source
-        ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights, or
-        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.timm.families`;
-        ``road:KEY``, a step of `convnext_studio.model.road.steps`, with random weights; or the path of a
-        weights file in any known format (see `convnext_studio.model.weights.formats`).
+        ``bundled`` or ``bundled-3x3``, trained, where this version brings them; ``bundled-random``, the first
+        of them before its training; ``preset:NAME``, with random weights; ``timm:NAME``, with its published
+        weights, or ``timm-random:NAME``, with random ones: a ConvNeXt or one of
+        `convnext_studio.model.timm.families`; ``road:KEY``, a step of `convnext_studio.model.road.steps`, with
+        random weights; or the path of a weights file in any known format (see
+        `convnext_studio.model.weights.formats`).
     stem_stride, stem_padding
         Replace what the source says; tensors cannot tell them.
     offline
@@ -212,8 +213,10 @@ def load(
         return _random_timm(source, stem, seed)
     if source.startswith(ROAD_PREFIX):
         return _from_road(source, stem, seed)
-    if source == BUNDLED:
-        path = bundled_file()
+    if source == BUNDLED_RANDOM:
+        return _random_bundled(source, stem, seed)
+    if source in BUNDLED_TRAINED:
+        path = bundled_file(source)
         return _from_weights(source, read_weights(path, stem), path.stem)
     path = expanded(source)
     if not source or not is_file_or_folder(path):
@@ -247,6 +250,13 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
         random_weights=True,
         notes=tuple(notes),
     )
+
+
+def _random_bundled(source: str, stem: Stem, seed: int) -> LoadedModel:
+    """The bundled model before it was trained: its architecture, classes and input, and random weights."""
+    bundled = read_weights(bundled_file(), stem)
+    model = _random(source, f"{bundled.title}, untrained", bundled.config, seed)
+    return replace(model, labels=bundled.labels, preprocessing=bundled.preprocessing)
 
 
 @contextmanager

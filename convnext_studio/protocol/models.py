@@ -21,8 +21,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME``, ``road:KEY`` or the path of a weights
-        file; `BUILT` with a `config`.
+        ``bundled``, ``bundled-random``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME``, ``road:KEY`` or
+        the path of a weights file; `BUILT` with a `config`.
     config, input_px
         Build this architecture, for pictures of that side.
     seed

@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from convnext_studio.cli import export_and_models as headless
+from convnext_studio.cli import export_pictures
 from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Dispatcher
@@ -86,7 +86,7 @@ def test_export_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert {"stage4.npy", "gradcam.npy", "erf.json", "report.html", "predictions.json"} <= written
     assert np.load(next(tmp_path.glob("*/stage1.npy"))).shape == (32, 40, 40)
     assert np.load(next(tmp_path.glob("*/erf.npy"))).shape == (160, 160)
-    assert headless.REPLKNET_INPUT_PX == 1024
+    assert export_pictures.REPLKNET_INPUT_PX == 1024
     assert "the whole picture" in next(tmp_path.glob("*/report.html")).read_text()
     capsys.readouterr()
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
@@ -240,7 +240,7 @@ def _source_choice(typed: QLineEdit) -> QComboBox:
     choice.setEditable(True)
     choice.setLineEdit(typed)
     choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    choice.addItems(["bundled"] if bundled_is_there() else [])
+    choice.addItems(bundled_models())
     choice.addItems([f"preset:{name}" for name in PRESETS])
     choice.addItems([step.source for step in ROAD.values()])
     choice.setAccessibleName("Model")
