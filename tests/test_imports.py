@@ -32,7 +32,10 @@ def test_the_window_comes_before_what_only_the_lab_needs() -> None:
         "analysis",
         "model",
         "export",
-        "cli.export_and_models",
+        "cli.main",
+        "cli.erf_measuring",
+        "cli.export_pictures",
+        "cli.models",
         "cli.doctor",
     ],
 )

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from convnext_studio.cli import main as cli
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
-from convnext_studio.protocol.attributions import Attribute
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import Catalogue, ListPretrained, LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -55,13 +54,13 @@ def test_the_refusal_is_noticed(no_network: list[str]) -> None:
 
 
 def test_looking_at_a_picture(weights: Path) -> None:
-    session = Session()
+    session = Dispatcher()
     session.run(LoadModel(source=str(weights), device="cpu"))
     image = session.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
     for question in (
         Predict(image=image.key),
-        Attribute(image=image.key, target=1),
+        Predict(image=image.key, target=1),
         FeatureMaps(image=image.key, node="stage2"),
         ReceptiveField(node="stage2", inputs="noise", count=1),
     ):
@@ -69,7 +68,7 @@ def test_looking_at_a_picture(weights: Path) -> None:
 
 
 def test_a_preset_and_the_list_of_pretrained_models() -> None:
-    session = Session()
+    session = Dispatcher()
     session.run(LoadModel(source="preset:convnextv2_atto", device="cpu"))
     assert isinstance(session.run(ListPretrained()), Catalogue)
 

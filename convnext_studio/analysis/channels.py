@@ -50,17 +50,17 @@ def channel_numbers(maps: Tensor) -> ChannelNumbers:
     step = max(1, _CHUNK_VALUES // (maps.shape[1] * maps.shape[2]))
     chunks = (maps[first : first + step] for first in range(0, len(maps), step))
     columns = zip(*map(_numbers, chunks), strict=True)
-    mean, minimum, maximum, variance, sparsity, non_finite, is_dead = (
-        torch.cat(column).cpu().numpy() for column in columns
-    )
+    # In one copy; float64 holds the counts exactly, too.
+    numbers = torch.stack([torch.cat(column).double() for column in columns]).cpu().numpy()
+    mean, minimum, maximum, variance, sparsity, non_finite, is_dead = numbers
     return ChannelNumbers(
         mean=mean,
         minimum=minimum,
         maximum=maximum,
         variance=variance,
         sparsity=sparsity,
-        non_finite=non_finite,
-        is_dead=is_dead,
+        non_finite=non_finite.astype(np.int64),
+        is_dead=is_dead.astype(np.bool_),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from convnext_studio.analysis.capture import ShouldStop, captured, never, output
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import HEAD_NORM, Layout, NodeInfo
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +79,14 @@ def stage_pass(
         if precision == "bfloat16":
             with torch.no_grad(), autocast(tensor, precision), captured(trunk) as passed:
                 logits_shown = model.module(tensor)[0].float()
-        if target is None:
-            target = int(logits_shown.argmax())
-        gradients = torch.autograd.grad(logits[target], [outputs[name] for name in stages])
+        # The class stays on the device: to read it first would leave the device without work meanwhile.
+        highest = logits_shown.argmax()
+        score = logits.index_select(0, highest[None]).sum() if target is None else logits[target]
+        gradients = torch.autograd.grad(score, [outputs[name] for name in stages])
     maps = {name: output.detach()[0] for name, output in passed.items()}
     return StagePass(
         logits=logits_shown.cpu().numpy(),
-        target=target,
+        target=int(highest) if target is None else target,
         activations={name: maps[trunk_node(model, name)].float() for name in stages},
         explained={name: outputs[name].detach()[0] for name in stages},
         gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
@@ -224,6 +228,18 @@ def to_array(tensor: Tensor) -> NDArray[np.float32]:
     # Reordered on the device, which is faster than on the host.
     array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().float().contiguous().cpu().numpy())
     return array
+
+
+def to_arrays(tensors: Mapping[Name, Tensor]) -> dict[Name, NDArray[np.float32]]:
+    """Give several tensors as `to_array` does, having waited for their device once."""
+    if len(tensors) < 2 or all(tensor.device.type == "cpu" for tensor in tensors.values()):
+        return {name: to_array(tensor) for name, tensor in tensors.items()}
+    together = to_array(torch.cat([tensor.detach().float().flatten() for tensor in tensors.values()]))
+    ends = np.cumsum([tensor.numel() for tensor in tensors.values()])[:-1]
+    parts = np.split(together, ends)
+    return {
+        name: part.reshape(tensor.shape) for (name, tensor), part in zip(tensors.items(), parts, strict=True)
+    }
 
 
 def _modules(model: LoadedModel, nodes: Iterable[str]) -> Mapping[str, nn.Module]:

@@ -1,1 +1,1 @@
-"""The command line: `main` parses, and each command has a file."""
+"""The command line: `main` finds the command, and each command's file holds its options and what it does."""

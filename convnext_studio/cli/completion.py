@@ -1,44 +1,54 @@
-"""The command `completion`: what a shell needs to complete the program's commands, options and files."""
+"""`convnext-studio completion`: prints a script with which a shell completes commands, options and files."""
 
 import argparse
 import sys
 
 import shtab
 
+from convnext_studio.cli.commands import COMMANDS, WINDOW, full_parser
+
+EXAMPLES = (
+    ("bash > ~/.local/share/bash-completion/completions/convnext-studio", "for bash"),
+    ("zsh > ~/.zfunc/_convnext-studio", "for zsh, where ~/.zfunc is in $fpath"),
+    ("fish > ~/.config/fish/completions/convnext-studio.fish", "for fish"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `convnext-studio completion`."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio completion",
+        description="Print a script with which a shell completes commands, options and files of this program.",
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell to write it for")
+    return parser
+
 
 def run(options: argparse.Namespace) -> int:
-    """Print the script of a shell."""
-    commands = {name: make() for name, make in options.commands.items()}
-    sys.stdout.write(script(options.shell, options.window(), commands))
+    """Print the script for a shell."""
+    sys.stdout.write(_script(options.shell))
     return 0
 
 
-def script(shell: str, window: argparse.ArgumentParser, commands: dict[str, argparse.ArgumentParser]) -> str:
-    """The completion script of a shell.
-
-    Parameters
-    ----------
-    window
-        The parser of the program without a command; it is changed.
-    commands
-        The parser of every command, by its name.
-    """
-    # The program tells a command from a picture by itself; for the shell they are one tree.
-    below = window.add_subparsers()
-    # shtab offers the first positional argument only: the commands, to which shells add the names of files.
+def _script(shell: str) -> str:
+    window = full_parser(WINDOW)
+    # The program finds the command by itself; for the shell, the commands are subparsers.
+    commands = window.add_subparsers()
+    # shtab completes the first positional argument only. That must be the command; shells add the file names.
     window._actions.insert(0, window._actions.pop())
-    for name, parser in commands.items():
-        below.add_parser(name, parents=[parser], add_help=False, help=parser.description)
-    for parser in (window, *below.choices.values()):
+    for name in COMMANDS:
+        parser = full_parser(name)
+        commands.add_parser(name, parents=[parser], add_help=False, help=parser.description)
+    for parser in (window, *commands.choices.values()):
         for action in parser._actions:
             if isinstance(action.metavar, str):
                 _complete_files(action, action.metavar.partition(".")[0])
     return shtab.complete(window, shell)
 
 
-def _complete_files(action: argparse.Action, what: str) -> None:
+def _complete_files(action: argparse.Action, metavar: str) -> None:
     # shtab reads this attribute, which argparse does not declare.
-    if what in ("DIR", "FOLDER"):
+    if metavar in ("DIR", "FOLDER"):
         vars(action)["complete"] = shtab.DIRECTORY
-    elif what in ("FILE", "IMAGE"):
+    elif metavar in ("FILE", "IMAGE"):
         vars(action)["complete"] = shtab.FILE

@@ -1,4 +1,4 @@
-"""What this machine has and lacks, for a person or a bug report."""
+"""`convnext-studio doctor`: says what this machine has and lacks, for a person or a bug report."""
 
 import argparse
 import os
@@ -7,18 +7,31 @@ from pathlib import Path
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.common.versions import MISSING, package_facts, system_facts
+from convnext_studio.engine.server.nvidia import gpu_lines
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.start.platform_check import missing_for_window
 
+EXAMPLES = (("", "print what this machine has and what it lacks"),)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `convnext-studio doctor`."""
+    return argparse.ArgumentParser(
+        prog="convnext-studio doctor",
+        description="Print versions, devices, where files lie, and what the window needs and lacks. "
+        "The exit status is 0 where nothing is missing, and 1 where something is.",
+    )
+
 
 def run(_options: argparse.Namespace) -> int:
-    """Print the report; 1 where something is missing."""
+    """Print the report; the exit status is 1 where something is missing."""
     packages = package_facts()
     problems = [f"{name} is not installed: pip install {name}" for name, found in packages if found == MISSING]
     lines = [
         *system_facts(),
         *packages,
         ("Devices", _devices(problems)),
+        *gpu_lines(),
         ("Bundled model", "there" if bundled_is_there() else "not in this version"),
         ("Samples", _samples(problems)),
         ("Weights cache", _cache()),
@@ -32,14 +45,16 @@ def run(_options: argparse.Namespace) -> int:
 
 
 def _devices(problems: list[str]) -> str:
-    # torch takes seconds to import, and may be broken, which is what a doctor should find.
+    # torch takes seconds to import, and may be broken, which is what this command should find out.
     try:
         import torch
 
-        from convnext_studio.engine.server.devices import available_devices, device_name
+        from convnext_studio.engine.server.devices import available_devices, device_name, gpu_problem
     except (ImportError, OSError) as error:
         problems.append(f"torch cannot be imported ({error}).")
         return "none"
+    if problem := gpu_problem():
+        problems.append(problem)
     return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
 
 

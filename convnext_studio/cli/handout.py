@@ -1,24 +1,50 @@
-"""``convnext-studio handout``. No Qt is imported here before it is known that Qt can run."""
+"""`convnext-studio handout`: writes the lecture as one file."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
+from convnext_studio.cli import exit_status
+from convnext_studio.cli.options import add_model_options
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.client.client import EngineClient
-from convnext_studio.ui.start.app import spoken
-from convnext_studio.ui.start.platform_check import blocks_window, missing_for_window
+from convnext_studio.common.samples import FIRST_SAMPLE
+
+EXAMPLES = (
+    ("--out lecture.pdf", "write the lecture that comes with the program, one page for each step"),
+    ("cat.jpg --out lecture.html --lecture my-lecture", "write a lecture of your own, on your own picture"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `convnext-studio handout`."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio handout",
+        description="Write the whole lecture, computed with one model and one picture, "
+        "as one PDF or HTML file.",
+    )
+    parser.add_argument(
+        "image", nargs="?", metavar="IMAGE", help=f"picture, or sample:NAME (default: sample:{FIRST_SAMPLE})"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.pdf|FILE.html", help="file to write")
+    parser.add_argument("--lecture", metavar="FOLDER", help="a lecture of your own (default: the bundled one)")
+    add_model_options(parser)
+    return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the hand-out; the program's exit status: 2 where Qt cannot run on this machine, told on stderr.
+    """Write the hand-out; where Qt cannot run on this machine, say why on standard error.
 
     Raises
     ------
     StudioError
         Where the file cannot be written or the lecture cannot be read.
     """
+    # Both import numpy, which --help does without.
+    from convnext_studio.engine.client.client import EngineClient
+    from convnext_studio.ui.start.app import spoken
+    from convnext_studio.ui.start.platform_check import blocks_window, missing_for_window
+
     path = Path(options.out)
     if not path.absolute().parent.is_dir():
         raise StudioError(f"There is no folder for the hand-out {path}.")
@@ -26,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
     findings = missing_for_window()
     if blocks_window(findings):
         sys.stderr.write(spoken(findings))
-        return 2
-    # Not before: Qt aborts where it cannot run.
+        return exit_status.CANNOT_START
+    # Only now: where Qt cannot run, it aborts the whole program.
     from convnext_studio.ui.start.handout_run import make_handout
 
     client = EngineClient()

@@ -72,7 +72,7 @@ def written_explanation(contents: ExportContents) -> Explanation:
     if contents.explanation is not None:
         return contents.explanation
     prediction = contents.prediction
-    return explanation_of(prediction.attribution, prediction, contents.model, (contents.cam_stage,))
+    return explanation_of(prediction, contents.model, (contents.cam_stage,))
 
 
 def map_stems(explanation: Explanation) -> dict[str, str]:
@@ -114,7 +114,7 @@ def explained_text(model: ModelInfo, explanation: Explanation) -> str:
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
     """The contents of ``predictions.json``."""
     model, prediction = contents.model, contents.prediction
-    target = prediction.attribution.target if contents.explanation is None else contents.explanation.target
+    target = prediction.target if contents.explanation is None else contents.explanation.target
     classes = [
         {
             "class": index,

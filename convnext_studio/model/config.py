@@ -16,6 +16,8 @@ Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
 Downsample = Literal["separate", "block"]
 
 LARGEST_KERNEL = 31
+MOST_BLOCKS = 1000
+"""In one stage."""
 
 _Rule = tuple[Callable[[Any], bool], str]
 
@@ -33,6 +35,10 @@ def _are_counts(values: tuple[int, ...]) -> bool:
     return len(values) in (1, 4) and min(values) >= 1
 
 
+def _are_depths(values: tuple[int, ...]) -> bool:
+    return _are_counts(values) and max(values) <= MOST_BLOCKS
+
+
 def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
     sizes = sizes if isinstance(sizes, tuple) else (sizes,)
     return all(size % 2 == 1 and 1 <= size <= LARGEST_KERNEL for size in sizes)
@@ -45,7 +51,8 @@ _POSITIVE: _Rule = lambda value: 0 < value < math.inf, "be above 0"
 _RULES: dict[str, _Rule] = {
     "in_chans": _at_least(1),
     "num_classes": _at_least(1),
-    "depths": _COUNTS,
+    # A file may ask for a billion blocks, which no machine builds.
+    "depths": (_are_depths, f"be four numbers from 1 to {MOST_BLOCKS}, or one"),
     "dims": _COUNTS,
     "kernel_size": (_are_kernels, f"be odd and at most {LARGEST_KERNEL}"),
     "stem_type": _one_of(StemType),

@@ -17,7 +17,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.presets import bundled_file, preset
+from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundled_file, preset
 from convnext_studio.model.road.network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
@@ -34,7 +34,6 @@ from convnext_studio.model.weights.reading import (
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
 TIMM_RANDOM_PREFIX = "timm-random:"
-BUNDLED = "bundled"
 RANDOM_NOTE = "Random weights: this network has learnt nothing, and its predictions mean nothing."
 _PATHS = {"stem": "downsample_layers.0", "head": "pooled"}
 _IN_DOWNSAMPLING = {"norm": "0", "conv": "1"}
@@ -129,7 +128,9 @@ class LoadedModel:
         return self.module.blocks
 
     def to(self, device: torch.device) -> "LoadedModel":
-        """Move the network to a device, and return the model."""
+        """Move the network to a device, which computes float32 in float32 from now on."""
+        if device.type == "cuda":
+            use_exact_float32()
         return replace(self, module=self.module.to(device))
 
     def preprocess(self, picture: Image.Image) -> Tensor:
@@ -153,6 +154,12 @@ class LoadedModel:
         if not isinstance(self.module, ConvNeXt):
             return self.module.map_modules[node]
         return self.module.get_submodule(_path(info))
+
+
+def use_exact_float32() -> None:
+    """Have CUDA compute float32 in float32: by default its convolutions round to 10 bits (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _path(node: NodeInfo) -> str:
@@ -185,10 +192,12 @@ def load(
     Parameters
     ----------
     source
-        ``bundled``; ``preset:NAME``, with random weights; ``timm:NAME``, with its published weights, or
-        ``timm-random:NAME``, with random ones: a ConvNeXt or one of `convnext_studio.model.timm.families`;
-        ``road:KEY``, a step of `convnext_studio.model.road.steps`, with random weights; or the path of a
-        weights file in any known format (see `convnext_studio.model.weights.formats`).
+        ``bundled`` or ``bundled-3x3``, trained, where this version brings them; ``bundled-random``, the first
+        of them before its training; ``preset:NAME``, with random weights; ``timm:NAME``, with its published
+        weights, or ``timm-random:NAME``, with random ones: a ConvNeXt or one of
+        `convnext_studio.model.timm.families`; ``road:KEY``, a step of `convnext_studio.model.road.steps`, with
+        random weights; or the path of a weights file in any known format (see
+        `convnext_studio.model.weights.formats`).
     stem_stride, stem_padding
         Override the stem of the source, because the values cannot be read off the tensors.
     offline
@@ -211,8 +220,10 @@ def load(
         return _random_timm(source, stem, seed)
     if source.startswith(ROAD_PREFIX):
         return _from_road(source, stem, seed)
-    if source == BUNDLED:
-        path = bundled_file()
+    if source == BUNDLED_RANDOM:
+        return _random_bundled(source, stem, seed)
+    if source in BUNDLED_TRAINED:
+        path = bundled_file(source)
         return _from_weights(source, read_weights(path, stem), path.stem)
     path = expand_home(source)
     if not source or not is_file_or_folder(path):
@@ -246,6 +257,13 @@ def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> Loaded
         random_weights=True,
         notes=tuple(notes),
     )
+
+
+def _random_bundled(source: str, stem: Stem, seed: int) -> LoadedModel:
+    """The bundled model before it was trained: its architecture, classes and input, and random weights."""
+    bundled = read_weights(bundled_file(), stem)
+    model = _random(source, f"{bundled.title}, untrained", bundled.config, seed)
+    return replace(model, labels=bundled.labels, preprocessing=bundled.preprocessing)
 
 
 @contextmanager

@@ -8,7 +8,11 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import ASSETS
 from convnext_studio.model.config import ConvNeXtConfig
 
-_BUNDLED = ASSETS / "models" / "bundled.safetensors"
+BUNDLED = "bundled"
+# Its twin has depthwise kernels of 3 x 3.
+BUNDLED_TRAINED = (BUNDLED, "bundled-3x3")
+# Its architecture as training begins: weights from a seed, no file.
+BUNDLED_RANDOM = "bundled-random"
 
 Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then ImageNet-1k"]
 
@@ -131,27 +135,38 @@ def preset(name: str) -> ConvNeXtConfig:
         raise StudioError(f"There is no preset {name!r}.", f"There are: {', '.join(PRESETS)}.") from None
 
 
+def bundled_models() -> tuple[str, ...]:
+    """Names of the models that this version brings: those with trained weights, and one without."""
+    trained = tuple(name for name in BUNDLED_TRAINED if _bundled(name).is_file())
+    return (*trained, BUNDLED_RANDOM) if BUNDLED in trained else trained
+
+
 def bundled_is_there() -> bool:
     """Return whether this version includes a trained model."""
-    return _BUNDLED.is_file()
+    return _bundled(BUNDLED).is_file()
 
 
-def bundled_file() -> Path:
-    """Return the path of the weights that come with the program.
+def bundled_file(name: str = BUNDLED) -> Path:
+    """Path of the weights that come with the program under that name.
 
     Raises
     ------
     StudioError
         If this version includes none.
     """
-    if not bundled_is_there():
+    path = _bundled(name)
+    if not path.is_file():
         raise StudioError(
-            "This version includes no trained model.",
+            f"This version brings no trained model “{name}”.",
             "Start from a preset such as preset:convnext_tiny, with random weights.",
         )
-    return _BUNDLED
+    return path
+
+
+def _bundled(name: str) -> Path:
+    return ASSETS / "models" / f"{name}.safetensors"
 
 
 def default_model() -> str:
     """Return the name of the model that the first launch opens."""
-    return "bundled" if bundled_is_there() else "preset:convnext_tiny"
+    return BUNDLED if bundled_is_there() else "preset:convnext_tiny"

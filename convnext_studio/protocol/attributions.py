@@ -21,36 +21,6 @@ AVERAGE = "average"
 """Name of the map that averages several nodes."""
 
 
-class Attribute(Request, frozen=True, kw_only=True):
-    """Grad-CAM of a class at all stages; answered by `Attribution`."""
-
-    doing: ClassVar[str] = "Computing Grad-CAM"
-    timed_as: ClassVar[str] = "Grad-CAM"
-    priority: ClassVar[int] = 3
-    image: str
-    target: int
-
-
-class Attribution(Answer, frozen=True, kw_only=True):
-    """Grad-CAM of one class at the stages.
-
-    Attributes
-    ----------
-    target
-        The class explained.
-    cams
-        By stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in logit units.
-    method
-        For the figure's caption.
-    """
-
-    image: str
-    target: int
-    cams: dict[str, NDArray[np.float32]]
-    geometry: CropGeometry
-    method: str = "Grad-CAM"
-
-
 class Explain(Request, frozen=True, kw_only=True):
     """Explain an output by any method; answered by `Explanation`, with partial ones before where it is long.
 

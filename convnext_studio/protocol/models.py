@@ -21,8 +21,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     Attributes
     ----------
     source
-        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME``, ``road:KEY`` or the path of a weights
-        file; `BUILT` with a `config`.
+        ``bundled``, ``bundled-random``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME``, ``road:KEY`` or
+        the path of a weights file; `BUILT` with a `config`.
     config, input_px
         Build this architecture, for pictures of that side.
     seed
@@ -50,6 +50,25 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_padding: int | None = None
 
 
+class Device(Struct, frozen=True, kw_only=True):
+    """Where a network can run.
+
+    Attributes
+    ----------
+    name
+        As `LoadModel` takes it: ``cuda:0``, ``mps``, ``cpu``.
+    title
+        For people: "NVIDIA H100".
+    memory_bytes, free_bytes
+        All of its memory, and what was free when it was asked; 0 where it does not tell.
+    """
+
+    name: str
+    title: str
+    memory_bytes: int = 0
+    free_bytes: int = 0
+
+
 class ModelInfo(Answer, frozen=True, kw_only=True):
     """The model that is open.
 
@@ -75,6 +94,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         Where and how it runs: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
         Its file does not tell the stem's stride and padding: they are as asked for, or as is usual.
+    devices
+        All that are there, the one that ``auto`` takes first.
     """
 
     source: str
@@ -91,6 +112,12 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     device_name: str
     precision: Precision
     is_stem_untold: bool = False
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def device_facts(self) -> Device | None:
+        """The device that it runs on; None where it is not in the table."""
+        return next((one for one in self.devices if one.name in (self.device, f"{self.device}:0")), None)
 
     def node(self, name: str) -> NodeInfo:
         """The node of that name; KeyError where there is none."""

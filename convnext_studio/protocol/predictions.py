@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.protocol.attributions import Attribution, Explanation
+from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.envelope import Answer, Request
 from convnext_studio.protocol.models import ModelInfo
 
@@ -19,7 +19,7 @@ class Predict(Request, frozen=True, kw_only=True):
     image
         Key of an opened picture.
     target
-        Class that the attribution explains; the first prediction where None.
+        Class that `Prediction.cams` explain; the first prediction where None.
     """
 
     doing: ClassVar[str] = "Running the network"
@@ -40,8 +40,11 @@ class Prediction(Answer, frozen=True, kw_only=True):
         (classes,) float64, which tells a sure answer from a certain one.
     stage_means
         By stage name, (h, w) float32: the mean over channels of the stage's output.
-    attribution
-        For the target asked for, or the first prediction.
+    target
+        The class that `cams` explain: the one asked for, or the first prediction.
+    cams
+        Grad-CAM by stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in
+        logit units.
     geometry
         Where the network's input lies in the picture.
     """
@@ -50,7 +53,8 @@ class Prediction(Answer, frozen=True, kw_only=True):
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float64]
     stage_means: dict[str, NDArray[np.float32]]
-    attribution: Attribution
+    target: int
+    cams: dict[str, NDArray[np.float32]]
     geometry: CropGeometry
 
     def top(self, count: int = 5) -> list[int]:
@@ -58,26 +62,24 @@ class Prediction(Answer, frozen=True, kw_only=True):
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
 
 
-def explanation_of(
-    attribution: Attribution, prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]
-) -> Explanation:
-    """The Grad-CAMs at `nodes` that came with a prediction or after it, as an answer about methods has them."""
+def explanation_of(prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]) -> Explanation:
+    """The Grad-CAMs at stages that came with a prediction, as the answer to `Explain` has them."""
     return Explanation(
-        image=attribution.image,
+        image=prediction.image,
         method="gradcam",
         nodes=nodes,
-        maps={name: attribution.cams[name] for name in nodes if name in attribution.cams},
+        maps={name: prediction.cams[name] for name in nodes if name in prediction.cams},
         target_maps={},
         against_maps={},
         fields={name: model.node(name).field for name in nodes},
-        target=attribution.target,
+        target=prediction.target,
         against=None,
         output="logit",
-        score=float(prediction.logits[attribution.target]),
+        score=float(prediction.logits[prediction.target]),
         parameters={},
         delta=None,
         notes=(),
-        geometry=attribution.geometry,
+        geometry=prediction.geometry,
         random_weights=model.random_weights,
         seconds=0.0,
     )

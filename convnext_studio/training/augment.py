@@ -107,14 +107,29 @@ def jitter_colours(batch: Tensor, amount: float, generator: Generator) -> Tensor
     return torch.lerp(grey, batch, saturation).clamp_(0, 1)
 
 
-def augment(batch: Pictures, size_px: int, area_min: float, jitter: float, generator: Generator) -> Tensor:
-    """Random resized crop, flip and colour jitter: (N, 3, size_px, size_px) float32 in [0, 1]."""
+def jitter_sharpness(batch: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Add to each picture up to `amount` times, or take away, what a binomial blur of 3 x 3 takes from it."""
+    if amount == 0:
+        return batch
+    factors = torch.empty(len(batch), 1, 1, 1).uniform_(-amount, amount, generator=generator)
+    line = torch.tensor((0.25, 0.5, 0.25), device=batch.device)
+    kernel = torch.outer(line, line).expand(3, 1, 3, 3)
+    edged = functional.pad(batch, (1, 1, 1, 1), mode="replicate")
+    detail = batch - functional.conv2d(edged, kernel, groups=3)
+    return (batch + factors.to(batch.device) * detail).clamp_(0, 1)
+
+
+def augment(
+    batch: Pictures, size_px: int, area_min: float, jitter: float, sharpness: float, generator: Generator
+) -> Tensor:
+    """Random crop, flip, changed colours and sharpness: (N, 3, size_px, size_px) float32 in [0, 1]."""
     boxes = random_boxes(batch.log_aspects, area_min, generator)
     flip = torch.rand(len(batch), generator=generator) < 0.5
-    return jitter_colours(sample_boxes(batch.pixels, boxes, flip, size_px), jitter, generator)
+    cropped = jitter_colours(sample_boxes(batch.pixels, boxes, flip, size_px), jitter, generator)
+    return jitter_sharpness(cropped, sharpness, generator)
 
 
-def soft_targets(targets: Tensor, num_classes: int, smoothing: float) -> Tensor:
+def smoothed_targets(targets: Tensor, num_classes: int, smoothing: float) -> Tensor:
     """(N,) indices to (N, num_classes) float32: one-hot, with a share spread over all classes."""
     spread = torch.full((len(targets), num_classes), smoothing / num_classes, device=targets.device)
     return spread.scatter_(1, targets[:, None], 1 - smoothing + smoothing / num_classes)

@@ -14,6 +14,14 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """The teacher has answered for so many of the pictures."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """These pictures could not be read and are left out."""
 
@@ -58,5 +66,5 @@ class EpochDone:
     average_accuracy: float | None
 
 
-Event = Decoding | Skipped | StepDone | EpochDone
+Event = Decoding | Asking | Skipped | StepDone | EpochDone
 Report = Callable[[Event], None]

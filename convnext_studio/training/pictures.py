@@ -6,7 +6,7 @@ in every epoch would take longer than training a small network.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +49,22 @@ class Pictures:
         (N,) float32: natural logarithm of width / height before squashing.
     targets
         (N,) int64 class indices.
+    soft
+        (N, classes) float32: what a teacher thinks of each, where there is one.
     """
 
     pixels: Tensor
     log_aspects: Tensor
     targets: Tensor
+    soft: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, indices: Tensor) -> "Pictures":
         """The pictures of those indices, copied."""
-        return Pictures(self.pixels[indices], self.log_aspects[indices], self.targets[indices])
+        soft = None if self.soft is None else self.soft[indices]
+        return Pictures(self.pixels[indices], self.log_aspects[indices], self.targets[indices], soft)
 
     def resized(self, side: int) -> "Pictures":
         """The same pictures at a smaller side, antialiased; themselves where they are no larger."""
@@ -71,7 +75,7 @@ class Pictures:
             chunk = self.pixels[start : start + CHUNK].permute(0, 3, 1, 2)
             chunk = functional.interpolate(chunk, size=(side, side), mode="bilinear", antialias=True)
             smaller[start : start + CHUNK] = chunk.permute(0, 2, 3, 1)
-        return Pictures(smaller, self.log_aspects, self.targets)
+        return replace(self, pixels=smaller)
 
 
 def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing:

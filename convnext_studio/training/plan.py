@@ -17,6 +17,11 @@ SMALL_CONFIG = ConvNeXtConfig(
     layer_scale_init_value=0.5,
 )
 
+_ABOVE_0 = ("epochs", "input_px", "cache_px", "batch_size", "learning_rate", "clip_norm", "temperature")
+_NOT_NEGATIVE = ("weight_decay", "warmup_epochs", "mixup_alpha", "cutmix_alpha", "sharpness_jitter")
+_BELOW_1 = ("label_smoothing", "drop_path_rate", "colour_jitter", "ema_decay", "holdout")
+_UP_TO_1 = ("mix_probability", "distill_weight")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
@@ -48,10 +53,18 @@ class TrainingPlan:
         Smallest part of the picture's area that a random resized crop takes.
     colour_jitter
         Brightness, contrast and saturation are multiplied by 1 plus or minus up to this.
+    sharpness_jitter
+        What a small blur takes away is added or taken away once more, times up to this.
+    frozen_stages
+        So many stages, from the stem on, keep the weights that they began with.
     mixup_alpha, cutmix_alpha
         Beta distribution's parameter of mixup (arXiv:1710.09412) and cutmix (arXiv:1905.04899); 0 is off.
     mix_probability
         Share of the batches that are mixed; where both are on, one is drawn for each batch.
+    distill_weight
+        Share of the loss that comes from soft targets, where there are any; the rest comes from the folders.
+    temperature
+        By which logits are divided where soft targets are learnt from (Hinton, Vinyals and Dean 2015).
     ema_decay
         Of the moving average of the weights that is saved; it rises to this over the first steps.
     clip_norm
@@ -73,33 +86,46 @@ class TrainingPlan:
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.1
     drop_path_rate: float = 0.0
+    frozen_stages: int = 0
     crop_area_min: float = 0.35
     colour_jitter: float = 0.2
+    sharpness_jitter: float = 0.0
     mixup_alpha: float = 0.2
     cutmix_alpha: float = 1.0
     mix_probability: float = 0.3
+    distill_weight: float = 0.7
+    temperature: float = 2.0
     ema_decay: float = 0.999
     clip_norm: float = 5.0
     holdout: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "input_px", "cache_px", "batch_size", "learning_rate", "clip_norm"):
+        for name in _ABOVE_0:
             if not getattr(self, name) > 0:
                 raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must be above 0.")
-        if not self.sizes_px or min(self.sizes_px) < 1:
-            raise StudioError("The sizes must be at least one number of pixels above 0.")
-        for name in ("weight_decay", "warmup_epochs", "mixup_alpha", "cutmix_alpha"):
+        for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must not be negative.")
-        for name in ("label_smoothing", "drop_path_rate", "colour_jitter", "ema_decay", "holdout"):
+        for name in _BELOW_1:
             if not 0 <= getattr(self, name) < 1:
                 raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must lie from 0 to below 1.")
-        if not 0 < self.crop_area_min <= 1 or not 0 <= self.mix_probability <= 1:
-            raise StudioError("The crop's area must lie above 0 and the mix probability from 0, both up to 1.")
+        for name in _UP_TO_1:
+            if not 0 <= getattr(self, name) <= 1:
+                raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must lie from 0 to 1.")
+        if not 0 < self.crop_area_min <= 1:
+            raise StudioError("The crop's area must lie above 0 and up to 1.")
+        self._check_network()
+
+    def _check_network(self) -> None:
+        if not self.sizes_px or min(self.sizes_px) < 1:
+            raise StudioError("The sizes must be at least one number of pixels above 0.")
         smallest = smallest_input_px(self.config)
         if min(self.sizes_px) < smallest:
             raise StudioError(f"This network needs pictures of at least {smallest} pixels.")
+        stages = len(self.config.depths)
+        if not 0 <= self.frozen_stages <= stages:
+            raise StudioError(f"There are {stages} stages; {self.frozen_stages} cannot be frozen.")
 
     def size_px(self, epoch: int) -> int:
         """Side of the training crops in an epoch, counted from 0."""

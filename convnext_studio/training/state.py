@@ -17,6 +17,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
 from convnext_studio.training.plan import TrainingPlan
+from convnext_studio.training.taught import Lesson
 
 FINAL_LEARNING_RATE = 0.01
 
@@ -59,6 +60,8 @@ def new_state(plan: TrainingPlan, device: torch.device) -> TrainingState:
     if device.type == "cuda":
         # On the CPU this is no faster: between the permutes of a block everything is channels-last anyway.
         module = module.to(memory_format=torch.channels_last)
+    for parts in (module.downsample_layers, module.stages):
+        parts[: plan.frozen_stages].requires_grad_(False)
 
     def multi_average(averaged: Any, current: Any, count: Any) -> None:
         # A fixed decay would keep the random start in the average for thousands of steps.
@@ -139,6 +142,8 @@ class Checkpoint:
         States of the network, its average and the optimiser.
     epoch
         Epochs done.
+    lesson
+        The soft targets that it learns from.
     """
 
     plan: TrainingPlan
@@ -146,6 +151,7 @@ class Checkpoint:
     pictures: int
     tensors: dict[str, Any]
     epoch: int
+    lesson: Lesson | None = None
 
     def restore(self, state: TrainingState) -> None:
         """Put a state to where it was."""
@@ -156,7 +162,12 @@ class Checkpoint:
 
 
 def write_checkpoint(
-    path: Path, plan: TrainingPlan, labels: tuple[str, ...], pictures: int, state: TrainingState
+    path: Path,
+    plan: TrainingPlan,
+    labels: tuple[str, ...],
+    pictures: int,
+    state: TrainingState,
+    lesson: Lesson | None = None,
 ) -> None:
     """Write the run's state; `path` never holds half of one."""
     values = {
@@ -164,6 +175,7 @@ def write_checkpoint(
         "labels": list(labels),
         "pictures": pictures,
         "epoch": state.epoch,
+        "lesson": [str(lesson.path), lesson.sha256] if lesson else None,
         "tensors": {
             "module": state.module.state_dict(),
             "average": state.average.state_dict(),
@@ -180,12 +192,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise StudioError(f"There is no {path.name} to resume from.", "Start the training without --resume.")
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
+        place = values.get("lesson")
         return Checkpoint(
             plan=TrainingPlan.from_dict(values["plan"]),
             labels=tuple(values["labels"]),
             pictures=values["pictures"],
             tensors=values["tensors"],
             epoch=values["epoch"],
+            lesson=Lesson(Path(place[0]), place[1]) if place else None,
         )
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError, EOFError) as error:
         raise StudioError(f"{path.name} is not a checkpoint of a training, or is damaged.") from error

@@ -16,10 +16,11 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
-from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, soft_targets
-from convnext_studio.training.events import Decoding, EpochDone, Report, Skipped, StepDone
+from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, smoothed_targets
+from convnext_studio.training.events import Asking, Decoding, EpochDone, Report, Skipped, StepDone
 from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout
 from convnext_studio.training.plan import TrainingPlan
+from convnext_studio.training.soft_targets import SoftTargets, write_soft_targets
 from convnext_studio.training.state import (
     Checkpoint,
     TrainingState,
@@ -29,6 +30,8 @@ from convnext_studio.training.state import (
     start_from,
     write_checkpoint,
 )
+from convnext_studio.training.taught import names_below, present, read_lesson, taught, words
+from convnext_studio.training.teaching import ask_teacher
 
 # A crop of a picture this much larger than the result is sampled without visible aliasing.
 OVERSAMPLING = 1.5
@@ -43,6 +46,8 @@ def train(
     *,
     classes: Sequence[str] | None = None,
     init: Path | None = None,
+    soft_targets: Path | None = None,
+    teacher: str | None = None,
     resume: bool = False,
     device: str = "auto",
     report: Report = lambda _event: None,
@@ -64,6 +69,10 @@ def train(
         Train on these only.
     init
         Start from this weights file instead of random weights.
+    soft_targets
+        Learn from this file of a teacher's answers, too: the classes are then the file's.
+    teacher
+        Ask this model first, and keep its answers as `out`.soft-targets.npz.
     resume
         Go on from `out`.checkpoint.
     device
@@ -88,28 +97,70 @@ def train(
     checkpoint_path = out.with_name(out.name + ".checkpoint")
     checkpoint = read_checkpoint(checkpoint_path) if resume else None
     plan = checkpoint.plan if checkpoint else plan or TrainingPlan()
-    listing = list_pictures(folder, classes)
-    if len(listing.classes) < 2:
-        raise StudioError(f"{folder} has one class only, {listing.classes[0]}.", "There must be at least two.")
-    pictures, unreadable = decode_pictures(listing, plan.cache_px, lambda *done: report(Decoding(*done)))
-    if unreadable:
-        report(Skipped(unreadable))
-    _check_every_class(pictures, listing.classes)
-    plan = replace(plan, config=msgspec.structs.replace(plan.config, num_classes=len(listing.classes)))
-    labels = tuple(name.replace("_", " ") for name in listing.classes)
+    if teacher and not resume:
+        soft_targets = _asked(teacher, folder, out, classes, plan.temperature, device, report)
+    targets, lesson = read_lesson(checkpoint.lesson if checkpoint else None, soft_targets)
+    pictures, labels = _decoded(folder, classes, plan, targets, report)
+    plan = replace(plan, config=msgspec.structs.replace(plan.config, num_classes=len(labels)))
     state = new_state(plan, resolve_device(device))
     if checkpoint:
         _check_same_run(checkpoint, labels, len(pictures))
         checkpoint.restore(state)
     elif init:
         start_from(state.module, labels, init)
-    file = _described(plan, labels, state, len(pictures))
+    taught_by = targets.teacher if targets else None
+    file = _described(plan, labels, state, len(pictures), taught_by)
     for _ in run_epochs(plan, pictures, state, report):
-        file = _described(plan, labels, state, len(pictures))
+        file = _described(plan, labels, state, len(pictures), taught_by)
         write_studio_file(out, file)
-        write_checkpoint(checkpoint_path, plan, labels, len(pictures), state)
+        write_checkpoint(checkpoint_path, plan, labels, len(pictures), state, lesson)
     checkpoint_path.unlink(missing_ok=True)
     return file
+
+
+def _asked(
+    teacher: str,
+    folder: Path,
+    out: Path,
+    classes: Sequence[str] | None,
+    temperature: float,
+    device: str,
+    report: Report,
+) -> Path:
+    """A file beside the weights with what the teacher thinks of the folder's pictures."""
+    answers = ask_teacher(
+        teacher,
+        folder,
+        classes=classes,
+        temperature=temperature,
+        device=device,
+        advance=lambda *done: report(Asking(*done)),
+    )
+    path = out.with_name(out.name + ".soft-targets.npz")
+    write_soft_targets(path, answers)
+    return path
+
+
+def _decoded(
+    folder: Path,
+    classes: Sequence[str] | None,
+    plan: TrainingPlan,
+    lesson: SoftTargets | None,
+    report: Report,
+) -> tuple[Pictures, tuple[str, ...]]:
+    """The folder's pictures, and the classes that are learnt: the soft targets', where there are any."""
+    listing = list_pictures(folder, classes)
+    if len(listing.classes) < 2 and lesson is None:
+        raise StudioError(f"{folder} has one class only, {listing.classes[0]}.", "There must be at least two.")
+    pictures, unreadable = decode_pictures(listing, plan.cache_px, lambda *done: report(Decoding(*done)))
+    if unreadable:
+        report(Skipped(unreadable))
+    _check_every_class(pictures, listing.classes)
+    labels = words(listing.classes)
+    if lesson is None:
+        return pictures, labels
+    names = names_below(folder, present(listing, unreadable))
+    return taught(pictures, labels, names, lesson, plan), lesson.classes
 
 
 def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, report: Report) -> Iterator[int]:
@@ -150,7 +201,7 @@ def _run_epoch(
             inputs, targets = _prepare(plan, batch, size_px, device, generator)
             with autocast(device):
                 logits = state.module(inputs)
-            loss = functional.cross_entropy(logits.float(), targets)
+            loss = _loss(plan, logits.float(), targets)
             rate = learning_rate(plan, state.epoch + (step + 1) / steps)
             state.learn(loss, rate, plan.clip_norm)
             total += loss.detach()
@@ -167,10 +218,16 @@ def _run_epoch(
 def _prepare(
     plan: TrainingPlan, batch: Pictures, size_px: int, device: torch.device, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """A batch as normalised inputs and soft targets on the device."""
-    batch = Pictures(batch.pixels.to(device), batch.log_aspects, batch.targets.to(device))
-    inputs = _normalise(augment(batch, size_px, plan.crop_area_min, plan.colour_jitter, generator))
-    targets = soft_targets(batch.targets, plan.config.num_classes, plan.label_smoothing)
+    """A batch as normalised inputs, and targets on the device; a teacher's stand beside the folders'.
+
+    Targets are (N, kinds, classes), so that mixing mixes both.
+    """
+    batch = replace(batch, pixels=batch.pixels.to(device), targets=batch.targets.to(device))
+    changed = augment(batch, size_px, plan.crop_area_min, plan.colour_jitter, plan.sharpness_jitter, generator)
+    inputs = _normalise(changed)
+    targets = smoothed_targets(batch.targets, plan.config.num_classes, plan.label_smoothing)[:, None]
+    if batch.soft is not None:
+        targets = torch.cat([targets, batch.soft.to(device)[:, None]], 1)
     both = ((mixup, plan.mixup_alpha), (cutmix, plan.cutmix_alpha))
     mixes = [(mix, alpha) for mix, alpha in both if alpha > 0]
     draw, which = torch.rand(2, generator=generator).tolist()
@@ -178,6 +235,18 @@ def _prepare(
         mix, alpha = mixes[int(which * len(mixes))]
         inputs, targets = mix(inputs, targets, alpha, generator)
     return inputs, targets
+
+
+def _loss(plan: TrainingPlan, logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy with the folders' targets, and with a teacher's at the plan's temperature.
+
+    The temperature's square keeps the gradient's size, whatever the temperature (arXiv:1503.02531, section 2).
+    """
+    hard = functional.cross_entropy(logits, targets[:, 0])
+    if targets.shape[1] == 1:
+        return hard
+    soft = functional.cross_entropy(logits / plan.temperature, targets[:, 1])
+    return torch.lerp(hard, plan.temperature**2 * soft, plan.distill_weight)
 
 
 def _accuracy(module: torch.nn.Module, pictures: Pictures, size_px: int) -> float:
@@ -204,7 +273,10 @@ def _normalise(batch: Tensor) -> Tensor:
     return ((batch - mean) / std).contiguous(memory_format=memory_format)
 
 
-def _described(plan: TrainingPlan, labels: tuple[str, ...], state: TrainingState, pictures: int) -> StudioFile:
+def _described(
+    plan: TrainingPlan, labels: tuple[str, ...], state: TrainingState, pictures: int, teacher: str | None
+) -> StudioFile:
+    taught_by = {} if teacher is None else {"teacher": teacher or "a file of soft targets"}
     return StudioFile(
         config=plan.config,
         labels=labels,
@@ -212,6 +284,7 @@ def _described(plan: TrainingPlan, labels: tuple[str, ...], state: TrainingState
         title=f"ConvNeXt, {len(labels)} classes",
         provenance={
             "trained on": f"{pictures} pictures",
+            **taught_by,
             "epochs": f"{state.epoch} of {plan.epochs}",
             "plan": ", ".join(f"{name} {value}" for name, value in plan.to_dict().items() if name != "config"),
         },

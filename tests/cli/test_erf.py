@@ -13,7 +13,7 @@ from PIL import Image
 
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import batching
-from convnext_studio.cli import erf as field_resuming
+from convnext_studio.cli import erf_measuring
 from convnext_studio.cli import main as cli
 from convnext_studio.erf import DEFINITIONS
 from convnext_studio.model.loaded import LoadedModel, build, load
@@ -106,7 +106,7 @@ def test_a_measurement_that_was_broken_off_goes_on(
 ) -> None:
     monkeypatch.setattr(batching, "CPU_PIXELS", 1)
     out, decoded = tmp_path / "out", []
-    real = field_resuming.running_average
+    real = erf_measuring.running_average
 
     def broken_off(*arguments: Any, **options: Any) -> Any:
         for average in real(*arguments, **options):
@@ -114,7 +114,7 @@ def test_a_measurement_that_was_broken_off_goes_on(
             if average.done == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(field_resuming, "running_average", broken_off)
+    monkeypatch.setattr(erf_measuring, "running_average", broken_off)
     assert erf(weights, out, "--images", str(folder)) == 130
     assert [path.name for path in out.iterdir()] == ["erf.sum.npz"]
 
@@ -123,7 +123,7 @@ def test_a_measurement_that_was_broken_off_goes_on(
         decoded.append(len(tensors))
         return real(model, tensors, *arguments, **options)
 
-    monkeypatch.setattr(field_resuming, "running_average", counted)
+    monkeypatch.setattr(erf_measuring, "running_average", counted)
     assert erf(weights, out, "--images", str(folder), "--count", "4") == 0
     assert erf(weights, out, "--images", str(folder)) == 0
     assert erf(weights, out, "--images", str(folder)) == 0

@@ -13,12 +13,15 @@ import torch
 from PIL import Image
 
 from convnext_studio import analysis
-from convnext_studio.cli import export_and_models as headless
+from convnext_studio.cli import doctor, erf, exit_status, export_pictures
 from convnext_studio.cli import main as cli
-from convnext_studio.cli.help_texts import EXAMPLES
+from convnext_studio.cli.commands import COMMANDS, WINDOW, command_named
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load
 from tests.networks import small_model, write_weights
+
+HELPERS = {"__init__", "main", "commands", "options", "exit_status", "erf_measuring", "export_pictures"}
+"""Files of the command line that are no commands."""
 
 
 @pytest.fixture
@@ -44,16 +47,33 @@ def test_help_is_light_and_complete() -> None:
         assert f"'{heavy}'" not in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", *cli._COMMANDS])
+def test_no_commands_help_needs_a_heavy_library() -> None:
+    """The parsers of all commands together, as `completion` makes them."""
+    code = (
+        "import sys\nfrom convnext_studio.cli.commands import COMMANDS, WINDOW, full_parser\n"
+        "for name in (WINDOW, *COMMANDS): full_parser(name).format_help()\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not {"torch", "numpy", "PySide6", "timm", "PIL", "matplotlib"} & set(done.stdout.split())
+
+
+def test_every_commands_file_is_listed() -> None:
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
+    with_parser = {name for name in files if name not in HELPERS}
+    assert with_parser == {WINDOW, *(name.replace("-", "_") for name in COMMANDS)}
+
+
+@pytest.mark.parametrize("command", [WINDOW, *COMMANDS])
 def test_every_commands_help_has_examples_that_work(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main([*command.split(), "--help"])
+        cli.main(["--help"] if command == WINDOW else [command, "--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
     assert "130  interrupted" in told
-    parser = cli._COMMANDS[command][0]() if command else cli._window_parser()
-    assert EXAMPLES[command]
-    for arguments, text in EXAMPLES[command]:
+    parser, examples = command_named(command).parser(), command_named(command).EXAMPLES
+    assert examples
+    for arguments, text in examples:
         assert arguments in told
         assert text in told
         parser.parse_args(shlex.split(arguments.partition(" > ")[0]))
@@ -190,7 +210,7 @@ def test_an_interrupted_export_says_how_far_it_came(
             raise KeyboardInterrupt
         return []
 
-    monkeypatch.setattr(headless, "export_picture", write)
+    monkeypatch.setattr(export_pictures, "export_picture", write)
     options = ["--model", str(weights), "--device", "cpu", "--field-count", "1", "--out", str(tmp_path)]
     assert cli.main(["export", "sample:cat", "sample:rocket", *options]) == 130
     [told] = capsys.readouterr().err.splitlines()
@@ -288,7 +308,7 @@ def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_options: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "resolve_name", lambda _name: interrupt)
+    monkeypatch.setattr(doctor, "run", interrupt)
     assert cli.main(["doctor"]) == 130
 
 
@@ -308,7 +328,7 @@ def test_options_that_mean_nothing_are_refused_before_anything_starts(
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
-    assert ended.value.code == cli.EXIT_CANNOT_START
+    assert ended.value.code == exit_status.CANNOT_START
     assert said in capsys.readouterr().err
 
 
@@ -328,7 +348,7 @@ def test_memory_that_runs_out_is_one_sentence(
     def refuse(_options: object) -> int:
         raise error
 
-    monkeypatch.setattr(cli, "resolve_name", lambda _entry: refuse)
-    assert cli.main(["erf", "--noise", "--out", "out"]) == cli.EXIT_FAILED
+    monkeypatch.setattr(erf, "run", refuse)
+    assert cli.main(["erf", "--noise", "--out", "out"]) == exit_status.FAILED
     said = f"convnext-studio: {whose} memory has run out. Use smaller sizes."
     assert capsys.readouterr().err.splitlines() == [said]

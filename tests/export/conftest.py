@@ -14,7 +14,6 @@ from convnext_studio.export import ExportContents
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -91,7 +90,8 @@ def contents() -> ExportContents:
         logits=logits,
         probabilities=exponentials / exponentials.sum(),
         stage_means=cams,
-        attribution=Attribution(image=image.key, target=1, cams=cams, geometry=geometry),
+        target=1,
+        cams=cams,
         geometry=geometry,
     )
     maps = {

@@ -127,7 +127,7 @@ def test_an_attribution_alone_is_written_as_with_all_the_rest(
 
 
 def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path) -> None:
-    cams = contents.prediction.attribution.cams
+    cams = contents.prediction.cams
     fields = {stage: contents.model.node(stage).field for stage in cams}
     explanation = msgspec.structs.replace(
         written_explanation(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields

@@ -21,7 +21,6 @@ from convnext_studio.export.figures import (
     mosaic_figure,
 )
 from convnext_studio.export.page import PAPER, WARNING, ColourBar, Figure
-from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.render import Clipping, Limits, colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 
@@ -90,10 +89,9 @@ def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(con
 def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:
     # A single positive unit; nothing shines through where the map is 0 but a constant blend.
     cam = np.array([[0, 0], [4, 0]], np.float32)
-    attribution = msgspec.structs.replace(contents.prediction.attribution, cams={"stage4": cam})
     shown = replace(
         contents,
-        prediction=msgspec.structs.replace(contents.prediction, attribution=attribution),
+        prediction=msgspec.structs.replace(contents.prediction, cams={"stage4": cam}),
         image=msgspec.structs.replace(contents.image, preview=np.zeros_like(contents.image.preview)),
     )
     figure = cam_figure(shown)
@@ -123,8 +121,7 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
 
 def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:
     cams = {stage: np.full((2, 2), -1, np.float32) for stage in CONFIG.stages}
-    attribution: Attribution = msgspec.structs.replace(contents.prediction.attribution, cams=cams)
-    shown = replace(contents, prediction=msgspec.structs.replace(contents.prediction, attribution=attribution))
+    shown = replace(contents, prediction=msgspec.structs.replace(contents.prediction, cams=cams))
     assert "from -1.00 to -1.00" in " ".join(cam_figure(shown).caption)
 
 
@@ -158,9 +155,9 @@ def test_a_colour_bar_marks_the_ends_that_have_values_beyond() -> None:
 )
 def test_any_name_is_drawn(contents: ExportContents, name: str) -> None:
     """Not one glyph is missing: matplotlib would warn, and warnings are errors."""
-    model = replace(contents.model, labels=(name,) * 7, title=name)
-    shown = replace(contents, model=model, image=replace(contents.image, name=name))
+    model = msgspec.structs.replace(contents.model, labels=(name,) * 7, title=name)
+    shown = replace(contents, model=model, image=msgspec.structs.replace(contents.image, name=name))
     figure = attribution_figure(shown, written_explanation(shown), "stage4")
     assert name in figure.title
     contact_sheet_png(model, [shown.image], [written_explanation(shown)])
-    curves_figure([replace(contents.receptive_field, title=name)])
+    curves_figure([msgspec.structs.replace(contents.receptive_field, title=name)])

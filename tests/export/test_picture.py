@@ -56,7 +56,7 @@ def test_arrays_are_exactly_the_answers(contents: ExportContents, folder: Path) 
         np.testing.assert_array_equal(saved, contents.maps[stage].maps)
     cam = np.load(folder / "gradcam.npy", allow_pickle=False)
     assert cam.dtype == np.float32
-    np.testing.assert_array_equal(cam, contents.prediction.attribution.cams["stage4"])
+    np.testing.assert_array_equal(cam, contents.prediction.cams["stage4"])
     field = np.load(folder / "erf.npy", allow_pickle=False)
     assert field.dtype == np.float64
     np.testing.assert_array_equal(field, contents.receptive_field.field_map)
@@ -68,7 +68,7 @@ def test_a_further_node_and_another_stages_cam_are_written(contents: ExportConte
     names = {path.name for path in export_picture(tmp_path, chosen)}
     assert names == FILES | {"stage3.block1.npy", "stage3.block1.png"}
     np.testing.assert_array_equal(
-        np.load(tmp_path / "chelsea" / "gradcam.npy"), contents.prediction.attribution.cams["stage3"]
+        np.load(tmp_path / "chelsea" / "gradcam.npy"), contents.prediction.cams["stage3"]
     )
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from convnext_studio import analysis
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import sample_path
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.presets import bundled_file, default_model
+from convnext_studio.model.presets import bundled_file, bundled_models, default_model
 
 LARGEST_BYTES = 12_000_000
 FEWEST_CLASSES = 12
@@ -32,6 +33,29 @@ def seen(model: LoadedModel, sample: str) -> tuple[torch.Tensor, list[str]]:
 
 def test_the_first_launch_opens_it() -> None:
     assert default_model() == "bundled"
+
+
+def test_its_untrained_start_is_a_seed_and_no_file(model: LoadedModel) -> None:
+    random = load("bundled-random")
+    assert random.random_weights
+    assert "learnt nothing" in random.notes[0]
+    assert (random.config, random.labels, random.preprocessing) == (
+        model.config,
+        model.labels,
+        model.preprocessing,
+    )
+    assert torch.equal(random.module.head.weight, load("bundled-random").module.head.weight)
+    assert not torch.equal(random.module.head.weight, load("bundled-random", seed=1).module.head.weight)
+    assert load("bundled-random", stem_stride=1).config.stem_stride == 1
+
+
+def test_what_comes_with_the_program_is_listed() -> None:
+    names = bundled_models()
+    assert (names[0], names[-1]) == ("bundled", "bundled-random")
+    for name in names[:-1]:
+        assert bundled_file(name).is_file()
+    with pytest.raises(StudioError, match="brings no trained model “bundled-9x9”"):
+        bundled_file("bundled-9x9")
 
 
 def test_it_is_a_small_canonical_convnext(model: LoadedModel) -> None:

@@ -15,10 +15,11 @@ from convnext_studio.training.augment import (
     augment,
     cutmix,
     jitter_colours,
+    jitter_sharpness,
     mixup,
     random_boxes,
     sample_boxes,
-    soft_targets,
+    smoothed_targets,
 )
 from convnext_studio.training.pictures import Pictures
 
@@ -100,15 +101,15 @@ def test_colours_change_as_torchvisions() -> None:
     assert jitter_colours(batch, 0, seeded()) is batch
 
 
-def test_soft_targets_are_timms() -> None:
+def test_smoothed_targets_are_timms() -> None:
     targets = torch.tensor([2, 0, 1])
     expected = mixup_target(targets, 4, lam=1.0, smoothing=0.1)
-    torch.testing.assert_close(soft_targets(targets, 4, 0.1), expected)
+    torch.testing.assert_close(smoothed_targets(targets, 4, 0.1), expected)
 
 
 def test_mixup_blends_pictures_and_targets_alike() -> None:
     batch, indices = torch.rand(4, 3, 5, 5), torch.tensor([0, 1, 2, 3])
-    mixed, targets = mixup(batch, soft_targets(indices, 4, 0.1), 0.5, seeded(1))
+    mixed, targets = mixup(batch, smoothed_targets(indices, 4, 0.1), 0.5, seeded(1))
     weight = float((targets[0, 0] - targets[0, 3]) / 0.9 + 1) / 2
     assert 0.05 < weight < 0.95
     torch.testing.assert_close(targets, mixup_target(indices, 4, lam=weight, smoothing=0.1))
@@ -146,8 +147,26 @@ def test_cutmix_pastes_a_box_and_counts_its_pixels() -> None:
 def test_the_generator_decides_everything() -> None:
     batch = Pictures(noise(6, 12, 12), torch.zeros(6), torch.zeros(6, dtype=torch.int64))
     torch.manual_seed(1)
-    first = augment(batch, 10, 0.4, 0.3, seeded(7))
+    first = augment(batch, 10, 0.4, 0.3, 0.5, seeded(7))
     torch.manual_seed(2)
-    assert torch.equal(first, augment(batch, 10, 0.4, 0.3, seeded(7)))
-    assert not torch.equal(first, augment(batch, 10, 0.4, 0.3, seeded(8)))
+    assert torch.equal(first, augment(batch, 10, 0.4, 0.3, 0.5, seeded(7)))
+    assert not torch.equal(first, augment(batch, 10, 0.4, 0.3, 0.5, seeded(8)))
     assert first.shape == (6, 3, 10, 10)
+
+
+def test_sharpness_adds_or_takes_away_what_a_blur_takes() -> None:
+    torch.manual_seed(0)
+    batch = torch.rand(64, 3, 9, 9) * 0.2 + 0.4
+    changed = jitter_sharpness(batch, 0.5, seeded(2))
+    assert jitter_sharpness(batch, 0, seeded(2)) is batch
+    blurred = functional.avg_pool2d(functional.avg_pool2d(batch, 2, 1), 2, 1)  # 1 2 1 twice, of the inside.
+    detail = batch[:, :, 1:-1, 1:-1] - blurred
+    factors = (changed - batch)[:, :, 1:-1, 1:-1] / detail
+    each = factors.flatten(1).median(1).values
+    assert -0.5 <= each.min() < -0.3
+    assert 0.3 < each.max() <= 0.5
+    torch.testing.assert_close(
+        changed[:, :, 1:-1, 1:-1], batch[:, :, 1:-1, 1:-1] + each.view(-1, 1, 1, 1) * detail, atol=1e-5, rtol=0
+    )
+    flat = torch.full((1, 3, 5, 5), 0.3)
+    torch.testing.assert_close(jitter_sharpness(flat, 0.5, seeded(2)), flat)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -14,7 +15,6 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import (
@@ -84,14 +84,13 @@ def make_geometry() -> CropGeometry:
     return Preprocessing(input_px=INPUT_PX).geometry((90, 60))
 
 
-def make_attribution(image: str, target: int, model: ModelInfo | None = None) -> Attribution:
+def make_cams(target: int, model: ModelInfo | None = None) -> dict[str, NDArray[np.float32]]:
     """Signed noise at every stage."""
     nodes = (model or make_model()).nodes
     rng = np.random.default_rng(target)
-    cams = {
+    return {
         node.name: rng.normal(size=node.shape[1:]).astype(np.float32) for node in nodes if node.kind == "stage"
     }
-    return Attribution(image=image, target=target, cams=cams, geometry=make_geometry())
 
 
 def make_prediction(
@@ -101,13 +100,15 @@ def make_prediction(
     logits = np.random.default_rng(seed).normal(size=CLASSES).astype(np.float32)
     exponentials = np.exp(logits - logits.max())
     top = int(np.argmax(logits))
-    attribution = make_attribution(image, top if target is None else target, model)
+    target = top if target is None else target
+    cams = make_cams(target, model)
     return Prediction(
         image=image,
         logits=logits,
         probabilities=exponentials / exponentials.sum(),
-        stage_means={name: np.abs(cam) for name, cam in attribution.cams.items()},
-        attribution=attribution,
+        stage_means={name: np.abs(cam) for name, cam in cams.items()},
+        target=target,
+        cams=cams,
         geometry=make_geometry(),
     )
 

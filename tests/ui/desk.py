@@ -12,7 +12,6 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import head_parameters, node_table, total_macs, total_parameters
-from convnext_studio.protocol.attributions import Attribution
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Progress, Request
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
@@ -149,7 +148,8 @@ def prediction(desk: Desk, target: int = 0, sign: float = 1.0) -> Prediction:
         logits=np.array([2.5, 0.5, -1], dtype=np.float32),
         probabilities=np.array([0.86, 0.117, 0.023], dtype=np.float32),
         stage_means={stage: np.zeros(shape, dtype=np.float32) for stage, shape in shapes.items()},
-        attribution=Attribution(image="cat", target=target, cams=cams, geometry=CROP),
+        target=target,
+        cams=cams,
         geometry=CROP,
     )
 

@@ -19,8 +19,9 @@ from convnext_studio.analysis.attribution.explaining import (
     explain,
     make_question,
 )
-from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.attribution.gradient_cams import grad_cam as _grad_cam
 from convnext_studio.analysis.attribution.task import INPUT, Map, MethodResult, Outputs
+from convnext_studio.analysis.features import to_array
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
 
@@ -90,6 +91,21 @@ def attribute(
     question = make_question(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
     (explained,) = deque(explain(model, tensor, question), maxlen=1)
     return explained.maps[question.names[0]]
+
+
+def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
+    """Compute Grad-CAM from the output of a node and its gradient.
+
+    Parameters
+    ----------
+    activation, gradient
+        The output of the node and the derivative of the explained output with respect to it, (C, h, w).
+
+    Returns
+    -------
+    (h, w) float32, signed.
+    """
+    return to_array(_grad_cam(activation, gradient))
 
 
 def _predicted(model: LoadedModel, tensor: Tensor) -> int:

@@ -73,24 +73,20 @@ def _without(
     total = torch.zeros(len(score), *task.tensor.shape[-2:], device=task.tensor.device)
     times = torch.zeros_like(total[0])
 
+    def masks_of(batch: range) -> Tensor:
+        """Return masks (N, H, W) of the covered pixels; indexing by masks would wait for the device."""
+        masks = np.zeros((len(batch), *task.tensor.shape[-2:]), np.bool_)
+        for mask, position in zip(masks, batch, strict=True):
+            mask[regions[position]] = True
+        return torch.from_numpy(masks).to(task.tensor.device)
+
     def evaluate(batch: range) -> Tensor:
-        pictures = task.tensor.repeat(len(batch), 1, 1, 1)
-        for picture, position in zip(pictures, batch, strict=True):
-            where = _index(regions[position], picture.device)
-            picture[:, *where] = fill[:, *where]
-        return score - task.scores(pictures)
+        return score - task.scores(torch.where(masks_of(batch)[:, None], fill, task.tensor))
 
     for batch, falls in in_batches(len(regions), batch_size(task.tensor.device), evaluate):
-        for fall, position in zip(falls, batch, strict=True):
-            where = _index(regions[position], total.device)
-            total[:, *where] += fall.view(-1, *(1,) * len(where))
-            times[where] += 1
+        for fall, mask in zip(falls, masks_of(batch), strict=True):
+            total += torch.where(mask, fall[:, None, None], 0)
+            times += mask
         average = total / times.clamp(min=1)
         maps = tuple({INPUT: to_array(part)} for part in average)
         yield MethodResult(maps=maps, done=batch.stop, total=len(regions), notes=notes)
-
-
-def _index(region: Region, device: torch.device) -> tuple[slice | Tensor, ...]:
-    if isinstance(region, tuple):
-        return region
-    return (torch.from_numpy(region).to(device),)

@@ -59,7 +59,8 @@ def ablation_cams(task: AttributionTask) -> Iterator[MethodResult]:
 
         def evaluate(channels: range) -> Tensor:
             without = activation.repeat(len(channels), 1, 1, 1)
-            without[range(len(channels)), list(channels)] = 0
+            # The first copy loses the first channel of the range, and so on.
+            without.diagonal(channels.start, 0, 1).zero_()
             with task.passes():
                 return task.outputs(go_on(without))
 

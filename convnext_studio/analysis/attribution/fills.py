@@ -38,10 +38,13 @@ def fill_picture(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: 
     if fill == "blur":
         return blur(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
     if fill == "noise":
-        # Drawn on the CPU, so that a seed gives the same noise on every device.
-        noise = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
-        return noise.to(tensor)
+        return normal_noise(tensor.shape, seed).to(tensor)
     raise ValueError(f"no fill {fill!r}")
+
+
+def normal_noise(shape: torch.Size, seed: int) -> Tensor:
+    """Draw normal noise on the CPU, so that a seed gives the same noise on every device."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def blur(tensor: Tensor, sigma_px: float) -> Tensor:

@@ -5,22 +5,22 @@ networks whose activations are 0 or more. In ConvNeXt activations have both sign
 that divide by a sum of activations: see `grad_cam_plus_plus` and `x_grad_cam`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.task import AttributionTask, Map, MethodResult
+from convnext_studio.analysis.attribution.task import AttributionTask, MethodResult
 from convnext_studio.analysis.capture import captured
-from convnext_studio.analysis.features import to_array
+from convnext_studio.analysis.features import to_arrays
 from convnext_studio.common.attribution_methods import MethodName
 
-Cam = Callable[[Tensor, Tensor], Map]
+Cam = Callable[[Tensor, Tensor], Tensor]
 _SPACE = (1, 2)
 _CANCELLED_SHARE = 1e-4
 
 
-def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
+def grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """Grad-CAM: weight by the spatial mean of the gradient (Selvaraju et al., ICCV 2017, arXiv:1610.02391).
 
     With the standard head (pool, norm, linear), the map of a logit at the last stage adds up to 0, because the
@@ -34,12 +34,12 @@ def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
 
     Returns
     -------
-    (h, w) float32, signed; the same for all functions here.
+    (h, w), signed, on the device; the same for all functions here.
     """
     return _weighted(gradient.mean(dim=_SPACE), activation)
 
 
-def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Map:
+def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
     """Grad-CAM++: weight by sum(alpha ReLU(g)), alpha = g^2 / (2 g^2 + g^3 sum(A)) (arXiv:1710.11063, eq. 19).
 
     As in the paper, this explains exp(logit), without its constant factor. Alpha is 0 if the denominator is 0.
@@ -49,7 +49,7 @@ def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Map:
     return _weighted((alpha * torch.relu(gradient)).sum(dim=_SPACE), activation)
 
 
-def hires_cam(activation: Tensor, gradient: Tensor) -> Map:
+def hires_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """HiResCAM: weight every unit by its gradient g (Draelos and Carin 2020, arXiv:2011.08891).
 
     If the network sees a unit only through a norm over its channels, as at the end of a stage before a
@@ -57,42 +57,42 @@ def hires_cam(activation: Tensor, gradient: Tensor) -> Map:
     Rounding errors would look like a map, so 0 is returned instead.
     """
     terms = gradient * activation
-    total = terms.sum(dim=0)
-    return to_array(torch.zeros_like(total) if _is_cancelled(terms) else total)
+    return torch.where(_is_cancelled(terms), 0, terms.sum(dim=0))
 
 
-def _is_cancelled(terms: Tensor) -> bool:
+def _is_cancelled(terms: Tensor) -> Tensor:
     """Return whether the sums of terms (C, h, w) over channels are only rounding and the epsilon of a norm."""
-    return bool(terms.sum(dim=0).abs().max() < _CANCELLED_SHARE * terms.abs().sum(dim=0).max())
+    return terms.sum(dim=0).abs().max() < _CANCELLED_SHARE * terms.abs().sum(dim=0).max()
 
 
-def layer_cam(activation: Tensor, gradient: Tensor) -> Map:
+def layer_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """LayerCAM: weight every unit by ReLU(g) (Jiang et al. 2021, doi:10.1109/TIP.2021.3089943)."""
-    return to_array((torch.relu(gradient) * activation).sum(dim=0))
+    return (torch.relu(gradient) * activation).sum(dim=0)
 
 
-def x_grad_cam(activation: Tensor, gradient: Tensor) -> Map:
+def x_grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """XGrad-CAM: weight by sum(A g) / sum(A), or 0 if sum(A) is 0 (Fu et al., BMVC 2020, arXiv:2008.02312)."""
     total = activation.sum(dim=_SPACE)
     return _weighted(torch.where(total == 0, 0, (activation * gradient).sum(dim=_SPACE) / total), activation)
 
 
-def eigen_cam(activation: Tensor) -> Map:
+def eigen_cam(activation: Tensor) -> Tensor:
     """EigenCAM: project the units on the first right singular vector of the channels (arXiv:2008.00299).
 
     As published, the activations are not centred. The sign of a singular vector is arbitrary; it is chosen so
     that the sum of the map is not negative.
     """
-    units = activation.flatten(1).T
-    if not torch.isfinite(units).all():
-        return to_array(torch.full(activation.shape[1:], torch.nan))
+    is_finite = activation.isfinite().all()
+    # Chosen by `where`, because reading a value would wait for the device.
+    units = torch.where(is_finite, activation, 0).flatten(1).T
     _, _, directions = torch.linalg.svd(units, full_matrices=False)
     projected = (units @ directions[0]).view(activation.shape[1:])
-    return to_array(-projected if projected.sum() < 0 else projected)
+    projected = torch.where(projected.sum() < 0, -projected, projected)
+    return torch.where(is_finite, projected, torch.nan)
 
 
-def _weighted(weights: Tensor, activation: Tensor) -> Map:
-    return to_array(torch.einsum("c,chw->hw", weights, activation))
+def _weighted(weights: Tensor, activation: Tensor) -> Tensor:
+    return torch.einsum("c,chw->hw", weights, activation)
 
 
 GRADIENT_CAMS: dict[MethodName, Cam] = {
@@ -109,14 +109,19 @@ _DIVIDES = (
 )
 
 
-def _caveats(method: MethodName, at_nodes: dict[str, tuple[Tensor, Tensor]]) -> Iterator[str]:
-    """Yield caveats about the maps of a method for these activations and gradients."""
+def _checks(activation: Tensor, gradient: Tensor) -> Tensor:
+    """Return (2,) bool: whether any gradient is not 0, and whether a norm cancels activation x gradient."""
+    return torch.stack([gradient.any(), _is_cancelled(activation * gradient)])
+
+
+def _caveats(method: MethodName, nodes: Iterable[str], checks: Iterable[tuple[bool, bool]]) -> Iterator[str]:
+    """Yield caveats about the maps of a method at nodes, from the results of `_checks`."""
     if method in ("gradcam++", "xgradcam"):
         yield _DIVIDES
-    for node, (activation, gradient) in at_nodes.items():
-        if not gradient.any():
+    for node, (has_gradient, is_cancelled) in zip(nodes, checks, strict=True):
+        if not has_gradient:
             yield f"The gradient at {node} is 0 everywhere: the explained output does not depend on it."
-        elif method == "hirescam" and _is_cancelled(activation * gradient):
+        elif method == "hirescam" and is_cancelled:
             yield (
                 f"HiResCAM at {node} is 0 by construction, because a norm follows it. "
                 "Choose a block before it, or another method."
@@ -127,21 +132,22 @@ def gradient_cams(task: AttributionTask, method: MethodName) -> Iterator[MethodR
     """Compute the maps at all nodes from one forward pass and one backward pass for each output."""
     cam = GRADIENT_CAMS[method]
     modules = {node: task.model.module_at(node) for node in task.nodes}
-    maps: list[dict[str, Map]] = []
-    notes: dict[str, None] = {}  # Used as an ordered set.
+    found: dict[tuple[int, str], Tensor] = {}
+    checks: list[Tensor] = []
     with task.passes(with_gradients=True):
         with captured(modules, with_gradients=True) as activations:
             scores = task.outputs(task.model.module(task.tensor))[0]
         leaves = [activations[node] for node in task.nodes]
-        for score in scores:
+        for index, score in enumerate(scores):
             gradients = torch.autograd.grad(score, leaves, retain_graph=True)
-            at_nodes = {
-                node: (activation.detach()[0], gradient[0])
-                for node, activation, gradient in zip(task.nodes, leaves, gradients, strict=True)
-            }
-            maps.append({node: cam(*there) for node, there in at_nodes.items()})
-            notes |= dict.fromkeys(_caveats(method, at_nodes))
-    yield MethodResult(maps=tuple(maps), notes=tuple(notes))
+            for node, activation, gradient in zip(task.nodes, leaves, gradients, strict=True):
+                found[index, node] = cam(activation.detach()[0], gradient[0])
+                checks.append(_checks(activation.detach()[0], gradient[0]))
+    # The code waits for the device only here: once for all maps, and once for the caveats.
+    arrays, said = to_arrays(found), torch.stack(checks).tolist()
+    maps = tuple({node: arrays[index, node] for node in task.nodes} for index in range(len(scores)))
+    nodes = task.nodes * len(scores)
+    yield MethodResult(maps=maps, notes=tuple(dict.fromkeys(_caveats(method, nodes, said))))
 
 
 def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
@@ -149,7 +155,7 @@ def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
     modules = {node: task.model.module_at(node) for node in task.nodes}
     with task.passes(), captured(modules) as activations:
         task.model.module(task.tensor)
-    maps = {node: eigen_cam(activations[node][0]) for node in task.nodes}
+    maps = to_arrays({node: eigen_cam(activations[node][0]) for node in task.nodes})
     yield MethodResult(
         maps=(maps,) * len(task.outputs.classes), notes=("EigenCAM is the same for every class.",)
     )

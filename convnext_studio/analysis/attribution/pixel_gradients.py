@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches, run_with_smaller_batches
-from convnext_studio.analysis.attribution.fills import fill_picture
+from convnext_studio.analysis.attribution.fills import fill_picture, normal_noise
 from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, Map, MethodResult
 from convnext_studio.analysis.features import to_array
 
@@ -52,15 +52,11 @@ def smooth_grad(task: AttributionTask) -> Iterator[MethodResult]:
     samples = task.integer("samples")
     sigma = task.number("noise") * (task.tensor.max() - task.tensor.min())
     totals = [torch.zeros_like(task.tensor[0]) for _ in _each(task)]
-
-    def noisy(position: int) -> Tensor:
-        noise = fill_picture(
-            task.tensor, task.model.preprocessing, "noise", task.integer("seed") * samples + position
-        )
-        return task.tensor + sigma * noise
+    first_seed = task.integer("seed") * samples
 
     def evaluate(batch: range) -> list[Tensor]:
-        pictures = torch.cat([noisy(position) for position in batch])
+        noise = torch.cat([normal_noise(task.tensor.shape, first_seed + position) for position in batch])
+        pictures = task.tensor + sigma * noise.to(task.tensor)
         return [_gradients(task, pictures, index).sum(dim=0) for index in _each(task)]
 
     size = batch_size(task.tensor.device, with_gradients=True)

@@ -56,7 +56,8 @@ class Outputs:
     def __call__(self, logits: Tensor) -> Tensor:
         """Map logits (N, classes) to the values of the outputs (N, outputs)."""
         values = torch.softmax(logits, dim=1) if self.kind == "probability" else logits
-        return values[:, list(self.classes)]
+        # Not by a list: as an index it would be copied to the device each time, which waits for it.
+        return torch.stack([values[:, index] for index in self.classes], dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

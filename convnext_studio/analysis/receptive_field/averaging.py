@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
+from convnext_studio.analysis.features import to_arrays
 from convnext_studio.analysis.receptive_field.batching import LARGEST, in_batches
 from convnext_studio.analysis.receptive_field.gradients import BatchFields, Field, Signal, fields_of
 from convnext_studio.common.errors import StudioError
@@ -167,7 +168,7 @@ def _fields_of_nodes(
     model: LoadedModel, batch: Tensor, signals: Mapping[str, Signal], should_stop: ShouldStop
 ) -> tuple[dict[str, Field], dict[str, tuple[int, int]]]:
     """Return by node the fields (N, H, W) float64 and the unit."""
-    fields: dict[str, Field] = {}
+    on_device: dict[str, Tensor] = {}
     units: dict[str, tuple[int, int]] = {}
     modules = {node: model.module_at(node) for node in signals}
     with torch.enable_grad(), stoppable(model.blocks, should_stop):
@@ -175,18 +176,19 @@ def _fields_of_nodes(
         with captured(modules) as outputs:
             output_of(model.module, list(modules.values())[-1], x)
         measured: dict[int, str] = {}
+        twins: dict[str, str] = {}
         for node, output in outputs.items():
             if should_stop():
                 raise Stopped
             units[node] = row, column = signals[node].unit_in(output.shape[2], output.shape[3])
-            twin = measured.setdefault(id(output), node)
+            twins[node] = twin = measured.setdefault(id(output), node)
             if twin != node:
-                fields[node] = fields[twin]
                 continue
             signal = signals[node].of_columns(output[:, :, row, column])
             (gradient,) = torch.autograd.grad(signal, x, retain_graph=True)
-            fields[node] = signals[node].fields(gradient)
-    return fields, units
+            on_device[node] = signals[node].fields_on_device(gradient)
+    fields = {node: values.astype(np.float64) for node, values in to_arrays(on_device).items()}
+    return {node: fields[twin] for node, twin in twins.items()}, units
 
 
 def effective_receptive_field(

@@ -82,9 +82,12 @@ class Signal:
 
     def fields(self, gradient: Tensor) -> Field:
         """Turn the gradient of the input (N, C, H, W) into fields (N, H, W), float64 on the CPU."""
+        return self.fields_on_device(gradient).cpu().numpy().astype(np.float64)
+
+    def fields_on_device(self, gradient: Tensor) -> Tensor:
+        """Turn the gradient of the input (N, C, H, W) into fields (N, H, W), float32 on the device."""
         takes_absolute = definition(self.protocol).takes_absolute
-        kept = gradient.abs() if takes_absolute else torch.relu(gradient)
-        return kept.sum(dim=1).cpu().numpy().astype(np.float64)
+        return (gradient.abs() if takes_absolute else torch.relu(gradient)).sum(dim=1)
 
 
 @dataclass(frozen=True, slots=True)

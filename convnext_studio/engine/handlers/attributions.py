@@ -18,11 +18,10 @@ from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.predictions import predict
+from convnext_studio.engine.handlers.predictions import kept_prediction, predict
 from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.attributions import (
-    Attribution,
     Explain,
     ExplainSeveral,
     Explanation,
@@ -122,24 +121,21 @@ def _steps(
 ) -> Iterator[Explained]:
     """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
     model = workspace.model
-    at_hand = _at_hand(workspace, complete)
-    if at_hand is not None:
-        found = MethodResult(maps=({node: at_hand.cams[node] for node in complete.nodes},))
+    prediction = _prediction_with_cams(workspace, complete)
+    if prediction is not None:
+        found = MethodResult(maps=({node: prediction.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
     tensor, _ = workspace.input(complete.image)
     yield from explained_by(model, tensor, question, should_stop)
 
 
-def _at_hand(workspace: Workspace, complete: Explain) -> Attribution | None:
+def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction | None:
     """Grad-CAM at all stages, where it answers the request and is kept."""
     is_answer = complete.method == "gradcam" and complete.output == "logit"
     if not is_answer or not set(complete.nodes) <= {*workspace.model.config.stages}:
         return None
-    return cast(
-        "Attribution | None",
-        workspace.results.get(workspace.key("attribution", complete.image, complete.target)),
-    )
+    return kept_prediction(workspace, complete.image, complete.target)
 
 
 def _explanation(

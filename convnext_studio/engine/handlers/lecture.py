@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convnext_studio.analysis.altered_passes import logits_without, stem_output
 from convnext_studio.analysis.capture import captured, stoppable
-from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array
+from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array, to_arrays
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channels import check_channel
@@ -177,13 +177,13 @@ def slide_kernel(workspace: Workspace, request: SlideKernel, should_stop: Should
         )
     names = (node.before, node.name)
     outputs = outputs_of(workspace, request.image, names, should_stop)
-    before, after = (to_array(outputs[name][request.channel]) for name in names)
+    maps = to_arrays({name: outputs[name][request.channel] for name in names})
     return SlidKernel(
         image=request.image,
         block=request.block,
         channel=request.channel,
-        before=before,
-        after=after,
+        before=maps[node.before],
+        after=maps[node.name],
         kernel=to_array(layer.weight[request.channel, 0]),
         bias=0.0 if layer.bias is None else float(layer.bias[request.channel]),
         stride=layer.stride[0],
@@ -211,14 +211,20 @@ def walk_block(workspace: Workspace, request: WalkBlock, should_stop: ShouldStop
 
 def _step(name: str, output: Tensor, channel: int) -> WalkStep:
     channels, height, width = output.shape
-    std, mean = torch.std_mean(output, correction=0)
+    parts = {
+        "rms": output.square().mean(dim=0).sqrt(),
+        "channel": output[min(channel, channels - 1)],
+        "spread": torch.stack(torch.std_mean(output, correction=0)),
+    }
+    arrays = to_arrays(parts)
+    std, mean = arrays["spread"].tolist()
     return WalkStep(
         node=name,
         shape=(channels, height, width),
-        rms_map=to_array(output.square().mean(dim=0).sqrt()),
-        channel_map=to_array(output[min(channel, channels - 1)]),
-        mean=float(mean),
-        std=float(std),
+        rms_map=arrays["rms"],
+        channel_map=arrays["channel"],
+        mean=mean,
+        std=std,
     )
 
 
@@ -287,7 +293,7 @@ def mean_maps(workspace: Workspace, request: MeanMaps, should_stop: ShouldStop) 
     outputs = outputs_of(workspace, request.image, request.nodes, should_stop)
     return MeanMapsResult(
         image=request.image,
-        maps={name: to_array(output.float().mean(dim=0)) for name, output in outputs.items()},
+        maps=to_arrays({name: output.float().mean(dim=0) for name, output in outputs.items()}),
         geometry=workspace.geometry(request.image),
     )
 

@@ -8,7 +8,14 @@ import torch
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.devices import check_memory, device_name, resolve_device, use_exact_float32
+from convnext_studio.engine.server.devices import (
+    check_memory,
+    check_room,
+    device_name,
+    device_table,
+    gpu_problem,
+    resolve_device,
+)
 from convnext_studio.engine.server.downloading import downloading
 from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
@@ -28,8 +35,9 @@ def load_model(
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
     yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
     yield from downloading(request, should_stop)
-    model = _opened(request).to(device)
-    use_exact_float32()
+    model = _opened(request)
+    check_room(model, device)
+    model = model.to(device)
     if device.type != "cpu":
         # Kernels are chosen at the first call, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
@@ -72,7 +80,8 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         source=model.source,
         title=model.title,
         random_weights=model.random_weights,
-        notes=model.notes,
+        # Where the CPU stands in for a GPU that cannot be used, that is said.
+        notes=tuple(note for note in (*model.notes, gpu_problem()) if note),
         config=model.config,
         nodes=model.nodes,
         labels=model.labels,
@@ -83,4 +92,5 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         device_name=device_name(device),
         precision=precision,
         is_stem_untold=model.is_stem_untold,
+        devices=device_table(),
     )

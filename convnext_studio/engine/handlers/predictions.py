@@ -5,31 +5,36 @@ from typing import cast
 import torch
 from msgspec.structs import replace
 
-from convnext_studio.analysis.attribution import grad_cam
-from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_array
-from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.analysis.attribution.gradient_cams import grad_cam
+from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_arrays
 from convnext_studio.engine.handlers.maps import keep_maps
 from convnext_studio.engine.server.node_outputs import keep_outputs
 from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
-from convnext_studio.protocol.attributions import Attribute, Attribution
+from convnext_studio.protocol.attributions import Map
 from convnext_studio.protocol.predictions import Predict, Prediction
 
 
 @handles(Predict)
 def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict, and explain the class asked for or the first prediction."""
-    key = workspace.key("prediction", request.image)
-    prediction = cast("Prediction | None", workspace.results.get(key))
+    prediction = kept_prediction(workspace, request.image)
     if prediction is None:
         prediction = _first_pass(workspace, request, should_stop)
-        workspace.results.put(key, prediction)
+        workspace.results.put(workspace.key("prediction", request.image), prediction)
     target = prediction.top(1)[0] if request.target is None else request.target
-    if target == prediction.attribution.target:
+    if target == prediction.target:
         return prediction
-    explained = Attribute(image=request.image, target=target)
-    return replace(prediction, attribution=attribute(workspace, explained, should_stop))
+    return _explaining(workspace, prediction, target, should_stop)
+
+
+def kept_prediction(workspace: Workspace, image: str, target: int | None = None) -> Prediction | None:
+    """The prediction of a picture, and with a target the one that explains that class, where it is kept."""
+    first = cast("Prediction | None", workspace.results.get(workspace.key("prediction", image)))
+    if target is None or (first is not None and first.target == target):
+        return first
+    return cast("Prediction | None", workspace.results.get(workspace.key("prediction", image, target)))
 
 
 def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
@@ -38,7 +43,7 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
         check_class(request.target, workspace.model.config.num_classes)
     tensor, geometry = workspace.input(request.image)
     result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
-    maps = {name: to_array(activation) for name, activation in result.activations.items()}
+    maps = to_arrays(result.activations)
     for name, stage in maps.items():
         keep_maps(workspace, request.image, name, stage, geometry)
     keep_outputs(workspace, request.image, result.trunk)
@@ -47,31 +52,27 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
         logits=result.logits,
         probabilities=probabilities_of(torch.from_numpy(result.logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
-        attribution=_keep_attribution(workspace, request.image, result, geometry),
-        geometry=geometry,
-    )
-
-
-@handles(Attribute)
-def attribute(workspace: Workspace, request: Attribute, should_stop: ShouldStop) -> Attribution:
-    """Grad-CAM of a class at all stages, computed unless it is at hand."""
-    check_class(request.target, workspace.model.config.num_classes)
-    kept = workspace.results.get(workspace.key("attribution", request.image, request.target))
-    if kept is not None:
-        return cast("Attribution", kept)
-    tensor, geometry = workspace.input(request.image)
-    result = stage_pass(workspace.model, tensor, request.target, should_stop=should_stop)
-    return _keep_attribution(workspace, request.image, result, geometry)
-
-
-def _keep_attribution(
-    workspace: Workspace, image: str, result: StagePass, geometry: CropGeometry
-) -> Attribution:
-    attribution = Attribution(
-        image=image,
         target=result.target,
-        cams={name: grad_cam(maps, result.gradients[name]) for name, maps in result.explained.items()},
+        cams=_cams(result),
         geometry=geometry,
     )
-    workspace.results.put(workspace.key("attribution", image, result.target), attribution)
-    return attribution
+
+
+def _explaining(
+    workspace: Workspace, prediction: Prediction, target: int, should_stop: ShouldStop
+) -> Prediction:
+    """A prediction with the Grad-CAMs of another class, computed unless they are at hand."""
+    check_class(target, workspace.model.config.num_classes)
+    kept = kept_prediction(workspace, prediction.image, target)
+    if kept is not None:
+        return kept
+    tensor, _ = workspace.input(prediction.image)
+    result = stage_pass(workspace.model, tensor, target, should_stop=should_stop)
+    other = replace(prediction, target=target, cams=_cams(result))
+    workspace.results.put(workspace.key("prediction", prediction.image, target), other)
+    return other
+
+
+def _cams(result: StagePass) -> dict[str, Map]:
+    explained = result.explained
+    return to_arrays({name: grad_cam(maps, result.gradients[name]) for name, maps in explained.items()})

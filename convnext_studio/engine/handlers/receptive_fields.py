@@ -10,7 +10,7 @@ from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
-from convnext_studio.engine.server.devices import resolve_device, use_exact_float32
+from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
@@ -86,7 +86,6 @@ def subject_of(
     if subject.is_current:
         model = workspace.model
         return replace(model, title=subject.title) if subject.title else model
-    use_exact_float32()
     device = workspace.model.device if workspace.has_model else resolve_device("auto")
     input_px = workspace.model.preprocessing.input_px if workspace.has_model else DEFAULT_INPUT_PX
     return (yield from workspace.compared.open(subject, device, input_px, request.id, should_stop))

@@ -1,4 +1,4 @@
-"""Which device computes, and what the computer has."""
+"""Which device computes, what the computer has, and whether a network fits."""
 
 import os
 import platform
@@ -7,7 +7,9 @@ import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
+from convnext_studio.protocol.models import Device
 
 
 def resolve_device(name: str) -> torch.device:
@@ -25,13 +27,10 @@ def resolve_device(name: str) -> torch.device:
         return torch.device(there[0].partition(":")[0])
     if name in there or f"{name}:0" in there:
         return torch.device(name)
-    raise StudioError(f"There is no device “{name}” on this machine.", f"There are: {', '.join(there)}.")
-
-
-def use_exact_float32() -> None:
-    """Have CUDA compute float32 in float32: by default its convolutions round to 10 bits (TF32)."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    why = gpu_problem() if name.startswith("cuda") else ""
+    raise StudioError(
+        f"There is no device “{name}” on this machine.", f"{why} There are: {', '.join(there)}.".strip()
+    )
 
 
 def available_devices() -> list[str]:
@@ -40,6 +39,26 @@ def available_devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return [*found, "cpu"]
+
+
+_NOTHING_THERE = ("Found no NVIDIA driver", "No CUDA GPUs are available", "not compiled with CUDA")
+
+
+def gpu_problem() -> str:
+    """Why an NVIDIA GPU cannot be used, in one sentence; empty where it can, or where there is none."""
+    if torch.cuda.is_available():
+        return ""
+    try:
+        torch.cuda.current_device()
+    except (RuntimeError, AssertionError) as error:
+        said = str(error)
+    else:
+        return ""
+    if any(text in said for text in _NOTHING_THERE):
+        return ""
+    if "driver" in said and "too old" in said:
+        return "The NVIDIA driver is too old for this PyTorch: update the driver, or compute on the CPU."
+    return "PyTorch cannot use the NVIDIA GPU of this machine, and computes on the CPU unless that is mended."
 
 
 def device_name(device: torch.device) -> str:
@@ -52,12 +71,64 @@ def device_name(device: torch.device) -> str:
     return f"{platform.machine()} CPU, {count} {'thread' if count == 1 else 'threads'}"
 
 
+def device_table() -> tuple[Device, ...]:
+    """All devices of this machine with their memory, the one that ``auto`` takes first."""
+    return tuple(_described(torch.device(name)) for name in available_devices())
+
+
+def _described(device: torch.device) -> Device:
+    free, total = (
+        torch.cuda.mem_get_info(device) if device.type == "cuda" else (0, computer_memory_bytes() or 0)
+    )
+    return Device(name=str(device), title=device_name(device), memory_bytes=total, free_bytes=free)
+
+
 def computer_memory_bytes() -> int | None:
     """Memory of the whole computer; None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and not every system these names.
         return None
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What this process can still take of a device's memory; None where the device does not tell."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    # What torch holds and does not use, it gives out again.
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def needed_bytes(model: LoadedModel) -> int:
+    """About what a network takes: its weights, and a pass of one picture with the results kept for gradients.
+
+    Of networks whose results nobody counted, the weights alone.
+    """
+    passed = [node.activation_bytes for node in model.nodes if node.kind in ("stem", "downsample", "block")]
+    # The gradients on their way back need room beside the results, at most twice for the largest node.
+    return 4 * model.parameters + sum(passed) + 2 * max(passed, default=0)
+
+
+def check_room(model: LoadedModel, device: torch.device) -> None:
+    """Refuse a network that will not fit on a device, before the device refuses it halfway.
+
+    Raises
+    ------
+    StudioError
+        With what is needed and what is free; the hint offers the CPU.
+    """
+    free, needed = free_bytes(device), needed_bytes(model)
+    if free is not None and needed > free:
+        raise StudioError(
+            f"{model.title} needs about {_gigabytes(needed)}, and {_gigabytes(free)} are free "
+            f"on {device_name(device)}.",
+            "Choose the CPU as its device, a smaller model or input, or close what else uses the GPU.",
+        )
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB"
 
 
 def check_memory(config: ConvNeXtConfig) -> None:

@@ -1,15 +1,16 @@
-"""What all panels have: a row of controls, a caption, a plain sentence where there is nothing to show."""
+"""What all panels have: controls, a caption, a sentence where there is nothing to show, and what they ask."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -18,12 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Progress, Request
+from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, SEQUENTIAL
 from convnext_studio.ui.plots.saving import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.line_breaks import with_held_lines
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -50,6 +52,7 @@ class Panel(QWidget):
         super().__init__(parent)
         self.state = state
         self.bridge = bridge
+        self._query: PanelQuery | None = None
         self.controls = QHBoxLayout()
         self.controls.setSpacing(4)
         self._badge = random_badge()
@@ -58,7 +61,7 @@ class Panel(QWidget):
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setProperty("muted", True)
         self._again = QPushButton("Try again")
-        self._again.setToolTip("Ask the engine once more")
+        self._again.setToolTip("Try this computation again")
         self._again.clicked.connect(self.ask_again)
         self.ways_out = QHBoxLayout()
         self.ways_out.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -98,10 +101,14 @@ class Panel(QWidget):
         self._stack.addWidget(body)
         self.controls.addStretch()
 
+    def set_query(self, query: "PanelQuery") -> None:
+        """Take the question whose answer the panel shows: it is asked when the panel is shown."""
+        self._query = query
+
     @property
     def is_settled(self) -> bool:
         """Whether the panel shows what it is going to show: nothing is under way."""
-        return True
+        return self._query is None or self._query.is_settled
 
     @property
     def notice(self) -> str:
@@ -147,144 +154,279 @@ class Panel(QWidget):
         return Contents(name, " · ".join(text for text in said if text), values)
 
     def ask_again(self) -> None:
-        """The person wants another try."""
+        """Ask the engine once more."""
+        if self._query is not None:
+            self._query.ask_again()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while the panel was hidden."""
+        super().showEvent(event)
+        if self._query is not None:
+            self._query.refresh()
 
     def _show_badge(self, model: ModelInfo | None) -> None:
         self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
 
 
-class AskingPanel(Panel):
-    """A panel whose content the engine computes.
+class PanelQuery(QObject):
+    """Keeps what a panel shows the answer to the panel's question.
 
-    It asks when what it would ask differs from what it asked last, and only while it can be seen. Until the
+    It asks when the question differs from the one asked last, and only while the panel can be seen. Until the
     answer is there the old content stays, dimmed; answers to older questions are dropped.
+
+    Parameters
+    ----------
+    question
+        Gives what to ask now; or the sentence that says why there is nothing to ask; or None where that is not
+        known yet, and what is shown stays, dimmed.
+    show
+        Paints an answer, whole or partial.
+    dim
+        Dims what is shown, or shows it as usual.
+    recall
+        Gives the answer to a question where it is at hand, so that nothing has to be asked.
+    wait_ms
+        How long `schedule` waits for further changes, of which the last one asks.
+    needs_model
+        Whether there is nothing to ask before a model is open, and another one makes it ask again.
+    waiting
+        What stands in the content's place until the first answer.
 
     Attributes
     ----------
-    needs_model
-        There is nothing to ask before a model is open.
+    answer
+        What the panel shows, whole or partial, also while it is dimmed; None while a sentence is in its place.
+    progress
+        The latest word on the work whose partial answer may be shown, also after it was stopped; None where
+        there was none, or the answer is whole.
+    is_stopped
+        Whether a person stopped the work, and what is shown is partial.
     """
 
-    needs_model = True
+    changed = Signal()  # Something about the attributes, or about whether the engine is asked.
+    asked = Signal()
 
-    def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
-        super().__init__(state, bridge, parent)
-        self._asked: tuple[ModelInfo | None, Request] | None = None
-        self._running: int | None = None
-        bridge.request_finished.connect(self._notice_cancelled)
-
-    def question(self) -> Request | str:
-        """What to ask the engine now, or the sentence that says why there is nothing to ask."""
-        raise NotImplementedError
-
-    def show_answer(self, payload: Payload) -> None:
-        """Paint the answer."""
-        raise NotImplementedError
-
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
-        raise NotImplementedError
-
-    def show_progress(self, progress: Progress) -> None:
-        """Work goes on; panels that can show partial answers do."""
-
-    def show_cancelled(self) -> None:
-        """The person stopped the work."""
-        self.show_notice("Stopped.", can_retry=True)
+    def __init__(
+        self,
+        panel: Panel,
+        question: Callable[[], Request | str | None],
+        show: Callable[[Any], None],
+        dim: Callable[[bool], None],
+        *,
+        recall: Callable[[Any], Payload | None] | None = None,
+        wait_ms: int = 0,
+        needs_model: bool = True,
+        waiting: str = "Computing …",
+    ) -> None:
+        super().__init__(panel)
+        self.panel = panel
+        self._question = question
+        self._show = show
+        self._dim = dim
+        self._recall = recall
+        self._needs_model = needs_model
+        self._waiting = waiting
+        self._query = Query(
+            panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
+        )
+        self.answer: Payload | None = None
+        self.progress: Progress | None = None
+        self.is_stopped = False
+        self._has_partial = False
+        self._is_current = False
+        # Several things often change at once (a drop of ten pictures); the last change asks.
+        self._soon = QTimer(self, singleShot=True, interval=wait_ms)
+        self._soon.timeout.connect(self.refresh)
+        panel.set_query(self)
 
     @property
     def is_running(self) -> bool:
         """Whether the engine owes an answer."""
-        return self._running is not None
+        return self._query.is_running
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it is about to ask, and waits for further changes."""
+        return self._soon.isActive()
 
     @property
     def is_settled(self) -> bool:
-        """Whether the panel awaits nothing; what cannot be seen awaits nothing."""
-        return not (self.isVisible() and self.is_running)
+        """Whether nothing is awaited; what cannot be seen awaits nothing."""
+        return not (self.panel.isVisible() and (self.is_running or self.is_scheduled))
 
-    def refresh(self) -> None:
-        """Ask, if there is something new to ask and someone to see it."""
-        question, model = self.question(), self.state.model
-        if isinstance(question, str) or (model is None and self.needs_model):
-            self.abandon()
-            self.show_notice(question if isinstance(question, str) else NO_MODEL)
-            return
-        if not self.is_news():
-            return
-        self.abandon()
-        if self.isVisible():
-            self._ask(model, question)
+    @property
+    def is_current(self) -> bool:
+        """Whether the panel shows the whole answer to what was asked last."""
+        return self._is_current
+
+    @property
+    def progress_text(self) -> str:
+        """How far the work is, or was when it was stopped; empty where the answer is whole."""
+        text = "" if self.progress is None else self.progress.text
+        return f"Stopped. {text}".rstrip() if self.is_stopped else text
+
+    @property
+    def failure(self) -> Failed | None:
+        """What the engine said when the latest question failed."""
+        return self._query.failure
 
     def is_news(self) -> bool:
         """Whether what there is to ask differs from what was asked last."""
-        # A model loaded again is another one, even if it says the same of itself: the engine may be new.
-        return (
-            self._asked is None or self._asked[0] is not self.state.model or self._asked[1] != self.question()
-        )
+        question = self._question()
+        return not isinstance(question, Request) or self._query.is_news(question, of=self._model)
+
+    def refresh(self, _changed: object = None) -> None:
+        """Ask, if there is something new to ask and someone to see it."""
+        self._soon.stop()
+        question = self._question()
+        if self._needs_model and self._model is None and isinstance(question, Request):
+            question = NO_MODEL
+        if not isinstance(question, Request):
+            self.drop()
+            if question is not None:
+                self._say(question)
+        elif self.is_news():
+            self.drop()
+            self._recall_or_ask(question)
+        self.changed.emit()
+
+    def schedule(self, _changed: object = None) -> None:
+        """Ask soon, if there is something new to ask; show at once what needs no asking."""
+        if not self.is_news():
+            return
+        question = self._question()
+        if isinstance(question, Request):
+            is_known = self._recalled(question) is not None
+        else:
+            is_known = not self.panel.shows_body  # One sentence takes the other's place.
+        if is_known:
+            self.refresh()
+        else:
+            self.drop()
+            self._soon.start()
 
     def ask_again(self) -> None:
         """Ask even what was asked before."""
-        self._asked = None
+        self._query.drop()
         self.refresh()
 
-    def abandon(self) -> None:
-        """Drop the answer that is under way; what is shown is no longer what was asked, and steps back."""
-        self._asked = None
-        if self._running is not None:
-            self.bridge.cancel(self._running)
-            self._running = None
-        self.set_dimmed(True)
+    def stop(self) -> None:
+        """Stop the work, and keep the partial answer."""
+        self._query.stop()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Catch up with what changed while the panel was hidden."""
-        super().showEvent(event)
-        self.refresh()
+    def drop(self) -> None:
+        """Await no answer any more; what is shown is no longer what was asked, and steps back."""
+        self._query.drop()
+        self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
+        self._dim(True)
+        self.changed.emit()
 
-    def _ask(self, model: ModelInfo | None, question: Request) -> None:
-        if not self.shows_body:
-            self.show_notice("Computing …")
-        self._asked = (model, question)
-        # The callbacks run in later turns of the event loop, when the id is known.
-        identifier = self.bridge.ask(
-            question,
-            on_answer=lambda payload: self._receive(identifier, payload),
-            on_progress=self._receive_progress,
-            on_failure=self._receive_failure,
-        )
-        self._running = identifier
+    # The model itself and not what it says of itself: one loaded again is another one, the engine may be new.
+    @property
+    def _model(self) -> ModelInfo | None:
+        return self.panel.state.model if self._needs_model else None
 
-    def _receive(self, identifier: int, payload: Payload) -> None:
-        if identifier == self._running:
-            self._running = None
-            self.set_dimmed(False)
-            self.show_body()
-            self.show_answer(payload)
+    def _recalled(self, question: Request) -> Payload | None:
+        return None if self._recall is None else self._recall(question)
 
-    def _receive_progress(self, progress: Progress) -> None:
-        if progress.id == self._running:
-            self.show_progress(progress)
+    def _recall_or_ask(self, question: Request) -> None:
+        at_hand = self._recalled(question)
+        if at_hand is not None:
+            self._query.take_as_asked(question, of=self._model)
+            self._receive(at_hand)
+        elif self.panel.isVisible():
+            self._ask(question)
 
-    def _receive_failure(self, failed: Failed) -> None:
-        if failed.id == self._running:
-            self._running = None
-            self.show_failure(failed)
+    def _ask(self, question: Request) -> None:
+        if not self.panel.shows_body:
+            self._say(self._waiting)
+        self._query.ask(question, of=self._model)
+        self.asked.emit()
 
-    def show_failure(self, failed: Failed) -> None:
-        """Say what went wrong, in the content's place."""
-        self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
+    def _say(self, text: str, can_retry: bool = False) -> None:
+        self.answer = None
+        self.panel.show_notice(text, can_retry)
 
-    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        message = finished[1]
-        if isinstance(message, Cancelled) and message.id == self._running:
-            self._running = None
-            self.show_cancelled()
+    def _put(self, answer: Payload) -> None:
+        self._dim(False)
+        self.panel.show_body()
+        self.answer = answer
+        self._show(answer)
+
+    def _receive(self, answer: Payload) -> None:
+        self.progress, self._has_partial, self._is_current = None, False, True
+        self._put(answer)
+        self.changed.emit()
+
+    def _advance(self, progress: Progress) -> None:
+        self.progress = progress
+        if progress.partial is not None:
+            self._has_partial = True
+            self._put(progress.partial)
+        elif not self.panel.shows_body and progress.text:
+            self._say(f"{progress.text.rstrip('.…')} …")
+        self.changed.emit()
+
+    def _fail(self, sentence: str) -> None:
+        self.progress, self._has_partial = None, False
+        self._say(sentence, can_retry=True)
+        self.changed.emit()
+
+    def _cancel(self) -> None:
+        if self._has_partial and self.answer is not None:
+            self.is_stopped = True
+            self._show(self.answer)
+        else:
+            self._say("Stopped.", can_retry=True)
+        self.changed.emit()
+
+
+class StopButton(QPushButton):
+    """Stops the work on a panel's question and keeps what there is; then it begins it again."""
+
+    def __init__(self, query: PanelQuery, tip: str) -> None:
+        super().__init__("Stop")
+        self._query = query
+        self.setToolTip(tip)
+        self.setEnabled(False)
+        self.clicked.connect(lambda: query.stop() if query.is_running else query.ask_again())
+        query.changed.connect(self._follow)
+
+    def _follow(self) -> None:
+        self.setText("Stop" if self._query.is_running else "Again")
+        self.setEnabled(self._query.is_running or self._query.panel.shows_body)
+
+
+class QueryProgressBar(QProgressBar):
+    """How far the work on a panel's question is; hidden where there is none."""
+
+    STEPS = 1000
+
+    def __init__(self, query: PanelQuery, name: str) -> None:
+        super().__init__()
+        self._query = query
+        self.setTextVisible(False)
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.hide()
+        query.changed.connect(self._follow)
+
+    def _follow(self) -> None:
+        progress = self._query.progress if self._query.is_running else None
+        if progress is None or not progress.total:
+            self.setRange(0, 0)
+        else:
+            # Not the numbers themselves: Qt counts in 32 bits, and a download has more bytes.
+            self.setRange(0, self.STEPS)
+            self.setValue(progress.done * self.STEPS // progress.total)
+        self.setVisible(self._query.is_running)
 
 
 def random_badge() -> QLabel:
     """The mark of random weights."""
     badge = QLabel("random weights")
     badge.setProperty("badge", True)
-    badge.setToolTip("This network has learnt nothing: what is shown is what chance made of the picture.")
+    badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
     return badge
 
 

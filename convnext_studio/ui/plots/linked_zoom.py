@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.viewport import Sight
+from convnext_studio.ui.state.viewport import Viewport
 
 Point = tuple[float, float]
 Place = Callable[[float, float], Point | None]
@@ -69,34 +69,34 @@ class LinkedZoom(QObject):
         self._to_scene = to_scene
         self._is_telling = False
         view.moved.connect(self._tell)
-        view.refitted.connect(lambda: self._follow(state.sight))
-        state.looked_at.connect(self._follow)
+        view.refitted.connect(lambda: self._follow(state.viewport))
+        state.viewport_changed.connect(self._follow)
 
     def _tell(self) -> None:
         if self._state.zoom_is_linked:
             self._is_telling = True
-            self._state.look_at(self._sight())
+            self._state.set_viewport(self._viewport())
             self._is_telling = False
 
-    def _sight(self) -> Sight | None:
+    def _viewport(self) -> Viewport | None:
         """What of the picture this view shows; None where it shows all of its scene."""
         view = self._view
         x, y = view.centre
         here, beside = self._to_picture(x, y), self._to_picture(x + 1, y)
         if view.is_fitted or here is None or beside is None:
             return None
-        return Sight(*here, self._shorter_px / view.scale * (beside[0] - here[0]))
+        return Viewport(*here, self._shorter_px / view.scale * (beside[0] - here[0]))
 
-    def _follow(self, sight: Sight | None) -> None:
+    def _follow(self, viewport: Viewport | None) -> None:
         view = self._view
         if self._is_telling or not self._state.zoom_is_linked or view.scene is None:
             return
-        if sight is None:
+        if viewport is None:
             view.fit()
             return
-        here, beside = self._to_scene(sight.x, sight.y), self._to_scene(sight.x + 1, sight.y)
+        here, beside = self._to_scene(viewport.x, viewport.y), self._to_scene(viewport.x + 1, viewport.y)
         if here is not None and beside is not None:
-            view.look(*here, self._shorter_px / (sight.span_px * (beside[0] - here[0])))
+            view.look(*here, self._shorter_px / (viewport.span_px * (beside[0] - here[0])))
 
     @property
     def _shorter_px(self) -> int:

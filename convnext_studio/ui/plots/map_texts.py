@@ -15,7 +15,6 @@ from convnext_studio.render import (
     format_number,
     format_percent,
     hatch,
-    limits_of,
     resample,
 )
 from convnext_studio.ui.plots.scene import Bitmap, Layer
@@ -135,8 +134,3 @@ def value_text(value: float) -> str:
 def point_text(x: float, y: float) -> str:
     """A pixel of the picture in a read-out."""
     return f"picture ({math.floor(x)}, {math.floor(y)})"
-
-
-def scale_of(values: Map, colormap: str) -> Limits:
-    """Limits that suit a colour map: symmetric about 0 for signed ones."""
-    return limits_of(values, symmetric=is_signed(colormap))

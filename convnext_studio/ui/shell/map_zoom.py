@@ -29,7 +29,7 @@ class MapZoom:
 
     def reset(self) -> None:
         """Show all in every view."""
-        self._state.look_at(None)
+        self._state.set_viewport(None)
         for view in self._window.findChildren(ImageView):
             if not view.is_fitted:
                 view.show_all()

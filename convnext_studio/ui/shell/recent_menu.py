@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED
 from convnext_studio.protocol.models import BUILT
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import SettingsFile
@@ -83,7 +84,7 @@ class RecentMenu(QObject):
 
 def is_file(source: str) -> bool:
     """Whether a picture's path or a model's source names a file or a folder."""
-    return not source.startswith(_PREFIXES) and source not in ("bundled", BUILT)
+    return not source.startswith(_PREFIXES) and source not in (*BUNDLED_TRAINED, BUNDLED_RANDOM, BUILT)
 
 
 def _call(choose: Callable[[str], None], entry: str, _checked: bool = False) -> None:

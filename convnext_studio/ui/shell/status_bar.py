@@ -12,7 +12,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import LARGEST_STEP, spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Work that is over sooner is not announced: a flicker tells nothing.
@@ -28,20 +28,20 @@ class StatusBar(QStatusBar):
         self._seconds: dict[type[Request], float] = {}
         self._engine_is_ready = False
         self.setSizeGripEnabled(False)
-        self.hover = _label("Under the pointer")
+        self.hover = _label("Value under the pointer")
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.doing = _label("What is being done")
+        self.doing = _label("Running computation")
         self.progress = QProgressBar()
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName("Progress")
-        self.progress.setToolTip("Progress of what is being computed")
+        self.progress.setToolTip("Progress of the computation")
         self.cancel = QPushButton("Cancel")
-        self.cancel.setAccessibleName("Cancel what is being computed")
-        self.cancel.setToolTip("Stop what is being computed (Esc)")
+        self.cancel.setAccessibleName("Cancel the computation")
+        self.cancel.setToolTip("Cancel the computation (Esc)")
         self.cancel.clicked.connect(bridge.cancel_all)
-        self.timings = _label("Last timings", "How long the last answers took to compute")
-        self.device = _label("Device and precision", "Where the network runs, and in which precision")
+        self.timings = _label("Last timings", "Computing times of the last answers")
+        self.device = _label("Device and precision", "The device and the precision of the network")
         self.addWidget(self.hover, 1)
         for widget in (self.doing, self.progress, self.cancel, self.timings, self.device):
             self.addPermanentWidget(widget)
@@ -61,7 +61,10 @@ class StatusBar(QStatusBar):
         bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
 
     def _show_device(self, model: ModelInfo) -> None:
-        self.device.setText(f"{model.device_name}, {model.precision}")
+        facts = model.device_facts
+        is_gpu = facts is not None and model.device.startswith("cuda")
+        memory = f" ({facts.memory_bytes / 1e9:.0f} GB)" if facts is not None and is_gpu else ""
+        self.device.setText(f"{model.device_name}{memory}, {model.precision}")
 
     def _asked(self, _request: Request) -> None:
         if not self.cancel.isVisible() and not self._announce.isActive():
@@ -115,7 +118,7 @@ class StatusBar(QStatusBar):
 
 
 def _label(name: str, tip: str = "") -> QLabel:
-    label = OneLine(wants_room=True)
+    label = ElidedLabel(wants_room=True)
     label.setAccessibleName(name)
     label.setToolTip(tip)
     return label

@@ -30,7 +30,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     Parameters
     ----------
     options
-        As `convnext_studio.cli.main` reads them: out, image, lecture, model, device, precision, offline,
+        As `convnext_studio.cli.handout` reads them: out, image, lecture, model, device, precision, offline,
         stem_stride, stem_padding.
 
     Raises

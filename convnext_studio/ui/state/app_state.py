@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.attributions import Attribution, Explain, Explanation, Faithfulness
+from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
-from convnext_studio.ui.state.viewport import Sight
+from convnext_studio.ui.state.viewport import Viewport
 
 NO_PICTURE = "Drop a picture here, or open one."
 NOTHING_OPEN = "No picture is open."
@@ -39,23 +39,20 @@ class AppState(QObject):
 
     model_loaded = Signal(object)  # ModelInfo
     picture_selected = Signal(object)  # ImageInfo | None
-    picture_chosen = Signal(object)  # ListedPicture | None: to be selected once it is there
-    picture_wanted = Signal(object)  # ListedPicture: chosen, and to be decoded
+    picture_chosen = Signal(object)  # ListedPicture | None: selected once it is decoded
     pictures_changed = Signal(object)  # tuple[ListedPicture, ...]
     node_selected = Signal(str)
     channel_selected = Signal(int)
     unit_selected = Signal(object)  # tuple[int, int] | None: row and column
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
-    looked_at = Signal(object)  # Sight | None: all of the picture
+    viewport_changed = Signal(object)  # Viewport | None: all of the picture
     pinned = Signal(object)  # Pin | None
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
-    attribution_made = Signal(object)  # Attribution | None
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
     hovered = Signal(str)  # the status bar's read-out
-    model_wanted = Signal(str)  # source of a model to open for a while; empty: back to the one before
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,13 +64,12 @@ class AppState(QObject):
         self._channel = 0
         self._unit: tuple[int, int] | None = None
         self._pointed: tuple[float, float] | None = None
-        self._sight: Sight | None = None
+        self._viewport: Viewport | None = None
         self._zoom_is_linked = False
         self._pin: Pin | None = None
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
-        self._attribution: Attribution | None = None
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
@@ -96,7 +92,6 @@ class AppState(QObject):
         if all(node.name != node_before for node in model.nodes):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
-        self.set_attribution(None)
         self._explained = self._measured = None
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
@@ -163,9 +158,7 @@ class AppState(QObject):
         if self._picture is not None and self._picture.key == key:
             return
         preview = self._pictures.preview(key)
-        if preview is None:
-            self.picture_wanted.emit(self._chosen)
-        else:
+        if preview is not None:
             self._set_picture(preview)
 
     def give_up_choice(self) -> None:
@@ -175,9 +168,9 @@ class AppState(QObject):
 
     def step_picture(self, step: int) -> None:
         """Choose the picture so many rows on, or the last one there."""
-        beside = None if self._chosen is None else self._pictures.beside(self._chosen.key, step)
-        if beside is not None:
-            self.select_picture(beside.key)
+        stepped = None if self._chosen is None else self._pictures.stepped(self._chosen.key, step)
+        if stepped is not None:
+            self.select_picture(stepped.key)
 
     def _choose(self, picture: ListedPicture | None) -> None:
         if picture != self._chosen:
@@ -186,10 +179,9 @@ class AppState(QObject):
 
     def _set_picture(self, picture: ImageInfo | None) -> None:
         self.point_at(None)
-        self.look_at(None)
+        self.set_viewport(None)
         self._picture = picture
         self.set_prediction(None)
-        self.set_attribution(None)
         self.picture_selected.emit(picture)
 
     @property
@@ -203,7 +195,7 @@ class AppState(QObject):
             return
         unit_before = self._unit
         if self._model is not None and unit_before is not None:
-            self._unit = _unit_beside(self._model.node(self._node), unit_before, self._model.node(node))
+            self._unit = _nearest_unit(self._model.node(self._node), unit_before, self._model.node(node))
         self._node = node
         self.node_selected.emit(node)
         if self._unit != unit_before:
@@ -250,15 +242,15 @@ class AppState(QObject):
             self.pointed_at.emit(point)
 
     @property
-    def sight(self) -> Sight | None:
+    def viewport(self) -> Viewport | None:
         """Which part of the current picture all its views show, while they are linked; None for all of it."""
-        return self._sight
+        return self._viewport
 
-    def look_at(self, sight: Sight | None) -> None:
+    def set_viewport(self, viewport: Viewport | None) -> None:
         """A view of the current picture was zoomed or moved."""
-        if sight != self._sight:
-            self._sight = sight
-            self.looked_at.emit(sight)
+        if viewport != self._viewport:
+            self._viewport = viewport
+            self.viewport_changed.emit(viewport)
 
     @property
     def zoom_is_linked(self) -> bool:
@@ -268,7 +260,7 @@ class AppState(QObject):
     def link_zoom(self, is_linked: bool) -> None:
         """Let all views of the picture show the same part from now on, or each its own."""
         self._zoom_is_linked = is_linked
-        self._sight = None
+        self._viewport = None
 
     @property
     def pin(self) -> Pin | None:
@@ -301,6 +293,13 @@ class AppState(QObject):
             self.target_selected.emit(target)
 
     @property
+    def explained_class(self) -> int | None:
+        """The class to explain: the target, or the one predicted first; None while that is not known."""
+        if self._target is None and self._prediction is not None:
+            return self._prediction.top(1)[0]
+        return self._target
+
+    @property
     def prediction(self) -> Prediction | None:
         """Of the current picture by the current model; None until it is there."""
         return self._prediction
@@ -322,17 +321,6 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
-
-    @property
-    def attribution(self) -> Attribution | None:
-        """Of the current target on the current picture; None until it is there."""
-        return self._attribution
-
-    def set_attribution(self, attribution: Attribution | None) -> None:
-        """An attribution arrived, or the one shown is void."""
-        if attribution is not self._attribution:
-            self._attribution = attribution
-            self.attribution_made.emit(attribution)
 
     @property
     def explaining(self) -> Explain:
@@ -371,7 +359,7 @@ class AppState(QObject):
         self.faithfulness_measured.emit(measured)
 
 
-def _unit_beside(before: NodeInfo, unit: tuple[int, int], after: NodeInfo) -> tuple[int, int]:
+def _nearest_unit(before: NodeInfo, unit: tuple[int, int], after: NodeInfo) -> tuple[int, int]:
     """The unit of one node whose field's centre is nearest to that of a unit of another."""
     row, column = (
         min(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import Subject
@@ -80,9 +80,8 @@ def at_node(subject: Subject, node: str) -> Subject:
 
 def suggestions() -> tuple[str, ...]:
     """Sources that a person may type."""
-    bundled = ("bundled",) if bundled_is_there() else ()
     presets = (f"preset:{name}" for name in PRESETS)
-    return (*bundled, *presets, *RELATIVES, *(step.source for step in ROAD.values()))
+    return (*bundled_models(), *presets, *RELATIVES, *(step.source for step in ROAD.values()))
 
 
 def untrained(config: ConvNeXtConfig, title: str) -> Entry:

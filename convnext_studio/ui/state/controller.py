@@ -13,7 +13,6 @@ from convnext_studio.erf.files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
-from convnext_studio.protocol.attributions import Attribute, Attribution
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision, SavedModel, SaveModel
 from convnext_studio.protocol.pictures import ImageInfo
@@ -75,9 +74,8 @@ class Controller(QObject):
             part.noticed.connect(self.noticed)
         self.pictures.succeeded.connect(self.succeeded)
         state.model_loaded.connect(lambda _model: self.predict())
-        state.model_wanted.connect(self._open_for_a_while)
         state.picture_selected.connect(lambda _picture: self.predict())
-        state.target_selected.connect(self._explain)
+        state.target_selected.connect(lambda _target: self._follow_target())
         bridge.engine_lost.connect(self._engine_lost)
         bridge.engine_ready.connect(self._engine_ready)
         bridge.request_failed.connect(lambda failed: self._refuse(OTHER, failed))
@@ -165,14 +163,19 @@ class Controller(QObject):
         else:
             self._ask_model(replace(now, device=device, precision=precision))
 
-    def _open_for_a_while(self, source: str) -> None:
-        """Open a model in place of the one that a person chose; without a source, that one again."""
+    def open_for_a_while(self, source: str) -> None:
+        """Open a model in place of the one that a person chose, which `reopen_left_model` opens again."""
+        left = self._left_model or self._loaded_model
+        self.change_model(source=source)
+        self._left_model = left
+
+    def reopen_left_model(self) -> None:
+        """Open the model that a person chose in place of the one that is open for a while."""
         left, self._left_model = self._left_model, None
-        if not source and left and (now := self._asked_model):
+        if left and (now := self._asked_model):
             self._ask_model(replace(left, device=now.device, precision=now.precision))
         else:
-            self.change_model(source=source or default_model())
-            self._left_model = (left or self._loaded_model) if source else None
+            self.change_model(source=default_model())
 
     def change_stem(self, stride: int, padding: int) -> None:
         """Load the model again, with this stride and padding of its first convolution."""
@@ -253,8 +256,8 @@ class Controller(QObject):
         if remote and (local or not mime.hasImage()):
             self._tell(
                 PICTURES,
-                f"{remote[0].toDisplayString()} is not on this machine, and nothing is fetched.",
-                "Save the picture, then open the file.",
+                f"{remote[0].toDisplayString()} is not on this computer, and the program downloads nothing.",
+                "Save the picture first, then open the file.",
             )
         elif not urls and not mime.hasImage():
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
@@ -307,35 +310,20 @@ class Controller(QObject):
         if isinstance(answer, Prediction):
             self.succeeded.emit(PREDICTION)
             self._state.set_prediction(answer)
-            self._explain(self._state.target)
+            self._follow_target()
 
     def _not_predicted(self, answer: Payload | Failed) -> None:
         if isinstance(answer, Failed):
-            self._state.fail_prediction(f"{answer.message} {answer.hint}".rstrip())
+            # A prediction that is there stays: only another class could not be explained.
+            if self._state.prediction is None:
+                self._state.fail_prediction(f"{answer.message} {answer.hint}".rstrip())
             self._refuse(PREDICTION, answer)
 
-    def _explain(self, target: int | None) -> None:
-        """Show the attribution of a class: the one that came with the prediction, or ask for it."""
-        model, picture, prediction = self._state.model, self._state.picture, self._state.prediction
-        if model is None or picture is None or prediction is None:
-            return  # The prediction will bring it.
-        wanted = prediction.top(1)[0] if target is None else target
-        if prediction.attribution.target == wanted:
-            self._state.set_attribution(prediction.attribution)
-            return
-        self._state.set_attribution(None)
-        self._bridge.ask(
-            Attribute(panel="predict", image=picture.key, target=wanted),
-            partial(self._if_current, model, picture, partial(self._explained, wanted)),
-        )
-
-    def _explained(self, wanted: int, answer: Payload | Failed) -> None:
+    def _follow_target(self) -> None:
+        """Have the Grad-CAM that comes with the prediction explain the class that is chosen."""
         prediction = self._state.prediction
-        if not isinstance(answer, Attribution) or prediction is None:
-            return
-        target = prediction.top(1)[0] if self._state.target is None else self._state.target
-        if answer.target == wanted == target:
-            self._state.set_attribution(answer)
+        if prediction is not None and prediction.target != self._state.explained_class:
+            self.predict()
 
     # ------------------------------------------------------------------------------------------- the engine
 
@@ -343,7 +331,7 @@ class Controller(QObject):
         self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
-        again = "The engine stopped and was started again"
+        again = "The engine stopped and was restarted"
         if ready.restarted and ready.lacking:
             self._tell(ENGINE, f"{again}. {ready.lacking}")
         elif ready.restarted:

@@ -24,7 +24,7 @@ class _Worker:
             self.thread.join()
 
 
-class Newest(QObject):
+class LatestOnly(QObject):
     """Runs one function at a time in a thread; of those that wait only the newest is ever run.
 
     Parameters
@@ -56,7 +56,7 @@ class Newest(QObject):
 
     def _start(self) -> None:
         if self._waiting is not None:
-            self._worker.thread, self._waiting = Thread(target=self._waiting, name="newest"), None
+            self._worker.thread, self._waiting = Thread(target=self._waiting, name="latest only"), None
             self._worker.thread.start()
 
     def _work(self, work: Callable[[], Result], on_done: Callable[[Result], Any]) -> None:

@@ -62,8 +62,8 @@ class Batch:
 class PictureOpener(QObject):
     """Asks the engine for pictures, and puts what comes into the state.
 
-    A path is only passed on: the engine lists what it finds there. Whatever the state wants to show is decoded
-    then; what turns out to be broken is taken out again and told once for all that were opened together.
+    A path is only passed on: the engine lists what it finds there. A picture is decoded when it is chosen; what
+    turns out to be broken is taken out again and told once for all that were opened together.
     """
 
     noticed = Signal(object)  # Notice
@@ -77,7 +77,8 @@ class PictureOpener(QObject):
         self._bridge = bridge
         self._settings = settings
         self._batches: dict[str, Batch] = {}  # By the key of a picture that is not known to be sound.
-        state.picture_wanted.connect(self._decode)
+        self._decoding = 0
+        state.picture_chosen.connect(self._decode_chosen)
 
     def open_paths(self, paths: Sequence[str]) -> None:
         """Open picture files and folders; the first picture is shown."""
@@ -163,12 +164,19 @@ class PictureOpener(QObject):
 
     # ------------------------------------------------------------------------------------------- decoding
 
-    def _decode(self, picture: ListedPicture) -> None:
-        self._bridge.ask(
-            ShowPicture(panel=PICTURES, image=picture.key),
-            partial(self._shown, picture),
-            on_failure=partial(self._not_shown, picture),
-        )
+    def _decode_chosen(self, picture: ListedPicture | None) -> None:
+        """Have the chosen picture decoded, unless it is shown or its preview is at hand."""
+        shown = self._state.picture
+        if picture is None or (shown is not None and shown.key == picture.key):
+            return
+        if self._state.preview(picture.key) is None:
+            identifier = self._decoding = self._bridge.ask(
+                ShowPicture(panel=PICTURES, image=picture.key),
+                partial(self._shown, picture),
+                on_failure=partial(self._not_shown, picture),
+                # Of what a newer choice replaced, too: then it has another id.
+                on_cancel=lambda: self._give_up(picture) if identifier == self._decoding else None,
+            )
 
     def _shown(self, picture: ListedPicture, answer: Payload) -> None:
         """It is there; it may have been closed, or another may be wanted, meanwhile."""
@@ -182,9 +190,13 @@ class PictureOpener(QObject):
 
     def _not_shown(self, picture: ListedPicture, failed: Failed) -> None:
         """The engine is in trouble; nothing is wrong with the picture."""
+        self._give_up(picture)
+        self._tell(failed.message, failed.hint)
+
+    def _give_up(self, picture: ListedPicture) -> None:
+        """It will not come: what is shown is the chosen one again, so that it can be chosen once more."""
         if self._state.chosen == picture:
             self._state.give_up_choice()
-        self._tell(failed.message, failed.hint)
 
     def _opened(self, answer: Payload) -> None:
         if isinstance(answer, ImageInfo):

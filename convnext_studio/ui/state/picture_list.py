@@ -75,7 +75,7 @@ class PictureList:
         row = self._rows.get(key)
         return () if row is None else (*self._all[row + 1 :], *reversed(self._all[:row]))
 
-    def beside(self, key: str, step: int) -> ListedPicture | None:
+    def stepped(self, key: str, step: int) -> ListedPicture | None:
         """The picture so many rows on, or the last one there; None where there is none of that key."""
         row = self._rows.get(key)
         return None if row is None else self._all[min(max(row + step, 0), len(self._all) - 1)]

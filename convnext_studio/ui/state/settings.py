@@ -2,23 +2,22 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import platformdirs
 
 from convnext_studio.common.files import written_whole
 from convnext_studio.export.files import make_directory
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT
-from convnext_studio.ui.widgets.theme import CHOICES, ThemeChoice
+from convnext_studio.ui.widgets.theme import ThemeChoice
 
 VERSION = 1
 RECENT_COUNT = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where window and docks were on a set of screens, which `screens` names with their sizes."""
 
     screens: str
@@ -26,8 +25,7 @@ class Place:
     layout: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is remembered.
 
     Attributes
@@ -65,6 +63,16 @@ class Settings:
     recent_folders: tuple[str, ...] = ()
     recent_sessions: tuple[str, ...] = ()
     shows_newest: bool = True
+
+    def __post_init__(self) -> None:
+        if self.text_pt not in (AS_SYSTEM, *SIZES_PT):
+            raise ValueError("text_pt is no size that can be chosen.")
+
+
+class _Version(msgspec.Struct):
+    """What can be read of a file that a newer version has written."""
+
+    version: int
 
 
 def place_on(values: Settings, screens: str) -> tuple[str, str]:
@@ -110,7 +118,7 @@ class SettingsFile:
 
     def update(self, **changes: Any) -> None:
         """Change some settings; `save` writes them."""
-        self.values = replace(self.values, **changes)
+        self.values = msgspec.structs.replace(self.values, **changes)
 
     def save(self) -> None:
         """Write the file, at once or not at all; it is left alone where it is a newer version's or read-only.
@@ -122,7 +130,7 @@ class SettingsFile:
         """
         if self._keep_file:
             return
-        text = json.dumps({"version": VERSION} | asdict(self.values), indent=1)
+        text = json.dumps({"version": VERSION} | msgspec.to_builtins(self.values), indent=1)
         make_directory(self._path.parent)
         with written_whole(self._path) as file:
             file.write(text.encode())
@@ -132,53 +140,18 @@ class SettingsFile:
             if self._path.exists() and not self._path.is_file():  # Reading a pipe might never end.
                 raise OSError(0, "it is not a regular file")
             stored = json.loads(self._path.read_text(encoding="utf-8"))
-            version = stored["version"]
-            if version > VERSION:
+            if msgspec.convert(stored, _Version).version > VERSION:
                 self._keep_file = True
                 self.problem = (
-                    f"The settings in {self._path} were written by a newer version; they are left as they are, "
-                    "and the defaults are used."
+                    f"The settings in {self._path} were written by a newer version. They are "
+                    "not changed, and the defaults are used."
                 )
             else:
-                self.values = _settings(stored)
+                self.values = msgspec.convert(stored, Settings)
         except FileNotFoundError:
             pass
         except OSError as error:
             reason = f"{error.strerror}: {self._path}"
             self.problem = f"The settings could not be read ({reason}); the defaults are used."
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, RecursionError):  # A ValidationError is a ValueError.
             self.problem = f"The settings in {self._path} are damaged; the defaults are used."
-
-
-def _settings(stored: dict[str, Any]) -> Settings:
-    """The settings in a file's content; ValueError, TypeError or KeyError where it is not what was written."""
-    theme = stored["theme"]
-    if theme not in CHOICES:
-        raise ValueError(theme)
-    text_pt = stored.get("text_pt", AS_SYSTEM)
-    if text_pt not in (AS_SYSTEM, *SIZES_PT):
-        raise ValueError(text_pt)
-    return Settings(
-        theme=theme,
-        text_pt=text_pt,
-        linked_zoom=bool(stored.get("linked_zoom", True)),
-        geometry=_text(stored["geometry"]),
-        layout=_text(stored["layout"]),
-        places=tuple(
-            Place(**{key: _text(place[key]) for key in ("screens", "geometry", "layout")})
-            for place in stored.get("places", ())
-        ),
-        recent_pictures=tuple(_text(entry) for entry in stored["recent_pictures"]),
-        recent_models=tuple(_text(entry) for entry in stored["recent_models"]),
-        recent_choices=tuple(_text(entry) for entry in stored.get("recent_choices", ())),
-        is_tour_over=bool(stored.get("is_tour_over", False)),
-        recent_folders=tuple(_text(entry) for entry in stored.get("recent_folders", ())),
-        recent_sessions=tuple(_text(entry) for entry in stored.get("recent_sessions", ())),
-        shows_newest=bool(stored.get("shows_newest", True)),
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value

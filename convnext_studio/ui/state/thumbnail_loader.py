@@ -1,20 +1,23 @@
 """Small pictures of those that are seen, decoded by the engine when they come into sight."""
 
+from functools import partial
+
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
-from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Request
+from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import THUMBNAIL_PX, PictureFailure, Thumbnail, ThumbnailPixels
 from convnext_studio.render import Rgb
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 
 KEPT_BYTES = 48 << 20
 MOST_WAITING = 96
 AT_ONCE = 2
 
 
-class Thumbnails(QObject):
+class ThumbnailLoader(QObject):
     """Keeps a bounded number of thumbnails, and asks for one when somebody wants to see it.
 
     What came into sight last is asked for first, and what has long left it not at all.
@@ -37,13 +40,21 @@ class Thumbnails(QObject):
     ) -> None:
         super().__init__(parent)
         self._state = state
-        self._bridge = bridge
         self._longest_px = longest_px
         self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
         self._failures: dict[str, str] = {}
         self._waiting: dict[str, None] = {}
-        self._asked: dict[int, str] = {}
-        bridge.request_finished.connect(self._notice_cancelled)
+        self._queries = [
+            Query(
+                bridge,
+                partial(self._receive, number),
+                partial(self._fail, number),
+                on_cancel=partial(self._forget_waiting, number),
+                parent=self,
+            )
+            for number in range(AT_ONCE)
+        ]
+        self._asked: dict[int, str] = {}  # Keys of pictures, by the number of the query that asks for them.
         state.pictures_changed.connect(self._forget_closed)
 
     @property
@@ -76,39 +87,32 @@ class Thumbnails(QObject):
         self._kept.put(key, pixels)
 
     def _ask(self) -> None:
-        while self._waiting and len(self._asked) < AT_ONCE:
-            key, _ = self._waiting.popitem()
-            identifier = self._bridge.ask(
-                Thumbnail(panel=self.objectName(), image=key, longest_px=self._longest_px),
-                self._receive,
-                on_failure=self._fail,
-            )
-            self._asked[identifier] = key
+        for number, query in enumerate(self._queries):
+            if self._waiting and number not in self._asked:
+                key, _ = self._waiting.popitem()
+                self._asked[number] = key
+                query.drop()
+                query.ask(Thumbnail(panel=self.objectName(), image=key, longest_px=self._longest_px))
 
-    def _receive(self, payload: Payload) -> None:
+    def _receive(self, number: int, payload: Payload) -> None:
+        key = self._asked.pop(number)
         if isinstance(payload, ThumbnailPixels):
-            self._forget_asked(payload.image)
-            self._keep(payload.image, payload.pixels)
-            self._go_on(payload.image)
+            self._keep(key, payload.pixels)
         elif isinstance(payload, PictureFailure):
-            self._forget_asked(payload.key)
-            self._failures[payload.key] = payload.message
-            self._go_on(payload.key)
+            self._failures[key] = payload.message
+        self._go_on(key)
+        if isinstance(payload, PictureFailure):
             self.found_broken.emit(payload)
 
-    def _forget_asked(self, key: str) -> None:
-        self._asked = {number: asked for number, asked in self._asked.items() if asked != key}
-
-    def _fail(self, failed: Failed) -> None:
-        key = self._asked.pop(failed.id)
-        self._failures[key] = failed.message
+    def _fail(self, number: int, reason: str) -> None:
+        key = self._asked.pop(number)
+        self._failures[key] = reason
         self._go_on(key)
 
-    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        """It is asked for again when it is next painted."""
-        message = finished[1]
-        if isinstance(message, Cancelled) and self._asked.pop(message.id, None) is not None:
-            self._waiting.clear()
+    def _forget_waiting(self, number: int) -> None:
+        """What was stopped is asked for again when it is next painted."""
+        del self._asked[number]
+        self._waiting.clear()
 
     def _go_on(self, key: str) -> None:
         self.arrived.emit(key)

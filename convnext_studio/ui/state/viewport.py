@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Viewport:
     """Which part of the picture is seen.
 
     Attributes

@@ -5,7 +5,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
-class OneLine(QLabel):
+class ElidedLabel(QLabel):
     """Plain text on one line, cut short with an ellipsis where it is too long.
 
     Parameters

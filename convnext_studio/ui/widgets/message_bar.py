@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class MessageBar(QFrame):
         self.setObjectName("message_bar")
         self.setAccessibleName("Messages")
         self._notices: dict[str, Notice] = {}
-        self._label = OneLine()
+        self._label = ElidedLabel()
         close = QPushButton("Dismiss")
         close.setAccessibleName("Dismiss the message")
         close.setToolTip("Hide this message")

@@ -286,7 +286,7 @@ def test_without_a_block_its_branch_adds_nothing(engine_of: Opener, changes: dic
 def test_other_families_have_no_blocks_to_be_looked_into(engine_of: Opener) -> None:
     engine, _, image = engine_of()
     resnet = load("timm-random:resnet18")
-    engine._bench.open_model(resnet, "float32")
+    engine._workspace.open_model(resnet, "float32")
     for request in (
         DropBlocks(image=image),
         SwapPart(image=image, act="relu", stage="stage2"),

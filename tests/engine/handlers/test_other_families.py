@@ -6,12 +6,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from convnext_studio.cli import export_and_models as headless
+from convnext_studio.cli import export_pictures
 from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
-from convnext_studio.protocol.attributions import Attribute, Attribution
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -51,7 +50,7 @@ def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
     assert {name: mean.shape for name, mean in prediction.stage_means.items()} == {
         f"stage{number}": (10, 10) for number in range(1, 5)
     }
-    other = cast("Attribution", dispatcher.run(Attribute(image=image, target=7)))
+    other = cast("Prediction", dispatcher.run(Predict(image=image, target=7)))
     assert all(cam.shape == (10, 10) for cam in other.cams.values())
     for node in ("stem", "stage2"):
         maps = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node=node)))
@@ -87,7 +86,7 @@ def test_export_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert {"stage4.npy", "gradcam.npy", "erf.json", "report.html", "predictions.json"} <= written
     assert np.load(next(tmp_path.glob("*/stage1.npy"))).shape == (32, 40, 40)
     assert np.load(next(tmp_path.glob("*/erf.npy"))).shape == (160, 160)
-    assert headless.REPLKNET_INPUT_PX == 1024
+    assert export_pictures.REPLKNET_INPUT_PX == 1024
     assert "the whole picture" in next(tmp_path.glob("*/report.html")).read_text()
     capsys.readouterr()
 

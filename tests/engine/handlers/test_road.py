@@ -15,7 +15,6 @@ from convnext_studio.common.samples import sample_path
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
 from convnext_studio.model.road.steps import ROAD
-from convnext_studio.protocol.attributions import Attribute, Attribution
 from convnext_studio.protocol.channels import Kernel, KernelResult
 from convnext_studio.protocol.costs import MeasureCosts
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -57,7 +56,7 @@ def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
     assert {name: mean.shape for name, mean in prediction.stage_means.items()} == dict(
         zip(STAGES, [(56, 56), (28, 28), (14, 14), (7, 7)], strict=True)
     )
-    other = cast("Attribution", dispatcher.run(Attribute(image=image, target=7)))
+    other = cast("Prediction", dispatcher.run(Predict(image=image, target=7)))
     assert set(other.cams) == set(STAGES)
     assert all(np.abs(cam).max() > 0 for cam in other.cams.values())
     maps = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=image, node="stem")))
@@ -67,7 +66,7 @@ def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
     assert result.theoretical.size_px == load(SOURCE).node("stage3").field.size_px
     assert result.field_map.max() > 0
     kernel = cast("KernelResult", dispatcher.run(Kernel(node="stage2", channel=0)))
-    assert "ConvNeXt only" in kernel.why_not
+    assert "Only the blocks of a ConvNeXt" in kernel.why_not
     with pytest.raises(StudioError, match="Times are measured"):
         dispatcher.run(MeasureCosts(runs=1))
 

@@ -19,7 +19,7 @@ from convnext_studio.engine.server import node_outputs as outputs
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.loaded import LoadedModel, load
-from convnext_studio.protocol.attributions import Attribute, Attribution, Explain
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo, SavedModel, SaveModel
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo, OpenImage
@@ -73,7 +73,7 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Dispatcher, m
     np.testing.assert_allclose(prediction.logits, logits, rtol=1e-5)
     np.testing.assert_allclose(prediction.probabilities, torch.softmax(logits, 0), rtol=1e-5)
     assert prediction.top(3) == torch.topk(logits, 3).indices.tolist()
-    assert prediction.attribution.target == int(logits.argmax())
+    assert prediction.target == int(logits.argmax())
     for stage in ("stage1", "stage2", "stage3", "stage4"):
         maps = opened.run(FeatureMaps(image=image.key, node=stage))
         assert isinstance(maps, FeatureMapsResult)
@@ -82,9 +82,7 @@ def test_prediction_maps_and_cams_are_those_of_the_network(opened: Dispatcher, m
         theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(
             x.clone().requires_grad_(), int(logits.argmax())
         )
-        np.testing.assert_allclose(
-            prediction.attribution.cams[stage], theirs[0, 0].detach(), rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_allclose(prediction.cams[stage], theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
     # 451 x 300 resized to 109 x 73, of which the crop takes 64 x 64 from (22, 4).
     expected_box = (22 * 451 / 109, 4 * 300 / 73, 64 * 451 / 109, 64 * 300 / 73)
     assert prediction.geometry.crop_box == pytest.approx(expected_box)
@@ -98,9 +96,9 @@ def test_in_bfloat16_the_first_cam_is_in_float32_as_all_others(model: LoadedMode
     prediction = dispatcher.run(Predict(image=image.key))
     assert isinstance(prediction, Prediction)
     assert not np.array_equal(prediction.logits, model.module(x)[0])  # These are of the lower precision.
-    for stage, cam in prediction.attribution.cams.items():
+    for stage, cam in prediction.cams.items():
         theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(
-            x.clone().requires_grad_(), prediction.attribution.target
+            x.clone().requires_grad_(), prediction.target
         )
         np.testing.assert_allclose(cam, theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
 
@@ -127,10 +125,10 @@ def test_every_architecture_is_explained_at_its_own_stages(
     assert isinstance(prediction, Prediction)
     x = model.preprocess(analysis.decode("sample:cat").to_pil())
     np.testing.assert_allclose(prediction.logits, model.module(x)[0], rtol=1e-5, atol=1e-6)
-    assert tuple(prediction.attribution.cams) == tuple(prediction.stage_means) == model.config.stages
+    assert tuple(prediction.cams) == tuple(prediction.stage_means) == model.config.stages
     for stage in model.config.stages:
         theirs = LayerGradCam(model.module, model.module_at(stage)).attribute(x.clone().requires_grad_(), 3)
-        cam = prediction.attribution.cams[stage]
+        cam = prediction.cams[stage]
         np.testing.assert_allclose(cam, theirs[0, 0].detach(), rtol=1e-4, atol=1e-6)
     for node in model.nodes:
         maps = engine.run(FeatureMaps(image=image.key, node=node.name))
@@ -140,7 +138,7 @@ def test_every_architecture_is_explained_at_its_own_stages(
         np.testing.assert_allclose(maps.maps, expected_maps, atol=1e-6 * np.abs(expected_maps).max())
     last = model.config.stages[-1]
     np.testing.assert_allclose(
-        analysis.attribute(model, x, target=3), prediction.attribution.cams[last], rtol=1e-4, atol=1e-6
+        analysis.attribute(model, x, target=3), prediction.cams[last], rtol=1e-4, atol=1e-6
     )
     field = engine.run(ReceptiveField(node=last, images=(image.key,), count=1))
     assert isinstance(field, ReceptiveFieldResult)
@@ -156,10 +154,10 @@ def test_targets_are_explained_whatever_was_asked_before(opened: Dispatcher, mod
     plain = opened.run(Predict(image=image.key))
     assert isinstance(first, Prediction)
     assert isinstance(plain, Prediction)
-    assert first.attribution.target == 6
-    assert plain.attribution.target == plain.top(1)[0]
-    other = opened.run(Attribute(image=image.key, target=2))
-    assert isinstance(other, Attribution)
+    assert first.target == 6
+    assert plain.target == plain.top(1)[0]
+    other = opened.run(Predict(image=image.key, target=2))
+    assert isinstance(other, Prediction)
     x = model.preprocess(analysis.decode("sample:cat").to_pil())
     np.testing.assert_allclose(
         other.cams["stage3"], analysis.attribute(model, x, node="stage3", target=2), rtol=1e-4, atol=1e-6
@@ -170,7 +168,7 @@ def test_answers_are_kept(opened: Dispatcher, monkeypatch: pytest.MonkeyPatch) -
     image = open_cat(opened)
     questions = [
         Predict(image=image.key),
-        Attribute(image=image.key, target=4),
+        Predict(image=image.key, target=4),
         FeatureMaps(image=image.key, node="stage2.block1"),
         FeatureMaps(image=image.key, node="stage2.block1.pwconv1"),
         ReceptiveField(node="stage2", images=(image.key,), count=2),
@@ -220,7 +218,7 @@ def test_bad_questions_are_one_sentence_and_lose_nothing(opened: Dispatcher) -> 
     for question in (
         Predict(image="nothing"),
         Predict(image=image.key, target=7),
-        Attribute(image=image.key, target=-1),
+        Predict(image=image.key, target=-1),
         FeatureMaps(image=image.key, node="stage7"),
         ReceptiveField(node="stage1", count=0, inputs="noise"),
         OpenImage(path="/nowhere.png"),

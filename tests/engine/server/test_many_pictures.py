@@ -9,7 +9,7 @@ from PIL import Image
 from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
-from convnext_studio.protocol.attributions import Attribute, Explain
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.channels import ChannelStatistics, StrongestPatches
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel
@@ -55,7 +55,7 @@ def test_no_hook_stays_and_the_caches_keep_to_their_bounds(
         key = open_picture(dispatcher, str(path))
         for question in (
             Predict(image=key),
-            Attribute(image=key, target=1),
+            Predict(image=key, target=1),
             FeatureMaps(image=key, node="stage1"),
             FeatureMaps(image=key, node="stage2.block1.pwconv1"),
             ChannelStatistics(image=key, node="stage3", target=1),

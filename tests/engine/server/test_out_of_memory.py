@@ -13,7 +13,6 @@ from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.engine.server.faults import failure, is_expected
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.attributions import (
-    Attribute,
     CheckSanity,
     CompareMethods,
     Explain,
@@ -97,7 +96,7 @@ def of_pictures(dispatcher: Dispatcher) -> dict[str, Request]:
     question = Explain(image=cat, method="gradcam", nodes=("stage3",))
     return {
         "predict": Predict(image=cat),
-        "attribute": Attribute(image=cat, target=1),
+        "another class": Predict(image=cat, target=1),
         "maps": FeatureMaps(image=cat, node="stage1"),
         "maps of an operation": FeatureMaps(image=cat, node="stage2.block1.pwconv1"),
         "channel": ChannelMap(image=cat, node="stage2", channel=1),

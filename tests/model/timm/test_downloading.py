@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.dispatch import Session
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
 from convnext_studio.model.timm.downloading import Received, download
 from convnext_studio.protocol.envelope import Progress
@@ -146,7 +146,7 @@ def test_offline_nothing_is_requested(hub: FakeHub) -> None:
 
 def test_the_session_downloads_with_progress_and_opens(hub: FakeHub, network: torch.nn.Module) -> None:
     hub.pause_s = 0.01
-    session = Session()
+    session = Dispatcher()
     work = session.answer(LoadModel(source=f"timm:{NAME}", device="cpu"))
     texts = []
     try:
@@ -167,7 +167,7 @@ def test_the_session_downloads_with_progress_and_opens(hub: FakeHub, network: to
 def test_the_session_stops_a_download_within_a_second(hub: FakeHub, cache: Path) -> None:
     hub.stalls_after = 400_000
     is_unwanted = False
-    work = Session().answer(LoadModel(source=f"timm:{NAME}", device="cpu"), lambda: is_unwanted)
+    work = Dispatcher().answer(LoadModel(source=f"timm:{NAME}", device="cpu"), lambda: is_unwanted)
     while next(work).done < 400_000:
         pass
     is_unwanted = True

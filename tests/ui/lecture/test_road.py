@@ -40,10 +40,11 @@ def view(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> RoadView:
     return view
 
 
-def sources(state: AppState) -> list[str]:
-    """What is asked to be opened from now on."""
+def sources(view: RoadView) -> list[str]:
+    """What is asked to be opened from now on; empty for the model before."""
     wanted: list[str] = []
-    state.model_wanted.connect(wanted.append)
+    view.network_chosen.connect(wanted.append)
+    view.network_left.connect(lambda: wanted.append(""))
     return wanted
 
 
@@ -207,7 +208,7 @@ def test_the_pointer_reads_points(view: RoadView, qtbot: QtBot) -> None:
 
 
 def test_its_network_opens_and_the_one_before_again(view: RoadView, state: AppState, qtbot: QtBot) -> None:
-    wanted = sources(state)
+    wanted = sources(view)
     assert view.opens.isEnabled()  # Without a model, too.
     state.set_model(make_model())
     assert view.goes_back.isHidden()

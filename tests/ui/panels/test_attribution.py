@@ -12,7 +12,6 @@ from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.attributions import (
     AVERAGE,
     INPUT,
-    Attribute,
     Curves,
     Explain,
     Explanation,
@@ -46,7 +45,6 @@ def attribute(desk: Desk) -> Callable[..., None]:
     def attribute(target: int = 0, sign: float = 1.0) -> None:
         made = prediction(desk, target, sign)
         desk.state.set_prediction(made)
-        desk.state.set_attribution(made.attribution)
 
     return attribute
 
@@ -158,9 +156,9 @@ def test_the_map_covers_the_crop_unit_by_unit(
     for x, y in [(27, 20), (93, 20), (50, 7), (50, 73)]:
         assert colour_at(view, x, y) == (100, 100, 100)
     assert [text for _, text in cell(panel).map.bar.labels()][::2] == ["-4.00", "0", "4.00"]
-    point_at(view, view.to_widget(70, 50))
+    point_at(view, view.to_widget(70.5, 50.5))
     assert desk.read_outs[-1] == "Grad-CAM · Stage 4 · unit (y 1, x 1) · value 4.00 · picture (70, 50)"
-    point_at(view, view.to_widget(10, 5))
+    point_at(view, view.to_widget(10.5, 5.5))
     assert desk.read_outs[-1] == "picture (10, 5)"
 
 
@@ -266,18 +264,16 @@ def test_a_constant_map_and_one_without_numbers_are_told_in_the_figures_place(
 ) -> None:
     for value, words in [(0.0, "all zero"), (3.0, "constant (3.00)"), (np.nan, "finite")]:
         made = prediction(desk)
-        made.attribution.cams["stage4"][:] = value
+        made.cams["stage4"][:] = value
         desk.state.set_prediction(made)
-        desk.state.set_attribution(made.attribution)
         assert words in cell(panel).says
         assert cell(panel).map.bar.scale is None
 
 
 def test_not_finite_values_are_counted(desk: Desk, panel: AttributionPanel) -> None:
     made = prediction(desk)
-    made.attribution.cams["stage4"][0, 0] = np.nan
+    made.cams["stage4"][0, 0] = np.nan
     desk.state.set_prediction(made)
-    desk.state.set_attribution(made.attribution)
     assert "1 of 4 values are not finite" in panel.caption
     assert cell(panel).says == ""
 
@@ -299,9 +295,9 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     desk.state.set_target(2)
     assert view.is_dimmed
     assert not panel.is_settled
-    desk.state.set_attribution(prediction(desk, target=1).attribution)
+    desk.state.set_prediction(prediction(desk, target=1))
     assert view.is_dimmed
-    desk.state.set_attribution(prediction(desk, target=2).attribution)
+    desk.state.set_prediction(prediction(desk, target=2))
     assert not view.is_dimmed
     assert "rocket" in panel.caption
     desk.state.add_picture(picture("dog"))
@@ -314,6 +310,9 @@ def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: A
     assert panel.notice == "The picture is too small."
     assert panel.is_settled
     desk.state.set_prediction(prediction(desk))
+    assert panel.notice == ""
+    desk.state.fail_prediction("The picture is too small.")
+    assert panel.notice == "The picture is too small."
     desk.state.add_picture(picture("dog"))
     assert panel.notice == "Computing …"
 
@@ -324,11 +323,12 @@ def test_another_class_that_cannot_be_explained_is_said(
 ) -> None:
     attribute()
     desk.state.set_target(2)
-    desk.bridge.ask(Attribute(image="cat", target=1), on_answer=lambda _: None)
+    assert wait_for_question(desk).target == 2
+    desk.state.set_target(1)
     desk.cancel()
     assert panel.notice == ""  # That class was given up for another one.
     assert not panel.is_settled
-    desk.bridge.ask(Attribute(image="cat", target=2), on_answer=lambda _: None)
+    assert wait_for_question(desk, 2).target == 1
     if is_cancelled:
         desk.cancel()
     else:
@@ -402,7 +402,7 @@ def test_progress_shows_what_there_is_and_stopping_keeps_it(
     assert "window" not in panel.caption.partition("\n")[0]
     assert not cell(panel).map.view.is_dimmed
     panel.bar.stop.click()
-    desk.qtbot.waitUntil(lambda: not panel.is_running)
+    desk.qtbot.waitUntil(lambda: not panel.query.is_running)
     assert desk.client.cancelled == [len(desk.asked)]
     assert panel.shows_body
 

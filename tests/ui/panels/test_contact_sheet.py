@@ -82,7 +82,7 @@ def test_all_stages_become_the_selected_one(desk: Desk, panel: ContactSheetPanel
     question = desk.asked[-1]
     assert isinstance(question, ExplainSeveral)
     assert question.question.nodes == ("stage2",)
-    assert panel.is_running
+    assert panel.query.is_running
 
 
 def test_each_picture_gets_its_map_class_and_probability(desk: Desk, panel: ContactSheetPanel) -> None:
@@ -213,7 +213,7 @@ def explained(state: AppState, controller: Controller, engine: FakeEngine) -> Ex
     state.add_picture(make_image())
     made: Prediction = make_prediction()
     engine.answer(engine.open(Predict)[0], made)
-    cam = made.attribution.cams["stage3"]
+    cam = made.cams["stage3"]
     answer = Explanation(
         image="one",
         method="layercam",
@@ -275,7 +275,7 @@ def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPan
     desk.state.set_explaining(
         Explain(image="", nodes=("stage3", "stage4"), average=True, output="probability", target=0)
     )
-    desk.qtbot.waitUntil(lambda: not panel._soon.isActive())
+    desk.qtbot.waitUntil(lambda: not panel.query.is_scheduled)
     desk.answer(Explanations(explanations=()))
     assert "for the probability of the first class of each picture" in panel.caption
     assert "at the average of stage 3, stage 4" in panel.caption

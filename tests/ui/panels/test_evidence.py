@@ -136,7 +136,7 @@ def test_another_class_is_measured_anew(desk: Desk, evidence: EvidencePanels) ->
 def test_stopping_keeps_what_there_is(desk: Desk, evidence: EvidencePanels) -> None:
     desk.progress(2, 8, faithfulness(curves(insertion_area=np.nan), curves()))
     evidence.curves.stop.click()
-    desk.qtbot.waitUntil(lambda: not evidence.curves.is_running)
+    desk.qtbot.waitUntil(lambda: not evidence.curves.query.is_running)
     assert desk.client.cancelled == [1]
     assert evidence.curves.shows_body
     assert evidence.curves.caption.startswith("Stopped.")

@@ -137,7 +137,8 @@ def test_a_network_with_few_classes_has_few_rows(
         logits=full.logits[:2],
         probabilities=full.probabilities[:2],
         stage_means=full.stage_means,
-        attribution=full.attribution,
+        target=full.target,
+        cams=full.cams,
         geometry=full.geometry,
     )
     state.set_target(1)

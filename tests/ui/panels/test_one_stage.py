@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from convnext_studio.protocol.attributions import Attribute
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField
@@ -80,10 +80,10 @@ def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow,
 def test_the_attribution_has_one_stage_button(isotropic_window: StudioWindow, state: AppState) -> None:
     [panel] = isotropic_window.findChildren(AttributionPanel)
     assert [stage for stage, button in panel.where.stages.items() if button.isVisible()] == ["stage1"]
-    assert state.attribution is not None
+    assert state.prediction is not None
     shown = panel.figure.cells[0].shown
     assert shown is not None
-    np.testing.assert_array_equal(shown.values, state.attribution.cams["stage1"])
+    np.testing.assert_array_equal(shown.values, state.prediction.cams["stage1"])
     assert "at stage 1" in panel.caption
 
 
@@ -96,7 +96,7 @@ def test_the_export_asks_for_that_stage_only(
     assert [request.node for request in exported] == ["stage1"]
     [field] = [request for request in engine.open(ReceptiveField) if request.panel.startswith("export")]
     assert field.node == "stage1"
-    assert engine.open(Attribute) == []
+    assert engine.open(Explain) == []
 
 
 def test_in_block_downsampling_is_drawn_with_plain_arrows(window: StudioWindow, state: AppState) -> None:

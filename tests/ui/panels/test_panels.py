@@ -1,6 +1,8 @@
 """What holds for every panel: names for screen readers, tooltips, room on a small screen, both looks."""
 
+import pkgutil
 from collections.abc import Callable
+from importlib import import_module
 from typing import cast
 
 import pytest
@@ -10,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.ui import panels
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
@@ -41,7 +44,6 @@ def filled(qtbot: QtBot) -> Fill:
                 desk.answer(receptive_field(desk, request.node), request.id)
         made = prediction(desk)
         desk.state.set_prediction(made)
-        desk.state.set_attribution(made.attribution)
         desk.qtbot.waitUntil(lambda: panel.is_settled)
         assert panel.shows_body
         return panel
@@ -107,3 +109,12 @@ def test_without_a_picture_one_panel_says_how_to_open_one(
     one, *others = [cast(Panel, docks[name].panel) for name in names]
     qtbot.waitUntil(lambda: {panel.notice for panel in others} == {"No picture is open."})
     assert one.notice == "Drop a picture here, or open one (Ctrl+O)."
+
+
+def test_no_panel_is_derived_from_another() -> None:
+    """What panels have in common, such as a query or a measured field, is an object that they have."""
+    for module in pkgutil.walk_packages(panels.__path__, f"{panels.__name__}."):
+        import_module(module.name)
+    kinds = Panel.__subclasses__()
+    assert len(kinds) > 10
+    assert [kind for kind in kinds if kind.__subclasses__()] == []

@@ -44,7 +44,7 @@ def asked(desk: Desk) -> list[ReceptiveField]:
 
 def settle(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     """Let the panel ask what it wants to ask."""
-    desk.qtbot.waitUntil(lambda: not panel._soon.isActive())
+    desk.qtbot.waitUntil(lambda: not panel.measured.query.is_scheduled)
 
 
 def marks(panel: ReceptiveFieldPanel) -> tuple[Mark, ...]:
@@ -198,20 +198,20 @@ def test_what_comes_before_the_first_picture_is_told(desk: Desk, panel: Receptiv
 
 def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     desk.progress(3, 8, receptive_field(desk, "stage2", pictures=3, noises=0))
-    assert panel.stop.text() == "Stop"
-    panel.stop.click()
+    assert panel.measured.stop.text() == "Stop"
+    panel.measured.stop.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
     assert panel.caption.startswith("Stopped after 3 of 8 pictures")
     assert panel.notice == ""
     settle(desk, panel)
     assert len(desk.asked) == 1
-    assert panel.stop.text() == "Again"
-    panel.stop.click()
+    assert panel.measured.stop.text() == "Again"
+    panel.measured.stop.click()
     assert len(desk.asked) == 2
 
 
 def test_stopping_before_there_is_anything_is_said(desk: Desk, panel: ReceptiveFieldPanel) -> None:
-    panel.stop.click()
+    panel.measured.stop.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
     assert panel.notice == "Stopped."
 
@@ -220,7 +220,7 @@ def test_hidden_it_asks_nothing_until_it_is_shown(desk: Desk, filled: ReceptiveF
     filled.hide()
     desk.state.set_node("stage3")
     assert filled.is_settled
-    desk.qtbot.waitUntil(lambda: not filled._soon.isActive())
+    desk.qtbot.waitUntil(lambda: not filled.measured.query.is_scheduled)
     assert len(desk.asked) == 1
     filled.show()
     assert asked(desk)[-1].node == "stage3"
@@ -406,13 +406,13 @@ def test_a_map_of_another_size_has_units_of_its_own(desk: Desk, filled: Receptiv
 
 def test_where_memory_runs_out_a_smaller_input_is_offered(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     desk.fail("The computer's memory does not take an input of 1024 px for this network.", smaller_px=768)
-    assert panel.smaller.isVisible()
-    assert panel.smaller.text() == "Measure at 768 px"
-    panel.smaller.click()
+    assert panel.measured.smaller.isVisible()
+    assert panel.measured.smaller.text() == "Measure at 768 px"
+    panel.measured.smaller.click()
     settle(desk, panel)
     assert asked(desk)[-1].input_px == 768
     desk.fail("Something else.")
-    assert not panel.smaller.isVisible()
+    assert not panel.measured.smaller.isVisible()
 
 
 def test_the_middle_unit_is_told_without_a_new_question(desk: Desk, filled: ReceptiveFieldPanel) -> None:

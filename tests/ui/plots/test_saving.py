@@ -263,7 +263,6 @@ def test_the_window_says_where_a_view_was_saved(
     state.set_model(make_model(random_weights=True))
     prediction = make_prediction()
     state.set_prediction(prediction)
-    state.set_attribution(prediction.attribution)
     assert attribution.contents is not None
     assert "random weights" in attribution.contents.caption
 

@@ -86,18 +86,18 @@ def listed(*names: str) -> list[ListedPicture]:
     return [ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names]
 
 
-def test_a_listed_picture_is_wanted_when_it_is_chosen_and_shown_when_it_comes(state: AppState) -> None:
-    wanted: list[ListedPicture] = []
-    state.picture_wanted.connect(wanted.append)
+def test_a_listed_picture_is_chosen_at_once_and_shown_when_it_comes(state: AppState) -> None:
+    told: list[ListedPicture] = []
+    state.picture_chosen.connect(told.append)
     cat, dog = listed("cat", "dog")
     state.list_pictures([cat, dog])
     state.select_picture("dog")
-    assert (wanted, state.chosen, state.picture) == ([dog], dog, None)
+    assert (told, state.chosen, state.picture) == ([dog], dog, None)
     state.add_picture(picture("dog"), select=True)
     assert state.picture is not None
     assert state.picture.key == "dog"
     state.select_picture("dog")
-    assert wanted == [dog]
+    assert told == [dog]
     state.give_up_choice()
     assert state.chosen is not None
     assert state.chosen.key == "dog"

@@ -11,7 +11,6 @@ from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.presets import default_model
-from convnext_studio.protocol.attributions import Attribute
 from convnext_studio.protocol.envelope import EngineLost, EngineReady
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import (
@@ -34,7 +33,6 @@ from tests.ui.conftest import (
     CLASSES,
     FakeEngine,
     answer_listing,
-    make_attribution,
     make_image,
     make_model,
     make_prediction,
@@ -411,8 +409,8 @@ def test_a_prediction_comes_with_its_attribution(ready: Predict, state: AppState
     prediction = make_prediction()
     engine.answer(ready, prediction)
     assert state.prediction is prediction
-    assert state.attribution is prediction.attribution
-    assert engine.open(Attribute) == []
+    assert prediction.target == state.explained_class
+    assert engine.open(Predict) == []
 
 
 def test_an_answer_about_another_picture_is_dropped(
@@ -468,16 +466,33 @@ def test_a_cancelled_prediction_is_not_awaited_for_ever(
 def test_another_class_is_asked_for_and_shown(ready: Predict, state: AppState, engine: FakeEngine) -> None:
     prediction = make_prediction()
     engine.answer(ready, prediction)
-    target = (prediction.attribution.target + 1) % CLASSES
+    target = (prediction.target + 1) % CLASSES
     state.set_target(target)
-    assert state.attribution is None
-    [request] = engine.open(Attribute)
+    assert state.prediction is prediction
+    [request] = engine.open(Predict)
     assert (request.image, request.target) == ("one", target)
-    answer = make_attribution("one", target)
+    answer = make_prediction("one", target)
     engine.answer(request, answer)
-    assert state.attribution is answer
+    assert state.prediction is answer
     state.set_target(None)
-    assert state.attribution is prediction.attribution
+    [request] = engine.open(Predict)
+    assert (request.image, request.target) == ("one", None)
+    engine.answer(request, prediction)
+    assert state.prediction is prediction
+    assert engine.open(Predict) == []
+
+
+def test_a_class_that_cannot_be_explained_leaves_the_prediction(
+    ready: Predict, state: AppState, engine: FakeEngine, notices: list[Notice]
+) -> None:
+    prediction = make_prediction()
+    engine.answer(ready, prediction)
+    state.set_target((prediction.target + 1) % CLASSES)
+    [request] = engine.open(Predict)
+    engine.refuse(request, "No memory is left.")
+    assert notices[-1].text == "No memory is left."
+    assert state.prediction is prediction
+    assert state.prediction_failure == ""
 
 
 def test_an_attribution_that_came_too_late_is_dropped(
@@ -485,12 +500,15 @@ def test_an_attribution_that_came_too_late_is_dropped(
 ) -> None:
     prediction = make_prediction()
     engine.answer(ready, prediction)
-    target = (prediction.attribution.target + 1) % CLASSES
+    target = (prediction.target + 1) % CLASSES
     state.set_target(target)
-    [request] = engine.open(Attribute)
+    [request] = engine.open(Predict)
     state.set_target(None)
-    engine.answer(request, make_attribution("one", target))
-    assert state.attribution is prediction.attribution
+    engine.answer(request, make_prediction("one", target))
+    [request] = engine.open(Predict)
+    assert request.target is None
+    engine.answer(request, prediction)
+    assert state.prediction is prediction
 
 
 def test_the_target_chosen_stays_with_the_next_picture(
@@ -500,22 +518,23 @@ def test_the_target_chosen_stays_with_the_next_picture(
     state.set_target(5)
     controller.open_paths(["/two.png"])
     answer_listing(engine, make_image("two"))
-    [request] = engine.open(Predict)
+    request = engine.open(Predict)[-1]  # The engine itself drops the one before.
     assert request.target == 5
     prediction = make_prediction("two", target=5)
     engine.answer(request, prediction)
-    assert state.attribution is prediction.attribution
+    assert state.prediction is prediction
+    assert prediction.target == state.explained_class
 
 
 def test_a_class_chosen_while_predicting_is_explained(
     ready: Predict, state: AppState, engine: FakeEngine
 ) -> None:
     prediction = make_prediction()
-    target = (prediction.attribution.target + 1) % CLASSES
+    target = (prediction.target + 1) % CLASSES
     state.set_target(target)
     engine.answer(ready, prediction)
-    assert state.attribution is None
-    assert [request.target for request in engine.open(Attribute)] == [target]
+    assert state.prediction is prediction
+    assert [request.target for request in engine.open(Predict)] == [target]
 
 
 # ------------------------------------------------------------------------------------------------ the engine
@@ -553,30 +572,30 @@ def load_requested(engine: FakeEngine) -> LoadModel:
 
 
 def test_a_model_opened_for_a_while_gives_way_to_the_one_before(
-    controller: Controller, state: AppState, engine: FakeEngine
+    controller: Controller, engine: FakeEngine
 ) -> None:
     controller.open_model("mine.pth", "cpu", stem_stride=1)
     load_requested(engine)
     for key in ("recipe", "width"):
-        state.model_wanted.emit(f"road:{key}")
+        controller.open_for_a_while(f"road:{key}")
         assert load_requested(engine).source == f"road:{key}"
     controller.change_model(device="cuda")
     assert load_requested(engine).source == "road:width"
-    state.model_wanted.emit("")
+    controller.reopen_left_model()
     back = load_requested(engine)
     assert (back.source, back.stem_stride, back.device) == ("mine.pth", 1, "cuda")
 
 
-def test_there_is_always_a_way_back(controller: Controller, state: AppState, engine: FakeEngine) -> None:
-    state.model_wanted.emit("")
+def test_there_is_always_a_way_back(controller: Controller, engine: FakeEngine) -> None:
+    controller.reopen_left_model()
     assert not engine.open(LoadModel)  # Nothing was ever open.
     controller.open_model("road:width")
     load_requested(engine)
-    state.model_wanted.emit("")
+    controller.reopen_left_model()
     assert load_requested(engine).source == default_model()
-    state.model_wanted.emit("road:recipe")
+    controller.open_for_a_while("road:recipe")
     load_requested(engine)
     controller.open_model("other.pth")  # A person's choice: there is nothing to go back to.
     load_requested(engine)
-    state.model_wanted.emit("")
+    controller.reopen_left_model()
     assert load_requested(engine).source == default_model()

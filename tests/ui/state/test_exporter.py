@@ -80,9 +80,9 @@ def test_the_stages_and_the_selected_node_are_written(
     assert sorted(maps) == ["stage1", "stage2", "stage3", "stage3.block1", "stage4"]
     for name, expected in maps.items():
         assert np.array_equal(np.load(folder / f"{name}.npy"), expected)
-    attribution = state.attribution
-    assert attribution is not None
-    assert np.array_equal(np.load(folder / "gradcam.npy"), attribution.cams["stage3"])
+    prediction = state.prediction
+    assert prediction is not None
+    assert np.array_equal(np.load(folder / "gradcam.npy"), prediction.cams["stage3"])
     assert (folder / "report.html").is_file()
 
 

@@ -1,13 +1,13 @@
 """Session files: what is written is read, whatever is read is a session or a sentence."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.state.session_document import (
@@ -147,7 +147,7 @@ def test_a_session_of_the_first_version_is_read() -> None:
     )
     assert from_bytes(json.dumps(content).encode(), HERE) == expected
     without_model = content | {"model": None}
-    assert from_bytes(json.dumps(without_model).encode(), HERE) == replace(expected, model=None)
+    assert from_bytes(json.dumps(without_model).encode(), HERE) == structs.replace(expected, model=None)
 
 
 def test_a_newer_version_is_told() -> None:

@@ -15,7 +15,7 @@ from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.state import thumbnail_loader as thumbnails
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.thumbnail_loader import AT_ONCE, MOST_WAITING, Thumbnails
+from convnext_studio.ui.state.thumbnail_loader import AT_ONCE, MOST_WAITING, ThumbnailLoader
 from tests.ui.conftest import FakeEngine, make_image
 
 COUNT = 2000
@@ -39,11 +39,11 @@ def reply(engine: FakeEngine) -> list[str]:
 
 
 @pytest.fixture
-def small(many: AppState, bridge: EngineBridge) -> Thumbnails:
-    return Thumbnails(many, bridge, 40)
+def small(many: AppState, bridge: EngineBridge) -> ThumbnailLoader:
+    return ThumbnailLoader(many, bridge, 40)
 
 
-def test_few_are_asked_for_at_once_and_the_last_seen_first(small: Thumbnails, engine: FakeEngine) -> None:
+def test_few_are_asked_for_at_once_and_the_last_seen_first(small: ThumbnailLoader, engine: FakeEngine) -> None:
     arrived: list[str] = []
     small.arrived.connect(arrived.append)
     for row in range(COUNT):
@@ -64,7 +64,7 @@ def test_what_was_forgotten_is_asked_for_again(
     many: AppState, bridge: EngineBridge, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thumbnails, "KEPT_BYTES", 2 * 30 * 40 * 3)
-    small = Thumbnails(many, bridge, 40)
+    small = ThumbnailLoader(many, bridge, 40)
     for row in range(3):
         small.get(str(row))
         reply(engine)
@@ -73,7 +73,7 @@ def test_what_was_forgotten_is_asked_for_again(
 
 
 def test_a_refusal_is_kept_and_a_cancelled_one_is_asked_again(
-    small: Thumbnails, engine: FakeEngine, bridge: EngineBridge
+    small: ThumbnailLoader, engine: FakeEngine, bridge: EngineBridge
 ) -> None:
     small.get("1")
     engine.refuse(engine.open(Thumbnail)[0], "It is damaged.")
@@ -94,7 +94,7 @@ def test_a_refusal_is_kept_and_a_cancelled_one_is_asked_again(
 
 
 def test_a_picture_that_was_shown_needs_no_asking(
-    small: Thumbnails, many: AppState, engine: FakeEngine
+    small: ThumbnailLoader, many: AppState, engine: FakeEngine
 ) -> None:
     shown = make_image("shown")
     many.add_picture(shown, select=False)
@@ -145,7 +145,7 @@ def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
     state: AppState, bridge: EngineBridge, engine: FakeEngine
 ) -> None:
     state.add_picture(make_image())
-    large = Thumbnails(state, bridge, 256)
+    large = ThumbnailLoader(state, bridge, 256)
     assert large.get("one") is None
     [request] = engine.open(Thumbnail)
     assert (request.image, request.longest_px) == ("one", 256)

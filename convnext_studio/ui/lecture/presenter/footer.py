@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 _TEXT = 0.62  # Of the slide's text.
 
@@ -16,8 +16,8 @@ class Footer(QWidget):
         super().__init__(parent)
         self._state = state
         self._lecture = lecture
-        self._chapter = OneLine()
-        self._subject = OneLine()
+        self._chapter = ElidedLabel()
+        self._subject = ElidedLabel()
         self._badge = QLabel("random weights")
         self._badge.setProperty("badge", True)
         self._badge.setToolTip("This network has learnt nothing.")

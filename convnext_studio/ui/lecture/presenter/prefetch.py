@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QStackedWidget
 
 from convnext_studio.lecture.script import Lecture
@@ -24,6 +24,9 @@ class StepViews(QObject):
     stack
         Where the views live.
     """
+
+    network_chosen = Signal(str)  # A view's; see `LectureView`.
+    network_left = Signal()
 
     def __init__(
         self,
@@ -88,6 +91,8 @@ class StepViews(QObject):
         if index not in self._views:
             step = self._steps[index]
             view = self._specs[step.view].make(self._state, self._bridge, complete_settings(step, self._specs))
+            view.network_chosen.connect(self.network_chosen)
+            view.network_left.connect(self.network_left)
             self._stack.addWidget(view)
             view.ensurePolished()  # Or Qt would take the fonts back when it is shown.
             view.set_text_px(self._text_px)

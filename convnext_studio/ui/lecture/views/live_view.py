@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.setting import Setting
-from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Progress, Request
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.ui.plots.saving import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 
 SMALL = 0.75
 """Numbers at axes and captions, as a part of the text that the audience must read."""
@@ -36,6 +36,9 @@ class LectureView(QWidget):
         Height of the text that the audience must read.
     """
 
+    network_chosen = Signal(str)  # The source of a network to open for a while.
+    network_left = Signal()  # The model that was open before is to be open again.
+
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__()
         self.state = state
@@ -55,11 +58,6 @@ class LectureView(QWidget):
     def is_settled(self) -> bool:
         """Whether it shows its answer, or a sentence in its place."""
         return True
-
-    @property
-    def small_px(self) -> int:
-        """Height of numbers at axes and of captions."""
-        return round(self.text_px * SMALL)
 
     def set_text_px(self, px: int) -> None:
         """Scale all text, that of the children too."""
@@ -108,9 +106,14 @@ class AskingView(LectureView):
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
-        self._asked: tuple[ModelInfo | None, tuple[Request, ...]] | None = None
-        self._running: dict[int, int] = {}  # Index of the question, by the id under which it was asked.
-        self._answers: dict[int, Payload] = {}
+        self._query = Query(
+            bridge,
+            self._show,
+            self.show_notice,
+            on_part=self.show_partial,
+            on_cancel=self._show_stopped,
+            parent=self,
+        )
         self._is_wanted = False
         self._notice = QLabel()
         self._notice.setWordWrap(True)
@@ -127,7 +130,6 @@ class AskingView(LectureView):
         self._later.timeout.connect(self.prepare)
         state.model_loaded.connect(self.follow)
         state.picture_selected.connect(self.follow)
-        bridge.request_finished.connect(self._notice_cancelled)
 
     # ------------------------------------------------------------------------------- what a view tells
 
@@ -165,22 +167,14 @@ class AskingView(LectureView):
         self._is_wanted = True
         questions = self._questions()
         if isinstance(questions, str):
-            self._drop()
+            self._query.drop()
             self.show_notice(questions)
-            return
-        wanted = (self.state.model, tuple(questions))
         # A model loaded again is another one, even if it says the same of itself: the engine may be new.
-        if self._asked is not None and self._asked[0] is wanted[0] and self._asked[1] == wanted[1]:
-            return
-        self._drop()
-        self._asked = wanted
-        if not self.shows_body:
-            self.show_notice("Computing …")
-        self.set_dimmed(True)
-        for index, question in enumerate(questions):
-            self._ask(index, question)
-        if not questions:
-            self._show()
+        elif self._query.is_news(*questions, of=self.state.model):
+            if not self.shows_body:
+                self.show_notice("Computing …")
+            self.set_dimmed(True)
+            self._query.ask(*questions, of=self.state.model)
 
     def follow(self, _changed: object = None) -> None:
         """Something that the questions depend on has changed."""
@@ -195,12 +189,12 @@ class AskingView(LectureView):
         """Want no answer any more: the view is about to be deleted."""
         self._is_wanted = False
         self._later.stop()
-        self._drop()
+        self._query.drop()
 
     @property
     def is_settled(self) -> bool:
         """Whether it shows its answers, or a sentence in their place."""
-        return not self._running and not self._later.isActive()
+        return not self._query.is_running and not self._later.isActive()
 
     @property
     def shows_body(self) -> bool:
@@ -226,57 +220,15 @@ class AskingView(LectureView):
             return NO_PICTURE
         return self.questions()
 
-    def _ask(self, index: int, question: Request) -> None:
-        # The callbacks run in later turns of the event loop, when the id is known.
-        identifier = self.bridge.ask(
-            question,
-            on_answer=lambda payload: self._receive(identifier, payload),
-            on_progress=self._receive_progress,
-            on_failure=self._receive_failure,
-        )
-        self._running[identifier] = index
-
-    def _drop(self) -> None:
-        running, self._running = self._running, {}
-        self._asked = None
-        self._answers = {}
-        for identifier in running:
-            self.bridge.cancel(identifier)
-
-    def _receive(self, identifier: int, payload: Payload) -> None:
-        index = self._running.pop(identifier, None)
-        if index is None:
-            return
-        self._answers[index] = payload
-        if self._running:
-            self.show_partial(index, payload)
-        else:
-            self._show()
-
-    def _receive_progress(self, progress: Progress) -> None:
-        index = self._running.get(progress.id)
-        if index is not None and progress.partial is not None:
-            self.show_partial(index, progress.partial)
-
-    def _show(self) -> None:
-        answers, self._answers = self._answers, {}
+    def _show(self, *answers: Payload) -> None:
         self.set_dimmed(False)
         self.show_body()
-        self.show_answers(tuple(answers[index] for index in sorted(answers)))
+        self.show_answers(answers)
         self.setAccessibleDescription(self.caption())
 
-    def _receive_failure(self, failed: Failed) -> None:
-        if failed.id in self._running:
-            asked = self._asked
-            self._drop()
-            self._asked = asked  # In vain; the same is not asked again by itself.
-            self.show_notice(f"{failed.message} {failed.hint}".rstrip())
-
-    def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        message = finished[1]
-        if isinstance(message, Cancelled) and message.id in self._running:
-            self._drop()
-            self.show_notice("Stopped.")
+    def _show_stopped(self) -> None:
+        self._query.drop()  # It is asked again when the view is prepared again.
+        self.show_notice("Stopped.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from convnext_studio.ui.state.activity import CAPACITY, LARGEST_STEP, Activity, 
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 # What is over sooner is only listed.
 ANNOUNCE_AFTER_MS = 300
@@ -78,14 +78,14 @@ class ActivityList(QWidget):
         self._log = log
         self._bridge = bridge
         self.rows: dict[int, ActivityRow] = {}
-        self._none = QLabel("Nothing is being computed.")
+        self._none = QLabel("Nothing is running.")
         self._none.setProperty("muted", True)
         self._under_way = QVBoxLayout()
         self._under_way.setSpacing(2)
         self._under_way.addWidget(self._none)
         self.table = QTableWidget(0, len(HEADINGS))
-        self.table.setAccessibleName("What was computed")
-        self.table.setAccessibleDescription("One row for each computation, the latest first")
+        self.table.setAccessibleName("Jobs")
+        self.table.setAccessibleDescription("One row for each job, the latest first")
         self.table.setHorizontalHeaderLabels(HEADINGS)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -172,15 +172,15 @@ class ActivityRow(QWidget):
 
     def __init__(self, activity: Activity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.text = OneLine()
+        self.text = ElidedLabel()
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedSize(120, 12)
         self.progress.setAccessibleName(f"Progress: {activity.what}")
-        self.progress.setToolTip("How far it is, where that is known")
+        self.progress.setToolTip("The progress, if it is known")
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName(f"Cancel: {activity.what}")
-        self.cancel.setToolTip("Stop this, and nothing else")
+        self.cancel.setToolTip("Stop only this job")
         self.cancel.setVisible(activity.id > 0)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -213,10 +213,10 @@ class LogView(QWidget):
         self.text.setReadOnly(True)
         self.text.setMaximumBlockCount(LOG_CAPACITY)
         self.text.setAccessibleName("Log")
-        self.text.setAccessibleDescription("What window and engine wrote down, the latest last")
-        self.text.setPlaceholderText("Nothing was noted yet.")
+        self.text.setAccessibleDescription("What the window and the engine recorded, the latest last")
+        self.text.setPlaceholderText("Nothing has been recorded yet.")
         self.copy = QPushButton("Copy")
-        self.copy.setToolTip("Copy the whole log as text, with its private paths")
+        self.copy.setToolTip("Copy the whole log as text, including private paths")
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
         self.report = QPushButton("Report a problem…")
         self.report.setToolTip("Write a text file with versions, device and log, without private paths")

@@ -25,7 +25,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.map_texts import Map, Placement, point_text, value_text
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 Part = Literal["signed", "positive"]
@@ -90,15 +90,15 @@ def why_empty(values: Map, part: Part) -> str:
     """Why a picture of the map would show nothing; empty where it shows something."""
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return "No value of this map is finite: the weights or the picture hold extreme values."
+        return "No value of this map is finite: the weights or the picture contain extreme values."
     low, high = float(finite.min()), float(finite.max())
     if low == high:
         said = "all zero" if low == 0 else f"constant ({format_number(low)})"
-        return f"This map is {said}: it prefers no place to another."
+        return f"This map is {said}: it does not distinguish any positions."
     if part == "positive" and high <= 0:
         return (
-            f"Nothing here is positive (the largest value is {format_number(high)}): ReLU leaves nothing. "
-            "The signed map shows what speaks against the class."
+            f"No value is positive (the largest is {format_number(high)}), so ReLU leaves "
+            "nothing. The signed map shows the evidence against the class."
         )
     return ""
 
@@ -202,7 +202,7 @@ class MapCell(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.heading = OneLine()
+        self.heading = ElidedLabel()
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
         # Beside one of several maps it would take as much room as the map.

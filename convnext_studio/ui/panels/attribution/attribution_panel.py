@@ -14,11 +14,11 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.protocol.attributions import Attribute, Attribution, Explain, Explanation
-from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Progress, Request
+from convnext_studio.protocol.attributions import Explain, Explanation
+from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.protocol.predictions import explanation_of
+from convnext_studio.protocol.predictions import Prediction, explanation_of
 from convnext_studio.render import Rgb, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
@@ -33,12 +33,11 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     caption,
     comes_with_prediction,
     explain_question,
-    explained_class,
     has_sign,
     placed_maps,
     scale_groups,
 )
-from convnext_studio.ui.panels.base import AskingPanel, opacity_slider
+from convnext_studio.ui.panels.base import Panel, PanelQuery, opacity_slider
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
@@ -150,7 +149,7 @@ class AttributionFigure(QWidget):
 _WAIT_MS = 120
 
 
-class AttributionPanel(AskingPanel):
+class AttributionPanel(Panel):
     """The maps of a method over the picture: for a class, or for one and not another, at one place or several.
 
     Grad-CAM at the stages comes with every prediction and is shown at once; everything else is asked for.
@@ -163,16 +162,18 @@ class AttributionPanel(AskingPanel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._explanation: Explanation | None = None
-        self._instant_failure = ""
-        self._progress_text = ""
-        self._done_of = 0, 0
-        # Several things often change at once; the last change asks.
-        self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
-        self._soon.timeout.connect(self.refresh)
         self.bar = AttributionBar()
         self.controls.addWidget(self.bar, 1)
         self.figure = AttributionFigure()
+        self.query = PanelQuery(
+            self,
+            self._known_question,
+            self._show,
+            self.figure.set_dimmed,
+            recall=self._recall,
+            wait_ms=_WAIT_MS,
+            waiting=WAITING,
+        )
         for cell in self.figure.cells:
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
@@ -183,7 +184,7 @@ class AttributionPanel(AskingPanel):
         self._connect()
         self._show_model()
         self._choose()
-        self.refresh()
+        self.query.refresh()
 
     # ------------------------------------------------------------------------------------------- the parts
 
@@ -202,7 +203,7 @@ class AttributionPanel(AskingPanel):
         self.curtain.setRange(0, 100)
         self.curtain.setMinimumWidth(40)
         self.curtain.setAccessibleName("Curtain")
-        self.curtain.setToolTip("Draw the map aside: left of the line the picture is bare")
+        self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
         self.opacity = opacity_slider()
         self.opacity.setMinimumWidth(40)
         self.opacity.setMaximumWidth(80)
@@ -222,14 +223,14 @@ class AttributionPanel(AskingPanel):
     def _connect(self) -> None:
         state = self.state
         state.model_loaded.connect(lambda _model: self._model_loaded())
-        for changed in (state.picture_selected, state.target_selected, state.prediction_made):
-            changed.connect(lambda _changed: self._await())
-        state.prediction_failed.connect(lambda _reason: self._await())
-        state.attribution_made.connect(self._attribution_made)
+        for changed in (state.picture_selected, state.target_selected):
+            changed.connect(self._await)
+        state.prediction_made.connect(self._take_prediction)
+        state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
         state.explaining_changed.connect(self._follow_explaining)
         state.faithfulness_measured.connect(lambda _measured: self._describe())
-        self.bridge.request_finished.connect(self._notice_instant_end)
+        self.query.changed.connect(self._follow_query)
         self.bar.changed.connect(self._choose)
         self.target.output_chosen.connect(self._choose)
         self.target.target_chosen.connect(self._explain)
@@ -242,7 +243,7 @@ class AttributionPanel(AskingPanel):
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
         self.bar.save.clicked.connect(self.save_asked)
-        self.bar.stop.clicked.connect(self._stop)
+        self.bar.stop.clicked.connect(self.query.stop)
         self.figure.pointed.connect(state.hovered)
 
     # ------------------------------------------------------------------------------------------ the choices
@@ -305,144 +306,59 @@ class AttributionPanel(AskingPanel):
         """Whether the maps of what is selected are there, or will not come."""
         if not self.isVisible():
             return True
-        is_waiting = self.is_running or self._soon.isActive() or self.figure.is_painting
-        return not is_waiting and self.question() != WAITING and self._instant_is_there()
-
-    @property
-    def _is_instant(self) -> bool:
-        model = self.state.model
-        return model is not None and comes_with_prediction(self.state.explaining, model)
-
-    def _instant_is_there(self) -> bool:
-        if not self._is_instant or isinstance(self.question(), str) or self._instant_failure:
-            return True
-        return self._instant_answer() is not None
-
-    def _instant_answer(self) -> Explanation | None:
-        """What came with the prediction, where it explains what is selected now."""
-        state = self.state
-        attribution, picture = state.attribution, state.picture
-        if attribution is None or picture is None or state.prediction is None or state.model is None:
-            return None
-        if attribution.image != picture.key or attribution.target != explained_class(state):
-            return None
-        return explanation_of(attribution, state.prediction, state.model, state.explaining.nodes)
+        return self.query.is_settled and not self.figure.is_painting and self.question() != WAITING
 
     def question(self) -> Explain | str:
         """The maps of what is selected."""
         return explain_question(self.state, "attribution")
 
-    def _await(self) -> None:
+    def _known_question(self) -> Explain | str | None:
+        """The question; None while what is shown stays, dimmed, until it is known what to ask."""
+        question = self.question()
+        return None if question == WAITING and self.shows_body else question
+
+    def _recall(self, question: Explain) -> Explanation | None:
+        """The maps that came with the prediction, where they are the ones asked for."""
+        prediction, model = self.state.prediction, self.state.model
+        if prediction is None or model is None or not comes_with_prediction(question, model):
+            return None
+        if (prediction.image, prediction.target) != (question.image, question.target):
+            return None
+        return explanation_of(prediction, model, question.nodes)
+
+    def _take_prediction(self, _prediction: Prediction | None) -> None:
+        """Show the maps that come with a prediction, also where they have been asked for meanwhile."""
+        question = self.question()
+        is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
+        self._show_classes()
+        if is_at_hand and not self.query.is_news():
+            self.query.ask_again()
+        self._await()
+
+    def _await(self, _changed: object = None) -> None:
         """Something else was selected: what is shown is old; once all has changed, the answer is asked for."""
-        self._instant_failure = ""
-        if self._is_instant:
-            self._soon.stop()
-            self.refresh()
-        elif self.is_news():
-            self.abandon()
-            self._soon.start()
+        self.query.schedule()
         self._show_classes()
         self._show_where()
 
-    def refresh(self) -> None:
-        """Show what is there already, or ask."""
+    def _show(self, payload: Payload) -> None:
         question = self.question()
-        if question == WAITING and self.shows_body:
-            self.abandon()  # What is shown stays, dimmed, until it is known what to ask.
-        elif self._is_instant and not isinstance(question, str):
-            self.abandon()
-            self._show_instant()
-        else:
-            super().refresh()
-        self._show_running()
+        if isinstance(payload, Explanation) and self.query.is_current and isinstance(question, Explain):
+            self.state.set_explanation(question, payload)
+        self._paint()
 
-    def _show_instant(self) -> None:
-        answer = self._instant_answer()
-        if answer is not None:
-            self.set_dimmed(False)
-            self.show_body()
-            self.show_answer(answer)
-        elif self._instant_failure or not self.shows_body:
-            self.show_notice(self._instant_failure or WAITING)
-
-    def _attribution_made(self, attribution: Attribution | None) -> None:
-        if attribution is not None:
-            self._instant_failure = ""
-        if self._is_instant:
-            self.refresh()
-        self._show_where()
-
-    def _notice_instant_end(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        """Another class was to be explained and will not be; why a prediction failed is in the state."""
-        request, message = finished
-        picture = self.state.picture
-        if not isinstance(request, Attribute) or isinstance(message, Done) or self._instant_is_there():
-            return
-        # What was replaced, because something else was selected, is of no interest.
-        if picture is not None and (request.image, request.target) == (
-            picture.key,
-            explained_class(self.state),
-        ):
-            said = f"{message.message} {message.hint}".rstrip() if isinstance(message, Failed) else "Stopped."
-            self._instant_failure = said
-            self.refresh()
-
-    def show_progress(self, progress: Progress) -> None:
-        """Say how far it is, and show the maps so far."""
-        self._progress_text = progress.text
-        self._done_of = progress.done, progress.total
-        if isinstance(progress.partial, Explanation):
-            self.set_dimmed(False)
-            self.show_body()
-            self.show_answer(progress.partial)
-        elif not self.shows_body:
-            self.show_notice(progress.text or WAITING)
-        self._show_running()
-
-    def show_answer(self, payload: Payload) -> None:
-        """Show the maps."""
-        if isinstance(payload, Explanation):
-            self._explanation = payload
-            question = self.question()
-            if not self.is_running and not isinstance(question, str):
-                self._progress_text = ""
-                self.state.set_explanation(question, payload)
-            self._paint()
-        self._show_running()
-
-    def show_cancelled(self) -> None:
-        """Keep the maps so far, if there are some."""
-        if self.shows_body and not self.figure.is_dimmed:
-            self._progress_text = f"Stopped. {self._progress_text}".rstrip()
-            self._describe()
-        else:
-            super().show_cancelled()
-        self._show_running()
-
-    def abandon(self) -> None:
-        """Drop the maps that are under way."""
-        super().abandon()
-        self.state.drop_explanation()
-        self._progress_text, self._done_of = "", (0, 0)
-        self._show_running()
-
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
-        self.figure.set_dimmed(dimmed)
-
-    def _stop(self) -> None:
-        if self._running is not None:
-            self.bridge.cancel(self._running)
-
-    def _show_running(self) -> None:
-        is_long = self.is_running and self.bar.method.is_long
-        self.bar.show_progress(self._done_of if is_long else None)
+    def _follow_query(self) -> None:
+        if not self.query.is_current:
+            self.state.drop_explanation()
+        progress, is_long = self.query.progress, self.query.is_running and self.bar.method.is_long
+        done_of = (0, 0) if progress is None else (progress.done, progress.total)
+        self.bar.show_progress(done_of if is_long else None)
 
     # --------------------------------------------------------------------------------------------- display
 
     def _paint(self) -> None:
-        explanation, picture, model = self._explanation, self.state.picture, self.state.model
-        if explanation is not None and picture is not None and model is not None:
+        explanation, picture, model = self.query.answer, self.state.picture, self.state.model
+        if isinstance(explanation, Explanation) and picture is not None and model is not None:
             self.bar.look.suit(has_sign(explanation.method, explanation.output))
             if explanation.image == picture.key:
                 self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
@@ -453,20 +369,20 @@ class AttributionPanel(AskingPanel):
         self.figure.set_veil(Veil(self.opacity.value() / 100, self.curtain.value() / 100))
 
     def _describe(self) -> None:
-        explanation, model, prediction = self._explanation, self.state.model, self.state.prediction
-        if explanation is None or model is None or not self.shows_body:
+        explanation, model, prediction = self.query.answer, self.state.model, self.state.prediction
+        if not isinstance(explanation, Explanation) or model is None or not self.shows_body:
             return
         shown = placed_maps(explanation, model)
         said = caption(explanation, shown, self.bar.look.shading, model, prediction)
         areas = areas_text(self.state.faithfulness, model)
-        said = " · ".join(part for part in (self._progress_text, said, areas) if part)
+        said = " · ".join(part for part in (self.query.progress_text, said, areas) if part)
         self.set_caption(f"{said}\n{about(method_named(explanation.method))}")
         for cell, each in zip(self.figure.cells, shown, strict=False):
             cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
 
     def _show_classes(self) -> None:
         state = self.state
-        target = explained_class(state)
+        target = state.explained_class
         if state.model is not None and state.prediction is not None and target is not None:
             self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
         elif state.picture is None:  # Else there will soon be new ones in their place.
@@ -477,11 +393,13 @@ class AttributionPanel(AskingPanel):
 
     def _thumbnails(self) -> dict[str, Rgb]:
         """Small maps for the stage buttons, where they come with the prediction."""
-        attribution = self.state.attribution
-        if attribution is None or self.bar.method.name != "gradcam":
+        prediction = self.state.prediction
+        if prediction is None or prediction.target != self.state.explained_class:
+            return {}
+        if self.bar.method.name != "gradcam":
             return {}
         shading = self.bar.look.shading
         return {
             stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
-            for stage, cam in attribution.cams.items()
+            for stage, cam in prediction.cams.items()
         }

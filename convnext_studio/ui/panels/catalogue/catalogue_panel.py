@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QKeySequence, QShortcut, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -16,21 +16,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.protocol.envelope import Failed, Payload
+from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import Catalogue, ListPretrained, ModelInfo, PretrainedInfo
 from convnext_studio.render import format_count
-from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.base import Panel, PanelQuery, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.text_size import follow_text
 
 COLUMNS = {
     "Name": "In timm's catalogue",
-    "Parameters": "Numbers that are learnt, of the whole network",
-    "Input": "Side of the pictures that it was trained for, in pixels",
-    "Licence": "Of the weights",
-    "On this computer": "Whether the weights need no download",
-    "Trained on": "Data sets, in order of training",
+    "Parameters": "Number of parameters of the whole network",
+    "Input": "Side of the input in pixels",
+    "Licence": "Licence of the weights",
+    "On this computer": "Whether the weights are already on this computer",
+    "Trained on": "Data sets in the order of training",
 }
 NAME_CHARACTERS = 48
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
@@ -51,7 +52,7 @@ class CatalogueTable(QTreeView):
         self._found.setSortRole(_ORDER)
         self.setModel(self._found)
         self.setAccessibleName("Pretrained models")
-        self.setAccessibleDescription("Arrow keys walk the models; Enter opens one")
+        self.setAccessibleDescription("Choose a model with the arrow keys; Enter opens it")
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
@@ -179,28 +180,37 @@ class CataloguePanel(Panel):
         super().__init__(state, bridge, parent)
         self._offline = offline
         self._entries: tuple[PretrainedInfo, ...] = ()
-        self._running: int | None = None
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search, such as tiny 384; or a name, such as resnet50.a1_in1k…")
         self.search.setAccessibleName("Search the pretrained models")
         self.search.setToolTip(
-            "Type words that stand anywhere in a row; Enter goes to the table. Or the whole name of a ResNet, "
-            "ViT, Swin, CoAtNet or MobileNetV2 of timm's: Enter looks it up"
+            "Type words from any column; Enter goes to the table. You can also type the full "
+            "timm name of a ResNet, ViT, Swin, CoAtNet or MobileNetV2; Enter looks it up"
         )
         self.search.setClearButtonEnabled(True)
         self.search.setAcceptDrops(False)
         self.table = CatalogueTable()
         self.about = plain_label()
         self.open = QPushButton("Open")
-        self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
+        self.open.setToolTip("Open this model in place of the open one (Enter)")
         self._lay_out()
         self._connect()
+        # Asked once, when the panel is first seen: the list is the same for every model.
+        self.query = PanelQuery(
+            self,
+            lambda: ListPretrained(panel="catalogue", offline=offline),
+            self._show_list,
+            lambda _dimmed: None,
+            needs_model=False,
+            waiting="Reading timm's catalogue …",
+        )
+        self._look_up = Query(bridge, self._show_found, self.about.setText, parent=self)
         self._show_selected()
 
     @property
     def is_settled(self) -> bool:
         """Whether it shows the list, or a sentence in its place."""
-        return not (self.isVisible() and self._running is not None)
+        return super().is_settled and not (self.isVisible() and self._look_up.is_running)
 
     def sizeHint(self) -> QSize:
         """Wide enough for most of a row."""
@@ -210,45 +220,16 @@ class CataloguePanel(Panel):
         """Wide enough for a name and its numbers: less would be a list of nothing."""
         return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Ask, the first time."""
-        super().showEvent(event)
-        if not self.shows_body and not self.notice:
-            self.ask_again()
-
-    def ask_again(self) -> None:
-        """Ask for the list."""
-        self.show_notice("Reading timm's catalogue …")
-        self._running = self.bridge.ask(
-            ListPretrained(panel="catalogue", offline=self._offline),
-            self._receive,
-            on_failure=self._refused,
-            on_cancel=self._stopped,
-        )
-
     # -------------------------------------------------------------------------------------------- the list
 
-    def _receive(self, answer: Payload) -> None:
+    def _show_list(self, answer: Payload) -> None:
         if isinstance(answer, Catalogue):
-            self._running = None
             self._entries = answer.entries
             self.table.show_entries(self._entries)
-            self.show_body()
             self._show_selected()
 
-    def _look_up(self, name: str) -> None:
-        """Ask for a model that is not in the list: it may be of another family."""
-        self.about.setText(f"Looking up {name} …")
-        self._running = self.bridge.ask(
-            ListPretrained(panel="catalogue", offline=self._offline, name=name),
-            self._found,
-            on_failure=self._not_found,
-            on_cancel=self._stopped,
-        )
-
-    def _found(self, answer: Payload) -> None:
+    def _show_found(self, answer: Payload) -> None:
         """A model that was looked up joins the list."""
-        self._running = None
         if isinstance(answer, Catalogue):
             known = {entry.name for entry in answer.entries}
             self._entries = (*(entry for entry in self._entries if entry.name not in known), *answer.entries)
@@ -256,21 +237,6 @@ class CataloguePanel(Panel):
             self.search.setText(answer.entries[0].name)
             self._go_to_table()
             self._show_selected()
-
-    def _not_found(self, failed: Failed) -> None:
-        self._running = None
-        self.about.setText(f"{failed.message} {failed.hint}".rstrip())
-
-    def _refused(self, failed: Failed) -> None:
-        self._running = None
-        self.show_notice(f"{failed.message} {failed.hint}".rstrip(), can_retry=True)
-
-    def _stopped(self) -> None:
-        self._running = None
-        if self.shows_body:
-            self.about.setText("Stopped.")
-        else:
-            self.show_notice("Stopped.", can_retry=True)
 
     def _model_loaded(self, model: ModelInfo) -> None:
         """What was opened lies on this computer now."""
@@ -293,8 +259,11 @@ class CataloguePanel(Panel):
 
     def _go_to_table(self) -> None:
         typed = self.search.text().strip().removeprefix("timm:")
-        if not self.table.texts and typed and self._running is None:
-            self._look_up(typed)
+        if not self.table.texts and typed and not self._look_up.is_running:
+            # It may be of another family, whose models are not in the list.
+            self.about.setText(f"Looking up {typed} …")
+            self._look_up.drop()
+            self._look_up.ask(ListPretrained(panel="catalogue", offline=self._offline, name=typed))
             return
         if self.table.selected is None:
             self.table.select_first()
@@ -304,7 +273,7 @@ class CataloguePanel(Panel):
         entry = self.table.selected
         self.open.setEnabled(entry is not None and not entry.why_not)
         count = len(self.table.texts)
-        nothing = "Not in this list. Enter looks it up in the whole of timm's catalogue, by its whole name."
+        nothing = "Not in this list. Press Enter to look up the full name in timm's whole catalogue."
         self.about.setText(_about(entry) if entry is not None else f"{count} models" if count else nothing)
         warns = entry is not None and entry.is_noncommercial
         if self.about.property("warning") != warns:

@@ -21,13 +21,13 @@ from convnext_studio.render import Clipping, Rgb, format_number, format_percent,
 from convnext_studio.ui.panels.attribution.attribution_controls import LookButton
 from convnext_studio.ui.panels.attribution.attribution_map import Shading, why_empty
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
-from convnext_studio.ui.panels.base import opacity_slider
-from convnext_studio.ui.panels.measuring import MeasuringPanel
+from convnext_studio.ui.panels.base import Panel, opacity_slider
+from convnext_studio.ui.panels.measuring import add_running_controls, measuring_query
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Map, Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.thumbnail_loader import Thumbnails
+from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
@@ -75,7 +75,7 @@ class ContactTiles(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setAcceptDrops(False)  # The window takes them.
         self.setAccessibleName("Contact sheet")
-        self.setToolTip("A click selects the picture; arrow keys step through them")
+        self.setToolTip("Click a picture to select it, or use the arrow keys")
         self._items: dict[str, QListWidgetItem] = {}
 
     def focusInEvent(self, event: QFocusEvent) -> None:
@@ -132,7 +132,7 @@ MOST = 500
 """Pictures on one sheet: more are neither looked through nor held in memory."""
 
 
-class ContactSheetPanel(MeasuringPanel):
+class ContactSheetPanel(Panel):
     """A thumbnail of each picture with its map, class and probability; a click selects the picture."""
 
     title = "Contact sheet"
@@ -140,10 +140,11 @@ class ContactSheetPanel(MeasuringPanel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self.query = measuring_query(self, self.question, self._show, self._dim)
         self._explanations: dict[str, Explanation] = {}
         self._failures: dict[str, str] = {}
         self._predictions: dict[str, Prediction] = {}
-        self._thumbnails = Thumbnails(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
+        self._thumbnails = ThumbnailLoader(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
         # Each thumbnail is coloured in a turn of its own.
         self._to_paint: list[str] = []
@@ -155,7 +156,7 @@ class ContactSheetPanel(MeasuringPanel):
         self.save.setToolTip("Save the contact sheet as a PNG picture")
         for control in (self.look, QLabel("Opacity"), self.opacity):
             self.controls.addWidget(control)
-        self.add_running_controls()
+        add_running_controls(self, self.query)
         self.controls.addWidget(self.save)
         self.tiles = ContactTiles()
         self.bar = ColorBar()
@@ -163,13 +164,15 @@ class ContactSheetPanel(MeasuringPanel):
         self.set_body(self._beside_each_other())
         self.setFocusProxy(self.tiles)
         self._thumbnails.arrived.connect(self._paint_soon)
-        state.pictures_changed.connect(self.schedule)
+        state.pictures_changed.connect(self.query.schedule)
         state.picture_selected.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._picture_chosen)
         self.look.changed.connect(self._paint_all)
         self.opacity.valueChanged.connect(self._paint_all)
         self.save.clicked.connect(self.save_asked)
-        self.refresh()
+        self.query.asked.connect(self._show_bare)
+        self.query.changed.connect(self._follow_query)
+        self.query.refresh()
 
     def sizeHint(self) -> QSize:
         """Three thumbnails wide."""
@@ -221,19 +224,16 @@ class ContactSheetPanel(MeasuringPanel):
             panel="contact_sheet",
         )
 
-    def refresh(self) -> None:
-        """Ask, if there is something new to ask and someone to see it; at first the pictures are bare."""
-        before = self._running
-        super().refresh()
-        if self._running is not None and self._running != before:
-            self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
-            self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
-            self._mark_current(self.state.picture)
-            self.set_dimmed(False)
-            self.show_body()
-            self._describe()
+    def _show_bare(self) -> None:
+        """Show the pictures without their maps, which are asked for."""
+        self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
+        self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
+        self._mark_current(self.state.picture)
+        self._dim(False)
+        self.show_body()
+        self._describe()
 
-    def show_result(self, payload: Payload) -> None:
+    def _show(self, payload: Payload) -> None:
         """Show the pictures that are done."""
         if not isinstance(payload, Explanations):
             return
@@ -247,8 +247,7 @@ class ContactSheetPanel(MeasuringPanel):
             self._label(key)
         self._describe()
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while newer maps are under way."""
+    def _dim(self, dimmed: bool) -> None:
         self.tiles.setEnabled(not dimmed)
 
     def _ask_prediction(self, key: str) -> None:
@@ -262,10 +261,8 @@ class ContactSheetPanel(MeasuringPanel):
 
         self.bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
 
-    def show_running(self) -> None:
-        """Show the progress, and offer to stop; or to begin again."""
-        super().show_running()
-        self.save.setEnabled(bool(self._explanations) and not self.is_running)
+    def _follow_query(self) -> None:
+        self.save.setEnabled(bool(self._explanations) and not self.query.is_running)
 
     # --------------------------------------------------------------------------------------------- display
 
@@ -345,7 +342,7 @@ class ContactSheetPanel(MeasuringPanel):
         if model is None or isinstance(asked, str):
             return
         question = asked.question
-        target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        target = "the top class" if question.target is None else f"“{label_of(model, question.target)}”"
         if question.output == "probability":
             target = f"the probability of {target}"
         if question.against is not None:
@@ -363,4 +360,5 @@ class ContactSheetPanel(MeasuringPanel):
         ]
         if self._failures:
             said.append(f"{len(self._failures)} could not be explained")
-        self.set_caption(" · ".join(said))
+        stopped = f"{self.query.progress_text}\n" if self.query.is_stopped else ""
+        self.set_caption(stopped + " · ".join(said))

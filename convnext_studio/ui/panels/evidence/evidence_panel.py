@@ -29,8 +29,8 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     node_text,
     output_text,
 )
-from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.measuring import MeasuringPanel, map_text
+from convnext_studio.ui.panels.base import Panel, choice, plain_label
+from convnext_studio.ui.panels.measuring import add_running_controls, map_text, measuring_query
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.curves import Axes, Curve
@@ -43,21 +43,22 @@ QUICK: tuple[MethodName, ...] = tuple(method.name for method in METHODS if not m
 ALL: tuple[MethodName, ...] = tuple(method.name for method in METHODS)
 
 
-class AgreementPanel(MeasuringPanel):
+class AgreementPanel(Panel):
     """The methods' maps at the selected node, each against each."""
 
     title = "Agreement"
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self.query = measuring_query(self, self.question, self._show, self._dim)
         self.methods = choice(
             "Methods to compare",
-            "Those that take one or two passes, or all of them, which takes long",
+            "Only the methods that need one or two passes, or all methods, which takes long",
             [(f"{len(QUICK)} quick methods", QUICK), (f"All {len(ALL)} methods", ALL)],
         )
-        self.methods.currentIndexChanged.connect(self.schedule)
+        self.methods.currentIndexChanged.connect(self.query.schedule)
         self.controls.addWidget(self.methods)
-        self.add_running_controls()
+        self.stop = add_running_controls(self, self.query)
         self.matrix = MatrixView("Rank correlations among methods")
         self.matrix.pointed.connect(state.hovered)
         self.line = ColorLine()
@@ -68,7 +69,7 @@ class AgreementPanel(MeasuringPanel):
         layout.addWidget(self.matrix, 1)
         layout.addWidget(self.line)
         self.set_body(body)
-        self.refresh()
+        self.query.refresh()
 
     def question(self) -> CompareMethods | str:
         """The methods' agreement on the class explained, at the selected node."""
@@ -88,55 +89,55 @@ class AgreementPanel(MeasuringPanel):
             panel="evidence",
         )
 
-    def show_result(self, payload: Payload) -> None:
+    def _show(self, payload: Payload) -> None:
         """Show the matrix, whole or so far."""
         model = self.state.model
         if not isinstance(payload, Agreement) or model is None:
             return
         titles = [method_named(name).title for name in payload.methods]
-        self.matrix.show_matrix(titles, payload.matrix, is_whole=not self.is_running)
+        self.matrix.show_matrix(titles, payload.matrix, is_whole=self.query.is_current)
         target = next((output_text(each, model, None) for each in payload.explanations), "the class")
         said = (
             f"Spearman's rank correlation of the signed maps for {target} on the grid of "
-            f"{node_text(payload.node, model).lower()}; each method with its default parameters. Methods that "
-            "agree may still be wrong together."
+            f"{node_text(payload.node, model).lower()}, each method with its default "
+            "parameters. Methods that agree may all be wrong."
         )
-        if not self.is_running and not np.isfinite(payload.matrix).all():
-            said += " –: a map is constant, or not finite."
-        self.set_caption(f"{self.progress_text}\n{said}".lstrip())
+        if self.query.is_current and not np.isfinite(payload.matrix).all():
+            said += " –: a map is constant or not finite."
+        self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while a newer comparison is under way."""
+    def _dim(self, dimmed: bool) -> None:
         self.matrix.setEnabled(not dimmed)
 
 
 _SHARES = Limits(0.0, 1.0)
 _STEPS = (16, 32, 64)
-_AXES = Axes(x="share of the pixels, most important first", y="probability")
+_AXES = Axes(x="fraction of the pixels, most important first", y="probability")
 
 
-class CurvesPanel(MeasuringPanel):
+class CurvesPanel(Panel):
     """The two curves of the map and of a random one, their areas, and what the top 20 % hold."""
 
     title = "Insertion and deletion"
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self.query = measuring_query(self, self.question, self._show, self._dim)
         self.fill = choice(
             "Fill",
-            "What removed pixels become: the picture blurred, or the data set's mean colour",
+            "Removed pixels become the blurred picture, or the mean colour of the data set",
             [("Fill: blur", "blur"), ("Fill: mean", "mean")],
         )
         self.steps = choice(
             "Steps",
-            "Shares of the pixels between none and all that are measured",
+            "Number of fractions at which the curves are measured",
             [(f"{count} steps", count) for count in _STEPS],
         )
         self.steps.setCurrentIndex(1)
         for box in (self.fill, self.steps):
-            box.currentIndexChanged.connect(self.schedule)
+            box.currentIndexChanged.connect(self.query.schedule)
             self.controls.addWidget(box)
-        self.add_running_controls()
+        self.stop = add_running_controls(self, self.query)
         self.plot = CurvePlot("Insertion and deletion curves", _AXES)
         self.plot.pointed.connect(state.hovered)
         self.table = _Numbers()
@@ -146,7 +147,7 @@ class CurvesPanel(MeasuringPanel):
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.table)
         self.set_body(body)
-        self.refresh()
+        self.query.refresh()
 
     def question(self) -> MeasureFaithfulness | str:
         """The curves of the map shown."""
@@ -161,7 +162,7 @@ class CurvesPanel(MeasuringPanel):
             panel="evidence",
         )
 
-    def show_result(self, payload: Payload) -> None:
+    def _show(self, payload: Payload) -> None:
         """Draw the curves, whole or so far."""
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
@@ -169,12 +170,12 @@ class CurvesPanel(MeasuringPanel):
         curves = _curves(payload)
         self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
         self.table.show_curves(payload)
-        self.set_caption(_caption(payload, map_text(asked.question, payload.map_name, model)))
-        if not math.isnan(payload.of_map.insertion_area) and not self.is_running:
+        said = _caption(payload, map_text(asked.question, payload.map_name, model))
+        self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
+        if not math.isnan(payload.of_map.insertion_area) and self.query.is_current:
             self.state.set_faithfulness(asked.question, payload)
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while newer curves are under way."""
+    def _dim(self, dimmed: bool) -> None:
         self.plot.setEnabled(not dimmed)
         self.table.setEnabled(not dimmed)
 
@@ -199,7 +200,7 @@ def _probabilities(curves: list[Curve]) -> Limits:
 
 
 def _caption(measured: Faithfulness, of: str) -> str:
-    fill = "the picture blurred" if measured.fill == "blur" else "the data set's mean colour"
+    fill = "the blurred picture" if measured.fill == "blur" else "the mean colour of the data set"
     return (
         f"{of} · removed pixels are {fill} · {measured.steps} steps · random order with seed {measured.seed}\n"
         "A map that finds what the network uses has a large insertion area, a small deletion area, and differs "
@@ -263,14 +264,15 @@ def _known(value: float, text: str) -> str:
 _EVIDENCE_SANITY_AXES = Axes(x="randomised down to", y="rank correlation")
 
 
-class SanityPanel(MeasuringPanel):
+class SanityPanel(Panel):
     """The map as the weights are randomised from the head down, and its rank correlation with the first."""
 
     title = "Sanity"
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.add_running_controls()
+        self.query = measuring_query(self, self.question, self._show, self._dim)
+        self.stop = add_running_controls(self, self.query)
         self.tiles = TileGrid("Maps as the weights are randomised")
         self.plot = CurvePlot("Rank correlation by step", _EVIDENCE_SANITY_AXES)
         self.plot.pointed.connect(state.hovered)
@@ -284,7 +286,7 @@ class SanityPanel(MeasuringPanel):
         layout.addLayout(maps, 3)
         layout.addWidget(self.plot, 2)
         self.set_body(body)
-        self.refresh()
+        self.query.refresh()
 
     def question(self) -> CheckSanity | str:
         """The cascade for the map shown."""
@@ -293,7 +295,7 @@ class SanityPanel(MeasuringPanel):
             return asked
         return CheckSanity(question=asked, map_name=map_name(self.state, asked), panel="evidence")
 
-    def show_result(self, payload: Payload) -> None:
+    def _show(self, payload: Payload) -> None:
         """Show the maps and the correlations, whole or so far."""
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Sanity) or model is None or isinstance(asked, str):
@@ -327,10 +329,9 @@ class SanityPanel(MeasuringPanel):
             "A map that stays the same does not show what the network has learnt: the correlation should fall "
             "towards 0. Adebayo et al., NeurIPS 2018, arXiv:1810.03292"
         )
-        self.set_caption(f"{self.progress_text}\n{said}".lstrip())
+        self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while a newer check is under way."""
+    def _dim(self, dimmed: bool) -> None:
         self.tiles.setEnabled(not dimmed)
         self.plot.setEnabled(not dimmed)
 

@@ -17,7 +17,7 @@ from convnext_studio.ui.plots.map_texts import is_signed, map_layer
 from convnext_studio.ui.plots.saving import Contents
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 
 _SIGNED = "vik"
 
@@ -32,7 +32,7 @@ class ChannelNumbersView(QWidget):
         self._wanted: ChannelValues | None = None
         self._kernel: KernelResult | None = None
         self._kernel_colormap, self._kernel_range = _SIGNED, ALL_VALUES
-        self._question = SideQuestion(bridge, self._show_kernel, self._show_failure, parent=self)
+        self._question = Query(bridge, self._show_kernel, self._show_failure, parent=self)
         self.histogram = Histogram()
         self.statistics = plain_label("muted")
         self.kernel_map = MapView("Depthwise kernel")
@@ -140,7 +140,7 @@ def _statistics_text(shown: ChannelValues) -> str:
     total = shown.values.size
     said = []
     if not shown.is_exact:
-        said.append("of the overview, until the exact values are there")
+        said.append("of the overview, until the exact values arrive")
     if finite.size < total:
         said.append(f"{total - finite.size} of {total} values are not finite")
     if finite.size:

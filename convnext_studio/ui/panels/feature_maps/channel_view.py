@@ -19,7 +19,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.map_texts import Placement, map_layer, picture_layer, point_text, value_text
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
 
@@ -99,7 +99,7 @@ class ExactChannel(QObject):
         self._subject: Subject | None = None
         self._known: ChannelValues | None = None
         # Where the engine will not say, the overview stays, and is called one.
-        self._question = SideQuestion(bridge, self._receive, lambda _reason: None, parent=self)
+        self._question = Query(bridge, self._receive, lambda _reason: None, parent=self)
 
     @property
     def is_running(self) -> bool:
@@ -274,9 +274,9 @@ class ChannelView(MapView):
         self._level = float(np.quantile(shown.finite, quantile))
         ends = contour(shown.values, self._level)
         # What consists of more pieces is no contour to the eye, and would take too long to draw.
-        self._contour_problem = ", nowhere crossed" if not len(ends) else ""
+        self._contour_problem = ", not reached anywhere" if not len(ends) else ""
         if len(ends) > _MOST_LINES:
-            self._contour_problem = ", in too many pieces to be drawn"
+            self._contour_problem = ", too many pieces to draw"
         elif len(ends):
             self._lines = (Lines(_into(self._box(shown), shown.values.shape, ends)),)
 

@@ -12,7 +12,7 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number
-from convnext_studio.ui.panels.base import AskingPanel
+from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.panels.feature_maps.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelValues,
@@ -80,7 +80,7 @@ def _order_text(painting: Painting, look: Look, class_name: str) -> str:
     if painting.order == "contribution":
         return f"sorted by contribution to {class_name}"
     if painting.order != look.order:
-        return f"by index until each channel's {look.order} is known"
+        return f"by index until the {look.order} of every channel is known"
     return "" if painting.order == "index" else f"sorted by {painting.order}"
 
 
@@ -114,7 +114,7 @@ QTabBar:focus::tab:selected { background: palette(button); }
 """
 
 
-class FeatureMapsPanel(AskingPanel):
+class FeatureMapsPanel(Panel):
     """The mosaic on the left, the selected channel on the right. Arrow keys walk the channels."""
 
     title = "Feature maps"
@@ -123,6 +123,7 @@ class FeatureMapsPanel(AskingPanel):
         super().__init__(state, bridge, parent)
         self._subject: Subject | None = None
         self._kept: ByteCache[Subject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
+        self.query = PanelQuery(self, self.question, self._show, self._dim, recall=self._recall)
         self._painter = MosaicPainter(self._show_paintings, self)
         self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
         self._exact = ExactChannel(bridge, self._show_values, self)
@@ -137,7 +138,7 @@ class FeatureMapsPanel(AskingPanel):
         self.pinned = PinnedView(state, bridge)
         self.set_body(self._body())
         self._connect()
-        self.refresh()
+        self.query.refresh()
 
     def _body(self) -> QWidget:
         self.tabs = QTabWidget()
@@ -146,11 +147,11 @@ class FeatureMapsPanel(AskingPanel):
             (
                 self.channel_map,
                 "Map",
-                "The selected channel, large; a click selects a unit, arrow keys move it",
+                "The selected channel, enlarged; click to select a unit, and move it with the arrow keys",
             ),
             (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
-            (self.patches, "Patches", "Where in the opened pictures the channel is strongest"),
-            (self.pinned, "Pinned", "What was pinned, with the same scale, zoom and channel"),
+            (self.patches, "Patches", "The places in the opened pictures where the channel is strongest"),
+            (self.pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
@@ -178,8 +179,8 @@ class FeatureMapsPanel(AskingPanel):
         state, choices = self.state, self.choices
         state.model_loaded.connect(self._forget)
         state.pictures_changed.connect(self._forget_closed)
-        state.picture_selected.connect(self.refresh)
-        state.node_selected.connect(self.refresh)
+        state.picture_selected.connect(self.query.refresh)
+        state.node_selected.connect(self.query.refresh)
         state.channel_selected.connect(self._show_channel)
         state.unit_selected.connect(self._show_unit)
         choices.channel_box.valueChanged.connect(state.set_channel)
@@ -214,24 +215,18 @@ class FeatureMapsPanel(AskingPanel):
             return NO_MODEL
         return maps_request(self.state.picture.key, self.state.node, _PANEL)
 
-    def refresh(self) -> None:
-        """Show at once what was seen lately; ask for everything else."""
-        question, model = self.question(), self.state.model
-        kept = self._kept.get(question) if isinstance(question, Request) else None
-        if kept is None or model is None or not self.isVisible() or not self.is_news():
-            super().refresh()
-            return
-        self.abandon()
-        self._asked = (model, self._question_of(kept))
-        self.show_body()
-        self._show_subject(kept)
+    def _recall(self, question: FeatureMaps) -> FeatureMapsResult | None:
+        """The maps, where they were seen lately."""
+        kept = self._kept.get(question) if self.isVisible() else None
+        return None if kept is None else kept.result
 
-    def show_answer(self, payload: Payload) -> None:
-        """Paint the maps."""
+    def _show(self, payload: Payload) -> None:
         picture, model = self.state.picture, self.state.model
         if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
-            subject = Subject(payload, model.node(payload.node), model, picture)
-            self._kept.put(self._question_of(subject), subject)
+            subject = self._kept.get(maps_request(payload.image, payload.node, _PANEL))
+            if subject is None or subject.result is not payload:
+                subject = Subject(payload, model.node(payload.node), model, picture)
+                self._kept.put(self._question_of(subject), subject)
             self._show_subject(subject)
 
     @staticmethod
@@ -250,10 +245,9 @@ class FeatureMapsPanel(AskingPanel):
         self._painter.forget()
         self._exact.drop()
         self.numbers.forget()
-        self.refresh()
+        self.query.refresh()
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while newer maps are under way."""
+    def _dim(self, dimmed: bool) -> None:
         self.mosaic_map.view.set_dimmed(dimmed)
         self.channel_map.view.set_dimmed(dimmed)
 
@@ -282,7 +276,7 @@ class FeatureMapsPanel(AskingPanel):
             self.choices.channel_box.setValue(self.channel)
         self._paint()
         # Until it is painted, what is seen is something else.
-        self.set_dimmed(self._painter.is_busy)
+        self._dim(self._painter.is_busy)
 
     def _paint(self) -> None:
         """Have the mosaics coloured as the controls ask."""
@@ -300,7 +294,7 @@ class FeatureMapsPanel(AskingPanel):
     def _show_paintings(self, paintings: Paintings) -> None:
         if paintings[0].subject is not self._subject:
             return
-        self.set_dimmed(self.is_running)
+        self._dim(self.query.is_running)
         self.mosaic_map.show_painting(paintings[0])
         if len(paintings) > 1:
             self.pinned.map.show_painting(paintings[1])

@@ -14,7 +14,7 @@ from convnext_studio.render import ChannelNumbers, format_number
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Order, Subject
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.query import Query
 
 _KEPT_BYTES = 8 << 20
 
@@ -39,7 +39,7 @@ class MosaicNumbers(QObject):
         self._known: ByteCache[ChannelStatisticsResult] = ByteCache(
             _KEPT_BYTES, lambda known: 8 * 8 * len(known.mean)
         )
-        self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
+        self._question = Query(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
         state.pictures_changed.connect(self._forget_closed)

@@ -21,8 +21,8 @@ from convnext_studio.ui.plots.map_texts import Placement, is_signed
 from convnext_studio.ui.plots.scene import Mark, Scene
 from convnext_studio.ui.state.app_state import AppState, Pin
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.latest_only import Newest
-from convnext_studio.ui.state.side_query import SideQuestion
+from convnext_studio.ui.state.latest_only import LatestOnly
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
 KEPT_BYTES = 192 << 20
@@ -43,7 +43,7 @@ class MosaicPainter(QObject):
     def __init__(self, on_painted: OnPainted, owner: QObject) -> None:
         super().__init__(owner)
         self._on_painted = on_painted
-        self._newest = Newest(owner)
+        self._latest = LatestOnly(owner)
         self._kept: ByteCache[Paintings] = ByteCache(
             KEPT_BYTES, lambda paintings: sum(painting.size_bytes for painting in paintings)
         )
@@ -73,7 +73,7 @@ class MosaicPainter(QObject):
         elif key != self._wanted:
             self._wanted = key
             work = partial(paint, tuple(subjects), tuple(mosaics), look, scores)
-            self._newest.run(work, partial(self._keep, key))
+            self._latest.run(work, partial(self._keep, key))
 
     def forget_all_but(self, pictures: Collection[str]) -> None:
         """Keep only what is of pictures with these keys: the others were closed."""
@@ -207,11 +207,11 @@ class PinnedView(QWidget):
         super().__init__(parent)
         self._pin: Pin | None = None
         self._subject: Subject | None = None
-        self._question = SideQuestion(bridge, self._receive, self._fail, parent=self)
+        self._question = Query(bridge, self._receive, self._fail, parent=self)
         self.map = MosaicView("All channels of what was pinned")
         self.text = plain_label("muted")
         unpin = QPushButton("Unpin")
-        unpin.setToolTip("Compare with nothing any more")
+        unpin.setToolTip("End the comparison")
         unpin.clicked.connect(state.unpin)
         row = QHBoxLayout()
         row.addWidget(self.text, 1)

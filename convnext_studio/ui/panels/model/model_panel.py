@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
@@ -115,7 +115,7 @@ class ModelPanel(QWidget):
         self._device.addItems(DEVICES)
         self._device.setAccessibleName("Device")
         self._device.setToolTip("The device that runs the network; auto prefers CUDA, then MPS, then the CPU")
-        self._device.activated.connect(lambda index: self.device_chosen.emit(DEVICES[index]))
+        self._device.activated.connect(lambda index: self.device_chosen.emit(self._device.itemText(index)))
         self._title = plain_label("heading")
         self._random = plain_label("badge", "random weights")
         self._random.setWordWrap(False)
@@ -187,6 +187,13 @@ class ModelPanel(QWidget):
             self._facts[name].setText("-".join(map(str, of_stages)))
             self._facts[name].setToolTip("Stage by stage")
         self._facts["Runs on"].setText(f"{model.device_name}, {model.precision}")
+        self._offer_each_gpu(model)
+
+    def _offer_each_gpu(self, model: ModelInfo) -> None:
+        """Where there are several, each can be chosen by its number."""
+        gpus = [device.name for device in model.devices if device.name.startswith("cuda")]
+        if len(gpus) > 1:
+            self._device.addItems([name for name in gpus if self._device.findText(name) < 0])
 
     def _lay_out(self) -> None:
         # Not a form layout: of a text that wraps anew it keeps the height that the one before it had.
@@ -235,7 +242,7 @@ def _source_choice(typed: QLineEdit) -> QComboBox:
     choice.setEditable(True)
     choice.setLineEdit(typed)
     choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    choice.addItems(["bundled"] if bundled_is_there() else [])
+    choice.addItems(bundled_models())
     choice.addItems([f"preset:{name}" for name in PRESETS])
     choice.addItems([step.source for step in ROAD.values()])
     choice.setAccessibleName("Model")

@@ -20,7 +20,7 @@ from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.thumbnail_loader import Thumbnails
+from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
@@ -45,7 +45,7 @@ class PicturesModel(QAbstractListModel):
         self._state = state
         self._pictures: tuple[ListedPicture, ...] = ()
         self._icons: ByteCache[QIcon] = ByteCache(_ICON_BYTES, lambda _: 4 * scaled_px(ICON_PX) ** 2)
-        self.thumbnails = Thumbnails(state, bridge, parent=self)
+        self.thumbnails = ThumbnailLoader(state, bridge, parent=self)
         self.thumbnails.setObjectName("pictures")
         self.thumbnails.arrived.connect(self._thumbnail_arrived)
 

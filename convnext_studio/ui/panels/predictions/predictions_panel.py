@@ -13,7 +13,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.class_search import ClassSearch
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 ROWS = 5
 MEANINGLESS = "These percentages mean nothing."
@@ -30,19 +30,19 @@ class PredictionsPanel(Panel):
         self.rows = [PredictionRow() for _ in range(ROWS)]
         for row in self.rows:
             row.clicked.connect(lambda _checked, row=row: self._explain(row.target))
-        self.explained = OneLine()
+        self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
-        self.follow.setToolTip("Explain whatever is predicted first (Ctrl+T)")
+        self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
         self.search = ClassSearch(
-            "Search a class to explain",
-            "Type a part of a class's name or its number, and choose the class to explain (Ctrl+F)",
+            "Search for a class to explain",
+            "Type a part of the name or the number of a class, and choose the one to explain (Ctrl+F)",
         )
         self.search.chosen.connect(self._explain)
         self.search.not_found.connect(
-            lambda text: self.explained.setText(f"No class is called {text!r}; choose one from the list.")
+            lambda text: self.explained.setText(f"There is no class “{text!r}”. Choose one from the list.")
         )
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)

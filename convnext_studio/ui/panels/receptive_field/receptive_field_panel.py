@@ -6,9 +6,9 @@ from convnext_studio.erf import DEFINITIONS
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Subject
 from convnext_studio.render import Clipping, limits_of
-from convnext_studio.ui.panels.averaging import FieldPanel
-from convnext_studio.ui.panels.base import choice, colormap_choice
+from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
+from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
@@ -24,7 +24,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 SCALES = (("Linear", "linear"), ("Log", "log"))
-SCALE_TIP = "Colours and squares of the field itself, or of log10(field + 1)"
+SCALE_TIP = "Whether colours and squares show the field itself or log10(field + 1)"
 LINES_BESIDE = 11  # Five labels, a note of five lines, and some room between them.
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
@@ -42,7 +42,7 @@ def scale_choice(fields: FieldControls) -> QComboBox:
     return scale
 
 
-class ReceptiveFieldPanel(FieldPanel):
+class ReceptiveFieldPanel(Panel):
     """The effective receptive field, sharpening while it is averaged; its squares and the theoretical one."""
 
     title = "Receptive field"
@@ -50,27 +50,33 @@ class ReceptiveFieldPanel(FieldPanel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._is_small = False
+        self.measured = MeasuredField(self, self.question, self.paint)
+        self.map = self.measured.map
         self.fields = FieldControls()
         self.scale = scale_choice(self.fields)
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
-        self.fields.add_before_more(self.stop)
+        self.fields.add_before_more(self.measured.stop)
         for control in (self.scale, self.colormap, self.range):
             self.fields.rest_row.addWidget(control)
         self.controls.addWidget(self.fields, 1)
         self.set_body(self.map)
         self._connect()
-        self.refresh()
+        self.measured.query.refresh()
 
     def _connect(self) -> None:
         state = self.state
         self.fields.follow_unit(state)
-        self.smaller_asked.connect(self.fields.side.setValue)
+        self.measured.smaller_chosen.connect(self.fields.side.setValue)
         for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
-            changed.connect(self.schedule)
-        self.scale.currentIndexChanged.connect(self.repaint_field)
-        self.colormap.currentIndexChanged.connect(self.repaint_field)
-        self.range.changed.connect(self.repaint_field)
+            changed.connect(self.measured.query.schedule)
+        for changed in (
+            self.scale.currentIndexChanged,
+            self.colormap.currentIndexChanged,
+            self.range.changed,
+            self.measured.changed,
+        ):
+            changed.connect(self.measured.repaint)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
 
@@ -92,14 +98,14 @@ class ReceptiveFieldPanel(FieldPanel):
         self.range.propose(limits_of(values))
         limits = self.range.value.limits(values)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
-        note = figure_note(view, scale, self.progress)
+        note = figure_note(view, scale, self.measured.progress)
         self._is_small = self._has_little_room
         if self._is_small:
             self.map.view.set_scene(field_scene(view, colours, is_small=True))
         else:
             self.map.view.set_scene(field_scene(view, colours, note=note))
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
-        said = describe(view, scale, self.progress)
+        said = describe(view, scale, self.measured.progress)
         self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
@@ -113,7 +119,7 @@ class ReceptiveFieldPanel(FieldPanel):
 
     def _follow_size(self) -> None:
         if self._is_small != self._has_little_room:
-            self.repaint_field()
+            self.measured.repaint()
 
     @property
     def _scale(self) -> Scale:
@@ -121,6 +127,6 @@ class ReceptiveFieldPanel(FieldPanel):
 
     def _choose_unit(self, x: float, y: float) -> None:
         """The unit whose field is centred nearest to a point of the input."""
-        view = self.view
+        view = self.measured.view
         if isinstance(view, ReceptiveFieldResult):
             self.fields.choose_unit(nearest_unit(view, x, y), self.state)

@@ -108,7 +108,7 @@ class Display:
         return values / largest if self.is_relative else values
 
 
-class Turns(QObject):
+class TaskQueue(QObject):
     """Calls functions one by one, each in a turn of Qt's event loop."""
 
     def __init__(self, parent: QObject) -> None:
@@ -232,23 +232,25 @@ class NumberTable(QTableWidget):
 
 
 COLUMNS = {
-    "Subject": "What was measured",
+    "Subject": "The measured network or file",
     **{
-        f"{100 * share:g} %": f"Area of the square that holds {100 * share:g} % of the field, over the input's"
+        f"{100 * share:g} %": (
+            f"Area of the square that holds {100 * share:g} % of the field, as a fraction of the input's area"
+        )
         for share in THRESHOLDS
     },
     "Theory": "Side of the theoretical field in pixels",
-    "Weights": "Whether the network has learnt anything",
+    "Weights": "Whether the network was trained",
     "Scale": "Whether the squares are those of the field or of its logarithm",
     "Protocol": "How it was measured",
-    "Inputs": "What it was averaged over",
-    "Node": "Where in the network",
-    "Input side": "In pixels",
+    "Inputs": "The inputs of the average",
+    "Node": "The node in the network",
+    "Input side": "Side of the input in pixels",
 }
 DISTANCE = "Distance from centre (px)"
-SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
-OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
-NOTHING = "The curves come with the first field."
+SIZES_DIFFER = "The inputs differ in size, so the ratios are not comparable: set one input size under “More”."
+OTHERS_DIFFER = "The others differ in unit, input or protocol; point at the line below a field for details."
+NOTHING = "The curves appear with the first field."
 _SOON_MS = 40
 
 
@@ -265,7 +267,7 @@ class ComparePage(QWidget):
     subjects_changed = Signal()
     unit_measured = Signal(object)  # row and column, of the first subject
     limits_found = Signal(object)  # Limits: of the colour scale
-    smaller_asked = Signal(int)  # side of the input in pixels
+    smaller_chosen = Signal(int)  # side of the input in pixels
 
     def __init__(
         self,
@@ -288,9 +290,9 @@ class ComparePage(QWidget):
         self.radial = CurvePlot("Radial profile", _RADIAL)
         self.meaning = plain_label("muted")
         self.protocol = plain_label("muted")
-        self.empty = QLabel("Add a subject, or take a ready-made comparison.")
+        self.empty = QLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
-        self._turns = Turns(self)
+        self._tasks = TaskQueue(self)
         # A field that sharpens changes limits, table and curves; several at a time are shown once.
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._show_all)
@@ -301,7 +303,7 @@ class ComparePage(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether every subject that can be seen shows its answer."""
-        is_shown = not (self._soon.isActive() or self._turns.is_busy)
+        is_shown = not (self._soon.isActive() or self._tasks.is_busy)
         return is_shown and all(subject.is_settled for subject in self.subjects)
 
     @property
@@ -319,8 +321,8 @@ class ComparePage(QWidget):
         )
         subject.removed.connect(lambda: self.remove(subject))
         subject.save_asked.connect(self.save_asked)
-        subject.smaller_asked.connect(self.smaller_asked)
-        subject.field_changed.connect(self.show_soon)
+        subject.measured.smaller_chosen.connect(self.smaller_chosen)
+        subject.measured.changed.connect(self.show_soon)
         self.subjects.append(subject)
         self._row.insertWidget(len(self.subjects), subject, 1)
         subject.show()  # Which asks; the layout would do it in a later turn.
@@ -328,8 +330,8 @@ class ComparePage(QWidget):
 
     def remove(self, subject: SubjectView) -> None:
         """Take a subject out, and forget what is being computed for it."""
-        subject.abandon()
-        self._turns.do(())
+        subject.measured.query.drop()
+        self._tasks.do(())
         self.subjects.remove(subject)
         subject.hide()
         subject.deleteLater()
@@ -347,7 +349,7 @@ class ComparePage(QWidget):
     def schedule(self) -> None:
         """Something about the question changed: ask all that have something new to ask."""
         for subject in self.subjects:
-            subject.schedule()
+            subject.measured.query.schedule()
 
     def set_display(self, display: Display) -> None:
         """Colour all in another way; nothing is measured again."""
@@ -383,13 +385,15 @@ class ComparePage(QWidget):
             self._soon.start()
 
     def _show_all(self) -> None:
-        views = [(subject, subject.view) for subject in self.subjects if subject.view is not None]
+        views = [
+            (subject, subject.measured.view) for subject in self.subjects if subject.measured.view is not None
+        ]
         coloured = [view for _, view in views if not why_no_figure(view)]
         limits: list[Limits] = []
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
         # To look through a field of 1024 × 1024, to colour it, or to draw the curves, takes most of a frame.
-        self._turns.do(
+        self._tasks.do(
             [
                 *(partial(self._find_limits, view, limits) for view in coloured),
                 partial(self._take_colours, coloured, limits),
@@ -429,7 +433,7 @@ class ComparePage(QWidget):
             _weights(view),
             "log10(x + 1)" if self._display.scale == "log" else "linear",
             PROTOCOLS[view.protocol],
-            count_text(view, subject.progress),
+            count_text(view, subject.measured.progress),
             what(view),
             f"{view.field_map.shape[1]} × {view.field_map.shape[0]} px",
         ]
@@ -514,7 +518,7 @@ def _weights(view: FieldView) -> str:
     if view.random_weights:
         return "random"
     # A bare array says nothing of where it was measured, nor on what.
-    return "not said" if isinstance(view, OpenedField) and not view.node else "learnt"
+    return "not stated" if isinstance(view, OpenedField) and not view.node else "learnt"
 
 
 def _theory(view: FieldView) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthPoint, Subject
-from convnext_studio.ui.panels.averaging import AveragingPanel
-from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, WAIT_MS, averaged_so_far
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
 from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL, averaged_text
@@ -19,11 +19,13 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 MOST_PICTURES = 4
-_AXES = Axes(x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True)
+_AXES = Axes(
+    x="Depth (one point per block; stages are labelled at their last block)", y="Side (px)", is_log=True
+)
 _SHARES = (0.99, 0.5)
 
 
-class GrowthPage(AveragingPanel):
+class GrowthPage(Panel):
     """The growth of one subject's field. It is measured when it is seen, because it takes a pass a block.
 
     Attributes
@@ -41,13 +43,13 @@ class GrowthPage(AveragingPanel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self._result: FieldGrowthResult | None = None
-        self.subject = choice("Subject", "Whose growth is shown: the subjects of the comparison", ())
+        self.subject = choice("Subject", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
-        for widget in (self.subject, self.stop):
+        self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
+        for widget in (self.subject, StopButton(self.query, STOP_TIP)):
             self.controls.addWidget(widget)
         self.set_body(self.plot)
-        self.subject.currentIndexChanged.connect(self.schedule)
+        self.subject.currentIndexChanged.connect(self.query.schedule)
         self.plot.pointed.connect(state.hovered)
 
     def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
@@ -61,7 +63,7 @@ class GrowthPage(AveragingPanel):
         index = next((i for i, (_, subject) in enumerate(subjects) if subject == chosen), 0)
         self.subject.setCurrentIndex(index if subjects else -1)
         self.subject.blockSignals(False)
-        self.schedule()
+        self.query.schedule()
 
     def question(self) -> Request | str:
         """The growth of the chosen subject."""
@@ -71,24 +73,10 @@ class GrowthPage(AveragingPanel):
         if self.state.model is None:
             return NO_MODEL
         if not isinstance(subject, Subject):
-            return "Add a network to the comparison: saved fields do not tell how they grew."
+            return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
 
-    def take(self, payload: Payload) -> None:
-        """Show a growth, whole or so far."""
-        if isinstance(payload, FieldGrowthResult):
-            self._result = payload
-            self.show_body()
-            self.label_progress()
-
-    def label_progress(self) -> None:
-        """Show the growth with what its progress says now."""
-        if self._result is not None:
-            self._show(self._result)
-
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
-        super().set_dimmed(dimmed)
+    def _dim(self, dimmed: bool) -> None:
         self.plot.setEnabled(not dimmed)
 
     def _show(self, result: FieldGrowthResult) -> None:
@@ -96,16 +84,19 @@ class GrowthPage(AveragingPanel):
         curves = _curves(points, result.input_px)
         self.plot.show_curves(curves, "There is no block in this network.", names=_ticks(points))
         title = result.title or self.subject.currentText()
-        pictures = self.progress or averaged_text(result.pictures, result.noises)
+        pictures = averaged_so_far(self.query) or averaged_text(result.pictures, result.noises)
         said = [f"{title}: {PROTOCOLS[result.protocol]} protocol", pictures]
         if result.random_weights:
             said.append("random weights")
         if any(point.is_global for point in points):
             said.append(f"in theory a unit {SEES_ALL} where the theoretical curve ends")
         elif not all(point.has_box for point in points):
-            said.append("where the theoretical curve ends, attention in windows makes it no box")
+            said.append(
+                "where the theoretical curve ends, the field is no longer a box, because of "
+                "attention in windows"
+            )
         if any(side > result.input_px for point in points for side in point.effective_px.values()):
-            said.append("a square around a unit off the middle can be wider than the input")
+            said.append("a square around a unit that is not in the middle can be wider than the input")
         self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
 
     def _show_badge(self, _model: ModelInfo | None) -> None:

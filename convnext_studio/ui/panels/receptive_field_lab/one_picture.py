@@ -9,9 +9,9 @@ from convnext_studio.common.geometry import Box
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult, Scale
 from convnext_studio.render import Clipping, limits_of
-from convnext_studio.ui.panels.averaging import FieldPanel
-from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
+from convnext_studio.ui.panels.base import Panel, choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE, SCALE_TIP, SCALES
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.field_scene import (
@@ -32,7 +32,7 @@ from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 
-class OnePicturePage(FieldPanel):
+class OnePicturePage(Panel):
     """The gradient of the current picture, laid over it.
 
     Parameters
@@ -41,7 +41,6 @@ class OnePicturePage(FieldPanel):
         Protocol and unit, at the time when it is asked.
     """
 
-    has_own_size = True
     unit_chosen = Signal(object)  # (row, column)
 
     def __init__(
@@ -53,9 +52,15 @@ class OnePicturePage(FieldPanel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
+        # The input's size is the picture's, and no choice.
+        self.measured = MeasuredField(self, self.question, self.paint, self.point_text, offers_smaller=False)
+        self.map = self.measured.map
         self.what = choice(
-            "What is measured",
-            "What the gradient is taken of: one unit of the selected node, or the score of the explained class",
+            "Measured output",
+            (
+                "The output whose gradient is measured: one unit of the selected node, or the "
+                "score of the explained class"
+            ),
             (("A unit of the node", "unit"), ("The class's score", "score")),
         )
         self.scale = choice("Scale", SCALE_TIP, SCALES)
@@ -63,21 +68,22 @@ class OnePicturePage(FieldPanel):
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
         self.opacity = opacity_slider()
-        for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.stop):
+        for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.measured.stop):
             self.controls.addWidget(control)
         self.set_body(self.map)
         self._connect()
 
     def _connect(self) -> None:
-        state = self.state
+        state, schedule = self.state, self.measured.query.schedule
         for changed in (state.model_loaded, state.picture_selected, state.node_selected, state.target_selected):
-            changed.connect(self.schedule)
-        state.prediction_made.connect(self.schedule)
-        self.what.currentIndexChanged.connect(self.schedule)
+            changed.connect(schedule)
+        state.prediction_made.connect(schedule)
+        self.what.currentIndexChanged.connect(schedule)
         for box in (self.scale, self.colormap):
-            box.currentIndexChanged.connect(self.repaint_field)
-        self.range.changed.connect(self.repaint_field)
-        self.opacity.valueChanged.connect(self.repaint_field)
+            box.currentIndexChanged.connect(self.measured.repaint)
+        self.range.changed.connect(self.measured.repaint)
+        self.opacity.valueChanged.connect(self.measured.repaint)
+        self.measured.changed.connect(self.measured.repaint)
         self.map.view.clicked.connect(self._choose_unit)
 
     def question(self) -> Request | str:
@@ -88,13 +94,13 @@ class OnePicturePage(FieldPanel):
         if state.model is None:
             return NO_MODEL
         if settings.protocol == "luo":
-            return "Luo et al. measure on noise, not on photographs. Take another protocol."
+            return "Luo et al. measure on noise, not on photographs. Choose another protocol."
         is_score = self.what.currentData() == "score"
         if not is_score and not state.model.node(state.node).has_positions:
             return NO_FIELD_HERE
-        target = self._target() if is_score else None
+        target = state.explained_class if is_score else None
         if is_score and target is None:
-            return "The score is explained when the prediction is there."
+            return "The score can be measured when the prediction has arrived."
         return ReceptiveField(
             panel="one_picture",
             node=state.model.config.stages[-1] if is_score else state.node,
@@ -105,12 +111,6 @@ class OnePicturePage(FieldPanel):
             unit=None if is_score else settings.unit,
             target=target,
         )
-
-    def _target(self) -> int | None:
-        prediction = self.state.prediction
-        if self.state.target is not None or prediction is None:
-            return self.state.target
-        return prediction.top(1)[0]
 
     def paint(self, view: FieldView) -> None:
         """The photograph, the field on it, its squares and the theoretical field."""
@@ -142,7 +142,7 @@ class OnePicturePage(FieldPanel):
         )
         self.map.view.set_scene(scene)
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
-        self.set_caption(f"{describe(view, scale, self.progress)} {view.protocol_text}")
+        self.set_caption(f"{describe(view, scale, self.measured.progress)} {view.protocol_text}")
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
         """What is under the pointer, where the network sees it."""
@@ -164,6 +164,6 @@ class OnePicturePage(FieldPanel):
         return f"Score of “{model.labels[view.target]}”"
 
     def _choose_unit(self, x: float, y: float) -> None:
-        view = self.view
+        view = self.measured.view
         if isinstance(view, ReceptiveFieldResult) and view.geometry is not None and view.target is None:
             self.unit_chosen.emit(nearest_unit(view, *view.geometry.to_input(x, y)))

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
-from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldView, OpenField, ReceptiveFieldResult
-from convnext_studio.ui.panels.averaging import FieldPanel
+from convnext_studio.ui.panels.base import Panel, QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.curves import series_colour
@@ -26,13 +27,11 @@ from convnext_studio.ui.plots.field_scene import (
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import OPEN_MODEL, Entry, at_node
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
-_BAR_STEPS = 1000
 
-
-class SubjectView(FieldPanel):
+class SubjectView(Panel):
     """The field of one subject, measured as all the others are, or read from a file.
 
     Parameters
@@ -63,22 +62,24 @@ class SubjectView(FieldPanel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self.entry = entry
-        self.needs_model = entry.subject is not None
+        self.measured = MeasuredField(self, self.question, self.paint, needs_model=entry.subject is not None)
+        self.map = self.measured.map
         self._place = place
         self._asker = asker
         self._settings = settings
         self._colours: Colours | None = None
         self._swatch = _Swatch(place)
-        self._name = OneLine()
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
+        self._name = ElidedLabel()
+        self._bar = QueryProgressBar(self.measured.query, "Progress")
         follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
-        self.remove = _small_button("✕", "Take this out of the comparison")
+        self.remove = _small_button("✕", "Remove this from the comparison")
         self.remove.clicked.connect(self.removed)
         self._lay_out()
         state.model_loaded.connect(self._show_title)
+        self.measured.changed.connect(self._show_weights)
+        self.measured.query.changed.connect(self._follow_query)
         self._show_title()
 
     @property
@@ -91,7 +92,7 @@ class SubjectView(FieldPanel):
     @property
     def buttons(self) -> tuple[QWidget, ...]:
         """What is for the hand, not for the eye."""
-        return self.stop, self.save, self.remove
+        return self.measured.stop, self.save, self.remove
 
     @property
     def place(self) -> int:
@@ -120,7 +121,7 @@ class SubjectView(FieldPanel):
         """Take over the comparison's common colours, and the scale that a saved picture tells."""
         self._colours = colours
         self.map.bar.set_scale(scale)
-        self.repaint_field()
+        self.measured.repaint()
 
     def paint(self, view: FieldView) -> None:
         """The field in the common colours, its squares overlaid."""
@@ -129,12 +130,12 @@ class SubjectView(FieldPanel):
         self.map.view.set_scene(field_scene(view, self._colours, is_small=True))
         self.set_caption(self._short_text(view))
         self._caption.setToolTip(
-            f"{describe(view, self._colours.scale, self.progress)}\n\n{view.protocol_text}"
+            f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"
         )
 
     def _short_text(self, view: FieldView) -> str:
         geometry, box = theoretical_of(view), theoretical_box(view)
-        said = [PROTOCOLS[view.protocol], count_text(view, self.progress)]
+        said = [PROTOCOLS[view.protocol], count_text(view, self.measured.progress)]
         if geometry is not None and not geometry.is_box:
             said.append(f"sees {geometry.extent}")
         elif box is not None:
@@ -145,34 +146,22 @@ class SubjectView(FieldPanel):
 
     # ------------------------------------------------------------------------------------- how far it is
 
-    def show_progress(self, progress: Progress) -> None:
-        """Show the average so far, and how far it is."""
-        # Not the numbers themselves: Qt counts in 32 bits, and a download has more bytes.
-        self._bar.setRange(0, _BAR_STEPS if progress.total else 0)
-        self._bar.setValue(progress.done * _BAR_STEPS // max(progress.total, 1))
-        super().show_progress(progress)
-
-    def label_progress(self) -> None:
-        """Have the field painted by `show_colours`: what the others have decides about the limits."""
-        self._is_random = self.view is not None and self.view.random_weights
+    def _show_weights(self) -> None:
+        view = self.measured.view
+        self._is_random = view is not None and view.random_weights
         self._show_badge(None)
-        self.field_changed.emit()
 
-    def show_running(self) -> None:
-        """Offer to stop, or to begin again."""
-        super().show_running()
-        self._bar.setVisible(self.is_running)
-        if not self.is_running:
-            self._bar.setRange(0, 0)
-        self.save.setEnabled(isinstance(self.view, ReceptiveFieldResult) and self.shows_body)
+    def _follow_query(self) -> None:
+        is_field = isinstance(self.measured.view, ReceptiveFieldResult)
+        self.save.setEnabled(is_field and self.shows_body)
 
     def _show_badge(self, _model: ModelInfo | None) -> None:
         # The badge tells of this subject's weights, not of the open model's.
         self._badge.setVisible(self._is_random)
 
     def _save(self) -> None:
-        if self.view is not None:
-            self.save_asked.emit(self.view)
+        if self.measured.view is not None:
+            self.save_asked.emit(self.measured.view)
 
     # --------------------------------------------------------------------------------------------- set up
 
@@ -183,7 +172,7 @@ class SubjectView(FieldPanel):
         keeps = self._bar.sizePolicy()
         keeps.setRetainSizeWhenHidden(True)
         self._bar.setSizePolicy(keeps)
-        for widget in (self._swatch, self._name, self.stop, self.save, self.remove):
+        for widget in (self._swatch, self._name, self.measured.stop, self.save, self.remove):
             self.controls.addWidget(widget, 1 if widget is self._name else 0)
         self._stack.addWidget(self.map)
         layout = self.layout()
@@ -192,7 +181,7 @@ class SubjectView(FieldPanel):
             layout.addWidget(self._bar)
 
     def _fit_text(self) -> None:
-        self.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
+        self.measured.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
         # Fields beside each other are as large as each other, whatever is said below them.
         self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
 
@@ -201,7 +190,8 @@ class SubjectView(FieldPanel):
         self._name.setToolTip(self.name)
         self.setAccessibleName(self.name)
         self.map.view.setAccessibleName(f"Effective receptive field of {self.name}")
-        self._bar.setAccessibleName(f"Progress of {self.name}")
+        for tell in (self._bar.setAccessibleName, self._bar.setToolTip):
+            tell(f"Progress of {self.name}")
 
 
 class _Swatch(QWidget):

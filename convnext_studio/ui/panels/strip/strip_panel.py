@@ -37,8 +37,8 @@ from convnext_studio.ui.state.node_texts import (
     short_title,
     statistics_text,
 )
-from convnext_studio.ui.state.side_query import SideQuestion
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.qimage import to_qimage
 
 _DEEPEST = 4  # network, stage, block, operation
@@ -55,14 +55,14 @@ class StripHeader(QWidget):
         self._names = [NETWORK]
         self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
         self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
-        self.numbers = OneLine()
+        self.numbers = ElidedLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
         self.legend = QLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
-            "What the bars below the nodes count; a full bar is the largest of those shown",
+            "The quantity shown by the bars below the nodes; a full bar is the largest value shown",
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
         )
         self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
@@ -102,7 +102,7 @@ class StripHeader(QWidget):
         for index, crumb in enumerate(self.crumbs):
             is_used = index < len(titles)
             crumb.setText(titles[index] if is_used else "")
-            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "No such level")
+            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "There is no such level")
             crumb.setVisible(is_used)
             if index:
                 self._arrows[index - 1].setVisible(is_used)
@@ -144,8 +144,8 @@ class NodeNumbers(QObject):
         self.times_failure = ""
         self._asked_nodes: frozenset[str] = frozenset()
         self._values_refused = False
-        self._values = SideQuestion(bridge, self._receive_values, self._refuse_values, parent=self)
-        self._times = SideQuestion(bridge, self._receive_times, self._refuse_times, parent=self)
+        self._values = Query(bridge, self._receive_values, self._refuse_values, parent=self)
+        self._times = Query(bridge, self._receive_times, self._refuse_times, parent=self)
         state.model_loaded.connect(self._forget_times)
         state.prediction_made.connect(self._forget_values)
 
@@ -186,7 +186,9 @@ class NodeNumbers(QObject):
         self.times_failure = reason
         self.changed.emit()
 
-    def _forget_values(self) -> None:
+    def _forget_values(self, prediction: Prediction | None = None) -> None:
+        if prediction is not None and not self._values_refused:
+            return  # The same model on the same picture, which explains another class.
         self._values.drop()
         self.before, self.after, self._values_refused = {}, {}, False
 

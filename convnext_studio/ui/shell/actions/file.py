@@ -114,7 +114,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Save recep&tive field…",
         "Save the displayed receptive field, with its protocol (.npz) or as an array only (.npy)",
-        lambda window: window.field_lab.save_field(window.receptive_field_panel.view),
+        lambda window: window.field_lab.save_field(window.receptive_field_panel.measured.view),
     ),
     ActionSpec("file_3", "File", SEPARATOR),
     ActionSpec(

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import OneLine
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
 
 _Glyph = Literal["help", "maximise", "float", "close"]
@@ -197,9 +197,9 @@ class _TitleBar(QWidget):
         super().__init__(dock)
         self._dock = dock
         self._is_active = False
-        title = OneLine()
+        title = ElidedLabel()
         title.setText(dock.windowTitle())
-        title.setToolTip("Drag to move the panel, double-click to let it fill the window")
+        title.setToolTip("Drag to move the panel, double-click to maximise it")
         title.setProperty("title", True)
         row = QHBoxLayout(self)
         row.setSpacing(2)
@@ -207,8 +207,8 @@ class _TitleBar(QWidget):
         follow_text(self, lambda: row.setContentsMargins(scaled_px(8), 1, scaled_px(4), 1))
         name = dock.windowTitle()
         explain = _TitleButton("help", f"Help on “{name}”: what it shows, and what it does not mean (Shift+F1)")
-        maximise = _TitleButton("maximise", f"Let “{name}” fill the window, or no more (F12)")
-        floating = _TitleButton("float", f"Let “{name}” float, or put it back into the window")
+        maximise = _TitleButton("maximise", f"Maximise or restore “{name}” (F12)")
+        floating = _TitleButton("float", f"Float “{name}” in its own window, or dock it again")
         close = _TitleButton("close", f"Hide “{name}”; the View menu shows it again")
         explain.clicked.connect(dock.help_asked)
         maximise.clicked.connect(dock.maximise_asked)

@@ -40,7 +40,11 @@ def test_the_range_leaves_out_the_outermost_of_every_field(pair: ReceptiveFieldL
     assert not pair.compare.bar.scale.clipping.above
     pair.range.percentile.setValue(93)
     settle(qtbot, pair)
-    limits = [np.percentile(subject.view.field_map, 93) for subject in pair.compare.subjects if subject.view]
+    limits = [
+        np.percentile(subject.measured.view.field_map, 93)
+        for subject in pair.compare.subjects
+        if subject.measured.view
+    ]
     assert limits == [0, 0]  # Nothing is left of either: the scale is that of nothing but zeros.
     assert pair.compare.bar.labels()[-1][1] == "1.00"
     assert pair.compare.bar.scale.clipping.above
@@ -169,11 +173,11 @@ def test_stopping_keeps_what_there_is_with_its_count(
     subject = lab.compare.subjects[0]
     assert "12 of 50 pictures" in subject.caption
     assert cell(lab, 0, "Inputs") == "12 of 50 pictures"
-    subject.stop.click()
+    subject.measured.stop.click()
     qtbot.waitUntil(lambda: lab.is_settled)
     settle(qtbot, lab)
     assert cell(lab, 0, "Inputs") == "stopped after 12 of 50 pictures"
-    assert subject.stop.text() == "Again"
+    assert subject.measured.stop.text() == "Again"
 
 
 def test_a_long_download_fits_the_bar(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:

@@ -52,7 +52,7 @@ def growth(state: AppState, is_global: bool = False) -> FieldGrowthResult:
 def test_growth_is_measured_when_it_is_seen(
     lab: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
-    qtbot.waitUntil(lambda: not lab.growth._soon.isActive())
+    qtbot.waitUntil(lambda: not lab.growth.query.is_scheduled)
     assert engine.open(FieldGrowth) == []
     lab.pages.setCurrentWidget(lab.growth)
     (request,) = engine.open(FieldGrowth)
@@ -83,7 +83,7 @@ def test_growth_is_offered_for_every_network_in_the_comparison(
     pair.pages.setCurrentWidget(pair.growth)
     assert [pair.growth.subject.itemText(index) for index in (0, 1)] == ["Trained", "Random weights: Trained"]
     pair.growth.subject.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: not pair.growth._soon.isActive())
+    qtbot.waitUntil(lambda: not pair.growth.query.is_scheduled)
     request = engine.open(FieldGrowth)[-1]
     assert request.subject.title == "Random weights: Trained"
 
@@ -123,7 +123,7 @@ def test_one_pictures_field_lies_on_the_photograph(
     assert bar.scale is not None
     assert (bar.scale.clipping.below, bar.scale.clipping.above) == (False, True)
     lab.one_picture.unit_chosen.emit((0, 1))
-    qtbot.waitUntil(lambda: not lab.one_picture._soon.isActive())
+    qtbot.waitUntil(lambda: not lab.one_picture.measured.query.is_scheduled)
     assert one_picture(engine).unit == (0, 1)
 
 
@@ -132,14 +132,14 @@ def test_the_score_of_the_explained_class_is_measured(
 ) -> None:
     lab.pages.setCurrentWidget(lab.one_picture)
     lab.one_picture.what.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: not lab.one_picture._soon.isActive())
+    qtbot.waitUntil(lambda: not lab.one_picture.measured.query.is_scheduled)
     assert "prediction" in lab.one_picture.notice
     prediction = make_prediction()
     state.set_prediction(prediction)
-    qtbot.waitUntil(lambda: not lab.one_picture._soon.isActive())
+    qtbot.waitUntil(lambda: not lab.one_picture.measured.query.is_scheduled)
     assert one_picture(engine).target == prediction.top(1)[0]
     state.set_target(3)
-    qtbot.waitUntil(lambda: not lab.one_picture._soon.isActive())
+    qtbot.waitUntil(lambda: not lab.one_picture.measured.query.is_scheduled)
     request = one_picture(engine)
     assert request.target == 3
     engine.answer(request, replace(field_result(state), target=3, geometry=make_geometry()))

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
@@ -154,7 +155,7 @@ def test_a_network_of_another_family_is_not_varied(lab: ReceptiveFieldLab, state
     lab.noticed.connect(told.append)
     assert state.model is not None
     other = replace(state.model)
-    object.__setattr__(other, "config", SimpleNamespace(stages=state.model.config.stages))
+    msgspec.structs.force_setattr(other, "config", SimpleNamespace(stages=state.model.config.stages))
     state.set_model(other)
     compare(lab, title)
     assert "none" in told[-1].message

@@ -49,8 +49,8 @@ def asked(engine: FakeEngine) -> list[ReceptiveField]:
 def settle(qtbot: QtBot, lab: ReceptiveFieldLab) -> None:
     """Let it show what it has been told, and ask what it wants to ask."""
     qtbot.waitUntil(lambda: not lab.compare._soon.isActive())
-    qtbot.waitUntil(lambda: not any(subject._soon.isActive() for subject in lab.compare.subjects))
-    qtbot.waitUntil(lambda: not lab.compare._turns.is_busy)
+    qtbot.waitUntil(lambda: not any(subject.measured.query.is_scheduled for subject in lab.compare.subjects))
+    qtbot.waitUntil(lambda: not lab.compare._tasks.is_busy)
 
 
 def compare(lab: ReceptiveFieldLab, title: str) -> None:

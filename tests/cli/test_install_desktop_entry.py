@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from convnext_studio.cli import desktop_entry
+from convnext_studio.cli import exit_status, install_desktop_entry
 from convnext_studio.cli import main as cli
 from convnext_studio.common.errors import StudioError
 
@@ -43,18 +43,18 @@ def arguments(command: str) -> list[str]:
 @given(st.lists(PRINTABLE, min_size=1, max_size=3))
 def test_any_command_is_read_back_from_the_entry(command: list[str]) -> None:
     command = [text for text in command if text.isprintable()] or ["a b"]
-    said = fields(desktop_entry.entry_text(command))
+    said = fields(install_desktop_entry.entry_text(command))
     assert said["Exec"].endswith(" %F")
     assert arguments(said["Exec"]) == command
 
 
 def test_what_no_line_can_hold_is_refused() -> None:
     with pytest.raises(StudioError, match="desktop file"):
-        desktop_entry.quoted("/opt/a\nb")
+        install_desktop_entry.quoted("/opt/a\nb")
 
 
 def test_the_entry_has_what_the_specification_demands() -> None:
-    said = fields(desktop_entry.entry_text(["/usr/bin/convnext-studio"]))
+    said = fields(install_desktop_entry.entry_text(["/usr/bin/convnext-studio"]))
     assert said["Type"] == "Application"
     assert said["Name"] == "ConvNeXt Studio"
     assert said["Terminal"] == "false"
@@ -87,7 +87,7 @@ def test_it_is_installed_and_taken_away(
 
 @linux_only
 def test_the_command_in_the_entry_starts_the_program(tmp_path: Path) -> None:
-    desktop_entry.install(tmp_path, [sys.executable, "-m", "convnext_studio"])
+    install_desktop_entry.install(tmp_path, [sys.executable, "-m", "convnext_studio"])
     command = arguments(fields((tmp_path / ENTRY).read_text(encoding="utf-8"))["Exec"])
     told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
     assert told.startswith("ConvNeXt Studio")
@@ -95,7 +95,7 @@ def test_the_command_in_the_entry_starts_the_program(tmp_path: Path) -> None:
 
 def test_a_relative_data_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "here")
-    assert desktop_entry.data_home() == Path.home() / ".local" / "share"
+    assert install_desktop_entry.data_home() == Path.home() / ".local" / "share"
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
@@ -103,5 +103,5 @@ def test_elsewhere_it_says_what_to_do(
     platform: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.platform", platform)
-    assert cli.main(["install-desktop-entry"]) == cli.EXIT_FAILED
+    assert cli.main(["install-desktop-entry"]) == exit_status.FAILED
     assert "no freedesktop.org menus" in capsys.readouterr().err

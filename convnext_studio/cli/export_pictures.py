@@ -1,10 +1,8 @@
-"""The commands that need no window: export and models. No Qt."""
+"""The work of the command `export`: asks the questions that the window's panels ask, and writes the answers."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +13,7 @@ from convnext_studio.decoding.process import Decoder
 from convnext_studio.erf import REPLKNET_INPUT_PX
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.labels import find_class
-from convnext_studio.model.nodes import fitting_input_px, node_table, total_macs, total_parameters
-from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.presets import PRESETS, bundled_is_there
-from convnext_studio.model.road.steps import ROAD
+from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
@@ -28,14 +23,17 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveF
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the files of every picture; a picture that cannot be done costs one line, and the others go on."""
+    """Write the files of every picture, and return the exit status.
+
+    A picture that cannot be exported is reported in one line, and the others are exported nevertheless.
+    """
     with Decoder() as decoder:
-        decoder.start()  # It gets ready while torch is imported.
+        decoder.start()  # It starts up while torch is imported.
         return _export(options, decoder)
 
 
 def _export(options: argparse.Namespace, reader: PictureReader) -> int:
-    # torch takes seconds to import, and listing models needs none of it.
+    # torch takes seconds to import; the decoder is started first.
     from convnext_studio.engine.server.dispatch import Dispatcher
 
     dispatcher = Dispatcher(reader=reader)
@@ -57,7 +55,9 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         raise StudioError(
             f"There is no node “{node}” to export.", f"Give a stage ({', '.join(stages)}){such_as}."
         )
-    method_named(options.method)  # Told now, and not once for each picture.
+    method_named(
+        options.method
+    )  # Checked here, so that a wrong name is reported once and not for each picture.
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(dispatcher.run, options.images)
     taken: set[str] = set()
@@ -97,7 +97,7 @@ def _contents(
     target: int | None,
     options: argparse.Namespace,
 ) -> ExportContents:
-    """Ask the questions that the window's panels ask."""
+    """Ask the engine what the window's panels ask of a picture."""
     field = ReceptiveField(
         node=node,
         images=tuple(opened.key for opened in images),
@@ -130,85 +130,3 @@ def _contents(
 
 def _complain(error: StudioError | str) -> None:
     print(f"convnext-studio: {error}", file=sys.stderr)
-
-
-def models(options: argparse.Namespace) -> int:
-    """List what ``--model`` opens."""
-    rows = [*_own_models(), *_steps_on_the_road(), *_timm_models()]
-    if options.json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    for row in rows:
-        print(f"{row['model']:<56} {_size_text(row)}  {row['weights']}{_published_text(row)}".rstrip())
-    return 0
-
-
-def _size_text(row: dict[str, Any]) -> str:
-    if not row["macs"]:
-        return ""
-    return f"{row['parameters'] / 1e6:6.1f} M parameters, {row['macs'] / 1e9:6.2f} GMACs"
-
-
-def _published_text(row: dict[str, Any]) -> str:
-    published = row.get("published")
-    if published is None:
-        return ""
-    parameters = "" if published["parameters"] is None else f"{published['parameters'] / 1e6:g} M, "
-    return (
-        f"; published: {parameters}{published['macs'] / 1e9:g} GMACs,"
-        f" {published['accuracy']:.1f} % top-1 ({published['training']})"
-    )
-
-
-def _own_models() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    if bundled_is_there():
-        rows.append(
-            {"model": "bundled", "parameters": None, "macs": None, "weights": "trained, comes with the program"}
-        )
-    input_px = Preprocessing().input_px
-    for name, known in PRESETS.items():
-        nodes = node_table(known.config, input_px)
-        rows.append(
-            {
-                "model": f"preset:{name}",
-                "parameters": total_parameters(nodes, known.config),
-                "macs": total_macs(nodes, known.config),
-                "weights": "random weights",
-                "published": None if known.published is None else asdict(known.published),
-            }
-        )
-    return rows
-
-
-def _steps_on_the_road() -> list[dict[str, Any]]:
-    return [
-        {
-            "model": step.source,
-            "parameters": step.parameters,
-            "macs": step.macs,
-            "weights": "random weights",
-            "published": {
-                "parameters": None,
-                "macs": round(step.gmacs * 1e9),
-                "accuracy": step.accuracy,
-                "training": "ImageNet-1k",
-            },
-        }
-        for step in ROAD.values()
-    ]
-
-
-def _timm_models() -> list[dict[str, Any]]:
-    # The catalogue takes timm, and with it torch, to read.
-    from convnext_studio.model.timm.pretrained import catalogue
-
-    return [
-        {
-            "model": f"timm:{entry.name}",
-            "parameters": None,
-            "macs": None,
-            "weights": f"{entry.licence}, " + ("on this computer" if entry.is_cached else "to be downloaded"),
-        }
-        for entry in catalogue()
-    ]

@@ -1,4 +1,7 @@
-"""An entry in the desktop's menu, by freedesktop.org's Desktop Entry Specification 1.5."""
+"""`convnext-studio install-desktop-entry`: adds the program to the desktop's menu, or removes it.
+
+The entry follows freedesktop.org's Desktop Entry Specification 1.5.
+"""
 
 import argparse
 import os
@@ -10,7 +13,6 @@ from typing import BinaryIO
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import ASSETS
-from convnext_studio.export.files import make_directory, write_file
 
 NAME = "convnext-studio"
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "image/gif")
@@ -18,9 +20,25 @@ _ICONS = ASSETS / "icons"
 _SPECIAL = '"`$\\'
 """What needs a backslash within a quoted argument."""
 
+EXAMPLES = (
+    ("", "add an entry and an icon to this user's menu"),
+    ("--uninstall", "remove them again"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `convnext-studio install-desktop-entry`."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio install-desktop-entry",
+        description="Add ConvNeXt Studio to the desktop's menu for this user: a desktop file and icons in "
+        "XDG_DATA_HOME (~/.local/share). For Linux and other systems with freedesktop.org's menus.",
+    )
+    parser.add_argument("--uninstall", action="store_true", help="remove the files again")
+    return parser
+
 
 def run(options: argparse.Namespace) -> int:
-    """Write the files, or with ``--uninstall`` remove them, and say which.
+    """Write the files, or with ``--uninstall`` remove them, and print which.
 
     Raises
     ------
@@ -52,20 +70,23 @@ def _remove(path: Path) -> None:
 
 
 def data_home() -> Path:
-    """Where this user's menu entries lie; the specification ignores relative paths."""
+    """Return the folder of this user's menu entries; by the specification, a relative path is ignored."""
     given = os.environ.get("XDG_DATA_HOME", "")
     return Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "share"
 
 
 def program() -> list[str]:
-    """How the program is started: its script where there is one, else this Python."""
+    """Return the command that starts the program: its script where there is one, else this Python."""
     beside = Path(sys.executable).with_name(NAME)
     script = str(beside) if beside.is_file() else shutil.which(NAME)
     return [script] if script else [sys.executable, "-m", "convnext_studio"]
 
 
 def install(root: Path, command: list[str]) -> list[Path]:
-    """Write the desktop file and the icons below a data folder; where they are."""
+    """Write the desktop file and the icons into a data folder, and return their paths."""
+    # It needs numpy, which --help does without.
+    from convnext_studio.export.files import make_directory, write_file
+
     for source, target in _icon_files(root):
         make_directory(target.parent)
         write_file(target, partial(_write, source.read_bytes()))
@@ -80,7 +101,7 @@ def _write(data: bytes, file: BinaryIO) -> None:
 
 
 def entry_text(command: list[str]) -> str:
-    """The desktop file's content."""
+    """Return the content of the desktop file."""
     lines = (
         "[Desktop Entry]",
         "Type=Application",
@@ -101,14 +122,14 @@ def entry_text(command: list[str]) -> str:
 
 
 def quoted(argument: str) -> str:
-    """An argument of ``Exec``: quoted, special characters escaped, and all that escaped again as a string.
+    """Quote an argument of ``Exec``: escape special characters, and escape the result once more as a string.
 
-    A percent sign is doubled: alone it would begin a field code.
+    A percent sign is doubled, because a single one would begin a field code.
 
     Raises
     ------
     StudioError
-        For control characters, which such a line cannot hold.
+        Where the argument has control characters, which such a line cannot hold.
     """
     if not argument.isprintable():
         raise StudioError(f"The path {argument!r} cannot be in a desktop file.", "Move the program elsewhere.")
@@ -121,7 +142,7 @@ def _entry_path(root: Path) -> Path:
 
 
 def _icon_files(root: Path) -> list[tuple[Path, Path]]:
-    """Each icon, and where the icon theme `hicolor` has it."""
+    """Return each icon with its path in the icon theme `hicolor`."""
     theme = root / "icons" / "hicolor"
     pairs = [(_ICONS / f"{NAME}.svg", theme / "scalable" / "apps" / f"{NAME}.svg")]
     for source in sorted(_ICONS.glob(f"{NAME}-*.png")):

@@ -1,0 +1,291 @@
+"""The work of the command `erf`: measures the fields of up to four networks, and goes on where it stopped.
+
+The sum so far, and the names of the pictures that are in it, are kept in a file between runs.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from msgspec.structs import replace
+
+from convnext_studio.analysis.capture import never
+from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.terminal import draw_bar
+from convnext_studio.decoding.process import Decoder
+from convnext_studio.engine.handlers.models import load_model
+from convnext_studio.engine.handlers.receptive_fields import LAST, Measurement, subject_of
+from convnext_studio.engine.server.workspace import Workspace
+from convnext_studio.erf import REPLKNET_INPUT_PX, definition
+from convnext_studio.export import export_fields, safe_stem
+from convnext_studio.export.files import make_directory, write_file
+from convnext_studio.model.architecture import Architecture, TimmConfig
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.loaded import TIMM_RANDOM_PREFIX
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult, Subject
+from convnext_studio.render import format_percent
+
+SAVE_EVERY_S = 10.0
+SUFFIX = ".sum.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Where a measurement was left.
+
+    Attributes
+    ----------
+    average
+        The sum so far.
+    position
+        How many candidates (pictures or noises) were looked at.
+    names
+        The pictures that were measured, those skipped included.
+    unreadable
+        A sentence for each file that could not be read.
+    """
+
+    average: FieldSoFar
+    position: int
+    names: list[str]
+    unreadable: list[str]
+
+
+def measured(
+    measurement: Measurement, stem: Path, report: Callable[[str, int, int], None]
+) -> ReceptiveFieldResult:
+    """Measure, beginning with what the file beside `stem` holds of the same measurement.
+
+    The file stays, so that asking for more pictures later only measures those.
+
+    Parameters
+    ----------
+    report
+        Is told what is being done, how many pictures are done, and of how many.
+
+    Raises
+    ------
+    StudioError
+        Where nothing can be measured, or the file not be written; the sum so far is kept, whatever happens.
+    """
+    file, identity = stem.with_name(f"{stem.name}{SUFFIX}"), _identity(measurement)
+    left = _read(file, identity)
+    inputs = measurement.inputs
+    what = f"Measuring {measurement.model.title}"
+    if left is not None:
+        inputs.unreadable += left.unreadable
+        print(f"{file.name} holds {left.average.done} pictures already.", file=sys.stderr)
+    start = left.average if left else None
+    before = start.done if start else 0
+    tensors = inputs.tensors(after=left.position if left else 0, count=max(inputs.total - before, 0))
+    average, saved_s = start, time.monotonic()
+    with _kept(lambda: _save(file, identity, measurement, left, average)):
+        for average in running_average(measurement.model, tensors, measurement.signal, start=start):
+            report(what, average.done, inputs.total)
+            if time.monotonic() - saved_s > SAVE_EVERY_S:
+                _save(file, identity, measurement, left, average)
+                saved_s = time.monotonic()
+    return measurement.final(average)
+
+
+@contextmanager
+def _kept(save: Callable[[], None]) -> Iterator[None]:
+    """Save at the end, also where it comes early: somebody pressed Ctrl+C, or memory ran out."""
+    try:
+        yield
+    finally:
+        save()
+
+
+def _identity(measurement: Measurement) -> str:
+    """What must be the same to go on: network, question and candidates; not how many of them are asked for."""
+    request = measurement.request
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in measurement.model.module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    for candidate in measurement.inputs.candidates:
+        digest.update(str(candidate).encode(errors="replace"))
+    asked = (request.node, request.unit, request.protocol, request.input_px, request.inputs, request.seed)
+    return f"{digest.hexdigest()} {asked} {asdict(measurement.inputs.preprocessing)}"
+
+
+def _save(
+    file: Path, identity: str, measurement: Measurement, left: _Left | None, average: FieldSoFar | None
+) -> None:
+    if average is None or (left is not None and average is left.average):
+        return
+    inputs = measurement.inputs
+    done_now = average.done - (left.average.done if left else 0)
+    given = inputs.given[:done_now]
+    text = json.dumps(
+        {
+            "identity": identity,
+            "used": average.used,
+            "skipped": average.skipped,
+            "unit": average.unit,
+            "position": given[-1].position + 1,
+            "names": [*(left.names if left else ()), *(each.name for each in given)],
+            "unreadable": inputs.unreadable,
+        }
+    )
+    buffer = io.BytesIO()
+    np.savez(buffer, total=average.total, about=np.array(text))
+    write_file(file, lambda opened: opened.write(buffer.getvalue()))
+
+
+def _read(file: Path, identity: str) -> _Left | None:
+    """What the file holds of the same measurement; None, and a word on it, where that is nothing."""
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            about: dict[str, Any] = json.loads(str(arrays["about"]))
+            total = np.asarray(arrays["total"], dtype=np.float64)
+        if about["identity"] != identity:
+            print(f"{file.name} is of another measurement; starting anew.", file=sys.stderr)
+            return None
+        average = FieldSoFar(
+            total=total, used=about["used"], skipped=tuple(about["skipped"]), unit=tuple(about["unit"])
+        )
+        return _Left(average, about["position"], about["names"], about["unreadable"])
+    except Exception as error:  # A damaged archive raises anything.
+        print(f"{file.name} cannot be read ({error}); starting anew.", file=sys.stderr)
+        return None
+
+
+MOST = 4
+RANDOM, KERNEL, LAYER_SCALE = "random", "kernel", "layer-scale"
+
+Result = TypeVar("Result")
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Do what the options of `convnext_studio.cli.erf` ask for, and return the exit status."""
+    if len(options.subject) >= MOST:
+        raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
+    with Decoder() as decoder:
+        return _measure(options, Workspace(reader=decoder))
+
+
+def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
+    request, out = _request(options), Path(options.out)
+    load = LoadModel(
+        source=options.model,
+        device=options.device,
+        offline=options.offline,
+        stem_stride=options.stem_stride,
+        stem_padding=options.stem_padding,
+    )
+    info = _finished(load_model(workspace, load, never))
+    subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
+    # All at once, so that a name that is not known costs no hour of measuring first.
+    measurements = [_measurement(workspace, replace(request, subject=subject)) for subject in subjects]
+    make_directory(out)
+    stems: list[str] = []
+    results: list[ReceptiveFieldResult] = []
+    for subject, measurement in zip(subjects, measurements, strict=True):
+        stems.append(_stem(subject, stems))
+        results.append(measured(measurement, out / stems[-1], draw_bar))
+        _tell(results[-1])
+    for text in dict.fromkeys(result.protocol_text for result in results):
+        print(text)
+    for path in export_fields(out, results, stems):
+        print(path)
+    return 0
+
+
+def _measurement(workspace: Workspace, request: ReceptiveField) -> Measurement:
+    return Measurement.of(workspace, _finished(subject_of(workspace, request, never)), request)
+
+
+def _request(options: argparse.Namespace) -> ReceptiveField:
+    """What the options ask for, of any network."""
+    is_noise = options.noise or definition(options.protocol).takes_noise
+    if not is_noise and options.images is None:
+        raise StudioError("There is nothing to average over.", "Give --images FOLDER, or --noise.")
+    is_published = options.protocol == "replknet"
+    return ReceptiveField(
+        node=options.node or LAST,
+        inputs="noise" if is_noise else "folder",
+        folder="" if is_noise else options.images,
+        count=options.count,
+        protocol=options.protocol,
+        input_px=(REPLKNET_INPUT_PX if is_published else 0) if options.input_px is None else options.input_px,
+        seed=options.seed,
+        unit=options.unit,
+    )
+
+
+def _subject(text: str, config: Architecture, options: argparse.Namespace) -> Subject:
+    """A network to compare with: another model, or random weights in the model's architecture or near it."""
+    settings: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        settings[name.strip()] = value.strip()
+    if not set(settings) <= {RANDOM, KERNEL, LAYER_SCALE}:
+        return Subject(source=text, node="" if options.node else LAST, offline=options.offline)
+    if not isinstance(config, ConvNeXtConfig):
+        if set(settings) != {RANDOM}:
+            raise StudioError(f"“{text}” is a setting of a ConvNeXt, and the model is another network.")
+        source = f"{TIMM_RANDOM_PREFIX}{config.name}" if isinstance(config, TimmConfig) else options.model
+        return Subject(source=source, node="" if options.node else LAST)
+    try:
+        if KERNEL in settings:
+            config = replace(config, kernel_size=int(settings[KERNEL]))
+        if LAYER_SCALE in settings:
+            config = replace(config, layer_scale_init_value=float(settings[LAYER_SCALE]))
+    except ValueError:
+        raise StudioError(
+            f"“{text}” is not a setting that can be compared.", "Write kernel=3, layer-scale=1, or both."
+        ) from None
+    return Subject(config=config, seed=options.seed, title=text)
+
+
+def _stem(subject: Subject, taken: list[str]) -> str:
+    """The beginning of a network's file names, unlike those that are taken."""
+    if subject.is_current:
+        return "erf"
+    # A file's name without its folders and ending; of all other names nothing is an ending.
+    name = subject.title.replace(", ", "-") or subject.source.replace(":", "-")
+    wanted = f"erf-{safe_stem(subject.source if Path(subject.source).is_file() else f'{name}.')}"
+    stem, number = wanted, 1
+    while stem.casefold() in {other.casefold() for other in taken}:
+        number += 1
+        stem = f"{wanted}-{number}"
+    return stem
+
+
+def _tell(result: ReceptiveFieldResult) -> None:
+    scale = definition(result.protocol).scale
+    squares = ", ".join(
+        f"{100 * square.threshold:g} % in {square.side_px} px ({format_percent(square.area_ratio)} of the area)"
+        for square in result.squares[scale]
+    )
+    print(f"{result.title}, {result.node}: {squares or 'no square holds anything'}")
+    for note in result.notes:
+        print(f"convnext-studio: {note}", file=sys.stderr)
+
+
+def _finished(work: Generator[Progress, None, Result]) -> Result:
+    """Let work run to its end, drawing its progress."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
+        if progress.total:
+            draw_bar(progress.text, progress.done, progress.total)

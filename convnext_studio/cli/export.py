@@ -1,0 +1,74 @@
+"""`convnext-studio export`: writes what the window shows of pictures to files."""
+
+import argparse
+
+from convnext_studio.cli.options import add_model_options
+from convnext_studio.common.attribution_methods import METHODS
+
+EXAMPLES = (
+    ("cat.jpg --out results", "write all figures and arrays of a picture to results/cat"),
+    (
+        "cat.jpg dog.jpg --out results --node stage3 --target cat",
+        "explain “cat” at stage 3, for two pictures",
+    ),
+    (
+        "cat.jpg --out results --method integratedgradients --faithfulness",
+        "use another method, and measure insertion and deletion",
+    ),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `convnext-studio export`."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio export",
+        description="Write what the window shows of each picture to DIR/NAME, where NAME is the picture's: "
+        "predictions.json; every stage, the attribution and the receptive field as .npy and .png, the latter "
+        "two also as .json; and report.html, which shows all of it.",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or sample:NAME")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write into; it is made where it is missing"
+    )
+    add_model_options(parser)
+    parser.add_argument(
+        "--node",
+        help="node for attribution and receptive field: a stage such as stage2, or a block such as "
+        "stage3.block5 (default: the last stage)",
+    )
+    parser.add_argument(
+        "--method",
+        default="gradcam",
+        help="attribution method: " + ", ".join(method.name for method in METHODS) + " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also measure how faithful the attribution is, by insertion and deletion",
+    )
+    parser.add_argument(
+        "--target", metavar="CLASS", help="class to explain, by name or number (default: the prediction)"
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=("centred", "replknet"),
+        default="centred",
+        help="protocol of the receptive field (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--field-count",
+        type=int,
+        default=8,
+        metavar="N",
+        help="number of pictures to average the receptive field over; noise takes the place of missing ones "
+        "(default: 8)",
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the files of every picture."""
+    # It needs numpy and Pillow, and later torch, which take long to import.
+    from convnext_studio.cli.export_pictures import export
+
+    return export(options)

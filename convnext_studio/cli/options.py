@@ -1,0 +1,53 @@
+"""Options that several commands have."""
+
+import argparse
+
+from convnext_studio.model.presets import default_model
+
+LARGEST = 16_384  # Steps of a lecture, pixels of a side: a larger number is a typing error.
+LARGEST_SEED = 2**31 - 1
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
+    """Add the options that say which model to open, and how."""
+    parser.add_argument(
+        "--model",
+        default=default_model(),
+        help="preset:NAME, timm:NAME, timm-random:NAME, road:STEP or a weights file (default: %(default)s)",
+    )
+    add_device_option(parser)
+    if with_precision:
+        parser.add_argument(
+            "--precision",
+            choices=("float32", "bfloat16"),
+            default="float32",
+            help="precision of the forward pass; bfloat16 needs CUDA (default: %(default)s)",
+        )
+    parser.add_argument("--offline", action="store_true", help="never use the network")
+    stem = parser.add_argument_group("what cannot be read off a weights file")
+    stem.add_argument("--stem-stride", type=int, metavar="PX", help="stride of the first convolution")
+    stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where to compute."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda|mps",
+        help="where to compute (default: auto, the fastest device there is)",
+    )
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1 to `LARGEST`."""
+    if not (text.isdecimal() and 1 <= int(text) <= LARGEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {LARGEST}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Read the seed of a random number generator."""
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {LARGEST_SEED}")
+    return int(text)

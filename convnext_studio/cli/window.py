@@ -1,0 +1,90 @@
+"""`convnext-studio` without a command: opens the window."""
+
+import argparse
+
+from convnext_studio import __version__
+from convnext_studio.cli.commands import COMMANDS
+from convnext_studio.cli.options import LARGEST, add_model_options, positive
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.garbage_collection import collecting_later
+
+EXAMPLES = (
+    ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
+    ("--model timm:convnext_tiny.fb_in1k cat.jpg", "use published weights, which are downloaded once"),
+    (
+        "--model weights.pth --stem-stride 1 --stem-padding 1",
+        "open a weights file, and say what cannot be read off it",
+    ),
+    ("cat.jpg --present", "present the lecture, full screen"),
+    (
+        "cat.jpg --screenshot window.png --size 1920x1080",
+        "save a picture of the window, which needs no display",
+    ),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the program without a command; its help lists the commands."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio",
+        description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
+        epilog=_epilog(),
+    )
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="pictures, folders of pictures (of any size), or a saved session (.cnxsession)",
+    )
+    add_model_options(parser)
+    parser.add_argument(
+        "--screenshot",
+        metavar="FILE.png",
+        help="save a picture of the window as soon as every panel shows its result, and quit",
+    )
+    parser.add_argument(
+        "--present",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="present the lecture at once, full screen, or one of your own; pictures go before this option",
+    )
+    parser.add_argument(
+        "--step", type=positive, metavar="N", help="step of the lecture to begin with (default: 1)"
+    )
+    parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
+    parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the window until it is closed."""
+    with collecting_later():
+        # Not needed for --help, nor where there is no Qt.
+        from convnext_studio.ui.start.app import WindowOptions, run
+
+    if options.step is not None and options.present is None:
+        raise StudioError("--step is a step of a lecture.", "Give --present, too.")
+    return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
+
+
+def _epilog() -> str:
+    lines = [
+        f"  {name:<11} {text}" if len(name) <= 11 else f"  {name}\n{'':14}{text}"
+        for name, text in COMMANDS.items()
+    ]
+    return "\n".join(
+        (
+            "commands, each with a --help of its own:",
+            *lines,
+            "",
+            "A picture that has the name of a command is opened with its folder, as in ./export.",
+        )
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not all(side.isdecimal() and 1 <= int(side) <= LARGEST for side in (width, height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
+    return int(width), int(height)

@@ -1,0 +1,189 @@
+"""What a teacher thinks of every picture, in a file: made once, learnt from as often as is wanted.
+
+An ``.npz`` with five arrays: ``names`` (N,), the pictures' paths below their folder, with ``/``; ``classes``
+(C,), in plain words; ``probabilities`` (N, C) float16, each row a distribution; ``temperature``, by which the
+teacher's logits were divided before the softmax; ``teacher``, a text.
+"""
+
+import hashlib
+import io
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import is_file_or_folder, written_whole
+
+LARGEST_BYTES = 4 << 30
+_LARGEST_SUM_ERROR = 0.02
+_ARRAYS = ("names", "classes", "probabilities", "temperature", "teacher")
+_HINT = "`convnext-studio train FOLDER --teacher MODEL --write-soft-targets FILE.npz` makes such a file."
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftTargets:
+    """A teacher's answers.
+
+    Attributes
+    ----------
+    names
+        The pictures: paths below their folder, with ``/``.
+    classes
+        The columns, in plain words.
+    probabilities
+        (pictures, classes) float16.
+    temperature
+        By which the teacher's logits were divided.
+    teacher
+        Who answered, for people.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float16]
+    temperature: float = 1.0
+    teacher: str = ""
+
+    def rows(self, names: list[str], temperature: float) -> NDArray[np.float32]:
+        """The targets of those pictures, in that order, as they are at another temperature.
+
+        Raises
+        ------
+        StudioError
+            Where the file has none for some of them.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        missing = [name for name in names if name not in places]
+        if missing:
+            raise StudioError(
+                f"The soft targets have nothing for {len(missing)} of {len(names)} pictures, "
+                f"such as {missing[0]}.",
+                "They must have been made of the same folder.",
+            )
+        chosen = self.probabilities[[places[name] for name in names]].astype(np.float32)
+        if temperature != self.temperature:
+            np.power(chosen, np.float32(self.temperature / temperature), out=chosen)
+        chosen /= chosen.sum(1, keepdims=True)
+        return chosen
+
+
+def write_soft_targets(path: Path, targets: SoftTargets) -> None:
+    """Write a file that `read_soft_targets` reads; whole or not at all."""
+    with written_whole(path) as stream:
+        np.savez_compressed(
+            stream,
+            names=np.array(targets.names, np.str_),
+            classes=np.array(targets.classes, np.str_),
+            probabilities=targets.probabilities,
+            temperature=np.array(targets.temperature, np.float64),
+            teacher=np.array(targets.teacher, np.str_),
+        )
+
+
+def read_soft_targets(path: Path) -> SoftTargets:
+    """Read a file of soft targets; no code in it is run, and no more is read than it may hold.
+
+    Raises
+    ------
+    StudioError
+        Where it is no such file, damaged, or too large.
+    """
+    if not is_file_or_folder(path) or not path.is_file():
+        raise StudioError(f"There is no file {path} with soft targets.", _HINT)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = _arrays(archive)
+        return _checked(arrays)
+    except StudioError as error:
+        raise StudioError(f"{path.name} holds no soft targets: {error.message}", _HINT) from error
+    except OSError as error:
+        raise StudioError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise StudioError(f"{path.name} holds no soft targets, or is damaged.", _HINT) from error
+    except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or packed by other means.
+        raise StudioError(f"{path.name} holds no soft targets that can be read.", _HINT) from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, by which a resumed training knows its soft targets again."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+    names = set(archive.namelist())
+    missing = [name for name in _ARRAYS if f"{name}.npy" not in names]
+    if missing:
+        raise StudioError(f"it has no array “{missing[0]}”.")
+    if sum(archive.getinfo(f"{name}.npy").file_size for name in _ARRAYS) > LARGEST_BYTES:
+        raise StudioError(f"it would take more than {LARGEST_BYTES >> 30} GiB.")
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in _ARRAYS:
+        with archive.open(f"{name}.npy") as member:
+            arrays[name] = _array(member, archive.getinfo(f"{name}.npy").file_size)
+    return arrays
+
+
+def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
+    """One array; its head must ask for no more than the archive states, whatever it claims."""
+    head = io.BytesIO(member.read(min(stated_bytes, 1 << 16)))
+    version = npy_format.read_magic(head)
+    read_head = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    shape, fortran, dtype = read_head(head)
+    if dtype.hasobject or dtype.kind not in "Uf" or fortran:
+        raise StudioError("one of its arrays is neither of texts nor of numbers.")
+    size = math.prod(shape) * dtype.itemsize
+    if size != stated_bytes - head.tell():
+        raise StudioError("one of its arrays has another size than it says.")
+    return np.frombuffer(_rest(head, member, size), dtype).reshape(shape)
+
+
+def _rest(head: BinaryIO, member: Any, size: int) -> bytearray:
+    """What follows the head, block by block."""
+    values = bytearray(head.read())
+    while len(values) < size and (block := member.read(min(_BLOCK, size - len(values)))):
+        values += block
+    if len(values) != size:
+        raise EOFError
+    return values
+
+
+def _checked(arrays: dict[str, NDArray[Any]]) -> SoftTargets:
+    names, classes, probabilities, temperature, teacher = (arrays[name] for name in _ARRAYS)
+    if not {names.dtype.kind, classes.dtype.kind, teacher.dtype.kind} == {"U"}:
+        raise StudioError("names, classes and teacher must be texts.")
+    if names.ndim != 1 or classes.ndim != 1 or probabilities.shape != (len(names), len(classes)):
+        raise StudioError("its probabilities are not one row a name and one column a class.")
+    if probabilities.dtype.kind != "f" or not len(names) or len(classes) < 2:
+        raise StudioError("there must be pictures, two classes or more, and a share for each.")
+    if len(set(names.tolist())) < len(names) or len(set(classes.tolist())) < len(classes):
+        raise StudioError("a name or a class is in it twice.")
+    softness = float(temperature)
+    if not 0 < softness < math.inf:
+        raise StudioError(f"its temperature is {softness}.")
+    _check_distributions(probabilities)
+    return SoftTargets(
+        names=tuple(str(name) for name in names),
+        classes=tuple(str(name) for name in classes),
+        probabilities=probabilities.astype(np.float16, copy=False),
+        temperature=softness,
+        teacher=str(teacher),
+    )
+
+
+def _check_distributions(probabilities: NDArray[Any]) -> None:
+    """Row by row, so that a large file is not held twice."""
+    for start in range(0, len(probabilities), 4096):
+        rows = probabilities[start : start + 4096].astype(np.float32)
+        if not np.isfinite(rows).all() or rows.min() < 0:
+            raise StudioError("one of its shares is no number from 0 to 1.")
+        if np.abs(rows.sum(1) - 1).max() > _LARGEST_SUM_ERROR:
+            raise StudioError("the shares of a picture do not add up to 1.")
