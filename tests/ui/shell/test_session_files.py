@@ -199,7 +199,7 @@ def test_panels_are_set_as_they_were(
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("{", "no session"), ('{"format": "convnext-studio session", "version": 9}', "newer version")],
+    [("{", "not a session"), ('{"format": "convnext-studio session", "version": 9}', "newer version")],
 )
 def test_a_file_that_is_no_session_is_told_and_changes_nothing(
     filled_window: StudioWindow,
