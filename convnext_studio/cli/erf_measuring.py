@@ -86,7 +86,7 @@ def measured(
     what = f"Measuring {measurement.model.title}"
     if left is not None:
         inputs.unreadable += left.unreadable
-        print(f"{file.name} holds {left.average.done} pictures already.", file=sys.stderr)
+        print(f"{file.name} already contains {left.average.done} pictures.", file=sys.stderr)
     start = left.average if left else None
     before = start.done if start else 0
     tensors = inputs.tensors(after=left.position if left else 0, count=max(inputs.total - before, 0))
@@ -155,14 +155,14 @@ def _read(file: Path, identity: str) -> _Left | None:
             about: dict[str, Any] = json.loads(str(arrays["about"]))
             total = np.asarray(arrays["total"], dtype=np.float64)
         if about["identity"] != identity:
-            print(f"{file.name} is of another measurement; starting anew.", file=sys.stderr)
+            print(f"{file.name} belongs to another measurement; starting from scratch.", file=sys.stderr)
             return None
         average = FieldSoFar(
             total=total, used=about["used"], skipped=tuple(about["skipped"]), unit=tuple(about["unit"])
         )
         return _Left(average, about["position"], about["names"], about["unreadable"])
     except Exception as error:  # A damaged archive raises anything.
-        print(f"{file.name} cannot be read ({error}); starting anew.", file=sys.stderr)
+        print(f"{file.name} cannot be read ({error}); starting from scratch.", file=sys.stderr)
         return None
 
 
@@ -175,7 +175,9 @@ Result = TypeVar("Result")
 def measure(options: argparse.Namespace) -> int:
     """Do what the options of `convnext_studio.cli.erf` ask for, and return the exit status."""
     if len(options.subject) >= MOST:
-        raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
+        raise StudioError(
+            f"{len(options.subject) + 1} networks were given.", f"At most {MOST} can be compared."
+        )
     with Decoder() as decoder:
         return _measure(options, Workspace(reader=decoder))
 

@@ -129,7 +129,7 @@ def test_the_teachers_answers_are_its_softened_probabilities(folder: Path, teach
 
 
 def test_teachers_that_cannot_teach_are_said(folder: Path, teacher: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="random weights; it can teach nothing"):
+    with pytest.raises(StudioError, match="random weights, so it cannot be a teacher"):
         ask_teacher("preset:convnext_tiny", folder)
     other = draw_folder(tmp_path / "other", 2)
     (other / "red_disc").rename(other / "ultraviolet")
