@@ -4,8 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.engine.server.registry import HANDLERS
+from convnext_studio.engine.server.dispatch import HANDLERS
 from convnext_studio.protocol.envelope import EngineLost, EngineReady, Progress, Started
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.predictions import Predict
@@ -29,8 +28,6 @@ def ask(bridge: EngineBridge, node: str = "stage1") -> None:
 
 
 def test_every_request_has_words() -> None:
-    assert Dispatcher  # Its module imports all handlers.
-    assert len(HANDLERS) > 20
     assert all(kind.doing for kind in HANDLERS)
 
 
