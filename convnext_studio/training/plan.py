@@ -134,8 +134,8 @@ class TrainingPlan:
         return self.sizes_px[epoch * len(self.sizes_px) // self.epochs]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values; `from_dict` reads them back."""
-        return asdict(self)
+        """Return the fields as JSON-ready values, which `from_dict` reads back."""
+        return {**asdict(self), "config": self.config.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingPlan":
