@@ -125,7 +125,7 @@ def test_unusable_folders_are_said_before_training(tmp_path: Path) -> None:
         train(tmp_path, out, PLAN, report=events.append)
     assert [len(event.paths) for event in events if isinstance(event, Skipped)] == [2]
     assert not out.exists()
-    with pytest.raises(StudioError, match="is no file"):
+    with pytest.raises(StudioError, match="is not a file"):
         train(tmp_path, tmp_path / "red_disc", PLAN)
     with pytest.raises(StudioError, match="There is no folder"):
         train(tmp_path, tmp_path / "no" / "out.safetensors", PLAN)

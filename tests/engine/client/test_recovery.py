@@ -66,8 +66,8 @@ def test_a_killed_idle_engine_is_replaced_and_said_to_be(start: Start, heard: Re
     assert heard.messages == [
         EngineReady(),
         EngineLost(
-            message="The engine stopped unexpectedly (killed by signal 9, perhaps out of memory); "
-            "is being restarted."
+            message="The engine stopped unexpectedly (killed by signal 9, perhaps out of memory) "
+            "and is being restarted."
         ),
         EngineReady(restarted=True),
     ]
