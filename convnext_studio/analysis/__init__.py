@@ -1,4 +1,4 @@
-"""Functions from a model and a picture to numpy arrays."""
+"""Analyses of a model and a picture, as functions that return numpy arrays."""
 
 from convnext_studio.analysis.attribution import attribute
 from convnext_studio.analysis.channels import channel_numbers, contributions

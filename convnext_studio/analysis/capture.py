@@ -1,4 +1,4 @@
-"""The only place that touches hooks. Each is a context manager that removes what it set, whatever happens."""
+"""Context managers that set hooks and always remove them. No other module sets hooks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,26 +12,26 @@ ShouldStop = Callable[[], bool]
 
 
 def never() -> bool:
-    """Go on to the end."""
+    """Return False: a `should_stop` for work that runs to its end."""
     return False
 
 
 @contextmanager
 def captured(modules: Mapping[str, nn.Module], *, with_gradients: bool = False) -> Iterator[dict[str, Tensor]]:
-    """Collect the outputs of modules during the forward passes inside the ``with``.
+    """Collect the outputs of modules during the forward passes inside the block.
 
     Parameters
     ----------
     modules
-        By the names under which their outputs are wanted.
+        The modules, by the names under which their outputs are returned.
     with_gradients
-        Make the first of the outputs a leaf that requires gradients, so that a graph is built from there on
-        and no further back: with frozen parameters this is the cheapest graph that reaches all outputs.
+        Whether to make the first output a leaf that requires gradients, so that the graph starts there. With
+        frozen parameters this is the cheapest graph that contains all outputs.
 
     Yields
     ------
     dict
-        Filled by the forward pass; the tensors are those that the network itself goes on with.
+        The outputs by name, filled by the forward pass; the network continues with the same tensors.
     """
     outputs: dict[str, Tensor] = {}
 
@@ -56,7 +56,7 @@ class _Reached(Exception):
 
 
 def output_of(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
-    """Run the model only as far as one of its modules, and give that module's output."""
+    """Run the model only up to one of its modules, and return the output of that module."""
 
     def leave(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
         raise _Reached(output)
@@ -71,26 +71,26 @@ def output_of(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
     raise LookupError("the module is not part of the model's forward pass")
 
 
-Cuts = Mapping[nn.Module, tuple[slice, slice]]
-"""By module: rows and columns of its output (N, C, H, W) to go on with."""
+OutputCrops = Mapping[nn.Module, tuple[slice, slice]]
+"""The rows and columns to keep of each module's output (N, C, H, W)."""
 
 
 @contextmanager
-def cut(cuts: Cuts) -> Iterator[None]:
-    """Let the passes inside the ``with`` go on with a part of what some modules give."""
+def crop_outputs(crops: OutputCrops) -> Iterator[None]:
+    """Crop the outputs of some modules during the passes inside the block."""
 
     def keep(rows: slice, columns: slice) -> Callable[..., Tensor]:
         return lambda _module, _inputs, output: output[:, :, rows, columns]
 
     with ExitStack() as stack:
-        for module, part in cuts.items():
+        for module, part in crops.items():
             stack.callback(module.register_forward_hook(keep(*part)).remove)
         yield
 
 
 @contextmanager
-def replaced(module: nn.Module, output: Tensor) -> Iterator[None]:
-    """Have the network go on with `output` in the place of what a module gives, inside the ``with``."""
+def replace_output(module: nn.Module, output: Tensor) -> Iterator[None]:
+    """Replace the output of a module by `output` during the passes inside the block."""
     handle = module.register_forward_hook(lambda _module, _inputs, _output: output)
     try:
         yield
@@ -102,21 +102,21 @@ def replaced(module: nn.Module, output: Tensor) -> Iterator[None]:
 def timed(
     starts: Iterable[nn.Module], ends: Mapping[str, nn.Module], clock: Callable[[], float]
 ) -> Iterator[dict[str, float]]:
-    """Measure how long modules take during a forward pass inside the ``with``.
+    """Measure how long modules take during a forward pass inside the block.
 
     Parameters
     ----------
     starts
-        Where such a module begins, the clock is set back.
+        The clock is reset before each of these modules.
     ends
-        By name: where such a module ends, the time since the clock was set back or the last end before.
+        By name, the modules after which the time since the reset or since the previous end is recorded.
     clock
-        Gives the time in seconds, after waiting for the device.
+        Waits for the device, and returns the time in seconds.
 
     Yields
     ------
     dict
-        Seconds by name, filled by the forward pass.
+        The seconds by name, filled by the forward pass.
     """
     seconds: dict[str, float] = {}
     since = 0.0
@@ -143,12 +143,12 @@ def timed(
 
 @contextmanager
 def stoppable(blocks: list[nn.Module], should_stop: ShouldStop) -> Iterator[None]:
-    """Make the passes inside the ``with`` end early: asked before each block, forward and backward.
+    """Call `should_stop` before each block, forward and backward, during the passes inside the block.
 
     Raises
     ------
     Stopped
-        From within the pass, as soon as `should_stop` says so.
+        From within the pass, as soon as `should_stop` returns true.
     """
 
     def check(*_: Any) -> None:

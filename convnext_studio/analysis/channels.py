@@ -1,4 +1,4 @@
-"""Numbers of channels: what they are sorted by, and what they contribute to a class."""
+"""Statistics of channels, by which they are sorted, and their contributions to a class."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,27 @@ from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppa
 from convnext_studio.analysis.features import as_maps, to_array
 from convnext_studio.model.loaded import LoadedModel
 
-_CHUNK_VALUES = 1 << 22  # As float64, with what is made of them, some hundred MiB.
+_CHUNK_VALUES = 1 << 22  # Some hundred MiB as float64, with intermediate results.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelNumbers:
-    """Statistics over the positions of each channel; each array is (C,).
+    """Statistics of each channel over its positions; every array is (C,).
 
-    Values that are not finite are counted and left out of the others, which are NaN where nothing is left.
+    Values that are not finite are counted and left out of the statistics, which are NaN if none are left.
 
     Attributes
     ----------
     mean, minimum, maximum, variance
-        float64; the variance is that of the population.
+        float64; the variance is the population variance.
     sparsity
         float64: (sqrt(n) - l1 / l2) / (sqrt(n) - 1) of n values, by Hoyer, "Non-negative matrix factorization
-        with sparseness constraints", JMLR 5 (2004): 0 where all magnitudes are equal, 1 where only one is not
-        zero; NaN where n is 1 or all are zero.
+        with sparseness constraints", JMLR 5 (2004): 0 if all magnitudes are equal, 1 if only one is not zero,
+        and NaN if n is 1 or all values are zero.
     non_finite
-        int64.
+        int64: the number of values that are not finite.
     is_dead
-        bool: all positions, of which there are several, have the same value.
+        bool: whether there are several positions and all have the same value.
     """
 
     mean: NDArray[np.float64]
@@ -44,8 +44,8 @@ class ChannelNumbers:
 
 
 def channel_numbers(maps: Tensor) -> ChannelNumbers:
-    """Statistics of each channel of (C, h, w) maps, on any device, in float64."""
-    if maps.device.type == "mps":  # Which has no float64.
+    """Compute the statistics of each channel of maps (C, h, w) on any device, in float64."""
+    if maps.device.type == "mps":  # MPS has no float64.
         maps = maps.cpu()
     step = max(1, _CHUNK_VALUES // (maps.shape[1] * maps.shape[2]))
     chunks = (maps[first : first + step] for first in range(0, len(maps), step))
@@ -75,7 +75,7 @@ def _numbers(maps: Tensor) -> tuple[Tensor, ...]:
     exact = values.where(is_finite, 0.0).double()
     mean = exact.sum(1) / count
     l1, l2 = (torch.linalg.vector_norm(exact, order, dim=1) for order in (1, 2))
-    # float64 has digits enough for the difference of float32's squares; of equal values it shall be nothing.
+    # float64 is precise enough for the difference of squares of float32; for equal values it must be exactly 0.
     variance = (l2.square() / count - mean.square()).clamp(min=0).where(minimum != maximum, 0.0)
     root = count.double().sqrt()
     sparsity = ((root - l1 / l2) / (root - 1)).clamp(0, 1)
@@ -86,16 +86,16 @@ def _numbers(maps: Tensor) -> tuple[Tensor, ...]:
 def contributions(
     model: LoadedModel, tensor: Tensor, node: str, target: int, should_stop: ShouldStop = never
 ) -> NDArray[np.float32]:
-    """What each channel of a node speaks for a class: gradient times value, summed over the positions.
+    """Compute the contribution of each channel to a class: gradient times value, summed over the positions.
 
     Parameters
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device; always run in float32.
     node
-        Any node. At ``head.norm`` the sum over channels is the logit less the bias, where the head is linear.
+        Any node. At ``head.norm`` the contributions add up to the logit minus the bias, if the head is linear.
     target
-        Class.
+        Index of the class.
 
     Returns
     -------
@@ -104,9 +104,9 @@ def contributions(
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     info, module = model.node(node), model.module_at(node)
     with stoppable(model.blocks, should_stop):

@@ -1,20 +1,20 @@
-"""How alike two maps are: Spearman's rank correlation, also on a common grid. numpy only."""
+"""Spearman's rank correlation of maps, also on a common grid. Needs only numpy."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.analysis.attribution.grids import averaged
+from convnext_studio.analysis.attribution.grids import average_map
 from convnext_studio.common.geometry import FieldGeometry
 
 Map = NDArray[np.float32]
 
 
 def rank_correlation(first: Map, second: Map) -> float:
-    """Spearman's rank correlation, ties at their mean rank; NaN where a map is constant or not finite.
+    """Return Spearman's rank correlation, with mean ranks for ties; NaN if a map is constant or not finite.
 
-    Both have the same shape.
+    Both maps must have the same shape.
     """
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return float("nan")
@@ -24,7 +24,7 @@ def rank_correlation(first: Map, second: Map) -> float:
 
 
 def _ranks(values: Map) -> NDArray[np.float64]:
-    """(n,): ranks from 1, equal values at the mean of their ranks."""
+    """Return the ranks (n,) from 1; equal values get the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2)[place.ravel()], np.float64)
@@ -33,20 +33,20 @@ def _ranks(values: Map) -> NDArray[np.float64]:
 def agreement(
     maps: Sequence[tuple[Map, FieldGeometry]], shape: tuple[int, int], field: FieldGeometry
 ) -> NDArray[np.float64]:
-    """Rank correlation of every map with every other, on one grid.
+    """Return the rank correlation between all pairs of maps, on one grid.
 
     Parameters
     ----------
     maps
-        Each with where its units lie; of that grid, or finer: then averaged over each unit's square.
+        The maps with their geometry, on that grid or on a finer one, which is averaged over each unit.
     shape, field
-        Of the grid.
+        The shape and geometry of the grid.
 
     Returns
     -------
-    (n, n) float64, symmetric; NaN in the row and column of a map that is constant or not finite.
+    (n, n) float64, symmetric; rows and columns of maps that are constant or not finite are NaN.
     """
-    placed = [averaged(values, own, shape, field) for values, own in maps]
+    placed = [average_map(values, own, shape, field) for values, own in maps]
     matrix = np.full((len(placed), len(placed)), np.nan)
     for row, first in enumerate(placed):
         for column, second in enumerate(placed[: row + 1]):

@@ -1,4 +1,4 @@
-"""What each node takes in time; parameters, operations and memory are arithmetic, in the node table."""
+"""Measure the time of each node; its other costs are calculated in `convnext_studio.model.nodes`."""
 
 import math
 import time
@@ -23,20 +23,20 @@ _WARM_UPS = 2
 def measured_times(
     model: LoadedModel, runs: int = 10, precision: str = "float32", should_stop: ShouldStop = never
 ) -> Iterator[dict[str, float]]:
-    """Time forward passes of a ConvNeXt with one picture at its input size, one run after the other.
+    """Time forward passes of a ConvNeXt on one picture at its input size, one run after the other.
 
-    The clock waits for the device, so that what is measured has been done.
+    The clock waits for the device, so that the measured work is complete.
 
     Yields
     ------
-    After each run, the medians so far in seconds by node; `HEAD` for all behind the last stage, `WHOLE` for the
-    pass with nothing timed in it. Operations are timed in passes of their own, so that waiting for them is not
-    counted in their block. A stage is the sum of its downsampling and its blocks.
+    After each run, the median seconds so far by node; `HEAD` is everything after the last stage, and `WHOLE` a
+    pass in which nothing else is timed. Operations are timed in separate passes, so that waiting for them does
+    not count for their block. The time of a stage is the sum of its downsampling layer and its blocks.
 
     Raises
     ------
     Stopped
-        Between two passes, when `should_stop` said so.
+        Between two passes, if `should_stop` returned true.
     """
     taken: defaultdict[str, list[float]] = defaultdict(list)
     for run in range(-_WARM_UPS, runs):
@@ -49,7 +49,7 @@ def measured_times(
 
 
 def _run(model: LoadedModel, precision: str, should_stop: ShouldStop) -> dict[str, float]:
-    """One measurement of everything: three passes."""
+    """Measure everything once, in three passes."""
     shape = (1, model.config.in_chans, *2 * (model.preprocessing.input_px,))
     x = torch.linspace(-2, 2, math.prod(shape), device=model.device).view(shape)
 
@@ -66,7 +66,7 @@ def _run(model: LoadedModel, precision: str, should_stop: ShouldStop) -> dict[st
 
     trunk = {name: model.module_at(name) for name in trunk_nodes(model)}
     operations = {node.name: model.module_at(node.name) for node in model.nodes if node.kind == "operation"}
-    assert isinstance(model.module, ConvNeXt)  # The places of others are no modules that compute.
+    assert isinstance(model.module, ConvNeXt)  # In other families the modules of the nodes compute nothing.
     head = {HEAD_NORM: model.module_at(HEAD_NORM), HEAD: model.module.head}
     begin = clock()
     forward()

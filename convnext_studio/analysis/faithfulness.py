@@ -1,9 +1,9 @@
-"""Does a map find what the network uses? Insertion and deletion.
+"""Measure the faithfulness of an attribution map by insertion and deletion.
 
 Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018,
-arXiv:1806.07421. Pixels are taken away in the order of the map, highest first (deletion), or put back onto a
-picture in which nothing is left (insertion), and the probability of the target is watched. The areas under the
-curves are taken by the trapezoidal rule over shares from 0 to 1.
+arXiv:1806.07421. Pixels are removed in the order of the map, highest first (deletion), or put back onto an
+empty picture in the same order (insertion), while the probability of the target is recorded. The areas under
+the curves are computed by the trapezoidal rule over fractions from 0 to 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,31 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
-from convnext_studio.analysis.attribution.grids import PIXELS, interpolated
+from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 
 TOP_SHARE = 0.2
-"""What counts as the top of a map."""
+"""The fraction of pixels that counts as the top of a map."""
 
 Map = NDArray[np.float32]
 Curve = NDArray[np.float64]
 Probability = Callable[[Tensor], Tensor]
-"""(N, C, H, W) to the probability of the target, (N,)."""
+"""A function from pictures (N, C, H, W) to the probability of the target, (N,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertionDeletion:
-    """What the order of one map gives.
+    """Insertion and deletion for the pixel order of one map.
 
     Attributes
     ----------
     insertion, deletion
-        (steps + 1,) float64, probability of the target at shares 0 to 1; NaN where not measured yet.
+        (steps + 1,) float64, the probability of the target at fractions 0 to 1; NaN if not measured yet.
     kept, removed
-        Probability when the top `TOP_SHARE` is all that is left, and when it is taken away; NaN at first.
+        The probability if only the top `TOP_SHARE` is kept, and if it is removed; NaN at first.
     done, total
-        Pictures that the network was shown.
+        The number of pictures that the network has been given, and will be given.
     """
 
     insertion: Curve
@@ -51,7 +51,7 @@ class InsertionDeletion:
 
     @classmethod
     def unmeasured(cls, steps: int) -> "InsertionDeletion":
-        """What is known before anything was shown."""
+        """Return the result before anything has been measured."""
         missing = np.full(steps + 1, np.nan)
         return cls(
             insertion=missing, deletion=missing, kept=np.nan, removed=np.nan, done=0, total=2 * (steps + 2)
@@ -59,29 +59,29 @@ class InsertionDeletion:
 
 
 def pixel_order(values: Map, field: FieldGeometry, height: int, width: int) -> NDArray[np.int64]:
-    """(H * W,): the input's pixels by the interpolated map, highest first, equal ones as they lie.
+    """Order the input's pixels (H * W,) by the interpolated map, highest first and ties in reading order.
 
-    A value that is not finite comes last.
+    Values that are not finite come last.
     """
-    fine = interpolated(values, field, (height, width), PIXELS).ravel()
+    fine = interpolate_map(values, field, (height, width), PIXELS).ravel()
     return np.argsort(-np.where(np.isfinite(fine), fine, -np.inf), kind="stable")
 
 
 def random_order(
     shape: tuple[int, int], field: FieldGeometry, height: int, width: int, seed: int
 ) -> NDArray[np.int64]:
-    """The order of a map of that shape whose units are random: what a map has to be better than."""
+    """Return the pixel order of a random map of that shape, the baseline that a map has to beat."""
     noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     return pixel_order(noise, field, height, width)
 
 
 def area(curve: Curve) -> float:
-    """Under a curve over shares from 0 to 1, by the trapezoidal rule; NaN where a value is missing."""
+    """Return the area under a curve over fractions from 0 to 1 (trapezoidal rule); NaN if it is incomplete."""
     return float((curve.sum() - (curve[0] + curve[-1]) / 2) / (len(curve) - 1))
 
 
 def check_steps(steps: int) -> None:
-    """Raise a StudioError where so many steps make no curve."""
+    """Raise a StudioError if a curve cannot have that many steps."""
     if not 2 <= steps <= 1024:
         raise StudioError(f"A curve cannot have {steps} steps.", "Give 2 to 1024.")
 
@@ -89,20 +89,20 @@ def check_steps(steps: int) -> None:
 def insertion_deletion(
     probability: Probability, tensor: Tensor, fill: Tensor, order: NDArray[np.int64], steps: int
 ) -> Iterator[InsertionDeletion]:
-    """Measure step by step; the last one that is given is whole.
+    """Measure insertion and deletion step by step; the last result is complete.
 
     Parameters
     ----------
     tensor, fill
-        (1, C, H, W): the picture, and what stands where nothing of it is left.
+        The picture and the picture of fill pixels, (1, C, H, W).
     order
-        (H * W,): pixels, the most important first.
+        The pixels (H * W,), most important first.
     steps
-        Parts into which the pixels are divided; at share s the first ``round(s * H * W)`` count.
+        Number of parts into which the pixels are divided; at fraction s, the first ``round(s * H * W)`` count.
     """
     check_steps(steps)
     pixels = len(order)
-    # The rank of each pixel says at which share it goes.
+    # The rank of each pixel says at which fraction it is removed.
     rank = torch.empty(pixels, dtype=torch.int64)
     rank[torch.from_numpy(order)] = torch.arange(pixels)
     rank = rank.view(tensor.shape[-2:]).to(tensor.device)

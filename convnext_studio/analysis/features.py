@@ -1,4 +1,4 @@
-"""What every node made of a picture, and what it takes to explain a class: one forward pass, one backward."""
+"""Compute the outputs of nodes, and their gradients for a class, from one forward and one backward pass."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -25,16 +25,16 @@ class StagePass:
     Attributes
     ----------
     logits
-        (classes,) float32.
+        (classes,) float32: the logits.
     target
-        The class whose logit was differentiated.
+        Index of the class whose logit was differentiated.
     activations
-        By stage name, (C, h, w) float32: the stage's output, as the logits came by it.
+        By stage name, the output of the stage (C, h, w), float32, in the pass that gave the logits.
     explained, gradients
-        By stage name, (C, h, w) float32, always computed in that precision: the stage's output, and the
-        derivative of the target's logit by it.
+        By stage name, the output of the stage and the derivative of the target's logit with respect to it,
+        (C, h, w), always computed in float32.
     trunk
-        By the names of `trunk_nodes`, (C, h, w): what else the forward pass came by, in its own precision.
+        By the names of `trunk_nodes`, their outputs (C, h, w) in the precision of the forward pass.
     """
 
     logits: NDArray[np.float32]
@@ -52,24 +52,24 @@ def stage_pass(
     precision: str = "float32",
     should_stop: ShouldStop = never,
 ) -> StagePass:
-    """Run a picture forward with the outputs captured, and one backward pass for all stages.
+    """Run a picture forward with the outputs captured, then one backward pass for all stages.
 
     Parameters
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     target
-        Class to differentiate; the one with the highest logit where None.
+        Index of the class to differentiate; the one with the highest logit if None.
     precision
-        ``float32``, or ``bfloat16``: then logits and activations come from a forward pass in that
-        precision (autocast), and the gradients from a pass of their own in float32.
+        ``float32`` or ``bfloat16``. With ``bfloat16``, logits and activations come from a forward pass in that
+        precision (autocast), and the gradients from a separate pass in float32.
     should_stop
-        Asked between blocks.
+        Called between blocks; the work stops if it returns true.
 
     Raises
     ------
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     stages, trunk = _modules(model, model.config.stages), _modules(model, trunk_nodes(model))
     with stoppable(model.blocks, should_stop):
@@ -95,31 +95,31 @@ def stage_pass(
 
 
 def probabilities_of(logits: Tensor) -> Tensor:
-    """Softmax over the last dimension, float64, on the CPU: not every device has float64.
+    """Return the softmax over the last dimension as float64, on the CPU because some devices have no float64.
 
-    In float32 a sure answer would be 1, and what is left for the others 0.
+    In float32, a confident prediction would round to 1 and all others to 0.
     """
     return logits.detach().cpu().double().softmax(dim=-1)
 
 
 def autocast(tensor: Tensor, precision: str) -> torch.autocast | nullcontext[None]:
-    """Context in which a forward pass runs in that precision, on the tensor's device."""
+    """Return a context in which forward passes run in that precision, on the tensor's device."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(tensor.device.type, dtype=torch.bfloat16)
 
 
 def as_maps(output: Tensor, layout: Layout) -> Tensor:
-    """Give the output of a node for one picture as (C, h, w), a view; the node table knows its layout."""
+    """View the output of a node for one picture as (C, h, w); the node table states its layout."""
     if layout == "NHWC":
         return output[0].permute(2, 0, 1)
     return output[0][:, None, None] if layout == "NC" else output[0]
 
 
 def trunk_nodes(model: LoadedModel) -> list[str]:
-    """Stem, downsampling and blocks: from their outputs every other node is a step away.
+    """Return the stem, downsampling layers and blocks, from whose outputs any other node is one step away.
 
-    Of networks without nodes in their stages, the stages.
+    For networks without nodes inside their stages, return stem and stages.
     """
     kinds = ("stem", "downsample", "block" if _has_blocks(model) else "stage")
     return [node.name for node in model.nodes if node.kind in kinds]
@@ -130,12 +130,12 @@ def _has_blocks(model: LoadedModel) -> bool:
 
 
 def trunk_node(model: LoadedModel, node: str) -> str:
-    """The name under which `trunk_nodes` have a node's output: a stage's is its last block's.
+    """Return the trunk node with the same output as a node: for a stage, its last block.
 
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     """
     if model.node(node).kind != "stage" or not _has_blocks(model):
         return node
@@ -145,12 +145,12 @@ def trunk_node(model: LoadedModel, node: str) -> str:
 def trunk_outputs(
     model: LoadedModel, tensor: Tensor, precision: str = "float32", should_stop: ShouldStop = never
 ) -> dict[str, Tensor]:
-    """Outputs of all `trunk_nodes` from one forward pass: (C, h, w), in the pass's precision, on the device.
+    """Return the outputs (C, h, w) of all `trunk_nodes` from one forward pass, in its precision, on the device.
 
     Raises
     ------
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     trunk = _modules(model, trunk_nodes(model))
     last = list(trunk.values())[-1]
@@ -167,24 +167,24 @@ def trunk_outputs(
 def inner_outputs(
     model: LoadedModel, before: Tensor, nodes: Iterable[NodeInfo], precision: str = "float32"
 ) -> dict[str, Tensor]:
-    """Outputs of operations of one block (or downsampling layer, or of the head), which alone is run.
+    """Return the outputs of operations of one block, downsampling layer or head, running nothing else.
 
     Parameters
     ----------
     before
-        (C, h, w): what goes into it, as `trunk_outputs` gave it in the same precision.
+        Its input (C, h, w), as returned by `trunk_outputs` in the same precision.
     nodes
-        Operations of one parent, or the head's node alone.
+        Operations of one parent, or only the node of the head.
 
     Returns
     -------
-    By name: (C, h, w), on the device.
+    The outputs by name, (C, h, w), on the device.
     """
     layouts = {node.name: node.layout for node in nodes}
     modules = _modules(model, layouts)
     with torch.no_grad(), autocast(before, precision), captured(modules) as outputs:
         if HEAD_NORM in layouts:
-            assert isinstance(model.module, ConvNeXt)  # Others' heads are no nodes.
+            assert isinstance(model.module, ConvNeXt)  # Other families have no head node.
             model.module.forward_head(before[None])
         else:
             model.module_at(next(iter(layouts)).rpartition(".")[0])(before[None])
@@ -194,14 +194,14 @@ def inner_outputs(
 def feature_maps(
     model: LoadedModel, tensor: Tensor, node: str, precision: str = "float32", should_stop: ShouldStop = never
 ) -> NDArray[np.float32]:
-    """All channels of a node's output, (C, h, w) float32, whatever its layout in the network.
+    """Return all channels of a node's output as (C, h, w) float32, whatever its layout in the network.
 
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     return to_array(node_output(model, tensor, node, precision, should_stop))
 
@@ -209,14 +209,14 @@ def feature_maps(
 def node_output(
     model: LoadedModel, tensor: Tensor, node: str, precision: str = "float32", should_stop: ShouldStop = never
 ) -> Tensor:
-    """All channels of a node's output, (C, h, w), in the pass's precision, on the device.
+    """Return all channels of a node's output (C, h, w), in the precision of the pass and on the device.
 
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     info, module = model.node(node), model.module_at(node)
     with torch.no_grad(), autocast(tensor, precision), stoppable(model.blocks, should_stop):
@@ -224,8 +224,8 @@ def node_output(
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:
-    """Give a tensor as a C-contiguous float32 array on the host."""
-    # Put in order on the device, which is quicker there.
+    """Return a tensor as a C-contiguous float32 array on the host."""
+    # Reordered on the device, which is faster than on the host.
     array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().float().contiguous().cpu().numpy())
     return array
 

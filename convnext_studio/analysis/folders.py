@@ -1,4 +1,4 @@
-"""Which pictures a folder holds."""
+"""Find the pictures in a folder."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_file_or_folder
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
@@ -16,14 +16,14 @@ SUFFIXES = frozenset(
 
 
 def pictures_in(folder: str) -> list[Path]:
-    """All files with a picture's suffix in a folder and its sub-folders, sorted; hidden ones are left out.
+    """Return all files with a picture's suffix in a folder and its subfolders, sorted, without hidden ones.
 
-    Links to folders are not followed, because they may lead back. Folders that cannot be read count as empty.
+    Links to folders are not followed, because they may form a loop. Unreadable folders count as empty.
 
     Raises
     ------
     StudioError
-        Where there is no such folder, or no picture in it.
+        If there is no such folder, or no picture in it.
     """
     found = [path for paths in walk_pictures(folder) for path in paths]
     if not found:
@@ -32,14 +32,14 @@ def pictures_in(folder: str) -> list[Path]:
 
 
 def walk_pictures(folder: str) -> Iterator[list[Path]]:
-    """The pictures of a folder, then of each of its sub-folders, as `pictures_in` finds them.
+    """Yield the pictures of a folder, then those of each subfolder, as `pictures_in` finds them.
 
     Raises
     ------
     StudioError
-        Where there is no such folder.
+        If there is no such folder.
     """
-    top = expanded(folder)
+    top = expand_home(folder)
     if not is_file_or_folder(top) or top.is_file():
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
     for directory, below, names in os.walk(top):
@@ -52,19 +52,19 @@ def walk_pictures(folder: str) -> Iterator[list[Path]]:
 
 
 def no_pictures(folder: str) -> StudioError:
-    """That a folder has none."""
+    """Return the error for a folder without pictures."""
     return StudioError(
         f"There are no pictures in “{folder}”.",
-        "PNG, JPEG, WebP, TIFF, BMP, GIF and others are looked for.",
+        "ConvNeXt Studio looks for PNG, JPEG, WebP, TIFF, BMP, GIF and other picture files.",
     )
 
 
-def by_number(path: Path) -> tuple[tuple[int, str], ...]:
-    """Sorts paths as people do: ``scan9.png`` before ``scan10.png``."""
+def natural_key(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return a sort key for natural order: ``scan9.png`` before ``scan10.png``."""
     parts = re.split(r"([0-9]+)", str(path).lower())
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def shuffled(paths: Sequence[Path], seed: int) -> list[Path]:
-    """The same paths in a random order: its first n are a sample of n, and a larger sample begins with it."""
+    """Return the paths in a random order; a larger sample from its start contains every smaller one."""
     return [paths[index] for index in np.random.default_rng(seed).permutation(len(paths))]

@@ -1,11 +1,11 @@
-"""Does a map depend on what the network has learnt? The cascading randomisation test.
+"""The cascading randomisation test, which checks whether a map depends on what the network has learnt.
 
 Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292: the weights are randomised
-from the head down to the stem, part after part, and the map is compared with the first one. A map that stays
-shows the picture rather than the network.
+part by part from the head down to the stem, and each map is compared with the original one. A map that does not
+change reflects the picture rather than the network.
 
-Randomised here means: the values of each tensor are shuffled. Its scale and distribution stay as they were
-learnt, so that no part falls silent (a fresh layer scale of 1e-6 would switch every block off).
+Here, randomising means shuffling the values of each tensor. This keeps the learnt scale and distribution, so
+that no part loses its effect (an initial layer scale of 1e-6 would switch off every block).
 """
 
 import copy
@@ -30,18 +30,18 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Randomised:
-    """The map after one more part was randomised.
+    """The map after one more part has been randomised.
 
     Attributes
     ----------
     part
-        What was randomised last; empty for the network as it is.
+        The part that was randomised last; empty for the unchanged network.
     map
-        (h, w) float32.
+        (h, w) float32: the map.
     correlation, correlation_of_sizes
-        Rank correlation with the first map: of the values, and of their absolute values.
+        Rank correlation with the original map, of the values and of their absolute values.
     field
-        Where the map's units lie on the input.
+        The positions of the map's units on the input.
     """
 
     part: str
@@ -53,14 +53,14 @@ class Randomised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanityStep:
-    """The steps that are done, and what share of the one under way."""
+    """The finished steps, and the finished fraction of the current one."""
 
     steps: tuple[Randomised, ...]
     share: float
 
 
 def parts(model: LoadedModel) -> tuple[str, ...]:
-    """What is randomised, in order: the head, the stages from the last with their downsampling, the stem."""
+    """Return the parts in order: the head, the stages with their downsampling from the last one, the stem."""
     return "head", *reversed(model.config.stages), "stem"
 
 
@@ -72,21 +72,21 @@ def cascade(
     seed: int = 0,
     should_stop: ShouldStop = never,
 ) -> Iterator[SanityStep]:
-    """Randomise part after part, on a copy of the network: the model itself is never touched.
+    """Randomise part after part on a copy of the network; the model itself is not changed.
 
     Parameters
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     name
-        Which of the question's maps to watch.
+        The name of the map in the question to compare.
     seed
-        Of the shuffling.
+        Seed of the shuffling.
 
     Raises
     ------
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
     worked_on = replace(model, module=copy.deepcopy(model.module))
     generator = torch.Generator().manual_seed(seed)
@@ -113,14 +113,14 @@ def cascade(
 
 
 def tensors_of(network: ConvNeXt | StagedNetwork, part: str) -> list[Tensor]:
-    """Parameters and buffers that are randomised together; none for the part without a name: all as it is."""
+    """Return the tensors that are randomised together; none for the empty part name."""
     part_of = _part_of_convnext if isinstance(network, ConvNeXt) else network.part_of
     held = (*network.named_parameters(), *network.named_buffers())
     return [tensor for name, tensor in held if part_of(name) == part]
 
 
 def _part_of_convnext(name: str) -> str:
-    """The part that a parameter of that name is in."""
+    """Return the part that contains the parameter with that name."""
     kind, index = name.split(".")[:2]
     if kind == "downsample_layers" and index == "0":
         return "stem"
@@ -128,8 +128,8 @@ def _part_of_convnext(name: str) -> str:
 
 
 def shuffle(tensor: Tensor, generator: torch.Generator) -> None:
-    """Put the values of a tensor into random order, in place."""
+    """Shuffle the values of a tensor in place."""
     with torch.no_grad():
-        # Drawn on the CPU, so that a seed means the same on every device.
+        # Drawn on the CPU, so that a seed gives the same order on every device.
         order = torch.randperm(tensor.numel(), generator=generator).to(tensor.device)
         tensor.copy_(tensor.flatten()[order].view_as(tensor))

@@ -1,4 +1,4 @@
-"""One unit: what it could see by arithmetic, and what it looks at on a picture."""
+"""The effective field of a single unit on a picture."""
 
 import math
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ Window = tuple[slice, slice]
 """Rows and columns of the network's input."""
 
 
-def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> Window | None:
-    """The part of the input that a unit depends on, where it is so small that running the network on it pays.
+def input_window(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -> Window | None:
+    """Return the part of the input that a unit depends on, if it is small enough to save time.
 
-    It begins at multiples of the node's stride, so that all maps in the network lie as they do in the whole.
-    The unit depends on no padding but that at the input's own borders, which the part shares.
+    It starts at multiples of the node's stride, so that all maps in the network are aligned as for the whole
+    input. The unit depends on no padding except at the borders of the input, which the part shares.
 
     Parameters
     ----------
     field, y, x
-        The node's geometry, and row and column of the unit.
+        The geometry of the node, and row and column of the unit.
     input_px
         Height and width of the input.
 
     Returns
     -------
-    None where the unit depends on more than half of the input.
+    The rows and columns, or None if the unit depends on more than half of the input.
     """
     (left, top, width, height), _ = field.box_in_input(y, x, *input_px)
     stride = field.stride_px
@@ -43,40 +43,40 @@ def window_of(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]) -
 
 
 @dataclass(slots=True)
-class _Asked:
-    """Who says whether to stop: somebody else for each unit.
+class _CurrentStop:
+    """The `should_stop` of the current unit, which changes from unit to unit.
 
-    The graph of the pass holds on to it, so it must not know the probe, which holds the graph: Python does not
-    see such a circle, and would never let go of it.
+    The autograd graph refers to it, so it must not refer to the probe, which holds the graph: Python's garbage
+    collector cannot see such a cycle and would never free it.
     """
 
     should_stop: ShouldStop
 
 
 class UnitProbe:
-    """Measures effective fields of a node's units on one picture.
+    """Measures the effective fields of units of a node on one picture.
 
-    The network is run once, only as far as the node; each unit then costs one backward pass.
+    The network is run once, up to the node. Each unit then costs one backward pass.
 
     Parameters
     ----------
     model
-        The network; always run in float32.
+        The model, which is always run in float32.
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     node
-        Any node whose units have positions.
+        A node whose units have positions.
     should_stop
-        Asked between blocks.
+        Called between blocks; the work stops if it returns true.
     window
-        Run only on this part of the input, as `window_of` gives it for the one unit that will be asked for.
+        The part of the input to run, as returned by `input_window` for the only unit that will be measured.
 
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
 
     def __init__(
@@ -91,24 +91,24 @@ class UnitProbe:
         height, width = tensor.shape[2:]
         self._input_px = height, width
         self._window = rows, columns = window or (slice(0, height), slice(0, width))
-        # Where the first unit of the window is in the whole map.
+        # Position of the window's first unit in the whole map.
         self._origin = rows.start // info.field.stride_px, columns.start // info.field.stride_px
-        self._asked = asked = _Asked(should_stop)
+        self._asked = asked = _CurrentStop(should_stop)
         self._input = tensor[:, :, rows, columns].detach().clone().requires_grad_()
         with torch.enable_grad(), stoppable(model.blocks, lambda: asked.should_stop()):
             self._output = as_maps(output_of(model.module, module, self._input), info.layout)
 
     def value(self, channel: int, y: int, x: int) -> float:
-        """The unit's value; `y` and `x` are its row and column in the whole map."""
+        """Return the value of the unit in row `y` and column `x` of the whole map."""
         return float(self._unit(channel, y, x).detach())
 
     def field(self, channel: int, y: int, x: int, should_stop: ShouldStop = never) -> NDArray[np.float32]:
-        """Magnitude of the unit's derivative by the input, summed over the colours: (H, W) float32.
+        """Return the absolute derivative of the unit by the input, summed over the colours, (H, W) float32.
 
         Raises
         ------
         Stopped
-            When `should_stop` said so, asked between blocks.
+            If `should_stop`, which is called between blocks, returned true.
         """
         self._asked.should_stop = should_stop
         (gradient,) = torch.autograd.grad(self._unit(channel, y, x), self._input, retain_graph=True)
@@ -123,23 +123,23 @@ class UnitProbe:
 def effective_field(
     model: LoadedModel, tensor: Tensor, node: str, channel: int, y: int, x: int
 ) -> NDArray[np.float32]:
-    """One unit's effective receptive field on one picture.
+    """Compute the effective receptive field of one unit on one picture.
 
     Parameters
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     node, channel, y, x
-        Whose: row `y` and column `x` of the node's own map.
+        The unit: row `y` and column `x` in the map of the node.
 
     Returns
     -------
-    (H, W) float32: magnitude of the unit's derivative by the input, summed over the colours.
+    (H, W) float32: the absolute derivative of the unit with respect to the input, summed over the colours.
 
     Raises
     ------
     StudioError
-        Where the model has no such node.
+        If the model has no such node.
     """
-    window = window_of(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
+    window = input_window(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
     return UnitProbe(model, tensor, node, window=window).field(channel, y, x)

@@ -1,1 +1,1 @@
-"""What every part of the program may use: errors, files, geometry, paths. It imports no other package."""
+"""Modules that every part of the program may use. They import no other package of the program."""

@@ -1,9 +1,9 @@
-"""The attribution methods: what each is, where it comes from, what it can be told, where it holds; no torch.
+"""The attribution methods: what each one does, its source, its parameters and its limits. Needs no torch.
 
-Not offered: guided backpropagation, deconvolution, DeepLift and layer-wise relevance propagation. The first
-two change what ReLU does. On a network of GELU and layer norm, what there is (captum 0.9) silently returns the
-plain gradient under another name (the first two), breaks the completeness that is the point of it (DeepLift,
-which takes the plain gradient there), or refuses (relevance propagation).
+Guided backpropagation, deconvolution, DeepLift and layer-wise relevance propagation are not offered. The first
+two modify the gradient of ReLU. On a network with GELU and layer norm, captum 0.9 silently returns the plain
+gradient under their names. Its DeepLift also falls back to the plain gradient there, which breaks the
+completeness that is its purpose, and its relevance propagation refuses such networks.
 """
 
 from collections.abc import Mapping
@@ -33,27 +33,28 @@ Output = Literal["logit", "probability", "difference"]
 Value = int | float | str
 
 FILLS = ("mean", "blur", "black")
-"""What a removed part of a picture is filled with: the data set's mean colour, the picture blurred, black."""
+"""Fills for removed parts of a picture: the mean colour of the data set, the blurred picture, or black."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """Something that a method can be told.
+    """A parameter of a method.
 
     Attributes
     ----------
     name, title
-        In requests and files, and for people.
+        The name in requests and files, and the display name.
     default
-        Its type is the parameter's: int, float or str.
+        The default value; its type (int, float or str) is the type of the parameter.
     choices
-        Of a text.
+        The allowed values of a text.
     low, high
-        Of a number, both allowed.
+        The range of a number, including both ends.
     sentence
-        What it does, with its unit.
+        A sentence that says what it does, with its unit.
     only_with
-        Another parameter and its value, without which this one has no effect; empty where it always has.
+        Another parameter and the value that it must have for this one to have an effect; empty if it always
+        has.
     """
 
     name: str
@@ -68,28 +69,29 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A way to attribute an output of the network to places.
+    """A method that attributes an output of the network to positions.
 
     Attributes
     ----------
     name, title
-        In requests and files, and for people.
+        The name in requests and files, and the display name.
     sentence
-        What it does.
+        A sentence that says what it does.
     source
-        Authors, venue and number of the paper.
+        Authors, venue and identifier of the paper.
     kind
-        ``cam``: a map on the grid of a node. ``input``: a map on the input's pixels; it takes no node.
+        ``cam``: a map on the grid of a node. ``input``: a map on the pixels of the input, without a node.
     is_signed
-        Negative values speak against the output; otherwise the map is 0 or more, or its sign means nothing.
+        Whether negative values speak against the output; otherwise the map is 0 or more, or its sign has no
+        meaning.
     is_linear
-        The map of a difference of two logits is the difference of their maps.
+        Whether the map of a difference of two logits is the difference of their maps.
     depends_on_target
-        False where the map is the same for all classes.
+        Whether the map depends on the class.
     is_long
-        Many passes: there is progress, and partial results where they mean something.
+        Whether it needs many passes, so that there is progress, and partial results if they are meaningful.
     parameters
-        What it can be told.
+        The parameters of the method.
     """
 
     name: MethodName
@@ -104,12 +106,12 @@ class Method:
     parameters: tuple[Parameter, ...] = ()
 
     def settings(self, given: Mapping[str, Value]) -> dict[str, Value]:
-        """All parameters with their values: those given, the defaults for the others.
+        """Return the values of all parameters: the given ones, and defaults for the others.
 
         Raises
         ------
         StudioError
-            Where the method has no such parameter, or the value is out of its range.
+            If the method has no such parameter, or a value is not allowed.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         for name, value in given.items():
@@ -120,7 +122,7 @@ class Method:
         return {name: given.get(name, parameter.default) for name, parameter in known.items()}
 
     def in_force(self, settings: Mapping[str, Value]) -> dict[str, Value]:
-        """Those of all parameters with their values that have an effect."""
+        """Return those of all parameter values that have an effect."""
         conditions = {parameter.name: parameter.only_with for parameter in self.parameters}
         return {
             name: value
@@ -133,7 +135,7 @@ def _check(parameter: Parameter, value: Value) -> None:
     if isinstance(parameter.default, str):
         if value not in parameter.choices:
             raise StudioError(
-                f"“{value}” is no {parameter.title.lower()}.", f"There are: {', '.join(parameter.choices)}."
+                f"{parameter.title} cannot be “{value}”.", f"There are: {', '.join(parameter.choices)}."
             )
     elif (
         isinstance(value, str)
@@ -153,21 +155,21 @@ _SEED = Parameter(
     default=0,
     low=0,
     high=2**31 - 1,
-    sentence="Of the noise: equal seeds, equal maps.",
+    sentence="Seed of the noise; equal seeds give equal maps.",
 )
 _FILL = Parameter(
     name="fill",
     title="Fill",
     default="mean",
     choices=FILLS,
-    sentence="What stands where a part was taken away.",
+    sentence="What replaces a removed part of the picture.",
 )
 
 METHODS: tuple[Method, ...] = (
     Method(
         name="gradcam",
         title="Grad-CAM",
-        sentence="Sums the channels, each weighted by the spatial mean of its gradient.",
+        sentence="Adds up the channels, each weighted by the spatial mean of its gradient.",
         source="Selvaraju et al., ICCV 2017, arXiv:1610.02391",
         kind="cam",
         is_linear=True,
@@ -175,15 +177,15 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="gradcam++",
         title="Grad-CAM++",
-        sentence="As Grad-CAM, with the mean over positive gradients, so weighted that small and repeated "
-        "objects count in full.",
+        sentence="Like Grad-CAM, with positive gradients weighted so that small and repeated objects count "
+        "in full.",
         source="Chattopadhay et al., WACV 2018, arXiv:1710.11063",
         kind="cam",
     ),
     Method(
         name="hirescam",
         title="HiResCAM",
-        sentence="Multiplies activation and gradient unit by unit, and sums the channels.",
+        sentence="Multiplies activation and gradient at every unit, and adds up the channels.",
         source="Draelos and Carin 2020, arXiv:2011.08891",
         kind="cam",
         is_linear=True,
@@ -191,14 +193,14 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="layercam",
         title="LayerCAM",
-        sentence="As HiResCAM, with the positive part of the gradient only: sharper at early stages.",
+        sentence="Like HiResCAM, with only the positive part of the gradient: sharper at early stages.",
         source="Jiang et al., IEEE TIP 2021, doi:10.1109/TIP.2021.3089943",
         kind="cam",
     ),
     Method(
         name="xgradcam",
         title="XGrad-CAM",
-        sentence="Sums the channels, each weighted by its gradient averaged with the activation as weight.",
+        sentence="Adds up the channels, each weighted by the mean of its gradient, weighted by the activation.",
         source="Fu et al., BMVC 2020, arXiv:2008.02312",
         kind="cam",
         is_linear=True,
@@ -206,7 +208,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="eigencam",
         title="EigenCAM",
-        sentence="Projects the units on the channels' first principal direction.",
+        sentence="Projects the units on the first principal direction of the channels.",
         source="Muhammad and Yeasin, IJCNN 2020, arXiv:2008.00299",
         kind="cam",
         is_signed=False,
@@ -216,7 +218,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="scorecam",
         title="Score-CAM",
-        sentence="Weights each channel by what the network says of the picture seen through it; no gradient.",
+        sentence="Weights each channel by the output for the picture masked by it; uses no gradient.",
         source="Wang et al., CVPR Workshops 2020, arXiv:1910.01279",
         kind="cam",
         is_long=True,
@@ -224,7 +226,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="ablationcam",
         title="Ablation-CAM",
-        sentence="Weights each channel by how much the output falls when it is set to 0; no gradient.",
+        sentence="Weights each channel by how much the output falls when it is set to 0; uses no gradient.",
         source="Desai and Ramaswamy, WACV 2020, doi:10.1109/WACV45572.2020.9093360",
         kind="cam",
         is_long=True,
@@ -232,7 +234,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="saliency",
         title="Saliency",
-        sentence="The size of the gradient by each pixel, the largest of its colours.",
+        sentence="The absolute gradient by each pixel, the largest of its colours.",
         source="Simonyan et al. 2013, arXiv:1312.6034",
         kind="input",
         is_signed=False,
@@ -248,7 +250,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="smoothgrad",
         title="SmoothGrad",
-        sentence="The size of the gradient averaged over noisy copies, the largest of its colours.",
+        sentence="The absolute value of the gradient averaged over noisy copies, the largest of its colours.",
         source="Smilkov et al. 2017, arXiv:1706.03825",
         kind="input",
         is_signed=False,
@@ -260,7 +262,7 @@ METHODS: tuple[Method, ...] = (
                 default=32,
                 low=1,
                 high=1024,
-                sentence="Noisy copies to average.",
+                sentence="Number of noisy copies to average.",
             ),
             Parameter(
                 name="noise",
@@ -268,7 +270,7 @@ METHODS: tuple[Method, ...] = (
                 default=0.15,
                 low=0.0,
                 high=1.0,
-                sentence="Standard deviation of the noise, as a share of the picture's range of values.",
+                sentence="Standard deviation of the noise, as a fraction of the picture's range of values.",
             ),
             _SEED,
         ),
@@ -276,8 +278,8 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="integratedgradients",
         title="Integrated gradients",
-        sentence="Integrates the gradient on the way from a baseline to the picture; the map adds up to the "
-        "change of the output, but for the convergence delta.",
+        sentence="Integrates the gradient along the path from a baseline to the picture; the map adds up to "
+        "the change of the output, up to the convergence delta.",
         source="Sundararajan et al., ICML 2017, arXiv:1703.01365",
         kind="input",
         is_linear=True,
@@ -289,14 +291,14 @@ METHODS: tuple[Method, ...] = (
                 default=64,
                 low=4,
                 high=2048,
-                sentence="Gradients on the way, of each baseline; rounded up to a multiple of 4.",
+                sentence="Gradients along the path for each baseline; rounded up to a multiple of 4.",
             ),
             Parameter(
                 name="baseline",
                 title="Baseline",
                 default="black",
                 choices=("black", "mean", "blur", "noise"),
-                sentence="Where the way begins; with noise, the maps from several noise pictures are averaged.",
+                sentence="The start of the path; with noise, the maps for several noise pictures are averaged.",
             ),
             Parameter(
                 name="draws",
@@ -304,7 +306,7 @@ METHODS: tuple[Method, ...] = (
                 default=4,
                 low=1,
                 high=64,
-                sentence="Baselines to average, where the baseline is noise.",
+                sentence="Number of baselines to average, if the baseline is noise.",
                 only_with=("baseline", "noise"),
             ),
             replace(_SEED, only_with=("baseline", "noise")),
@@ -313,7 +315,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="occlusion",
         title="Occlusion",
-        sentence="How much the output falls when a window is covered, averaged over the windows over a pixel.",
+        sentence="How much the output falls when a window is covered, averaged over all windows on a pixel.",
         source="Zeiler and Fergus, ECCV 2014, arXiv:1311.2901",
         kind="input",
         is_linear=True,
@@ -325,7 +327,7 @@ METHODS: tuple[Method, ...] = (
                 default=0,
                 low=0,
                 high=4096,
-                sentence="Side of the square that is covered, in input pixels; 0 takes an eighth of the input.",
+                sentence="Side of the covered square, in input pixels; 0 means an eighth of the input.",
             ),
             Parameter(
                 name="stride",
@@ -333,7 +335,7 @@ METHODS: tuple[Method, ...] = (
                 default=0,
                 low=0,
                 high=4096,
-                sentence="Between neighbouring windows, in input pixels; 0 takes half the window.",
+                sentence="Distance between neighbouring windows, in input pixels; 0 means half the window.",
             ),
             _FILL,
         ),
@@ -341,7 +343,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         name="superpixels",
         title="Superpixel ablation",
-        sentence="How much the output falls when a superpixel (SLIC) is taken away.",
+        sentence="How much the output falls when a superpixel (SLIC) is covered.",
         source="Achanta et al., IEEE TPAMI 2012, doi:10.1109/TPAMI.2012.120 (superpixels)",
         kind="input",
         is_linear=True,
@@ -353,7 +355,7 @@ METHODS: tuple[Method, ...] = (
                 default=64,
                 low=2,
                 high=4096,
-                sentence="About how many; the map's note says how many there are.",
+                sentence="Approximate number of superpixels; the note below the map states the actual number.",
             ),
             Parameter(
                 name="compactness",
@@ -361,7 +363,7 @@ METHODS: tuple[Method, ...] = (
                 default=10.0,
                 low=0.01,
                 high=100.0,
-                sentence="High values make squares, low ones follow the colours.",
+                sentence="High values give compact squares, low values follow the colours.",
             ),
             _FILL,
         ),
@@ -372,12 +374,12 @@ _BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}
 
 
 def method_named(name: str) -> Method:
-    """The method of that name.
+    """Return the method with that name.
 
     Raises
     ------
     StudioError
-        Where there is none; the hint says which there are.
+        If there is none; the hint lists the methods.
     """
     if name not in _BY_NAME:
         raise StudioError(f"There is no attribution method “{name}”.", f"There are: {', '.join(_BY_NAME)}.")

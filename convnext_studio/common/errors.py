@@ -1,4 +1,4 @@
-"""The exceptions that a person may meet."""
+"""The exceptions whose messages are shown to the user."""
 
 import unicodedata
 
@@ -6,15 +6,15 @@ LONGEST_MESSAGE = 500
 
 
 class StudioError(Exception):
-    """Something that a person asked for cannot be done, told in plain words.
+    """An error with a message for the user, in plain English.
 
     Parameters
     ----------
     message
-        One sentence that says what is wrong, with the names and numbers involved. It stays one line of bounded
-        length whatever it quotes: names in files can be anything.
+        One sentence that says what is wrong, with the names and numbers involved. It is reduced to one line of
+        limited length, because it may quote names from files, which can contain anything.
     hint
-        What to do next; empty where there is nothing to do.
+        What the user can do; empty if there is nothing.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -30,12 +30,12 @@ class StudioError(Exception):
 
 
 class InputTooLarge(StudioError):
-    """A network's input does not fit into memory; a smaller one may.
+    """The input of a network does not fit into memory, but a smaller one may.
 
     Parameters
     ----------
     smaller_px
-        The side of an input to try in its place.
+        The side of a smaller input to try.
     """
 
     def __init__(self, message: str, hint: str, smaller_px: int) -> None:
@@ -47,7 +47,7 @@ class InputTooLarge(StudioError):
 
 
 def _one_line(text: str) -> str:
-    """The text without its middle where it is too long, and without what moves a cursor or is no text."""
+    """Return a text as one line: without control characters, and without its middle if it is too long."""
     if len(text) > LONGEST_MESSAGE:
         kept = LONGEST_MESSAGE // 2
         text = f"{text[:kept]} … {text[-kept:]}"

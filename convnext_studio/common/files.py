@@ -1,4 +1,4 @@
-"""Paths that people name, and files that are written whole or not at all."""
+"""Paths given by the user, and files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -12,16 +12,16 @@ from convnext_studio.common.errors import StudioError
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose bytes are the file at `path` once the block has ended.
+    """Open a stream whose contents replace the file at `path` when the block ends without an error.
 
-    Until then they are in a file beside it, of a name that no other program and no other thread chooses. Where
-    the block fails, is interrupted, or the program is killed, `path` keeps its old contents; only a kill leaves
-    the file beside it. A file that is replaced hands its permissions on, and a link to one stays a link.
+    Until then they are in a temporary file in the same folder, with a unique name. If the block fails, is
+    interrupted, or the program is killed, `path` keeps its old contents; only a kill leaves the temporary file
+    behind. The new file gets the permissions of the old one, and a link to a file stays a link.
 
     Raises
     ------
     StudioError
-        Where the disk is full or refuses, also if a library hides that behind an error of its own.
+        If the file cannot be written, even if a library hides the system's error behind one of its own.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{os.urandom(8).hex()}.part")
@@ -33,7 +33,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             _hand_on_permissions(target, temporary)
             temporary.replace(target)
         finally:
-            with contextlib.suppress(OSError):  # Where it was never made, the reason is told already.
+            with contextlib.suppress(OSError):  # If it was never created, the error has been raised already.
                 temporary.unlink(missing_ok=True)
     except StudioError:
         raise
@@ -44,8 +44,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         raise not_written(path, refusal) from error
 
 
-def expanded(name: str) -> Path:
-    """The path that a person named, with ``~`` for a home that is there."""
+def expand_home(name: str) -> Path:
+    """Return the path that the user named, with ``~`` expanded if there is such a home folder."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -53,15 +53,15 @@ def expanded(name: str) -> Path:
 
 
 def is_file_or_folder(path: Path) -> bool:
-    """Whether it can be opened: reading from a pipe or a device might never end."""
+    """Return whether a path is a regular file or a folder; reading from a pipe or a device could block."""
     try:
         return path.is_file() or path.is_dir()
-    except OSError:  # A name longer than names may be.
+    except OSError:  # The name is too long for the system.
         return False
 
 
 def not_written(path: Path, error: OSError) -> StudioError:
-    """What to tell where a file cannot be written: the system's own word for it, where there is one."""
+    """Return the error for a file that cannot be written, with the system's reason if there is one."""
     reason = "a file of that name is in the way" if isinstance(error, FileExistsError) else error.strerror
     return StudioError(
         f"{path} could not be written: {reason or error}.", "Choose another folder, or make room on the disk."
@@ -69,7 +69,7 @@ def not_written(path: Path, error: OSError) -> StudioError:
 
 
 def _check_replaceable(target: Path) -> None:
-    """The system lets us replace more than we should: devices, and files that somebody has protected."""
+    """Refuse to replace devices and write-protected files, which the system itself would allow."""
     if not target.exists():
         return
     if not target.is_file():
@@ -79,12 +79,12 @@ def _check_replaceable(target: Path) -> None:
 
 
 def _hand_on_permissions(old: Path, new: Path) -> None:
-    with contextlib.suppress(OSError):  # There is none; or the file system knows no permissions.
+    with contextlib.suppress(OSError):  # There is no old file, or the file system has no permissions.
         new.chmod(stat.S_IMODE(old.stat().st_mode))
 
 
 def _refusal_behind(error: BaseException) -> OSError | None:
-    """The system's error: this one, or one that it was raised over, as torch's writer does."""
+    """Return the system's error, which may be the cause of an error raised by a library such as torch."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, OSError):
         seen = seen.__cause__ or seen.__context__

@@ -1,4 +1,4 @@
-"""Python's search for circular garbage, kept away from where it finds none and costs most."""
+"""Keep Python's garbage collector from slowing down the start."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Do not search inside the block, nor ever after among what was made before its end.
+    """Disable garbage collection inside the block, and exclude all objects at its end from later collections.
 
-    Every full search looks at all that was imported: while a program starts, and in every later one, 30 to
-    100 ms for modules, classes and functions that live as long as the program.
+    Every full collection visits everything that has been imported. That takes 30 to 100 ms each time, for
+    modules, classes and functions that live as long as the program.
     """
     gc.disable()
     try:

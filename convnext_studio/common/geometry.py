@@ -1,7 +1,7 @@
-"""Where things are: from a unit of a feature map to the network's input to the picture, and back.
+"""Convert coordinates between the units of a feature map, the network's input and the picture.
 
-All coordinates are continuous, with pixel *i* covering the interval [i, i + 1): the centre of the first
-pixel is 0.5 and the right edge of a picture is its width. Arithmetic only; both processes use it.
+All coordinates are continuous, and pixel *i* covers the interval [i, i + 1): the centre of the first pixel is
+0.5, and the right edge of a picture is its width. The window and the engine use the same functions.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """How a picture became the network's input: resized as a whole, then cropped.
+    """How a picture was turned into the network's input: resized as a whole, then cropped.
 
     Attributes
     ----------
@@ -21,8 +21,8 @@ class CropGeometry:
     resized_size
         Width and height in pixels after resizing.
     crop_origin
-        x and y of the crop's upper left corner in the resized picture, in pixels; negative where the
-        input reaches beyond the picture (padding).
+        x and y of the crop's upper left corner in the resized picture, in pixels; negative if the input extends
+        beyond the picture (padding).
     input_size
         Width and height of the crop, which is the network's input.
     """
@@ -34,31 +34,31 @@ class CropGeometry:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Picture pixels per input pixel, horizontally and vertically."""
+        """The number of picture pixels per input pixel, horizontally and vertically."""
         return (
             self.picture_size[0] / self.resized_size[0],
             self.picture_size[1] / self.resized_size[1],
         )
 
     def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the network's input, as a point of the picture."""
+        """Convert a point of the network's input to a point of the picture."""
         scale_x, scale_y = self.scale
         return (x + self.crop_origin[0]) * scale_x, (y + self.crop_origin[1]) * scale_y
 
     def to_input(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the picture, as a point of the network's input; the inverse of `to_picture`."""
+        """Convert a point of the picture to a point of the network's input; the inverse of `to_picture`."""
         scale_x, scale_y = self.scale
         return x / scale_x - self.crop_origin[0], y / scale_y - self.crop_origin[1]
 
     def box_to_picture(self, box: Box) -> Box:
-        """A box in the network's input, as a box in the picture."""
+        """Convert a box in the network's input to a box in the picture."""
         x, y = self.to_picture(box[0], box[1])
         scale_x, scale_y = self.scale
         return x, y, box[2] * scale_x, box[3] * scale_y
 
     @property
     def crop_box(self) -> Box:
-        """What the network sees, as a box in the picture."""
+        """The part that the network sees, as a box in the picture."""
         return self.box_to_picture((0.0, 0.0, float(self.input_size[0]), float(self.input_size[1])))
 
 
@@ -74,15 +74,15 @@ class FieldGeometry:
     size_px
         Side of the theoretical receptive field in input pixels.
     stride_px
-        Input pixels between neighbouring units.
+        Distance between neighbouring units in input pixels.
     first_centre_px
-        Centre of the field of unit 0, as an input coordinate; it may lie off the pixel centres.
+        Centre of the field of unit 0, as an input coordinate; it may lie between pixel centres.
     is_global
-        The node pools over its whole map somewhere before (GRN, attention): every unit sees all, and
-        `size_px` counts convolutions only.
+        Whether a layer up to the node pools over a whole map (GRN, attention), so that every unit sees the
+        whole input; `size_px` then counts convolutions only.
     has_box
-        The units' fields are boxes of one size. Those behind attention in windows (Swin) are not: they end at
-        the windows' borders, wherever in its window the unit is; `size_px` counts convolutions only.
+        Whether the fields of the units are boxes of one size. After attention in windows (Swin) they are not:
+        they end at the borders of the windows, and `size_px` counts convolutions only.
     """
 
     size_px: int = 1
@@ -93,26 +93,26 @@ class FieldGeometry:
 
     @property
     def is_box(self) -> bool:
-        """Whether a unit sees a box around its centre, and nothing else."""
+        """Whether a unit sees exactly a box around its centre."""
         return self.has_box and not self.is_global
 
     @property
     def extent(self) -> str:
-        """What a unit sees, in words: "127 px", "the whole picture"."""
+        """The extent of a field in words, such as "127 px" or "the whole picture"."""
         if self.is_global:
             return "the whole picture"
-        return f"{self.size_px} px" if self.has_box else "windows of attention, no box"
+        return f"{self.size_px} px" if self.has_box else "attention windows, not a box"
 
     def made_global(self) -> "FieldGeometry":
-        """The geometry behind something that pools over the whole map."""
+        """Return the geometry after a layer that pools over the whole map."""
         return replace(self, is_global=True)
 
     def without_box(self) -> "FieldGeometry":
-        """The geometry behind attention in windows."""
+        """Return the geometry after attention in windows."""
         return replace(self, has_box=False)
 
     def after(self, kernel_size: int, stride: int = 1, padding: int = 0) -> "FieldGeometry":
-        """The geometry behind one more convolution."""
+        """Return the geometry after one more convolution."""
         return replace(
             self,
             size_px=self.size_px + (kernel_size - 1) * self.stride_px,
@@ -121,24 +121,24 @@ class FieldGeometry:
         )
 
     def centre_px(self, unit: int) -> float:
-        """Centre of a unit's field along one axis, as an input coordinate."""
+        """Return the centre of a unit's field along one axis, as an input coordinate."""
         return self.first_centre_px + unit * self.stride_px
 
     def unit_box(self, y: int, x: int) -> Box:
-        """Theoretical field of the unit in row `y` and column `x`, in input coordinates, not clipped."""
+        """Return the unclipped theoretical field of the unit in row `y`, column `x`, in input coordinates."""
         half = self.size_px / 2
         return self.centre_px(x) - half, self.centre_px(y) - half, float(self.size_px), float(self.size_px)
 
     def box_in_input(self, y: int, x: int, height: int, width: int) -> tuple[Box, bool]:
-        """What of a unit's theoretical field lies in an input of that size, and whether anything does not.
+        """Return the part of a unit's theoretical field in an input of that size, and whether it is clipped.
 
         Returns
         -------
         box
-            In input coordinates, empty at the border for a field that lies wholly in the padding; all of the
-            input where the field is no box.
+            In input coordinates; an empty box at the border if the field lies entirely in the padding, and the
+            whole input if the field is not a box.
         is_clipped
-            The field of the convolutions reaches beyond the input.
+            Whether the field of the convolutions extends beyond the input.
         """
         left, top, across, down = self.unit_box(y, x)
         x0, x1 = (min(max(edge, 0.0), float(width)) for edge in (left, left + across))
@@ -149,12 +149,12 @@ class FieldGeometry:
         return (x0, y0, x1 - x0, y1 - y0), is_clipped
 
     def map_box(self, height: int, width: int) -> Box:
-        """Where a map of that many units lies in the input when each unit is drawn as one stride wide."""
+        """Return the box of a map of that size in the input, where each unit is drawn one stride wide."""
         start = self.first_centre_px - self.stride_px / 2
         return start, start, float(width * self.stride_px), float(height * self.stride_px)
 
     def unit_at(self, x: float, y: float, height: int, width: int) -> tuple[int, int] | None:
-        """Row and column of the unit drawn at an input point, or None outside the map."""
+        """Return row and column of the unit drawn at an input point, or None outside the map."""
         start = self.first_centre_px - self.stride_px / 2
         column = int((x - start) // self.stride_px)
         row = int((y - start) // self.stride_px)

@@ -1,4 +1,4 @@
-"""Where the program's own files are."""
+"""The location of the program's own files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def _assets() -> Path:
-    """Help pages, icons, lecture and models: inside the installed package, beside it in a checkout."""
+    """Return the folder of help, icons, lecture and models, in the installed package or in a checkout."""
     installed = _PACKAGE / "assets"
     return installed if installed.is_dir() else _PACKAGE.parent / "assets"
 

@@ -1,4 +1,4 @@
-"""Freely usable photographs that come with scikit-image and matplotlib, found without importing either."""
+"""Free sample photographs from scikit-image and matplotlib, found without importing these packages."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,18 +12,18 @@ FIRST_SAMPLE = "coffee"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photograph in an installed package.
+    """A sample photograph in an installed package.
 
     Attributes
     ----------
     title
-        What is to be seen.
+        The subject of the photograph.
     package
-        Top-level package that installs it.
+        The top-level package that contains it.
     relative_path
-        Where it lies in that package.
+        Its path in that package.
     credit
-        Who took it and what may be done with it.
+        The photographer and the licence.
     """
 
     title: str
@@ -47,12 +47,12 @@ SAMPLES: dict[str, Sample] = {
 
 
 def sample_path(name: str) -> Path:
-    """Where a sample lies on this machine.
+    """Return the path of a sample on this computer.
 
     Raises
     ------
     StudioError
-        Where no sample has that name (the hint lists them), or its package does not bring the file.
+        If no sample has that name (the hint lists them), or its package does not contain the file.
     """
     if name not in SAMPLES:
         raise StudioError(f"There is no sample {name!r}.", f"There are: {', '.join(SAMPLES)}.")
@@ -63,6 +63,6 @@ def sample_path(name: str) -> Path:
         if path.is_file():
             return path
     raise StudioError(
-        f"The sample {name!r} is not on this machine: {sample.package} did not bring {sample.relative_path}.",
+        f"The sample {name!r} is missing: {sample.package} does not contain {sample.relative_path}.",
         f"Reinstall {sample.package}, or open a picture of your own.",
     )

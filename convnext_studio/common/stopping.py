@@ -1,5 +1,5 @@
-"""How work that is no longer wanted ends."""
+"""The exception that ends cancelled work."""
 
 
 class Stopped(Exception):
-    """The work was cancelled: raised inside it, once it notices, so that it unwinds and cleans up."""
+    """Raised inside cancelled work as soon as it notices, so that it unwinds and cleans up."""

@@ -1,4 +1,4 @@
-"""Progress where somebody watches it."""
+"""Progress bars in a terminal."""
 
 import sys
 
@@ -6,7 +6,7 @@ _WIDTH = 30
 
 
 def draw_bar(what: str, done: int, total: int, note: str = "") -> None:
-    """One line that is drawn over itself; only where somebody watches, so that logs stay readable."""
+    """Draw a progress bar over the previous one, only in a terminal, so that log files stay readable."""
     if not sys.stderr.isatty():
         return
     filled = _WIDTH * done // max(total, 1)

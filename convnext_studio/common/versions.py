@@ -1,4 +1,4 @@
-"""Which versions of what run here; imports none of it."""
+"""The versions of the program, the system and the packages, found without importing the packages."""
 
 import platform
 import sys
@@ -14,7 +14,7 @@ MISSING = "missing"
 
 
 def system_facts() -> list[tuple[str, str]]:
-    """The program, Python and the system as pairs of name and value."""
+    """Return the versions of program, Python and system, as pairs of name and value."""
     return [
         ("ConvNeXt Studio", __version__),
         ("Python", f"{platform.python_version()} ({sys.executable})"),
@@ -23,7 +23,7 @@ def system_facts() -> list[tuple[str, str]]:
 
 
 def package_facts() -> list[tuple[str, str]]:
-    """The packages that are needed and their versions, `MISSING` for those that are not installed."""
+    """Return the required packages and their versions, `MISSING` for those that are not installed."""
     return [(name, _version(name)) for name in PACKAGES]
 
 

@@ -1,1 +1,1 @@
-"""From any file to pixels, in a process of its own that a decoder's bug cannot leave. No torch."""
+"""Decode picture files in a separate process, so that a bug in a decoder does no harm. Needs no torch."""

@@ -1,4 +1,4 @@
-"""Any file to an 8-bit RGB picture, with a sentence on everything that was done to it; no torch."""
+"""Decode any picture file to 8-bit RGB, with a note on everything that was done to it. Needs no torch."""
 
 import hashlib
 import io
@@ -30,8 +30,9 @@ from PIL import (
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 
-# Formats whose decoders are well kept; others that Pillow knows (EPS runs Ghostscript) are not opened. Naming
-# the plug-ins is quicker than Pillow's search for all. A phone's MPO is opened as the JPEG that it begins with.
+# Formats with well-maintained decoders. Other formats of Pillow are not opened (EPS would run Ghostscript).
+# Naming the plug-ins is faster than Pillow's search for all of them. An MPO file is opened as the JPEG that it
+# starts with.
 _PLUGINS = (
     AvifImagePlugin.AvifImageFile,
     BmpImagePlugin.BmpImageFile,
@@ -59,29 +60,29 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture upright, by its orientation in the EXIF standard."""
+"""The transpositions that make a picture upright, by its EXIF orientation."""
 _CONVERSIONS = {
     "P": "Palette converted to RGB.",
     "1": "Black and white converted to RGB.",
-    "L": "Greyscale repeated in the three channels.",
+    "L": "Greyscale copied to all three channels.",
 }
 PREVIEW_PX = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedImage:
-    """A picture as the network may see it.
+    """A decoded picture.
 
     Attributes
     ----------
     key
-        Of the source as it was when reading began: `file_key`, or a digest of the encoded bytes.
+        The key of the source when reading began: `file_key`, or a digest of the encoded bytes.
     name, path
-        For people; `path` is empty for a picture that came as bytes.
+        The display name, and the path of the file; `path` is empty for a picture from bytes.
     pixels
         (height, width, 3) uint8 RGB, read-only.
     notes
-        A sentence on each thing done while decoding.
+        One sentence about each thing that was done while decoding.
     """
 
     key: str
@@ -96,16 +97,16 @@ class DecodedImage:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def to_pil(self) -> Image.Image:
-        """Give the picture in Pillow's form."""
+        """Return the picture as a Pillow image."""
         return Image.fromarray(self.pixels)
 
     def reduced(self, longest_px: int) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8: the picture, made smaller where a side is longer than that."""
+        """Return the picture, (h, w, 3) uint8, reduced so that no side is longer than `longest_px`."""
         return reduced(self.pixels, longest_px)
 
 
 def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8: pixels of a picture, made smaller where a side is longer than that."""
+    """Return pixels (h, w, 3) uint8, reduced so that no side is longer than `longest_px`."""
     if max(pixels.shape[:2]) <= longest_px:
         return pixels
     picture = Image.fromarray(pixels)
@@ -114,13 +115,13 @@ def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
 
 
 class PictureReader(Protocol):
-    """What reads pictures: this module itself, or a process that uses it."""
+    """Something that reads pictures: this module, or a process that uses it."""
 
     def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
-        """As `decode`."""
+        """Read a picture as `decode` does."""
 
     def check_head(self, path: str) -> None:
-        """As `check_head`."""
+        """Check a file as `check_head` does."""
 
 
 def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
@@ -129,12 +130,12 @@ def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedI
     Parameters
     ----------
     longest_px
-        Sides of at most that length are enough: a JPEG is not decoded at its full size then. 0 for the whole.
+        The longest side that is needed; a JPEG is then not decoded at its full size. 0 for the full size.
 
     Raises
     ------
     StudioError
-        Where it is no picture, too large, damaged, or not finite.
+        If it is not a picture, is too large, damaged, or has values that are not finite.
     """
     own_name, path = described(source)
     name = name or own_name
@@ -146,12 +147,12 @@ def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedI
 
 
 def check_head(path: str) -> None:
-    """Read as much of a file as tells whether it is a picture and how large; the pixels are not decoded.
+    """Check that a file is a picture of an allowed size, without decoding its pixels.
 
     Raises
     ------
     StudioError
-        As `decode`, but for what only the pixels tell.
+        As `decode` raises it, except for errors that only the pixels show.
     """
     name, _ = described(path)
     with _opened(path) as stream, _without_warnings(), _in_plain_words(name):
@@ -161,16 +162,16 @@ def check_head(path: str) -> None:
 
 
 def file_of(path: str) -> Path:
-    """Where the file of a path or of ``sample:NAME`` lies; StudioError where there is no such sample."""
+    """Return the file of a path or of ``sample:NAME``; a StudioError if there is no such sample."""
     if path.startswith(SAMPLE_PREFIX):
         return sample_path(path.removeprefix(SAMPLE_PREFIX))
     return Path(path)
 
 
 def file_key(path: str) -> str:
-    """A name for a file as it is now: another one whenever it changes, empty where there is none.
+    """Return a key that changes whenever the file does; empty if there is no such file.
 
-    It is made of the path, the size and the time of the last change; nothing is read.
+    It is computed from the path, the size and the modification time; the contents are not read.
     """
     try:
         found = file_of(path).stat()
@@ -185,7 +186,7 @@ def _digest(data: bytes) -> str:
 
 
 def described(source: str | bytes) -> tuple[str, str]:
-    """What a source is called where it is given no name, and its path (empty for bytes)."""
+    """Return the default name of a source, and its path (empty for bytes)."""
     if isinstance(source, bytes):
         return "Pasted picture", ""
     if source.startswith(SAMPLE_PREFIX):
@@ -195,14 +196,14 @@ def described(source: str | bytes) -> tuple[str, str]:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Pillow warns of odd metadata, which changes nothing, and of large pictures, which are measured here."""
+    """Suppress Pillow's warnings: odd metadata are harmless, and large pictures are checked here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _opened(source: str | bytes) -> BinaryIO:
-    """The encoded picture, not read yet: what is no picture shows by its first bytes, however long it is."""
+    """Open the encoded picture without reading it; the first bytes show whether it is a picture."""
     return io.BytesIO(source) if isinstance(source, bytes) else _opened_file(file_of(source))
 
 
@@ -228,14 +229,14 @@ def _decode(stream: BinaryIO, name: str, longest_px: int) -> tuple[NDArray[np.ui
         if longest_px:
             image.draft(None, (2 * longest_px, 2 * longest_px))
         image.load()
-        _check_size(image, name)  # An icon's pictures may differ from its list of them.
+        _check_size(image, name)  # The pictures in an icon may differ from the sizes that it lists.
         pixels, notes = _to_rgb(image, name)
     return (reduced(pixels, longest_px) if longest_px else pixels), notes
 
 
 @contextmanager
 def _in_plain_words(name: str) -> Iterator[None]:
-    """What Pillow raises, as a StudioError."""
+    """Turn Pillow's exceptions into StudioErrors."""
     try:
         yield
     except StudioError:
@@ -249,7 +250,7 @@ def _in_plain_words(name: str) -> Iterator[None]:
         raise _too_large(name, "over 179 megapixels") from None
     except MemoryError:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
-    except Exception as error:  # Decoders meet damaged files with exceptions of every kind.
+    except Exception as error:  # Decoders raise exceptions of every kind for damaged files.
         raise StudioError(
             f"“{name}” is damaged and cannot be decoded ({_words(error)}).", "Copy or download it again."
         ) from error
@@ -262,7 +263,7 @@ def _check_content(stream: BinaryIO, name: str) -> None:
 
 
 def _words(error: Exception) -> str:
-    """What a decoder says, which may hold whatever the file does."""
+    """Return the message of a decoder, which may contain anything from the file."""
     said = "".join(char for char in str(error)[:_LONGEST_REASON] if char.isprintable())
     return said or type(error).__name__
 
@@ -291,7 +292,7 @@ def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], list[str]
         return _rescaled(picture, name, notes), notes
     to_rgb = _opaque_rgb if picture.has_transparency_data else _rgb
     if picture.has_transparency_data:
-        notes.append("Transparency laid over white.")
+        notes.append("Transparency blended with white.")
     elif picture.mode in _CONVERSIONS:
         notes.append(_CONVERSIONS[picture.mode])
     elif picture.mode != "RGB":
@@ -305,17 +306,17 @@ def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], list[str]
 def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Damaged metadata raise anything; the pixels are still good.
-        notes.append("Damaged EXIF data were left out of account.")
+    except Exception:  # Damaged metadata can raise anything, but the pixels are still good.
+        notes.append("Damaged EXIF data were ignored.")
         return image
     if turn is None:
         return image
-    notes.append("Turned as its EXIF orientation says.")
+    notes.append("Rotated according to its EXIF orientation.")
     return image.transpose(turn)
 
 
 def _stripes(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Some rows at a time, so that what is converted on the way takes little memory."""
+    """Yield a few rows at a time, so that conversions need little memory."""
     height = max(1, _STRIPE_PIXELS // picture.width)
     for top in range(0, picture.height, height):
         bottom = min(top + height, picture.height)

@@ -1,4 +1,4 @@
-"""What a measured receptive field says: squares, curves, a fitted Gaussian; numpy only, for every process."""
+"""Evaluate a measured receptive field: squares, curves, a fitted Gaussian. Needs only numpy."""
 
 from convnext_studio.erf.curves import FieldCurves, curves_of
 from convnext_studio.erf.gaussian import GaussianFit, fit_gaussian

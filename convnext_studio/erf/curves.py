@@ -1,4 +1,4 @@
-"""How a receptive field falls off with the distance from its centre."""
+"""Curves of a receptive field over the distance from its centre."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ class FieldCurves:
     Attributes
     ----------
     distance_px
-        (n,) float64: 1, 2, ... input pixels, to the farthest corner.
+        (n,) float64: 1, 2, ... input pixels, up to the farthest corner.
     cumulative
-        (n,) float64: share of the field in the pixels whose centres lie at most that far away; 1 at the end.
-        All zero for a field that is zero.
+        (n,) float64: the share of the field in pixels whose centres are within that distance; 1 at the end, and
+        all zero for a field of zeros.
     radial
-        (n,) float64: mean of the field over the pixels whose centres lie at most that far away, but farther
-        than the distance before; NaN where there is none. In the field's own unit, not in logarithms.
+        (n,) float64: the mean of the field over pixels whose centres are within that distance but beyond the
+        previous one; NaN if there are none. In the unit of the field, without a logarithm.
     """
 
     distance_px: NDArray[np.float64]
@@ -28,11 +28,11 @@ class FieldCurves:
 
 
 def curves_of(field: NDArray[np.float64], centre_px: tuple[float, float]) -> FieldCurves:
-    """The curves of a field (H, W), not negative, around x and y in continuous input coordinates."""
+    """Compute the curves of a non-negative field (H, W) around x and y in continuous input coordinates."""
     height, width = field.shape
     across = np.arange(width) + 0.5 - centre_px[0]
     down = np.arange(height) + 0.5 - centre_px[1]
-    # A pixel exactly at the centre belongs to the first ring, with those up to 1 pixel away.
+    # A pixel exactly at the centre belongs to the first ring, together with those up to 1 pixel away.
     ring = np.maximum(np.ceil(np.hypot(down[:, None], across[None, :])).astype(np.int64), 1).ravel() - 1
     held = np.bincount(ring, weights=field.ravel())
     pixels = np.bincount(ring)

@@ -1,7 +1,7 @@
-"""Fields in files: ``.npy`` holds the array alone, ``.npz`` what was measured as well.
+"""Read and write fields: ``.npy`` contains only the array, ``.npz`` also how it was measured.
 
-An ``.npz`` of this program holds ``field``, (H, W) float64, and ``about``, a text of JSON: ``format`` (1)
-and what ``erf.json`` says (`convnext_studio.export.field_files`).
+An ``.npz`` of this program contains ``field``, (H, W) float64, and ``about``, a JSON text with ``format`` (1)
+and the contents of ``erf.json`` (`convnext_studio.export.field_files`).
 """
 
 import io
@@ -15,25 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded
+from convnext_studio.common.files import expand_home
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
 LARGEST_SIDE_PX = 16384
 _LARGEST_ABOUT_BYTES = 1 << 24
-_READABLE = "An .npy or .npz file with an array of two dimensions can be opened."
+_READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
 @dataclass(frozen=True, slots=True)
 class SavedField:
-    """What a file holds.
+    """The contents of a field file.
 
     Attributes
     ----------
     field_map
-        (H, W) float64, finite and not negative.
+        The field, (H, W) float64, finite and not negative.
     about
-        What the file says of it; empty for an ``.npy``.
+        The metadata in the file; empty for an ``.npy``.
     """
 
     field_map: NDArray[np.float64]
@@ -41,14 +41,14 @@ class SavedField:
 
 
 def npy_bytes(array: NDArray[np.floating]) -> bytes:
-    """A whole ``.npy`` file."""
+    """Return the contents of an ``.npy`` file."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def npz_bytes(field_map: NDArray[np.float64], about: Mapping[str, Any]) -> bytes:
-    """A whole ``.npz`` file; `about` must be JSON."""
+    """Return the contents of an ``.npz`` file; `about` must be JSON-ready."""
     buffer = io.BytesIO()
     text = json.dumps({"format": FORMAT, **about}, ensure_ascii=True, allow_nan=False)
     np.savez_compressed(buffer, field=field_map, about=np.array(text))
@@ -61,9 +61,9 @@ def read_field(path: str) -> SavedField:
     Raises
     ------
     StudioError
-        Where it is no such file, damaged, or its array is no field.
+        If it is not such a file, is damaged, or its array is not a field.
     """
-    file = expanded(path)
+    file = expand_home(path)
     try:
         if file.exists() and not file.is_file():
             raise StudioError(
@@ -89,7 +89,7 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
         with zipfile.ZipFile(opened) as archive:
             members = set(archive.namelist())
             if "field.npy" not in members:
-                raise StudioError(f"“{name}” holds no receptive field.", "There is no array “field” in it.")
+                raise StudioError(f"“{name}” contains no receptive field.", "There is no array “field” in it.")
             with archive.open("field.npy") as member:
                 field_map = _field(_array(member, name), name)
             return SavedField(field_map, _about(archive) if "about.npy" in members else {})
@@ -100,7 +100,7 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
 
 
 def _array(opened: Any, name: str) -> NDArray[Any]:
-    """The array of an ``.npy`` stream; its header is looked at before memory is taken."""
+    """Read the array of an ``.npy`` stream, after checking its header before memory is allocated."""
     if opened.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
         raise StudioError(f"“{name}” is not a receptive field.", _READABLE)
     opened.seek(0)
@@ -110,14 +110,14 @@ def _array(opened: Any, name: str) -> NDArray[Any]:
     )
     shape, fortran, dtype = read_header(opened)
     if len(shape) != 2 or 0 in shape:
-        raise StudioError(f"“{name}” holds an array of shape {shape}, but a field has two dimensions.")
+        raise StudioError(f"“{name}” contains an array of shape {shape}, but a field has two dimensions.")
     if max(shape) > LARGEST_SIDE_PX:
         raise StudioError(
             f"The field in “{name}” is too large: {shape[1]} × {shape[0]} px.",
-            f"The limit is {LARGEST_SIDE_PX} px a side.",
+            f"The limit is {LARGEST_SIDE_PX} px per side.",
         )
     if dtype.kind not in "fiu":
-        raise StudioError(f"“{name}” holds values of type {dtype}, but a field has numbers.")
+        raise StudioError(f"“{name}” contains values of type {dtype}, but a field has numbers.")
     expected = shape[0] * shape[1] * dtype.itemsize
     data = opened.read(expected)
     if len(data) < expected:
@@ -134,12 +134,12 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
     if archive.getinfo("about.npy").file_size > _LARGEST_ABOUT_BYTES:
-        raise ValueError("what it says of itself is too long")
+        raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
         text = np.lib.format.read_array(member, allow_pickle=False)
     about = json.loads(str(text))
     if not isinstance(about, dict):
-        raise ValueError("what it says of itself cannot be read")
+        raise ValueError("its metadata cannot be read")
     if about.get("format") != FORMAT:
         raise ValueError("it was written by a newer version of this program")
     return about

@@ -1,4 +1,4 @@
-"""The Gaussian that comes nearest to a receptive field (Luo et al. 2016, arXiv:1701.04128)."""
+"""Fit a Gaussian to a receptive field (Luo et al. 2016, arXiv:1701.04128)."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OUTSIDE = 1 - 0.9545
-"""Luo et al. count to the field what exceeds this part of its central value."""
+"""Luo et al. count all pixels above this fraction of the central value as part of the field."""
 
 _STEPS = 40
 _TOLERANCE = 1e-5
@@ -17,17 +17,17 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaussianFit:
-    """A round Gaussian, amplitude * exp(-distance^2 / (2 sigma^2)), by least squares around a given centre.
+    """A round Gaussian, amplitude * exp(-distance^2 / (2 sigma^2)), fitted by least squares around a centre.
 
     Attributes
     ----------
     amplitude
-        At the centre, in the field's unit.
+        The value at the centre, in the unit of the field.
     sigma_px
         Standard deviation in input pixels.
     explained
-        Part of the field's variance over the pixels that the Gaussian accounts for (R squared); at most 1, and
-        below 0 where a constant would be nearer.
+        The fraction of the field's variance that the Gaussian explains (R squared): at most 1, and below 0 if a
+        constant would fit better.
     """
 
     amplitude: float
@@ -36,19 +36,19 @@ class GaussianFit:
 
     @property
     def radius_px(self) -> float:
-        """Where the Gaussian has fallen to 1 - 95.45 % of its centre: 2.486 sigma."""
+        """The distance at which the Gaussian has fallen to 1 - 95.45 % of its central value: 2.486 sigma."""
         return self.sigma_px * math.sqrt(-2 * math.log(OUTSIDE))
 
 
 def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> GaussianFit | None:
     """Fit a Gaussian to a field (H, W) around x and y in continuous input coordinates.
 
-    The best amplitude of each width is known in closed form; the width is searched for on a logarithmic scale
-    between a quarter pixel and the input's longer side, first coarsely and then by golden sections.
+    The best amplitude for a given width has a closed form. The width is searched on a logarithmic scale between
+    a quarter of a pixel and the longer side of the input, first on a coarse grid and then by golden sections.
 
     Returns
     -------
-    None for a field that is constant, to which every wide Gaussian fits alike.
+    The fit, or None for a constant field, which all wide Gaussians fit equally well.
     """
     variance = float(((field - field.mean()) ** 2).sum())
     if variance <= 1e-12 * float((field**2).sum()) or variance == 0:
@@ -58,7 +58,7 @@ def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> 
     square_y = (np.arange(height) + 0.5 - centre_px[1]) ** 2
 
     def projection(log_sigma: float) -> tuple[float, float]:
-        """Amplitude at that width, and by how much it lowers the sum of squares."""
+        """Return the best amplitude at that width, and by how much it lowers the sum of squares."""
         scale = -0.5 * math.exp(-2 * log_sigma)
         across, down = np.exp(scale * square_x), np.exp(scale * square_y)
         norm = float((across @ across) * (down @ down))
@@ -77,7 +77,7 @@ def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> 
 
 
 def _golden_maximum(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one maximum between two points has it, to one part in 100,000 of a sigma."""
+    """Return the position of the only maximum between two points, to one part in 100,000 of a sigma."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > _TOLERANCE:

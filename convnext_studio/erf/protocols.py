@@ -1,31 +1,31 @@
-"""The protocols by which receptive fields are measured, each exactly.
+"""Exact definitions of the protocols by which receptive fields are measured.
 
-Of every picture, a signal of the measured unit is differentiated by the input, (3, H, W); what becomes of the
-gradient is the picture's field, (H, W), and the result is the mean over the pictures.
+For every picture, a signal of the measured unit is differentiated with respect to the input, (3, H, W). The
+gradient is turned into the field of the picture, (H, W), and the result is the mean over the pictures.
 
 ``replknet``
     Ding, Zhang, Han and Ding, "Scaling Up Your Kernels to 31x31", CVPR 2022, arXiv:2203.06717, and the
     authors' scripts (github.com/DingXiaoH/RepLKNet-pytorch, ``erf/``). Signal: ReLU of the map's column
     (:, h // 2, w // 2), summed over channels. Field: ReLU of the gradient, summed over the colours. Published
     for 50 pictures squashed bicubically to 1024 x 1024, and for the last map before norm and head. Squares are
-    taken on log10(x + 1) around the pixel (H // 2, W // 2), with odd sides. That is not invariant to the
-    gradient's scale, and the squares sit off the unit's true centre. The scripts skip a picture where its field
-    has a NaN, but average an infinity; here both are skipped.
+    measured on log10(x + 1) around the pixel (H // 2, W // 2), with odd sides. They depend on the scale of the
+    gradient and are not centred on the unit. The scripts skip a picture if its field has a NaN, but include
+    infinities; here both are skipped.
 ``centred``
-    The same field, but squares grow around the true centre of the unit's theoretical field, and are taken on
-    the field itself, so that they do not depend on the gradient's scale.
+    The same field, but squares grow around the true centre of the unit's theoretical field and are measured on
+    the field itself, so that they do not depend on the scale of the gradient.
 ``absolute``
-    As ``centred``, but with the absolute value of the gradient in place of its ReLU: what speaks against the
-    unit counts like what speaks for it.
+    As ``centred``, but with the absolute value of the gradient instead of its ReLU: evidence against the unit
+    counts like evidence for it.
 ``luo``
     Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural
     Networks", NIPS 2016, arXiv:1701.04128: a gradient of 1 at one unit and of 0 at all others, for random
     inputs. Signal: the unit itself, without ReLU, summed over channels. Inputs: independent standard normal
-    noise. Field: absolute value of the gradient, summed over the colours (the paper leaves open how colours and
-    signs are joined). A round Gaussian is fitted around the true centre; its radius is where it falls to
-    1 - 95.45 % of its centre, the paper's edge of the field (`convnext_studio.erf.gaussian`).
+    noise. Field: absolute value of the gradient, summed over the colours (the paper does not say how colours
+    and signs are combined). A round Gaussian is fitted around the true centre. Its radius is where it falls to
+    1 - 95.45 % of its central value, the paper's edge of the field (`convnext_studio.erf.gaussian`).
 
-For a class score the signal is the class's logit, without ReLU, whatever the protocol.
+For a class score, the signal is the logit of the class without ReLU, in every protocol.
 """
 
 from collections.abc import Mapping
@@ -39,29 +39,29 @@ from convnext_studio.erf.squares import Scale
 Protocol = Literal["replknet", "centred", "absolute", "luo"]
 
 REPLKNET_INPUT_PX = 1024
-"""Side to which the published protocol squashes its pictures."""
+"""The side to which the published protocol squashes its pictures."""
 REPLKNET_COUNT = 50
-"""Pictures over which the published protocol averages."""
+"""The number of pictures over which the published protocol averages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What tells the protocols apart.
+    """The definition of a protocol.
 
     Attributes
     ----------
     source
-        Whose it is.
+        The publication.
     rectifies_unit
-        ReLU of the unit before it is differentiated.
+        Whether a ReLU is applied to the unit before it is differentiated.
     takes_absolute
-        Absolute value of the gradient, instead of its positive part.
+        Whether the field is the absolute value of the gradient instead of its positive part.
     scale
-        On which the protocol measures its squares.
+        The scale on which the protocol measures its squares.
     published_centre
-        Squares around the pixel (H // 2, W // 2), instead of the unit's true centre.
+        Whether squares are centred on the pixel (H // 2, W // 2) instead of the true centre of the unit.
     takes_noise
-        Random inputs, instead of pictures.
+        Whether inputs are random noise instead of pictures.
     """
 
     source: str
@@ -90,7 +90,7 @@ DEFINITIONS: Mapping[Protocol, Definition] = MappingProxyType(
 
 
 def definition(protocol: str) -> Definition:
-    """The protocol of that name; a StudioError where there is none."""
+    """Return the definition of the protocol with that name; a StudioError if there is none."""
     for name, known in DEFINITIONS.items():
         if name == protocol:
             return known
@@ -99,24 +99,25 @@ def definition(protocol: str) -> Definition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was measured, for its sentence.
+    """The settings of a measurement, from which `protocol_text` makes its sentence.
 
     Attributes
     ----------
     protocol
-        By which.
+        The protocol of the measurement.
     node, unit
-        Where, None for the middle one; unless `target` is a class, whose logit was measured.
+        The measured unit, None for the middle one; ignored if `target` is a class, whose logit was measured.
     is_last_map
-        The node's map is the last before the head.
+        Whether the map of the node is the last one before the head.
     input_size
-        Width and height.
+        Width and height of the input.
     is_cropped
-        The pictures were cropped as for a prediction, not squashed.
+        Whether the pictures were cropped as for a prediction instead of squashed.
     pictures, noises
-        How many of each.
+        The number of pictures and of noise inputs.
     has_own_squares
-        Squares are the protocol's own; otherwise those of the field itself around the unit's true centre.
+        Whether the squares are those of the protocol; otherwise they are those of the field itself around the
+        true centre of the unit.
     """
 
     protocol: Protocol
@@ -132,7 +133,7 @@ class Measured:
 
 
 def protocol_text(measured: Measured) -> str:
-    """What was measured, exactly, to be printed on every figure and export."""
+    """Describe exactly what was measured, for every figure and export."""
     known = DEFINITIONS[measured.protocol]
     if measured.target is not None:
         signal = f"the logit of class {measured.target}"
@@ -144,7 +145,7 @@ def protocol_text(measured: Measured) -> str:
         signal = f"{rectified}{which} of {measured.node}, summed over channels"
     part = "absolute value" if known.takes_absolute else "positive part"
     said = [
-        f"Protocol {measured.protocol} ({known.source}): gradient of {signal}, by the input; its {part} summed "
+        f"Protocol {measured.protocol} ({known.source}): gradient of {signal} by the input; its {part} summed "
         f"over the colours; mean over {_inputs(measured)}.",
         f"Squares of {_squares(measured)}.",
     ]
@@ -178,7 +179,7 @@ def _inputs(measured: Measured) -> str:
 
 
 def _departures(measured: Measured) -> list[str]:
-    """In what a measurement differs from the published setting."""
+    """Return in what respects a measurement differs from the published setting."""
     found = []
     if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
         found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")

@@ -1,4 +1,4 @@
-"""Squares that hold a given share of a receptive field, how large they are, and notes on odd fields."""
+"""Squares that hold a given share of a receptive field, and notes about unusual fields."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ Field = NDArray[np.float64]
 Scale = Literal["linear", "log"]
 
 THRESHOLDS = (0.2, 0.3, 0.5, 0.99)
-"""Shares of the effective receptive field whose squares are reported, as Ding et al. 2022 do."""
+"""The shares of the field for which squares are reported, as in Ding et al. 2022."""
 
 OF_WHAT: Mapping[Scale, str] = MappingProxyType({"linear": "the field itself", "log": "log10(1 + field)"})
-"""What squares hold a share of."""
+"""What the squares hold a share of, by scale, for captions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,11 @@ class Square:
     Attributes
     ----------
     threshold
-        The share.
+        The share of the field.
     side_px
         Side of the square in input pixels.
     area_ratio
-        Its area over the input's.
+        Its area as a fraction of the input's area.
     """
 
     threshold: float
@@ -50,26 +50,26 @@ def squares(
     Parameters
     ----------
     field
-        (H, W), not negative.
+        The field, (H, W), not negative.
     scale
-        ``log`` measures log10(field + 1), as published; ``linear`` the field itself.
+        ``log`` measures log10(field + 1), as published; ``linear`` measures the field itself.
     centre
-        ``replknet`` for the pixel (H // 2, W // 2), as the script ``erf/analyze_erf.py`` of Ding et al. 2022
-        (arXiv:2203.06717) does: odd sides from 3, ending one pixel before the border; or x and y as
-        continuous input coordinates (multiples of one half): sides grow by 2 from the smallest that is
-        centred there on whole pixels, and are cut off at the border, so that area counts only what lies in
-        the picture.
+        ``replknet`` for the pixel (H // 2, W // 2), as in the script ``erf/analyze_erf.py`` of Ding et al. 2022
+        (arXiv:2203.06717): odd sides from 3, ending one pixel before the border. Otherwise x and y as
+        continuous input coordinates (multiples of one half): sides grow by 2 from the smallest square of whole
+        pixels that is centred there, and are clipped at the border, so that only the area inside the picture
+        counts.
 
     Returns
     -------
-    One for each threshold that is reached, in the order given; none for a field that is zero. (The published
-    script divides the logarithms by the largest of them first, which changes no share, and ends with a
+    One square for each threshold that is reached, in the order given; none for a field of zeros. (The published
+    script first divides the logarithms by their maximum, which does not change the shares, and ends with a
     TypeError at the first threshold that is not reached.)
 
     Raises
     ------
     StudioError
-        Where the field is not two-dimensional, not finite or negative, or the scale is unknown.
+        If the field is not two-dimensional, or has negative or non-finite values, or the scale is unknown.
     """
     weights = _weights(field, scale)
     height, width = weights.shape
@@ -120,9 +120,9 @@ def area_ratios(
     scale: str = "log",
     centre: str | tuple[float, float] = "replknet",
 ) -> dict[float, float | None]:
-    """Area of the smallest centred square that holds more than each share, over the picture's area.
+    """Return the area of the smallest centred square that holds more than each share, over the input's area.
 
-    Parameters are those of `squares`. A threshold that no square within the picture reaches gives None.
+    The parameters are those of `squares`. A threshold that no square in the input reaches gives None.
     """
     wanted = tuple(thresholds)
     found = {square.threshold: square.area_ratio for square in squares(field, wanted, scale, centre)}
@@ -130,18 +130,20 @@ def area_ratios(
 
 
 SMALLEST_SIDE_PX = 3
-"""The published squares begin at this side."""
+"""The side of the smallest published square."""
 
 
 def field_notes(field: NDArray[np.float64], scale: Scale, found: Iterable[Square]) -> tuple[str, ...]:
-    """What people should know of a field (H, W) whose squares on that scale are those found."""
+    """Return notes for the user about a field (H, W) with these squares on that scale."""
     if not field.any():
         return ("The field is zero: no pixel of the input changes what was measured.",)
     said = []
     if field.min() == field.max():
-        said.append("The field is the same at every pixel: its squares only measure area.")
+        said.append("The field is the same at every pixel, so its squares only measure area.")
     if min(field.shape) < SMALLEST_SIDE_PX:
-        said.append(f"The input is smaller than {SMALLEST_SIDE_PX} pixels, where the published squares begin.")
+        said.append(
+            f"The input is smaller than {SMALLEST_SIDE_PX} pixels, the side of the smallest published square."
+        )
     missing = [
         f"{100 * share:g} %" for share in THRESHOLDS if share not in {square.threshold for square in found}
     ]

@@ -1,4 +1,4 @@
-"""ConvNeXt Studio for scripts and notebooks: the window's numbers and figures, without a window."""
+"""ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
 from convnext_studio.explorer.explorer import Explorer
 from convnext_studio.explorer.picture import Picture

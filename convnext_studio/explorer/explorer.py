@@ -1,4 +1,4 @@
-"""One network, and the pictures that are looked at with it."""
+"""Explore one network and its pictures from Python."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -25,26 +25,26 @@ _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 
 
 class Explorer:
-    """A network to look into: maps, receptive fields and attributions as arrays and figures.
+    """A network whose maps, receptive fields and attributions are available as arrays and figures.
 
-    What it gives is what the window shows: the same engine answers both.
+    The results are those of the window, because the same engine computes them.
 
     Parameters
     ----------
     model
-        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or a weights file; by default what the
-        program opens first.
+        ``bundled``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME`` or a weights file; by default the
+        model that the program opens first.
     device, precision
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``float32`` or ``bfloat16``.
     offline
-        Download nothing.
+        Whether downloads are forbidden.
     stem_stride, stem_padding
-        Of a file's network, where its tensors cannot tell them.
+        Stride and padding of the stem for a weights file that does not state them.
 
     Raises
     ------
     StudioError
-        Where the model cannot be opened, in plain words.
+        If the model cannot be opened.
 
     Examples
     --------
@@ -77,12 +77,12 @@ class Explorer:
 
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:
-        """Stem, stages, blocks and their operations: name, shape, parameters, MACs, theoretical field."""
+        """The stem, stages, blocks and operations, with name, shape, parameters, MACs and theoretical field."""
         return self.model.nodes
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes."""
+        """The names of the classes."""
         return self.model.labels
 
     def open(self, picture: PictureSource, name: str = "") -> Picture:
@@ -93,12 +93,12 @@ class Explorer:
         picture
             A file, ``sample:NAME``, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) uint8.
         name
-            What figures call it; the file's name where empty.
+            The name in figures; by default the name of the file.
 
         Raises
         ------
         StudioError
-            Where it is no picture.
+            If it is not a picture.
         """
         if isinstance(picture, str | Path):
             request = OpenImage(path=str(picture), name=name)
@@ -118,7 +118,7 @@ class Explorer:
         input_px: int = 0,
         seed: int = 0,
     ) -> FieldAverage:
-        """Average the effective receptive field of a node's unit.
+        """Average the effective receptive field of a unit over pictures or noise.
 
         Parameters
         ----------
@@ -127,20 +127,20 @@ class Explorer:
         inputs
             Opened pictures, a folder of pictures, or ``noise``.
         count
-            How many are averaged, where there are as many.
+            The number of inputs to average, if there are that many.
         protocol
             ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
-            Row and column in the node's map; the middle one where None.
+            Row and column in the map of the node; the middle unit if None.
         input_px
-            Side to which pictures are squashed; 0 for the model's own.
+            Side to which pictures are squashed; 0 for the input size of the model.
         seed
-            Of the noise, and of the sample from a folder.
+            Seed of the noise and of the sample from a folder.
 
         Raises
         ------
         StudioError
-            Where there is no such node or unit, or nothing to average.
+            If there is no such node or unit, or nothing to average.
         """
         kind: Inputs
         images: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ class Explorer:
 
 
 def _encoded(image: Image.Image) -> bytes:
-    """As PNG, which keeps every value."""
+    """Encode an image as PNG, which is lossless."""
     buffer = BytesIO()
     (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""A picture, seen by one network."""
+"""A picture that is open in an `Explorer`."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -19,16 +19,16 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 Class = str | int
-"""A class by its name, or by its number."""
+"""A class, by its name or its index."""
 
 
 class Picture:
-    """A picture that is open, and what the network makes of it. `Explorer.open` makes it.
+    """An open picture and the results of the network for it; returned by `Explorer.open`.
 
     Attributes
     ----------
     info
-        Name, size in pixels, notes on decoding, and a preview (h, w, 3) uint8.
+        Name, size in pixels, notes about decoding, and a preview (h, w, 3) uint8.
     """
 
     def __init__(self, dispatcher: Dispatcher, model: ModelInfo, info: ImageInfo) -> None:
@@ -38,16 +38,16 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """Its name in the engine."""
+        """The key of the picture in the engine."""
         return self.info.key
 
     @property
     def predictions(self) -> Predictions:
-        """Logits and probabilities of all classes."""
+        """Return the logits and probabilities of all classes."""
         return Predictions(self._model, self._prediction())
 
     def maps(self, node: str) -> Maps:
-        """All channels of a node; StudioError where there is no such node."""
+        """Return all channels of a node; a StudioError if there is no such node."""
         result = cast(FeatureMapsResult, self._dispatcher.run(FeatureMaps(image=self.key, node=node)))
         return Maps(self._contents(), result)
 
@@ -61,27 +61,27 @@ class Picture:
         output: Output = "logit",
         **parameters: Value,
     ) -> AttributionMap:
-        """Why the network says what it says.
+        """Explain a prediction by an attribution map.
 
         Parameters
         ----------
         method
             Name of one of `convnext_studio.common.attribution_methods.METHODS`.
         node
-            Of a class activation map: a stage or a block, by default the last stage; several are averaged.
+            For class activation maps: a stage or a block, by default the last stage; several are averaged.
         target
-            The class; the first prediction where None.
+            The class; the top prediction if None.
         against
-            Explain why `target` and not this class: the difference of the two logits.
+            Another class: explain why `target` and not this one, by the difference of the two logits.
         output
             ``logit`` or ``probability``.
         **parameters
-            Of the method, such as ``steps=64``.
+            Parameters of the method, such as ``steps=64``.
 
         Raises
         ------
         StudioError
-            Where there is no such method, node, class or parameter.
+            If there is no such method, node, class or parameter.
         """
         nodes = (node,) if isinstance(node, str) else tuple(node) or (self._model.config.stages[-1],)
         asked = Explain(
@@ -99,7 +99,7 @@ class Picture:
         return AttributionMap(self._contents(explanation.target), explanation, name)
 
     def unit(self, node: str, channel: int, y: int, x: int) -> UnitView:
-        """What one unit could see and does see of this picture; StudioError where there is no such unit."""
+        """Return the theoretical and the effective field of a unit; a StudioError if there is no such unit."""
         asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
         return UnitView(self._contents(), cast(UnitFieldResult, self._dispatcher.run(asked)))
 

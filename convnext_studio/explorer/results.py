@@ -1,4 +1,4 @@
-"""What an explorer finds: numbers as arrays, and the figure that the program would export of them."""
+"""The results of an `Explorer`: arrays, and the figures that the program would export."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +29,7 @@ TOP_COUNT = 5
 
 
 class _Shown:
-    """Something with a figure, which notebooks show by themselves."""
+    """A result with a figure, which notebooks display."""
 
     def _figure(self) -> Figure:
         raise NotImplementedError
@@ -40,16 +40,16 @@ class _Shown:
 
     @property
     def figure(self) -> Image.Image:
-        """The figure, with colour bar and caption, as a Pillow image."""
+        """Return the figure with colour bar and caption, as a Pillow image."""
         return self._drawn.picture
 
     @property
     def caption(self) -> str:
-        """What the figure says of itself."""
+        """The caption of the figure."""
         return " ".join(self._drawn.caption)
 
     def save(self, path: str | Path) -> Path:
-        """Write the figure as a PNG file that carries its caption; StudioError where that cannot be done."""
+        """Write the figure and its caption to a PNG file; a StudioError if that fails."""
         return write_file(Path(path), lambda file: file.write(self._repr_png_()))
 
     def _repr_png_(self) -> bytes:
@@ -61,7 +61,7 @@ class _Shown:
 
 
 class _OfPicture(_Shown):
-    """Something found in a picture."""
+    """A result for one picture."""
 
     def __init__(self, contents: MapContents) -> None:
         self._contents = contents
@@ -72,12 +72,12 @@ class _OfPicture(_Shown):
 
 
 class Maps(_OfPicture):
-    """All channels of a node on a picture.
+    """All channels of a node for a picture.
 
     Attributes
     ----------
     result
-        As the engine gives it: with the geometry that places the maps on the picture.
+        The result of the engine, with the geometry of the maps on the picture.
     """
 
     def __init__(self, contents: MapContents, result: FeatureMapsResult) -> None:
@@ -86,7 +86,7 @@ class Maps(_OfPicture):
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """(channels, height, width), read-only."""
+        """The maps, (channels, height, width), read-only."""
         return self.result.maps
 
     def _figure(self) -> Figure:
@@ -98,12 +98,12 @@ class Maps(_OfPicture):
 
 
 class AttributionMap(_OfPicture):
-    """Why the network says what it says of a picture: one map.
+    """An attribution map: the evidence for a prediction.
 
     Attributes
     ----------
     result
-        As the engine gives it: with its parameters, notes and geometry.
+        The result of the engine, with parameters, notes and geometry.
     """
 
     def __init__(self, contents: MapContents, result: Explanation, name: str) -> None:
@@ -113,7 +113,7 @@ class AttributionMap(_OfPicture):
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """(h, w), signed where the method is, read-only."""
+        """The map, (h, w), read-only; signed if the method is."""
         return self.result.maps[self._name]
 
     def _figure(self) -> Figure:
@@ -126,12 +126,12 @@ class AttributionMap(_OfPicture):
 
 
 class UnitView(_OfPicture):
-    """What one unit could see and does see of a picture.
+    """The theoretical and the effective field of one unit on a picture.
 
     Attributes
     ----------
     result
-        As the engine gives it: with the unit's value and the box of its theoretical field.
+        The result of the engine, with the value of the unit and the box of its theoretical field.
     """
 
     def __init__(self, contents: MapContents, result: UnitFieldResult) -> None:
@@ -140,7 +140,7 @@ class UnitView(_OfPicture):
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """(H, W) on the network's input: the magnitude of the derivative of the unit, read-only."""
+        """The absolute derivative of the unit on the network's input, (H, W), read-only."""
         return self.result.effective
 
     def _figure(self) -> Figure:
@@ -159,20 +159,21 @@ class FieldAverage(_Shown):
     Attributes
     ----------
     result
-        As the engine gives it: with protocol, squares, curves and the theoretical field.
+        The result of the engine, with the protocol, squares, curves and theoretical field.
     """
 
     result: ReceptiveFieldResult
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """(H, W) on the network's input, read-only."""
+        """The field on the network's input, (H, W), read-only."""
         return self.result.field_map
 
     def area_ratios(self, scale: Scale | None = None) -> dict[float, float]:
-        """Share of the input's area that holds each share of the field: ``{0.2: ..., 0.3: ...}``.
+        """Return the share of the input's area that holds each share of the field: ``{0.2: ..., 0.3: ...}``.
 
-        Measured on the field (``linear``) or on log10(field + 1) (``log``): as its protocol does where None.
+        It is measured on the field (``linear``) or on log10(field + 1) (``log``); by default as in the
+        protocol.
         """
         squares = self.result.squares[scale or definition(self.result.protocol).scale]
         return {square.threshold: square.area_ratio for square in squares}
@@ -192,23 +193,23 @@ class FieldAverage(_Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
-    """What the network says of a picture."""
+    """The predictions of the network for a picture."""
 
     model: ModelInfo
     result: Prediction
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """(classes,), read-only."""
+        """The logits, (classes,), read-only."""
         return self.result.logits
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """(classes,), read-only."""
+        """The probabilities, (classes,), read-only."""
         return self.result.probabilities
 
     def top(self, count: int = TOP_COUNT) -> list[tuple[str, float]]:
-        """The most probable classes and their probabilities."""
+        """Return the most probable classes and their probabilities."""
         return [
             (label_of(self.model, index), float(self.probabilities[index])) for index in self.result.top(count)
         ]

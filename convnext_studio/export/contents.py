@@ -97,7 +97,7 @@ def place_text(explanation: Explanation, name: str) -> str:
     """At which nodes a map is: one, or the average of several."""
     if name != AVERAGE:
         return name
-    return f"the average of {', '.join(explanation.nodes)} (each over its largest size)"
+    return f"the average of {', '.join(explanation.nodes)} (each divided by its largest magnitude)"
 
 
 def explained_text(model: ModelInfo, explanation: Explanation) -> str:

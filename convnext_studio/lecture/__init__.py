@@ -1,1 +1,1 @@
-"""A lecture as data: chapters of steps, read from Markdown files. No Qt and no torch."""
+"""A lecture as data: chapters of steps, read from Markdown files. Needs neither Qt nor torch."""

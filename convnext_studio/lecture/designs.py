@@ -1,10 +1,10 @@
-"""Blocks of four networks as plain data, with what their convolutions cost.
+"""The blocks of four networks as plain data, with the cost of their convolutions.
 
 He et al. 2016 (ResNet, arXiv:1512.03385); Howard et al. 2017 (MobileNet, arXiv:1704.04861); Sandler et al. 2018
 (MobileNetV2, arXiv:1801.04381); Liu et al. 2022 (ConvNeXt, arXiv:2201.03545).
 
-Counted are the weights of the convolutions, without biases and norms, and their multiply-accumulate operations:
-one for each weight at each position of the map.
+The counts are the weights of the convolutions, without biases and norms, and their multiply-accumulate
+operations: one for each weight at each position of the map.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ ConvKind = Literal["dense", "depthwise", "pointwise"]
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution of stride 1 that keeps the size of the map.
+    """A convolution with stride 1 that keeps the size of the map.
 
     Attributes
     ----------
     before, after
-        Channels; where it is depthwise they are the same.
+        The number of input and output channels; equal for a depthwise convolution.
     """
 
     before: int
@@ -30,82 +30,82 @@ class Conv:
 
     @property
     def kind(self) -> ConvKind:
-        """Whether it mixes positions, channels, or both."""
+        """The kind of convolution: it mixes positions, channels, or both."""
         if self.depthwise:
             return "depthwise"
         return "pointwise" if self.kernel_size == 1 else "dense"
 
     @property
     def weights(self) -> int:
-        """Number of weights."""
+        """The number of weights."""
         return self.kernel_size**2 * self.after * (1 if self.depthwise else self.before)
 
     def macs(self, side: int) -> int:
-        """Multiply-accumulate operations on a map of `side` by `side` positions."""
+        """Return the multiply-accumulate operations on a map of `side` by `side` positions."""
         return self.weights * side**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockDesign:
-    """A block.
+    """The block of a network.
 
     Attributes
     ----------
     convs
-        In order.
-    behind
-        What stands behind each of them.
+        The convolutions in order.
+    layers_after
+        The layers after each convolution.
     has_shortcut
         Whether the block's input is added to its output.
-    behind_sum
-        What stands behind that sum; empty for nothing.
+    layers_after_sum
+        The layers after that sum; empty if there are none.
     year, source
-        Of the paper.
+        The year and the authors of the paper.
     """
 
     title: str
     convs: tuple[Conv, ...]
-    behind: tuple[str, ...]
+    layers_after: tuple[str, ...]
     has_shortcut: bool
-    behind_sum: str = ""
+    layers_after_sum: str = ""
     year: int
     source: str
 
     @property
     def weights(self) -> int:
-        """Of all its convolutions."""
+        """The number of weights of all convolutions."""
         return sum(conv.weights for conv in self.convs)
 
     def macs(self, side: int) -> int:
-        """Of all its convolutions."""
+        """Return the multiply-accumulate operations of all convolutions."""
         return sum(conv.macs(side) for conv in self.convs)
 
     @property
     def widest(self) -> int:
-        """Channels where it is widest."""
+        """The largest number of channels inside the block."""
         return max(max(conv.before, conv.after) for conv in self.convs)
 
 
 def resnet_bottleneck(channels: int) -> BlockDesign:
-    """Narrow in the middle: a quarter of the channels meet the 3x3 convolution."""
+    """Return ResNet's block, which is narrow inside: its 3x3 convolution has a quarter of the channels."""
     inside = max(channels // 4, 1)
     return BlockDesign(
         title="ResNet bottleneck",
         convs=(Conv(channels, inside), Conv(inside, inside, 3), Conv(inside, channels)),
-        behind=("BN, ReLU", "BN, ReLU", "BN"),
+        layers_after=("BN, ReLU", "BN, ReLU", "BN"),
         has_shortcut=True,
-        behind_sum="ReLU",
+        layers_after_sum="ReLU",
         year=2016,
         source="He et al.",
     )
 
 
 def mobilenet_v1(channels: int) -> BlockDesign:
-    """Depthwise, then pointwise: a separable convolution."""
+    """Return MobileNet's block: a separable convolution, depthwise and then pointwise."""
     return BlockDesign(
         title="MobileNet",
         convs=(Conv(channels, channels, 3, depthwise=True), Conv(channels, channels)),
-        behind=("BN, ReLU", "BN, ReLU"),
+        layers_after=("BN, ReLU", "BN, ReLU"),
         has_shortcut=False,
         year=2017,
         source="Howard et al.",
@@ -113,12 +113,12 @@ def mobilenet_v1(channels: int) -> BlockDesign:
 
 
 def mobilenet_v2(channels: int) -> BlockDesign:
-    """Wide in the middle, where the depthwise convolution is; no activation behind the last convolution."""
+    """Return MobileNetV2's block, which is wide at the depthwise convolution and ends without an activation."""
     inside = 6 * channels
     return BlockDesign(
         title="MobileNetV2",
         convs=(Conv(channels, inside), Conv(inside, inside, 3, depthwise=True), Conv(inside, channels)),
-        behind=("BN, ReLU6", "BN, ReLU6", "BN"),
+        layers_after=("BN, ReLU6", "BN, ReLU6", "BN"),
         has_shortcut=True,
         year=2018,
         source="Sandler et al.",
@@ -126,12 +126,12 @@ def mobilenet_v2(channels: int) -> BlockDesign:
 
 
 def convnext(channels: int) -> BlockDesign:
-    """The large depthwise kernel comes first, where the block is narrow."""
+    """Return ConvNeXt's block, which begins with the large depthwise kernel, where it is narrow."""
     inside = 4 * channels
     return BlockDesign(
         title="ConvNeXt",
         convs=(Conv(channels, channels, 7, depthwise=True), Conv(channels, inside), Conv(inside, channels)),
-        behind=("LN", "GELU", "layer scale"),
+        layers_after=("LN", "GELU", "layer scale"),
         has_shortcut=True,
         year=2022,
         source="Liu et al.",

@@ -1,7 +1,7 @@
-"""Formulas set from TeX's notation into outlines, by matplotlib's mathtext (which comes with captum).
+"""Set TeX formulas as outlines, by matplotlib's mathtext.
 
-Importing matplotlib takes a second, so that it is imported only when the first formula is set; call this from
-a thread. It is not made for several threads at once.
+Importing matplotlib takes a second, so it is imported only when the first formula is set. Call this from a
+worker thread, but not from several threads at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.lecture.script import Lecture, mistake
 
 EM = 100.0
-"""Size of the font in which formulas are outlined, in the outlines' units."""
+"""Font size of the formulas, in the units of the outlines."""
 _FONT = "stix"
 _STOP, _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = 0, 1, 2, 3, 4, 79  # matplotlib.path.Path's codes.
 _LETTERS = {_MOVE: ("M", 1), _LINE: ("L", 1), _QUADRATIC: ("Q", 2), _CUBIC: ("C", 3), _CLOSE: ("Z", 0)}
@@ -22,15 +22,15 @@ _LETTERS = {_MOVE: ("M", 1), _LINE: ("L", 1), _QUADRATIC: ("Q", 2), _CUBIC: ("C"
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A formula's shape: to be filled, odd-even or not, in any colour.
+    """The shape of a formula, to be filled with any colour and any fill rule.
 
     Attributes
     ----------
     segments
-        Letter and points of each: M moves, L draws a line, Q a quadratic and C a cubic curve, Z closes; as in
-        SVG. x to the right, y downwards, the upper left corner at 0, 0.
+        The letter and the points of each path segment as in SVG: M moves, L draws a line, Q a quadratic and C a
+        cubic curve, and Z closes. x points right, y points down, and the upper left corner is (0, 0).
     width, height
-        Of the box around it, in units of which the font's size has `EM`.
+        The size of the bounding box, in units of 1 / `EM` of the font size.
     """
 
     segments: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
@@ -39,26 +39,26 @@ class Outline:
 
     @property
     def svg_path(self) -> str:
-        """For the ``d`` of an SVG path."""
+        """Return the value for the ``d`` attribute of an SVG path."""
         return " ".join(
             letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) for letter, points in self.segments
         )
 
 
 def outline(tex: str) -> Outline:
-    """Set a formula.
+    """Set a formula, and return its outline.
 
     Parameters
     ----------
     tex
-        Without dollars.
+        The formula without dollar signs.
 
     Raises
     ------
     StudioError
-        Where mathtext does not understand it; says at what.
+        If mathtext does not understand it; the message says where.
     """
-    # Not at the top: takes a second, and the lecture is shown before its first formula.
+    # Imported here because it takes a second, and the lecture is shown before its first formula.
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -71,18 +71,18 @@ def outline(tex: str) -> Outline:
 
 
 def outlines(formulas: Iterable[str]) -> dict[str, Outline]:
-    """All that can be set, by their source; those that cannot are left out."""
+    """Return the outlines of formulas by their source, without those that cannot be set."""
     done: dict[str, Outline] = {}
     for tex in dict.fromkeys(formulas):
         try:
             done[tex] = outline(tex)
         except StudioError:
-            continue  # It is shown as it is written; `check_formulas` says what is wrong with it.
+            continue  # It is shown as source text; `check_formulas` says what is wrong with it.
     return done
 
 
 def check_formulas(lecture: Lecture) -> Mapping[str, Outline]:
-    """Set all formulas of a lecture, or raise the StudioError that names file and line of the first bad one."""
+    """Set all formulas of a lecture, or raise a StudioError with the file and line of the first bad one."""
     done: dict[str, Outline] = {}
     for step in lecture.steps:
         if step.formula and step.formula not in done:
@@ -94,8 +94,8 @@ def check_formulas(lecture: Lecture) -> Mapping[str, Outline]:
 
 
 def _flipped(vertices: NDArray[np.float64], codes: NDArray[np.int64]) -> Outline:
-    """Segments with y downwards, moved to 0, 0."""
-    drawn = vertices[codes != _CLOSE]  # What closes a contour has a point that means nothing.
+    """Return the segments with y pointing down and the upper left corner at (0, 0)."""
+    drawn = vertices[codes != _CLOSE]  # The point of a closing code has no meaning.
     low, high = drawn.min(axis=0), drawn.max(axis=0)
     points = np.column_stack((vertices[:, 0] - low[0], high[1] - vertices[:, 1]))
     segments: list[tuple[str, tuple[tuple[float, float], ...]]] = []

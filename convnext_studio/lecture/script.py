@@ -1,4 +1,4 @@
-r"""Reads a lecture: a folder of Markdown files, one for each chapter, in the order of their names.
+r"""Read a lecture: a folder of Markdown files, one for each chapter, in the order of their names.
 
 A file is one chapter::
 
@@ -29,31 +29,32 @@ from convnext_studio.common.paths import ASSETS
 BUNDLED_LECTURE = ASSETS / "lecture"
 _FENCE = "---"
 _FORMULA = re.compile(r"\$\$(.+)\$\$")
-HOW_TO = "docs/lecture.md tells how a lecture is written."
+HOW_TO = "docs/lecture.md explains how to write a lecture."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is on the screen at a time.
+    """One step of a lecture, which fills the screen.
 
     Attributes
     ----------
     title, text
-        Heading, and sentences that may hold *emphasis*, **weight** and `code`; an empty line parts paragraphs.
+        The heading, and sentences that may contain *emphasis*, **weight** and `code`; an empty line separates
+        paragraphs.
     try_this
-        What to change in the view, and what to look for; empty for nothing.
+        What the audience may try in the view; empty if there is nothing.
     notes
-        What only the speaker sees.
+        Notes that only the speaker sees.
     formula
-        In TeX's notation, without dollars; empty for none.
+        A formula in TeX without dollar signs; empty if there is none.
     view
-        Name of the live view.
+        The name of the live view.
     settings
-        Of the view, as they are written.
+        The settings of the view, as written.
     file, line
-        Where its heading is, for messages; lines count from 1.
+        The position of the heading, for messages; lines count from 1.
     lines
-        Where ``view``, ``formula`` and each setting are, by name.
+        The lines of ``view``, ``formula`` and each setting, by name.
     """
 
     title: str
@@ -70,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One idea, in a few steps; at least one."""
+    """A chapter: one idea in one or more steps."""
 
     title: str
     file: Path
@@ -79,17 +80,17 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Lecture:
-    """Chapters in the order of telling; at least one."""
+    """A lecture of one or more chapters, in order."""
 
     chapters: tuple[Chapter, ...]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Of all chapters."""
+        """The steps of all chapters."""
         return tuple(step for chapter in self.chapters for step in chapter.steps)
 
     def chapter_of(self, index: int) -> int:
-        """Which chapter the step of that index belongs to; both count from 0."""
+        """Return the index of the chapter that contains a step; both count from 0."""
         for number, chapter in enumerate(self.chapters):
             index -= len(chapter.steps)
             if index < 0:
@@ -97,7 +98,7 @@ class Lecture:
         raise IndexError(index)
 
     def first_step_of(self, chapter: int) -> int:
-        """Index of a chapter's first step."""
+        """Return the index of the first step of a chapter."""
         return sum(len(before.steps) for before in self.chapters[:chapter])
 
 
@@ -107,13 +108,13 @@ def read_lecture(folder: Path) -> Lecture:
     Raises
     ------
     StudioError
-        Where there is none, or one of them is not written as a chapter is: names file and line.
+        If there is none, or one of them has a mistake; the message names file and line.
     """
     if not folder.is_dir():
-        raise StudioError(f"There is no folder {folder} with a lecture in it.", HOW_TO)
+        raise StudioError(f"There is no folder {folder} with a lecture.", HOW_TO)
     files = sorted(path for path in folder.glob("*.md") if not path.name.startswith("."))
     if not files:
-        raise StudioError(f"The folder {folder} holds no chapter: no file ends in .md.", HOW_TO)
+        raise StudioError(f"The folder {folder} contains no chapter: no file ends in .md.", HOW_TO)
     return Lecture(tuple(read_chapter(file) for file in files))
 
 
@@ -123,7 +124,7 @@ def read_chapter(file: Path) -> Chapter:
     Raises
     ------
     StudioError
-        As `read_lecture`.
+        As `read_lecture` raises it.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -131,12 +132,12 @@ def read_chapter(file: Path) -> Chapter:
         raise StudioError(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise StudioError(f"{file}, line {line}: this is no text in UTF-8.") from error
+        raise StudioError(f"{file}, line {line}: this is not UTF-8 text.") from error
     return _ChapterReader(file, text).read()
 
 
 def mistake(file: Path, line: int, sentence: str) -> StudioError:
-    """What to raise for a mistake in a lecture's file."""
+    """Return the error for a mistake in the file of a lecture."""
     return StudioError(f"{file}, line {line}: {sentence}", HOW_TO)
 
 
@@ -147,7 +148,7 @@ class _Line:
 
 
 class _ChapterReader:
-    """Goes once through the lines of a file."""
+    """Reads the lines of a file once, from top to bottom."""
 
     def __init__(self, file: Path, text: str) -> None:
         self._file = file
@@ -158,18 +159,18 @@ class _ChapterReader:
         before = [line for line in parts[0] if line.text]
         if not before or not before[0].text.startswith("# ") or not before[0].text[2:].strip():
             number = before[0].number if before else 1
-            raise self._mistake(number, "a chapter begins with its title, “# Title”.")
+            raise self._mistake(number, "a chapter must begin with its title, “# Title”.")
         if len(before) > 1:
             raise self._mistake(
-                before[1].number, "between a chapter's title and its first step stands nothing."
+                before[1].number, "there must be nothing between the title of a chapter and its first step."
             )
         if len(parts) == 1:
-            raise self._mistake(before[0].number, "the chapter has no step; a step begins with “## Title”.")
+            raise self._mistake(before[0].number, "the chapter has no steps; a step begins with “## Title”.")
         title = before[0].text[2:].strip()
         return Chapter(title, self._file, tuple(self._step(part) for part in parts[1:]))
 
     def _parts(self) -> Iterator[list[_Line]]:
-        """What stands before the first step, and then each step with its heading."""
+        """Yield the lines before the first step, then the lines of each step with its heading."""
         part: list[_Line] = []
         for line in self._lines:
             if line.text == "##" or line.text.startswith("## "):
@@ -190,12 +191,12 @@ class _ChapterReader:
             first = paragraph[0]
             if first.text.startswith("#"):
                 raise self._mistake(
-                    first.number, "a step has no headings inside; “## Title” begins the next one."
+                    first.number, "a step cannot contain headings; “## Title” begins the next step."
                 )
             if first.text.startswith("$$"):
                 if formula:
                     raise self._mistake(
-                        first.number, "the step has a formula already; give this one its own step."
+                        first.number, "the step already has a formula; put this one into its own step."
                     )
                 formula, lines["formula"] = self._formula(first), first.number
                 continue
@@ -219,13 +220,13 @@ class _ChapterReader:
     def _front_matter(
         self, heading: int, rest: list[_Line]
     ) -> tuple[dict[str, str], dict[str, int], list[_Line]]:
-        """Settings with their lines, and the lines behind them."""
+        """Return the settings, their lines, and the lines after the settings."""
         start = next((index for index, line in enumerate(rest) if line.text), None)
         if start is None or rest[start].text != _FENCE:
-            raise self._mistake(heading, f"a line “{_FENCE}” and the view are to follow the step's title.")
+            raise self._mistake(heading, f"a line “{_FENCE}” and the view must follow the title of the step.")
         end = next((index for index in range(start + 1, len(rest)) if rest[index].text == _FENCE), None)
         if end is None:
-            raise self._mistake(rest[start].number, f"there is no second “{_FENCE}” that ends the settings.")
+            raise self._mistake(rest[start].number, f"a second “{_FENCE}” is missing after the settings.")
         settings: dict[str, str] = {}
         lines: dict[str, int] = {}
         for line in rest[start + 1 : end]:
@@ -233,18 +234,18 @@ class _ChapterReader:
                 continue
             key, colon, value = (part.strip() for part in line.text.partition(":"))
             if not (colon and key and value):
-                raise self._mistake(line.number, f"“{line.text}” is no setting; one looks like “node: stage3”.")
+                raise self._mistake(line.number, f"“{line.text}” is not a setting such as “node: stage3”.")
             if key in settings:
                 raise self._mistake(line.number, f"“{key}” is set twice.")
             settings[key], lines[key] = value, line.number
         if "view" not in settings:
-            raise self._mistake(rest[start].number, "the settings name no view: “view: NAME” is missing.")
+            raise self._mistake(rest[start].number, "“view: NAME” is missing in the settings.")
         return settings, lines, rest[end + 1 :]
 
     def _formula(self, line: _Line) -> str:
         match = _FORMULA.fullmatch(line.text)
         if match is None or "$$" in match[1] or not match[1].strip():
-            raise self._mistake(line.number, "a formula stands alone on its line, between $$ and $$.")
+            raise self._mistake(line.number, "a formula must be alone on its line, between $$ and $$.")
         return match[1].strip()
 
     def _mistake(self, line: int, sentence: str) -> StudioError:
@@ -252,7 +253,7 @@ class _ChapterReader:
 
 
 def _paragraphs(lines: list[_Line]) -> Iterator[list[_Line]]:
-    """Lines between empty lines; ``Try:``, ``Notes:`` and a formula need no empty line before them."""
+    """Yield paragraphs; ``Try:``, ``Notes:`` and a formula need no empty line before them."""
     paragraph: list[_Line] = []
     for line in lines:
         is_formula = line.text.startswith("$$")

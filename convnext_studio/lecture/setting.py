@@ -1,4 +1,4 @@
-"""What a lecture's author may choose of a view: the allowed values, and what they do."""
+"""Settings of a live view that the author of a lecture may choose, and their allowed values."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ _MANY = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Any text.
+    """A setting with any text as its value; the base class of the others.
 
     Attributes
     ----------
     help
-        What it does, in a sentence.
+        A sentence that says what the setting does.
     default
-        The value where the author gives none.
+        The value if the author gives none.
     """
 
     help: str
@@ -26,66 +26,66 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """The values that may be given, in words."""
+        """A description of the allowed values."""
         return "any text"
 
     def accepts(self, value: str) -> bool:
-        """Whether it may be given this value."""
+        """Return whether a value is allowed."""
         return bool(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOf(Setting):
-    """One of a few words."""
+    """A setting with a fixed list of allowed words."""
 
     values: tuple[str, ...]
 
     @property
     def allowed(self) -> str:
-        """The words; the first and the last of many numbers at one distance."""
+        """A description of the allowed words; long sequences of numbers are abbreviated."""
         shown = self.values
         if len(shown) > _MANY and _are_even(shown):
             shown = (*shown[:2], "…", shown[-1])
         return f"one of {', '.join(shown)}"
 
     def accepts(self, value: str) -> bool:
-        """Whether it is one of them."""
+        """Return whether a value is one of the allowed words."""
         return value in self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole(Setting):
-    """A whole number; both ends are allowed."""
+    """A setting with an integer value; both ends of the range are allowed."""
 
     least: int
     most: int
 
     @property
     def allowed(self) -> str:
-        """The range."""
+        """A description of the range."""
         return f"a whole number from {self.least} to {self.most}"
 
     def accepts(self, value: str) -> bool:
-        """Whether it is a number of that range."""
+        """Return whether a value is an integer in the range."""
         return value.isascii() and value.isdecimal() and self.least <= int(value) <= self.most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeName(Setting):
-    """Name of a node, as in the network strip. Whether the open network has it, the view finds out."""
+    """A setting with the name of a node. The view checks whether the open network has that node."""
 
     @property
     def allowed(self) -> str:
-        """What such a name looks like."""
+        """A description of node names."""
         return "a node such as stem, stage3 or stage3.block5.dwconv"
 
     def accepts(self, value: str) -> bool:
-        """Whether it looks like one."""
+        """Return whether a value looks like a node name."""
         return _NODE.fullmatch(value) is not None
 
 
 def _are_even(values: tuple[str, ...]) -> bool:
-    """Whether they are whole numbers at one distance."""
+    """Return whether the values are equally spaced integers."""
     if not all(value.isdecimal() for value in values):
         return False
     numbers = [int(value) for value in values]

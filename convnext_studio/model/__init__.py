@@ -1,4 +1,4 @@
-"""Architecture and weights. `load` gives a model from a name or a file."""
+"""Network architectures and their weights. `load` opens a model by its name or from a file."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when first used, because the window reads model.config and must not import torch.
+    # Imported on first use: the window imports model.config and must not import torch with it.
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

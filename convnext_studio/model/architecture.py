@@ -1,4 +1,4 @@
-"""What a network of another family is, as plain data: no torch, so that the window reads it too."""
+"""The architecture of a network of another family, as plain data that the window can use without torch."""
 
 from typing import Any, Literal
 
@@ -9,28 +9,28 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.road.config import RoadConfig
 
 WeightsLayout = Literal["studio", "facebookresearch"]
-"""How a file of weights is written: ours, which keeps everything, or with the authors' names of tensors."""
+"""File layout for saved weights: our own, which keeps everything, or the authors' own tensor names."""
 
 
 class TimmConfig(Struct, frozen=True, kw_only=True, tag=True):
-    """A network that timm builds, told in the terms that it shares with `ConvNeXtConfig`.
+    """A network that timm builds, described by the fields that it shares with `ConvNeXtConfig`.
 
     Attributes
     ----------
     name, family
-        timm's name of the architecture, and its family for people: ``resnet50``, ``ResNet``.
+        timm's name of the architecture (``resnet50``) and the display name of its family (``ResNet``).
     in_chans
-        Channels of the input picture.
+        Number of channels of the input picture.
     num_classes
-        Outputs of the head.
+        Number of outputs of the head.
     depths, dims
-        Blocks and channels of the stages.
+        Number of blocks and of channels in each stage.
     smallest_input_px, input_step_px
-        Sides of the square inputs that it takes: from the smallest on, every so many pixels.
+        The sides of square inputs that the network accepts: the smallest one, and the step to the next.
     only_input_px
-        The one side that it takes; None where it takes several.
+        The only side that the network accepts; None if it accepts several.
     head_parameters, head_macs
-        What lies behind the last stage.
+        Parameters and MACs of everything after the last stage.
     """
 
     name: str
@@ -47,16 +47,16 @@ class TimmConfig(Struct, frozen=True, kw_only=True, tag=True):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages' nodes: ``stage1`` and so on."""
+        """The node names of the stages: ``stage1``, ``stage2`` and so on."""
         return tuple(f"stage{number}" for number in range(1, len(self.depths) + 1))
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values."""
+        """Return the fields as JSON-ready values."""
         return asdict(self)
 
 
 StagedConfig = TimmConfig | RoadConfig
-"""Those that are seen as a stem and stages: they tell their `smallest_input_px` and what their head costs."""
+"""Networks that are shown as a stem and stages; they state `smallest_input_px` and the cost of their head."""
 
 Architecture = ConvNeXtConfig | StagedConfig
-"""All kinds: they share `in_chans`, `num_classes`, `depths`, `dims`, `stages` and `to_dict`."""
+"""Any architecture. All share `in_chans`, `num_classes`, `depths`, `dims`, `stages` and `to_dict`."""

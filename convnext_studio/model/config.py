@@ -1,4 +1,4 @@
-"""What a ConvNeXt is, as plain data: no torch, so that the window reads it too."""
+"""The architecture of a ConvNeXt, as plain data that the window can use without torch."""
 
 import math
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
 _COUNTS: _Rule = _are_counts, "be four numbers of at least 1, or one"
 _POSITIVE: _Rule = lambda value: 0 < value < math.inf, "be above 0"
 
-# What each field must be, by itself.
+# The rule for each field on its own; `_contradictions` checks fields against each other.
 _RULES: dict[str, _Rule] = {
     "in_chans": _at_least(1),
     "num_classes": _at_least(1),
@@ -72,7 +72,7 @@ _RULES: dict[str, _Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class StemConv:
-    """A convolution of the stem."""
+    """One convolution of the stem."""
 
     in_chans: int
     out_chans: int
@@ -82,58 +82,59 @@ class StemConv:
 
 
 class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
-    """Everything that decides the shapes and the arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
+    """Everything that determines shapes and arithmetic of a ConvNeXt (Liu et al. 2022, arXiv:2201.03545).
 
-    The names are those of the keyword arguments of `convnext_studio.model.ConvNeXt`. The defaults are
+    The field names are the keyword arguments of `convnext_studio.model.ConvNeXt`. The defaults describe
     ConvNeXt-T.
 
     Attributes
     ----------
     in_chans
-        Channels of the input picture.
+        Number of channels of the input picture.
     num_classes
-        Outputs of the head.
+        Number of outputs of the head.
     depths, dims
-        Blocks and channels of the stages: four, or one (isotropic).
+        Number of blocks and of channels in each stage; four stages, or one (isotropic).
     kernel_size
-        Side of the blocks' kernels, one for all stages or one a stage; odd, so that the map keeps its size.
+        Kernel size of the blocks, one for all stages or one per stage; odd, so that the map keeps its size.
     stem_type
-        ``patch`` is one convolution, which the next three describe; the others are timm's stems of two
-        3x3 convolutions of stride 2 (``overlap_tiered`` with half the channels between them, ``overlap_act``
-        with an activation).
+        ``patch`` is a single convolution, described by the next three fields. The others are timm's stems of
+        two 3x3 convolutions with stride 2: ``overlap_tiered`` has half the channels between them, and
+        ``overlap_act`` an activation.
     stem_kernel_size, stem_stride, stem_padding
-        The patch stem's convolution; stride equal to kernel size makes it "patchify".
+        The convolution of the patch stem; with a stride equal to the kernel size it is "patchify".
     stem_norm
-        Normalise behind the stem; the isotropic networks do not.
+        Whether there is a norm after the stem; the isotropic networks have none.
     norm, norm_eps
-        Normalisation over the channels of each position (``layer``; ``rms``, without the mean; ``simple``,
-        timm's, by the unbiased variance but without the mean) or over the batch (``batch``), and what is
-        added to the variance.
+        Normalisation over the channels of each position (``layer``; ``rms``, which subtracts no mean;
+        ``simple``, timm's, which uses the unbiased variance and subtracts no mean) or over the batch
+        (``batch``), and the epsilon added to the variance.
     act
-        Activation of the blocks.
+        Activation function of the blocks.
     expansion
-        Channels inside a block over those outside.
+        Ratio of the channels inside a block to those outside.
     depthwise
-        Whether the blocks' spatial convolution is depthwise, or dense.
+        Whether the spatial convolution of the blocks is depthwise; otherwise it is dense.
     grn
-        Global response normalisation behind the activation (ConvNeXt V2, Woo et al. 2023, arXiv:2301.00808).
+        Whether a global response normalisation follows the activation (ConvNeXt V2, Woo et al. 2023,
+        arXiv:2301.00808).
     downsample
-        ``separate`` layers between the stages, or in the first ``block`` of a stage, as in ResNet.
+        ``separate``: by layers between the stages; ``block``: in the first block of a stage, as in ResNet.
     head_norm_first
-        Normalise before pooling instead of behind it.
+        Whether the head normalises before the pooling instead of after it.
     head_hidden_size
-        Width of a hidden layer in the head; 0 for none.
+        Width of the hidden layer in the head; 0 for none.
     drop_path_rate
-        Stochastic depth at the last block, growing linearly from 0; acts in training only.
+        Stochastic depth rate at the last block; the rates grow linearly from 0. Used in training only.
     layer_scale_init_value
-        Initial value of the layer scale (gamma); 0 leaves it out.
+        Initial value of the layer scale (gamma); 0 for no layer scale.
     head_init_scale
-        Factor on the head's initial weights.
+        Factor applied to the initial weights of the head.
 
     Raises
     ------
     StudioError
-        Where a value cannot make a network; the message names the field.
+        If a value is not possible; the message names the field.
     """
 
     in_chans: int = 3
@@ -164,12 +165,12 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
             raise StudioError(f"{name} is {getattr(self, name)}, but must {problem}.")
 
     def problems(self) -> dict[str, str]:
-        """What is wrong, by field: how the sentence "it must ..." ends."""
+        """Return what is wrong with each field, as the end of the sentence "it must ..."."""
         wrong = {name: words for name, (fits, words) in _RULES.items() if not fits(getattr(self, name))}
         return wrong | {name: words for name, words in self._contradictions().items() if name not in wrong}
 
     def _contradictions(self) -> dict[str, str]:
-        """What is wrong only beside another field."""
+        """Return what is wrong because two fields contradict each other."""
         found: dict[str, str] = {}
         if len(self.depths) != len(self.dims):
             found["dims"] = "have as many numbers as depths"
@@ -185,19 +186,19 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
 
     @property
     def kernel_sizes(self) -> tuple[int, ...]:
-        """Side of the blocks' kernels in each stage."""
+        """The kernel size of the blocks in each stage."""
         return (
             self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * len(self.depths)
         )
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages' nodes: ``stage1`` and so on."""
+        """The node names of the stages: ``stage1``, ``stage2`` and so on."""
         return tuple(f"stage{number}" for number in range(1, len(self.depths) + 1))
 
     @property
     def stem_convs(self) -> tuple[StemConv, ...]:
-        """The stem's convolutions, in order."""
+        """The convolutions of the stem, in order."""
         after = self.dims[0]
         if self.stem_type == "patch":
             return (StemConv(self.in_chans, after, self.stem_kernel_size, self.stem_stride, self.stem_padding),)
@@ -205,23 +206,23 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         return StemConv(self.in_chans, between, 3, 2, 1), StemConv(between, after, 3, 2, 1)
 
     def hidden_dim(self, dim: int) -> int:
-        """Channels inside a block that has `dim` outside."""
+        """Return the number of channels inside a block that has `dim` channels outside."""
         return int(self.expansion * dim)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values; `from_dict` reads them back."""
+        """Return the fields as JSON-ready values, which `from_dict` reads back."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ConvNeXtConfig":
-        """Read what `to_dict` wrote; an unknown field is an error, because it would change the network."""
+        """Read what `to_dict` wrote. An unknown field is an error, because it would change the network."""
         unknown = sorted(set(values) - set(cls.__struct_fields__))
         if unknown:
             raise StudioError(
                 f"The model's description has fields that are not known here: {', '.join(unknown)}.",
                 "It was probably written by a newer version of ConvNeXt Studio.",
             )
-        # JSON has lists only.
+        # JSON has no tuples.
         arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
@@ -229,7 +230,7 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
 
 
 def _tiered(dim: int) -> int:
-    """Half the channels, to the nearest multiple of 8 that is not a tenth below; so timm rounds them."""
+    """Return half the channels as timm rounds them: to a multiple of 8, never more than a tenth below."""
     half = dim // 2
     rounded = max(8, (half + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * half else rounded

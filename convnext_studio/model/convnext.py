@@ -1,10 +1,10 @@
-"""ConvNeXt, read top to bottom: V1, V2, isotropic, and the variants around them.
+"""ConvNeXt V1, V2, isotropic and their variants, written to be read from top to bottom.
 
 Papers: Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545;
 Woo, Debnath, Hu, Chen, Liu, Kweon and Xie, "ConvNeXt V2", CVPR 2023, arXiv:2301.00808.
 State-dict keys, initialisation and arithmetic are those of the authors' implementations
 (github.com/facebookresearch/ConvNeXt, MIT licence; github.com/facebookresearch/ConvNeXt-V2), so that published
-weights load by name; what is fixed there and differs elsewhere is an argument here.
+weights load by name. What is fixed there but differs in other implementations is an argument here.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ DataFormat = Literal["channels_last", "channels_first"]
 
 
 class ChannelNorm(nn.Module):
-    """What the normalisations share: a scale for each channel, and two layouts.
+    """Base class of the normalisations: one scale per channel, and a choice of two layouts.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class ChannelNorm(nn.Module):
         self.data_format = data_format
 
     def normalise(self, x: Tensor) -> Tensor:
-        """(..., C) to the same shape."""
+        """Normalise a channels-last tensor (..., C); the shape stays the same."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise; the shape and layout stay as they are."""
+        """Normalise a tensor in the layout `data_format`; shape and layout stay the same."""
         if self.data_format == "channels_last":
             return self.normalise(x)
-        # One fused call on a view is faster than mean and variance by hand, and rounds the same way.
+        # One fused call on a permuted view is faster than computing mean and variance, and rounds the same way.
         return self.normalise(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
@@ -71,7 +71,7 @@ class LayerNorm(ChannelNorm):
 
 
 class RMSNorm(ChannelNorm):
-    """Division by the root mean square over the channels of each position (arXiv:1910.07467)."""
+    """RMS normalisation: division by the root mean square over the channels (arXiv:1910.07467)."""
 
     def normalise(self, x: Tensor) -> Tensor:
         """Divide and scale."""
@@ -79,7 +79,7 @@ class RMSNorm(ChannelNorm):
 
 
 class SimpleNorm(ChannelNorm):
-    """timm's norm of that name: divides by the standard deviation (unbiased), but subtracts no mean."""
+    """timm's SimpleNorm: division by the unbiased standard deviation, without subtracting the mean."""
 
     def normalise(self, x: Tensor) -> Tensor:
         """Divide and scale."""
@@ -87,9 +87,9 @@ class SimpleNorm(ChannelNorm):
 
 
 class BatchNorm(ChannelNorm):
-    """Batch normalisation (arXiv:1502.03167): each channel over the batch; running statistics in eval mode."""
+    """Batch normalisation (arXiv:1502.03167) of each channel, with running statistics in eval mode."""
 
-    momentum = 0.1  # Share of the newest batch in the running statistics.
+    momentum = 0.1  # Weight of the newest batch in the running statistics.
 
     def __init__(
         self, normalized_shape: int, eps: float = 1e-6, data_format: DataFormat = "channels_last"
@@ -131,7 +131,7 @@ ACTS: dict[Act, Callable[[], nn.Module]] = {
 
 
 class GRN(nn.Module):
-    """Global response normalisation, of ConvNeXt V2: channels compete by their norms over the whole map."""
+    """Global response normalisation of ConvNeXt V2: channels compete by their norms over the whole map."""
 
     eps = 1e-6
 
@@ -141,21 +141,21 @@ class GRN(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, 1, 1, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, dim) to the same shape."""
+        """Scale a channels-last map (N, H, W, dim) by the relative response of each channel."""
         response: Tensor = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
         share = response / (response.mean(dim=-1, keepdim=True) + self.eps)
         return self.gamma * (x * share) + self.beta + x
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): in training, drops whole samples of a branch."""
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops the branch of whole samples in training."""
 
     def __init__(self, drop_prob: float) -> None:
         super().__init__()
         self.drop_prob = drop_prob
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero each sample with the drop probability, and scale the others to keep the mean."""
+        """Set each sample to zero with the drop probability, and scale the others so that the mean is kept."""
         if not self.training or self.drop_prob == 0:
             return x
         keep = 1 - self.drop_prob
@@ -164,35 +164,35 @@ class DropPath(nn.Module):
 
 
 class Block(nn.Module):
-    """Depthwise convolution, norm, expansion, activation (GRN), projection, layer scale; added to the input.
+    """A residual block: depthwise convolution, norm, expansion, activation (GRN), projection, layer scale.
 
-    Between the two permutes everything is channels-last: hooks on `norm`, `pwconv1`, `act`, `grn` and `pwconv2`
-    see (N, H, W, C).
+    Everything between the two permutes is channels-last: hooks on `norm`, `pwconv1`, `act`, `grn` and `pwconv2`
+    get (N, H, W, C).
 
-    A block that downsamples, as the first of a stage does in ResNet, does so in its spatial convolution, which
-    keeps the channels that come in and gets stride 2; the expansion starts from those channels, the projection
-    ends at the stage's. What it is added to is the input through a 1x1 convolution of stride 2.
+    A block that downsamples (the first one of a stage, as in ResNet) does so in its spatial convolution, which
+    has stride 2 and keeps the number of input channels. The expansion starts from those channels, and the
+    projection ends at those of the stage. The shortcut is then a 1x1 convolution with stride 2.
 
     Parameters
     ----------
     dim
-        Channels out; and in, unless it downsamples.
+        Number of output channels, and of input channels unless the block downsamples.
     drop_path
         Stochastic depth rate.
     layer_scale_init_value
-        Initial value of `gamma`; 0 leaves it out.
+        Initial value of `gamma`; 0 for no layer scale.
     kernel_size
-        Side of the spatial kernel; odd.
+        Size of the spatial kernel; odd.
     expansion
-        Channels inside over `dim`.
+        Ratio of the channels inside to `dim`.
     depthwise
-        Whether the spatial convolution is depthwise, or dense.
+        Whether the spatial convolution is depthwise; otherwise it is dense.
     grn
-        Whether there is a GRN behind the activation.
+        Whether a GRN follows the activation.
     norm, norm_eps, act
         As in `ConvNeXtConfig`.
     downsampled_dim
-        Channels in, of a block that halves the map; None for one that keeps it.
+        Number of input channels of a block that halves the map; None for a block that keeps its size.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class Block(nn.Module):
         self.shortcut = nn.Identity() if downsampled_dim is None else nn.Conv2d(dim_in, dim, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, dim, H, W), or half as high and wide, rounded up, where it downsamples."""
+        """Map (N, C, H, W) to (N, dim, H, W); height and width are halved and rounded up if it downsamples."""
         shortcut = self.shortcut(x)
         branch = self.dwconv(x)
         branch = branch.permute(0, 2, 3, 1)
@@ -240,21 +240,22 @@ class Block(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """The network: a stem, then stages of blocks with downsampling between them; pool, norm, linear.
+    """The network: a stem, stages of blocks with downsampling layers between them, and the head.
 
-    An isotropic network has one stage, and no downsampling behind the stem.
+    The head is a global average pooling, a norm and a linear layer. An isotropic network has one stage and no
+    downsampling after the stem.
 
     Parameters
     ----------
     in_chans, num_classes, depths, dims, drop_path_rate, layer_scale_init_value, head_init_scale
-        As in the authors' implementation.
+        The arguments of the authors' implementation; see `ConvNeXtConfig`.
     others
         The other fields of `ConvNeXtConfig`, by name.
 
     Attributes
     ----------
     config
-        The same as plain data.
+        The architecture as plain data.
     """
 
     def __init__(
@@ -286,7 +287,9 @@ class ConvNeXt(nn.Module):
             self.downsample_layers.append(_downsampling(config, stage))
             self.stages.append(_stage(config, stage, rates))
         self.norm = NORMS[config.norm](dims[-1], config.norm_eps)
-        self.pooled = nn.Identity()  # Where the head's features can be looked at, in whichever order they came.
+        self.pooled = (
+            nn.Identity()
+        )  # A hook point for the pooled features, whether the norm comes before or after.
         self.pre_logits = nn.Linear(dims[-1], config.head_hidden_size) if config.head_hidden_size else None
         self.head = nn.Linear(config.head_hidden_size or dims[-1], num_classes)
         self._initialise(head_init_scale)
@@ -307,13 +310,13 @@ class ConvNeXt(nn.Module):
             self.head.bias.mul_(head_init_scale)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) to the last stage's map (N, dims[-1], h, w), before pooling."""
+        """Map (N, in_chans, H, W) to the map of the last stage (N, dims[-1], h, w), before pooling."""
         for downsample, stage in zip(self.downsample_layers, self.stages, strict=True):
             x = stage(downsample(x))
         return x
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Average over space, normalise, classify: (N, dims[-1], h, w) to logits (N, num_classes)."""
+        """Pool, normalise and classify: map (N, dims[-1], h, w) to logits (N, num_classes)."""
         if self.config.head_norm_first:
             x = self.norm(features.permute(0, 2, 3, 1)).mean([1, 2])
         else:
@@ -324,12 +327,12 @@ class ConvNeXt(nn.Module):
         return cast(Tensor, self.head(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
+        """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
         return self.forward_head(self.forward_features(x))
 
 
 def _stem(config: ConvNeXtConfig) -> nn.Sequential:
-    """The convolutions before the first stage, an activation between them in one variant, and the norm."""
+    """Build the convolutions of the stem, the activation between them in one variant, and the norm."""
     layers: list[nn.Module] = []
     for conv in config.stem_convs:
         if layers and config.stem_type == "overlap_act":
@@ -341,7 +344,7 @@ def _stem(config: ConvNeXtConfig) -> nn.Sequential:
 
 
 def _downsampling(config: ConvNeXtConfig, stage: int) -> nn.Module:
-    """What halves the map before a stage; nothing where its first block does."""
+    """Build the downsampling before a stage; an identity if the first block of the stage downsamples."""
     if config.downsample == "block":
         return nn.Identity()
     before, after = config.dims[stage - 1 : stage + 1]
@@ -352,7 +355,7 @@ def _downsampling(config: ConvNeXtConfig, stage: int) -> nn.Module:
 
 
 def _stage(config: ConvNeXtConfig, stage: int, rates: Iterator[float]) -> nn.Sequential:
-    """The blocks of a stage, which take their stochastic depth rates in turn."""
+    """Build the blocks of a stage; each takes the next stochastic depth rate."""
     halves = stage > 0 and config.downsample == "block"
     return nn.Sequential(
         *(

@@ -1,4 +1,4 @@
-"""Class names in plain words, and how a person names one."""
+"""Look up a class by what a person typed."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from convnext_studio.common.errors import StudioError
 
 
 def find_class(wanted: str, labels: Sequence[str]) -> int:
-    """Give the number of a class named by its number, its name, or a part of its name that fits no other.
+    """Return the index of a class that is given by its index, its name, or an unambiguous part of its name.
 
     Raises
     ------
     StudioError
-        Where no class or more than one fits; the hint says which there are.
+        If no class matches, or more than one; the hint lists candidates.
     """
     if wanted.lstrip("-").isdecimal():
         check_class(int(wanted), len(labels))
@@ -23,12 +23,12 @@ def find_class(wanted: str, labels: Sequence[str]) -> int:
         return fitting[0]
     if fitting:
         names = ", ".join(f"{index} ({labels[index]})" for index in fitting[:8])
-        raise StudioError(f"“{wanted}” fits {len(fitting)} classes.", f"Give a number: {names}.")
+        raise StudioError(f"“{wanted}” matches {len(fitting)} classes.", f"Give a number: {names}.")
     some = ", ".join(labels[:8])
-    raise StudioError(f"The model has no class “{wanted}”.", f"Among its {len(labels)} classes are: {some}.")
+    raise StudioError(f"The model has no class “{wanted}”.", f"Its {len(labels)} classes include {some}.")
 
 
 def check_class(index: int, count: int) -> None:
-    """Raise a StudioError where there is no class of that number."""
+    """Raise a StudioError if there is no class with that index."""
     if not 0 <= index < count:
         raise StudioError(f"There is no class {index}.", f"The model has {count} classes, counted from 0.")

@@ -1,4 +1,4 @@
-"""A model that is ready to be looked at: network, node table, labels, preprocessing, provenance."""
+"""Load a model: its network, node table, labels, preprocessing and provenance."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expanded, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
@@ -22,41 +22,48 @@ from convnext_studio.model.road.network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.registry import check_architecture, convnext_config, is_convnext
-from convnext_studio.model.weights.fitting import filled
-from convnext_studio.model.weights.reading import Stem, Weights, not_finite, read_weights, told
+from convnext_studio.model.weights.fitting import build_network
+from convnext_studio.model.weights.reading import (
+    Stem,
+    Weights,
+    describe_provenance,
+    read_weights,
+    warn_not_finite,
+)
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
 TIMM_RANDOM_PREFIX = "timm-random:"
-RANDOM_NOTE = "Random weights: this network has learnt nothing, and its answers mean nothing."
+RANDOM_NOTE = "Random weights: this network has learnt nothing, and its predictions mean nothing."
 _PATHS = {"stem": "downsample_layers.0", "head": "pooled"}
 _IN_DOWNSAMPLING = {"norm": "0", "conv": "1"}
-# Layer scale is a product with a parameter; what comes next hands its result on unchanged, out of training.
+# Layer scale is a product with a parameter, not a module. In eval mode drop path returns its result unchanged.
 _IN_BLOCK = {"gamma": "drop_path"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A network with all that is known about it: a ConvNeXt, or one that is seen as a stem and stages.
+    """A network with everything that is known about it: a ConvNeXt, or a network of another family.
 
     Attributes
     ----------
     source, title
-        What was asked for, and its name for people.
+        What `load` was given, and the display name of the model.
     module
-        Normalised NCHW float32 to logits; in eval mode, parameters frozen.
+        The network, from normalised NCHW float32 to logits; in eval mode, with frozen parameters.
     labels
-        Class names in plain words.
+        Class names in plain English.
     preprocessing
-        How it wants its pictures.
+        How pictures are turned into the network's input.
     random_weights
-        Nothing was learnt.
+        Whether the weights are random, so that the network has learnt nothing.
     notes
-        Sentences that people should see.
+        Sentences about the model to be shown to the user.
     provenance
-        Where the weights come from: pairs of name and text, which a saved file keeps.
+        Where the weights come from, as pairs of name and text; a saved file keeps them.
     is_stem_untold
-        The source does not tell the stem's stride and padding: they are as asked for, or as is usual.
+        Whether the source does not state the stride and padding of the stem, so that the usual values, or
+        those that were asked for, are used.
     """
 
     source: str
@@ -76,7 +83,7 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the network's weights lie."""
+        """The device of the network's weights."""
         return next(self.module.parameters()).device
 
     @property
@@ -87,12 +94,12 @@ class LoadedModel:
         return self.module.nodes
 
     def node(self, name: str) -> NodeInfo:
-        """The row of the node table with that name.
+        """Return the row of the node table with that name.
 
         Raises
         ------
         StudioError
-            Where the network has no such node; the hint says what there is.
+            If the network has no such node; the hint lists the nodes.
         """
         for info in self.nodes:
             if info.name == name:
@@ -105,12 +112,12 @@ class LoadedModel:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters of the whole network."""
+        """The number of parameters of the whole network."""
         return total_parameters(self.nodes, self.config)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations of one forward pass at the model's input size."""
+        """The multiply-accumulate operations of one forward pass at the model's input size."""
         return total_macs(self.nodes, self.config)
 
     @property
@@ -127,25 +134,25 @@ class LoadedModel:
         return replace(self, module=self.module.to(device))
 
     def preprocess(self, picture: Image.Image) -> Tensor:
-        """(1, 3, H, W) float32 on the model's device, normalised."""
+        """Return a picture as normalised input (1, 3, H, W), float32 on the model's device."""
         array, _ = self.preprocessing(picture)
         return self.to_tensor(array)
 
     def to_tensor(self, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
-        """A preprocessed picture (3, H, W) as a batch of one on the model's device."""
+        """Return a preprocessed picture (3, H, W) as a batch of one on the model's device."""
         return torch.from_numpy(array)[None].to(self.device)
 
     def module_at(self, node: str) -> nn.Module:
-        """The module whose output is that node's.
+        """Return the module whose output is the output of that node.
 
         Raises
         ------
         StudioError
-            Where the network has no such node; the hint says what there is.
+            If the network has no such node; the hint lists the nodes.
         """
         info = self.node(node)
         if not isinstance(self.module, ConvNeXt):
-            return self.module.places[node]
+            return self.module.map_modules[node]
         return self.module.get_submodule(_path(info))
 
 
@@ -156,7 +163,7 @@ def use_exact_float32() -> None:
 
 
 def _path(node: NodeInfo) -> str:
-    """Where the module lies whose output is the node's."""
+    """Return the path, for `get_submodule`, of the module whose output is the output of the node."""
     if node.kind in _PATHS:
         return _PATHS[node.kind]
     stage, *inside = node.name.split(".")
@@ -192,21 +199,21 @@ def load(
         random weights; or the path of a weights file in any known format (see
         `convnext_studio.model.weights.formats`).
     stem_stride, stem_padding
-        Replace what the source says; tensors cannot tell them.
+        Override the stem of the source, because the values cannot be read off the tensors.
     offline
         Open no network connection.
     seed
-        Of random weights.
+        Seed of the random weights.
 
     Raises
     ------
     StudioError
-        Where there is no such model or it cannot be read; the hint says what there is.
+        If there is no such model, or it cannot be read; the hint says what is available.
     """
     stem = Stem(stem_stride, stem_padding)
     if source.startswith(PRESET_PREFIX):
         name = source.removeprefix(PRESET_PREFIX)
-        return _random(source, name, stem.applied(preset(name)), seed)
+        return _random(source, name, stem.applied_to(preset(name)), seed)
     if source.startswith(TIMM_PREFIX):
         return _from_timm(source, stem, offline)
     if source.startswith(TIMM_RANDOM_PREFIX):
@@ -218,7 +225,7 @@ def load(
     if source in BUNDLED_TRAINED:
         path = bundled_file(source)
         return _from_weights(source, read_weights(path, stem), path.stem)
-    path = expanded(source)
+    path = expand_home(source)
     if not source or not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",
@@ -228,7 +235,7 @@ def load(
 
 
 def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224) -> LoadedModel:
-    """Build an architecture on the CPU, with random weights drawn from that seed, for pictures of that side."""
+    """Build an architecture on the CPU, with random weights from that seed and that input size."""
     model = _random("built", title, config, seed)
     return replace(model, preprocessing=replace(model.preprocessing, input_px=input_px))
 
@@ -261,30 +268,30 @@ def _random_bundled(source: str, stem: Stem, seed: int) -> LoadedModel:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Draw from that seed; the caller's random numbers stay as they were."""
+    """Seed torch inside the block, and restore the caller's random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
-    # The hub's client takes longer to import than the bundled model to load.
+    # Imported here because the hub's client takes longer to import than the bundled model takes to load.
     from convnext_studio.model.timm.pretrained import convnext_weights, read_published
 
     published = read_published(source.removeprefix(TIMM_PREFIX), offline)
     if is_convnext(published.architecture):
         return _from_weights(source, convnext_weights(published, stem), published.name)
-    from convnext_studio.model.timm.network import made, plan_of
+    from convnext_studio.model.timm.network import build_timm_network, plan_network
 
-    _refuse(stem)
-    plan = plan_of(published.name)
+    _refuse_stem_options(stem)
+    plan = plan_network(published.name)
     return LoadedModel(
         source=source,
         title=f"{published.name} (timm)",
-        module=made(plan, published.tensors),
+        module=build_timm_network(plan, published.tensors),
         labels=published.labels or _numbered(plan.config.num_classes),
         preprocessing=published.preprocessing,
-        notes=(*not_finite(published.tensors), *told(published.provenance), *plan.notes),
+        notes=(*warn_not_finite(published.tensors), *describe_provenance(published.provenance), *plan.notes),
         provenance=published.provenance,
     )
 
@@ -292,13 +299,13 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
 def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
     name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
     if is_convnext(name):
-        return _random(source, name, stem.applied(convnext_config(name)), seed)
-    from convnext_studio.model.timm.network import made, plan_of
+        return _random(source, name, stem.applied_to(convnext_config(name)), seed)
+    from convnext_studio.model.timm.network import build_timm_network, plan_network
 
-    _refuse(stem)
-    plan = plan_of(name)
+    _refuse_stem_options(stem)
+    plan = plan_network(name)
     with _seeded(seed):
-        module = made(plan)
+        module = build_timm_network(plan)
     return LoadedModel(
         source=source,
         title=name,
@@ -311,13 +318,13 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
 
 
 def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
-    _refuse(stem)
+    _refuse_stem_options(stem)
     step = road_step(source.removeprefix(ROAD_PREFIX))
     config, notes = step.config, [RANDOM_NOTE]
     if config.layer_scale_init_value:
-        # At 1e-6 every step would look alike: a stem, and what the shortcuts hand on.
+        # At 1e-6 every step would look the same: a stem followed by shortcuts.
         config = msgspec.structs.replace(config, layer_scale_init_value=1.0)
-        notes.append("Its layer scale is 1 in place of 1e-6, where training begins, so that the blocks count.")
+        notes.append("Its layer scale is 1 instead of the initial 1e-6, so that its blocks have an effect.")
     with _seeded(seed):
         module = RoadNetwork(config)
     return LoadedModel(
@@ -331,8 +338,8 @@ def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
     )
 
 
-def _refuse(stem: Stem) -> None:
-    """Others are as they are defined."""
+def _refuse_stem_options(stem: Stem) -> None:
+    """Raise a StudioError if a stem is given: only that of a ConvNeXt can be changed."""
     if stem != Stem():
         raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
 
@@ -341,7 +348,7 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
     return LoadedModel(
         source=source,
         title=weights.title or name,
-        module=filled(weights.config, weights.state_dict),
+        module=build_network(weights.config, weights.state_dict),
         labels=weights.labels or _numbered(weights.config.num_classes),
         preprocessing=weights.preprocessing,
         random_weights=weights.random_weights,

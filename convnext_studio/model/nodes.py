@@ -1,6 +1,6 @@
-"""The node table: every place of a ConvNeXt that can be looked at, by arithmetic on its config alone.
+"""The node table: every node of a ConvNeXt with its shape, cost and field, computed from its config alone.
 
-No torch: the window draws the network from this table, and the engine resolves the names to modules.
+It needs no torch: the window draws the network from this table, and the engine resolves the names to modules.
 """
 
 import math
@@ -23,7 +23,7 @@ HEAD_NORM = "head.norm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInfo:
-    """One place in the network.
+    """One node of the network: a stem, stage, block, operation or head.
 
     Attributes
     ----------
@@ -31,26 +31,25 @@ class NodeInfo:
         ``stem``, ``stage3``, ``stage3.downsample``, ``stage3.block5``, ``stage3.block5.dwconv``, ``head.norm``;
         stages and blocks count from 1.
     kind
-        What it is. A stage's output is its last block's. An ``operation`` is a part of a block (``dwconv``,
-        ``norm``, ``pwconv1``, ``act``, ``grn`` in V2, ``pwconv2``, ``gamma`` where there is a layer scale,
-        ``shortcut`` where it is a convolution) or of a downsampling layer (``norm``, ``conv``); the block's own
-        output is the sum of branch and shortcut. The ``head`` node is what the classifier gets.
+        The kind of node. The output of a stage is that of its last block. An ``operation`` is part of a block
+        (``dwconv``, ``norm``, ``pwconv1``, ``act``, ``grn`` in V2, ``pwconv2``, ``gamma`` if there is a layer
+        scale, ``shortcut`` if it is a convolution) or of a downsampling layer (``norm``, ``conv``). The output
+        of a block is the sum of branch and shortcut. The ``head`` node is the input of the classifier.
     shape
-        Channels, height and width of its output at the model's input size, whatever its layout.
+        Channels, height and width of the output at the model's input size, in this order for every layout.
     layout
-        Order of the axes of its output within the network. Whatever crosses to the window is (C, h, w).
+        Order of the axes of the output inside the network. Everything sent to the window is (C, h, w).
     parameters
-        Number of parameters in it. A stage counts its downsampling, so that stem, stages and head add up.
+        Number of parameters. A stage includes its downsampling, so that stem, stages and head add up.
     macs
-        Multiply-accumulate operations in it at the model's input size (convolutions and matrix products).
+        Multiply-accumulate operations at the model's input size (convolutions and matrix products).
     activation_bytes
-        Bytes of the results of all operations in it, as float32 for one picture; 0 where nobody counted. Like
-        parameters and MACs they add up, where a block counts the sum of branch and shortcut besides its
-        operations.
+        Bytes of the outputs of all operations in the node, as float32 for one picture; 0 if not counted. They
+        add up like parameters and MACs: a block counts its operations and the sum of branch and shortcut.
     field
-        Theoretical receptive field of its units.
+        Theoretical receptive field of the node's units.
     before
-        Name of the node whose output goes into it; empty for the stem, which gets the picture.
+        Name of the node whose output is this node's input; empty for the stem, whose input is the picture.
     """
 
     name: str
@@ -65,29 +64,29 @@ class NodeInfo:
 
     @property
     def title(self) -> str:
-        """The name as people read it: "Stage 3, block 5, dwconv"."""
+        """The display name, such as "Stage 3, block 5, dwconv"."""
         *places, last = self.name.split(".")
         words = [_spaced(place) for place in places]
         return ", ".join([*words, last if self.kind == "operation" else _spaced(last)]).capitalize()
 
     @property
     def operation(self) -> str:
-        """What an operation is called within its block (``dwconv``); empty for what is no operation."""
+        """The name of an operation within its block (``dwconv``); empty for any other node."""
         return self.name.rpartition(".")[2] if self.kind == "operation" else ""
 
     @property
     def parent(self) -> str:
-        """The block of an operation, the stage of a block; empty for what stands by itself."""
+        """The block of an operation, or the stage of a block; empty for other nodes."""
         return self.name.rpartition(".")[0] if self.kind in ("operation", "block", "downsample") else ""
 
     @property
     def is_explainable(self) -> bool:
-        """Whether a class activation map means something here: operations lack the shortcut."""
+        """Whether a class activation map is meaningful here; the output of an operation lacks the shortcut."""
         return self.kind in ("stem", "downsample", "block", "stage")
 
     @property
     def has_positions(self) -> bool:
-        """Whether its units have places in the picture, and so fields; the head's are pooled over it."""
+        """Whether the units have positions in the picture, and so fields; those of the head are pooled."""
         return self.kind != "head"
 
 
@@ -99,7 +98,7 @@ def _spaced(part: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Parameters and multiply-accumulate operations, which add up."""
+    """Parameters and multiply-accumulate operations; costs can be added."""
 
     parameters: int
     macs: int = 0
@@ -112,7 +111,7 @@ _NOTHING = _Cost(0)
 
 
 def _conv(before: int, after: int, kernel_size: int, side: int, groups: int = 1) -> _Cost:
-    """A convolution with bias whose output has that side; or, with kernel and side 1, a linear layer."""
+    """Return the cost of a convolution with bias for that output side; side and kernel 1 is a linear layer."""
     weights = before // groups * after * kernel_size**2
     return _Cost(weights + after, weights * side * side)
 
@@ -122,20 +121,20 @@ def _norm(config: ConvNeXtConfig, channels: int) -> _Cost:
 
 
 def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
-    """Side of a convolution's output."""
+    """Return the side of a convolution's output."""
     return (size + 2 * padding - kernel_size) // stride + 1
 
 
-@lru_cache(maxsize=8)  # The engine looks nodes up by name for every question.
+@lru_cache(maxsize=8)  # The engine looks up nodes by name for every request.
 def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
-    """All nodes in the order of the forward pass, for a square input of that side.
+    """Return all nodes in the order of the forward pass, for a square input of that side.
 
-    A block comes after its operations, a stage after its downsampling and its blocks, the head last. There is
-    no downsampling before the first stage, and none where the stages' first blocks downsample.
+    A block comes after its operations, a stage after its downsampling and its blocks, and the head last. There
+    is no downsampling node before the first stage, and none if the first block of a stage downsamples.
     """
     nodes = [_stem(config, input_px)]
     for stage in range(len(config.depths)):
-        inside = _inside(config, stage, nodes[-1])
+        inside = _stage_parts(config, stage, nodes[-1])
         last, parts = inside[-1], [node for node in inside if node.kind != "operation"]
         whole = replace(
             last,
@@ -189,8 +188,8 @@ def _operation(
     )
 
 
-def _around(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeInfo], own: int) -> NodeInfo:
-    """What holds these operations, and keeps `own` bytes of results besides theirs."""
+def _container(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeInfo], own: int) -> NodeInfo:
+    """Return the node that contains these operations and adds `own` bytes of outputs to theirs."""
     last = operations[-1]
     return NodeInfo(
         name=name,
@@ -204,8 +203,8 @@ def _around(name: str, kind: NodeKind, before: NodeInfo, operations: list[NodeIn
     )
 
 
-def _inside(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
-    """The downsampling and the blocks of a stage, counted from 0, behind a node; operations first in each."""
+def _stage_parts(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
+    """Return the nodes of the downsampling and the blocks of a stage (counted from 0) that follows `before`."""
     nodes: list[NodeInfo] = []
     if stage > 0 and config.downsample == "separate":
         nodes += _downsampling(config, stage, before)
@@ -224,11 +223,11 @@ def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[
     )
     cost, field = _conv(dim_before, dim, 2, side), before.field.after(2, 2)
     conv = _operation(f"{name}.conv", norm.name, (dim, side, side), cost, field, "NCHW")
-    return [norm, conv, _around(name, "downsample", before, [norm, conv], own=0)]
+    return [norm, conv, _container(name, "downsample", before, [norm, conv], own=0)]
 
 
 def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> list[NodeInfo]:
-    """A block behind a node, after its operations; it downsamples where the node is not of its stage yet."""
+    """Return the nodes of a block: its operations, then itself. It downsamples if a new stage begins here."""
     dim, kernel = config.dims[stage], config.kernel_sizes[stage]
     dim_before, hidden = before.shape[0], config.hidden_dim(dim)
     halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
@@ -249,7 +248,7 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
         branch.append(("gamma", dim, _Cost(dim), "NCHW"))
     nodes: list[NodeInfo] = []
     if halves:
-        # A convolution of kernel 1 and stride 2: it sees every other unit.
+        # A convolution with kernel 1 and stride 2 sees every other unit.
         cost, seen = _conv(dim_before, dim, 1, side), before.field.after(1, 2)
         nodes.append(_operation(f"{name}.shortcut", before.name, (dim, side, side), cost, seen, "NCHW"))
     source = before.name
@@ -258,11 +257,11 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
             field = replace(field, is_global=True)
         nodes.append(_operation(f"{name}.{operation}", source, (channels, side, side), cost, field, layout))
         source = nodes[-1].name
-    return [*nodes, _around(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
+    return [*nodes, _container(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
 
 
 def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeInfo:
-    """What the classifier gets: the last map pooled and normalised, in whichever order."""
+    """Return the node of the classifier's input: the last map, pooled and normalised in either order."""
     cost, channels = _norm(config, config.dims[-1]), config.dims[-1]
     return NodeInfo(
         name=HEAD_NORM,
@@ -288,27 +287,27 @@ def _head(config: Architecture) -> _Cost:
 
 
 def head_parameters(config: Architecture) -> int:
-    """Parameters behind the last stage: the final norm, the hidden layer if there is one, the linear head."""
+    """Return the parameters after the last stage: the final norm, any hidden layer, and the linear head."""
     return _head(config).parameters
 
 
 def total_parameters(nodes: Sequence[NodeInfo], config: Architecture) -> int:
-    """Parameters of the whole network."""
+    """Return the number of parameters of the whole network."""
     return sum(node.parameters for node in nodes if node.kind in ("stem", "stage")) + head_parameters(config)
 
 
 def total_macs(nodes: Sequence[NodeInfo], config: Architecture) -> int:
-    """Multiply-accumulate operations of one forward pass; the papers print this as "FLOPs"."""
+    """Return the multiply-accumulate operations of one forward pass, which the papers print as "FLOPs"."""
     return sum(node.macs for node in nodes if node.kind in ("stem", "stage")) + _head(config).macs
 
 
 def smallest_input_px(config: Architecture) -> int:
-    """Side of the smallest square input that leaves at least one unit everywhere."""
+    """Return the side of the smallest square input that leaves at least one unit in every map."""
     if not isinstance(config, ConvNeXtConfig):
         return config.smallest_input_px
     side = 1
     for _ in config.depths[1:]:
-        # The separate layers drop an odd last row; the blocks pad it.
+        # The separate layers drop an odd last row, whereas the blocks pad it.
         side = 2 * side if config.downsample == "separate" else 2 * side - 1
     for conv in reversed(config.stem_convs):
         side = max((side - 1) * conv.stride + conv.kernel_size - 2 * conv.padding, 1)
@@ -316,7 +315,7 @@ def smallest_input_px(config: Architecture) -> int:
 
 
 def fitting_input_px(config: Architecture, wanted_px: int) -> int:
-    """Side of a square input that the network takes: as wanted, or the next below; at least its smallest."""
+    """Return the side of an accepted square input: `wanted_px` or the next smaller one, if there is one."""
     if isinstance(config, TimmConfig):
         if config.only_input_px is not None:
             return config.only_input_px
@@ -325,26 +324,28 @@ def fitting_input_px(config: Architecture, wanted_px: int) -> int:
 
 
 def check_input_px(config: Architecture, input_px: int) -> None:
-    """Raise a StudioError where the network takes no square input of that side; the hint says what it takes."""
+    """Raise a StudioError if the network accepts no square input of that side; the hint says which it does."""
     fitting, smallest = fitting_input_px(config, input_px), smallest_input_px(config)
     if input_px < smallest:
         raise StudioError(
             f"An input of {input_px} pixels is too small for this network.", f"The smallest is {smallest}."
         )
     if input_px != fitting:
-        raise StudioError(f"This network takes no input of {input_px} pixels.", f"It takes {fitting}.")
+        raise StudioError(
+            f"This network does not accept an input of {input_px} pixels.", f"It accepts {fitting}."
+        )
 
 
 def why_no_cam(node: NodeInfo) -> str:
-    """Why a class activation map at a node would mean nothing, in a sentence; empty where not."""
+    """Say why a class activation map at a node would mean nothing; empty if it is meaningful."""
     if node.shape[1:] == (1, 1):
         return (
-            f"{node.title} has one unit, which covers everything: a map of it has no places. "
+            f"{node.title} has a single unit that covers the whole picture: a map of it would show nothing. "
             "Select a stage or a block."
         )
     if not node.is_explainable:
         return (
-            f"{node.title} is inside a block, beside the shortcut: a map of it would tell only a part. "
+            f"{node.title} is inside a block, so a map of it would leave out the shortcut. "
             "Select the block, or a stage."
         )
     return ""

@@ -1,6 +1,6 @@
-"""From a picture to the network's input, with the exact geometry of the way. numpy and Pillow only.
+"""Turn a picture into the network's input and keep the exact geometry. Needs only numpy and Pillow.
 
-The steps are those of timm's and torchvision's evaluation transform (resize the shorter side, centre crop,
+The steps are those of the evaluation transforms of timm and torchvision (resize the shorter side, centre crop,
 scale to [0, 1], normalise), so that predictions equal theirs.
 """
 
@@ -16,26 +16,26 @@ from convnext_studio.common.geometry import CropGeometry
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# Beyond this only the crop's neighbourhood is resized: a 20000 x 30 picture would become 43 megapixels.
+# Above this, only the neighbourhood of the crop is resized: a 20000 x 30 picture would become 43 megapixels.
 MAX_RESIZED_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """How a model wants its pictures.
+    """How pictures are turned into a model's input.
 
     Attributes
     ----------
     input_px
         Side of the square input.
     crop_fraction
-        Part of the resized shorter side that the crop keeps (timm's ``crop_pct``).
+        Fraction of the resized shorter side that the crop keeps (timm's ``crop_pct``).
     interpolation
         ``bilinear``, ``bicubic`` or ``nearest``, with antialiasing.
     mean, std
-        Per channel, for values in [0, 1].
+        Mean and standard deviation per channel, for values in [0, 1].
     squash
-        Resize both sides to the input's size, without keeping the proportions, and crop nothing.
+        Resize both sides to the input size without keeping the aspect ratio, and do not crop.
     """
 
     input_px: int = 224
@@ -46,17 +46,17 @@ class Preprocessing:
     squash: bool = False
 
     def squashed(self, input_px: int) -> "Preprocessing":
-        """Squash whole pictures to a square of that side, bicubic, as receptive fields are measured."""
+        """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
         return replace(self, input_px=input_px, squash=True, interpolation="bicubic")
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
-        """Where the input lies in a picture of that width and height."""
+        """Return where the input lies in a picture of that width and height."""
         width, height = picture_size
         side = self.input_px
         if self.squash:
             return CropGeometry(picture_size, (side, side), (0, 0), (side, side))
         shorter = math.floor(side / self.crop_fraction)
-        # torchvision truncates the longer side and rounds the crop's corner half to even.
+        # torchvision truncates the longer side, and rounds the corner of the crop half to even.
         if width <= height:
             resized = (shorter, int(shorter * height / width))
         else:
@@ -65,7 +65,7 @@ class Preprocessing:
         return CropGeometry(picture_size, resized, origin, (side, side))
 
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
-        """The network's input as an RGB picture, before normalisation."""
+        """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
         resample = Image.Resampling[self.interpolation.upper()]
         picture = picture.convert("RGB")
@@ -77,7 +77,7 @@ class Preprocessing:
         return resized.crop((left, top, left + width, top + height)), geometry
 
     def __call__(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
-        """The network's input as (3, H, W) float32, normalised, and its geometry."""
+        """Return the network's normalised input (3, H, W), float32, and its geometry."""
         cropped, geometry = self.crop(picture)
         pixels = np.asarray(cropped, dtype=np.float32) / np.float32(255)
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
@@ -87,7 +87,7 @@ class Preprocessing:
 def _resize_around_crop(
     picture: Image.Image, geometry: CropGeometry, resample: Image.Resampling
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Resize only what the crop needs, with a margin for the filter; also where the crop lies in it."""
+    """Resize only what the crop needs, plus a margin for the filter, and return where the crop lies in it."""
     margin = 8
     window: list[tuple[int, int]] = []
     for axis in (0, 1):

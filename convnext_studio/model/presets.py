@@ -1,4 +1,4 @@
-"""Architectures by name, with what was published about them."""
+"""Named architectures, with the published figures about them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +19,20 @@ Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What the authors print of an architecture; everything at 224 x 224 pixels.
+    """The figures that the authors publish for an architecture, all at 224 x 224 pixels.
 
     Attributes
     ----------
     parameters
-        Number of parameters, as rounded as it is printed.
+        Number of parameters, rounded as in print.
     macs
-        Multiply-accumulate operations of one forward pass, printed as "FLOPs".
+        Multiply-accumulate operations of one forward pass, which the authors call "FLOPs".
     accuracy
-        Top-1 accuracy on ImageNet-1k's validation pictures, in per cent.
+        Top-1 accuracy on the validation pictures of ImageNet-1k, in per cent.
     training
-        What the network of that accuracy was trained on; FCMAE is self-supervised, on ImageNet-1k.
+        Training data of the network with that accuracy; FCMAE is self-supervised training on ImageNet-1k.
     source
-        Where accuracy and MACs are printed.
+        Where accuracy and MACs are published.
     """
 
     parameters: float
@@ -44,7 +44,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """An architecture, and what was published about it; None where nothing was."""
+    """An architecture and its published figures; None if there are none."""
 
     config: ConvNeXtConfig
     published: Published | None = None
@@ -62,13 +62,13 @@ def _four(
     accuracy: float,
     training: Training = "ImageNet-1k",
 ) -> Preset:
-    """ConvNeXt V1: four stages, each with twice the channels of the one before."""
+    """Return a ConvNeXt V1 with four stages, each with twice the channels of the previous one."""
     config = ConvNeXtConfig(depths=depths, dims=_doubling(dim))
     return Preset(config, _published(parameters, macs, accuracy, training, _V1))
 
 
 def _isotropic(depth: int, dim: int, parameters: float, macs: float, accuracy: float) -> Preset:
-    """One stage on patches of 16 x 16 pixels, as in a vision transformer; no stem norm, no layer scale."""
+    """Return a ConvNeXt of one stage on 16 x 16 patches, like a ViT; no stem norm, no layer scale."""
     config = ConvNeXtConfig(
         depths=(depth,),
         dims=(dim,),
@@ -81,7 +81,7 @@ def _isotropic(depth: int, dim: int, parameters: float, macs: float, accuracy: f
 
 
 def _v2(depths: tuple[int, int, int, int], dim: int, parameters: float, macs: float, accuracy: float) -> Preset:
-    """ConvNeXt V2: GRN instead of layer scale."""
+    """Return a ConvNeXt V2, which has GRN instead of layer scale."""
     config = ConvNeXtConfig(depths=depths, dims=_doubling(dim), grn=True, layer_scale_init_value=0.0)
     return Preset(config, _published(parameters, macs, accuracy, "FCMAE, then ImageNet-1k", _V2))
 
@@ -96,10 +96,11 @@ def _published(millions: float, billions: float, accuracy: float, training: Trai
     )
 
 
-# Millions of parameters, billions of MACs, top-1 in per cent, with the digits that are printed. Of ConvNeXt-T
-# the repository prints 28 M in its first table and 29 M, which is nearer, in its second; the paper has 29 M.
+# Millions of parameters, billions of MACs and top-1 accuracy in per cent, with the published digits. For
+# ConvNeXt-T the repository gives 28 M in its first table, and 29 M, which is closer, in its second and
+# in the paper.
 PRESETS: dict[str, Preset] = {
-    # The lecture chapter's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
+    # The tutorial's model: 3x3 depthwise kernels and a stem that keeps nearly the full resolution.
     "tutorial": Preset(ConvNeXtConfig(kernel_size=3, stem_stride=1, stem_padding=1)),
     "convnext_tiny": _four((3, 3, 9, 3), 96, 29, 4.5, 82.1),
     "convnext_small": _four((3, 3, 27, 3), 96, 50, 8.7, 83.1),
@@ -121,12 +122,12 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset(name: str) -> ConvNeXtConfig:
-    """The architecture of that name.
+    """Return the architecture with that name.
 
     Raises
     ------
     StudioError
-        Where there is none; the hint lists what there is.
+        If there is none; the hint lists the presets.
     """
     try:
         return PRESETS[name].config
@@ -141,7 +142,7 @@ def bundled_models() -> tuple[str, ...]:
 
 
 def bundled_is_there() -> bool:
-    """Whether this version brings a trained model."""
+    """Return whether this version includes a trained model."""
     return _bundled(BUNDLED).is_file()
 
 
@@ -151,7 +152,7 @@ def bundled_file(name: str = BUNDLED) -> Path:
     Raises
     ------
     StudioError
-        Where this version brings none.
+        If this version includes none.
     """
     path = _bundled(name)
     if not path.is_file():
@@ -167,5 +168,5 @@ def _bundled(name: str) -> Path:
 
 
 def default_model() -> str:
-    """Name of the model that a first launch opens."""
+    """Return the name of the model that the first launch opens."""
     return BUNDLED if bundled_is_there() else "preset:convnext_tiny"

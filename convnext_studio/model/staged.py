@@ -1,4 +1,4 @@
-"""What is known of a network that is no ConvNeXt, and can be looked at all the same."""
+"""The base class of networks that are not ConvNeXts but can be inspected as well."""
 
 from torch import nn
 
@@ -7,23 +7,23 @@ from convnext_studio.model.nodes import NodeInfo
 
 
 class StagedNetwork(nn.Module):
-    """A network from pictures to logits, seen as a stem and stages.
+    """A network from pictures to logits that is shown as a stem and stages.
 
     Attributes
     ----------
     config, nodes
-        The architecture as plain data, and the node table at the network's own input size.
-    places
-        The module whose output is a node's map (N, C, H, W), by the node's name.
+        The architecture as plain data, and the node table at the network's default input size.
+    map_modules
+        By node name, the module whose output is the map of the node, (N, C, H, W).
     blocks
         All blocks in the order of the forward pass.
     """
 
     config: StagedConfig
     nodes: tuple[NodeInfo, ...]
-    places: dict[str, nn.Module]
+    map_modules: dict[str, nn.Module]
     blocks: list[nn.Module]
 
     def part_of(self, tensor: str) -> str:
-        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The opened network with one part of another kind, beside it and on the same weights."""
+"""Copies of the open network with another activation or norm and the same weights."""
 
 from dataclasses import replace
 
@@ -11,36 +11,36 @@ from convnext_studio.model.config import Act, Norm
 from convnext_studio.model.convnext import BatchNorm, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 
-_AT_REST = {"bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
-"""What a norm begins with that the network's own has not."""
+_IDENTITY = {"bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+"""Values with which a norm is an identity, for tensors that the original norm does not have."""
 
 
-def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = None) -> LoadedModel:
-    """A network whose blocks have another activation, or whose norms are of another kind.
+def swap_parts(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = None) -> LoadedModel:
+    """Return the network with another activation in its blocks, or with norms of another kind.
 
-    The weights are not copied: both networks hold the same tensors. The norm of the head stays as it is.
-    Batch norms take mean and variance from what passes them: of each channel over pictures and positions.
+    The weights are not copied: both networks share their tensors. The norm of the head stays the same. Batch
+    norms compute mean and variance from their current input, per channel over pictures and positions.
 
     Parameters
     ----------
     act, norm
-        None leaves it as it is.
+        The new kind; None keeps the one that the network has.
 
     Raises
     ------
     StudioError
-        For a network that is no ConvNeXt.
+        If the network is not a ConvNeXt.
     """
     original = model.module
     if not isinstance(original, ConvNeXt):
         raise StudioError("Only the parts of a ConvNeXt can be swapped.", "Open a ConvNeXt.")
     config = original.config
     config = msgspec.structs.replace(config, act=act or config.act, norm=norm or config.norm)
-    with torch.device("meta"):  # Shapes without memory: every tensor is put in below.
+    with torch.device("meta"):  # Allocates nothing; all tensors are assigned below.
         module = ConvNeXt.from_config(config)
     own = original.state_dict()
     tensors = {
-        name: own[name] if name in own else _at_rest(name, empty, model.device)
+        name: own[name] if name in own else _identity_tensor(name, empty, model.device)
         for name, empty in module.state_dict().items()
     }
     module.load_state_dict(tensors, assign=True)
@@ -53,5 +53,5 @@ def variant(model: LoadedModel, *, act: Act | None = None, norm: Norm | None = N
     return replace(model, module=module)
 
 
-def _at_rest(name: str, empty: Tensor, device: torch.device) -> Tensor:
-    return torch.full(empty.shape, _AT_REST[name.rpartition(".")[2]], device=device)
+def _identity_tensor(name: str, empty: Tensor, device: torch.device) -> Tensor:
+    return torch.full(empty.shape, _IDENTITY[name.rpartition(".")[2]], device=device)

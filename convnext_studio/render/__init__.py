@@ -1,16 +1,21 @@
-"""From numbers to colours: limits, colour maps, mosaics of channels, maps laid over pictures.
+"""Turn numbers into colours: limits, colour maps, mosaics of channels, maps laid over pictures.
 
-Arrays in, arrays out, and no Qt: the window and the export paint with the same functions, so that a figure
-shows what the screen showed. Colours are (..., 3) uint8, red first; boxes are those of
-`convnext_studio.common.geometry`, in pixels with pixel *i* covering [i, i + 1).
+All functions take and return arrays and need no Qt. The window and the export use the same functions, so that a
+figure looks like the screen. Colours are (..., 3) uint8 in the order red, green, blue. Boxes are those of
+`convnext_studio.common.geometry`, in pixels, where pixel *i* covers [i, i + 1).
 """
 
 from convnext_studio.render.channels import ChannelNumbers, channel_numbers, descending
 from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, hatch, load_colour_maps, lut
 from convnext_studio.render.contours import contour
 from convnext_studio.render.limits import (
+    ALL_VALUES,
     ROBUST_PERCENTILES,
+    UNCLIPPED,
+    Clipping,
     Limits,
+    Range,
+    RangeKind,
     Values,
     channel_limits,
     limits_of,
@@ -26,7 +31,6 @@ from convnext_studio.render.numbers import (
     number_ticks,
 )
 from convnext_studio.render.overlay import overlay, resample
-from convnext_studio.render.ranges import ALL_VALUES, UNCLIPPED, Clipping, Range, RangeKind
 
 __all__ = [
     "ALL_VALUES",

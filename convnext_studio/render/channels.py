@@ -1,31 +1,31 @@
-"""What the channels of a node are like, one number each, and their order by it."""
+"""Statistics of the channels of a node, and the order of channels by a score."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.render.limits import Limits, Values, spread
+from convnext_studio.render.limits import Limits, Values, enclosing_limits
 
 _CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelNumbers:
-    """Each channel in numbers; arrays of (channels,). What is not finite is counted and left out.
+    """Statistics of each channel, as arrays (channels,). Values that are not finite are counted and left out.
 
     Attributes
     ----------
     minimum, maximum, mean, variance
-        float64, NaN for a channel without a finite value.
+        float64; NaN for a channel without a finite value.
     sparsity
-        Between 0 (all magnitudes equal) and 1 (one value differs from 0): Hoyer 2004, "Non-negative matrix
-        factorization with sparseness constraints". NaN for a channel of zeros or of one unit. GELU hardly
-        ever gives an exact 0, so that a share of zeros would say nothing.
+        Between 0 (all magnitudes are equal) and 1 (only one value is not 0): Hoyer 2004, "Non-negative matrix
+        factorization with sparseness constraints". NaN for a channel of zeros or of one unit. GELU hardly ever
+        gives exactly 0, so the fraction of zeros would say nothing.
     non_finite
-        Values that are not finite.
+        The number of values that are not finite.
     is_dead
-        All values are finite and the same, and there are at least two.
+        Whether all values are finite and equal, and there are at least two.
     """
 
     minimum: NDArray[np.float64]
@@ -38,28 +38,30 @@ class ChannelNumbers:
 
     @property
     def is_signed(self) -> bool:
-        """Whether any value is negative."""
+        """Return whether any value is negative."""
         return bool((self.minimum < 0).any())
 
     def shared_limits(self, symmetric: bool = False) -> Limits:
-        """`limits_of` all values together."""
+        """Return the limits of all values together, as `limits_of` does."""
         known = ~np.isnan(self.minimum)
         if not known.any():
-            return spread(0.0, 0.0, symmetric)
-        return spread(float(self.minimum[known].min()), float(self.maximum[known].max()), symmetric)
+            return enclosing_limits(0.0, 0.0, symmetric)
+        return enclosing_limits(float(self.minimum[known].min()), float(self.maximum[known].max()), symmetric)
 
     def own_limits(self, symmetric: bool = False) -> tuple[Limits, ...]:
-        """`channel_limits`: one for each channel."""
+        """Return the limits of each channel, as `channel_limits` does."""
         low, high = np.nan_to_num(self.minimum, nan=0.0), np.nan_to_num(self.maximum, nan=0.0)
-        return tuple(spread(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True))
+        return tuple(
+            enclosing_limits(*ends, symmetric) for ends in zip(low.tolist(), high.tolist(), strict=True)
+        )
 
 
 def channel_numbers(maps: Values) -> ChannelNumbers:
-    """Each channel of (channels, height, width) in numbers."""
+    """Compute the statistics of each channel of maps (channels, height, width)."""
     count = len(maps)
     values = maps.reshape(count, -1)
     step = max(1, _CHUNK // values.shape[1])
-    # In parts that fit into the processor's cache: memory is read once for all numbers.
+    # In parts that fit into the CPU cache, so that memory is read only once for all statistics.
     parts = [_of_channels(values[start : start + step]) for start in range(0, count, step)]
     minimum, maximum, mean, variance, sparsity, non_finite = (
         np.concatenate(column) for column in zip(*parts, strict=True)
@@ -69,7 +71,7 @@ def channel_numbers(maps: Values) -> ChannelNumbers:
 
 
 def _of_channels(values: Values) -> tuple[NDArray[np.float64], ...]:
-    """Minimum, maximum, mean, variance, sparsity and number of non-finite values of (channels, units)."""
+    """Return minimum, maximum, mean, variance, sparsity and non-finite count of (channels, units)."""
     finite = np.isfinite(values)
     count = np.count_nonzero(finite, axis=1).astype(np.float64)
     if finite.all():
@@ -86,7 +88,7 @@ def _of_channels(values: Values) -> tuple[NDArray[np.float64], ...]:
         sparsity = np.clip((root - magnitude / length) / (root - 1), 0, 1)
         exact -= mean[:, None]
         variance = np.square(exact, out=exact).sum(axis=1, where=finite) / count
-    variance[low == high] = 0  # And not what rounding of the mean makes of it.
+    variance[low == high] = 0  # Exactly 0, without the rounding error of the mean.
     sparsity[(length == 0) | (count < 2)] = np.nan
     empty = count == 0
     ends = [np.where(empty, np.nan, end.astype(np.float64)) for end in (low, high)]
@@ -94,6 +96,6 @@ def _of_channels(values: Values) -> tuple[NDArray[np.float64], ...]:
 
 
 def descending(scores: Values) -> NDArray[np.intp]:
-    """Channels from the largest score to the smallest; of equal ones the lower index first, NaN last."""
+    """Return the channels by descending score; ties by ascending index, NaN last."""
     order: NDArray[np.intp] = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     return order

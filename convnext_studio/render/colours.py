@@ -1,4 +1,4 @@
-"""Values as colours of a colour map."""
+"""Turn values into the colours of a colour map."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,9 +12,9 @@ from convnext_studio.render.limits import Limits, Values
 Rgb = NDArray[np.uint8]
 
 SEQUENTIAL = ("viridis", "cividis", "magma", "inferno", "gray")
-"""Colour maps for data that go from little to much."""
+"""Sequential colour maps, for data from low to high."""
 DIVERGING = ("vik",)
-"""Colour maps for signed data, to be used with limits symmetric about 0."""
+"""Diverging colour maps, for signed data with limits symmetric about 0."""
 
 _CATALOGUE = {
     "viridis": "bids:viridis",
@@ -30,23 +30,23 @@ _NOT_FINITE = np.array([[206, 206, 210], [138, 138, 142]], dtype=np.uint8)
 
 @cache
 def lut(colormap: str) -> Rgb:
-    """The colour table of a colour map.
+    """Return the colour table of a colour map.
 
     Returns
     -------
     Rgb
-        (256, 3), read-only, from the lowest value's colour to the highest's.
+        (256, 3), read-only, from the colour of the lowest value to that of the highest.
 
     Raises
     ------
     StudioError
-        For a name that is in neither `SEQUENTIAL` nor `DIVERGING`.
+        If the name is in neither `SEQUENTIAL` nor `DIVERGING`.
     """
     if colormap not in _CATALOGUE:
         raise StudioError(
-            f"There is no colour map {colormap!r}.", f"Known are {', '.join(SEQUENTIAL + DIVERGING)}."
+            f"There is no colour map {colormap!r}.", f"There are: {', '.join(SEQUENTIAL + DIVERGING)}."
         )
-    from cmap import Colormap  # here and not above: 50 ms that the window need not wait for to appear
+    from cmap import Colormap  # Imported here, so that the window need not wait 50 ms for it.
 
     table: Rgb = np.rint(Colormap(_CATALOGUE[colormap]).lut(STEPS)[:, :3] * 255).astype(np.uint8)
     table.flags.writeable = False
@@ -54,37 +54,38 @@ def lut(colormap: str) -> Rgb:
 
 
 def load_colour_maps() -> None:
-    """Make all colour tables now, so that none is waited for later; from any thread."""
+    """Build all colour tables in advance; may be called from any thread."""
     for name in SEQUENTIAL + DIVERGING:
         lut(name)
 
 
 def colorize(values: Values, limits: Limits | Sequence[Limits], colormap: str) -> Rgb:
-    """Values as colours.
+    """Turn values into colours.
 
-    The 256 colours divide the range from `low` to `high` into equal steps: a value takes colour
-    floor(256 (value - low) / (high - low)), values beyond the limits take the colour at that end. What is not
-    finite is chequered in two greys over the last two axes.
+    The 256 colours divide the range from `low` to `high` into equal steps: a value gets colour floor(256 (value
+    - low) / (high - low)), and values beyond the limits get the colour at that end. Values that are not finite
+    get a chequered pattern of two greys over the last two axes.
 
     Parameters
     ----------
     values
-        Any shape.
+        The values, of any shape.
     limits
-        One for all, or one for each entry of the first axis.
+        Limits for all values, or for each entry of the first axis.
 
     Returns
     -------
     Rgb
-        The shape of `values`, and 3.
+        An array of the shape of `values` plus an axis of 3.
     """
     return paint(steps_of(values, limits), ~np.isfinite(values), colormap)
 
 
 def hatch(rgb: Rgb, holes: NDArray[np.bool_], factor: int) -> Rgb:
-    """Colours of (h, w) units enlarged `factor` times, with those that are no value hatched.
+    """Enlarge colours of (h, w) units `factor` times, and hatch the units in `holes`, which have no value.
 
-    Slanted lines in the two greys, so that even a single one cannot be taken for a colour of the map.
+    The hatching has slanted lines in two greys, so that even a single unit cannot be mistaken for a colour of
+    the map.
 
     Returns
     -------
@@ -99,8 +100,8 @@ def hatch(rgb: Rgb, holes: NDArray[np.bool_], factor: int) -> Rgb:
 
 
 def paint(steps: NDArray[np.uint8], holes: NDArray[np.bool_], colormap: str) -> Rgb:
-    """Indices into the colour table as colours; holes are chequered over the last two axes."""
-    # take: a third of the time that indexing the table would need.
+    """Turn indices into the colour table into colours; holes get a chequered pattern over the last two axes."""
+    # `take` needs a third of the time of indexing the table.
     colours: Rgb = np.take(lut(colormap), steps, axis=0)
     if holes.any():
         where = np.nonzero(holes)
@@ -109,11 +110,11 @@ def paint(steps: NDArray[np.uint8], holes: NDArray[np.bool_], colormap: str) -> 
 
 
 def steps_of(values: Values, limits: Limits | Sequence[Limits]) -> NDArray[np.uint8]:
-    """Index into the colour table, computed in the values' own precision; NaN counts as `low`."""
+    """Return the index of each value into the colour table, computed in the values' precision; NaN is `low`."""
     each = [limits] if isinstance(limits, Limits) else limits
     ends = np.array([(one.low, one.high) for one in each], dtype=np.float64)
     low, high = (ends[:, side].reshape(-1, *[1] * (values.ndim - 1)) for side in (0, 1))
-    # Halves, because the difference of two finite numbers may not be finite.
+    # Halved, because the difference of two finite numbers may not be finite.
     factor = (STEPS / 2) / (high / 2 - low / 2)
     precision = np.result_type(values, np.float32)
     if factor.max() > 1e30 or factor.min() < 1e-30:
@@ -121,7 +122,7 @@ def steps_of(values: Values, limits: Limits | Sequence[Limits]) -> NDArray[np.ui
     with np.errstate(all="ignore"):
         scaled = np.subtract(values, low.astype(precision), dtype=precision)
         scaled *= factor.astype(precision)
-    # Not np.clip: fmax and fmin turn NaN into the bound.
+    # fmax and fmin turn NaN into the bound, whereas np.clip keeps NaN.
     np.fmax(scaled, 0, out=scaled)
     np.fmin(scaled, STEPS - 1, out=scaled)
     steps: NDArray[np.uint8] = scaled.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""All channels of a node side by side."""
+"""Arrange all channels of a node in one picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ Tile = TypeVar("Tile", np.uint8, np.bool_)
 
 
 def mosaic_shape(count: int, height: float, width: float, aspect: float) -> tuple[int, int]:
-    """Rows and columns that show `count` tiles of that size as large as possible.
+    """Return the numbers of rows and columns that show `count` tiles of that size as large as possible.
 
     Parameters
     ----------
     aspect
-        Width over height of the place to fill.
+        Aspect ratio, width over height, of the area to fill.
     """
     columns = np.arange(1, count + 1)
     rows = -(-count // columns)
@@ -31,20 +31,20 @@ def mosaic_shape(count: int, height: float, width: float, aspect: float) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Tiles of equal size side by side, row by row, with gaps between them and none around.
+    """A grid of tiles of equal size, row by row, with gaps between them and no margin.
 
     Attributes
     ----------
     count
-        Number of tiles.
+        The number of tiles.
     height, width
-        Of a tile, in pixels.
+        The size of a tile in pixels.
     columns
-        Tiles in a row.
+        The number of tiles in a row.
     gap_px
-        Pixels between neighbours.
+        The gap between neighbouring tiles in pixels.
     order
-        The channel in each tile; empty where tile *i* shows channel *i*.
+        The channel in each tile; empty if tile *i* shows channel *i*.
     """
 
     count: int
@@ -58,44 +58,44 @@ class Mosaic:
     def fitting(
         cls, shape: tuple[int, int, int], aspect: float, gap_px: int = 1, order: tuple[int, ...] = ()
     ) -> "Mosaic":
-        """The mosaic of (channels, height, width) that fills a place of that aspect best."""
+        """Return the mosaic of maps (channels, height, width) that best fills an area of that aspect ratio."""
         count, height, width = shape
         _, columns = mosaic_shape(count, height + gap_px, width + gap_px, aspect)
         return cls(count, height, width, columns, gap_px, order)
 
     @property
     def rows(self) -> int:
-        """Rows of tiles."""
+        """The number of rows."""
         return -(-self.count // self.columns)
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the whole."""
+        """Width and height of the mosaic in pixels."""
         return (
             self.columns * (self.width + self.gap_px) - self.gap_px,
             self.rows * (self.height + self.gap_px) - self.gap_px,
         )
 
     def tile_of(self, channel: int) -> int:
-        """The tile that shows a channel."""
+        """Return the index of the tile that shows a channel."""
         return self.order.index(channel) if self.order else channel
 
     def channel_in(self, tile: int) -> int:
-        """The channel that a tile shows; the inverse of `tile_of`."""
+        """Return the channel that a tile shows; the inverse of `tile_of`."""
         return self.order[tile] if self.order else tile
 
     def tile_box(self, channel: int) -> Box:
-        """Where a channel is."""
+        """Return the box of the tile that shows a channel."""
         return self.place_box(self.tile_of(channel))
 
     def place_box(self, tile: int) -> Box:
-        """Where a tile is; also those behind the last one, which are empty."""
+        """Return the box of a tile, which may be an empty one after the last."""
         row, column = divmod(tile, self.columns)
         x, y = column * (self.width + self.gap_px), row * (self.height + self.gap_px)
         return float(x), float(y), float(self.width), float(self.height)
 
     def unit_at(self, x: float, y: float) -> tuple[int, int, int] | None:
-        """Channel, row and column of the unit at a point, or None in gaps and outside."""
+        """Return channel, row and column of the unit at a point, or None in gaps and outside."""
         tile_column, in_x = divmod(x, self.width + self.gap_px)
         tile_row, in_y = divmod(y, self.height + self.gap_px)
         tile = int(tile_row) * self.columns + int(tile_column)
@@ -105,7 +105,7 @@ class Mosaic:
         return self.channel_in(tile), int(in_y), int(in_x)
 
     def channel_at(self, x: float, y: float) -> int | None:
-        """The channel at a point, or None in gaps and outside; the inverse of `tile_box`."""
+        """Return the channel at a point, or None in gaps and outside."""
         unit = self.unit_at(x, y)
         return None if unit is None else unit[0]
 
@@ -118,29 +118,29 @@ def assemble(
     background: tuple[int, int, int] = (24, 24, 27),
     crossed: NDArray[np.bool_] | None = None,
 ) -> Rgb:
-    """All channels in one picture, one pixel a unit.
+    """Draw all channels in one picture, with one pixel per unit.
 
     Parameters
     ----------
     maps
-        (channels, height, width), as `mosaic` says.
+        The maps (channels, height, width), of the sizes in `mosaic`.
     limits
-        One for all channels or one for each.
+        Limits for all channels, or for each one.
     background
-        Colour of the gaps.
+        The colour of the gaps.
     crossed
-        Channels that get a small cross.
+        The channels to mark with a small cross.
 
     Returns
     -------
     Rgb
-        (height, width, 3) of `mosaic.size_px`.
+        (height, width, 3), of the size `mosaic.size_px`.
     """
     steps, holes = steps_of(maps, limits), ~np.isfinite(maps)
     if mosaic.order:
         order = np.array(mosaic.order)
         steps, holes = steps[order], holes[order]
-    # Arranged as indices, a third of the bytes, and coloured once.
+    # Indices are arranged, which are a third of the bytes, and coloured once at the end.
     colours = paint(_arrange(steps, mosaic), _arrange(holes, mosaic), colormap)
     if crossed is not None:
         for channel in np.flatnonzero(crossed):
@@ -156,14 +156,14 @@ def assemble(
 
 
 def _cross(colours: Rgb, box: Box) -> None:
-    """Two diagonals over the middle of a tile, dark on light and light on dark."""
+    """Draw two diagonals over the middle of a tile, dark on light and light on dark."""
     x, y, width, height = (int(edge) for edge in box)
     side = max(min(width, height) * 3 // 5, min(width, height, 3))
     top, left = y + (height - side) // 2, x + (width - side) // 2
     middle = colours[y + height // 2, x + width // 2].astype(int)
     ink = (40, 40, 44) if middle.sum() > 3 * 127 else (214, 214, 218)
     along = np.arange(side)
-    # As thick as to be seen when the tile is shown reduced.
+    # Thick enough to be visible if the tile is shown at a reduced size.
     for shift in range(max(1, side // 12)):
         across = np.minimum(along + shift, side - 1)
         colours[top + along, left + across] = ink
@@ -171,7 +171,7 @@ def _cross(colours: Rgb, box: Box) -> None:
 
 
 def _arrange(tiles: NDArray[Tile], mosaic: Mosaic) -> NDArray[Tile]:
-    """(channels, height, width) side by side; gaps and unused places are 0."""
+    """Arrange maps (channels, height, width) in a grid; gaps and unused tiles are 0."""
     rows, columns, gap = mosaic.rows, mosaic.columns, mosaic.gap_px
     grid = np.zeros((rows, mosaic.height + gap, columns, mosaic.width + gap), dtype=tiles.dtype)
     whole, rest = divmod(mosaic.count, columns)

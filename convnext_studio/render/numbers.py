@@ -1,4 +1,4 @@
-"""Numbers for people, and the ticks of a scale."""
+"""Format numbers for display, and choose the ticks of a scale."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from convnext_studio.render.limits import Limits
 
 
 def format_number(value: float, significant: int = 3) -> str:
-    """A number for people, with so many significant digits: "0.132", "-12.5", "40231", "1.2e-05"."""
+    """Format a number with that many significant digits: "0.132", "-12.5", "40231", "1.2e-05"."""
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "-∞"}.get(value, "NaN")
     if value == 0:
@@ -21,15 +21,15 @@ def format_number(value: float, significant: int = 3) -> str:
 
 
 def format_percent(share: float, decimals: int | None = 1) -> str:
-    """A share of a whole in per cent, for people: "12.5 %".
+    """Format a fraction as a percentage: "12.5 %".
 
-    What rounding would make nothing or all, and is not, is told as such: "< 0.1 %", "> 99.9 %". Nothing is
-    "0 %" and all is "100 %".
+    Fractions that would be rounded to nothing or to everything become "< 0.1 %" and "> 99.9 %". Exactly 0 is
+    "0 %", and exactly 1 is "100 %".
 
     Parameters
     ----------
     decimals
-        Digits behind the point; three significant digits where None.
+        Digits after the decimal point; three significant digits if None.
     """
     if not math.isfinite(share):
         return "NaN"
@@ -45,7 +45,7 @@ def format_percent(share: float, decimals: int | None = 1) -> str:
 
 
 def format_count(count: int) -> str:
-    """A count of parameters or operations for people, with three digits: "28.6 M"."""
+    """Format a count of parameters or operations with three digits: "28.6 M"."""
     rounded = float(f"{count:.2e}")
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if rounded >= size:
@@ -55,7 +55,7 @@ def format_count(count: int) -> str:
 
 
 def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:
-    """Round numbers within the limits, about `count` of them, 1, 2 or 5 times a power of ten apart."""
+    """Return about `count` round numbers within the limits, in steps of 1, 2 or 5 times a power of ten."""
     span = limits.high - limits.low
     if not math.isfinite(span) or span / max(abs(limits.low), abs(limits.high)) < 1e-12:
         return limits.low, limits.high
@@ -67,13 +67,13 @@ def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:
 
 
 def number_ticks(limits: Limits) -> list[tuple[float, str]]:
-    """The round numbers within the limits, each with its text."""
+    """Return round numbers within the limits, each with its text."""
     ticks = nice_ticks(limits)
     return list(zip(ticks, format_ticks(ticks), strict=True))
 
 
 def format_ticks(ticks: Sequence[float]) -> tuple[str, ...]:
-    """Ticks as texts with as many digits as it takes to tell them apart."""
+    """Format ticks with enough digits to distinguish them."""
     step = min((later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)), default=0.0)
     largest = max((abs(tick) for tick in ticks), default=0.0)
     if not (step > 0 and math.isfinite(step)):

@@ -1,4 +1,4 @@
-"""Maps at other sizes, and laid over pictures."""
+"""Resample maps, and lay them over pictures."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from convnext_studio.render.limits import Limits, Values
 
 
 def resample(values: Values, height: int, width: int, smooth: bool = True) -> Values:
-    """A map at another size, covering the same box.
+    """Resample a map to another size, covering the same box.
 
     Parameters
     ----------
     values
         (h, w).
     smooth
-        Bilinear between the units' centres, constant beyond the outer ones; otherwise each pixel takes the
-        unit that its centre lies in.
+        Whether to interpolate bilinearly between the centres of the units, repeating the outer values;
+        otherwise each pixel gets the value of the unit that contains its centre.
 
     Returns
     -------
     Values
-        (height, width), float32 or float64 as the values are. Values are resampled, never colours.
+        (height, width), float32 or float64 like the values. Values are resampled, never colours.
     """
     rows = (np.arange(height) + 0.5) * (values.shape[0] / height)
     columns = (np.arange(width) + 0.5) * (values.shape[1] / width)
@@ -32,7 +32,7 @@ def resample(values: Values, height: int, width: int, smooth: bool = True) -> Va
 
 
 def _sample(values: Values, rows: NDArray[np.float64], columns: NDArray[np.float64], smooth: bool) -> Values:
-    """The map at the crossings of continuous rows and columns, unit *i* covering [i, i + 1)."""
+    """Sample a map at continuous rows and columns, where unit *i* covers [i, i + 1)."""
     if not smooth:
         row, column = rows.astype(np.intp), columns.astype(np.intp)
         return values[np.ix_(row, column)]
@@ -60,22 +60,22 @@ def overlay(
     opacity: float = 0.5,
     smooth: bool = False,
 ) -> Rgb:
-    """A map laid over a picture.
+    """Lay a map over a picture.
 
     Parameters
     ----------
     picture
-        (H, W, 3).
+        The picture, (H, W, 3).
     values
-        (h, w).
+        The map, (h, w).
     box
-        Where the map lies, in the pixels of `picture`; for a node's map that is
-        ``geometry.box_to_picture(field.map_box(h, w))``, times H over the picture's height where `picture` is
-        a reduced one. What lies beyond the picture is cut off.
+        The position of the map, in pixels of `picture`. For the map of a node it is
+        ``geometry.box_to_picture(field.map_box(h, w))``, times H over the picture's height if `picture` is
+        reduced. Parts beyond the picture are clipped.
     opacity
-        Of the map, from 0 to 1.
+        Opacity of the map, from 0 to 1.
     smooth
-        As in `resample`; otherwise the units are seen as they are.
+        As in `resample`; otherwise the units are visible as squares.
 
     Returns
     -------

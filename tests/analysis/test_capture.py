@@ -1,4 +1,4 @@
-"""Hooks: what they collect, and that none is ever left."""
+"""Hooks collect the right outputs, and none of them is ever left."""
 
 import pytest
 import torch

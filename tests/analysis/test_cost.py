@@ -1,4 +1,4 @@
-"""Times: that each is the right stretch of the pass, with a clock that counts, and that all nodes have one."""
+"""Each time covers the right part of the pass, measured with a fake clock, and all nodes have one."""
 
 from itertools import count
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from tests.networks import random_input, small_model
 def test_a_time_is_what_passed_since_the_last_end_or_start() -> None:
     model = small_model()
     block, ticks = model.module_at("stage2.block1"), count()
-    # One second at each look at the clock, and ten in each expansion.
+    # The clock advances one second at each reading, and ten in each expansion.
     spent = [0]
     block.pwconv1.register_forward_hook(lambda *_: spent.__setitem__(0, spent[0] + 10))
     ends = {name: getattr(block, name) for name in ("dwconv", "norm", "pwconv1", "act", "pwconv2")}
@@ -38,7 +38,7 @@ def test_medians_are_taken_over_the_runs(monkeypatch: pytest.MonkeyPatch) -> Non
     clock = count()
     runs = iter([{"stem": float(next(clock))} for _ in range(9)])
     monkeypatch.setattr(cost, "_run", lambda *_: next(runs))
-    # Runs 0 and 1 warm up.
+    # Runs 0 and 1 are warm-up.
     assert [seconds["stem"] for seconds in measured_times(small_model(), runs=4)] == [2, 2.5, 3, 3.5]
 
 

@@ -1,4 +1,4 @@
-"""Every node of a V1 and a V2 against a plain recomputation from the same weights, and what is made of it."""
+"""Every node of a V1 and a V2 against a plain recomputation from the same weights."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
 
 
 def look_at_all(model: LoadedModel, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits, and (C, h, w) by node, each of which a gradient can be taken by."""
+    """Return the logits, and by node the differentiable outputs (C, h, w)."""
     seen: dict[str, Tensor] = {}
 
     def look(name: str, value: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def assert_near(ours: np.ndarray, expected: Tensor) -> None:
     np.testing.assert_allclose(ours, reference, rtol=1e-4, atol=1e-5 * np.abs(reference).max())
 
 
-def test_every_node_is_what_the_weights_say(model: LoadedModel) -> None:
+def test_every_node_equals_a_recomputation_from_the_weights(model: LoadedModel) -> None:
     x = random_input(model)
     logits, expected = look_at_all(model, x)
     assert list(expected) == [node.name for node in model.nodes]
@@ -53,7 +53,7 @@ def test_every_node_is_what_the_weights_say(model: LoadedModel) -> None:
         assert_near(maps, expected[node.name][0])
 
 
-def test_one_pass_and_a_blocks_own_give_what_whole_passes_do(model: LoadedModel) -> None:
+def test_running_one_block_gives_the_same_as_whole_passes(model: LoadedModel) -> None:
     x = random_input(model)
     _, expected = look_at_all(model, x)
     trunk = trunk_outputs(model, x)
@@ -69,7 +69,7 @@ def test_one_pass_and_a_blocks_own_give_what_whole_passes_do(model: LoadedModel)
         assert_near(to_array(output), expected[node.name][0])
 
 
-def test_in_bfloat16_a_blocks_own_pass_repeats_the_whole_ones(model: LoadedModel) -> None:
+def test_in_bfloat16_running_one_block_repeats_whole_passes(model: LoadedModel) -> None:
     x = random_input(model)
     trunk = trunk_outputs(model, x, "bfloat16")
     for name, source in (("stage2.block1.act", "stage2.downsample"), ("head.norm", "stage4.block1")):
@@ -140,7 +140,7 @@ def test_one_position_has_no_spread_and_is_not_dead() -> None:
     assert not numbers.is_dead.any()
 
 
-def test_many_channels_are_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_channels_are_processed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(0))
     whole = channel_numbers(maps)
     monkeypatch.setattr("convnext_studio.analysis.channels._CHUNK_VALUES", 30)

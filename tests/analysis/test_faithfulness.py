@@ -1,4 +1,4 @@
-"""Insertion and deletion where the areas are known by hand."""
+"""Insertion and deletion for areas that are known by hand."""
 
 from collections import deque
 
@@ -20,7 +20,7 @@ from convnext_studio.common.geometry import FieldGeometry
 
 
 def measured(order: np.ndarray, steps: int, weights: Tensor) -> InsertionDeletion:
-    """For a probability that is the sum of weights over the pixels that are still there."""
+    """Measure a probability that is the sum of weights over the remaining pixels."""
     picture, fill = torch.ones(1, 3, 2, 5), torch.zeros(1, 3, 2, 5)
 
     def probability(pictures: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def test_the_order_interpolates_and_puts_what_is_not_finite_last() -> None:
     assert pixel_order(np.zeros((1, 4), np.float32), PIXELS, 1, 4).tolist() == [0, 1, 2, 3]
 
 
-def test_a_random_order_is_one_order_a_seed() -> None:
+def test_a_seed_gives_one_random_order() -> None:
     grid = FieldGeometry(size_px=4, stride_px=4, first_centre_px=2.0)
     first, again, other = (random_order((2, 2), grid, 8, 8, seed) for seed in (0, 0, 1))
     assert sorted(first.tolist()) == list(range(64))
@@ -95,6 +95,6 @@ def test_partial_results_say_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 0, 2000])
-def test_steps_that_make_no_curve_are_told(steps: int) -> None:
+def test_impossible_numbers_of_steps_are_refused(steps: int) -> None:
     with pytest.raises(StudioError, match=f"{steps} steps"):
         measured(np.arange(10), steps, WEIGHTS)

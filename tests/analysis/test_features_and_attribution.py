@@ -88,12 +88,12 @@ def test_attribution_defaults_to_the_prediction() -> None:
     [
         ({"method": "guided"}, "no attribution method"),
         ({"node": "stage9"}, "no node"),
-        ({"node": "stage1.block1.dwconv"}, "beside the shortcut"),
-        ({"node": "head.norm"}, "no places"),
+        ({"node": "stage1.block1.dwconv"}, "leave out the shortcut"),
+        ({"node": "head.norm"}, "would show nothing"),
         ({"target": 7}, "no class 7"),
     ],
 )
-def test_bad_questions_are_told(arguments: dict[str, object], message: str) -> None:
+def test_bad_questions_are_refused(arguments: dict[str, object], message: str) -> None:
     model = small_model()
     with pytest.raises(StudioError, match=message):
         analysis.attribute(model, random_input(model), **arguments)

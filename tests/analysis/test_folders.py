@@ -1,4 +1,4 @@
-"""Which pictures of a folder are found, and in which order they are taken."""
+"""The pictures of a folder are found, and sampled in a reproducible order."""
 
 from pathlib import Path
 

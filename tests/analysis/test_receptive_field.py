@@ -1,4 +1,4 @@
-"""Effective receptive fields against a plain autograd loop, and where they must be zero."""
+"""Effective receptive fields against a plain autograd loop, and zero outside the theoretical field."""
 
 from collections.abc import Callable
 
@@ -120,7 +120,7 @@ def test_computing_only_what_a_unit_sees_changes_nothing(
     np.testing.assert_allclose(cropped.total, whole.total, rtol=1e-9, atol=1e-12 * whole.total.max())
 
 
-def test_field_is_zero_outside_the_theoretical_one_and_nowhere_else() -> None:
+def test_the_field_is_zero_exactly_outside_the_theoretical_field() -> None:
     model = small_model(input_px=160)
     tensors = [random_input(model)]
     for field in (
@@ -177,7 +177,7 @@ def test_theoretical_sizes_are_those_worked_out_by_hand(name: str, sizes: tuple[
         assert rows[-1] - rows[0] + 1 == sizes[stage - 1]
 
 
-def test_average_goes_on_batch_by_batch_and_leaves_out_what_is_not_finite() -> None:
+def test_the_average_grows_batch_by_batch_without_non_finite_fields() -> None:
     model = small_model()
     tensors = [random_input(model, seed) for seed in range(3)]
     tensors.insert(1, torch.full_like(tensors[0], torch.nan))
@@ -194,7 +194,7 @@ def test_average_goes_on_batch_by_batch_and_leaves_out_what_is_not_finite() -> N
     np.testing.assert_allclose(batch.field, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
-def test_an_average_goes_on_where_it_was_left() -> None:
+def test_an_average_continues_from_its_start() -> None:
     model = small_model()
     tensors = [random_input(model, seed) for seed in range(4)]
     signal = Signal(node="stage2")
@@ -229,7 +229,7 @@ def test_memory_that_runs_out_halves_the_batch_down_to_one(monkeypatch: pytest.M
     assert caught.value.smaller_px == 32
 
 
-def test_nothing_to_measure_is_told() -> None:
+def test_nothing_to_measure_is_an_error() -> None:
     model = small_model()
     with pytest.raises(StudioError, match="No receptive field"):
         analysis.effective_receptive_field(model, [])

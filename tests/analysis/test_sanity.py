@@ -1,4 +1,4 @@
-"""The cascading randomisation test: what changes when, and that the network itself stays as it is."""
+"""The cascading randomisation test changes one part after the other, and never the network itself."""
 
 from collections import deque
 from itertools import count
@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from convnext_studio.analysis.attribution import Outputs, Question, explain, question_of
+from convnext_studio.analysis.attribution import Outputs, Question, explain, make_question
 from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.stopping import Stopped
@@ -20,7 +20,7 @@ PARTS = ("head", "stage4", "stage3", "stage2", "stage1", "stem")
 
 
 def ask(model: LoadedModel, method: str, node: str) -> Question:
-    return question_of(model, method_named(method), Outputs.of("logit", 3, None, 7), (node,))
+    return make_question(model, method_named(method), Outputs.of("logit", 3, None, 7), (node,))
 
 
 def test_each_step_randomises_one_part_more_and_is_compared_with_the_first() -> None:
@@ -42,7 +42,7 @@ def test_each_step_randomises_one_part_more_and_is_compared_with_the_first() -> 
         assert step.correlation < 0.999
 
 
-def test_a_map_that_does_not_look_behind_its_node_stays_until_its_own_part() -> None:
+def test_a_map_without_gradients_changes_only_from_the_part_of_its_node_on() -> None:
     model = small_model()
     (last,) = deque(cascade(model, random_input(model), ask(model, "eigencam", "stage2"), "stage2"), maxlen=1)
     same = [step.part for step in last.steps if step.correlation == pytest.approx(1)]
@@ -97,10 +97,10 @@ def test_the_networks_own_weights_stay_bit_for_bit(allowed: int | None) -> None:
     assert hooks_on(model.module) == 0
 
 
-def test_a_long_method_says_how_far_a_step_is() -> None:
+def test_a_long_method_reports_progress_within_a_step() -> None:
     model = small_model()
     steps = list(cascade(model, random_input(model), ask(model, "ablationcam", "stage2"), "stage2"))
-    # 12 channels in three batches: each of the 7 steps is told three times.
+    # 12 channels in three batches: each of the 7 steps is reported three times.
     assert [(len(step.steps), round(step.share, 3)) for step in steps[:4]] == [
         (0, 0.333),
         (0, 0.667),

@@ -1,4 +1,4 @@
-"""One unit: its fields against arithmetic on strides and paddings, and against autograd on a plain network."""
+"""The fields of one unit against arithmetic on strides and paddings, and against plain autograd."""
 
 import weakref
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
-from convnext_studio.analysis.units import UnitProbe, effective_field, window_of
+from convnext_studio.analysis.units import UnitProbe, effective_field, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
@@ -27,7 +27,7 @@ STEMS = {"patch": (4, 0), "overlapping": (1, 1), "padded": (2, 3)}  # stride and
 
 
 def convolutions(model: LoadedModel, node: str) -> list[tuple[int, int, int]]:
-    """Kernel, stride and padding of what lies before a node, read off the network in the order of the run."""
+    """Return kernel, stride and padding of the layers up to a node, in the order of the forward pass."""
     found: list[tuple[int, int, int]] = []
     for module in model.module.modules():
         if isinstance(module, torch.nn.Conv2d):
@@ -48,7 +48,7 @@ def convolutions(model: LoadedModel, node: str) -> list[tuple[int, int, int]]:
 
 
 def pixels_of(chain: list[tuple[int, int, int]], unit: int) -> tuple[int, int]:
-    """First and last pixel that a unit sees, traced back through the convolutions."""
+    """Return the first and the last pixel that a unit sees, traced back through the convolutions."""
     first = last = unit
     for kernel, stride, padding in reversed(chain):
         first = first * stride - padding
@@ -133,7 +133,7 @@ def test_the_window_of_a_unit_is_enough(
     model.module.double()
     node = data.draw(st.sampled_from([node for node in model.nodes if node.has_positions]))
     channel, y, x = (int(share * (size - 1)) for share, size in zip(place, node.shape, strict=True))
-    window = window_of(node.field, y, x, (side, side))
+    window = input_window(node.field, y, x, (side, side))
     if window is None:
         assert node.field.size_px**2 * 8 > side**2
         return
@@ -169,7 +169,7 @@ def test_each_unit_can_be_stopped_and_the_next_is_still_right() -> None:
     np.testing.assert_array_equal(probe.field(0, 1, 1), effective_field(model, x, "stage2", 0, 1, 1))
 
 
-def test_a_probe_goes_with_its_graph() -> None:
+def test_a_probe_is_freed_with_its_graph() -> None:
     model = small_model()
     probe = UnitProbe(model, random_input(model), "stage2")
     probe.field(0, 0, 0)
@@ -178,7 +178,7 @@ def test_a_probe_goes_with_its_graph() -> None:
     assert kept() is None
 
 
-def test_an_unknown_node_is_told() -> None:
+def test_an_unknown_node_is_an_error() -> None:
     model = small_model()
     with pytest.raises(StudioError, match="no node"):
         effective_field(model, random_input(model), "stage9", 0, 0, 0)

@@ -11,7 +11,7 @@ from captum.attr import FeatureAblation, LayerGradCam, Occlusion
 from torch import Tensor, nn
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import Outputs, explain, grad_cam, question_of
+from convnext_studio.analysis.attribution import Outputs, explain, grad_cam, make_question
 from convnext_studio.analysis.attribution.ablations import segmented
 from convnext_studio.common.attribution_methods import Value, method_named
 from convnext_studio.model import load
@@ -102,7 +102,7 @@ def batched(runs: int) -> list[Row]:
 
     def ours(method: str, **given: Value) -> Callable[[], None]:
         outputs = Outputs.of("logit", TARGET, None, model.config.num_classes)
-        question = question_of(model, method_named(method), outputs, given=given)
+        question = make_question(model, method_named(method), outputs, given=given)
         return lambda: deque(explain(model, x, question), maxlen=0).clear()
 
     def occlusion() -> None:

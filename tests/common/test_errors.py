@@ -1,4 +1,4 @@
-"""What a person is told stays one line, whatever a file's names are."""
+"""Messages for the user stay on one line, whatever names a file contains."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""A file is whole or not there, whatever happens while it is written."""
+"""A file is complete or not there, whatever happens while it is written."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(params=[None, OLD], ids=["no file there", "a file there"])
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, bytes]:
-    """What the folder holds at first: nothing, or an older file."""
+    """The folder before writing: empty, or with an older file."""
     if request.param is not None:
         (tmp_path / "file").write_bytes(request.param)
     return contents(tmp_path)
@@ -60,13 +60,13 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, before: dict[str, byt
 
 
 def test_a_disk_that_is_full_at_the_very_end(tmp_path: Path, before: dict[str, bytes]) -> None:
-    """What is written fits into the stream's buffer, and only closing it fails."""
+    """All bytes fit into the buffer of the stream, so only closing it fails."""
     with disk_with(0), pytest.raises(StudioError, match="could not be written"):
         write(tmp_path / "file", b"few")
     assert contents(tmp_path) == before
 
 
-def test_a_full_disk_behind_a_librarys_own_error(tmp_path: Path, before: dict[str, bytes]) -> None:
+def test_a_full_disk_that_a_librarys_own_error_hides(tmp_path: Path, before: dict[str, bytes]) -> None:
     with disk_with(1000), pytest.raises(StudioError, match=r"could not be written: File too large\."):
         save_tensors(tmp_path / "file")
     assert contents(tmp_path) == before
@@ -107,7 +107,7 @@ def test_a_kill_leaves_what_was_there(tmp_path: Path, before: dict[str, bytes]) 
     assert contents(tmp_path)["file"] == NEW
 
 
-def test_what_the_system_refuses_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_system_give_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for path, reason in (

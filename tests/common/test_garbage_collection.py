@@ -1,4 +1,4 @@
-"""The search for circular garbage is put off, and comes back."""
+"""The garbage collector is off inside the block, and on again after it."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from convnext_studio.common.garbage_collection import collecting_later
 
 
-def test_it_is_put_off_and_what_was_made_is_left_alone() -> None:
+def test_it_is_off_inside_and_existing_objects_are_excluded() -> None:
     gc.unfreeze()
     with collecting_later():
         assert not gc.isenabled()
@@ -16,7 +16,7 @@ def test_it_is_put_off_and_what_was_made_is_left_alone() -> None:
     gc.unfreeze()
 
 
-def test_it_comes_back_after_an_error() -> None:
+def test_it_is_on_again_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), collecting_later():
         _ = 1 / 0
     assert gc.isenabled()

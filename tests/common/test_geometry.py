@@ -1,4 +1,4 @@
-"""Where things are, against arithmetic by hand and against the support of gradients."""
+"""Coordinates against arithmetic by hand and against the support of gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The samples are there, are what their titles say, and are found without importing their packages."""
+"""The samples exist, and are found without importing their packages."""
 
 import subprocess
 import sys

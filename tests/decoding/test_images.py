@@ -1,4 +1,4 @@
-"""Every kind of file gives the right picture, or one plain sentence."""
+"""Every kind of file gives the right picture, or one clear sentence."""
 
 import os
 import warnings
@@ -74,7 +74,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     assert any("orientation" in note for note in decoded.notes) == (orientation != 1)
 
 
-def test_damaged_exif_costs_nothing_but_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_exif_only_adds_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_picture: Image.Image) -> None:
         raise SyntaxError("not a TIFF file")
 
@@ -84,7 +84,7 @@ def test_damaged_exif_costs_nothing_but_a_sentence(monkeypatch: pytest.MonkeyPat
     assert any("EXIF" in note for note in decoded.notes)
 
 
-def test_transparency_is_laid_over_white() -> None:
+def test_transparency_is_blended_with_white() -> None:
     rgba = np.dstack([GRADIENT, np.linspace(0, 255, 30 * 40).reshape(30, 40).astype(np.uint8)])
     decoded = decode(encoded(Image.fromarray(rgba)))
     alpha = rgba[..., 3:].astype(float) / 255
@@ -92,7 +92,7 @@ def test_transparency_is_laid_over_white() -> None:
     assert any("ransparency" in note for note in decoded.notes)
 
 
-def test_transparent_palette_is_laid_over_white() -> None:
+def test_a_transparent_palette_is_blended_with_white() -> None:
     palette = Image.new("P", (4, 4), 1)
     palette.putpalette([255, 0, 0, 0, 255, 0])
     decoded = decode(encoded(palette, transparency=1))
@@ -100,7 +100,7 @@ def test_transparent_palette_is_laid_over_white() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "LAB", "YCbCr"])
-def test_other_modes_are_converted_and_said(mode: str) -> None:
+def test_other_modes_are_converted_and_noted(mode: str) -> None:
     picture = Image.fromarray(GRADIENT).convert(mode)
     decoded = decode(encoded(picture, "TIFF"))
     assert decoded.notes
@@ -115,7 +115,7 @@ def test_16_bit_grey_keeps_its_scale() -> None:
     assert any("16-bit" in note for note in decoded.notes)
 
 
-def test_floats_are_rescaled_and_said() -> None:
+def test_floats_are_rescaled_and_noted() -> None:
     unit = np.linspace(0.1, 0.9, 1200).reshape(30, 40).astype(np.float32)
     decoded = decode(encoded(Image.fromarray(unit), "TIFF"))
     np.testing.assert_array_equal(decoded.pixels[..., 0], np.rint(unit.astype(float) * 255).astype(np.uint8))
@@ -125,7 +125,7 @@ def test_floats_are_rescaled_and_said() -> None:
     assert (decode(encoded(Image.fromarray(np.full((9, 9), 5.0, np.float32)), "TIFF")).pixels == 0).all()
 
 
-def test_only_the_first_frame_is_used_and_said() -> None:
+def test_only_the_first_frame_is_used_and_that_is_noted() -> None:
     frames = [Image.fromarray(GRADIENT), Image.fromarray(GRADIENT[::-1].copy())]
     decoded = decode(encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:]))
     np.testing.assert_array_equal(decoded.pixels, GRADIENT)
@@ -157,7 +157,7 @@ def bomb() -> bytes:
         (encoded(Image.new("1", (20000, 6000))), "20000 × 6000 pixels, 120 megapixels"),
     ],
 )
-def test_bad_files_are_one_sentence(content: bytes, sentence: str, tmp_path: Path) -> None:
+def test_bad_files_give_one_sentence(content: bytes, sentence: str, tmp_path: Path) -> None:
     file = tmp_path / "bad.png"
     file.write_bytes(content)
     with pytest.raises(StudioError, match=sentence) as caught:
@@ -166,7 +166,7 @@ def test_bad_files_are_one_sentence(content: bytes, sentence: str, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+def test_paths_that_are_not_files_are_refused(tmp_path: Path) -> None:
     for path, sentence in (
         (tmp_path, "is a folder"),
         (tmp_path / "gone.png", "no file"),

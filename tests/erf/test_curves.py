@@ -32,7 +32,7 @@ def test_curves_equal_sums_over_pixels(height: int, width: int, twice_x: int, tw
             assert np.isnan(curves.radial[index])
 
 
-def test_curves_of_nothing_are_zero() -> None:
+def test_curves_of_an_empty_field_are_zero() -> None:
     curves = curves_of(np.zeros((5, 5)), (2.5, 2.5))
     assert not curves.cumulative.any()
     assert not curves.radial.any()
@@ -74,7 +74,7 @@ def test_no_gaussian_is_fitted_to_a_constant(field: np.ndarray) -> None:
     assert fit_gaussian(field, (4.5, 4.5)) is None
 
 
-def test_degenerate_fields_are_said_in_words() -> None:
+def test_degenerate_fields_are_noted() -> None:
     def said(field: np.ndarray) -> str:
         return " ".join(field_notes(field, "linear", squares(field, scale="linear")))
 

@@ -1,4 +1,4 @@
-"""Fields in files: what is read, and what is refused in one sentence."""
+"""Files with fields are read, and all others are refused with one sentence."""
 
 import io
 import zipfile
@@ -46,7 +46,7 @@ def damaged() -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "name", ["empty.npy", "text.npy", "short.npy", "huge.npy", "broken.npz", "flipped.npz"]
 )
-def test_damaged_files_are_one_sentence(tmp_path: Path, name: str) -> None:
+def test_damaged_files_give_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(damaged()[name])
     with pytest.raises(StudioError, match=name) as caught:
         read_field(str(tmp_path / name))
@@ -66,7 +66,7 @@ def test_damaged_files_are_one_sentence(tmp_path: Path, name: str) -> None:
         (np.broadcast_to(np.int8(1), (20000, 2)), "too large"),
     ],
 )
-def test_arrays_that_are_no_field_are_refused(tmp_path: Path, array: Any, words: str) -> None:
+def test_arrays_that_are_not_fields_are_refused(tmp_path: Path, array: Any, words: str) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(StudioError, match=words):
         read_field(str(tmp_path / "a.npy"))
@@ -107,7 +107,7 @@ ABOUT = {
 }
 
 
-def test_what_a_file_says_is_checked(tmp_path: Path) -> None:
+def test_the_metadata_of_a_file_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
 
     def opened(**changes: Any) -> Any:

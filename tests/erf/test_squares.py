@@ -1,4 +1,4 @@
-"""Squares against the definition of the published script, re-implemented directly."""
+"""Squares against a direct implementation of the published script."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from convnext_studio.common.errors import StudioError
 
 
 def published_square(data: NDArray[np.float64], threshold: float) -> tuple[int, float] | None:
-    """The definition in the paper's appendix, as its script walks it."""
+    """Compute a square as the published script does, by the definition in the paper's appendix."""
     height, width = data.shape
     total = data.sum()
     half = 1
@@ -63,7 +63,7 @@ def test_centred_squares_grow_around_the_centre(
     total = field.sum()
 
     def held(side_px: float) -> float:
-        """Share of the field in the square, pixel by pixel."""
+        """Return the share of the field in a square, summed pixel by pixel."""
         left, top = max(0, round(x - side_px / 2)), max(0, round(y - side_px / 2))
         right, bottom = round(x + side_px / 2), round(y + side_px / 2)
         return field[top:bottom, left:right].sum() / total
@@ -78,7 +78,7 @@ def test_squares_do_not_depend_on_the_gradients_size_on_the_linear_scale() -> No
     assert analysis.area_ratios(field * 1e-9, scale="linear") == analysis.area_ratios(field, scale="linear")
 
 
-def test_squares_of_nothing_and_of_rubbish() -> None:
+def test_squares_of_empty_and_invalid_fields() -> None:
     assert analysis.squares(np.zeros((8, 8))) == []
     assert analysis.area_ratios(np.zeros((8, 8)))[0.5] is None
     for rubbish in (np.full((4, 4), np.nan), -np.ones((4, 4)), np.ones(4)):

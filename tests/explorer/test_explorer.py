@@ -1,4 +1,4 @@
-"""The explorer: numbers equal to plain computations, figures that notebooks can show, no Qt."""
+"""The explorer gives the numbers of plain computations and figures for notebooks, without Qt."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ from tests.networks import small_model, write_weights
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model's file."""
+    """A weights file of a small model."""
     return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", small_model())
 
 
@@ -148,7 +148,7 @@ def test_a_folder_is_averaged_over(explorer: Explorer, tmp_path: Path) -> None:
     assert explorer.receptive_field("stage1", inputs=tmp_path, count=1).result.pictures == 1
 
 
-def test_everything_shows_itself(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
+def test_every_result_is_displayed_in_notebooks(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
     shown = (
         picture.maps("stage1"),
         picture.attribution(),
@@ -166,7 +166,7 @@ def test_everything_shows_itself(explorer: Explorer, picture: Picture, tmp_path:
     assert "<td>stage4</td>" in explorer._repr_html_()
 
 
-def test_random_weights_are_said() -> None:
+def test_random_weights_are_marked() -> None:
     explorer = Explorer("preset:convnextv2_atto", device="cpu")
     assert "random weights" in repr(explorer)
     predictions = explorer.open("sample:cat").predictions
@@ -174,7 +174,7 @@ def test_random_weights_are_said() -> None:
     assert "random weights" in predictions._repr_html_()
 
 
-def test_what_is_wrong_is_one_sentence(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
+def test_errors_are_one_sentence(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
     for wrong in (
         lambda: Explorer(tmp_path / "missing.pth"),
         lambda: explorer.open(tmp_path / "missing.png"),

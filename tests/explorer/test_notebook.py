@@ -1,4 +1,4 @@
-"""The worked example runs, cell by cell, and what its cells end with shows itself."""
+"""The cells of the example notebook run, and their results are displayed."""
 
 import ast
 import json
@@ -9,7 +9,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "explorer.ipynb"
 
 
 def run_cell(source: str, names: dict[str, Any]) -> Any:
-    """Run a cell as a notebook does: the value of its last expression."""
+    """Run a cell as a notebook does, and return the value of its last expression."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, str(NOTEBOOK), "exec"), names)
@@ -31,6 +31,6 @@ def test_every_cell_runs() -> None:
 
 
 def test_no_outputs_are_kept() -> None:
-    """They would be somebody's weights and pictures, and would not follow the program."""
+    """Stored outputs would depend on one machine and become outdated."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)

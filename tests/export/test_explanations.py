@@ -169,7 +169,7 @@ def test_an_average_is_called_one_and_a_probability_by_its_name(contents: Export
         score=0.25,
     )
     caption = " ".join(attribution_figure(contents, whole, "average").caption)
-    where = "the average of stage3, stage4 (each over its largest size)"
+    where = "the average of stage3, stage4 (each divided by its largest magnitude)"
     assert f"Grad-CAM of the probability of class 1 at {where}, 4 x 4 units" in caption
     words = " ".join(sheet_words(contents, whole))
     assert f"Grad-CAM of the probability at {where} Model:" in words

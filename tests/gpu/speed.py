@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution import Outputs, explain, question_of
+from convnext_studio.analysis.attribution import Outputs, explain, make_question
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.features import stage_pass, to_arrays
 from convnext_studio.analysis.receptive_field import Signal, running_average
@@ -159,7 +159,7 @@ def _attributions(setting: Setting) -> list[Check]:
     stages = [name for name in model.config.stages if max(model.node(name).shape[1:]) > 1]
     checks = []
     for method in _METHODS_OF_SIZE.get(setting.size, tuple(method.name for method in METHODS)):
-        question = question_of(model, method_named(method), outputs, stages)
+        question = make_question(model, method_named(method), outputs, stages)
         begin = time.perf_counter()
         deque(explain(model, x, question), maxlen=0)
         checks.append(

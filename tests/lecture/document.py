@@ -1,4 +1,4 @@
-"""The tables in docs/lecture.md, from the program's own; ``python -m tests.lecture.document`` writes them."""
+"""Generate the tables in docs/lecture.md; ``python -m tests.lecture.document`` writes them."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "lecture.md"
 
 
 def views_table() -> str:
-    """Every view with its settings."""
+    """Return the table of all views with their settings."""
     lines = ["| view | shows | setting | allowed (default) | |", "|---|---|---|---|---|"]
     for spec in sorted(VIEWS.values(), key=lambda spec: spec.name):
         head = f"| `{spec.name}` | {_cell(spec.title)}"
@@ -25,13 +25,13 @@ def views_table() -> str:
 
 
 def keys_table() -> str:
-    """Every key of the presenter."""
+    """Return the table of all keys of the presenter."""
     rows = [f"| {_cell(binding.shown)} | {_cell(binding.text)} |" for binding in BINDINGS]
     return "\n".join(["| keys | |", "|---|---|", *rows])
 
 
 def documented(text: str) -> str:
-    """The document with the tables that belong into it."""
+    """Return the document with its tables updated."""
     for name, table in (("views", views_table()), ("keys", keys_table())):
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text, count = pattern.subn(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)

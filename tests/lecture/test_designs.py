@@ -1,4 +1,4 @@
-"""What the blocks of the lecture cost, against what torch counts."""
+"""The costs of the blocks in the lecture, against torch's counter."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def test_weights_and_operations_are_what_torch_counts(
     assert out.shape == (1, channels, SIDE, SIDE)
     assert block.macs(SIDE) * 2 == counter.get_total_flops()
     assert block.weights == sum(parameter.numel() for parameter in module.parameters())
-    assert len(block.behind) == len(block.convs)
+    assert len(block.layers_after) == len(block.convs)
 
 
 def test_the_numbers_of_the_papers() -> None:

@@ -1,4 +1,4 @@
-"""Formulas become outlines of the right size, and bad ones are told with file and line."""
+"""Formulas become outlines of the right size, and bad ones are reported with file and line."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_a_fraction_bar_is_as_wide_as_the_fraction_and_lies_in_its_middle() -> N
 
 
 def test_y_points_downwards() -> None:
-    """The bar of a T is at its top."""
+    """The horizontal bar of a T is at its top."""
     t = outline(r"\mathrm{T}")
     upper = [x for _, points in t.segments for x, y in points if y < t.height / 4]
     lower = [x for _, points in t.segments for x, y in points if y > t.height * 0.9]
@@ -41,7 +41,7 @@ def test_a_bad_formula_names_what_is_wrong() -> None:
     assert list(outlines(["x", r"\gama x", "x"])) == ["x"]
 
 
-def test_a_bad_formula_is_told_with_file_and_line(tmp_path: Path) -> None:
+def test_a_bad_formula_is_reported_with_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "01.md"
     path.write_text("# A\n\n## B\n---\nview: c\n---\nText.\n\n$$ \\frac{1 $$\n")
     with pytest.raises(StudioError) as caught:

@@ -1,4 +1,4 @@
-"""Chapters are read as they are written, and every mistake is told with its file and line."""
+"""Chapters are read completely, and every mistake is reported with its file and line."""
 
 from pathlib import Path
 
@@ -85,13 +85,13 @@ def test_chapters_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("# Norms\n", "\n", 1, "begins with its title"),
-        ("# Norms\n", "# Norms\nStray words\n", 2, "stands nothing"),
+        ("# Norms\n", "\n", 1, "must begin with its title"),
+        ("# Norms\n", "# Norms\nStray words\n", 2, "must be nothing between"),
         ("# Norms\n\n## Which axes\n---", "# Norms\n\n## \n---", 3, "no title"),
-        ("---\nview: axes\n", "view: axes\n", 3, "view are to follow"),
-        ("turns: yes\n---\n", "turns: yes\n", 4, "no second"),
+        ("---\nview: axes\n", "view: axes\n", 3, "view must follow"),
+        ("turns: yes\n---\n", "turns: yes\n", 4, "a second “---” is missing"),
         ("view: axes\n", "", 4, "“view: NAME” is missing"),
-        ("node: stage3.block5\n", "node stage3\n", 6, "is no setting"),
+        ("node: stage3.block5\n", "node stage3\n", 6, "is not a setting"),
         ("turns: yes\n", "node: stage1\n", 7, "set twice"),
         (
             "Batch norm averages over *pictures*.\nLayer norm does not.\n\nA second paragraph.\n",
@@ -99,12 +99,14 @@ def test_chapters_come_in_the_order_of_their_names(tmp_path: Path) -> None:
             3,
             "no text",
         ),
-        ("$$ y = \\frac{x}{2} $$", "$$ y = 2", 13, "stands alone on its line"),
-        ("Try: turn", "$$ z $$\nTry: turn", 14, "formula already"),
-        ("A second paragraph.", "### Deeper", 12, "no headings inside"),
+        ("$$ y = \\frac{x}{2} $$", "$$ y = 2", 13, "must be alone on its line"),
+        ("Try: turn", "$$ z $$\nTry: turn", 14, "already has a formula"),
+        ("A second paragraph.", "### Deeper", 12, "cannot contain headings"),
     ],
 )
-def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+def test_mistakes_are_reported_with_their_line(
+    tmp_path: Path, old: str, new: str, line: int, said: str
+) -> None:
     assert WHOLE.count(old) >= 1
     path = write(tmp_path, WHOLE.replace(old, new, 1))
     with pytest.raises(StudioError, match=said) as caught:
@@ -113,23 +115,23 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, l
     assert caught.value.hint
 
 
-def test_settings_that_do_not_end_are_told_where_they_begin(tmp_path: Path) -> None:
+def test_settings_without_an_end_are_reported_where_they_begin(tmp_path: Path) -> None:
     path = write(tmp_path, "# A\n\n## B\n---\nview: c\nText.\n")
     with pytest.raises(StudioError) as caught:
         read_lecture(tmp_path)
     assert caught.value.message.startswith(f"{path}, line 4: ")
 
 
-def test_no_folder_no_chapter_no_step_and_no_text_are_told(tmp_path: Path) -> None:
+def test_no_folder_no_chapter_no_step_and_no_text_are_reported(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="There is no folder"):
         read_lecture(tmp_path / "nowhere")
-    with pytest.raises(StudioError, match="holds no chapter"):
+    with pytest.raises(StudioError, match="contains no chapter"):
         read_lecture(tmp_path)
     path = write(tmp_path, "# Title\n")
     with pytest.raises(StudioError, match="no step"):
         read_lecture(tmp_path)
     path.write_bytes(b"# Title\n\n## \xff\n")
-    with pytest.raises(StudioError, match="line 3: this is no text"):
+    with pytest.raises(StudioError, match="line 3: this is not UTF-8 text"):
         read_lecture(tmp_path)
     path.unlink()
     path.mkdir()
@@ -138,7 +140,7 @@ def test_no_folder_no_chapter_no_step_and_no_text_are_told(tmp_path: Path) -> No
 
 
 @given(text=st.text(alphabet="#-$ :\nabTryNotes view", max_size=120))
-def test_any_text_is_a_chapter_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_gives_a_chapter_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.md"
     path.write_text(text, encoding="utf-8", newline="")
     told = ""

@@ -1,4 +1,4 @@
-"""Settings accept what they say they accept."""
+"""Settings accept exactly the values that they describe."""
 
 import pytest
 
@@ -30,13 +30,13 @@ NODE = NodeName(help="Where.", default="stage3")
         (Setting(help="Words.", default="x"), ["anything"], [""]),
     ],
 )
-def test_what_is_accepted(setting: Setting, good: list[str], bad: list[str]) -> None:
+def test_accepted_values(setting: Setting, good: list[str], bad: list[str]) -> None:
     assert [value for value in good if not setting.accepts(value)] == []
     assert [value for value in bad if setting.accepts(value)] == []
     assert setting.accepts(setting.default)
 
 
-def test_what_is_allowed_is_said() -> None:
+def test_descriptions_of_allowed_values() -> None:
     assert "1 to 12" in WHOLE.allowed
     assert "a, b" in ONE_OF.allowed
     odd = OneOf(help="Side.", default="3", values=tuple(str(side) for side in range(3, 33, 2)))

@@ -12,7 +12,7 @@ _KERNELS = st.sampled_from([1, 3, 5, 7])
 
 @st.composite
 def configs(draw: st.DrawFn) -> ConvNeXtConfig:
-    """A config whose fields are drawn independently of one another where they may be."""
+    """Draw a config; its fields are independent of each other unless they must fit together."""
     stages = draw(st.sampled_from([1, 4]))
 
     def one_each(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""The model that comes with the program: what it promises, and what it says of photographs new to it."""
+"""The bundled model keeps the promises of its card, and recognises new photographs."""
 
 import re
 from pathlib import Path
@@ -20,18 +20,18 @@ FEWEST_CLASSES = 12
 
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
-    """The model."""
+    """The bundled model."""
     return load("bundled")
 
 
 def seen(model: LoadedModel, sample: str) -> tuple[torch.Tensor, list[str]]:
-    """A sample as the network gets it, and its classes from the most probable on."""
+    """Return a sample as the network's input, and its classes by descending probability."""
     x = model.preprocess(analysis.decode(str(sample_path(sample))).to_pil())
     order = model.module(x)[0].argsort(descending=True)
     return x, [model.labels[index] for index in order.tolist()]
 
 
-def test_it_is_what_a_first_launch_opens() -> None:
+def test_the_first_launch_opens_it() -> None:
     assert default_model() == "bundled"
 
 
@@ -82,8 +82,8 @@ def test_photographs_of_full_size_are_recognised(model: LoadedModel, sample: str
     assert seen(model, sample)[1][0] == sample
 
 
-def test_the_map_lies_on_the_thing(model: LoadedModel) -> None:
-    """On the cup, whose place in the photograph was read off with a ruler."""
+def test_the_map_lies_on_the_object(model: LoadedModel) -> None:
+    """The map lies on the cup, whose position in the photograph was measured by hand."""
     x, classes = seen(model, "coffee")
     cam = np.maximum(analysis.attribute(model, x, node="stage3", target=model.labels.index(classes[0])), 0)
     _, geometry = model.preprocessing(analysis.decode(str(sample_path("coffee"))).to_pil())
@@ -98,7 +98,7 @@ def test_the_map_lies_on_the_thing(model: LoadedModel) -> None:
     assert cam[on_cup].sum() / cam.sum() > on_cup.mean()
 
 
-def test_its_card_says_what_it_is_and_how_good(model: LoadedModel) -> None:
+def test_its_card_states_what_it_is_and_its_accuracy(model: LoadedModel) -> None:
     card = Path(bundled_file()).with_name("README.md").read_text(encoding="utf-8")
     accuracy = re.search(r"\*\*([\d.]+) %\*\* of the (\d[\d,]*) validation photographs", card)
     assert accuracy is not None

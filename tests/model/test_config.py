@@ -1,4 +1,4 @@
-"""What a config refuses, and what it keeps."""
+"""Configs refuse impossible values, and keep possible ones."""
 
 import pytest
 from hypothesis import given

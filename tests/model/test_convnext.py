@@ -39,7 +39,7 @@ def test_state_dict_has_the_authors_names() -> None:
 
 
 def reference_logits(network: ConvNeXt, x: torch.Tensor) -> torch.Tensor:
-    """The forward pass as the paper's figure 4 and table 9 draw it, all in (N, C, H, W), by hand."""
+    """Compute the forward pass by hand from figure 4 and table 9 of the paper, all in (N, C, H, W)."""
     weights, config = network.state_dict(), network.config
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
@@ -91,7 +91,7 @@ def test_logits_equal_the_definition_written_out(changes: dict[str, float]) -> N
 
 
 def renamed(state_dict: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Another library's tensors by our names: the first pattern that matches counts."""
+    """Return the tensors of another library by our names; the first matching pattern is used."""
     found = {}
     for key, tensor in state_dict.items():
         pattern = next(pattern for pattern in names if re.match(pattern, key))
@@ -144,7 +144,7 @@ TIMM_VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", timm.list_models(["convnext*", "test_convnext*"]))
-def test_logits_equal_those_of_every_convnext_of_timms(name: str) -> None:
+def test_logits_equal_those_of_every_convnext_in_timm(name: str) -> None:
     changes = next(changes for start, changes in TIMM_VARIANTS.items() if name.startswith(start))
     small: dict[str, Any] = {"num_classes": 11, "depths": (1, 2, 1, 1), "dims": (40, 12, 16, 20)}
     hidden = {"head_hidden_size": 24} if "head_hidden_size" in changes else {}
@@ -168,7 +168,7 @@ def test_logits_equal_timms_with_other_arguments(options: dict[str, Any]) -> Non
 
 
 def torchvision_names(depths: tuple[int, ...]) -> dict[str, str]:
-    """In torchvision the stem, stages and downsamplings are counted through; a block's layers too."""
+    """Return our names by patterns for torchvision's, which number stem, stages, downsampling and layers."""
     block = {"0": "dwconv", "2": "norm", "3": "pwconv1", "5": "pwconv2"}
     names = {r"classifier\.0": "norm", r"classifier\.2": "head"}
     for stage in range(len(depths)):
@@ -196,7 +196,7 @@ def test_logits_equal_torchvisions() -> None:
 
 
 def test_a_v2_block_is_the_papers() -> None:
-    """Algorithm 1 of the paper, in (N, C, H, W), and the keys of the authors' file."""
+    """The block equals algorithm 1 of the paper in (N, C, H, W), with the keys of the authors' file."""
     network = lively(ConvNeXtConfig(depths=(1,), dims=(6,), grn=True, layer_scale_init_value=0.0)).double()
     block, x = network.stages[0][0], torch.randn(2, 6, 9, 7, dtype=torch.float64)
     weights = block.state_dict()
@@ -225,7 +225,7 @@ def test_grn_is_the_identity_at_first() -> None:
 
 
 def test_an_isotropic_network_is_the_authors() -> None:
-    """A bare 16x16 convolution, blocks without layer scale, pool, norm, linear."""
+    """It is a 16x16 convolution without a norm, blocks without layer scale, pool, norm, linear."""
     config = ConvNeXtConfig(
         num_classes=5,
         depths=(2,),
@@ -262,8 +262,8 @@ def pair(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
 
-def test_a_lectures_block_is_what_it_is_called() -> None:
-    """Dense convolution, batch norm by its running statistics, ReLU, twice as many channels inside."""
+def test_a_block_with_other_parts_equals_its_definition() -> None:
+    """It has a dense convolution, batch norm with running statistics, ReLU, and twice the channels inside."""
     block = lively(
         ConvNeXtConfig(
             depths=(1,), dims=(6,), depthwise=False, norm="batch", act="relu", expansion=2.0, kernel_size=5

@@ -1,4 +1,4 @@
-"""Models by name and by file, and how nodes and classes are found."""
+"""Models are loaded by name and from files, and nodes and classes are found by name."""
 
 import pytest
 import torch
@@ -52,17 +52,19 @@ def test_own_file_gives_the_same_network(tmp_path: object) -> None:
     assert load(path, stem_stride=2, stem_padding=0).config.stem_stride == 2
 
 
-def test_own_file_with_values_that_are_not_finite_says_so(tmp_path: object) -> None:
+def test_own_file_with_non_finite_values_is_noted(tmp_path: object) -> None:
     model = small_model()
     state_dict = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
     state_dict["head.bias"][0] = float("nan")
     file = StudioFile(state_dict=state_dict, config=model.config)
     write_studio_file(f"{tmp_path}/m.safetensors", file)
-    assert load(f"{tmp_path}/m.safetensors").notes == ("1 tensor holds values that are not finite: head.bias.",)
+    assert load(f"{tmp_path}/m.safetensors").notes == (
+        "1 tensor contains values that are not finite: head.bias.",
+    )
 
 
 @pytest.mark.parametrize("source", ["preset:nothing", "nothing", "/nowhere/weights.safetensors"])
-def test_unknown_sources_are_told_what_there_is(source: str) -> None:
+def test_errors_for_unknown_sources_list_known_ones(source: str) -> None:
     with pytest.raises(StudioError) as caught:
         load(source)
     assert "convnext_tiny" in caught.value.hint

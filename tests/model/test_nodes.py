@@ -29,7 +29,7 @@ def on_meta(config: ConvNeXtConfig) -> ConvNeXt:
 
 
 def modules_of(node: NodeInfo) -> list[str]:
-    """Names of the modules that a node stands for; its output is the last one's."""
+    """Return the names of the modules of a node; its output is that of the last one."""
     if node.kind == "stem":
         return ["downsample_layers.0"]
     if node.kind == "head":
@@ -47,7 +47,7 @@ def modules_of(node: NodeInfo) -> list[str]:
 
 
 def channels_first(shape: tuple[int, ...], node: NodeInfo) -> tuple[int, ...]:
-    """The shape that an output of a batch has in the node table."""
+    """Return the shape in the node table for the output of a batch."""
     if node.layout == "NC":
         return (*shape[1:], 1, 1)
     return (shape[3], shape[1], shape[2]) if node.layout == "NHWC" else shape[1:]
@@ -95,7 +95,7 @@ def assert_parts_add_up(whole: NodeInfo, nodes: tuple[NodeInfo, ...]) -> None:
     parts = [node for node in nodes if node.parent == whole.name]
     assert sum(part.parameters for part in parts) == whole.parameters
     assert sum(part.macs for part in parts) == whole.macs
-    # Branch and shortcut are added, which takes a result more.
+    # Adding branch and shortcut gives one more output.
     added = 4 * math.prod(whole.shape) if whole.kind == "block" else 0
     assert sum(part.activation_bytes for part in parts) + added == whole.activation_bytes
 
@@ -184,7 +184,7 @@ def test_the_theoretical_field_is_the_support_of_the_gradient(changes: dict[str,
         assert (rows.min().item(), rows.max().item() + 1) == (max(0, top), min(side, top + height))
 
 
-def test_behind_grn_every_unit_sees_the_whole_picture() -> None:
+def test_after_grn_every_unit_sees_the_whole_picture() -> None:
     model, plain = small_model(grn=True, input_px=96), small_model(input_px=96)
     before = ["stem", *(f"stage1.block1.{name}" for name in ("dwconv", "norm", "pwconv1", "act"))]
     assert [node.name for node in model.nodes if not node.field.is_global] == before

@@ -1,4 +1,4 @@
-"""The presets against what their authors print."""
+"""The presets against the published figures."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ PUBLISHED = {name: known.published for name, known in PRESETS.items() if known.p
 
 
 def agrees(ours: int, printed: float, unit: float) -> bool:
-    """Whether a count rounds to the number printed, or lies within one per cent of it."""
+    """Return whether a count rounds to the published number, or is within one per cent of it."""
     number = f"{printed / unit:g}"
     decimals = len(number.partition(".")[2])
     return f"{ours / unit:.{decimals}f}" == number or abs(ours / printed - 1) <= 0.01
@@ -88,7 +88,7 @@ def test_isotropic_networks_have_14_units_throughout() -> None:
     assert [node.name for node in nodes if node.kind == "stage"] == ["stage1"]
 
 
-def test_a_name_that_is_none_is_told_with_those_that_are() -> None:
+def test_the_error_for_an_unknown_name_lists_the_presets() -> None:
     with pytest.raises(StudioError, match="There is no preset 'convnext_giant'") as caught:
         preset("convnext_giant")
     assert "convnextv2_huge" in caught.value.hint

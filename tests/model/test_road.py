@@ -66,13 +66,13 @@ def on_meta(config: RoadConfig) -> RoadNetwork:
 
 
 def small(config: RoadConfig) -> RoadConfig:
-    """A narrow network of the same kind."""
+    """Return a narrow network of the same kind."""
     widths = (8, 12, 16, 24) if config.widths[0] == 64 else (12, 16, 24, 28)
     return replace(config, widths=widths, depths=(1, 2, 1, 1), num_classes=5)
 
 
 def enliven(network: nn.Module) -> None:
-    """Make every tensor random and matter."""
+    """Make every tensor random, so that each one affects the output."""
     torch.manual_seed(0)
     for name, parameter in network.named_parameters():
         nn.init.normal_(parameter, 1.0 if parameter.ndim == 1 and "bias" not in name else 0.0, 0.05)
@@ -82,7 +82,7 @@ def enliven(network: nn.Module) -> None:
 
 
 def fill(ours: nn.Module, tensors: list[Tensor]) -> None:
-    """Copy tensors in the order of our own."""
+    """Copy tensors into a network in their order."""
     own = [tensor for tensor in ours.state_dict().values() if tensor.is_floating_point()]
     assert len(own) == len(tensors)
     for mine, theirs in zip(own, tensors, strict=True):
@@ -91,7 +91,7 @@ def fill(ours: nn.Module, tensors: list[Tensor]) -> None:
 
 
 def counted(network: nn.Module, side: int = PRINTED_AT_PX) -> int:
-    """Multiply-accumulates as PyTorch's counter sees them."""
+    """Return the multiply-accumulates by PyTorch's counter."""
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, side, side, device="meta"))
     return counter.get_total_flops() // 2
@@ -154,14 +154,14 @@ def test_arithmetic_is_what_the_module_has_and_the_counter_counts(step: RoadStep
 
 
 @every_step
-def test_counts_are_the_printed_ones_or_the_difference_is_told(step: RoadStep) -> None:
+def test_counts_are_the_printed_ones_or_a_remark_explains_the_difference(step: RoadStep) -> None:
     if step.remark:
         assert abs(step.macs / 1e9 / step.gmacs - 1) > 0.01  # Else there were nothing to tell.
     else:
         assert step.macs / 1e9 == pytest.approx(step.gmacs, rel=0.01)
 
 
-def test_what_is_told_of_the_one_difference_is_true() -> None:
+def test_the_remark_about_the_one_difference_is_true() -> None:
     (step,) = [step for step in ROAD.values() if step.remark]
     before, after = ROAD[step.builds_on], ROAD["convnext"]
     assert step.macs == before.macs  # Another norm adds no convolution.
@@ -245,7 +245,7 @@ def test_a_step_opens_as_a_model() -> None:
     assert model.title == "Road to ConvNeXt, step 15: Fewer norms"
     assert model.random_weights
     assert "Random weights" in model.notes[0]
-    assert "layer scale is 1 in place of 1e-6" in model.notes[1]
+    assert "layer scale is 1 instead of the initial 1e-6" in model.notes[1]
     assert float(model.module.get_parameter("stages.0.0.gamma")[0]) == 1
     assert len(load("road:resnet50").notes) == 1  # It has none.
     assert [node.name for node in model.nodes] == ["stem", "stage1", "stage2", "stage3", "stage4"]
@@ -261,7 +261,7 @@ def test_a_step_opens_as_a_model() -> None:
 
 
 def test_blocks_of_random_networks_count() -> None:
-    """Two steps that differ in their kernels only have fields of another size; by plain autograd."""
+    """Two steps that differ only in their kernels have fields of different sizes, by plain autograd."""
     widths = []
     for key in ("depthwise_up", "kernel7"):
         model = load(f"road:{key}")
@@ -288,7 +288,7 @@ def test_parts_of_tensors() -> None:
     assert len(network.config.to_dict()) == 15
 
 
-def test_what_there_is_not() -> None:
+def test_unknown_steps_are_refused() -> None:
     with pytest.raises(StudioError, match="no step “attention”") as raised:
         road_step("attention")
     assert "depthwise_up" in str(raised.value.hint)

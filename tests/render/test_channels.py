@@ -1,4 +1,4 @@
-"""Channels in numbers, in order and crossed out, and contours: against plain loops and another library."""
+"""Channel statistics, order and crosses, and contours, against plain loops and another library."""
 
 import math
 from itertools import pairwise
@@ -62,7 +62,7 @@ def test_sparsity_by_hand() -> None:
 
 
 def test_large_maps_are_measured_whole() -> None:
-    """In parts, of which each channel's numbers must come out in order."""
+    """The maps are processed in parts, and the statistics of all channels must be in order."""
     maps = np.random.default_rng(0).normal(size=(7, 300, 300)).astype(np.float32)
     found = channel_numbers(maps)
     assert found.mean == pytest.approx(maps.mean(axis=(1, 2), dtype=np.float64))
@@ -122,7 +122,7 @@ def test_a_single_hole_is_hatched_and_its_neighbours_are_not() -> None:
     assert (large == lut("gray")[206]).all()
 
 
-def test_robust_limits_leave_the_outermost_out() -> None:
+def test_robust_limits_leave_out_extreme_values() -> None:
     values = np.arange(1001, dtype=np.float32)
     values[-1] = 1e9
     assert robust_limits(values) == Limits(5, 995)

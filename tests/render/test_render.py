@@ -1,4 +1,4 @@
-"""Colours and places, checked against arithmetic done by hand or in plain loops."""
+"""Colours and positions, against arithmetic by hand or in plain loops."""
 
 import math
 import subprocess
@@ -93,7 +93,7 @@ def test_a_colour_table_is_the_published_one(name: str) -> None:
     assert (tuple(table[0].tolist()), tuple(table[-1].tolist())) == ends[name]
 
 
-def test_an_unknown_colour_map_is_said_with_what_there_is() -> None:
+def test_the_error_for_an_unknown_colour_map_lists_the_known_ones() -> None:
     with pytest.raises(StudioError, match=r"'jet'.*viridis"):
         lut("jet")
 
@@ -124,7 +124,7 @@ def test_each_channel_can_have_its_own_scale() -> None:
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("name", SEQUENTIAL + DIVERGING)
-def test_what_is_not_finite_looks_like_no_value(name: str, wrong: float) -> None:
+def test_non_finite_values_look_like_missing_values(name: str, wrong: float) -> None:
     values = np.zeros((4, 4), dtype=np.float32)
     values[1:3, 1:3] = wrong
     colours = colorize(values, Limits(0, 1), name)
@@ -341,7 +341,7 @@ def test_a_number_is_read_back_within_half_a_percent(value: float) -> None:
         (math.nan, 1, "NaN"),
     ],
 )
-def test_a_share_is_told_in_per_cent(share: float, decimals: int | None, text: str) -> None:
+def test_a_fraction_is_formatted_in_per_cent(share: float, decimals: int | None, text: str) -> None:
     assert format_percent(share, decimals) == text
 
 

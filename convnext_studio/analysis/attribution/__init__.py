@@ -1,7 +1,8 @@
-"""Attribution of an output to places, by the methods of `convnext_studio.common.attribution_methods`.
+"""Attribute an output of the network to positions, by `convnext_studio.common.attribution_methods`.
 
-One file for each family: `gradient_cams`, `channel_cams`, `pixel_gradients`, `ablations`. All maps are signed
-where the method is, before any ReLU, so that the evidence against a class can be seen, too.
+There is one file for each family of methods: `gradient_cams`, `channel_cams`, `pixel_gradients` and
+`ablations`. If a method has a sign, so have its maps: no ReLU is applied, so that evidence against a class can
+be seen as well.
 """
 
 from collections import deque
@@ -10,16 +11,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.case import INPUT, Found, Map, Outputs
 from convnext_studio.analysis.attribution.explaining import (
     AVERAGE,
     Explained,
     Question,
     conclude,
     explain,
-    question_of,
+    make_question,
 )
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam as _grad_cam
+from convnext_studio.analysis.attribution.task import INPUT, Map, MethodResult, Outputs
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
@@ -29,14 +30,14 @@ __all__ = [
     "INPUT",
     "METHODS",
     "Explained",
-    "Found",
+    "MethodResult",
     "Outputs",
     "Question",
     "attribute",
     "conclude",
     "explain",
     "grad_cam",
-    "question_of",
+    "make_question",
 ]
 
 
@@ -51,7 +52,7 @@ def attribute(
     against: int | None = None,
     parameters: Mapping[str, Value] | None = None,
 ) -> Map:
-    """Attribute an output of the network to places.
+    """Attribute an output of the network to positions of a node or to pixels of the input.
 
     Parameters
     ----------
@@ -60,23 +61,24 @@ def attribute(
     method
         Name of one of `METHODS`.
     node
-        For class activation maps: a stage, a block, the stem or a downsampling; the last stage where None.
-        Of several, the average is given: each divided by its largest absolute value, on the finest grid.
+        For class activation maps: a stage, a block, the stem or a downsampling layer; the last stage if None.
+        For several nodes, their average on the finest grid, each divided by its largest absolute value.
     target
-        Class; the one with the highest logit where None.
+        Index of the class; the one with the highest logit if None.
     output, against
-        ``logit`` or ``probability`` of the target, or ``difference`` of its logit and that of class `against`.
+        ``logit`` or ``probability`` of the target, or the ``difference`` of its logit and that of class
+        `against`.
     parameters
-        Of the method, by name; defaults for those left out.
+        Parameters of the method by name; the others have their defaults.
 
     Returns
     -------
-    (h, w) float32, signed where the method is: on the node's grid, or on the input's pixels.
+    (h, w) float32 on the grid of the node or on the pixels of the input; signed if the method is.
 
     Raises
     ------
     StudioError
-        Where there is no such method, parameter, node or class.
+        If there is no such method, parameter, node or class.
     """
     chosen = method_named(method)
     if target is None:
@@ -86,18 +88,18 @@ def attribute(
         nodes: Sequence[str] = (node or model.config.stages[-1],)
     else:
         nodes = node
-    question = question_of(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
+    question = make_question(model, chosen, outputs, nodes, len(nodes) > 1, parameters)
     (explained,) = deque(explain(model, tensor, question), maxlen=1)
     return explained.maps[question.names[0]]
 
 
 def grad_cam(activation: Tensor, gradient: Tensor) -> Map:
-    """Grad-CAM from a node's output and its gradient.
+    """Compute Grad-CAM from the output of a node and its gradient.
 
     Parameters
     ----------
     activation, gradient
-        (C, h, w): a node's output and the derivative of what is explained by it.
+        The output of the node and the derivative of the explained output with respect to it, (C, h, w).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Many evaluations in batches, which shrink by themselves where memory runs out."""
+"""Run many evaluations in batches, and use smaller batches if memory runs out."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -12,19 +12,19 @@ Result = TypeVar("Result")
 
 
 def batch_size(device: torch.device, *, with_gradients: bool = False) -> int:
-    """Pictures that a device takes at once; a CPU gains little from more, and has to step aside soon."""
+    """Return how many pictures to run at once; a CPU gains little from more, and must stay interruptible."""
     if device.type == "cpu":
         return 2 if with_gradients else 4
     return 16 if with_gradients else 64
 
 
-def fitting(size: int, compute: Callable[[int], Result]) -> tuple[Result, int]:
-    """Call ``compute(size)``, with half the size for as long as memory runs out; also the size that fitted.
+def run_with_smaller_batches(size: int, compute: Callable[[int], Result]) -> tuple[Result, int]:
+    """Call ``compute(size)``, halving the size while memory runs out; return the result and the final size.
 
     Raises
     ------
     StudioError
-        Where memory does not suffice for one.
+        If there is not enough memory for a single picture.
     """
     while True:
         try:
@@ -34,14 +34,14 @@ def fitting(size: int, compute: Callable[[int], Result]) -> tuple[Result, int]:
                 raise
             if size == 1:
                 raise _too_little_memory(error) from error
-        # Not in the handler: only here the tensors of the failed call are let go.
+        # Not inside the except block, because the exception keeps the tensors of the failed call alive.
         size //= 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def in_batches(count: int, size: int, evaluate: Callable[[range], Result]) -> Iterator[tuple[range, Result]]:
-    """Evaluate 0 .. count - 1 in batches of at most `size`, giving each batch and its result."""
+    """Evaluate the indices 0 to count - 1 in batches of at most `size`; yield each batch and its result."""
     start = 0
     while start < count:
         first = start
@@ -50,7 +50,7 @@ def in_batches(count: int, size: int, evaluate: Callable[[range], Result]) -> It
             batch = range(first, min(first + size, count))
             return batch, evaluate(batch)
 
-        done, size = fitting(size, compute)
+        done, size = run_with_smaller_batches(size, compute)
         yield done
         start = done[0].stop
 
@@ -58,10 +58,10 @@ def in_batches(count: int, size: int, evaluate: Callable[[range], Result]) -> It
 def _too_little_memory(error: BaseException) -> StudioError:
     if is_of_computer(error):
         return StudioError(
-            "The computer's memory does not suffice, even for one picture at a time.",
+            "The computer does not have enough memory, even for one picture at a time.",
             "Use a smaller input or a smaller model.",
         )
     return StudioError(
-        "The graphics device's memory does not suffice, even for one picture at a time.",
+        "The graphics device does not have enough memory, even for one picture at a time.",
         "Use the CPU (device cpu), a smaller input or a smaller model.",
     )

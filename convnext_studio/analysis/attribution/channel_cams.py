@@ -1,4 +1,4 @@
-"""Class activation maps whose weights come from trying each channel: no gradients, but many passes."""
+"""Class activation maps that weight channels by testing each one: no gradients, but many passes."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,28 +6,28 @@ import torch
 from torch import Tensor, nn
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
-from convnext_studio.analysis.attribution.case import Case, Found, Map
 from convnext_studio.analysis.attribution.grids import PIXELS, interpolation
-from convnext_studio.analysis.capture import captured, replaced
+from convnext_studio.analysis.attribution.task import AttributionTask, Map, MethodResult
+from convnext_studio.analysis.capture import captured, replace_output
 from convnext_studio.analysis.features import to_array
 from convnext_studio.model.convnext import ConvNeXt
 
 Scoring = Callable[[range], Tensor]
-"""From channels to the values of the outputs when each of them is tried, (channels, outputs)."""
+"""Returns the values of the outputs when each of the given channels is tested, (channels, outputs)."""
 
 
-def score_cams(case: Case) -> Iterator[Found]:
-    """Score-CAM (Wang et al. 2020, arXiv:1910.01279), one node after the other.
+def score_cams(task: AttributionTask) -> Iterator[MethodResult]:
+    """Compute Score-CAM (Wang et al. 2020, arXiv:1910.01279), one node after the other.
 
-    Each channel, interpolated to the input's pixels and scaled to go from 0 to 1, masks the picture, which is
-    normalised, so that what is masked away has the data set's mean colour; a constant channel masks all. The
-    weights are the softmax over the channels of the outputs of the masked pictures (the paper subtracts that of
-    an empty picture first, which the softmax does not notice).
+    Each channel is interpolated to the input's pixels, scaled to the range 0 to 1, and multiplied with the
+    normalised picture, so that masked pixels have the mean colour of the data set; a constant channel masks
+    everything. The weights are the softmax, over the channels, of the outputs for the masked pictures. (The
+    paper first subtracts the output for an empty picture, which does not change the softmax.)
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
-        height, width = case.tensor.shape[-2:]
-        field = case.model.node(node).field
+        height, width = task.tensor.shape[-2:]
+        field = task.model.node(node).field
         rows, columns = (
             activation.new_tensor(interpolation(count, field, wanted, PIXELS))
             for count, wanted in zip(activation.shape[1:], (height, width), strict=True)
@@ -37,48 +37,48 @@ def score_cams(case: Case) -> Iterator[Found]:
             masks = rows @ activation[channels.start : channels.stop] @ columns.T
             low, high = masks.amin(dim=(1, 2), keepdim=True), masks.amax(dim=(1, 2), keepdim=True)
             masks = torch.where(high > low, (masks - low) / (high - low), 0)
-            return case.scores(case.tensor * masks[:, None])
+            return task.scores(task.tensor * masks[:, None])
 
         return evaluate
 
     def weigh(tried: Tensor, _score: Tensor) -> Tensor:
         return torch.softmax(tried, dim=0)
 
-    return _tried(case, prepare, weigh)
+    return _tried(task, prepare, weigh)
 
 
-def ablation_cams(case: Case) -> Iterator[Found]:
-    """Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
+def ablation_cams(task: AttributionTask) -> Iterator[MethodResult]:
+    """Compute Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
 
-    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which for a logit below 0
-    would turn for into against. Of a ConvNeXt only what follows the node is computed again.
+    The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which would reverse the
+    sign for a logit below 0. For a ConvNeXt, only the layers after the node are computed again.
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
-        go_on = _going_on_from(case, node)
+        go_on = _going_on_from(task, node)
 
         def evaluate(channels: range) -> Tensor:
             without = activation.repeat(len(channels), 1, 1, 1)
-            # Of the first copy the first channel of the range, and so on.
+            # The first copy loses the first channel of the range, and so on.
             without.diagonal(channels.start, 0, 1).zero_()
-            with case.passes():
-                return case.outputs(go_on(without))
+            with task.passes():
+                return task.outputs(go_on(without))
 
         return evaluate
 
     def weigh(tried: Tensor, score: Tensor) -> Tensor:
         return (score - tried) / score.abs()
 
-    return _tried(case, prepare, weigh)
+    return _tried(task, prepare, weigh)
 
 
-def _going_on_from(case: Case, node: str) -> Callable[[Tensor], Tensor]:
-    """From a node's output (N, C, h, w) to the logits (N, classes)."""
-    network, module = case.model.module, case.model.module_at(node)
+def _going_on_from(task: AttributionTask, node: str) -> Callable[[Tensor], Tensor]:
+    """Return a function from the output of a node (N, C, h, w) to the logits (N, classes)."""
+    network, module = task.model.module, task.model.module_at(node)
 
     def whole_pass(output: Tensor) -> Tensor:
-        with replaced(module, output):
-            logits: Tensor = network(case.tensor.expand(len(output), -1, -1, -1))
+        with replace_output(module, output):
+            logits: Tensor = network(task.tensor.expand(len(output), -1, -1, -1))
         return logits
 
     if not isinstance(network, ConvNeXt):
@@ -88,7 +88,7 @@ def _going_on_from(case: Case, node: str) -> Callable[[Tensor], Tensor]:
 
 
 def modules_after(network: ConvNeXt, wanted: nn.Module) -> Sequence[nn.Module]:
-    """What runs between a module's output and the head, in order."""
+    """Return the modules between the output of a module and the head, in order."""
     order: list[nn.Module] = []
     for downsample, stage in zip(network.downsample_layers, network.stages, strict=True):
         assert isinstance(stage, nn.Sequential)
@@ -99,16 +99,16 @@ def modules_after(network: ConvNeXt, wanted: nn.Module) -> Sequence[nn.Module]:
 
 
 def _tried(
-    case: Case, prepare: Callable[[str, Tensor], Scoring], weigh: Callable[[Tensor, Tensor], Tensor]
-) -> Iterator[Found]:
-    """Try all channels of all nodes; a node's maps come when its channels are done."""
-    modules = {node: case.model.module_at(node) for node in case.nodes}
-    with case.passes(), captured(modules) as activations:
-        score = case.outputs(case.model.module(case.tensor))[0]
-    total = sum(activations[node].shape[1] for node in case.nodes)
-    maps: tuple[dict[str, Map], ...] = tuple({} for _ in case.outputs.classes)
+    task: AttributionTask, prepare: Callable[[str, Tensor], Scoring], weigh: Callable[[Tensor, Tensor], Tensor]
+) -> Iterator[MethodResult]:
+    """Test all channels of all nodes; yield the maps of a node when its channels are done."""
+    modules = {node: task.model.module_at(node) for node in task.nodes}
+    with task.passes(), captured(modules) as activations:
+        score = task.outputs(task.model.module(task.tensor))[0]
+    total = sum(activations[node].shape[1] for node in task.nodes)
+    maps: tuple[dict[str, Map], ...] = tuple({} for _ in task.outputs.classes)
     done = 0
-    for node in case.nodes:
+    for node in task.nodes:
         activation = activations[node][0]
         tried: list[Tensor] = []
         for channels, scores in in_batches(
@@ -117,10 +117,10 @@ def _tried(
             tried.append(scores)
             done += len(channels)
             if channels.stop < len(activation):
-                yield Found(maps=maps, done=done, total=total)
+                yield MethodResult(maps=maps, done=done, total=total)
         weights = weigh(torch.cat(tried), score)
         maps = tuple(
             {**found, node: to_array(torch.einsum("c,chw->hw", weight, activation))}
             for found, weight in zip(maps, weights.T, strict=True)
         )
-        yield Found(maps=maps, done=done, total=total)
+        yield MethodResult(maps=maps, done=done, total=total)

@@ -1,4 +1,4 @@
-"""One question in, maps out, whatever the method: nodes, outputs, averages and what people should know."""
+"""Explain an output by any method: choose nodes and outputs, average maps, and add notes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import numpy as np
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.ablations import occlusion, superpixels
-from convnext_studio.analysis.attribution.case import INPUT, Case, Found, Map, Outputs
 from convnext_studio.analysis.attribution.channel_cams import ablation_cams, score_cams
 from convnext_studio.analysis.attribution.gradient_cams import GRADIENT_CAMS, eigen_cams, gradient_cams
-from convnext_studio.analysis.attribution.grids import PIXELS, interpolated
+from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
 from convnext_studio.analysis.attribution.pixel_gradients import (
     input_x_gradient,
     integrated_gradients,
     saliency,
     smooth_grad,
 )
+from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, Map, MethodResult, Outputs
 from convnext_studio.analysis.capture import ShouldStop, never
 from convnext_studio.common.attribution_methods import Method, Value
 from convnext_studio.common.errors import StudioError
@@ -25,7 +25,7 @@ from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import why_no_cam
 
 AVERAGE = "average"
-"""Name of the map that averages several nodes."""
+"""The name of the map that averages several nodes."""
 
 _OTHERS = {
     "eigencam": eigen_cams,
@@ -42,16 +42,16 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to explain, and how; complete and checked, see `question_of`.
+    """What to explain and how, complete and checked; made by `make_question`.
 
     Attributes
     ----------
     nodes
-        For class activation maps; empty for a method on the input.
+        The nodes for class activation maps; empty for a method on the input.
     average
-        Give one map that averages the nodes.
+        Whether to return one map that averages the nodes.
     settings
-        All parameters of the method, with their values.
+        The values of all parameters of the method.
     """
 
     method: Method
@@ -62,13 +62,13 @@ class Question:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the maps that will be given."""
+        """The names of the maps in the answer."""
         if self.method.kind == "input":
             return (INPUT,)
         return (AVERAGE,) if self.average else self.nodes
 
 
-def question_of(
+def make_question(
     model: LoadedModel,
     method: Method,
     outputs: Outputs,
@@ -76,12 +76,12 @@ def question_of(
     average: bool = False,
     given: Mapping[str, Value] | None = None,
 ) -> Question:
-    """A question about a model, with the stages where no nodes are given, and defaults for what is not given.
+    """Return a complete question about a model: all stages if no nodes are given, and defaults for the rest.
 
     Raises
     ------
     StudioError
-        Where there is no such node or parameter, or a class activation map at a node would mean nothing.
+        If there is no such node or parameter, or a class activation map at a node would be meaningless.
     """
     settings = method.settings(given or {})
     if method.kind == "input":
@@ -95,22 +95,23 @@ def question_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """The answer to a `Question`, whole or so far.
+    """A partial or final answer to a `Question`.
 
     Attributes
     ----------
     maps
-        (h, w) float32 by the question's names; for a difference, the first output's minus the second's.
+        Maps (h, w) float32 by the names of the question; for a difference, the first output's map minus the
+        second's.
     parts
-        The two maps of a difference, in the order of the outputs; empty otherwise.
+        The two maps of a difference in the order of the outputs; otherwise empty.
     fields
-        By the same names: where the map's units lie on the input.
+        By the same names, where the units of the map lie on the input.
     delta
-        Of integrated gradients, for a difference that of the difference.
+        The convergence delta of integrated gradients; for a difference, that of the difference.
     notes
-        Sentences for people.
+        Sentences to be shown to the user.
     done, total
-        Progress; the last one that is given is whole.
+        The progress; the last answer is complete.
     """
 
     maps: dict[str, Map]
@@ -125,23 +126,23 @@ class Explained:
 def explain(
     model: LoadedModel, tensor: Tensor, question: Question, should_stop: ShouldStop = never
 ) -> Iterator[Explained]:
-    """Answer a question step by step; the last step's answer is whole.
+    """Answer a question step by step; the last answer is complete.
 
     Parameters
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     should_stop
-        Asked between blocks.
+        Called between blocks; the work stops if it returns true.
 
     Raises
     ------
     StudioError
-        Where a parameter does not suit the picture, or memory does not suffice.
+        If a parameter does not fit the picture, or there is not enough memory.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
-    case = Case(
+    task = AttributionTask(
         model=model,
         tensor=tensor,
         outputs=question.outputs,
@@ -150,17 +151,17 @@ def explain(
         should_stop=should_stop,
     )
     name = question.method.name
-    steps = gradient_cams(case, name) if name in GRADIENT_CAMS else _OTHERS[name](case)
+    steps = gradient_cams(task, name) if name in GRADIENT_CAMS else _OTHERS[name](task)
     fields = {node: model.node(node).field for node in question.nodes} or {INPUT: PIXELS}
     for found in steps:
         yield conclude(question, found, fields)
 
 
-def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry]) -> Explained:
-    """From what a method found at the nodes, whose units lie there, to the answer."""
+def conclude(question: Question, found: MethodResult, fields: dict[str, FieldGeometry]) -> Explained:
+    """Make the answer from the result of a method and the geometry of its nodes."""
     maps = found.maps
     if question.average:
-        # There is nothing to average before all nodes are done.
+        # The average needs the maps of all nodes.
         is_whole = len(maps[0]) == len(question.nodes)
         maps, fields = _averages(maps, fields) if is_whole else (({},) * len(maps), {})
     is_difference = len(maps) == 2
@@ -172,7 +173,7 @@ def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry])
         notes += [note for name, values in shown.items() for note in _notes(question, name, values)]
     if is_difference and question.method.depends_on_target and not question.method.is_linear:
         notes.append(
-            f"The difference of two maps, which by {question.method.title} is not the map of the difference."
+            f"This is the difference of two maps; with {question.method.title} a map of the difference differs."
         )
     return Explained(
         maps=shown,
@@ -188,9 +189,9 @@ def conclude(question: Question, found: Found, fields: dict[str, FieldGeometry])
 def _averages(
     maps: tuple[dict[str, Map], ...], fields: dict[str, FieldGeometry]
 ) -> tuple[tuple[dict[str, Map], ...], dict[str, FieldGeometry]]:
-    """Each output's nodes averaged on the finest grid, each node divided by its largest absolute value.
+    """Average the maps of each output on the finest grid, each divided by its largest absolute value.
 
-    Of a difference both maps of a node are divided by the same number, the largest of the two.
+    For a difference, both maps of a node are divided by the larger of their two maxima.
     """
     finest = min(fields, key=lambda node: fields[node].stride_px)
     shape, field = maps[0][finest].shape, fields[finest]
@@ -201,18 +202,18 @@ def _averages(
         for node, values in of_output.items():
             largest = max(float(np.abs(other[node]).max()) for other in maps)
             scaled = values / np.float32(largest) if largest > 0 else values
-            placed.append(interpolated(scaled, fields[node], (height, width), field))
+            placed.append(interpolate_map(scaled, fields[node], (height, width), field))
         averages.append({AVERAGE: np.asarray(np.mean(placed, axis=0), np.float32)})
     return tuple(averages), {AVERAGE: field}
 
 
 def _notes(question: Question, name: str, values: Map) -> Iterator[str]:
-    """What is wrong with a map, in words."""
+    """Yield sentences about problems of a map."""
     where = "" if name == INPUT else f" at {name}" if name != AVERAGE else " of the average"
     missing = np.count_nonzero(~np.isfinite(values))
     if missing:
         yield f"{missing} of {values.size} values of the map{where} are not finite numbers."
     elif values.min() == values.max():
-        yield f"The map{where} is constant ({values.flat[0]:.3g}): it tells no place from another."
+        yield f"The map{where} is constant ({values.flat[0]:.3g}): it does not distinguish any positions."
     elif values.max() <= 0 and question.method.is_signed:
-        yield f"Nothing in the map{where} is positive: it speaks only against; its positive part is empty."
+        yield f"The map{where} has no positive values: it speaks only against, and its positive part is empty."

@@ -1,4 +1,4 @@
-"""What stands in the place of a picture, or of a part of it: black, the mean colour, a blur, noise."""
+"""Fills for removed pixels and baselines: black, the mean colour, a blurred picture, or noise."""
 
 import math
 
@@ -9,22 +9,22 @@ from torch.nn import functional
 from convnext_studio.model.preprocessing import Preprocessing
 
 BLUR_SHARE = 0.05
-"""Standard deviation of the blur, as a share of the input's longer side."""
+"""Standard deviation of the blur, as a fraction of the longer side of the input."""
 
 
-def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 0) -> Tensor:
-    """A picture with nothing of the picture in it, in the normalised colours of the network's input.
+def fill_picture(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 0) -> Tensor:
+    """Return a picture of fill pixels only, in the normalised colours of the network's input.
 
     Parameters
     ----------
     tensor
-        (1, C, H, W): the picture.
+        The picture, (1, C, H, W).
     fill
-        ``mean``: the mean colour of the data set that the network was trained on, which normalises to 0.
-        ``black``. ``blur``: the picture behind a Gaussian of `BLUR_SHARE`. ``noise``: normal, with the data
-        set's mean and standard deviation, which normalise to 0 and 1.
+        ``mean``: the mean colour of the training data, which normalises to 0. ``black``: black. ``blur``: the
+        picture, blurred by a Gaussian of `BLUR_SHARE`. ``noise``: normal noise with the mean and standard
+        deviation of the training data, which normalise to 0 and 1.
     seed
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------
@@ -36,19 +36,19 @@ def filled(tensor: Tensor, preprocessing: Preprocessing, fill: str, seed: int = 
         black = [-mean / std for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)]
         return tensor.new_tensor(black).view(1, -1, 1, 1).expand_as(tensor).contiguous()
     if fill == "blur":
-        return blurred(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
+        return blur(tensor, BLUR_SHARE * max(tensor.shape[-2:]))
     if fill == "noise":
-        return drawn(tensor.shape, seed).to(tensor)
+        return normal_noise(tensor.shape, seed).to(tensor)
     raise ValueError(f"no fill {fill!r}")
 
 
-def drawn(shape: torch.Size, seed: int) -> Tensor:
-    """Normal noise, on the CPU, so that a seed means the same on every device."""
+def normal_noise(shape: torch.Size, seed: int) -> Tensor:
+    """Draw normal noise on the CPU, so that a seed gives the same noise on every device."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def blurred(tensor: Tensor, sigma_px: float) -> Tensor:
-    """Behind a Gaussian that is cut off at 3 standard deviations; the border's pixels go on beyond it."""
+def blur(tensor: Tensor, sigma_px: float) -> Tensor:
+    """Blur a picture by a Gaussian that is cut off at 3 standard deviations, repeating the border pixels."""
     reach = math.ceil(3 * sigma_px)
     offsets = torch.arange(-reach, reach + 1, device=tensor.device, dtype=tensor.dtype)
     weights = torch.exp(-0.5 * (offsets / sigma_px) ** 2)

@@ -1,32 +1,37 @@
-"""The mean of many pictures' fields, growing."""
+"""Average effective receptive fields over pictures, for one node or for several."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from convnext_studio.analysis.capture import ShouldStop, never
+from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
+from convnext_studio.analysis.features import to_arrays
 from convnext_studio.analysis.receptive_field.batching import LARGEST, in_batches
-from convnext_studio.analysis.receptive_field.passes import Passed, fields_of
-from convnext_studio.analysis.receptive_field.signals import Field, Signal
+from convnext_studio.analysis.receptive_field.gradients import BatchFields, Field, Signal, fields_of
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.erf import Protocol, definition
 from convnext_studio.model.loaded import LoadedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSoFar:
-    """A running average.
+    """A running average of fields over pictures.
 
     Attributes
     ----------
     total
-        (H, W) float64: sum over the `used` pictures.
+        The sum of the fields over the `used` pictures, (H, W) float64.
     used
-        How many pictures were summed.
+        The number of pictures in the sum.
     skipped
-        Positions of the pictures that were left out because their field was not finite.
+        The indices of the pictures that were left out because their field was not finite.
     unit
-        Row and column of the unit in the node's map; (0, 0) for a class score.
+        Row and column of the unit in the map of the node; (0, 0) for a class score.
     """
 
     total: Field
@@ -36,16 +41,16 @@ class FieldSoFar:
 
     @property
     def field(self) -> Field:
-        """(H, W) float64: the mean over the `used` pictures; zero where there is none."""
+        """The mean field over the `used` pictures, (H, W) float64; zero if there are none."""
         return self.total / max(self.used, 1)
 
     @property
     def done(self) -> int:
-        """How many pictures were looked at."""
+        """The number of pictures measured so far."""
         return self.used + len(self.skipped)
 
-    def joined(self, passed: Passed) -> "FieldSoFar":
-        """The average with another batch in it."""
+    def joined(self, passed: BatchFields) -> "FieldSoFar":
+        """Return the average with another batch included."""
         finite = np.isfinite(passed.fields).all(axis=(1, 2))
         lost = tuple(self.done + int(index) for index in np.flatnonzero(~finite))
         return FieldSoFar(
@@ -66,30 +71,30 @@ def running_average(
     whole_maps: bool = False,
     largest_batch: int = LARGEST,
 ) -> Iterator[FieldSoFar]:
-    """Average the field over pictures, giving the average after each batch.
+    """Average the field over pictures, and yield the average after each batch.
 
     Parameters
     ----------
     tensors
-        Each (1, C, H, W) float32, normalised, on the model's device, all of one size.
+        Pictures (1, C, H, W) float32, normalised, on the model's device, all of the same size.
     should_stop
-        Asked between blocks.
+        Called between blocks; the work stops if it returns true.
     start
-        An average to go on with.
+        An average to continue from.
     whole_maps
         See `fields_of`.
     largest_batch
-        Bound on the pictures of one pass.
+        The largest number of pictures in one pass.
 
     Raises
     ------
     StudioError
-        Where the model has no such node, unit or class, or one input does not fit into memory.
+        If the model has no such node, unit or class, or a single input does not fit into memory.
     Stopped
-        When `should_stop` said so.
+        If `should_stop` returned true.
     """
 
-    def measure(batch: Tensor) -> Passed:
+    def measure(batch: Tensor) -> BatchFields:
         return fields_of(model, batch, signal, should_stop, whole_maps=whole_maps)
 
     so_far = start
@@ -99,3 +104,135 @@ def running_average(
             so_far = FieldSoFar(total=empty, used=0, skipped=(), unit=passed.unit)
         so_far = so_far.joined(passed)
         yield so_far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthSoFar:
+    """Running averages of the fields of the middle units of several nodes.
+
+    Attributes
+    ----------
+    totals
+        By node, the sum of the fields over the `used` pictures, (H, W) float64.
+    units
+        By node, row and column of the unit in its map.
+    used, skipped
+        The number of pictures in the sums, and of those left out because a field was not finite.
+    """
+
+    totals: Mapping[str, Field]
+    units: Mapping[str, tuple[int, int]]
+    used: int
+    skipped: int
+
+    @property
+    def done(self) -> int:
+        """The number of pictures measured so far."""
+        return self.used + self.skipped
+
+    def field(self, node: str) -> Field:
+        """Return the mean field of a node over the pictures, (H, W) float64."""
+        return np.asarray(self.totals[node] / max(self.used, 1))
+
+
+def running_growth(
+    model: LoadedModel,
+    tensors: Iterable[Tensor],
+    nodes: Iterable[str],
+    protocol: Protocol,
+    should_stop: ShouldStop = never,
+) -> Iterator[GrowthSoFar]:
+    """Average the fields of several nodes over pictures, and yield the averages after each batch.
+
+    Parameters and errors are those of `running_average`. The nodes must be in the order of the forward pass.
+    Nodes with the same output (a stage and its last block) are measured once.
+    """
+    signals = {node: Signal(node=node, protocol=protocol) for node in nodes}
+    totals: dict[str, Field] = {}
+    used = skipped = 0
+
+    def measure(batch: Tensor) -> tuple[dict[str, Field], dict[str, tuple[int, int]]]:
+        return _fields_of_nodes(model, batch, signals, should_stop)
+
+    for fields, units in in_batches(tensors, measure):
+        finite = np.logical_and.reduce([np.isfinite(field).all(axis=(1, 2)) for field in fields.values()])
+        for node, field in fields.items():
+            summed = field[finite].sum(axis=0)
+            totals[node] = totals[node] + summed if node in totals else summed
+        used += int(finite.sum())
+        skipped += int((~finite).sum())
+        yield GrowthSoFar(totals=dict(totals), units=units, used=used, skipped=skipped)
+
+
+def _fields_of_nodes(
+    model: LoadedModel, batch: Tensor, signals: Mapping[str, Signal], should_stop: ShouldStop
+) -> tuple[dict[str, Field], dict[str, tuple[int, int]]]:
+    """Return by node the fields (N, H, W) float64 and the unit."""
+    on_device: dict[str, Tensor] = {}
+    units: dict[str, tuple[int, int]] = {}
+    modules = {node: model.module_at(node) for node in signals}
+    with torch.enable_grad(), stoppable(model.blocks, should_stop):
+        x = batch.detach().requires_grad_()
+        with captured(modules) as outputs:
+            output_of(model.module, list(modules.values())[-1], x)
+        measured: dict[int, str] = {}
+        twins: dict[str, str] = {}
+        for node, output in outputs.items():
+            if should_stop():
+                raise Stopped
+            units[node] = row, column = signals[node].unit_in(output.shape[2], output.shape[3])
+            twins[node] = twin = measured.setdefault(id(output), node)
+            if twin != node:
+                continue
+            signal = signals[node].of_columns(output[:, :, row, column])
+            (gradient,) = torch.autograd.grad(signal, x, retain_graph=True)
+            on_device[node] = signals[node].fields_on_device(gradient)
+    fields = {node: values.astype(np.float64) for node, values in to_arrays(on_device).items()}
+    return {node: fields[twin] for node, twin in twins.items()}, units
+
+
+def effective_receptive_field(
+    model: LoadedModel,
+    tensors: Iterable[Tensor],
+    node: str | None = None,
+    protocol: Protocol = "replknet",
+    *,
+    unit: tuple[int, int] | None = None,
+    target: int | None = None,
+) -> Field:
+    """Measure the effective receptive field of a unit or of a class score, averaged over pictures.
+
+    Parameters
+    ----------
+    tensors
+        Inputs (1, C, H, W) float32, normalised, all of the same size, as the protocol requires:
+        ``replknet`` uses pictures squashed to 1024 x 1024 (`Preprocessing.squashed`), ``luo`` standard normal
+        noise.
+    node
+        A stage or a block; the last stage if None.
+    protocol
+        See `convnext_studio.erf.protocols`.
+    unit
+        Row and column in the map of the node; the middle (h // 2, w // 2) if None.
+    target
+        Index of a class whose logit is measured instead.
+
+    Returns
+    -------
+    (H, W) float64, not normalised. `convnext_studio.analysis.squares` computes its squares.
+
+    Raises
+    ------
+    StudioError
+        If there is no such node, unit, class or protocol, no picture, or none with a finite gradient.
+    """
+    definition(protocol)
+    signal = Signal(node=node or model.config.stages[-1], unit=unit, target=target, protocol=protocol)
+    averages = running_average(model, tensors, signal, whole_maps=True, largest_batch=1)
+    last = deque(averages, maxlen=1)
+    if not last or last[0].used == 0:
+        raise StudioError(
+            "No receptive field could be measured.",
+            "No picture gave a finite gradient." if last else "No picture was given.",
+        )
+    return last[0].field

@@ -1,4 +1,4 @@
-"""As many inputs at a time as pay off and fit, and fewer where memory runs out."""
+"""Batch inputs by time and memory, and use smaller batches if memory runs out."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +15,9 @@ Result = TypeVar("Result")
 
 LARGEST = 64
 CPU_PIXELS = 2 * 224 * 224
-"""Pixels of a batch on a processor: two of 224 px take 0.86 of their time one by one, and four no less."""
+"""Pixels in a batch on a CPU. Two inputs of 224 px take 0.86 of their separate times, and four gain no more."""
 STEP_S = 1.0
-"""On other devices a batch takes about so long, so that people see the field grow."""
+"""Approximate duration of a batch on other devices, short enough that one can watch the field grow."""
 _SMALLEST_OFFERED_PX = 32
 _SHARE_OF_FREE_MEMORY = 0.7
 
@@ -25,22 +25,22 @@ _SHARE_OF_FREE_MEMORY = 0.7
 def in_batches(
     inputs: Iterable[Tensor], compute: Callable[[Tensor], Result], largest: int = LARGEST
 ) -> Iterator[Result]:
-    """Compute over inputs (1, C, H, W) of one size, joined into batches.
+    """Join inputs (1, C, H, W) of the same size into batches, and yield the result of each batch.
 
-    On a graphics device the first is computed alone, which tells how much time and memory one takes. Where
-    memory runs out, the batch is halved and its inputs are tried again.
+    On a graphics device the first input is computed alone, to measure how much time and memory one input needs.
+    If memory runs out, the batch is halved and its inputs are tried again.
 
     Parameters
     ----------
     compute
-        Gets a batch (N, C, H, W), and is called again with parts of it where it ran out of memory.
+        Called with a batch (N, C, H, W), and again with parts of it if memory ran out.
     largest
-        Bound on the batch.
+        The largest batch.
 
     Raises
     ------
     InputTooLarge
-        Where not even one input fits into memory; it names a smaller size.
+        If not even one input fits into memory; the error suggests a smaller size.
     """
     remaining = iter(inputs)
     waiting = list(islice(remaining, 1))
@@ -70,7 +70,7 @@ def _first_size(tensor: Tensor) -> int:
 
 
 class _Meter:
-    """What a batch takes, to tell how large the next may be."""
+    """Measures the time and memory of a batch, to choose the size of the next one."""
 
     def __init__(self, device: torch.device, count: int) -> None:
         self._device, self._count = device, count
@@ -81,7 +81,7 @@ class _Meter:
             self._held_bytes = torch.cuda.memory_allocated(self._device)
 
     def next_size(self, size: int) -> int:
-        """How many inputs take a step's time and fit; on a processor as many as before."""
+        """Return how many inputs fit into memory and into `STEP_S`; on a CPU, as many as before."""
         if self._device.type == "cpu":
             return size
         each_s = (time.perf_counter() - self._start_s) / self._count
@@ -95,7 +95,7 @@ class _Meter:
 def _too_large(side_px: int, error: BaseException) -> StudioError:
     is_of_device = not is_of_computer(error)
     where = "The graphics device's" if is_of_device else "The computer's"
-    message = f"{where} memory does not take an input of {side_px} px for this network."
+    message = f"{where} memory is too small for an input of {side_px} px to this network."
     or_the_cpu = ", or the CPU" if is_of_device else ""
     smaller_px = max(_SMALLEST_OFFERED_PX, side_px * 3 // 4 // 32 * 32)
     if smaller_px >= side_px:

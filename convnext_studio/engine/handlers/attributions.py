@@ -6,7 +6,14 @@ from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from convnext_studio.analysis.attribution import Explained, Found, Outputs, Question, conclude, question_of
+from convnext_studio.analysis.attribution import (
+    Explained,
+    MethodResult,
+    Outputs,
+    Question,
+    conclude,
+    make_question,
+)
 from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
@@ -54,7 +61,7 @@ def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -
     method = method_named(request.method)
     outputs = Outputs.of(request.output, target, request.against, workspace.model.config.num_classes)
     given = dict(request.parameters)
-    question = question_of(workspace.model, method, outputs, request.nodes, request.average, given)
+    question = make_question(workspace.model, method, outputs, request.nodes, request.average, given)
     complete = Explain(
         image=request.image,
         method=request.method,
@@ -116,7 +123,7 @@ def _steps(
     model = workspace.model
     prediction = _prediction_with_cams(workspace, complete)
     if prediction is not None:
-        found = Found(maps=({node: prediction.cams[node] for node in complete.nodes},))
+        found = MethodResult(maps=({node: prediction.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
     tensor, _ = workspace.input(complete.image)

@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.analysis.capture import ShouldStop, stoppable
 from convnext_studio.analysis.correlation import agreement
 from convnext_studio.analysis.faithfulness import (
@@ -97,7 +97,7 @@ def _curves(
     """The curves of the map and of a random one so far, and the probability on the whole picture."""
     tensor, _ = workspace.input(explanation.image)
     model = workspace.model
-    fill = filled(tensor, model.preprocessing, request.fill)
+    fill = fill_picture(tensor, model.preprocessing, request.fill)
     probability = probability_of(model, explanation.target, should_stop)
     whole = float(probability(tensor)[0])
     height, width = tensor.shape[-2:]

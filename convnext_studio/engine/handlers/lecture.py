@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convnext_studio.analysis.altered_passes import logits_without, stem_output
 from convnext_studio.analysis.capture import captured, stoppable
-from convnext_studio.analysis.dropped import logits_without
 from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array, to_arrays
-from convnext_studio.analysis.stems import stem_output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channels import check_channel
@@ -24,7 +23,7 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.convnext import ChannelNorm
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.model.variants import variant
+from convnext_studio.model.variants import swap_parts
 from convnext_studio.protocol.envelope import Progress, Request
 from convnext_studio.protocol.lecture import (
     BlockWalk,
@@ -116,7 +115,7 @@ def swap_part(workspace: Workspace, request: SwapPart, should_stop: ShouldStop) 
     kept = workspace.results.get(key)
     if kept is not None:
         return cast("SwappedPart", kept)
-    swapped = variant(workspace.model, act=request.act, norm=request.norm)
+    swapped = swap_parts(workspace.model, act=request.act, norm=request.norm)
     tensor, _ = workspace.input(request.image)
     says, stage = _pass(workspace.model, tensor, request.stage, workspace.precision, should_stop)
     says_then, stage_then = _pass(swapped, tensor, request.stage, workspace.precision, should_stop)

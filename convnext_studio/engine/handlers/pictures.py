@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from convnext_studio.analysis.folders import by_number, no_pictures, walk_pictures
+from convnext_studio.analysis.folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
@@ -96,7 +96,7 @@ def _pictures_below(
             yield Progress(id=request.id, done=0, total=0, text=f"{count:,} pictures found")
     if not paths:
         raise no_pictures(folder)
-    return [str(path) for path in sorted(paths, key=by_number)]
+    return [str(path) for path in sorted(paths, key=natural_key)]
 
 
 def _failure_of(workspace: Workspace, path: str) -> PictureFailure | None:

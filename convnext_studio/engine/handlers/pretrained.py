@@ -34,10 +34,10 @@ def list_pretrained(
     """
     yield Progress(id=request.id, done=0, total=0, text="Reading timm's catalogue")
     # timm takes seconds to import, and only its own models need it.
-    from convnext_studio.model.timm.pretrained import catalogue, offer_of
+    from convnext_studio.model.timm.pretrained import catalogue, find_offer
 
     if request.name:
-        offer = offer_of(request.name, request.offline)
+        offer = find_offer(request.name, request.offline)
         return Catalogue(entries=(_entry(offer, _parameters_of(offer), request.offline),))
     offers = catalogue()
     architectures = sorted({offer.architecture for offer in offers})
@@ -60,9 +60,9 @@ def _parameters_of(offer: "Offer") -> int:
     if is_convnext(offer.architecture):
         trunk, channels = count_trunk(offer.architecture)
         return trunk + offer.num_classes * (channels + 1)
-    from convnext_studio.model.timm.network import plan_of
+    from convnext_studio.model.timm.network import plan_network
 
-    plan = plan_of(offer.name)
+    plan = plan_network(offer.name)
     return total_parameters(plan.nodes, plan.config)
 
 

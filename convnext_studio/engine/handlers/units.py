@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convnext_studio.analysis.units import UnitProbe, window_of
+from convnext_studio.analysis.units import UnitProbe, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers.channels import check_channel
 from convnext_studio.engine.server.registry import handles
@@ -54,7 +54,7 @@ def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) ->
     """
     field = workspace.model.node(request.node).field
     width, height = workspace.geometry(request.image).input_size
-    window = window_of(field, request.y, request.x, (height, width))
+    window = input_window(field, request.y, request.x, (height, width))
     key = workspace.key(request.image, request.node)
     if window is None and workspace.probe is not None and workspace.probe[0] == key:
         return workspace.probe[1]

@@ -45,7 +45,7 @@ def failure(identifier: int, error: Exception) -> Failed:
         )
     return Failed(
         id=identifier,
-        message=f"An internal error happened ({type(error).__name__}: {first_line(error)}).",
+        message=f"An internal error occurred ({type(error).__name__}: {first_line(error)}).",
         hint="The terminal shows its details.",
     )
 

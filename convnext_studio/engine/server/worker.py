@@ -156,7 +156,7 @@ class _Worker:
 
 def _explain(identifier: int, error: Exception) -> Failed:
     if not is_expected(error):
-        _LOG.error("An internal error happened.", exc_info=error)
+        _LOG.error("An internal error occurred.", exc_info=error)
     if poisons_device(error):
         # Only a new process can use the device again: the client starts one and asks again.
         os._exit(DEVICE_FAULT_EXIT_CODE)

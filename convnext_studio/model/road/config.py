@@ -1,4 +1,4 @@
-"""What a network on the road from ResNet-50 to ConvNeXt-T is, as plain data: the window reads it too."""
+"""The architecture of a network on the road, as plain data that the window can use without torch."""
 
 from typing import Any, Literal
 
@@ -6,50 +6,50 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 EXPANSION = 4
-"""Channels where a block is wide over those where it is narrow, in every network on the road."""
+"""Ratio of the wide to the narrow channels of a block, the same in every network on the road."""
 
 
 class RoadConfig(Struct, frozen=True, kw_only=True, tag=True):
-    """A network on the road; the defaults are ResNet-50 (He et al. 2016, arXiv:1512.03385).
+    """A network on the road. The defaults describe ResNet-50 (He et al. 2016, arXiv:1512.03385).
 
-    Its 3x3 convolutions have the strides, as in torchvision. Where the paper leaves something open, it is as in
-    the code that the authors submitted with it (github.com/anonymous20222022/convnext): the patch stem has no
-    norm of its own; convolutions have biases where the norm is layer norm; shortcut convolutions never have.
+    As in torchvision, the 3x3 convolutions carry the strides. Details that the paper leaves open follow the
+    code that the authors submitted with it (github.com/anonymous20222022/convnext): the patch stem has no norm
+    of its own, convolutions have biases if the norm is layer norm, and shortcut convolutions have none.
 
     Attributes
     ----------
     in_chans
-        Channels of the input picture.
+        Number of channels of the input picture.
     num_classes
-        Outputs of the head.
+        Number of outputs of the head.
     depths
-        Blocks of the stages.
+        Number of blocks in each stage.
     widths
-        Channels of the stages where their blocks are narrow.
+        Number of narrow channels in the blocks of each stage.
     stem
-        ``resnet`` is a 7x7 convolution of stride 2, norm, activation and max pooling; ``patch`` a 4x4
-        convolution of stride 4.
+        ``resnet`` is a 7x7 convolution with stride 2, a norm, an activation and a max pooling; ``patch`` is a
+        4x4 convolution with stride 4.
     depthwise
-        Whether the spatial convolution is depthwise, or dense.
+        Whether the spatial convolution is depthwise; otherwise it is dense.
     inverted
-        Whether blocks are wide inside and narrow outside, or the other way round.
+        Whether blocks are wide inside and narrow outside; otherwise it is the other way round.
     spatial_first
-        Whether the spatial convolution comes before both 1x1 convolutions, or between them.
+        Whether the spatial convolution comes before both 1x1 convolutions; otherwise it is between them.
     kernel_size
-        Side of the spatial convolution's kernels.
+        Kernel size of the spatial convolution.
     act
-        The activation.
+        The activation function.
     acts_per_block
-        3: behind each of the first two convolutions and behind the sum; 1: between the two 1x1 convolutions.
+        3: after each of the first two convolutions and after the sum; 1: between the two 1x1 convolutions.
     norms_per_block
-        3: behind each convolution; 1: behind the first.
+        3: after each convolution; 1: after the first one.
     norm
-        Over the batch, or over the channels of each position.
+        Batch norm, or layer norm over the channels of each position.
     separate_downsampling
-        2x2 convolutions of stride 2 between the stages halve the maps, with norms before them, behind the stem
-        and behind the last pooling; otherwise the first block of a stage does.
+        Whether 2x2 convolutions with stride 2 between the stages halve the maps, with norms before them, after
+        the stem and after the last pooling; otherwise the first block of a stage halves the map.
     layer_scale_init_value
-        Initial value of the layer scale (gamma); 0 leaves it out.
+        Initial value of the layer scale (gamma); 0 for no layer scale.
     """
 
     in_chans: int = 3
@@ -70,30 +70,30 @@ class RoadConfig(Struct, frozen=True, kw_only=True, tag=True):
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """Channels of the stages' outputs."""
+        """The number of output channels of each stage."""
         return self.widths if self.inverted else tuple(EXPANSION * width for width in self.widths)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages' nodes: ``stage1`` and so on."""
+        """The node names of the stages: ``stage1``, ``stage2`` and so on."""
         return tuple(f"stage{number}" for number in range(1, len(self.depths) + 1))
 
     @property
     def smallest_input_px(self) -> int:
-        """Side of the smallest square input that leaves every stage a unit: the network's whole stride."""
+        """The side of the smallest square input that leaves every stage one unit: the stride of the network."""
         return 4 << (len(self.depths) - 1)
 
     @property
     def head_parameters(self) -> int:
-        """Behind the last stage: the classifier's, and those of the norm before it where there is one."""
+        """The parameters after the last stage: those of the classifier and of the norm before it, if any."""
         norm = 2 * self.dims[-1] if self.separate_downsampling else 0
         return norm + self.head_macs + self.num_classes
 
     @property
     def head_macs(self) -> int:
-        """Behind the last stage: the classifier's matrix."""
+        """The MACs after the last stage: those of the classifier's matrix."""
         return self.dims[-1] * self.num_classes
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values."""
+        """Return the fields as JSON-ready values."""
         return asdict(self)

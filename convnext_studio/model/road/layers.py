@@ -1,4 +1,4 @@
-"""What a network on the road is made of, layer by layer: it is built, counted and drawn from this one list."""
+"""The layers of a network on the road. The network is built, counted and drawn from this one list."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from convnext_studio.model.road.config import EXPANSION, RoadConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:
-    """A convolution of square kernels.
+    """A convolution with a square kernel.
 
     Attributes
     ----------
     before, after
-        Channels in and out.
+        Number of input and output channels.
     kernel_size, stride, padding, groups
-        As PyTorch means them; as many groups as channels is depthwise.
+        As in `torch.nn.Conv2d`; with as many groups as channels the convolution is depthwise.
     has_bias
-        Whether a number is added to each channel.
+        Whether there is a bias for each output channel.
     """
 
     before: int
@@ -30,25 +30,25 @@ class Conv:
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each channel has a kernel of its own, and sees no other channel."""
+        """Whether each channel has its own kernel and sees no other channel."""
         return self.groups == self.before > 1
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """The number of weights and biases."""
         return self._weights + (self.after if self.has_bias else 0)
 
     @property
     def _weights(self) -> int:
         return self.before // self.groups * self.after * self.kernel_size**2
 
-    def side_behind(self, side: int) -> int:
-        """Side of the output, for an input of that side."""
+    def output_side(self, side: int) -> int:
+        """Return the side of the output for an input of that side."""
         return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
 
-    def macs(self, side_behind: int) -> int:
-        """Multiply-accumulate operations, for an output of that side."""
-        return self._weights * side_behind**2
+    def macs(self, output_side: int) -> int:
+        """Return the multiply-accumulate operations for an output of that side."""
+        return self._weights * output_side**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +59,25 @@ class Norm:
 
     @property
     def parameters(self) -> int:
-        """Scales and shifts."""
+        """The number of scales and shifts."""
         return 2 * self.channels
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """The config's activation."""
+    """The activation function that the config names."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPool:
-    """The largest of 3x3 units, at every other place."""
+    """A max pooling over 3x3 units with stride 2."""
 
     kernel_size: int = 3
     stride: int = 2
     padding: int = 1
 
-    def side_behind(self, side: int) -> int:
-        """Side of the output, for an input of that side."""
+    def output_side(self, side: int) -> int:
+        """Return the side of the output for an input of that side."""
         return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
 
 
@@ -86,16 +86,16 @@ Layer = Conv | Norm | Act | MaxPool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockLayers:
-    """A residual block: branch and shortcut are added, and perhaps activated.
+    """A residual block: the sum of branch and shortcut, followed by an activation in the early steps.
 
     Attributes
     ----------
     branch, shortcut
-        Their layers in order; a shortcut without layers hands its input on.
+        The layers of each in order; a shortcut without layers is an identity.
     scaled
-        Channels of the layer scale at the branch's end; 0 where there is none.
+        Number of channels of the layer scale at the end of the branch; 0 if there is none.
     acts_on_sum
-        Whether the activation follows the sum.
+        Whether an activation follows the sum.
     """
 
     branch: tuple[Layer, ...]
@@ -105,7 +105,7 @@ class BlockLayers:
 
 
 def stem_layers(config: RoadConfig) -> tuple[Layer, ...]:
-    """From the picture to the first stage: a quarter of its sides."""
+    """Return the layers from the picture to the first stage, which reduce its sides to a quarter."""
     width = config.widths[0]
     if config.stem == "resnet":
         conv = Conv(before=config.in_chans, after=width, kernel_size=7, stride=2, padding=3)
@@ -115,7 +115,7 @@ def stem_layers(config: RoadConfig) -> tuple[Layer, ...]:
 
 
 def downsampling_layers(config: RoadConfig, stage: int) -> tuple[Layer, ...]:
-    """What halves the map before a stage, counted from 0; nothing where the stage's first block does."""
+    """Return the layers that halve the map before a stage (counted from 0); none if its first block does so."""
     if stage == 0 or not config.separate_downsampling:
         return ()
     before, after = config.dims[stage - 1 : stage + 1]
@@ -123,7 +123,7 @@ def downsampling_layers(config: RoadConfig, stage: int) -> tuple[Layer, ...]:
 
 
 def block_layers(config: RoadConfig, stage: int, block: int) -> BlockLayers:
-    """A block of a stage, both counted from 0."""
+    """Return the layers of a block in a stage, both counted from 0."""
     after, before, stride = config.dims[stage], config.dims[stage], 1
     if block == 0 and not config.separate_downsampling:
         before = config.dims[stage - 1] if stage else config.widths[0]

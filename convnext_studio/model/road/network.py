@@ -1,8 +1,8 @@
-"""The network of every step on the road from ResNet-50 to ConvNeXt-T, read top to bottom.
+"""The network of every step on the road from ResNet-50 to ConvNeXt-T.
 
 Papers: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385;
-Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545. What the
-layers are is told in `convnext_studio.model.road.layers`; here they compute.
+Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545. The layers
+are listed in `convnext_studio.model.road.layers`; this module turns them into torch modules.
 """
 
 from collections.abc import Iterable
@@ -30,20 +30,20 @@ INPUT_PX = 224
 
 
 class RoadNetwork(StagedNetwork):
-    """Stem, stages of residual blocks, average, (norm,) classifier; everything between is (N, C, H, W).
+    """A stem, stages of residual blocks, average pooling, a norm in the last step, and the classifier.
 
-    Weights are drawn as the authors' code of the steps draws them: PyTorch's defaults for convolutions, and
-    normal numbers of standard deviation 0.02, cut off at 2, for the classifier.
+    All maps are (N, C, H, W). Weights are initialised as in the authors' code for the steps: PyTorch's defaults
+    for convolutions, and a normal distribution with standard deviation 0.02, cut off at 2, for the classifier.
 
     Parameters
     ----------
     config
-        Which step it is.
+        The architecture of the step.
 
     Attributes
     ----------
     stem, stages, norm, head
-        Its parts; the first layers of a stage are those that downsample, where they are separate.
+        The parts of the network; separate downsampling layers are the first layers of a stage.
     """
 
     def __init__(self, config: RoadConfig) -> None:
@@ -52,21 +52,23 @@ class RoadNetwork(StagedNetwork):
         self.stem = _sequence(config, stem_layers(config))
         self.stages = nn.ModuleList(_stage(config, stage) for stage in range(len(config.depths)))
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.norm = _made(config, Norm(config.dims[-1])) if config.separate_downsampling else nn.Identity()
+        self.norm = (
+            _layer_module(config, Norm(config.dims[-1])) if config.separate_downsampling else nn.Identity()
+        )
         self.head = nn.Linear(config.dims[-1], config.num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         self.nodes = node_table(config, INPUT_PX)
-        self.places = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
+        self.map_modules = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
         self.blocks = [module for module in self.modules() if isinstance(module, RoadBlock)]
 
     def part_of(self, tensor: str) -> str:
-        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""
         part, index, *_ = tensor.split(".")
         return {"stem": "stem", "stages": f"stage{int(index) + 1}"}[part] if index.isdecimal() else "head"
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
+        """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
@@ -74,7 +76,7 @@ class RoadNetwork(StagedNetwork):
 
 
 class RoadBlock(nn.Module):
-    """The branch's layers, scaled, added to the shortcut's; activated at the end of the early steps."""
+    """A residual block: scaled branch plus shortcut, followed by an activation in the early steps."""
 
     def __init__(self, config: RoadConfig, layers: BlockLayers) -> None:
         super().__init__()
@@ -84,11 +86,11 @@ class RoadBlock(nn.Module):
             if layers.scaled
             else None
         )
-        self.shortcut = _sequence(config, layers.shortcut)  # Without layers it hands its input on.
-        self.act = _made(config, Act()) if layers.acts_on_sum else nn.Identity()
+        self.shortcut = _sequence(config, layers.shortcut)  # An empty sequence is an identity.
+        self.act = _layer_module(config, Act()) if layers.acts_on_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the stage's channels; half as high and wide where it downsamples."""
+        """Map (N, C, H, W) to the channels of the stage; height and width are halved if it downsamples."""
         branch = self.branch(x)
         if self.gamma is not None:
             branch = self.gamma * branch
@@ -101,11 +103,11 @@ def _stage(config: RoadConfig, stage: int) -> nn.Sequential:
 
 
 def _sequence(config: RoadConfig, layers: Iterable[Layer]) -> nn.Sequential:
-    return nn.Sequential(*(_made(config, layer) for layer in layers))
+    return nn.Sequential(*(_layer_module(config, layer) for layer in layers))
 
 
-def _made(config: RoadConfig, layer: Layer) -> nn.Module:
-    """The module that computes a layer."""
+def _layer_module(config: RoadConfig, layer: Layer) -> nn.Module:
+    """Build the module of a layer."""
     if isinstance(layer, Conv):
         return nn.Conv2d(
             layer.before,

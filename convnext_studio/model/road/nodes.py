@@ -1,4 +1,4 @@
-"""The node table of a network on the road, by arithmetic alone: stem and stages, with what they cost."""
+"""The node table of a network on the road: stem and stages with their costs, computed without torch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from convnext_studio.model.road.layers import (
 
 @dataclass(slots=True)
 class _Walk:
-    """Goes along the layers, and counts."""
+    """Counts the costs, the size and the field while it goes through the layers."""
 
     side: int
     field: FieldGeometry
@@ -28,13 +28,13 @@ class _Walk:
     parameters: int = 0
     macs: int = 0
 
-    def along(self, layers: Iterable[Layer]) -> None:
-        """Pass these layers one after the other."""
+    def pass_through(self, layers: Iterable[Layer]) -> None:
+        """Go through these layers, one after the other."""
         for layer in layers:
             self._pass(layer)
 
-    def beside(self, layers: Iterable[Layer]) -> None:
-        """Count these layers, which run beside the longest path and end at its side."""
+    def count_shortcut(self, layers: Iterable[Layer]) -> None:
+        """Count the layers of a shortcut, whose output has the current side; they do not change the field."""
         for layer in layers:
             if isinstance(layer, Conv):
                 self.macs += layer.macs(self.side)
@@ -47,7 +47,7 @@ class _Walk:
         if isinstance(layer, Norm):
             self.parameters += layer.parameters
             return
-        self.side = layer.side_behind(self.side)
+        self.side = layer.output_side(self.side)
         self.field = self.field.after(layer.kernel_size, layer.stride, layer.padding)
         if isinstance(layer, Conv):
             self.parameters += layer.parameters
@@ -55,19 +55,19 @@ class _Walk:
             self.channels = layer.after
 
 
-@lru_cache(maxsize=64)  # The plot of the road shows all of its steps.
+@lru_cache(maxsize=64)  # The plot of the road shows all steps.
 def node_table(config: RoadConfig, input_px: int) -> tuple[NodeInfo, ...]:
-    """Stem and stages in the order of the forward pass, for a square input of that side."""
+    """Return stem and stages in the order of the forward pass, for a square input of that side."""
     walk = _Walk(input_px, FieldGeometry())
-    walk.along(stem_layers(config))
+    walk.pass_through(stem_layers(config))
     nodes = [_node("stem", walk, "")]
     for stage, name in enumerate(config.stages):
         walk = _Walk(walk.side, walk.field)
-        walk.along(downsampling_layers(config, stage))
+        walk.pass_through(downsampling_layers(config, stage))
         for block in range(config.depths[stage]):
             layers = block_layers(config, stage, block)
-            walk.along(layers.branch)
-            walk.beside(layers.shortcut)
+            walk.pass_through(layers.branch)
+            walk.count_shortcut(layers.shortcut)
             walk.parameters += layers.scaled
         nodes.append(_node(name, walk, nodes[-1].name))
     return tuple(nodes)

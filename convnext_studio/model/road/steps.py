@@ -1,9 +1,9 @@
-"""The steps of the road from ResNet-50 to ConvNeXt-T, with the figures that the paper prints for them.
+"""The steps of the road from ResNet-50 to ConvNeXt-T, with the figures that the paper gives for them.
 
-Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545: section
-2 tells the steps, Table 10 gives accuracy (ImageNet-1k top-1, the mean of three trainings and their standard
-deviation) and operations, which the paper calls FLOPs and which are multiply-accumulates. Appendix A.1 says
-that all steps behind the first are trained by one recipe, to which layer scale belongs.
+Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545. Section 2
+describes the steps. Table 10 gives the accuracy (ImageNet-1k top-1, mean and standard deviation of three
+trainings) and the operations, which the paper calls FLOPs and which are multiply-accumulates. Appendix A.1 says
+that all steps after the first are trained by one recipe, which includes layer scale.
 """
 
 from dataclasses import dataclass
@@ -17,31 +17,31 @@ from convnext_studio.model.road.nodes import node_table
 
 ROAD_PREFIX = "road:"
 PRINTED_AT_PX = 224
-"""Side of the input for which the paper counts."""
+"""Side of the input for which the paper counts operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoadStep:
-    """A network on the road.
+    """One step on the road: a network and its published figures.
 
     Attributes
     ----------
     key
-        What it is called in ``road:KEY``.
+        The name of the step in ``road:KEY``.
     title
-        For people.
+        The display name.
     change
-        What is other than in the network that it builds on, in a sentence.
+        A sentence that says what differs from the network that this step builds on.
     builds_on
-        Key of that network; empty for the first.
+        The key of that network; empty for the first step.
     config
         The architecture.
     accuracy, deviation
-        As published, in percent; no deviation where one training is quoted.
+        Published accuracy and standard deviation in per cent; no deviation if a single training is quoted.
     gmacs
-        As published, in 10^9 multiply-accumulates.
+        Published operations, in 10^9 multiply-accumulates.
     remark
-        Why our count is another one than the published; empty where it is the same.
+        Why our count differs from the published one; empty if it does not.
     """
 
     key: str
@@ -56,37 +56,37 @@ class RoadStep:
 
     @property
     def source(self) -> str:
-        """What opens it as a model."""
+        """The source that opens the step as a model."""
         return f"{ROAD_PREFIX}{self.key}"
 
     @property
     def number(self) -> int:
-        """Its place on the road, from 1."""
+        """The position on the road, counted from 1."""
         return 1 + list(ROAD).index(self.key)
 
     @property
     def full_title(self) -> str:
-        """Its place and title: "Road to ConvNeXt, step 5: Depthwise convolution"."""
+        """The position and the title, such as "Road to ConvNeXt, step 5: Depthwise convolution"."""
         return f"Road to ConvNeXt, step {self.number}: {self.title}"
 
     @property
     def is_adopted(self) -> bool:
-        """Whether the road goes on from it; kernels of 9 and 11 were tried, and not kept."""
+        """Whether later steps build on this one; kernels of 9 and 11 were tried and not kept."""
         return self is _STEPS[-1] or any(step.builds_on == self.key for step in _STEPS)
 
     @property
     def parameters(self) -> int:
-        """Of the whole network, as counted here."""
+        """The number of parameters of the whole network, as counted by this program."""
         return total_parameters(node_table(self.config, PRINTED_AT_PX), self.config)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one pass at 224 x 224, as counted here: convolutions and the classifier."""
+        """The multiply-accumulates of one pass at 224 x 224 as counted here: convolutions and classifier."""
         return total_macs(node_table(self.config, PRINTED_AT_PX), self.config)
 
     @property
     def changed(self) -> frozenset[str]:
-        """The fields of its config that are other than in the network that it builds on."""
+        """The names of the config fields that differ from the network that this step builds on."""
         if not self.builds_on:
             return frozenset()
         before = ROAD[self.builds_on].config
@@ -114,7 +114,7 @@ _STEPS = (
     RoadStep(
         key="resnet50",
         title="ResNet-50",
-        change="The start, as torchvision trains it: blocks whose inside has a quarter of their channels.",
+        change="The start, as trained by torchvision. Inside a block there is a quarter of its channels.",
         config=_RESNET_50,
         accuracy=76.13,
         gmacs=4.09,
@@ -122,8 +122,8 @@ _STEPS = (
     RoadStep(
         key="recipe",
         title="Modern recipe",
-        change="Training alone: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
-        "depth, label smoothing; and a layer scale on every branch.",
+        change="Only the training: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
+        "depth and label smoothing, and a layer scale on every branch.",
         builds_on="resnet50",
         config=_RECIPE,
         accuracy=78.82,
@@ -133,7 +133,7 @@ _STEPS = (
     RoadStep(
         key="stage_ratio",
         title="Stage ratio",
-        change="The stages have 3, 3, 9 and 3 blocks in place of 3, 4, 6 and 3, in Swin-T's proportions.",
+        change="The stages have 3, 3, 9 and 3 blocks instead of 3, 4, 6 and 3, the ratio of Swin-T.",
         builds_on="recipe",
         config=_RATIO,
         accuracy=79.36,
@@ -143,7 +143,7 @@ _STEPS = (
     RoadStep(
         key="patchify",
         title="“Patchify” stem",
-        change="One 4 × 4 convolution of stride 4 replaces the 7 × 7 convolution and the max pooling.",
+        change="One 4 × 4 convolution with stride 4 replaces the 7 × 7 convolution and the max pooling.",
         builds_on="stage_ratio",
         config=_PATCHES,
         accuracy=79.51,
@@ -153,7 +153,7 @@ _STEPS = (
     RoadStep(
         key="depthwise",
         title="Depthwise convolution",
-        change="Each channel gets its own 3 × 3 kernel: space and channels are mixed apart.",
+        change="Each channel gets its own 3 × 3 kernel: positions and channels are mixed separately.",
         builds_on="patchify",
         config=_DEPTHWISE,
         accuracy=78.28,
@@ -163,7 +163,7 @@ _STEPS = (
     RoadStep(
         key="width",
         title="Width",
-        change="The first stage has 96 channels in place of 64, as Swin-T, and the others in proportion.",
+        change="The first stage has 96 channels instead of 64, as in Swin-T, and the others in proportion.",
         builds_on="depthwise",
         config=_WIDE,
         accuracy=80.50,
@@ -173,7 +173,7 @@ _STEPS = (
     RoadStep(
         key="inverted",
         title="Inverted bottleneck",
-        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in a Transformer’s MLP.",
+        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in the MLP of a Transformer.",
         builds_on="width",
         config=_INVERTED,
         accuracy=80.64,
@@ -183,7 +183,7 @@ _STEPS = (
     RoadStep(
         key="depthwise_up",
         title="Depthwise first",
-        change="The depthwise convolution moves up, before both 1 × 1 convolutions, where channels are few.",
+        change="The depthwise convolution moves before both 1 × 1 convolutions, where there are few channels.",
         builds_on="inverted",
         config=_FIRST,
         accuracy=79.92,
@@ -233,7 +233,7 @@ _STEPS = (
     RoadStep(
         key="gelu",
         title="ReLU → GELU",
-        change="GELU replaces ReLU, on 7 × 7 kernels.",
+        change="GELU replaces ReLU, still with 7 × 7 kernels.",
         builds_on="kernel7",
         config=_GELU,
         accuracy=80.62,
@@ -243,7 +243,7 @@ _STEPS = (
     RoadStep(
         key="fewer_acts",
         title="Fewer activations",
-        change="One activation in each block is left, between the two 1 × 1 convolutions.",
+        change="Each block keeps a single activation, between the two 1 × 1 convolutions.",
         builds_on="gelu",
         config=_ONE_ACT,
         accuracy=81.27,
@@ -253,7 +253,7 @@ _STEPS = (
     RoadStep(
         key="fewer_norms",
         title="Fewer norms",
-        change="One norm in each block's branch is left, before the first 1 × 1 convolution.",
+        change="Each block keeps a single norm in its branch, before the first 1 × 1 convolution.",
         builds_on="fewer_acts",
         config=_ONE_NORM,
         accuracy=81.41,
@@ -263,20 +263,20 @@ _STEPS = (
     RoadStep(
         key="layer_norm",
         title="Layer norm",
-        change="Layer norm replaces batch norm; the blocks’ convolutions get biases.",
+        change="Layer norm replaces batch norm, and the convolutions of the blocks get biases.",
         builds_on="fewer_norms",
         config=_LAYER_NORM,
         accuracy=81.47,
         deviation=0.09,
         gmacs=4.46,
-        remark="The printed 4.46 equals the next step’s cost, 4.146 + 0.310 = 4.456. Another norm adds no "
-        "convolution: Table 11 prints 14.81 before and after.",
+        remark="The printed 4.46 equals the cost of the next step, 4.146 + 0.310 = 4.456. Changing the norm "
+        "adds no convolution: Table 11 prints 14.81 before and after.",
     ),
     RoadStep(
         key="convnext",
         title="Separate downsampling",
-        change="2 × 2 convolutions of stride 2 between the stages halve the maps, with layer norms before "
-        "them, behind the stem and behind the last pooling. This is ConvNeXt-T.",
+        change="2 × 2 convolutions with stride 2 between the stages halve the maps, with layer norms before "
+        "them, after the stem and after the last pooling. This is ConvNeXt-T.",
         builds_on="layer_norm",
         config=_CONVNEXT,
         accuracy=81.97,
@@ -286,19 +286,19 @@ _STEPS = (
 )
 
 ROAD = {step.key: step for step in _STEPS}
-"""All steps by key, in the order of the paper's Table 10."""
+"""All steps by key, in the order of Table 10 in the paper."""
 
 SWIN_T_ACCURACY, SWIN_T_GMACS = 81.30, 4.50
-"""What the road is to reach: Swin-T (Liu et al. 2021, arXiv:2103.14030), as Table 10 prints it."""
+"""The target of the road: Swin-T (Liu et al. 2021, arXiv:2103.14030), as printed in Table 10."""
 
 
 def road_step(key: str) -> RoadStep:
-    """The step of that key.
+    """Return the step with that key.
 
     Raises
     ------
     StudioError
-        Where there is none; the hint lists what there is.
+        If there is none; the hint lists the keys.
     """
     try:
         return ROAD[key]

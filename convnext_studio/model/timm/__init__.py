@@ -1,1 +1,1 @@
-"""Models of timm's catalogue: finding, downloading and wrapping them."""
+"""Find, download and wrap models from timm's catalogue."""

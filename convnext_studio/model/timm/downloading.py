@@ -1,8 +1,8 @@
-"""Weights from the Hugging Face hub, fetched step by step: to be watched, and stopped at any time.
+"""Download weights from the Hugging Face hub with progress, and so that it can be cancelled at any time.
 
-The hub's own client reads ten million bytes at a time and tries a silent server again and again, in which it
-notices no cancelling. So the bytes are read here, and put where that client keeps them: it finds them, and so
-do all programs that use it.
+The hub's own client reads ten million bytes at a time, retries a silent server again and again, and cannot be
+cancelled meanwhile. So this module reads the bytes itself and puts them into the client's cache, where the
+client and all programs that use it find them.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from convnext_studio.model.timm.pretrained import (
     WEIGHTS_FILE,
     ask_hub,
     find,
+    hub_unreachable,
     is_offline,
-    unreachable,
 )
 
 SILENCE_S = 20.0
-"""How long the hub may say nothing in the middle of a file."""
+"""How long the hub may be silent in the middle of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """How far a download is; `total_bytes` is 0 while the hub has not told it."""
+    """The progress of a download; `total_bytes` is 0 until the hub has sent the size."""
 
     name: str
     done_bytes: int = 0
@@ -43,15 +43,15 @@ class Received:
 
 
 def download(name: str, offline: bool = False) -> Generator[Received, None, None]:
-    """Fetch the weights of timm's ConvNeXt of that name, unless they are on this computer.
+    """Download the weights of the timm model with that name, unless they are already on this computer.
 
-    It yields every `STEP_S` at the latest. Whoever closes it before its end ends the download with it, and
-    nothing of it stays. Not for a thread that runs an asyncio loop.
+    The generator yields at least every `STEP_S` seconds. Closing it early cancels the download and leaves
+    nothing behind. It must not be used in a thread that runs an asyncio loop.
 
     Raises
     ------
     StudioError
-        Where there is no such model, or it cannot be fetched.
+        If there is no such model, or it cannot be downloaded.
     """
     published = find(name, offline)
     repository, full_name = str(published.hf_hub_id), f"{published.architecture}.{published.tag}"
@@ -66,7 +66,7 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
     except StopIteration as finished:
         metadata: huggingface_hub.HfFileMetadata = finished.value
     if metadata.etag is None or metadata.size is None:
-        raise unreachable(full_name, ValueError("it does not tell the size of the file"))
+        raise hub_unreachable(full_name, ValueError("it does not state the size of the file"))
     cache = Path(constants.HF_HUB_CACHE)
     blob = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / metadata.etag
     try:
@@ -74,12 +74,12 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
             with closing(_fetch(url, metadata.size, cache, blob)) as fetching:
                 for done_bytes in fetching:
                     yield Received(name=full_name, done_bytes=done_bytes, total_bytes=metadata.size)
-        # The hub's client finds the file that it would have fetched, and only has to enter it in its books.
+        # The hub's client finds the blob that it would have downloaded, and only adds the snapshot entry.
         huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S)
-    except Exception as error:  # Whatever the network's layers raise, it is told in one sentence.
+    except Exception as error:  # Network libraries raise errors of many kinds; the user gets one sentence.
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise StudioError(
-            f"The download of {full_name} broke off ({reason}).", "Try again, or open weights from a file."
+            f"The download of {full_name} failed ({reason}).", "Try again, or open weights from a file."
         ) from error
 
 
@@ -92,10 +92,10 @@ def _is_complete(repository: str) -> bool:
 
 
 def _fetch(url: str, total_bytes: int, cache: Path, target: Path) -> Generator[int, None, None]:
-    """Write a file under a temporary name in `cache`, then move it to `target`; yields the bytes so far.
+    """Download to a temporary file in `cache`, then move it to `target`; yield the number of bytes so far.
 
-    Not `files.written_whole`, which takes every OSError for the disk's, and those of connections are OSErrors,
-    too; and which wants the folder before there is anything to put into it.
+    `files.written_whole` does not fit here: it reports every OSError as an error of the disk, but connections
+    raise OSErrors as well, and it needs the folder to exist before the first byte arrives.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
@@ -105,7 +105,7 @@ def _fetch(url: str, total_bytes: int, cache: Path, target: Path) -> Generator[i
         try:
             yield from _write(url, file)
             if file.tell() != total_bytes:
-                raise EOFError(f"{file.tell()} of {total_bytes} bytes came")
+                raise EOFError(f"only {file.tell()} of {total_bytes} bytes arrived")
             file.close()
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(target)
@@ -127,7 +127,7 @@ def _write(url: str, file: IO[bytes]) -> Iterator[int]:
             async for chunk in response.aiter_bytes():
                 file.write(chunk)
 
-    # The loop stands still between two steps, and cancels what it has begun when it is left.
+    # The event loop is paused between two steps, and leaving the runner cancels the task.
     with asyncio.Runner() as runner:
         receiving = runner.get_loop().create_task(receive())
         while not receiving.done():

@@ -1,4 +1,4 @@
-"""The families of timm beside ConvNeXt that can be opened: where their stages are, and what they are made of.
+"""The timm families other than ConvNeXt that can be opened, and where their stages and blocks are.
 
 ResNet: He et al. 2016, arXiv:1512.03385. MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. ViT: Dosovitskiy
 et al. 2021, arXiv:2010.11929. Swin: Liu et al. 2021, arXiv:2103.14030. CoAtNet: Dai et al. 2021,
@@ -19,23 +19,23 @@ Layout = Literal["NCHW", "NHWC", "tokens"]
 Sizes = Literal["any", "patches", "own"]
 
 VIT_STAGES = 4
-"""A ViT has none: its blocks are shared out, so that it can be laid beside the others."""
+"""A ViT has no stages: its blocks are divided into this many groups, so that it can be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A node of a network, by timm's names of its modules.
+    """A node of a network, described by timm's module names.
 
     Attributes
     ----------
     node
-        The node's name.
+        The name of the node.
     at, layout
-        The module whose output is the node's map, and how that is laid out; ``tokens`` is (N, positions, C).
+        The module whose output is the map of the node, and its layout; ``tokens`` is (N, positions, C).
     owns
-        Modules and parameters that belong to it, with all that is in them.
+        The modules and parameters that belong to the node, including everything inside them.
     blocks
-        Its blocks.
+        The modules of its blocks.
     """
 
     node: str
@@ -47,24 +47,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Networks that are taken apart alike.
+    """A family of networks whose stages are found in the same way.
 
     Attributes
     ----------
     title
-        For people.
+        The display name.
     names
-        Pattern of timm's names of them.
+        Regular expression for timm's architecture names.
     network
-        Name of timm's class; others that have such a name are no such networks.
+        Name of timm's class; a network of another class is not of this family, even if its name matches.
     parts
-        Gives the stem and the stages of a network of timm's.
+        Returns the stem and the stages of a timm network.
     sizes
-        Which inputs they take: any, multiples of their patches, or the one that they were built for.
-    beside
-        What the layers beside the longest path are called, which add nothing to the field.
+        Accepted input sizes: any, multiples of the patch size, or only the one the network was built for.
+    shortcut_name
+        Name of the shortcut layers, which run parallel to the longest path and add nothing to the field.
     arguments
-        For timm's factory.
+        Keyword arguments for `timm.create_model`.
     """
 
     title: str
@@ -72,16 +72,16 @@ class Family:
     network: str
     parts: Callable[[Any], Iterator[Part]]
     sizes: Sizes = "any"
-    beside: str = ""
+    shortcut_name: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-def family_of(architecture: str) -> Family | None:
-    """Find the family of timm's network of that name; None where it is none that can be opened."""
+def find_family(architecture: str) -> Family | None:
+    """Return the family of the timm network with that name; None if it cannot be opened."""
     return next((family for family in FAMILIES if re.fullmatch(family.names, architecture)), None)
 
 
-# ------------------------------------------------------------------------------------------ where stages are
+# ------------------------------------------------------------------------- where the stages of a family are
 
 
 def _resnet(network: Any) -> Iterator[Part]:
@@ -94,7 +94,7 @@ def _resnet(network: Any) -> Iterator[Part]:
 
 
 def _mobilenet(network: Any) -> Iterator[Part]:
-    """The ends of the stages are where the next block halves the map."""
+    """Yield the parts of a MobileNetV2; a stage ends where the next block halves the map."""
     ends = [int(info["module"].removeprefix("blocks.")) for info in network.feature_info]
     first = tuple(f"blocks.{index}" for index in range(ends[0] + 1))
     yield Part(node="stem", at=first[-1], owns=("conv_stem", "bn1", *first))
@@ -141,14 +141,14 @@ FAMILIES = (
         names=r"resnet\d+[cdst]?|wide_resnet\d+_2|resnext\d+_\d+x\d+d|test_resnet",
         network="ResNet",
         parts=_resnet,
-        beside="downsample",
-        # The last norm of a block scales by 1, as in the paper: timm's 0 would make every block an identity.
+        shortcut_name="downsample",
+        # The last norm of a block scales by 1, as in the paper; timm's 0 would make every block an identity.
         arguments={"zero_init_last": False},
     ),
     Family(title="MobileNetV2", names=r"mobilenetv2_\w+", network="EfficientNet", parts=_mobilenet),
     Family(
         title="ViT",
-        # Not those whose patches come out of a convolutional network.
+        # Hybrids, whose patches come from a convolutional network, are excluded.
         names=r"(vit|deit3?|test_vit\d?)(?!_s?relpos)(?!\w*_(r\d*|resnet\d+d?)_)(_\w+)?",
         network="VisionTransformer",
         parts=_vit,
@@ -169,18 +169,18 @@ FAMILIES = (
         network="MaxxVit",
         parts=_coatnet,
         sizes="own",
-        beside="shortcut",
+        shortcut_name="shortcut",
     ),
 )
 
-# ------------------------------------------------------------------------------------------ what a unit sees
+# ------------------------------------------------------------------------------- theoretical receptive fields
 
 _POOLS_OVER_ALL = {"Attention2d", "SEModule", "SqueezeExcite"}
 _IN_WINDOWS = {"WindowAttention"}
 
 
-def field_behind(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
-    """The theoretical field behind a module itself, whatever is in it."""
+def own_field(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
+    """Return the theoretical field after a module itself, ignoring its children."""
     kind = type(module).__name__
     if isinstance(module, nn.Conv2d):
         (kernel, _), (stride, _), (dilation, _) = module.kernel_size, module.stride, module.dilation
@@ -190,7 +190,7 @@ def field_behind(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         kernel, stride, padding = (_side(size) for size in (module.kernel_size, module.stride, module.padding))
         return field.after(kernel, stride, padding)
-    if kind == "PatchMerging":  # Swin's: 2 x 2 positions become one.
+    if kind == "PatchMerging":  # In Swin, 2 x 2 positions become one.
         return field.after(2, 2)
     if kind in _POOLS_OVER_ALL:
         return field.made_global()

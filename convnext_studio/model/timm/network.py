@@ -1,4 +1,4 @@
-"""A network of another family, taken apart into stem and stages: timm's own module, with places to look at."""
+"""Wrap a timm network of another family so that the maps of its stem and stages can be hooked."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,21 +16,21 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.staged import StagedNetwork
-from convnext_studio.model.timm.families import FAMILIES, Layout, Part, family_of, field_behind
+from convnext_studio.model.timm.families import FAMILIES, Layout, Part, find_family, own_field
 from convnext_studio.model.timm.registry import preprocessing_of
 
 
-class Viewed(nn.Module):
-    """A module of any layout, whose output passes `map` as (N, C, H, W): there it can be looked at.
+class HookPoint(nn.Module):
+    """A wrapper that passes the output of a module through `map` as (N, C, H, W), where it can be hooked.
 
     Parameters
     ----------
     inner
-        The module itself.
+        The wrapped module.
     layout
-        Of its output. The positions of ``tokens`` are a square grid, row by row.
+        Layout of its output. The positions of ``tokens`` form a square grid, row by row.
     prefix_tokens
-        Tokens before those of the grid, such as a class token; they pass by.
+        Number of tokens before those of the grid, such as a class token; they bypass `map`.
     """
 
     def __init__(self, inner: nn.Module, layout: Layout, prefix_tokens: int) -> None:
@@ -41,7 +41,7 @@ class Viewed(nn.Module):
         self.prefix_tokens = prefix_tokens
 
     def forward(self, *arguments: Any) -> Tensor:
-        """What the inner module gives, in its own layout."""
+        """Return the output of the wrapped module, in its own layout."""
         output = self.inner(*arguments)
         if self.layout == "NCHW":
             return cast(Tensor, self.map(output))
@@ -54,56 +54,56 @@ class Viewed(nn.Module):
 
 
 class TimmNetwork(StagedNetwork):
-    """A network of timm's, from pictures to logits, with its nodes.
+    """A timm network, from pictures to logits, with its nodes.
 
     Parameters
     ----------
     network
-        As timm made it; its modules at the nodes are wrapped.
+        The network as timm built it; its modules at the nodes get wrapped.
     plan
-        What it is.
+        The description of the network.
 
     """
 
-    def __init__(self, network: nn.Module, plan: "Plan") -> None:
+    def __init__(self, network: nn.Module, plan: "NetworkPlan") -> None:
         super().__init__()
         self.config = plan.config
         self.nodes = plan.nodes
         self.blocks = [network.get_submodule(name) for part in plan.parts for name in part.blocks]
-        self.places = insert_views(network, plan.parts)
+        self.map_modules = insert_hook_points(network, plan.parts)
         self.network = network
         self._parts = plan.parts
 
     def part_of(self, tensor: str) -> str:
-        """The node that a parameter or buffer of that name belongs to; ``head`` for what is behind them all."""
+        """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""
         name = tensor.removeprefix("network.")
         return next((part.node for part in self._parts if _is_in(name, part.owns)), _HEAD)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W), normalised, to logits (N, num_classes)."""
+        """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
         return cast(Tensor, self.network(x))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All that is known of a network before it has weights.
+class NetworkPlan:
+    """Everything that is known about a network before it has weights.
 
     Attributes
     ----------
     name
-        timm's, with the tag of its weights where that was given.
+        timm's name, with the tag of the weights if one was given.
     config
         The architecture.
     nodes
-        The node table at the network's own input size.
+        The node table at the network's default input size.
     parts
-        Where the nodes are in timm's module.
+        Where the nodes are in the timm module.
     arguments
-        With which timm makes it.
+        Keyword arguments for `timm.create_model`.
     preprocessing
-        How it wants its pictures.
+        How pictures are turned into the network's input.
     notes
-        Sentences that people should see.
+        Sentences to be shown to the user.
     """
 
     name: str
@@ -115,16 +115,16 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_of(name: str) -> Plan:
-    """Describe and measure timm's network of that name (with or without a tag); no weights are made.
+def plan_network(name: str) -> NetworkPlan:
+    """Describe and measure the timm network with that name (tag optional) without allocating weights.
 
     Raises
     ------
     StudioError
-        Where it belongs to no family that can be opened.
+        If it belongs to no family that can be opened.
     """
     architecture = name.partition(".")[0]
-    family = family_of(architecture)
+    family = find_family(architecture)
     if family is None:
         raise _unknown_family(architecture)
     arguments: dict[str, Any] = dict(family.arguments)
@@ -133,7 +133,7 @@ def plan_of(name: str) -> Plan:
         raise _unknown_family(architecture)
     parts = tuple(family.parts(network))
     input_px = int(network.pretrained_cfg["input_size"][1])
-    fields = _fields(network, parts, family.beside)
+    fields = _fields(network, parts, family.shortcut_name)
     counted = _count(network, parts, input_px)
     stem, *stages = nodes = tuple(
         NodeInfo(
@@ -160,7 +160,7 @@ def plan_of(name: str) -> Plan:
         head_parameters=counted.parameters[_HEAD],
         head_macs=counted.macs[_HEAD],
     )
-    return Plan(
+    return NetworkPlan(
         name=name,
         config=config,
         nodes=nodes,
@@ -171,48 +171,49 @@ def plan_of(name: str) -> Plan:
     )
 
 
-def made(plan: Plan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork:
-    """Make the network of a plan with these tensors, or with random weights; ready to be looked at.
+def build_timm_network(plan: NetworkPlan, tensors: Mapping[str, Tensor] | None = None) -> TimmNetwork:
+    """Build the network of a plan with these tensors or with random weights, in eval mode.
 
     Raises
     ------
     StudioError
-        Where they are not the network's.
+        If the tensors are not those of the network.
     """
     arguments = dict(plan.arguments)
     if tensors is not None:
-        # timm renames what was named otherwise when the weights were published.
+        # timm renames tensors whose names have changed since the weights were published.
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": dict(tensors)}}
     try:
         network: Any = timm.create_model(plan.name, **arguments)
-    except RuntimeError as error:  # Missing and left over tensors, and those of another shape.
+    except RuntimeError as error:  # Tensors are missing, unexpected or of another shape.
         said = " ".join(str(error).split()).removesuffix(" .")
         raise StudioError(f"The tensors are not those of the network: {said}") from error
-    network.pretrained_cfg.pop("state_dict", None)  # It has them now, and would keep them twice.
+    network.pretrained_cfg.pop("state_dict", None)  # The weights are loaded, so do not keep a second copy.
     return TimmNetwork(network.eval().requires_grad_(False), plan)
 
 
 def _notes(network: Any, config: TimmConfig) -> Iterator[str]:
     if network.num_classes == 0:
-        yield "There is no classifier: the outputs are the features in front of it."
+        yield "There is no classifier: the outputs are the features before it."
     if config.family == "ViT":
-        yield f"A ViT has no stages: its {sum(config.depths)} blocks are shared out in {len(config.depths)}."
+        blocks, groups = sum(config.depths), len(config.depths)
+        yield f"A ViT has no stages: its {blocks} blocks are divided into {groups} groups."
         if network.global_pool == "token":
             yield (
-                "Its classifier reads the class token alone, to which the last block's map gives nothing: "
-                f"Grad-CAM at stage {len(config.depths)} is 0 everywhere. Look at the stages before."
+                "Its classifier reads only the class token, which the map of the last block does not affect: "
+                f"Grad-CAM at stage {len(config.depths)} is 0 everywhere. Use an earlier stage."
             )
 
 
-def insert_views(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
-    """Wrap the modules of the nodes; what their maps pass, by node."""
+def insert_hook_points(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
+    """Wrap the modules of the nodes, and return by node the module that its map passes through."""
     prefix_tokens = getattr(network, "num_prefix_tokens", 0)
-    places: dict[str, nn.Module] = {}
+    map_modules: dict[str, nn.Module] = {}
     for part in parts:
-        viewed = Viewed(network.get_submodule(part.at), part.layout, prefix_tokens)
+        viewed = HookPoint(network.get_submodule(part.at), part.layout, prefix_tokens)
         network.set_submodule(part.at, viewed)
-        places[part.node] = viewed.map
-    return places
+        map_modules[part.node] = viewed.map
+    return map_modules
 
 
 # --------------------------------------------------------------------------------------------------- measuring
@@ -221,8 +222,8 @@ _HEAD = "head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Counted:
-    """By node, and for the head too: channels, height and width; parameters; MACs. And the number of logits."""
+class _Counts:
+    """Shapes (C, h, w), parameters and MACs by node and for the head, and the number of logits."""
 
     shapes: dict[str, tuple[int, int, int]]
     parameters: dict[str, int]
@@ -230,19 +231,19 @@ class _Counted:
     outputs: int
 
 
-class _Noting(nn.Module):
-    """Passes maps on, and keeps the last one's shape."""
+class _ShapeRecorder(nn.Module):
+    """An identity that records the shape of its last input."""
 
     shape: tuple[int, ...] = ()
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same."""
+        """Return the input unchanged."""
         self.shape = tuple(x.shape)
         return x
 
 
-def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted:
-    """Run a network without weights on a square picture; its modules are wrapped by it."""
+def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counts:
+    """Run a network on the meta device on a square picture and count; this wraps the modules of the nodes."""
     parameters = {
         part.node: sum(
             parameter.numel() for name, parameter in network.named_parameters() if _is_in(name, part.owns)
@@ -250,10 +251,10 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted
         for part in parts
     }
     parameters[_HEAD] = sum(map(torch.numel, network.parameters())) - sum(parameters.values())
-    insert_views(network, parts)
-    noting = {part.node: _Noting() for part in parts}
+    insert_hook_points(network, parts)
+    recorders = {part.node: _ShapeRecorder() for part in parts}
     for part in parts:
-        network.set_submodule(f"{part.at}.map", noting[part.node])
+        network.set_submodule(f"{part.at}.map", recorders[part.node])
     channels = int(cast(Any, network).pretrained_cfg["input_size"][0])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         logits = network(torch.zeros(1, channels, input_px, input_px, device="meta"))
@@ -264,19 +265,19 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counted
         for part in parts
     }
     macs[_HEAD] = counter.get_total_flops() // 2 - sum(macs.values())
-    shapes = {node: cast("tuple[int, int, int]", noted.shape[1:]) for node, noted in noting.items()}
-    return _Counted(shapes=shapes, parameters=parameters, macs=macs, outputs=int(logits.shape[1]))
+    shapes = {node: cast("tuple[int, int, int]", recorder.shape[1:]) for node, recorder in recorders.items()}
+    return _Counts(shapes=shapes, parameters=parameters, macs=macs, outputs=int(logits.shape[1]))
 
 
-def _fields(network: nn.Module, parts: Sequence[Part], beside: str) -> dict[str, FieldGeometry]:
-    """The theoretical field of each node, along the longest path: timm makes its modules in their order."""
+def _fields(network: nn.Module, parts: Sequence[Part], shortcut_name: str) -> dict[str, FieldGeometry]:
+    """Return the theoretical field of each node along the longest path; timm registers modules in order."""
     fields: dict[str, FieldGeometry] = {}
     field = FieldGeometry()
     for part in parts:
         for name, module in network.named_modules():
-            if _is_in(name, part.owns) and not (beside and beside in name.split(".")):
-                field = field_behind(field, module)
-        if part.layout == "tokens":  # Whatever its attention is called, it mixes them all.
+            if _is_in(name, part.owns) and not (shortcut_name and shortcut_name in name.split(".")):
+                field = own_field(field, module)
+        if part.layout == "tokens":  # Attention mixes all tokens, whatever its class is called.
             field = field.made_global()
         fields[part.node] = field
     return fields
@@ -289,6 +290,6 @@ def _is_in(name: str, owners: Sequence[str]) -> bool:
 def _unknown_family(architecture: str) -> StudioError:
     families = ", ".join(family.title for family in FAMILIES)
     return StudioError(
-        f"timm's “{architecture}” is of no family that can be opened.",
-        f"Beside ConvNeXt there are {families}, in their plain forms.",
+        f"timm's “{architecture}” belongs to no family that can be opened.",
+        f"Besides ConvNeXt, these families can be opened in their plain forms: {families}.",
     )

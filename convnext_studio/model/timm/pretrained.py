@@ -1,4 +1,4 @@
-"""Weights from timm's catalogue: found on this computer, or fetched once from the Hugging Face hub."""
+"""Weights from timm's catalogue, read from this computer or downloaded once from the Hugging Face hub."""
 
 import threading
 import time
@@ -13,17 +13,24 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.families import family_of
+from convnext_studio.model.timm.families import find_family
 from convnext_studio.model.timm.registry import (
     PATTERNS,
-    as_timm_defines,
+    complete_from_timm,
     current_name,
     preprocessing_of,
-    unknown,
+    unknown_name,
 )
-from convnext_studio.model.weights.formats import converted
+from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
-from convnext_studio.model.weights.reading import Stem, Weights, checked, imagenet_labels, read_contents, told
+from convnext_studio.model.weights.reading import (
+    Stem,
+    Weights,
+    check_contents,
+    describe_provenance,
+    imagenet_labels,
+    read_contents,
+)
 
 WEIGHTS_FILE = "model.safetensors"
 IMAGENET_SUBSETS = {
@@ -34,27 +41,27 @@ IMAGENET_SUBSETS = {
     21843: "imagenet-21k-goog",
 }
 ATTEMPT_S = 8.0
-"""How long to wait for the hub to answer at all; names can take long to resolve without a network."""
+"""How long to wait for the first answer of the hub; without a network, resolving a name can take long."""
 STEP_S = 0.1
-"""How often work that waits for the network gives way."""
+"""How often a wait for the network is interrupted to check for cancellation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Weights of timm's, as they were published, on this computer.
+    """Published timm weights on this computer.
 
     Attributes
     ----------
     name
-        Of architecture and tag.
+        The name of the architecture and the tag of the weights.
     tensors
-        By their names in the file.
+        The tensors by their names in the file.
     file_bytes
         Size of the file.
     labels, preprocessing
-        As they were trained; no labels where there is no classifier of known classes.
+        The labels and preprocessing of the training; no labels if there is no classifier with known classes.
     licence
-        Of the weights, as timm names it.
+        The licence of the weights, by timm's name for it.
     """
 
     name: str
@@ -66,25 +73,25 @@ class Published:
 
     @property
     def architecture(self) -> str:
-        """The name without the tag."""
+        """The name of the architecture, without the tag."""
         return self.name.partition(".")[0]
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Where the weights come from."""
+        """Where the weights come from, as pairs of name and text."""
         return {"licence of the weights": self.licence, "published as": f"{self.name} in timm"}
 
 
 def read_published(name: str, offline: bool = False) -> Published:
-    """Read weights of timm's, such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
+    """Read timm weights such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
 
-    A file that is on this computer is used without opening a connection.
+    A file that is on this computer is read without opening a connection.
 
     Raises
     ------
     StudioError
-        Where timm has no such network that can be opened, or its weights cannot be fetched: at once where
-        `offline` (or ``HF_HUB_OFFLINE``), else after one attempt of `ATTEMPT_S` seconds.
+        If timm has no such network that can be opened, or its weights cannot be downloaded: at once if
+        `offline` (or ``HF_HUB_OFFLINE``) is set, otherwise after one attempt of `ATTEMPT_S` seconds.
     """
     published = find(name, offline)
     full_name = f"{published.architecture}.{published.tag}"
@@ -105,75 +112,75 @@ def read_published(name: str, offline: bool = False) -> Published:
 
 
 def convnext_weights(published: Published, stem: Stem) -> Weights:
-    """Give published weights of a ConvNeXt to our network.
+    """Convert the published weights of a ConvNeXt for our network.
 
     Raises
     ------
     StudioError
-        Where they are not those of a whole ConvNeXt.
+        If they are not the weights of a whole ConvNeXt.
     """
-    found = converted(published.tensors, published.file_bytes)
+    found = convert(published.tensors, published.file_bytes)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    config = stem.applied(as_timm_defines(published.architecture, inferred))
+    config = stem.applied_to(complete_from_timm(published.architecture, inferred))
     return Weights(
         config=config,
         state_dict=found.state_dict,
         labels=published.labels,
         preprocessing=published.preprocessing,
         title=f"{published.name} (timm)",
-        notes=(*checked(found, config), *told(published.provenance), *found.notes[1:]),
+        notes=(*check_contents(found, config), *describe_provenance(published.provenance), *found.notes[1:]),
         provenance=published.provenance,
     )
 
 
 def is_offline(offline: bool) -> bool:
-    """Whether a person forbade connections: here, or to all programs that use the hub."""
+    """Return whether connections are forbidden, by the argument or by the environment variable of the hub."""
     return offline or constants.HF_HUB_OFFLINE
 
 
 def find(name: str, offline: bool) -> Any:
-    """What timm says of pretrained weights (a ``PretrainedCfg``); an old name of theirs finds them too.
+    """Return timm's ``PretrainedCfg`` of the weights with that name, which may be an old name.
 
     Raises
     ------
     StudioError
-        Where timm has none of that name, or none that can be opened; at once where `offline` and its weights
-        are not on this computer.
+        If timm has no weights with that name, or none that can be opened; at once if `offline` is set and the
+        weights are not on this computer.
     """
     if is_offline(offline) and not _is_cached(name):
         raise _not_here(name)
-    # timm takes seconds to import, and only its own models need it.
+    # Imported here because timm takes seconds to import and only its own models need it.
     import timm
 
     name = current_name(name)
-    if family_of(name.partition(".")[0]) is None:
+    if find_family(name.partition(".")[0]) is None:
         names = _names()
         if name not in names and not any(known.startswith(f"{name}.") for known in names):
-            raise unknown(name, names)
+            raise unknown_name(name, names)
     published = timm.get_pretrained_cfg(name) if timm.is_model_pretrained(name) else None
     if published is None:
-        raise unknown(name, [str(known) for known in timm.list_models(pretrained=True)])
+        raise unknown_name(name, [str(known) for known in timm.list_models(pretrained=True)])
     if not published.hf_hub_id:
-        raise StudioError(f"timm offers the weights of {name} nowhere on the Hugging Face hub.")
+        raise StudioError(f"timm's weights of {name} are not on the Hugging Face hub.")
     return published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A pretrained model that `read_timm` opens.
+    """An entry of timm's catalogue of pretrained models.
 
     Attributes
     ----------
     name, architecture, tag
         ``convnext_tiny.fb_in1k`` is ``convnext_tiny`` with the weights ``fb_in1k``.
     num_classes
-        Outputs of its classifier; 0 where it has none.
+        Number of outputs of the classifier; 0 if there is none.
     input_px
-        Side of its pictures.
+        Side of the input in pixels.
     licence
-        Of the weights, as timm names it.
+        The licence of the weights, by timm's name for it.
     is_cached
-        They lie on this computer.
+        Whether the weights are on this computer.
     """
 
     name: str
@@ -192,13 +199,13 @@ def catalogue() -> list[Offer]:
     return [_offer(timm.get_pretrained_cfg(name)) for name in _names()]
 
 
-def offer_of(name: str, offline: bool) -> Offer:
-    """What timm offers under a name, of whatever family.
+def find_offer(name: str, offline: bool) -> Offer:
+    """Return the catalogue entry with that name, of any family.
 
     Raises
     ------
     StudioError
-        As `find` does.
+        As `find` raises it.
     """
     return _offer(find(name, offline))
 
@@ -223,7 +230,7 @@ def _names() -> list[str]:
 
 
 def _is_cached(name: str) -> bool:
-    """Whether any weights of that name lie in the hub's cache; cheap, and without timm."""
+    """Return whether weights with that name are in the hub's cache; cheap, and without importing timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
     return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
 
@@ -239,13 +246,14 @@ def _weights_file(name: str, repository: str, offline: bool) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S))
     except (OSError, HfHubHTTPError) as error:
-        raise unreachable(name, error) from error
+        raise hub_unreachable(name, error) from error
 
 
 def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
-    """Make one short attempt, because the hub's own client tries again and again for half a minute.
+    """Ask the hub for the metadata of a file in a single short attempt.
 
-    It yields every `STEP_S` while it waits, and returns what the hub says of the file.
+    The hub's own client would retry for half a minute. The generator yields every `STEP_S` seconds while it
+    waits, and returns the metadata.
     """
     found: list[huggingface_hub.HfFileMetadata] = []
     problem: list[BaseException] = [TimeoutError(f"no answer within {ATTEMPT_S:.0f} s")]
@@ -253,10 +261,10 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
     def attempt() -> None:
         try:
             found.append(huggingface_hub.get_hf_file_metadata(url, timeout=ATTEMPT_S))
-        except Exception as error:  # Whatever the network's layers raise, it is told in one sentence.
+        except Exception as error:  # Network libraries raise errors of many kinds; the user gets one sentence.
             problem[:] = [error]
 
-    # A thread, because resolving a name cannot be given a time limit.
+    # In a thread, because resolving a host name takes no time limit.
     thread = threading.Thread(target=attempt, daemon=True)
     deadline = time.monotonic() + ATTEMPT_S
     thread.start()
@@ -267,7 +275,7 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
         return found[0]
     if isinstance(problem[0], EntryNotFoundError):
         raise StudioError(f"The Hugging Face hub has no {WEIGHTS_FILE} for {name}.") from problem[0]
-    raise unreachable(name, problem[0])
+    raise hub_unreachable(name, problem[0])
 
 
 def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
@@ -283,8 +291,8 @@ def _not_here(name: str) -> StudioError:
     )
 
 
-def unreachable(name: str, error: BaseException) -> StudioError:
-    """What to tell where the hub does not answer."""
+def hub_unreachable(name: str, error: BaseException) -> StudioError:
+    """Return the error to raise if the hub does not answer."""
     return StudioError(
         f"{name} is not on this computer, and the Hugging Face hub cannot be reached ({error}).",
         "Check the network, or open weights from a file.",

@@ -1,4 +1,4 @@
-"""What timm's names of weights mean, in plain words: trained on what, and free for whom."""
+"""What timm's tags and licences mean in plain English: the training data, and who may use the weights."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ _DATA = {
     "laiona": "LAION-Aesthetic",
     "lvd1689m": "LVD-1689M",
 }
-# How the weights learnt from the data set that stands behind it first.
+# How the weights were trained on the first data set that the tag names after the method.
 _METHODS = {"clip": "captions, CLIP", "dinov3": "no labels, DINOv3", "eupe": "no labels, EUPE"}
 _MASKED = "ImageNet-1k (no labels, masked pictures)"
-"""ConvNeXt V2's own training, FCMAE, whose tag names no data set: Woo et al. 2023, section 3."""
+"""FCMAE, the pretraining of ConvNeXt V2, whose tag names no data set: Woo et al. 2023, section 3."""
 
 
 def trained_on(tag: str) -> str:
-    """The data sets of a tag, in order of training, such as "LAION-2B (captions, CLIP), then ImageNet-1k"."""
+    """Return the data sets of a tag in order, such as "LAION-2B (captions, CLIP), then ImageNet-1k"."""
     parts = tag.split("_")
     found = [_MASKED] if "fcmae" in parts else []
     method = next((_METHODS[part] for part in parts if part in _METHODS), "")
@@ -30,13 +30,13 @@ def trained_on(tag: str) -> str:
 
 
 def is_noncommercial(licence: str) -> bool:
-    """Whether a licence, as timm names it, forbids commercial use."""
+    """Return whether a licence, by timm's name for it, forbids commercial use."""
     return "-nc" in licence or "noncommercial" in licence.replace("-", "")
 
 
 def count_trunk(architecture: str) -> tuple[int, int]:
-    """Count the parameters in front of the classifier, and the channels that it gets; no weights are made."""
-    import timm  # It takes seconds.
+    """Count the parameters before the classifier and its input channels, without allocating weights."""
+    import timm  # Imported here because it takes seconds.
 
     network: Any = timm.create_model(architecture, device="meta")
     classifier = network.get_classifier()

@@ -1,1 +1,1 @@
-"""Weights files: reading, recognising, converting and saving them."""
+"""Read, recognise, convert and save weights files."""

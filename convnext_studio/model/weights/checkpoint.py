@@ -1,8 +1,8 @@
-"""Our own weights file: safetensors, with everything that tensors cannot tell in its metadata.
+"""Our own weights file: safetensors whose metadata hold everything that cannot be read off the tensors.
 
-The metadata have one key, ``convnext_studio``, with a JSON object: the format's version, the config, the labels
-in plain words, the preprocessing, a title and where the weights come from. The header is read and checked
-against the config's network before any tensor is, so that a wrong file costs neither time nor memory.
+The metadata have a single key, ``convnext_studio``, with a JSON object: format version, config, labels,
+preprocessing, title and provenance. The header is read and checked against the network of the config before any
+tensor is read, so that a wrong file costs neither time nor memory.
 """
 
 import json
@@ -20,7 +20,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.fitting import check_fit
+from convnext_studio.model.weights.fitting import check_tensors
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
 
 METADATA_KEY = "convnext_studio"
@@ -33,20 +33,20 @@ _FLOATING = {"F16", "BF16", "F32", "F64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a weights file says about itself, without its tensors.
+    """The metadata of a weights file, without its tensors.
 
     Attributes
     ----------
     config
         The architecture.
     labels
-        Class names in plain words, in the order of the head's outputs; empty where they are unknown.
+        Class names in plain English, in the order of the head's outputs; empty if unknown.
     preprocessing
-        How the model wants its pictures.
+        How pictures are turned into the network's input.
     title
-        The model's name for people.
+        The display name of the model.
     provenance
-        Where the weights come from: free pairs of name and text (data, epochs, accuracy, licence).
+        Where the weights come from: any pairs of name and text (data, epochs, accuracy, licence).
     """
 
     config: ConvNeXtConfig
@@ -61,7 +61,7 @@ class Description:
             raise StudioError(f"The model has {classes} classes, but {len(self.labels)} labels.")
 
     def to_json(self) -> str:
-        """The metadata's text; `from_json` reads it back."""
+        """Return the metadata as JSON, which `from_json` reads back."""
         values = {
             "version": FORMAT_VERSION,
             "config": self.config.to_dict(),
@@ -79,14 +79,14 @@ class Description:
         Raises
         ------
         StudioError
-            Where it was written by a newer version, or describes nothing that can be built.
+            If it was written by a newer version, or describes nothing that can be built.
         """
         try:
             values = json.loads(text)
             version = int(values["version"])
             if version > FORMAT_VERSION:
                 raise StudioError(
-                    f"The file has format version {version}; this program knows up to {FORMAT_VERSION}.",
+                    f"The file has format version {version}; this program reads up to {FORMAT_VERSION}.",
                     "Open it with a newer version of ConvNeXt Studio.",
                 )
             return cls(
@@ -104,58 +104,58 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudioFile(Description):
-    """A weights file with its tensors.
+    """The metadata and the tensors of a weights file.
 
     Attributes
     ----------
     state_dict
-        The tensors of `ConvNeXt.from_config(config)` by name: float32, on the CPU.
+        The tensors of `ConvNeXt.from_config(config)` by name, float32 on the CPU.
     """
 
     state_dict: Mapping[str, Tensor]
 
 
 def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = torch.float16) -> None:
-    """Write a weights file; to a temporary name first, so that `path` never holds half a file.
+    """Write a weights file, under a temporary name first, so that `path` never holds half a file.
 
     Parameters
     ----------
     path
-        Where to; replaced if it is there.
+        The file to write; an existing file is replaced.
     file
-        What to write; the tensors may lie on any device.
+        The contents; the tensors may be on any device.
     dtype
-        How to store the tensors: float16 or float32.
+        The type in which the tensors are stored: float16 or float32.
 
     Raises
     ------
     StudioError
-        Where the tensors are not those of the config's network, a value does not fit the dtype, or the disk
-        refuses.
+        If the tensors are not those of the config's network, a value does not fit into the dtype, or the file
+        cannot be written.
     """
     if dtype not in (torch.float16, torch.float32):
         raise ValueError(f"dtype is {dtype}, but must be float16 or float32")
     shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
-    check_fit(file.config, shapes)
+    check_tensors(file.config, shapes)
     tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}
     with written_whole(Path(path)) as stream:
-        # The library's own way to a file makes one that nobody else may read; and it orders several metadata
-        # keys by chance, which would make two files of the same weights differ.
+        # The library's own save_file makes a file that only its owner may read, and orders several metadata
+        # keys at random, so that two files with the same weights would differ.
         stream.write(save(tensors, {METADATA_KEY: file.to_json()}))
 
 
 def read_studio_file(path: Path | str) -> StudioFile:
-    """Read a weights file whole; the header is checked against the config's network first.
+    """Read a whole weights file, after checking its header against the network of the config.
 
     Raises
     ------
     StudioError
-        Where it is no such file, is damaged or was written by a newer version, or where tensors are missing,
-        left over or of the wrong shape (named).
+        If it is not such a file, is damaged or was written by a newer version, or if tensors are missing,
+        unexpected or of the wrong shape (the message names them).
     """
     path = Path(path)
     description, shapes = _read_header(path)
-    check_fit(description.config, shapes)
+    check_tensors(description.config, shapes)
     try:
         with safe_open(path, framework="pt") as opened:
             state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
@@ -166,12 +166,12 @@ def read_studio_file(path: Path | str) -> StudioFile:
 
 
 def read_description(path: Path | str) -> Description:
-    """What a weights file says about itself; reads only its header, and raises as `read_studio_file` does."""
+    """Read only the metadata from the header of a weights file; raises as `read_studio_file` does."""
     return _read_header(Path(path))[0]
 
 
 def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
-    """Read what a file says of it; a KeyError, TypeError or ValueError where that makes no sense."""
+    """Read the preprocessing from JSON values; raise a KeyError, TypeError or ValueError if it is invalid."""
     lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
     preprocessing = Preprocessing(**values | lists)
     if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:
@@ -189,18 +189,18 @@ def _stored(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     stored = tensor.detach().to("cpu", dtype).contiguous()
     if not torch.equal(stored.isfinite(), tensor.isfinite().cpu()):
         raise StudioError(f"{name} has values too large for {str(dtype).removeprefix('torch.')}.")
-    # The library refuses tensors that share memory, and an unchanged dtype gives the original back.
+    # The library refuses tensors that share memory, and `to` with the same dtype returns the original.
     return stored.clone() if stored.data_ptr() == tensor.data_ptr() else stored
 
 
 def _read_header(path: Path) -> tuple[Description, dict[str, tuple[int, ...]]]:
-    """The description, and every tensor's shape."""
+    """Return the metadata, and the shape of every tensor."""
     header = read_header(path)
     if METADATA_KEY not in header.metadata:
         raise StudioError(
-            f"{path.name} holds tensors, but not which network they belong to.",
-            "It was not written by ConvNeXt Studio; open it in the program, which reads other formats too.",
+            f"{path.name} contains tensors, but does not say which network they belong to.",
+            "It was not written by ConvNeXt Studio. Open it in the program, which also reads other formats.",
         )
     if not set(header.dtypes.values()) <= _FLOATING:
-        raise StudioError(f"{path.name} holds tensors of other types than floating point.")
+        raise StudioError(f"{path.name} contains tensors that are not floating point.")
     return Description.from_json(header.metadata[METADATA_KEY]), header.shapes

@@ -1,7 +1,8 @@
-"""What the libraries write beside their weights: ``config.json``, of transformers and of timm's repositories.
+"""The ``config.json`` that transformers and timm write next to their weights.
 
-Both write one into every folder that they save a model to; transformers a ``preprocessor_config.json`` too.
-They may belong to another file of the folder, and may hold anything: what does not fit is not used.
+Both write one into every folder that they save a model to; transformers also writes a
+``preprocessor_config.json``. These files may belong to another file in the folder and may hold anything, so
+whatever does not fit the weights is ignored.
 """
 
 import json
@@ -15,12 +16,12 @@ import msgspec
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.registry import as_timm_defines, check_architecture, is_convnext
+from convnext_studio.model.timm.registry import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.checkpoint import read_preprocessing
 from convnext_studio.model.weights.formats import TIMM, TRANSFORMERS, Format
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
 
-# transformers' names of activations.
+# transformers' names for activation functions.
 _ACTS: dict[str, Act] = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -29,64 +30,64 @@ _ACTS: dict[str, Act] = {
     "silu": "silu",
     "swish": "silu",
 }
-_RESAMPLING = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers.
-_CROPPED_BELOW_PX = 384  # transformers' ConvNeXt squashes pictures to larger inputs, and crops nothing.
+_RESAMPLING = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers for them.
+_CROPPED_BELOW_PX = 384  # From this size on, transformers' ConvNeXt squashes pictures instead of cropping.
 _UNUSABLE = (StudioError, KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What was found.
+class CompanionFiles:
+    """What the files next to the weights say.
 
     Attributes
     ----------
     config
-        The architecture, with what tensors do not tell.
+        The architecture, completed by what cannot be read off the tensors.
     labels
-        Class names in plain words; empty where there are none.
+        Class names in plain English; empty if there are none.
     preprocessing
-        How the network wants its pictures; None where that is not said.
+        How pictures are turned into the network's input; None if the files do not say.
     provenance
-        Where the weights come from.
-    knows_act
-        The activation was read, and not assumed.
+        Where the weights come from, as pairs of name and text.
+    is_act_known
+        Whether the activation was read from a file instead of being assumed.
     notes
-        Sentences that people should see.
+        Sentences to be shown to the user.
     """
 
     config: ConvNeXtConfig
     labels: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
-    knows_act: bool = False
+    is_act_known: bool = False
     notes: tuple[str, ...] = ()
 
 
-def read_beside(path: Path, format_: Format, config: ConvNeXtConfig) -> Beside:
-    """Read what lies beside a weights file of that format, whose tensors are a network of that config."""
+def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) -> CompanionFiles:
+    """Read the files next to a weights file of that format, whose tensors belong to that config."""
     values = _json(path.with_name("config.json"))
     if format_ is TRANSFORMERS:
         found = _of_transformers(values, _json(path.with_name("preprocessor_config.json")), config)
     elif format_ is TIMM:
         found = _of_timm(values, config)
     else:
-        return Beside(config=config)
+        return CompanionFiles(config=config)
     used = {
         "class names": found.labels,
         "preprocessing": found.preprocessing,
-        "activation": found.knows_act,
+        "activation": found.is_act_known,
         "licence": found.provenance,
     }
     told = [what for what, value in used.items() if value]
     if not told:
         return found
-    return replace(found, notes=(f"Read from the files beside it: {', '.join(told)}.", *found.notes))
+    return replace(found, notes=(f"Read from the files next to it: {', '.join(told)}.", *found.notes))
 
 
 def _json(path: Path) -> Mapping[str, Any]:
-    """A file's JSON object; an empty one where there is none that can be read."""
+    """Return the JSON object in a file; an empty one if there is none that can be read."""
     try:
-        if not path.is_file():  # Reading from a pipe might never end.
+        if not path.is_file():  # Reading from a pipe could block for ever.
             return {}
         with path.open(encoding="utf-8") as stream:
             values = json.loads(stream.read(MAX_HEADER_BYTES))
@@ -95,35 +96,37 @@ def _json(path: Path) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _of_transformers(values: Mapping[str, Any], processor: Mapping[str, Any], config: ConvNeXtConfig) -> Beside:
+def _of_transformers(
+    values: Mapping[str, Any], processor: Mapping[str, Any], config: ConvNeXtConfig
+) -> CompanionFiles:
     described = values.get("depths"), values.get("hidden_sizes")
     if any(numbers is not None for numbers in described) and described != (
         list(config.depths),
         list(config.dims),
     ):
-        return Beside(config=config)  # Another network's.
+        return CompanionFiles(config=config)  # The file belongs to another network.
     notes: tuple[str, ...] = ()
     act = _ACTS.get(str(values.get("hidden_act")))
     if act is None and "hidden_act" in values:
-        notes = (f"Its activation “{values['hidden_act']}” is not known here; GELU stands in its place.",)
-    return Beside(
+        notes = (f"Its activation “{values['hidden_act']}” is unknown; GELU is used instead.",)
+    return CompanionFiles(
         config=config if act is None else msgspec.structs.replace(config, act=act),
         labels=_numbered(values.get("id2label"), config.num_classes),
         preprocessing=_processed(processor),
-        knows_act=act is not None,
+        is_act_known=act is not None,
         notes=notes,
     )
 
 
 def _numbered(names: object, classes: int) -> tuple[str, ...]:
-    """The names of all classes by their numbers; none where one is missing."""
+    """Return the names of all classes in order; none if one is missing."""
     if not isinstance(names, dict) or any(str(index) not in names for index in range(classes)):
         return ()
     return tuple(str(names[str(index)]) for index in range(classes))
 
 
 def _processed(processor: Mapping[str, Any]) -> Preprocessing | None:
-    """As transformers' image processor of ConvNeXt prepares pictures."""
+    """Return the preprocessing of transformers' image processor for ConvNeXt."""
     try:
         size = processor["size"]
         side = int(size["shortest_edge"] if isinstance(size, dict) else size)
@@ -141,28 +144,28 @@ def _processed(processor: Mapping[str, Any]) -> Preprocessing | None:
         return None
 
 
-def _of_timm(values: Mapping[str, Any], config: ConvNeXtConfig) -> Beside:
-    """As timm saves a model for the hub; before 2023 all of it stood in one object."""
+def _of_timm(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
+    """Read a config that timm saved for the hub; before 2023 everything was in one object."""
     architecture, published = str(values.get("architecture")), values.get("pretrained_cfg", values)
     if not isinstance(published, dict) or values.get("num_classes", config.num_classes) != config.num_classes:
-        return Beside(config=config)
+        return CompanionFiles(config=config)
     licence = published.get("license")
     defined = _as_defined(architecture, config)
-    return Beside(
+    return CompanionFiles(
         config=defined or config,
         labels=_described(published, config.num_classes),
         preprocessing=_prepared(published),
         provenance={"licence of the weights": str(licence)} if licence else {},
-        knows_act=defined is not None,
+        is_act_known=defined is not None,
     )
 
 
 def _as_defined(architecture: str, config: ConvNeXtConfig) -> ConvNeXtConfig | None:
-    """The config with timm's definition of that network, where it is a ConvNeXt with such norms."""
+    """Return the config completed by timm's definition of that network, if it is a ConvNeXt with such norms."""
     if not is_convnext(architecture):
         return None
     try:
-        defined = as_timm_defines(check_architecture(architecture), config)
+        defined = complete_from_timm(check_architecture(architecture), config)
     except _UNUSABLE:
         return None
     return defined if (defined.norm == "layer") == (config.norm == "layer") else None

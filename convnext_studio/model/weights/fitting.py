@@ -1,4 +1,4 @@
-"""Whether tensors are those of a network; and the network with them in it."""
+"""Check that tensors fit a network, and build the network with them."""
 
 from collections.abc import Mapping
 
@@ -10,35 +10,37 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 
 NAMES_TOLD = 3
-MAX_BLOCKS = 300  # The deepest that is published has 40.
+MAX_BLOCKS = 300  # The deepest published network has 40.
 
 
-def check_fit(
-    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], told_as: Mapping[str, str] | None = None
+def check_tensors(
+    config: ConvNeXtConfig,
+    shapes: Mapping[str, tuple[int, ...]],
+    names_in_file: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise a StudioError that names the tensors in which these and the config's network differ.
+    """Raise a StudioError that names the tensors that do not fit the network of the config.
 
     Parameters
     ----------
     shapes
-        Of all tensors, by the network's names.
-    told_as
-        What those that are left over are called in their file, where that is something else.
+        The shape of every tensor, by the names of our network.
+    names_in_file
+        The names of the tensors in their file, where these are different.
     """
-    _fitting_network(config, shapes, told_as or {})
+    _fitting_network(config, shapes, names_in_file or {})
 
 
-def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt:
-    """The config's network with copies of these tensors, float32, ready to be looked at.
+def build_network(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt:
+    """Return the network of the config with float32 copies of these tensors, in eval mode.
 
     Raises
     ------
     StudioError
-        Where they are not the network's.
+        If the tensors are not those of the network.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
     module = _fitting_network(config, shapes, {})
-    # Copies, because a file that is mapped must not change or go while its tensors are in use.
+    # The tensors are copied, because a mapped file could be changed or deleted while they are in use.
     module.load_state_dict(
         {name: tensor.to(torch.float32, copy=True) for name, tensor in state_dict.items()}, assign=True
     )
@@ -46,15 +48,15 @@ def filled(config: ConvNeXtConfig, state_dict: Mapping[str, Tensor]) -> ConvNeXt
 
 
 def _fitting_network(
-    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], told_as: Mapping[str, str]
+    config: ConvNeXtConfig, shapes: Mapping[str, tuple[int, ...]], names_in_file: Mapping[str, str]
 ) -> ConvNeXt:
-    """The config's network without memory for its weights."""
+    """Return the network of the config on the meta device."""
     blocks = sum(config.depths)
-    # Not built at all: even without weights, ten thousand blocks take a minute.
+    # Refused before it is built: even without weights, ten thousand blocks take a minute.
     if blocks > len(shapes):
         raise StudioError(f"The network has {blocks} blocks, but there are only {len(shapes)} tensors.")
     if blocks > MAX_BLOCKS:
-        raise StudioError(f"The network has {blocks} blocks; up to {MAX_BLOCKS} can be opened.")
+        raise StudioError(f"The network has {blocks} blocks, but at most {MAX_BLOCKS} can be opened.")
     try:
         with torch.device("meta"):
             network = ConvNeXt.from_config(config)
@@ -64,15 +66,15 @@ def _fitting_network(
     common = set(shapes) & set(expected)
     problems = {
         "missing": sorted(set(expected) - set(shapes)),
-        "left over": sorted(told_as.get(name, name) for name in set(shapes) - set(expected)),
+        "unexpected": sorted(names_in_file.get(name, name) for name in set(shapes) - set(expected)),
         "of another shape": sorted(name for name in common if shapes[name] != expected[name]),
     }
-    told = [f"{len(names)} {kind} ({first_names(names)})" for kind, names in problems.items() if names]
+    told = [f"{len(names)} {kind} ({join_names(names)})" for kind, names in problems.items() if names]
     if told:
         raise StudioError(f"The tensors are not those of the network: {'; '.join(told)}.")
     return network
 
 
-def first_names(names: list[str]) -> str:
-    """The first of them, as a text."""
+def join_names(names: list[str]) -> str:
+    """Return the first names as text, with an ellipsis if there are more."""
     return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")

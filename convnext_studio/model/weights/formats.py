@@ -1,6 +1,6 @@
-"""The ways in which ConvNeXt weights are published: recognised by a tensor's name, and renamed to ours.
+"""Recognise the formats in which ConvNeXt weights are published, and rename their tensors to ours.
 
-Ours are the names of the authors' implementations (facebookresearch/ConvNeXt and ConvNeXt-V2).
+Our names are those of the authors' implementations (facebookresearch/ConvNeXt and ConvNeXt-V2).
 """
 
 import math
@@ -16,7 +16,7 @@ from convnext_studio.common.errors import StudioError
 
 Rules = tuple[tuple[str, str], ...]
 
-# Where the tensors lie in a training checkpoint; averaged weights come first, because they are the better ones.
+# Keys of a training checkpoint that hold tensors; averaged weights come first, because they are better.
 _AVERAGED = ("state_dict_ema", "model_ema")
 _WRAPPERS = (*_AVERAGED, "state_dict", "model", "module")
 _DEEPEST = 4
@@ -26,50 +26,50 @@ _PREFIX = re.compile(r"^(?:(?:module|_orig_mod|backbone|model)\.)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A way of naming a ConvNeXt's tensors.
+    """A naming scheme for the tensors of a ConvNeXt.
 
     Attributes
     ----------
     name
-        For people.
+        The display name.
     marker
-        Pattern of the name of a tensor that every such file has, and no other format.
+        Regular expression for the name of a tensor that every file of this format has, and no other format.
     rules
-        Pattern and replacement, one after the other, from its names to ours.
+        Pairs of pattern and replacement, applied in order, from its names to ours.
     classifies
-        Whether its outputs are classes: not those of an image tower, which are an embedding.
-    only
-        Beginning of the names that belong to the network; the others are another network's.
+        Whether the outputs are classes; those of an image tower are an embedding.
+    prefix
+        Prefix of the names that belong to the network; other names belong to another network.
     """
 
     name: str
     marker: str
     rules: Rules = ()
     classifies: bool = True
-    only: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """Tensors by our names.
+    """The tensors of a file under our names.
 
     Attributes
     ----------
     format
-        How they were named.
+        The format of the file.
     state_dict
-        For our network, in the dtype that they have in the file.
-    told_as
-        What they are called in the file.
+        The tensors for our network, in the dtype of the file.
+    names_in_file
+        The names of the tensors in the file, by our names.
     head_norm_first
-        Whether the head normalises before it pools, which only the names tell.
+        Whether the head normalises before it pools, which only the names show.
     notes
-        Sentences about what was chosen, left out or made up.
+        Sentences about what was chosen, left out or added.
     """
 
     format: Format
     state_dict: dict[str, Tensor]
-    told_as: dict[str, str]
+    names_in_file: dict[str, str]
     head_norm_first: bool
     notes: tuple[str, ...]
 
@@ -94,7 +94,7 @@ _OPEN_CLIP: Rules = (
     *_TIMM,
 )
 _TORCHVISION: Rules = (
-    # Downsampling and stages take turns.
+    # Downsampling layers and stages alternate.
     *((rf"^features\.{2 * stage}\.", f"downsample_layers.{stage}.") for stage in range(4)),
     *((rf"^features\.{2 * stage + 1}\.", f"stages.{stage}.") for stage in range(4)),
     (r"\.block\.0\.", ".dwconv."),
@@ -125,7 +125,7 @@ _SPARSE: Rules = (
     (r"\.(ln|linear)\.", "."),
     (r"\.kernel$", ".weight"),
 )
-"""Of MinkowskiEngine, with which ConvNeXt V2 was pretrained on masked pictures (FCMAE)."""
+"""Names in MinkowskiEngine, with which ConvNeXt V2 was pretrained on masked pictures (FCMAE)."""
 _SPARSE_MARKER = r"stages\.0\.0\.dwconv\.kernel"
 _SPARSE_NAME = "facebookresearch's sparse pretraining (FCMAE)"
 
@@ -138,8 +138,8 @@ TRANSFORMERS = Format(
 TIMM = Format(name="timm", marker=r"stages\.0\.blocks\.0\.conv_dw\.weight", rules=_TIMM)
 TORCHVISION = Format(name="torchvision", marker=r"features\.1\.0\.block\.0\.weight", rules=_TORCHVISION)
 FORMATS = (
-    # Before the dense format, whose stem they have.
-    Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, only="encoder."),
+    # Listed before the dense format, because they have the same stem.
+    Format(name=_SPARSE_NAME, marker=rf"encoder\.{_SPARSE_MARKER}", rules=_SPARSE, prefix="encoder."),
     Format(name=_SPARSE_NAME, marker=_SPARSE_MARKER, rules=_SPARSE),
     FACEBOOK,
     Format(name="facebookresearch isotropic", marker=r"blocks\.0\.dwconv\.weight", rules=_ISOTROPIC),
@@ -151,25 +151,25 @@ FORMATS = (
         marker=r"visual\.trunk\.stem\.0\.weight",
         rules=_OPEN_CLIP,
         classifies=False,
-        only="visual.",
+        prefix="visual.",
     ),
 )
 
 
-def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
-    """Find the tensors of a ConvNeXt in what a file holds, and give them our names.
+def convert(contents: Mapping[str, Any], file_bytes: int) -> Converted:
+    """Find the tensors of a ConvNeXt in the contents of a file, and give them our names.
 
     Parameters
     ----------
     contents
-        Tensors by name, or a checkpoint around them.
+        Tensors by name, or a checkpoint that contains them.
     file_bytes
-        Size of the file. Tensors that share their values, or repeat one number, can be far larger.
+        Size of the file. Tensors that share storage or repeat one number can be far larger.
 
     Raises
     ------
     StudioError
-        Where there are none, a name stands for two tensors, or they are larger than the file.
+        If there are none, two tensors have the same name, or they are larger than the file.
     """
     mapping, wrappers = _unwrapped(contents)
     named = _without_prefixes(mapping)
@@ -178,50 +178,50 @@ def converted(contents: Mapping[str, Any], file_bytes: int) -> Converted:
         _check_patches({name: tensor for name, (_, tensor) in named.items()})
     notes = [f"The weights are in the format of {found.name}."]
     if averaged := [name for name in wrappers if name in _AVERAGED]:
-        notes.append(f"They are the averaged ones ({averaged[0]}), not those of the last training step.")
-    others = [name for name in named if not name.startswith(found.only)]
+        notes.append(f"The averaged weights ({averaged[0]}) are used, not those of the last training step.")
+    others = [name for name in named if not name.startswith(found.prefix)]
     if others:
-        notes.append(f"{len(others)} tensors of the file's other networks are left out, such as {others[0]}.")
-        named = {name: entry for name, entry in named.items() if name.startswith(found.only)}
-    # Before anything is done with them.
+        notes.append(f"{len(others)} tensors of other networks in the file are left out, such as {others[0]}.")
+        named = {name: entry for name, entry in named.items() if name.startswith(found.prefix)}
+    # Checked before anything is computed with the tensors.
     if sum(tensor.nbytes for _, tensor in named.values()) > file_bytes:
-        raise StudioError("The file describes tensors that are larger than itself; it is not opened.")
+        raise StudioError("The file is not opened, because it describes tensors that are larger than the file.")
     state_dict: dict[str, Tensor] = {}
-    told_as: dict[str, str] = {}
+    names_in_file: dict[str, str] = {}
     for name, (told, tensor) in named.items():
         ours = _renamed(name, found.rules)
         if ours.endswith(".num_batches_tracked"):
             continue
         if ours in state_dict:
-            raise StudioError(f"The file holds {ours} twice: as {told_as[ours]} and as {told}.")
+            raise StudioError(f"The file contains {ours} twice: as {names_in_file[ours]} and as {told}.")
         dense = _dense(tensor) if told.endswith(".kernel") else tensor
-        state_dict[ours], told_as[ours] = _reshaped(ours, dense), told
+        state_dict[ours], names_in_file[ours] = _reshaped(ours, dense), told
     notes += _completed_head(state_dict, found, file_bytes)
     return Converted(
         format=found,
         state_dict=state_dict,
-        told_as=told_as,
+        names_in_file=names_in_file,
         head_norm_first="norm_pre.weight" in named or "visual.trunk.norm_pre.weight" in named,
         notes=tuple(notes),
     )
 
 
 def _check_patches(named: Mapping[str, Tensor]) -> None:
-    """Refuse what timm builds for some sizes of patches, to keep its maps as fine as ever.
+    """Refuse patch sizes for which timm changes strides and dilations to keep the resolution of its maps.
 
-    With patches of 2 x 2 the first stage halves the map too; from 8 x 8 on the last one does not, but dilates.
+    With 2 x 2 patches the first stage halves the map as well; from 8 x 8 on, the last stage dilates instead.
     """
     stem = named.get("stem.0.weight")
     is_dilated = "stem.1.weight" in named and stem is not None and stem.ndim == 4 and stem.shape[-1] >= 8
     if is_dilated or "stages.0.downsample.0.weight" in named:
         raise StudioError(
-            "timm's ConvNeXts with patches of 2 × 2, or of 8 × 8 and more, step and dilate differently.",
-            "They cannot be opened; all other sizes can.",
+            "timm's ConvNeXts with patches of 2 × 2, or of 8 × 8 and more, use other strides and dilations.",
+            "They cannot be opened. All other patch sizes can.",
         )
 
 
 def _unwrapped(contents: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """The mapping with the tensors, and the names of those around it."""
+    """Return the innermost mapping with the tensors, and the keys that led to it."""
     wrappers: list[str] = []
     while len(wrappers) < _DEEPEST:
         name = next((name for name in _WRAPPERS if isinstance(contents.get(name), Mapping)), None)
@@ -233,13 +233,13 @@ def _unwrapped(contents: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str
 
 
 def _without_prefixes(mapping: Mapping[str, Any]) -> dict[str, tuple[str, Tensor]]:
-    """The tensors, with what they are called in the file, without what wrappers of a network add to names."""
+    """Return the tensors with their names in the file, by names without the prefixes of wrapper modules."""
     named: dict[str, tuple[str, Tensor]] = {}
     for name, value in mapping.items():
         if isinstance(name, str) and isinstance(value, Tensor):
             short = _PREFIX.sub("", name)
             if short in named:
-                raise StudioError(f"The file holds {short} twice: as {named[short][0]} and as {name}.")
+                raise StudioError(f"The file contains {short} twice: as {named[short][0]} and as {name}.")
             named[short] = (name, value)
     return named
 
@@ -249,10 +249,10 @@ def _recognised(named: Mapping[str, object]) -> Format:
         if any(re.fullmatch(known.marker, name) for name in named):
             return known
     if not named:
-        raise StudioError("The file holds no tensors by name.", "ConvNeXt Studio opens a model's state_dict.")
+        raise StudioError("The file contains no named tensors.", "ConvNeXt Studio opens a model's state_dict.")
     raise StudioError(
         f"These are not the weights of a ConvNeXt: {len(named)} tensors, such as {', '.join(list(named)[:3])}.",
-        f"Known are the formats of {', '.join(known.name for known in FORMATS)}.",
+        f"The known formats are those of {', '.join(known.name for known in FORMATS)}.",
     )
 
 
@@ -263,7 +263,7 @@ def _renamed(name: str, rules: Rules) -> str:
 
 
 def _reshaped(name: str, tensor: Tensor) -> Tensor:
-    """The same values in our network's shape: some write vectors as maps, and layers as 1x1 kernels."""
+    """Reshape a tensor for our network; some formats store vectors as maps, or linear layers as 1x1 kernels."""
     if name.endswith(".bias"):
         return tensor.flatten()
     if name.endswith((".grn.gamma", ".grn.beta")):
@@ -276,13 +276,13 @@ def _reshaped(name: str, tensor: Tensor) -> Tensor:
 
 
 def _dense(kernel: Tensor) -> Tensor:
-    """Turn a kernel of MinkowskiEngine into torch's (out, in, rows, columns).
+    """Convert a MinkowskiEngine kernel to torch's (out, in, rows, columns).
 
-    It is (positions, in, out), or (positions, channels) where it is depthwise; positions count columns first.
+    It is (positions, in, out), or (positions, channels) if depthwise, with positions in column-major order.
     """
     side = math.isqrt(kernel.shape[0]) if kernel.ndim in (2, 3) else 0
     if side == 0 or side**2 != kernel.shape[0]:
-        return kernel  # It fits no network, which is said where that is checked.
+        return kernel  # It fits no network; `check_tensors` reports that.
     grid = kernel.reshape(side, side, *kernel.shape[1:])
     return grid.permute(3, 2, 1, 0) if kernel.ndim == 3 else grid.permute(2, 1, 0)[:, None]
 
@@ -292,22 +292,22 @@ def _rows(tensor: Tensor) -> int:
 
 
 def _completed_head(state_dict: dict[str, Tensor], found: Format, file_bytes: int) -> list[str]:
-    """Add what a network without a classifier lacks, so that its outputs are its features; what was added."""
-    if found.only and "head.weight" in state_dict and "head.bias" not in state_dict:
-        # Projections to an embedding have no bias.
+    """Complete a network without a classifier so that its outputs are its features; return notes about it."""
+    if found.prefix and "head.weight" in state_dict and "head.bias" not in state_dict:
+        # A projection to an embedding has no bias.
         state_dict["head.bias"] = torch.zeros(_rows(state_dict["head.weight"]))
-        return ["Its outputs are the numbers of an embedding, not classes."]
+        return ["Its outputs are an embedding, not classes."]
     if "head.weight" in state_dict or "head.bias" in state_dict:
         return []
-    notes = ["There is no classifier: the outputs are the features in front of it."]
+    notes = ["There is no classifier: the outputs are the features before it."]
     last = max((name for name in state_dict if _LAST_OF_STAGE.fullmatch(name)), default="")
     channels = _rows(state_dict[last]) if last else 0
-    if channels**2 > file_bytes:  # A last block alone is several times as large.
+    if channels**2 > file_bytes:  # A single last block is several times as large.
         raise StudioError("These are not the weights of a whole ConvNeXt: its last stage is cut off.")
     state_dict["head.weight"], state_dict["head.bias"] = torch.eye(channels), torch.zeros(channels)
     if "norm.weight" not in state_dict:
         state_dict["norm.weight"] = torch.ones(channels)
         if "stages.0.0.norm.bias" in state_dict:
             state_dict["norm.bias"] = torch.zeros(channels)
-        notes.append("There is no last norm either: one that scales and shifts nothing stands in its place.")
+        notes.append("There is no last norm either: one without scale and shift is used instead.")
     return notes

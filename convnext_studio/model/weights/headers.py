@@ -1,4 +1,4 @@
-"""What a weights file is, by its first bytes; and the header of a safetensors file, read within bounds."""
+"""Recognise a weights file by its first bytes, and read the header of a safetensors file within limits."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from convnext_studio.common.errors import StudioError
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle"]
 
-# A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the bound.
+# A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the limit.
 MAX_HEADER_BYTES = 8_000_000
-PERHAPS_TRUNCATED = "It may have been cut off while it was downloaded or copied: get it again."
+PERHAPS_TRUNCATED = "The download or copy may be incomplete: get the file again."
 
-# What torch wrote first until 2020, and writes still when told to: a pickled number.
+# The start of torch's format until 2020, which it still writes on request: a pickled number.
 _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
@@ -26,11 +26,11 @@ class Header:
     Attributes
     ----------
     metadata
-        Free pairs of name and text.
+        Any pairs of name and text.
     shapes
-        Of every tensor.
+        The shape of every tensor.
     dtypes
-        Of every tensor, in the format's own words, such as ``F16``.
+        The type of every tensor, by the format's own name, such as ``F16``.
     """
 
     metadata: dict[str, str]
@@ -39,19 +39,19 @@ class Header:
 
 
 def file_kind(path: Path) -> FileKind:
-    """Tell what kind of weights file it is.
+    """Return what kind of weights file this is.
 
     Raises
     ------
     StudioError
-        Where it cannot be read or is none, in words that say what it is instead.
+        If it cannot be read, or is not a weights file; the message says what it is instead, if that is known.
     """
     try:
         with path.open("rb") as stream:
             start = stream.read(64)
     except OSError as error:
         raise _unreadable(path, error) from error
-    _refuse_known_strangers(start, path)
+    _refuse_known_mistakes(start, path)
     if start.startswith(b"PK\x03\x04"):
         return "zip"
     if start.startswith(_LEGACY_START[: len(start)]):
@@ -71,7 +71,7 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     StudioError
-        Where it is no such file, or a damaged one.
+        If it is not such a file, or is damaged.
     """
     try:
         with path.open("rb") as stream:
@@ -88,7 +88,10 @@ def read_header(path: Path) -> Header:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise StudioError(f"{path.name} has a damaged list of tensors.") from error
     if needed_bytes > data_bytes:
-        raise StudioError(f"{path.name} lacks its last {needed_bytes - data_bytes} bytes.", PERHAPS_TRUNCATED)
+        raise StudioError(
+            f"{path.name} is incomplete: its last {needed_bytes - data_bytes} bytes are missing.",
+            PERHAPS_TRUNCATED,
+        )
     texts = metadata if isinstance(metadata, dict) else {}
     return Header(
         metadata={name: text for name, text in texts.items() if isinstance(text, str)},
@@ -98,9 +101,9 @@ def read_header(path: Path) -> Header:
 
 
 def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
-    """The header's JSON: eight bytes of length, little-endian, then the text."""
+    """Read the JSON of the header: a little-endian length of eight bytes, then the text."""
     start = stream.read(64)
-    _refuse_known_strangers(start, path)
+    _refuse_known_mistakes(start, path)
     if len(start) < 8:
         raise StudioError(f"{path.name} has only {len(start)} bytes.", PERHAPS_TRUNCATED)
     if start[8:9] not in (b"{", b""):
@@ -121,7 +124,7 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     return header
 
 
-def _refuse_known_strangers(start: bytes, path: Path) -> None:
+def _refuse_known_mistakes(start: bytes, path: Path) -> None:
     text = start.lstrip().lower()
     if not start:
         raise StudioError(f"{path.name} is empty.", PERHAPS_TRUNCATED)

@@ -1,4 +1,4 @@
-"""The architecture, read off the tensors' shapes."""
+"""Infer an architecture from the shapes of its tensors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,33 +10,33 @@ from convnext_studio.model.config import ConvNeXtConfig, Norm, StemType
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# Published networks whose norms add something else to the variance than all others: CLIP's XXL.
+# Published networks whose norms use another epsilon than all others: CLIP's XXL.
 _EPSILONS: dict[tuple[tuple[int, ...], ...], float] = {((3, 4, 30, 3), (384, 768, 1536, 3072)): 1e-5}
 _STEM = "downsample_layers.0"
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Give every tensor's shape."""
+    """Return the shape of every tensor."""
     return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
 
 
 def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfig:
-    """Give the architecture of a network with these tensors.
+    """Return the architecture of a network with these tensors.
 
-    What shapes do not tell is as in the published networks: a patchify stem, GELU, an epsilon of 1e-6. Norms
-    without a bias are taken for timm's ``simple`` ones, the only such that are published.
+    What shapes do not show is assumed to be as in the published networks: a patchify stem, GELU, an epsilon of
+    1e-6. Norms without a bias are taken for timm's ``simple`` norms, the only published ones without a bias.
 
     Parameters
     ----------
     shapes
-        By our names.
+        The shape of every tensor, by our names.
     head_norm_first
-        See `ConvNeXtConfig`; shapes do not tell it.
+        See `ConvNeXtConfig`; shapes do not show it.
 
     Raises
     ------
     StudioError
-        Where the tensors that tell it are missing, or tell of no network that can be built.
+        If necessary tensors are missing, or describe no network that can be built.
     """
     try:
         return _inferred(shapes, head_norm_first)
@@ -49,7 +49,7 @@ def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfi
 
 def _inferred(shapes: Shapes, head_norm_first: bool) -> ConvNeXtConfig:
     depths = _depths(shapes)
-    # The projection ends with the stage's channels, also in a first block that downsamples.
+    # The projection ends with the channels of the stage, even in a first block that downsamples.
     dims = tuple(shapes[f"stages.{stage}.0.pwconv2.weight"][0] for stage in range(len(depths)))
     kernels = tuple(shapes[f"stages.{stage}.0.dwconv.weight"][-1] for stage in range(len(depths)))
     hidden = shapes["stages.0.0.pwconv1.weight"][0]
@@ -81,7 +81,7 @@ def _depths(shapes: Shapes) -> tuple[int, ...]:
 
 
 def _stem(shapes: Shapes) -> dict[str, Any]:
-    """The config's fields that describe the stem."""
+    """Return the fields of the config that describe the stem."""
     parts = {int(name.split(".")[2]): shapes[name] for name in shapes if _is_weight_of_stem(name)}
     convolutions = [at for at, shape in sorted(parts.items()) if len(shape) == 4]
     first = shapes[f"{_STEM}.0.weight"]
@@ -98,7 +98,7 @@ def _is_weight_of_stem(name: str) -> bool:
 
 
 def _overlapping(between: int, after: int, second_at: int) -> StemType:
-    if second_at == 2:  # An activation has no tensors, but takes a place.
+    if second_at == 2:  # An activation has no tensors, but counts as a layer.
         return "overlap_act"
     return "overlap" if between == after else "overlap_tiered"
 

@@ -1,8 +1,8 @@
-"""Files that torch.save wrote, read without running anything that is in them.
+"""Read files written by torch.save without running any code that they contain.
 
 A pickle is a program. Before torch's restricted reader (``weights_only=True``) gets it, its instructions are
-listed, not run: what they would call must be on a short list, and there must not be too many of them. A zip
-archive is checked by its directory before anything in it is read.
+listed without being run: everything that they would call must be on a short list, and there must not be too
+many of them. The directory of a zip archive is checked before any member is read.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED
 
-# A checkpoint of the largest ConvNeXt with its optimiser has 50000 instructions; a million take seconds.
+# A checkpoint of the largest ConvNeXt with its optimiser has 50,000 instructions; a million take seconds.
 MAX_INSTRUCTIONS = 300_000
 # The directory of such a checkpoint has 0.2 MB, its pickle 0.5 MB.
 MAX_READ_BYTES = 8_000_000
@@ -35,23 +35,23 @@ _HARMLESS = frozenset(
         "torch._utils _rebuild_parameter",
         "torch Size",
         "torch device",
-        # The options of a training script, which lie beside the weights in its checkpoints: names and values.
+        # The options of a training script, which its checkpoints store next to the weights: names and values.
         "argparse Namespace",
         *(f"torch {name}" for name in _DTYPES.split()),
         *(f"torch {name}Storage" for name in _STORAGES.split()),
     }
 )
-# Ways to name something to call that are not in what torch.save writes.
+# Instructions that name something to call and that torch.save never writes.
 _OTHER_CALLS = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX"}
 
 
 def read_zip(path: Path) -> Mapping[str, Any]:
-    """Read what torch.save writes since 2020; the tensors are mapped from the file, not read yet.
+    """Read the format of torch.save since 2020; the tensors are memory-mapped, not read yet.
 
     Raises
     ------
     StudioError
-        Where it holds something else, is damaged, or would run code or unpack to far more than its size.
+        If it contains something else, is damaged, or would run code or unpack to far more than its size.
     """
     try:
         with _BoundedFile(path) as stream, zipfile.ZipFile(stream) as archive:
@@ -63,35 +63,35 @@ def read_zip(path: Path) -> Mapping[str, Any]:
 
 
 def read_legacy(path: Path) -> Mapping[str, Any]:
-    """Read what torch.save wrote before 2020: pickles in a row, then the tensors; raises as `read_zip` does."""
+    """Read torch.save's format before 2020: several pickles, then the tensors; raises as `read_zip` does."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        # A mark of the format, its version, the machine, the tensors' frame, the order of their values.
+        # Magic number, format version, machine, the contents with the tensors, and the keys of their storages.
         _check_instructions(cast(IO[bytes], mapped), 5, path)
     return _torch_load(path, mapped=False)
 
 
 def refuse_pickle(path: Path) -> StudioError:
-    """The error for a pickle that torch did not write: what it would call, where that can be told."""
+    """Return the error for a pickle that torch did not write; it names what the pickle would call, if known."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         try:
             _check_instructions(cast(IO[bytes], mapped), 1, path)
         except StudioError as error:
             return error
-    return StudioError(f"{path.name} is a pickle that torch did not write, and holds no weights.")
+    return StudioError(f"{path.name} is a pickle that torch did not write, and contains no weights.")
 
 
 class _BoundedFile(io.FileIO):
-    """A file that gives only so much at once, because zipfile reads a whole directory, however long."""
+    """A file that limits the size of a single read, because zipfile reads a directory of any length at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_READ_BYTES:
             raise ValueError(f"{size} bytes are too many")
-        # "All" is asked for near the file's end only.
+        # Everything (-1) is only requested near the end of the file.
         return super().read(MAX_READ_BYTES if size is None or size < 0 else size) or b""
 
 
 def _checked_pickle(members: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
-    """The member with the tensors' frame, of an archive that is no larger than it looks."""
+    """Return the member with the pickle of an archive, after checking that it unpacks to its own size."""
     unpacked = sum(member.file_size for member in members)
     if unpacked > path.stat().st_size:
         raise StudioError(
@@ -116,7 +116,7 @@ def _checked_pickle(members: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipIn
 def _check_instructions(stream: IO[bytes], pickles: int, path: Path) -> None:
     count = 0
     try:
-        # A damaged text may look like a deprecated escape of Python's.
+        # A damaged string may look like an escape sequence that Python has deprecated.
         with warnings.catch_warnings(action="ignore"):
             for _ in range(pickles):
                 for instruction, argument, _position in pickletools.genops(stream):
@@ -132,7 +132,7 @@ def _check_instruction(name: str, argument: Any, path: Path) -> None:
     if name in _OTHER_CALLS or (name == "GLOBAL" and argument not in _HARMLESS):
         called = str(argument).replace(" ", ".") if name == "GLOBAL" else "Python objects"
         raise StudioError(
-            f"{path.name} is not opened, because it holds more than weights, and reading it could run code "
+            f"{path.name} is not opened, because it contains more than weights, and reading it could run code "
             f"(it asks for {called}).",
             "Save only the tensors: torch.save(model.state_dict(), path).",
         )
@@ -144,16 +144,16 @@ def _torch_load(path: Path, mapped: bool) -> Mapping[str, Any]:
             mapped &= _is_text(path)
             source = path if mapped else stream
             contents = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
-    # Whatever torch stumbles over in a file from anywhere, it is told in one sentence.
+    # torch raises errors of many kinds for damaged files; the user gets one sentence.
     except Exception as error:
         raise _damaged(path) from error
     if not isinstance(contents, Mapping):
-        raise StudioError(f"{path.name} holds a {type(contents).__name__}, not weights by name.")
+        raise StudioError(f"{path.name} contains a {type(contents).__name__} instead of named weights.")
     return contents
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a name is UTF-8, as torch wants it for a file that it maps; a system may have others."""
+    """Return whether a path is valid UTF-8, which torch needs to map a file and some systems do not ensure."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -162,8 +162,10 @@ def _is_text(path: Path) -> bool:
 
 
 def _too_many_instructions(path: Path) -> StudioError:
-    return StudioError(f"{path.name} is no checkpoint of a ConvNeXt: it holds too many objects.")
+    return StudioError(f"{path.name} is not a checkpoint of a ConvNeXt: it contains too many objects.")
 
 
 def _damaged(path: Path) -> StudioError:
-    return StudioError(f"{path.name} is damaged, or not weights that torch saved.", PERHAPS_TRUNCATED)
+    return StudioError(
+        f"{path.name} is damaged, or does not contain weights saved by torch.", PERHAPS_TRUNCATED
+    )

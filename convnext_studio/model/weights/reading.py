@@ -1,4 +1,4 @@
-"""A weights file in any known format, with its architecture."""
+"""Read a weights file of any known format, and infer its architecture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.config_files import Beside, read_beside
-from convnext_studio.model.weights.fitting import check_fit, first_names
-from convnext_studio.model.weights.formats import TORCHVISION, Converted, Format, converted
+from convnext_studio.model.weights.config_files import CompanionFiles, read_companion_files
+from convnext_studio.model.weights.fitting import check_tensors, join_names
+from convnext_studio.model.weights.formats import TORCHVISION, Converted, Format, convert
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.pickles import read_legacy, read_zip, refuse_pickle
 
 IMAGENET_CLASSES = 1000
 WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
-"""Of the provenance of a network that was saved with random weights."""
+"""The provenance entry of a network that was saved with random weights."""
 PROVENANCE_KEY = "provenance"
-"""Of a checkpoint that was saved here in another layout: pairs of name and text, beside the tensors."""
+"""The key of the provenance in a checkpoint that was saved here in another layout."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _TORCHVISION_RESIZED_PX: dict[tuple[tuple[int, ...], int], int] = {
@@ -33,7 +33,7 @@ _TORCHVISION_RESIZED_PX: dict[tuple[tuple[int, ...], int], int] = {
     ((3, 3, 27, 3), 128): 232,
     ((3, 3, 27, 3), 192): 232,
 }
-"""Shorter side before the crop of 224 px, by depths and first width, as torchvision publishes its weights."""
+"""The shorter side before the crop of 224 px for torchvision's weights, by depths and first width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +43,24 @@ class Weights:
     Attributes
     ----------
     config
-        The architecture; what tensors do not tell is as the reader was told, or else as is usual.
+        The architecture; what cannot be read off the tensors is as the caller asked, or else as usual.
     state_dict
-        Of our network, in the file's dtype, mapped from the file where it is a large one.
+        The tensors of our network in the file's dtype, memory-mapped if the file is large.
     labels
-        Class names in plain words; empty where they are unknown.
+        Class names in plain English; empty if unknown.
     preprocessing
-        How the network wants its pictures, where that is known.
+        How pictures are turned into the network's input.
     title
-        For people; empty where the file does not say.
+        The display name; empty if the file has none.
     notes
-        Sentences that people should see.
+        Sentences to be shown to the user.
     provenance
-        Where they come from, to be kept where they are saved: pairs of name and text.
+        Where the weights come from, as pairs of name and text, to be kept when they are saved.
     random_weights
-        Nothing was learnt.
+        Whether the weights are random.
     is_stem_untold
-        The file does not tell the stem's stride and padding: they are as a person said, or as is usual.
+        Whether the file does not state the stride and padding of the stem, so that the usual values, or those
+        that were asked for, are used.
     """
 
     config: ConvNeXtConfig
@@ -75,13 +76,13 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """What a person says of the stem, where the source is silent or wrong."""
+    """A stride and padding given by the user, where the source states none or is wrong."""
 
     stride: int | None = None
     padding: int | None = None
 
-    def applied(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
-        """The config with what was said."""
+    def applied_to(self, config: ConvNeXtConfig) -> ConvNeXtConfig:
+        """Return the config with the given stride and padding."""
         return replace(
             config,
             stem_stride=config.stem_stride if self.stride is None else self.stride,
@@ -90,28 +91,29 @@ class Stem:
 
 
 def read_weights(path: Path, stem: Stem) -> Weights:
-    """Read a weights file in any known format, and infer its architecture where it does not say.
+    """Read a weights file of any known format, and infer its architecture if it does not state one.
 
     Raises
     ------
     StudioError
-        Where it is none, is damaged or unsafe, or where tensors are missing or left over (named).
+        If it is not a weights file, is damaged or unsafe, or if tensors are missing or unexpected (the message
+        names them).
     """
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = converted(contents, path.stat().st_size)
+    found = convert(contents, path.stat().st_size)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    beside = read_beside(path, found.format, inferred)
-    config = stem.applied(beside.config)
-    provenance = {**beside.provenance, **_provenance_in(contents)}
-    notes = [*checked(found, config), *found.notes, *beside.notes, *told(provenance)]
-    preprocessing = beside.preprocessing or usual_preprocessing(found.format, config)
-    notes.append(_assumptions(config, stem, beside, preprocessing))
-    labels = beside.labels
+    companions = read_companion_files(path, found.format, inferred)
+    config = stem.applied_to(companions.config)
+    provenance = {**companions.provenance, **_provenance_in(contents)}
+    notes = [*check_contents(found, config), *found.notes, *companions.notes, *describe_provenance(provenance)]
+    preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
+    notes.append(_assumptions(config, stem, companions, preprocessing))
+    labels = companions.labels
     if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
-        notes.append("Its 1000 classes are taken for ImageNet's.")
+        notes.append("Its 1000 classes are assumed to be those of ImageNet.")
     return Weights(
         config=config,
         state_dict=found.state_dict,
@@ -125,7 +127,7 @@ def read_weights(path: Path, stem: Stem) -> Weights:
 
 
 def _provenance_in(contents: Mapping[str, Any]) -> dict[str, str]:
-    """What a checkpoint that was saved here says of its tensors; nothing where it says something else."""
+    """Return the provenance in a checkpoint that was saved here; empty if it has none of that form."""
     said = contents.get(PROVENANCE_KEY)
     if not isinstance(said, Mapping):
         return {}
@@ -133,12 +135,12 @@ def _provenance_in(contents: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_contents(path: Path) -> Mapping[str, Any]:
-    """Read what a file holds, without running anything in it; large tensors are mapped.
+    """Read the contents of a file without running any code in it; large tensors are memory-mapped.
 
     Raises
     ------
     StudioError
-        Where it is no weights file, is damaged or unsafe.
+        If it is not a weights file, or is damaged or unsafe.
     """
     match file_kind(path):
         case "zip":
@@ -156,59 +158,61 @@ def read_contents(path: Path) -> Mapping[str, Any]:
         raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
 
 
-def checked(found: Converted, config: ConvNeXtConfig) -> list[str]:
-    """Check that the tensors are the network's, and give warnings about their values.
+def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:
+    """Check that the tensors are those of the network, and return warnings about their values.
 
     Raises
     ------
     StudioError
-        Where they are not, or are none that a network can have.
+        If they are not, or are not floating point.
     """
-    check_fit(config, shapes_of(found.state_dict), found.told_as)
+    check_tensors(config, shapes_of(found.state_dict), found.names_in_file)
     strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
     if strange:
-        raise StudioError(f"The file holds other numbers than floating point: {first_names(strange)}.")
-    return not_finite({found.told_as.get(name, name): tensor for name, tensor in found.state_dict.items()})
+        raise StudioError(f"The file contains tensors that are not floating point: {join_names(strange)}.")
+    return warn_not_finite(
+        {found.names_in_file.get(name, name): tensor for name, tensor in found.state_dict.items()}
+    )
 
 
 def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
-    """Give the classes in plain words, in the order in which networks are trained on them."""
-    # timm takes seconds to import, and most files come with labels or without classes of ImageNet.
+    """Return the class names of an ImageNet subset in plain English, in the usual order."""
+    # Imported here because timm takes seconds to import, and most files need no ImageNet labels.
     from timm.data.imagenet_info import ImageNetInfo
 
     return tuple(str(name) for name in ImageNetInfo(subset).label_descriptions())
 
 
-def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
-    """Warn of tensors with values that are not finite: a sentence, or none."""
+def warn_not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Return one sentence about tensors with values that are not finite, or none."""
     names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
     if not names:
         return []
-    counted = "1 tensor holds" if len(names) == 1 else f"{len(names)} tensors hold"
-    return [f"{counted} values that are not finite: {first_names(names)}."]
+    counted = "1 tensor contains" if len(names) == 1 else f"{len(names)} tensors contain"
+    return [f"{counted} values that are not finite: {join_names(names)}."]
 
 
-def told(provenance: Mapping[str, str]) -> list[str]:
-    """Say where weights come from, a sentence each."""
+def describe_provenance(provenance: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each entry of the provenance."""
     return [f"{name.capitalize()}: {text}" for name, text in provenance.items()]
 
 
 def _own(path: Path, stem: Stem) -> Weights:
     file = read_studio_file(path)
     return Weights(
-        config=stem.applied(file.config),
+        config=stem.applied_to(file.config),
         state_dict=file.state_dict,
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*not_finite(file.state_dict), *told(file.provenance)),
+        notes=(*warn_not_finite(file.state_dict), *describe_provenance(file.provenance)),
         provenance=file.provenance,
         random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
     )
 
 
 def usual_preprocessing(format_: Format, config: ConvNeXtConfig) -> Preprocessing:
-    """As those who write files of that format prepare pictures for such a network at 224 px."""
+    """Return the usual preprocessing at 224 px for networks in that format."""
     if not format_.classifies:
         return Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
     if format_ is TORCHVISION:
@@ -217,7 +221,9 @@ def usual_preprocessing(format_: Format, config: ConvNeXtConfig) -> Preprocessin
     return Preprocessing()
 
 
-def _assumptions(config: ConvNeXtConfig, stem: Stem, beside: Beside, preprocessing: Preprocessing) -> str:
+def _assumptions(
+    config: ConvNeXtConfig, stem: Stem, companions: CompanionFiles, preprocessing: Preprocessing
+) -> str:
     assumed = []
     if config.stem_type == "patch" and stem.stride is None:
         assumed.append(f"stem stride {config.stem_stride}")
@@ -226,12 +232,12 @@ def _assumptions(config: ConvNeXtConfig, stem: Stem, beside: Beside, preprocessi
     if config.norm == "simple":
         assumed.append("norms by the standard deviation (timm's simple norm)")
     assumed.append(f"norm epsilon {config.norm_eps:g}")
-    if not beside.knows_act:
+    if not companions.is_act_known:
         assumed.append("GELU")
-    if beside.preprocessing is None:
+    if companions.preprocessing is None:
         shorter_px, _ = preprocessing.geometry((1, 1)).resized_size
         assumed.append(
             f"pictures resized to {shorter_px} px ({preprocessing.interpolation}) and cropped to "
             f"{preprocessing.input_px} px"
         )
-    return f"Tensors do not tell everything; assumed are: {', '.join(assumed)}."
+    return f"The tensors do not determine everything. Assumed: {', '.join(assumed)}."

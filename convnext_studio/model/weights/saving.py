@@ -1,4 +1,4 @@
-"""Save a model as a file: our own, or one in the layout of the authors' implementations."""
+"""Save a model in our own file format, or in the layout of the authors' implementations."""
 
 import shutil
 from pathlib import Path
@@ -16,27 +16,27 @@ from convnext_studio.model.weights.reading import PROVENANCE_KEY, RANDOM, WEIGHT
 
 
 def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
-    """Write a model's weights; to a temporary name first, so that `path` never holds half a file.
+    """Write the weights of a model, under a temporary name first, so that `path` never holds half a file.
 
     Parameters
     ----------
     path
-        Where to; replaced if it is there.
+        The file to write; an existing file is replaced.
     layout
-        ``studio`` is our own file (safetensors, float32), which keeps everything. ``facebookresearch`` is a
-        ``.pth`` file with the tensors' names of the authors' implementations under ``model``, and where they
-        come from under ``provenance``; it keeps neither labels nor preprocessing, nor the stride and padding of
-        the stem.
+        ``studio`` is our own file format (safetensors, float32), which keeps everything. ``facebookresearch``
+        is a ``.pth`` file with the tensor names of the authors' implementations under ``model`` and the
+        provenance under ``provenance``. It keeps neither labels nor preprocessing, nor the stride and padding
+        of the stem.
 
     Raises
     ------
     StudioError
-        Where the layout has no names for the network, or the disk refuses.
+        If the layout has no names for the network, or the file cannot be written.
     """
     path, module = Path(path), model.module
     if not isinstance(module, ConvNeXt):
         raise StudioError(
-            "Only a ConvNeXt can be saved.", "The weights of other families stay where timm keeps them."
+            "Only a ConvNeXt can be saved.", "The weights of other families stay in timm's cache."
         )
     _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
     provenance = dict(model.provenance)
@@ -57,14 +57,14 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studi
 
 
 def _check_room(path: Path, needed_bytes: int) -> None:
-    """Raise a StudioError where the disk has not that much room beside the file that is there."""
+    """Raise a StudioError if the disk has too little room to write the file next to the old one."""
     try:
         free_bytes = shutil.disk_usage(path.parent).free
     except OSError as error:
         raise not_written(path, error) from error
     if free_bytes < needed_bytes:
         raise StudioError(
-            f"{path} could not be written: it takes {needed_bytes / 1e6:,.0f} MB, and the disk has "
+            f"{path} could not be written: it needs {needed_bytes / 1e6:,.0f} MB, and the disk has "
             f"{free_bytes / 1e6:,.0f} MB left.",
             "Make room, or choose another disk.",
         )
@@ -74,8 +74,8 @@ def _write_facebook(module: ConvNeXt, path: Path, provenance: dict[str, str]) ->
     config = module.config
     if lost := _not_in_facebook(config):
         raise StudioError(
-            f"The layout of facebookresearch has no place for this network's {', '.join(lost)}.",
-            "Save it as ConvNeXt Studio's own file, which keeps everything.",
+            f"The facebookresearch layout cannot store this network's {', '.join(lost)}.",
+            "Save it in ConvNeXt Studio's own format, which keeps everything.",
         )
     tensors = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
     if len(config.depths) == 1:
@@ -92,7 +92,7 @@ def _isotropic(name: str) -> str:
 
 
 def _not_in_facebook(config: ConvNeXtConfig) -> list[str]:
-    """What the authors' implementations do not have, in words."""
+    """Return the features of a network that the authors' implementations do not have."""
     isotropic = len(config.depths) == 1
     differs = {
         f"{config.norm} norms": config.norm != "layer",

@@ -1,4 +1,4 @@
-"""The lecture's place in the program: nothing of it is imported before it is first wanted."""
+"""The entry to the lecture, which imports its modules only when they are first needed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ LECTURE = "lecture"
 
 
 class LateLecture(QObject):
-    """Makes a `Presentation` and a `HandoutSaver` when they are first asked for. The parameters are theirs."""
+    """Creates a `Presentation` and a `HandoutSaver` when they are first needed, with the parameters of both."""
 
-    noticed = Signal(object)  # Notice
+    noticed = Signal(object)  # A Notice
     succeeded = Signal(str)  # the topic whose notice is over
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
@@ -36,16 +36,16 @@ class LateLecture(QObject):
 
     @property
     def presentation(self) -> "Presentation":
-        """What presents."""
+        """The presentation, created on first use."""
         if self._presentation is None:
-            # Not at the top: all views of a lecture would keep the window from appearing.
+            # Imported here, because importing all views of a lecture would delay the window.
             from convnext_studio.ui.lecture.presenter.presentation import Presentation
 
             self._presentation = Presentation(self._window, self._state, self._bridge, self._controller)
         return self._presentation
 
     def present(self) -> None:
-        """Show the lecture where it was left; what keeps it from being shown, the message bar says."""
+        """Show the lecture at the step where it was left, or say in the message bar why that fails."""
         try:
             self.presentation.start()
         except StudioError as error:
@@ -54,7 +54,7 @@ class LateLecture(QObject):
             self.succeeded.emit(LECTURE)
 
     def save_handout(self, path: str) -> None:
-        """Write the lecture as a hand-out; progress, success and failure are notices."""
+        """Write the lecture as a hand-out, and report progress, success and failure as notices."""
         if self._saver is None:
             from convnext_studio.ui.lecture.handout.saving import HandoutSaver
 
@@ -63,6 +63,6 @@ class LateLecture(QObject):
         self._saver.save(self.presentation.folder, Path(path))
 
     def stop_saving(self) -> None:
-        """Stop a hand-out under way; no file is written."""
+        """Cancel the hand-out that is being made; no file is written."""
         if self._saver is not None:
             self._saver.stop()

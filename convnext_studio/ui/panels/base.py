@@ -61,7 +61,7 @@ class Panel(QWidget):
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setProperty("muted", True)
         self._again = QPushButton("Try again")
-        self._again.setToolTip("Ask the engine once more")
+        self._again.setToolTip("Try this computation again")
         self._again.clicked.connect(self.ask_again)
         self.ways_out = QHBoxLayout()
         self.ways_out.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -426,7 +426,7 @@ def random_badge() -> QLabel:
     """The mark of random weights."""
     badge = QLabel("random weights")
     badge.setProperty("badge", True)
-    badge.setToolTip("This network has learnt nothing: what is shown is what chance made of the picture.")
+    badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
     return badge
 
 

@@ -36,7 +36,7 @@ def measuring_query(
 
 def add_running_controls(panel: Panel, query: PanelQuery) -> StopButton:
     """Put Stop and the progress after the controls that are there."""
-    stop = StopButton(query, "Stop measuring and keep what is there, or measure again")
+    stop = StopButton(query, "Stop measuring and keep the partial result, or measure again")
     progress = QueryProgressBar(query, "Progress of the measurement")
     follow_text(progress, lambda: progress.setFixedSize(scaled_px(80), scaled_px(10)))
     panel.controls.addWidget(stop)

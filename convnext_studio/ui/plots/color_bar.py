@@ -71,7 +71,7 @@ class ColorBar(QWidget):
             beyond = "" if scale is None else scale.clipping.text
             said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
             self.setAccessibleDescription(", ".join(text for text in said if text))
-            self.setToolTip(f"There are {beyond}: they have the colour of that end" if beyond else "")
+            self.setToolTip(f"There are {beyond}, shown in the colour of that end" if beyond else "")
             self.update()
 
     def labels(self, in_file: bool = False) -> list[tuple[float, str]]:
@@ -198,8 +198,8 @@ class MapView(QWidget):
         self.saver.noticed.connect(self.noticed)
         self.saver.menu.addSeparator()
         for text, tip, handler in (
-            ("&Fit (F7)", "All of it, as large as it goes", self.view.show_all),
-            ("&1:1 (F8)", "One pixel of it on one of the screen", self.view.show_pixels),
+            ("&Fit (F7)", "Show everything, as large as possible", self.view.show_all),
+            ("&1:1 (F8)", "Show one pixel per screen pixel", self.view.show_pixels),
         ):
             action = self.saver.menu.addAction(text)
             action.setToolTip(tip)
@@ -221,7 +221,9 @@ class MapView(QWidget):
         button.setText(text)
         button.setAutoRaise(True)
         button.setAccessibleName(f"Copy or save: {name}")
-        button.setToolTip("Copy or save this view (Ctrl+C, Ctrl+S); Ctrl and drag takes its picture elsewhere")
+        button.setToolTip(
+            "Copy or save this view (Ctrl+C, Ctrl+S); drag with Ctrl to move its picture to another program"
+        )
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(self.saver.menu)
         button.setStyleSheet(MENU_BUTTON_STYLE)

@@ -31,8 +31,9 @@ PROTOCOLS: dict[Protocol, str] = {
 
 SMALLEST_PX = 3
 MEANING = (
-    "Theoretical field: the pixels that can reach the unit at all, by arithmetic. Effective field: those that "
-    "do, by the gradient; the squares are the smallest around the centre that hold 20, 30, 50 and 99 % of it."
+    "Theoretical field: the pixels that can affect the unit at all, calculated. Effective "
+    "field: those that do, by the gradient. The squares are the smallest around the centre "
+    "that hold 20, 30, 50 and 99 % of it."
 )
 SEES_ALL = "sees the whole picture"
 
@@ -47,13 +48,16 @@ def why_no_figure(view: FieldView) -> str:
     field = view.field_map
     height, width = field.shape
     if min(field.shape) < SMALLEST_PX:
-        return f"This field is {width} × {height} pixels: too small for squares. It takes 3 × 3 at least."
+        return (
+            f"This field has {width} × {height} pixels, which is too small for squares: they need "
+            "at least 3 × 3."
+        )
     if not np.isfinite(field).all():
-        return "This field holds values that are not finite, so that neither shares nor squares have a meaning."
+        return "This field contains values that are not finite, so shares and squares have no meaning."
     if field.max() == 0:
         return (
-            "This field is zero everywhere: no pixel of the inputs changes what was measured. "
-            "Another unit, or more pictures, may tell more."
+            "This field is zero everywhere: no pixel of the inputs affects the measured unit. "
+            "Try another unit or more pictures."
         )
     if field.min() == field.max():
         return "This field is the same everywhere: it has no centre and no size."
@@ -212,7 +216,7 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
     said.extend(_theoretical_words(view))
     own_scale = DEFINITIONS[view.protocol].scale
     if scale != own_scale:
-        said.append(f"squares of {OF_WHAT[scale]}, as chosen")
+        said.append(f"squares of {OF_WHAT[scale]}, as you chose")
     reached = {square.threshold for square in view.squares[scale]}
     missing = [f"{100 * share:g} %" for share in THRESHOLDS if share not in reached]
     # On the protocol's own scale the notes say it.
@@ -227,16 +231,16 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
 def _theoretical_words(view: FieldView) -> list[str]:
     geometry, box = theoretical_of(view), theoretical_box(view)
     if isinstance(view, ReceptiveFieldResult) and view.target is not None:
-        return [f"a class score {SEES_ALL}, because the head pools over it"]
+        return [f"a class score {SEES_ALL}, because the head pools over the map"]
     if geometry is not None and not geometry.is_box:
         # What is seen is a note; drawn is nothing.
-        return [f"its convolutions alone see {geometry.size_px} px"]
+        return [f"its convolutions see only {geometry.size_px} px"]
     if box is None:
         return []
     height, width = view.field_map.shape
     size = f"theoretical field {box[2]:g} × {box[3]:g} px"
     is_beyond = box[0] < 0 or box[1] < 0 or box[0] + box[2] > width or box[1] + box[3] > height
-    return [f"{size}, beyond the input and drawn clipped" if is_beyond else size]
+    return [f"{size}, which extends beyond the input and is drawn clipped" if is_beyond else size]
 
 
 def point_text(view: FieldView, x: float, y: float) -> str:

@@ -314,7 +314,8 @@ class ImageView(QWidget):
         self.setProperty(PAINTS_FOCUS, True)
         # No tooltip: it would hide what the person points at.
         self.setAccessibleDescription(
-            "The wheel or + and - zoom, dragging or the middle button moves, a double click or 0 fits."
+            "Zoom with the wheel or + and -, move by dragging or with the middle button, fit "
+            "with a double click or 0."
         )
 
     @property

@@ -47,7 +47,7 @@ class Contents:
     values: NDArray[Any] | None = None
 
 
-RANDOM_WEIGHTS = "random weights: nothing was learnt"
+RANDOM_WEIGHTS = "random weights: the network has learnt nothing"
 
 
 class Drawn(Painted, Protocol):
@@ -114,7 +114,7 @@ class ViewSaver(QObject):
         """Put the numbers on the clipboard, as a spreadsheet takes them."""
         values = self._values
         if values is None:
-            self.noticed.emit(Notice(SAVING, "There are no numbers behind this view."))
+            self.noticed.emit(Notice(SAVING, "This view has no values to save."))
         elif values.size > MOST_COPIED:
             hint = "Save them as an array (.npy) or as CSV."
             self.noticed.emit(Notice(SAVING, f"{values.size:,} numbers are too many for the clipboard.", hint))
@@ -193,7 +193,7 @@ class ViewSaver(QObject):
 
     def _ask_width(self) -> None:
         width, accepted = QInputDialog.getInt(
-            self._owner, "Save PNG", "Width in pixels, colour bar included:", WIDTHS_PX[1], 100, _MOST_PX
+            self._owner, "Save PNG", "Width in pixels, including the colour bar:", WIDTHS_PX[1], 100, _MOST_PX
         )
         if accepted:
             self._save_png(width)

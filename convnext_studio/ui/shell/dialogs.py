@@ -22,8 +22,8 @@ from convnext_studio.ui.widgets.save_dialog import ask_file, ask_path
 _SESSIONS = f"Sessions (*{SUFFIX})"
 _WEIGHTS = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
 _LAYOUTS: dict[str, WeightsLayout] = {
-    "ConvNeXt Studio, keeps everything (*.safetensors)": "studio",
-    "Names of facebookresearch, tensors only (*.pth *.pt *.bin)": "facebookresearch",
+    "ConvNeXt Studio, complete (*.safetensors)": "studio",
+    "facebookresearch names, tensors only (*.pth *.pt *.bin)": "facebookresearch",
 }
 
 
@@ -112,10 +112,10 @@ class Dialogs(QObject):
     def export(self) -> None:
         """Choose a folder and write all figures and numbers about the current picture."""
         if not self._controller.exporter.is_possible:
-            message = "There is nothing to export yet: a picture and its prediction have to be there."
+            message = "There is nothing to export yet: an export needs a picture and its prediction."
             self.noticed.emit(Notice("export", message))
             return
-        folder = self._choose_folder("Export into the folder", self._pictures_folder())
+        folder = self._choose_folder("Export to a folder", self._pictures_folder())
         if folder:
             self._controller.exporter.export(Path(folder))
 
@@ -124,7 +124,7 @@ class Dialogs(QObject):
         if self._state.explanation is None:
             self.noticed.emit(Notice("export", "There is no map to save yet."))
             return
-        folder = self._choose_folder("Save the map into the folder", self._pictures_folder())
+        folder = self._choose_folder("Save the map to a folder", self._pictures_folder())
         if folder:
             self._controller.exporter.export_map(Path(folder))
 
@@ -152,7 +152,7 @@ class Dialogs(QObject):
         """Choose a file and write the whole lecture into it, with the current model and picture."""
         suggested = Path(self._pictures_folder(), "lecture.pdf")
         kinds = "PDF (*.pdf);;HTML, one file (*.html *.htm)"
-        path = ask_path(self._window, "Save the lecture's hand-out", suggested, kinds)
+        path = ask_path(self._window, "Save the lecture hand-out", suggested, kinds)
         if path is not None:
             self._lecture.save_handout(str(path))
 

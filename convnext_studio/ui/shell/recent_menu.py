@@ -15,7 +15,7 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import SettingsFile
 
 _PREFIXES = ("preset:", "timm:", "timm-random:", SAMPLE_PREFIX)
-_GONE = "It is not there any more"
+_GONE = "It no longer exists"
 
 
 class RecentMenu(QObject):
@@ -55,11 +55,11 @@ class RecentMenu(QObject):
         self._add_section("Sessions", values.recent_sessions, choose_path)
         self._add_section("Models", values.recent_models, choose_model)
         if not self._menu.actions():
-            self._menu.addAction("Nothing was opened yet").setEnabled(False)
+            self._menu.addAction("Nothing has been opened yet").setEnabled(False)
             return
         self._menu.addSeparator()
         clear = self._menu.addAction("&Clear this list")
-        clear.setToolTip("Forget all that was opened; the files stay")
+        clear.setToolTip("Clear the list of opened files; the files themselves are kept")
         clear.triggered.connect(self.clear)
         self._background.run(partial(_gone, tuple(self._files)), self._grey)
 

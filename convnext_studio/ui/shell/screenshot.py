@@ -33,7 +33,12 @@ def larger_than(widget: QWidget, wanted: QSize | None) -> list[str]:
     size = widget.size()
     if wanted is None or size == wanted:
         return []
-    return [f"The picture is {size.width()} × {size.height()} px large: what the window shows needs as much."]
+    return [
+        (
+            f"The picture has {size.width()} × {size.height()} px, because the contents of the window "
+            "need that much room."
+        )
+    ]
 
 
 class Quiet(QObject):

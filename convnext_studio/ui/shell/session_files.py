@@ -84,7 +84,7 @@ class SessionFiles(QObject):
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
                 partial(self._write, path),
                 on_failure=self._refuse,
-                on_cancel=lambda: self._tell("Saving the session was stopped, and nothing was written.", ""),
+                on_cancel=lambda: self._tell("Saving the session was cancelled. Nothing was written.", ""),
             )
         else:
             self._write(path, CheckedPictures(failures=()))
@@ -124,11 +124,7 @@ class SessionFiles(QObject):
 
     def _written(self, left_out: int, path: Path) -> None:
         self._remember(path)
-        hint = (
-            f"{_counted(left_out)} that came from the clipboard have no file and are not in it."
-            if left_out
-            else ""
-        )
+        hint = f"{_counted(left_out)} from the clipboard have no file and are not included." if left_out else ""
         self.noticed.emit(Notice(SESSION, f"The session was saved as {path}.", hint, good=True))
 
     # --------------------------------------------------------------------------------------------- opening
@@ -145,7 +141,7 @@ class SessionFiles(QObject):
     def _follow(self, path: Path, session: SavedSession) -> None:
         self._remember(path)
         if session.layout and not self._layout.restore(session.layout):
-            self._tell("The arrangement of the panels is another version's, and stays as it is.", "")
+            self._tell("The layout of the panels is from another version and was not restored.", "")
         self._selection = session
         if session.model is not None:
             self._open_model(session.model)
@@ -164,13 +160,13 @@ class SessionFiles(QObject):
         now = self._state.model
         if precision == "bfloat16" and (now is None or not now.device.startswith("cuda")):
             precision = "float32"
-            self._tell("The session was saved with bfloat16, and is computed in float32 here.", "")
+            self._tell("The session was saved with bfloat16, but float32 is used here.", "")
         if model.config is not None:
             try:
                 config = ConvNeXtConfig.from_dict(model.config)
             except (StudioError, TypeError, ValueError, KeyError):
                 self._forget_selection()
-                self._tell("The network that the session describes cannot be built.", "Open a model by hand.")
+                self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
             self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
@@ -248,7 +244,7 @@ class SessionFiles(QObject):
         if said:
             details = (*opening.missing, *changed)
             message = f"The session {opening.path.name} was opened, but {' '.join(said)}"
-            self.noticed.emit(Notice(SESSION, message, "The rest is as it was.", details))
+            self.noticed.emit(Notice(SESSION, message, "Everything else was restored.", details))
 
     def _remember(self, path: Path) -> None:
         recent = latest_first(str(path.absolute()), self._settings.values.recent_sessions)

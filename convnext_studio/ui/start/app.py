@@ -55,7 +55,7 @@ def run(options: WindowOptions) -> int:
     2 where no window can be opened on this machine, told on stderr; 1 where a screenshot could not be made.
     """
     if options.screenshot is not None and not Path(options.screenshot).absolute().parent.is_dir():
-        sys.stderr.write(f"There is no folder for the screenshot {options.screenshot}.\n")
+        sys.stderr.write(f"The folder of the screenshot {options.screenshot} does not exist.\n")
         return 1
     findings = missing_for_window()
     if options.screenshot is not None and blocks_window(findings) and "QT_QPA_PLATFORM" not in os.environ:

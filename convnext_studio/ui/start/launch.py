@@ -139,7 +139,7 @@ def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: s
 
 def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Keep for the person's report what would otherwise only be seen in a terminal."""
-    _LOG.error("An internal error happened in the window.", exc_info=(kind, error, trace))
+    _LOG.error("An internal error occurred in the window.", exc_info=(kind, error, trace))
     sys.__excepthook__(kind, error, trace)
 
 
@@ -196,5 +196,5 @@ def _end_with_screenshot(
 
     quiet = Quiet(is_quiet, window)
     quiet.reached.connect(save)
-    quiet.timed_out.connect(partial(end, 1, f"Not all panels had their answers after {TIMEOUT_S} s.\n"))
+    quiet.timed_out.connect(partial(end, 1, f"Some panels still had no answer after {TIMEOUT_S} s.\n"))
     bridge.engine_lost.connect(engine_lost)

@@ -203,7 +203,7 @@ def _missing_fonts() -> list[Finding]:
         return []
     return [
         Finding(
-            "No font is installed; the window uses the one that matplotlib brings.",
+            "No font is installed; the window uses the font that comes with matplotlib.",
             "sudo apt-get install fonts-dejavu-core (Debian, Ubuntu)",
             blocking=False,
         )

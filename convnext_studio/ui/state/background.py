@@ -68,7 +68,7 @@ class Background(QObject):
         self.begun.emit(number, what)
 
         def timed() -> Result:
-            begin, failure = time.perf_counter(), "An internal error happened."
+            begin, failure = time.perf_counter(), "An internal error occurred."
             try:
                 result = work()
                 failure = ""

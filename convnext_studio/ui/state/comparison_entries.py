@@ -97,7 +97,7 @@ def random_weights(model: ModelInfo) -> Entry:
 def _convnext(config: object) -> ConvNeXtConfig:
     if not isinstance(config, ConvNeXtConfig):
         raise StudioError(
-            "This comparison varies a ConvNeXt, and the model that is open is none.", "Open a ConvNeXt first."
+            "This comparison needs a ConvNeXt, but the open model is not one.", "Open a ConvNeXt first."
         )
     return config
 
@@ -154,24 +154,28 @@ def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
 COMPARISONS = (
     Comparison(
         "Trained against random weights",
-        "The model that is open, and the same architecture that has learnt nothing",
+        "The open model, and the same architecture with random weights",
         _trained_and_random,
     ),
     Comparison(
         "3 × 3 against 7 × 7 kernels",
-        "The open model's architecture with the tutorial's and with the paper's kernels, both with random "
-        "weights and, where it has one, a layer scale of 1",
+        (
+            "The open model's architecture with 3 × 3 and with 7 × 7 kernels, both with random "
+            "weights and a layer scale of 1 if it has one"
+        ),
         _kernels,
     ),
     Comparison(
         "Layer scale 1e-6 against 1",
-        "The open model's architecture with random weights: at 1e-6 its blocks change almost nothing yet",
+        "The open model's architecture with random weights; at 1e-6 its blocks change almost nothing",
         _layer_scales,
     ),
     Comparison(
         "V1 against V2",
-        "The open model's architecture with random weights, as V1 begins (layer scale 1e-6) and as V2 does "
-        "(GRN, which pools over the whole picture)",
+        (
+            "The open model's architecture with random weights, initialised as V1 (layer scale "
+            "1e-6) and as V2 (GRN, which pools over the whole picture)"
+        ),
         _versions,
     ),
 )

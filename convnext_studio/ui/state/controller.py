@@ -256,8 +256,8 @@ class Controller(QObject):
         if remote and (local or not mime.hasImage()):
             self._tell(
                 PICTURES,
-                f"{remote[0].toDisplayString()} is not on this machine, and nothing is fetched.",
-                "Save the picture, then open the file.",
+                f"{remote[0].toDisplayString()} is not on this computer, and the program downloads nothing.",
+                "Save the picture first, then open the file.",
             )
         elif not urls and not mime.hasImage():
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
@@ -331,7 +331,7 @@ class Controller(QObject):
         self._tell(ENGINE, lost.message)
 
     def _engine_ready(self, ready: EngineReady) -> None:
-        again = "The engine stopped and was started again"
+        again = "The engine stopped and was restarted"
         if ready.restarted and ready.lacking:
             self._tell(ENGINE, f"{again}. {ready.lacking}")
         elif ready.restarted:

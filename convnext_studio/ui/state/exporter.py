@@ -196,7 +196,7 @@ class Exporter(QObject):
                 explanations,
                 on_done=lambda pictures: self._write_sheet(path, model, pictures, explanations),
                 on_failure=lambda failed: self._tell(failed.message, failed.hint),
-                on_cancel=lambda: self._tell("The contact sheet was stopped, and nothing was written.", ""),
+                on_cancel=lambda: self._tell("The contact sheet was cancelled. Nothing was written.", ""),
             )
 
     def _write_sheet(
@@ -225,9 +225,7 @@ class Exporter(QObject):
         identifier = self._bridge.ask(
             request,
             partial(self._collect, job),
-            on_failure=lambda failed: self._give_up(
-                job, f"The export was given up: {failed.message}", failed.hint
-            ),
+            on_failure=lambda failed: self._give_up(job, f"The export failed: {failed.message}", failed.hint),
             on_cancel=lambda: self._give_up(job, _stopped(job)),
         )
         job.asked.append(identifier)
@@ -235,7 +233,7 @@ class Exporter(QObject):
     def _collect(self, job: _Job, answer: Payload) -> None:
         if self._state.model is not job.model:
             why = "another network was opened meanwhile"
-            self._give_up(job, f"The export was given up: {why}.", "Export again.")
+            self._give_up(job, f"The export was cancelled: {why}.", "Export again.")
         elif isinstance(answer, FeatureMapsResult):
             job.maps[answer.node] = answer
         elif isinstance(answer, ReceptiveFieldResult):
@@ -262,7 +260,7 @@ class Exporter(QObject):
 
     def _written(self, job: _Job, paths: list[Path]) -> None:
         self._writing.remove(job)
-        message = f"{len(paths)} files about {job.image.name} were written to {paths[0].parent}."
+        message = f"{len(paths)} files for {job.image.name} were written to {paths[0].parent}."
         self.noticed.emit(Notice(EXPORT, message, good=True))
 
     def _not_written(self, job: _Job, error: StudioError) -> None:
@@ -289,4 +287,4 @@ def _write(job: _Job, contents: ExportContents) -> list[Path]:
 
 
 def _stopped(job: _Job) -> str:
-    return f"The export of {job.image.name} was stopped, and nothing was written."
+    return f"The export of {job.image.name} was cancelled. Nothing was written."

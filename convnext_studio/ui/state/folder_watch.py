@@ -68,8 +68,8 @@ class FolderWatch(QObject):
         self.noticed.emit(
             Notice(
                 WATCHING,
-                f"New pictures in {folder} will be opened as they come.",
-                "Those that are there already are not: File > Open folder opens them.",
+                f"New pictures in {folder} will be opened as they appear.",
+                "Existing pictures are not opened; use File > Open folder for them.",
                 good=True,
             )
         )
@@ -105,7 +105,7 @@ class FolderWatch(QObject):
             return
         self._request = None
         if not answer.folders:
-            self._end(f"The folder {self._folder} has gone and is not watched any more.")
+            self._end(f"The folder {self._folder} no longer exists and is not watched any more.")
             return
         there = {picture.key for picture in answer.pictures}
         if self._known is None:

@@ -204,4 +204,4 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _no_session(path: Path, why: str) -> StudioError:
-    return StudioError(f"“{path.name}” is no session of ConvNeXt Studio: {why}.", "Open another file.")
+    return StudioError(f"“{path.name}” is not a session of ConvNeXt Studio: {why}.", "Open another file.")

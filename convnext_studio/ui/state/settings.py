@@ -143,8 +143,8 @@ class SettingsFile:
             if msgspec.convert(stored, _Version).version > VERSION:
                 self._keep_file = True
                 self.problem = (
-                    f"The settings in {self._path} were written by a newer version; they are left as they are, "
-                    "and the defaults are used."
+                    f"The settings in {self._path} were written by a newer version. They are "
+                    "not changed, and the defaults are used."
                 )
             else:
                 self.values = msgspec.convert(stored, Settings)

@@ -15,7 +15,7 @@ class ClassSearch(QLineEdit):
     def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._labels: tuple[str, ...] = ()
-        self.setPlaceholderText("Another class…")
+        self.setPlaceholderText("Search for a class…")
         self.setAccessibleName(name)
         self.setToolTip(tip)
         self.setClearButtonEnabled(True)

@@ -16,8 +16,8 @@ _TITLES: dict[RangeKind, str] = {
     "hand": "By hand",
 }
 _TIP = (
-    "What the colour scale holds: all values; all but the outermost; all, with 0 in the middle; or what lies "
-    "between two numbers. What lies beyond has the colour of that end, which is marked at the colour bar"
+    "The range of the colour scale: all values, all but extreme values, symmetric about 0, or "
+    "between two numbers. Values beyond get the colour of that end, which the colour bar marks"
 )
 
 
@@ -52,7 +52,7 @@ class RangeChoice(QWidget):
         self.percentile.setSuffix(" %")
         self.percentile.setKeyboardTracking(False)
         self.percentile.setAccessibleName("Percentile")
-        self.percentile.setToolTip("So many per cent of the values lie below the end of the scale")
+        self.percentile.setToolTip("Percentage of the values below the end of the scale")
         self.low, self.high = _edit("Lowest value"), _edit("Highest value")
         self._to = QLabel("to")
         self.problem = QLabel("The first number must be the smaller one.")
@@ -107,6 +107,6 @@ def _edit(name: str) -> QLineEdit:
     validator.setLocale(QLocale.c())  # As Python reads and the colour bar prints numbers.
     edit.setValidator(validator)
     edit.setAccessibleName(name)
-    edit.setToolTip(f"{name} of the colour scale; what lies beyond it has the colour of that end")
+    edit.setToolTip(f"{name} of the colour scale; values beyond it get the colour of that end")
     limit_width(edit, "-0.00000000")
     return edit

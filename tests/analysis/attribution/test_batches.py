@@ -1,4 +1,4 @@
-"""Batches that shrink where memory runs out, and what is said when one picture is too much."""
+"""Batches shrink if memory runs out, and an error says so if a single picture does not fit."""
 
 from collections.abc import Callable
 
@@ -29,17 +29,17 @@ def test_batches_cover_everything_once_and_stay_small_after_memory_ran_out() -> 
     assert calls == [8, 4, 2, 2, 2, 2, 2]
 
 
-def test_memory_that_does_not_suffice_for_one_offers_the_cpu() -> None:
+def test_too_little_memory_for_one_picture_suggests_the_cpu() -> None:
     with pytest.raises(StudioError, match="Use the CPU") as told:
         list(in_batches(4, 4, fitting_at_most(0, [])))
     assert "one picture at a time" in told.value.message
 
 
-def test_the_computers_own_memory_offers_something_smaller() -> None:
-    with pytest.raises(StudioError, match=r"computer's memory.*smaller model"):
+def test_too_little_memory_of_the_computer_suggests_a_smaller_model() -> None:
+    with pytest.raises(StudioError, match=r"The computer does not have enough memory.*smaller model"):
         list(in_batches(1, 1, fitting_at_most(0, [], MemoryError)))
 
 
-def test_other_errors_go_through() -> None:
+def test_other_errors_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_batches(4, 4, fitting_at_most(0, [], ZeroDivisionError)))

@@ -27,7 +27,7 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
 
 
 def node_and_rest(model: LoadedModel, x: Tensor, node: str) -> tuple[Tensor, list[torch.nn.Module]]:
-    """A node's output and the modules behind it, from the network's parts, without hooks."""
+    """Return the output of a node and the modules after it, from the parts of the network, without hooks."""
     network = model.module
     order: list[tuple[str, torch.nn.Module]] = []
     for index, (down, stage) in enumerate(zip(network.downsample_layers, network.stages, strict=True), 1):
@@ -166,7 +166,7 @@ def test_ablation_cam_equals_one_channel_at_a_time(model: LoadedModel, node: str
 
 
 @pytest.mark.parametrize("changes", [{}, {"downsample": "block"}, {"depths": (3,), "dims": (8,)}])
-def test_what_comes_after_a_node_leads_to_the_logits(changes: dict[str, object]) -> None:
+def test_the_modules_after_a_node_compute_the_logits(changes: dict[str, object]) -> None:
     model = small_model(**changes)
     x = random_input(model)
     for node in (node for node in model.nodes if node.is_explainable):
@@ -191,5 +191,5 @@ def test_every_map_lies_on_its_nodes_grid(method: str) -> None:
 
 def test_a_map_of_one_unit_is_refused() -> None:
     model = small_model(input_px=32)
-    with pytest.raises(StudioError, match="one unit"):
+    with pytest.raises(StudioError, match="a single unit"):
         analysis.attribute(model, random_input(model), "gradcam", "stage4")

@@ -1,4 +1,4 @@
-"""Whatever the method: differences, averages, words, cancelling, and no hook left behind."""
+"""All methods: differences, averages, notes, cancelling, and that no hook is left."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import Explained, Outputs, explain, question_of
+from convnext_studio.analysis.attribution import Explained, Outputs, explain, make_question
 from convnext_studio.common.attribution_methods import METHODS, Method, Output, Value, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
@@ -30,7 +30,7 @@ QUICK: dict[str, dict[str, Value]] = {
 
 
 def picture(model: LoadedModel) -> Tensor:
-    """Coarse noise, in which there are segments to find."""
+    """Return coarse noise, which has segments for superpixels."""
     return functional.interpolate(2 * random_input(model, side_px=8), size=(64, 64), mode="nearest")
 
 
@@ -45,7 +45,7 @@ def steps(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Explained]:
     outputs = Outputs.of(output, target, 2 if output == "difference" else None, model.config.num_classes)
-    question = question_of(model, method, outputs, nodes, average, QUICK.get(method.name))
+    question = make_question(model, method, outputs, nodes, average, QUICK.get(method.name))
     return list(explain(model, picture(model), question, should_stop))
 
 
@@ -103,7 +103,7 @@ def test_a_difference_is_the_targets_map_minus_the_others(method: Method) -> Non
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method.is_linear], ids=lambda m: m.name)
-def test_by_a_linear_method_that_is_the_map_of_the_difference(method: Method) -> None:
+def test_for_a_linear_method_that_is_the_map_of_the_difference(method: Method) -> None:
     model = small_model()
     both = steps(model, method, output="difference")[-1]
     # The same network with one more class, whose logit is the difference.
@@ -191,7 +191,7 @@ def test_cancelling_ends_any_method_and_leaves_no_hook(method: Method, allowed: 
     assert hooks_on(model.module) == 0
 
 
-def test_bad_maps_are_told_in_words() -> None:
+def test_problems_of_maps_are_noted() -> None:
     model = small_model()
     model.module.head.weight.zero_()
     assert "gradient at stage2.block1 is 0 everywhere" in last(model, "gradcam").notes[0]
@@ -204,21 +204,21 @@ def test_bad_maps_are_told_in_words() -> None:
 def test_hires_cam_says_where_a_norm_cancels_it() -> None:
     model = small_model()
     told = {node: last(model, "hirescam", (node,)).notes for node in ("stage3", "stage4", NODE)}
-    # A unit that is only seen through its own layer norm has a gradient at right angles to it (Euler).
+    # The gradient of a unit that is only seen through its own layer norm is orthogonal to it (Euler's theorem).
     assert "0 by construction" in told["stage3"][0]
     assert not last(model, "hirescam", ("stage3",)).maps["stage3"].any()
     assert told["stage4"] == told[NODE] == ()
     assert last(model, "gradcam", ("stage3",)).notes == ()
 
 
-def test_eigen_cam_of_a_difference_is_told_to_mean_nothing() -> None:
+def test_eigen_cam_of_a_difference_is_noted_as_meaningless() -> None:
     found = last(small_model(), "eigencam", output="difference")
     assert not found.maps[NODE].any()
     assert found.notes[0] == "EigenCAM is the same for every class."
     assert "constant (0)" in found.notes[1]
 
 
-def test_a_map_without_positive_part_is_told() -> None:
+def test_a_map_without_positive_part_is_noted() -> None:
     model = small_model()
     weight = model.module.head.weight[3].clone()
     for sign in (1, -1):
@@ -239,7 +239,7 @@ def test_a_map_without_positive_part_is_told() -> None:
         ("difference", 0, 9, "no class 9"),
     ],
 )
-def test_classes_that_cannot_be_are_told(kind: Output, target: int, against: int | None, message: str) -> None:
+def test_impossible_classes_are_refused(kind: Output, target: int, against: int | None, message: str) -> None:
     with pytest.raises(StudioError, match=message):
         Outputs.of(kind, target, against, 7)
 

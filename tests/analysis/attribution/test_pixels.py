@@ -1,4 +1,4 @@
-"""Maps on the input's pixels against captum, plain autograd, and a network that reads one known patch."""
+"""Maps on the input's pixels against captum, plain autograd, and a network that uses one known patch."""
 
 from collections import deque
 from typing import Any
@@ -10,9 +10,9 @@ from captum.attr import FeatureAblation, IntegratedGradients, Occlusion
 from torch import Tensor
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import Explained, Outputs, explain, question_of
+from convnext_studio.analysis.attribution import Explained, Outputs, explain, make_question
 from convnext_studio.analysis.attribution.ablations import segmented
-from convnext_studio.analysis.attribution.fills import blurred, filled
+from convnext_studio.analysis.attribution.fills import blur, fill_picture
 from convnext_studio.common.attribution_methods import Output, Value, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
@@ -23,7 +23,7 @@ from tests.networks import random_input, small_model
 def answered(model: LoadedModel, x: Tensor, method: str, output: Output = "logit", **given: Value) -> Explained:
     against = 2 if output == "difference" else None
     outputs = Outputs.of(output, TARGET, against, model.config.num_classes)
-    question = question_of(model, method_named(method), outputs, given=given)
+    question = make_question(model, method_named(method), outputs, given=given)
     (last,) = deque(explain(model, x, question), maxlen=1)
     return last
 
@@ -61,7 +61,7 @@ def test_smooth_grad_averages_the_gradients_at_noisy_pictures() -> None:
     model = small_model()
     x = random_input(model)
     sigma = 0.2 * (x.max() - x.min())
-    noisy = [x + sigma * filled(x, model.preprocessing, "noise", seed) for seed in range(4, 8)]
+    noisy = [x + sigma * fill_picture(x, model.preprocessing, "noise", seed) for seed in range(4, 8)]
     assert 0.9 < float((torch.cat(noisy) - x).std() / sigma) < 1.1
     expected = torch.stack([gradient_of(model, picture) for picture in noisy]).mean(0).abs().amax(0)
     ours = answered(model, x, "smoothgrad", samples=4, noise=0.2, seed=1).maps["input"]
@@ -71,7 +71,7 @@ def test_smooth_grad_averages_the_gradients_at_noisy_pictures() -> None:
 def test_integrated_gradients_equal_captums_and_their_delta_goes_to_zero() -> None:
     model = small_model()
     x = random_input(model)
-    black = filled(x, model.preprocessing, "black")
+    black = fill_picture(x, model.preprocessing, "black")
     theirs = IntegratedGradients(model.module).attribute(x, black, TARGET, n_steps=400, internal_batch_size=50)
     deltas = []
     for steps in (8, 32, 128, 512):
@@ -98,7 +98,7 @@ def test_integrated_gradients_add_up_whatever_the_baseline_and_the_output(
     assert not found.maps["input"][~patch_mask().numpy()].any()
 
 
-def test_what_has_no_effect_is_not_in_force() -> None:
+def test_parameters_without_effect_are_not_in_force() -> None:
     """Without noise, another seed and another number of noise pictures give the same map, bit for bit."""
     model = small_model()
     x = random_input(model)
@@ -116,7 +116,7 @@ def test_what_has_no_effect_is_not_in_force() -> None:
 def test_noise_baselines_are_averaged() -> None:
     model = patch_model()  # Linear: the map is the patch's weights times picture minus baseline.
     x = random_input(model)
-    baselines = torch.cat([filled(x, model.preprocessing, "noise", seed) for seed in (6, 7, 8)])
+    baselines = torch.cat([fill_picture(x, model.preprocessing, "noise", seed) for seed in (6, 7, 8)])
     expected = (x[0] - baselines.mean(0)).sum(0) * patch_mask() / (3 * 8 * 16)
     found = answered(model, x, "integratedgradients", baseline="noise", draws=3, seed=2, steps=8)
     np.testing.assert_allclose(found.maps["input"], expected, atol=1e-6)
@@ -134,12 +134,12 @@ def test_occlusion_equals_captums(window: int, stride: int) -> None:
         target=TARGET,
         perturbations_per_eval=8,
     )
-    # captum gives each colour the whole fall.
+    # captum assigns the whole fall to each colour.
     ours = answered(model, x, "occlusion", window=window, stride=stride).maps["input"]
     np.testing.assert_allclose(ours, theirs[0, 0].detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
+def test_occlusion_finds_exactly_the_patch_that_the_network_uses() -> None:
     model = patch_model()
     x = torch.full((1, 3, 64, 64), 2.0)
     ours = answered(model, x, "occlusion", window=8, stride=8).maps["input"]
@@ -166,7 +166,7 @@ def test_occlusion_finds_exactly_the_patch_that_the_network_reads() -> None:
         ({"colour": 3}, "no parameter"),
     ],
 )
-def test_parameters_that_cannot_be_are_told(given: dict[str, Value], message: str) -> None:
+def test_impossible_parameters_are_refused(given: dict[str, Value], message: str) -> None:
     model = patch_model()
     with pytest.raises(StudioError, match=message):
         analysis.attribute(model, random_input(model), "occlusion", target=TARGET, parameters=given)
@@ -177,7 +177,7 @@ def test_superpixels_equal_captums_ablation_of_the_same_segments() -> None:
     picture = torch.linspace(-2, 2, 64).repeat(1, 3, 64, 1) + 0.3 * random_input(model)
     labels = segmented(picture, model.preprocessing, 20, 10.0)
     assert set(np.unique(labels)) == set(range(labels.max() + 1))
-    black = filled(picture, model.preprocessing, "black")
+    black = fill_picture(picture, model.preprocessing, "black")
     theirs = FeatureAblation(model.module).attribute(
         picture, black, TARGET, feature_mask=torch.from_numpy(labels)[None, None]
     )
@@ -189,20 +189,20 @@ def test_superpixels_equal_captums_ablation_of_the_same_segments() -> None:
 def test_fills() -> None:
     model = small_model()
     x = random_input(model)
-    black = filled(x, model.preprocessing, "black")
+    black = fill_picture(x, model.preprocessing, "black")
     std, mean = (
         np.array(values)[:, None, None] for values in (model.preprocessing.std, model.preprocessing.mean)
     )
     np.testing.assert_allclose(black[0].numpy() * std + mean, 0, atol=1e-6)
-    assert not filled(x, model.preprocessing, "mean").any()
+    assert not fill_picture(x, model.preprocessing, "mean").any()
     point = torch.zeros(1, 1, 41, 41)
     point[0, 0, 20, 20] = 1
-    spread = blurred(point, 3.0)[0, 0].double()
+    spread = blur(point, 3.0)[0, 0].double()
     offsets = torch.arange(-20.0, 21.0).double()
     assert float(spread.sum()) == pytest.approx(1, abs=1e-6)
     # The Gaussian is cut off at 3 standard deviations, which leaves 97.3 % of its variance.
     assert float((spread.sum(0) * offsets**2).sum()) == pytest.approx(9, rel=0.03)
-    torch.testing.assert_close(blurred(torch.ones(1, 3, 8, 8), 2.0), torch.ones(1, 3, 8, 8))
+    torch.testing.assert_close(blur(torch.ones(1, 3, 8, 8), 2.0), torch.ones(1, 3, 8, 8))
 
 
 def test_all_methods_find_the_patch(recwarn: Any) -> None:

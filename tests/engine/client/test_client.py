@@ -186,7 +186,7 @@ def test_pictures_do_not_replace_each_other(client: EngineClient, heard: Recorde
         ("memory", "The computer's memory has run out.", "smaller"),
         ("cpu memory", "The computer's memory has run out.", "smaller"),
         ("cuda memory", "The graphics device's memory has run out.", "CPU"),
-        ("bug", "An internal error happened (ValueError: axes do not match).", "terminal"),
+        ("bug", "An internal error occurred (ValueError: axes do not match).", "terminal"),
         (
             "passing fault",
             "The graphics device reported an error (CUDA error: unspecified launch failure).",

@@ -9,7 +9,7 @@ import torch
 from msgspec.structs import replace
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution.fills import filled
+from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
@@ -216,7 +216,7 @@ def test_faithfulness_is_insertion_and_deletion_of_the_map(
 
 def test_a_blurred_fill_is_the_blurred_picture(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
     _, found = stepped(engine, MeasureFaithfulness(question=Explain(image=cat), steps=2), Faithfulness)
-    blurred = filled(cat_input(model), model.preprocessing, "blur")
+    blurred = fill_picture(cat_input(model), model.preprocessing, "blur")
     expected = float(torch.softmax(model.module(blurred), 1)[0, found.target])
     assert found.of_map.insertion[0] == pytest.approx(expected, rel=1e-4)
     assert (found.map_name, found.fill) == ("stage4", "blur")

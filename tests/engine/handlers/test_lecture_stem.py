@@ -53,5 +53,5 @@ def test_what_cannot_be_shown_is_one_sentence(engine_of: Opener) -> None:
     with pytest.raises(StudioError, match="no channel 8"):
         maps_of(dispatcher, image, 8)
     dispatcher, _, image = engine_of(stem_type="overlap")
-    with pytest.raises(StudioError, match="not one convolution"):
+    with pytest.raises(StudioError, match="not a single patch convolution"):
         maps_of(dispatcher, image, 0)

@@ -64,7 +64,7 @@ def test_all_questions_are_answered(dispatcher: Dispatcher, image: str) -> None:
 
 
 def test_sizes_that_no_patches_fill_are_refused(dispatcher: Dispatcher, image: str) -> None:
-    with pytest.raises(StudioError, match="no input of 100 pixels"):
+    with pytest.raises(StudioError, match="does not accept an input of 100 pixels"):
         dispatcher.run(ReceptiveField(node="stage2", images=(image,), count=1, input_px=100))
 
 

@@ -73,7 +73,7 @@ def test_only_a_pass_that_fits_is_kept(
     engine_of: Opener, monkeypatch: pytest.MonkeyPatch, node: str, is_kept: bool
 ) -> None:
     engine, model, image = engine_of()
-    monkeypatch.setattr(units, "window_of", lambda *_: None)
+    monkeypatch.setattr(units, "input_window", lambda *_: None)
     passed = model.node("stem").activation_bytes + model.node("stage1.block1").activation_bytes
     monkeypatch.setattr(units, "KEPT_PASS_BYTES", passed if is_kept else passed - 1)
     made: list[object] = []

@@ -23,7 +23,7 @@ def test_an_internal_error_is_told_to_window_and_terminal(capfd: pytest.CaptureF
     [logged] = heard.of(Logged)
     assert logged.level == logging.ERROR
     assert logged.source == "convnext_studio.engine.server.worker"
-    assert logged.text.startswith("An internal error happened.\nTraceback")
+    assert logged.text.startswith("An internal error occurred.\nTraceback")
     assert logged.text.endswith("ValueError: axes do not match\nsecond line")
     assert "ValueError: axes do not match" in capfd.readouterr().err
 

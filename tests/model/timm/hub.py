@@ -1,4 +1,4 @@
-"""A hub on this computer: serves one file, chunk by chunk, as slowly as the test wants; or its cache."""
+"""A local Hugging Face hub that serves one file as slowly as the test wants, and a fake cache of the hub."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ COMMIT = "1" * 40
 
 
 class FakeHub:
-    """What the server gives and how.
+    """The behaviour of the server.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
     hub: FakeHub
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
     def do_HEAD(self) -> None:
-        """Tell the file's size and etag, or where it is."""
+        """Send the size and etag of the file, or redirect to it."""
         self.hub.asked.append((self.command, self.path))
         size, etag = str(len(self.hub.content)), f'"{self.hub.etag}"'
         if self._is_elsewhere:
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        """Give the file."""
+        """Send the file."""
         self.do_HEAD()
         if self._is_elsewhere:
             return
@@ -106,7 +106,7 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
 
 
 def cached_weights(cache: Path, name: str, **changes: Any) -> torch.nn.Module:
-    """Put random weights of that name where the hub's client looks, and give timm's model with them."""
+    """Put random weights with that name into the hub's cache, and return timm's model with them."""
     network = timm.create_model(name.partition(".")[0], **changes).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)

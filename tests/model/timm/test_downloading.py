@@ -1,4 +1,4 @@
-"""Downloads from a hub on this computer: watched, stopped, broken off, and found by the hub's own client."""
+"""Downloads from a local hub report progress, can be stopped, and are found by the hub's own client."""
 
 import time
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """The only hub that the client knows, with an empty cache."""
+    """A local hub that the client uses, with an empty cache."""
     monkeypatch.setattr(tqdm, "monitor_interval", 0)  # Its client's own progress bars leave a thread.
     with serving(FakeHub(save(network.state_dict()))) as hub:
         template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
@@ -51,12 +51,12 @@ def hub(network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Files and links, but not the locks of the hub's client."""
+    """Return the files and links in a folder, without the lock files of the hub's client."""
     return [path for path in folder.rglob("*") if not path.is_dir() and ".locks" not in path.parts]
 
 
 @pytest.mark.parametrize("redirects", [False, True])
-def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeHub, redirects: bool) -> None:
+def test_a_download_reports_its_bytes_and_is_found_by_the_hubs_client(hub: FakeHub, redirects: bool) -> None:
     hub.pause_s, hub.redirects = 0.01, redirects
     received = list(download(NAME))
     assert [entry.name for entry in received] == [NAME] * len(received)
@@ -71,7 +71,7 @@ def test_a_download_is_told_byte_by_byte_and_found_by_the_hubs_client(hub: FakeH
     assert Path(found).read_bytes() == hub.content
 
 
-def test_what_is_here_is_not_asked_for(hub: FakeHub) -> None:
+def test_files_that_are_here_are_not_requested(hub: FakeHub) -> None:
     list(download(NAME))
     hub.asked.clear()
     assert list(download(NAME)) == []
@@ -88,7 +88,7 @@ def test_a_download_leaves_nothing_but_what_the_hubs_client_leaves(cache: Path) 
     assert {path.relative_to(cache) for path in files_in(cache)} == ours
 
 
-def test_bytes_that_were_fetched_but_not_entered_are_not_fetched_again(hub: FakeHub, cache: Path) -> None:
+def test_a_downloaded_blob_without_a_snapshot_is_not_downloaded_again(hub: FakeHub, cache: Path) -> None:
     list(download(NAME))
     (entered,) = cache.glob("*/snapshots/*/*")
     entered.unlink()
@@ -118,9 +118,9 @@ def test_closing_ends_a_download_at_once_and_leaves_nothing(hub: FakeHub, cache:
     assert files_in(cache) == []
 
 
-def test_a_connection_that_breaks_is_one_sentence_and_leaves_nothing(hub: FakeHub, cache: Path) -> None:
+def test_a_broken_connection_gives_one_sentence_and_leaves_nothing(hub: FakeHub, cache: Path) -> None:
     hub.breaks_after = 100_000
-    with pytest.raises(StudioError, match=rf"The download of {NAME} broke off \(.+\)\."):
+    with pytest.raises(StudioError, match=rf"The download of {NAME} failed \(.+\)\."):
         list(download(NAME))
     assert files_in(cache) == []
     hub.breaks_after = None
@@ -128,7 +128,7 @@ def test_a_connection_that_breaks_is_one_sentence_and_leaves_nothing(hub: FakeHu
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_disk_that_is_full_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_gives_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -138,7 +138,7 @@ def test_a_disk_that_is_full_is_one_sentence(cache: Path, monkeypatch: pytest.Mo
     assert files_in(cache) == []
 
 
-def test_offline_nothing_is_asked(hub: FakeHub) -> None:
+def test_offline_nothing_is_requested(hub: FakeHub) -> None:
     with pytest.raises(StudioError, match="offline"):
         list(download(NAME, offline=True))
     assert hub.asked == []

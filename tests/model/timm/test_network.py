@@ -25,8 +25,8 @@ from convnext_studio.model.nodes import (
     total_parameters,
 )
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.families import FAMILIES, family_of
-from convnext_studio.model.timm.network import TimmNetwork, made, plan_of
+from convnext_studio.model.timm.families import FAMILIES, find_family
+from convnext_studio.model.timm.network import TimmNetwork, build_timm_network, plan_network
 from tests.model.timm.hub import cached_weights
 
 SIDES_PX = {
@@ -42,15 +42,15 @@ BOXED = ["test_resnet", "resnet50", "resnet50d", "mobilenetv2_100"]
 
 
 def pair(name: str) -> tuple[Any, LoadedModel]:
-    """A network of timm's with random weights that matter, and ours with the same."""
+    """Return a timm network with random weights, and ours with the same weights."""
     torch.manual_seed(0)
-    plan = plan_of(name)
+    plan = plan_network(name)
     any_size: dict[str, Any] = {"ViT": {"dynamic_img_size": True}, "Swin": {"strict_img_size": False}}
     theirs = timm.create_model(name, **any_size.get(plan.config.family, {})).eval().requires_grad_(False)
     for own, parameter in theirs.named_parameters():
         scales = parameter.ndim == 1 and "bias" not in own
         nn.init.normal_(parameter, mean=1.0 if scales else 0.0, std=0.1)
-    module = made(plan, {key: tensor.clone() for key, tensor in theirs.state_dict().items()})
+    module = build_timm_network(plan, {key: tensor.clone() for key, tensor in theirs.state_dict().items()})
     labels = tuple(map(str, range(plan.config.num_classes)))
     return theirs, LoadedModel(
         source=name, title=name, module=module, labels=labels, preprocessing=Preprocessing()
@@ -63,8 +63,8 @@ def picture(name: str, side: int | None = None) -> Tensor:
 
 
 def their_stages(name: str, theirs: Any, x: Tensor) -> list[Tensor]:
-    """The last four intermediates, or those of a ViT where our stages end."""
-    family = family_of(name)
+    """Return the last four intermediates, or for a ViT those at the ends of our stages."""
+    family = find_family(name)
     indices: Any = 4
     if family is not None and family.title == "ViT":
         depth = len(theirs.blocks)
@@ -113,7 +113,7 @@ def test_grad_cam_is_that_of_timms_network(networks: tuple[str, Any, LoadedModel
     prefix = getattr(theirs, "num_prefix_tokens", 0)
     module = {"ResNet": "layer3", "MobileNetV2": "blocks.4", "Swin": "layers.2", "CoAtNet": "stages.2"}
     depth = len(getattr(theirs, "blocks", ())) * 3 // 4 - 1
-    family = family_of(name)
+    family = find_family(name)
     assert family is not None
     layer = theirs.get_submodule(module.get(family.title, f"blocks.{depth}"))
     handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
@@ -158,18 +158,18 @@ def test_stage_pass_gives_each_stage_its_cam() -> None:
             np.testing.assert_allclose(cam, alone, rtol=1e-4, atol=1e-5 * np.abs(alone).max())
 
 
-def test_a_class_token_leaves_the_last_map_without_a_gradient_and_it_is_said() -> None:
+def test_a_class_token_leaves_the_last_map_without_a_gradient_and_a_note_says_so() -> None:
     _, ours = pair("test_vit")
     assert not analysis.attribute(ours, picture("test_vit"), node="stage4", target=0).any()
     assert analysis.attribute(ours, picture("test_vit"), node="stage3", target=0).any()
     assert any("Grad-CAM at stage 4 is 0" in note for note in load("timm-random:test_vit").notes)
-    assert not any("Grad-CAM" in note for note in plan_of("test_vit3").notes)
+    assert not any("Grad-CAM" in note for note in plan_network("test_vit3").notes)
 
 
 @pytest.mark.parametrize("name", BOXED)
 def test_units_see_all_of_the_theoretical_field_and_nothing_else(name: str) -> None:
     """With weights above 0 and nothing clipped every path has a gradient, so that its support is the field."""
-    plan = plan_of(name)
+    plan = plan_network(name)
     network = timm.create_model(name, **plan.arguments).eval().double().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -191,19 +191,27 @@ def test_units_see_all_of_the_theoretical_field_and_nothing_else(name: str) -> N
 
 def test_theoretical_fields_of_known_networks() -> None:
     """By the recursion of Araujo et al. 2019, by hand; ResNet-50 with its strides in the 3x3 convolutions."""
-    assert [node.field.size_px for node in plan_of("resnet50").nodes] == [11, 35, 91, 267, 427]
-    assert [node.field.stride_px for node in plan_of("resnet50").nodes] == [4, 4, 8, 16, 32]
-    assert [node.before for node in plan_of("resnet50").nodes] == ["", "stem", "stage1", "stage2", "stage3"]
-    assert plan_of("mobilenetv2_100").nodes[-1].field.size_px == 491
-    vit = plan_of("vit_tiny_patch16_224").nodes
+    assert [node.field.size_px for node in plan_network("resnet50").nodes] == [11, 35, 91, 267, 427]
+    assert [node.field.stride_px for node in plan_network("resnet50").nodes] == [4, 4, 8, 16, 32]
+    assert [node.before for node in plan_network("resnet50").nodes] == [
+        "",
+        "stem",
+        "stage1",
+        "stage2",
+        "stage3",
+    ]
+    assert plan_network("mobilenetv2_100").nodes[-1].field.size_px == 491
+    vit = plan_network("vit_tiny_patch16_224").nodes
     assert vit[0].field.size_px == 16
     assert not vit[0].field.is_global
     assert all(node.field.is_global for node in vit[1:])
-    assert plan_of("vit_pwee_patch16_reg1_gap_256").nodes[1].field.is_global  # Its attention has another name.
-    swin = plan_of("swin_tiny_patch4_window7_224").nodes
+    assert (
+        plan_network("vit_pwee_patch16_reg1_gap_256").nodes[1].field.is_global
+    )  # Its attention has another name.
+    swin = plan_network("swin_tiny_patch4_window7_224").nodes
     assert [node.field.has_box for node in swin] == [True, False, False, False, False]
     assert [node.field.stride_px for node in swin] == [4, 4, 8, 16, 32]
-    assert plan_of("test_coatnet").nodes[1].field.is_global
+    assert plan_network("test_coatnet").nodes[1].field.is_global
 
 
 @pytest.mark.parametrize(
@@ -215,7 +223,7 @@ def test_theoretical_fields_of_known_networks() -> None:
     ],
 )
 def test_costs_add_up_to_what_is_published(name: str, parameters: int, gmacs: float) -> None:
-    plan = plan_of(name)
+    plan = plan_network(name)
     assert total_parameters(plan.nodes, plan.config) == parameters
     assert total_macs(plan.nodes, plan.config) / 1e9 == pytest.approx(gmacs, abs=0.01)
     assert min(node.macs for node in plan.nodes) > 0
@@ -230,17 +238,17 @@ def test_shapes_are_those_of_the_maps() -> None:
             assert analysis.feature_maps(ours, x, node.name).shape == node.shape
 
 
-def test_sizes_that_a_network_takes() -> None:
-    resnet, vit, coatnet = (plan_of(name).config for name in ("test_resnet", "test_vit", "test_coatnet"))
+def test_input_sizes_that_a_network_accepts() -> None:
+    resnet, vit, coatnet = (plan_network(name).config for name in ("test_resnet", "test_vit", "test_coatnet"))
     assert [fitting_input_px(config, 1030) for config in (resnet, vit, coatnet)] == [1030, 1024, 160]
     check_input_px(resnet, 97)
     check_input_px(vit, 96)
     with pytest.raises(StudioError, match="too small"):
         check_input_px(resnet, 31)
-    with pytest.raises(StudioError, match="no input of 100 pixels") as caught:
+    with pytest.raises(StudioError, match="does not accept an input of 100 pixels") as caught:
         check_input_px(vit, 100)
     assert "96" in caught.value.hint
-    with pytest.raises(StudioError, match="no input of 224 pixels"):
+    with pytest.raises(StudioError, match="does not accept an input of 224 pixels"):
         check_input_px(coatnet, 224)
 
 
@@ -267,16 +275,16 @@ def test_published_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pyte
 
 def test_weights_are_not_kept_twice() -> None:
     theirs = timm.create_model("test_resnet")
-    module = made(plan_of("test_resnet"), theirs.state_dict())
+    module = build_timm_network(plan_network("test_resnet"), theirs.state_dict())
     assert "state_dict" not in module.network.pretrained_cfg
 
 
 def test_foreign_tensors_are_refused() -> None:
-    plan = plan_of("test_resnet")
+    plan = plan_network("test_resnet")
     tensors = dict(timm.create_model("test_resnet").state_dict())
     tensors.pop("layer1.0.conv1.weight")
     with pytest.raises(StudioError, match=r"not those of the network.*layer1\.0\.conv1\.weight"):
-        made(plan, tensors)
+        build_timm_network(plan, tensors)
 
 
 def test_random_weights_follow_the_seed_and_are_marked() -> None:
@@ -313,7 +321,7 @@ def test_other_networks_are_refused(name: str) -> None:
     assert "MobileNetV2" in caught.value.hint
 
 
-def test_unknown_nodes_are_told() -> None:
+def test_unknown_nodes_are_refused() -> None:
     model = load("timm-random:test_resnet")
     with pytest.raises(StudioError, match=r"no node “stage1\.block1”") as caught:
         model.node("stage1.block1")
@@ -333,7 +341,7 @@ def test_networks_with_boxes_are_made_of_layers_whose_field_is_known() -> None:
                 assert all(re.fullmatch(plain, leaf) for leaf in leaves), (name, leaves)
 
 
-def test_moving_and_copying_keep_the_places() -> None:
+def test_moving_and_copying_keep_the_map_modules() -> None:
     model = replace(load("timm-random:test_vit"), title="moved").to(torch.device("cpu"))
     assert isinstance(model.module, TimmNetwork)
     assert len(model.blocks) == 6

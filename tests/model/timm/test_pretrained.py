@@ -1,4 +1,4 @@
-"""timm's weights: found in a cache that the test makes; and what is said where they cannot be had."""
+"""timm's weights are found in a cache that the test makes, and an error says why if they are not available."""
 
 import os
 import subprocess
@@ -19,8 +19,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.timm import pretrained
 from convnext_studio.model.timm import registry as timm_registry
-from convnext_studio.model.weights.fitting import filled
-from convnext_studio.model.weights.formats import converted
+from convnext_studio.model.weights.fitting import build_network
+from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from tests.model.timm.hub import cached_weights
 
@@ -29,7 +29,7 @@ NAME = "convnext_atto.d2_in1k"
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache in place of the person's, for our code and for the hub's client."""
+    """An empty cache instead of the user's, for our code and for the hub's client."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     return tmp_path
 
@@ -79,7 +79,7 @@ def test_environment_makes_it_offline_too(monkeypatch: pytest.MonkeyPatch) -> No
         load("timm:convnext_tiny.fb_in1k")
 
 
-def test_unreachable_hub_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise httpx2.ConnectError("Name or service not known")
 
@@ -99,7 +99,7 @@ def test_silent_hub_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["convnext_tinny", "convnext_tiny.nothing_in1k", "no such thing"])
-def test_unknown_names_are_told_what_there_is(name: str) -> None:
+def test_errors_for_unknown_names_list_known_ones(name: str) -> None:
     with pytest.raises(StudioError, match=f"no pretrained ConvNeXt “{name}”") as caught:
         load(f"timm:{name}")
     assert "convnext_" in caught.value.hint
@@ -145,9 +145,9 @@ def test_every_architecture_gives_timms_logits(architecture: str) -> None:
         scales = parameter.ndim == 1 and "bias" not in name
         torch.nn.init.normal_(parameter, mean=1.0 if scales else 0.0, std=0.2)
     theirs.eval().requires_grad_(False)
-    found = converted(theirs.state_dict(), 10**6)
+    found = convert(theirs.state_dict(), 10**6)
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
-    ours = filled(timm_registry.as_timm_defines(architecture, inferred), found.state_dict)
+    ours = build_network(timm_registry.complete_from_timm(architecture, inferred), found.state_dict)
     x = torch.randn(2, 3, 64, 64)
     assert theirs(x).std() > 0.01
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
@@ -159,11 +159,11 @@ def test_other_families_are_refused() -> None:
     assert "ResNet" in caught.value.hint
 
 
-def test_damaged_cached_weights_are_told(cache: Path) -> None:
+def test_damaged_cached_weights_are_reported(cache: Path) -> None:
     cached_weights(cache, NAME)
     (weights,) = cache.glob("*/snapshots/*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(StudioError, match=r"cannot be read: .* (lacks|ends|damaged)"):
+    with pytest.raises(StudioError, match=r"cannot be read: .* (incomplete|ends|damaged)"):
         load(f"timm:{NAME}", offline=True)
 
 

@@ -1,4 +1,4 @@
-"""What tags mean, and parameters against timm's own networks."""
+"""The meaning of tags, and parameter counts against timm's own networks."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from convnext_studio.model.timm.provenance import count_trunk, is_noncommercial,
         ("something_new", "not stated"),
     ],
 )
-def test_tags_in_plain_words(tag: str, words: str) -> None:
+def test_tags_in_plain_english(tag: str, words: str) -> None:
     assert trained_on(tag) == words
 
 

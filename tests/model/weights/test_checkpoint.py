@@ -1,4 +1,4 @@
-"""Our own weights file: what is written comes back, and nothing that is dropped on it breaks it."""
+"""Our own weights files are read back unchanged, and no file breaks the reader."""
 
 import json
 import struct
@@ -158,11 +158,11 @@ SHARED_FOLDER = settings(
 
 @SHARED_FOLDER
 @given(st.floats(0, 1, exclude_max=True))
-def test_truncated_anywhere_is_one_sentence(tmp_path: Path, whole: bytes, kept: float) -> None:
+def test_truncation_anywhere_gives_one_sentence(tmp_path: Path, whole: bytes, kept: float) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(whole[: int(kept * len(whole))])
     for read in (read_studio_file, read_description):
-        with pytest.raises(StudioError, match=r"^model.safetensors .* get it again\.$"):
+        with pytest.raises(StudioError, match=r"^model.safetensors .* get the file again\.$"):
             read(path)
 
 
@@ -193,21 +193,21 @@ def test_damage_gives_a_model_or_a_sentence(tmp_path: Path, whole: bytes, damage
         (struct.pack("<Q", 26) + b'{"__metadata__":{"a":"b"}}', "which network"),
     ],
 )
-def test_other_files_are_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_other_files_give_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(StudioError, match=sentence):
         read_studio_file(path)
 
 
-def test_gone_and_folder(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="No such file"):
         read_studio_file(tmp_path / "gone")
     with pytest.raises(StudioError, match="directory"):
         read_studio_file(tmp_path)
 
 
-def test_missing_and_left_over_tensors_are_named(tmp_path: Path) -> None:
+def test_missing_and_unexpected_tensors_are_named(tmp_path: Path) -> None:
     tensors = dict(small_file().state_dict)
     for name in list(tensors):
         if name.startswith("stages.2"):
@@ -217,14 +217,14 @@ def test_missing_and_left_over_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(StudioError) as caught:
         read_studio_file(path)
     assert "18 missing (stages.2.0.dwconv.bias, " in caught.value.message
-    assert "18 left over (renamed.stages.2.0.dwconv.bias, " in caught.value.message
+    assert "18 unexpected (renamed.stages.2.0.dwconv.bias, " in caught.value.message
     assert "1 of another shape (head.bias)" in caught.value.message
     assert caught.value.message.count("renamed.") == 3
 
 
-def test_newer_version_is_said(tmp_path: Path) -> None:
+def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = by_hand(tmp_path / "m.safetensors", described(version=2), small_file().state_dict)
-    with pytest.raises(StudioError, match="version 2; this program knows up to 1"):
+    with pytest.raises(StudioError, match="version 2; this program reads up to 1"):
         read_studio_file(path)
 
 
@@ -248,7 +248,7 @@ def test_newer_version_is_said(tmp_path: Path) -> None:
         {"version": "new"},
     ],
 )
-def test_impossible_descriptions_are_one_sentence(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_impossible_descriptions_give_one_sentence(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = by_hand(tmp_path / "m.safetensors", described(**changes), small_file().state_dict)
     with pytest.raises(StudioError):
         read_studio_file(path)

@@ -1,4 +1,4 @@
-"""What lies beside a weights file: read where it fits, left alone where it does not."""
+"""The files next to a weights file are read if they fit it, and ignored otherwise."""
 
 import json
 import os
@@ -34,14 +34,14 @@ PROCESSOR: dict[str, Any] = {
 
 
 def written(folder: Path, config: object = None, processor: object = None) -> str:
-    """A folder as transformers saves a model to."""
+    """Write a folder as transformers does when it saves a model."""
     for name, values in (("config", config), ("preprocessor_config", processor)):
         if values is not None:
             (folder / f"{name}.json").write_text(json.dumps(values))
     return saved(folder / "pytorch_model.bin", transformers_names(lively(V1).state_dict(), "convnext"))
 
 
-def test_transformers_tell_activation_labels_and_preprocessing(tmp_path: Path) -> None:
+def test_transformers_config_gives_activation_labels_and_preprocessing(tmp_path: Path) -> None:
     opened = load(written(tmp_path, CONFIG, PROCESSOR))
     assert isinstance(opened.config, ConvNeXtConfig)
     assert opened.config.act == "relu"
@@ -62,7 +62,7 @@ def test_transformers_squash_large_pictures_and_had_plain_sizes(tmp_path: Path) 
     assert (opened.preprocessing.input_px, opened.preprocessing.squash) == (384, True)
 
 
-def test_an_unknown_activation_is_said(tmp_path: Path) -> None:
+def test_an_unknown_activation_is_noted(tmp_path: Path) -> None:
     opened = load(written(tmp_path, CONFIG | {"hidden_act": "quick_gelu"}))
     assert any("quick_gelu" in note and "GELU" in note for note in opened.notes)
 
@@ -70,10 +70,10 @@ def test_an_unknown_activation_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "config", [{"depths": [3, 3, 9, 3], "hidden_sizes": [96, 192, 384, 768]}, {"hidden_sizes": "no"}]
 )
-def test_a_description_of_another_network_is_left_alone(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_config_of_another_network_is_ignored(tmp_path: Path, config: dict[str, Any]) -> None:
     opened = load(written(tmp_path, CONFIG | config, None))
     assert opened.labels[3] == "class 3"
-    assert not any("beside" in note for note in opened.notes)
+    assert not any("next to" in note for note in opened.notes)
 
 
 @pytest.mark.parametrize(
@@ -90,24 +90,24 @@ def test_a_description_of_another_network_is_left_alone(tmp_path: Path, config: 
         {"crop_pct": 3},
     ],
 )
-def test_nonsense_about_pictures_is_left_alone(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_invalid_preprocessing_is_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
     assert load(written(tmp_path, CONFIG, PROCESSOR | change)).preprocessing == Preprocessing()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1]", b"[" * 100_000, b'{"id2label": 3, "depths": 4}'])
-def test_files_that_hold_something_else_are_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_files_with_other_contents_are_ignored(tmp_path: Path, content: bytes) -> None:
     for name in ("config.json", "preprocessor_config.json"):
         (tmp_path / name).write_bytes(content)
     assert load(written(tmp_path)).labels[0] == "class 0"
 
 
-def test_a_pipe_beside_the_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_next_to_the_file_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.json")
     assert load(written(tmp_path)).labels[0] == "class 0"
 
 
 def hub_folder(folder: Path, values: dict[str, Any]) -> tuple[str, torch.nn.Module]:
-    """A folder as timm saves a model for the hub."""
+    """Write a folder as timm does when it saves a model for the hub."""
     network = randomised(timm.create_model("test_convnext", num_classes=7))
     save_file(network.state_dict(), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(values))
@@ -128,12 +128,12 @@ PUBLISHED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_timms_repositories_tell_all_that_tensors_do_not(tmp_path: Path, is_old: bool) -> None:
+def test_timms_config_gives_all_that_tensors_do_not_show(tmp_path: Path, is_old: bool) -> None:
     head = {"architecture": "test_convnext", "num_classes": 7}
     path, theirs = hub_folder(tmp_path, head | (PUBLISHED if is_old else {"pretrained_cfg": PUBLISHED}))
     opened = load(path)
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    # Without the definition the norms' epsilon and the activation would be other ones.
+    # Without timm's definition, the norm epsilon and the activation would be different.
     torch.testing.assert_close(opened.module(x), theirs(x), rtol=1e-4, atol=1e-4)
     assert opened.labels[1:3] == ("n1", "a heron")
     assert opened.preprocessing == Preprocessing(
@@ -151,7 +151,7 @@ def test_timms_repositories_tell_all_that_tensors_do_not(tmp_path: Path, is_old:
         {"architecture": "test_convnext", "num_classes": 1000, "pretrained_cfg": PUBLISHED},
     ],
 )
-def test_other_descriptions_of_timms_are_left_alone(tmp_path: Path, values: dict[str, Any]) -> None:
+def test_other_configs_of_timm_are_ignored(tmp_path: Path, values: dict[str, Any]) -> None:
     opened = load(hub_folder(tmp_path, values)[0])
     assert opened.preprocessing.mean == IMAGENET_MEAN
     assert any("GELU" in note for note in opened.notes)

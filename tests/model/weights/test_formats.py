@@ -1,4 +1,4 @@
-"""Weights of every published format: the other library's own network gives the same logits."""
+"""Weights of every published format give the same logits as the network of the other library."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.presets import preset
-from convnext_studio.model.weights.formats import TORCHVISION, converted
+from convnext_studio.model.weights.formats import TORCHVISION, convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import usual_preprocessing
 from convnext_studio.model.weights.saving import save_as
@@ -48,7 +48,7 @@ ISOTROPIC = ConvNeXtConfig(
 
 
 def randomised(network: nn.Module) -> nn.Module:
-    """The same with weights of which every one matters."""
+    """Return the network with random weights, so that each one affects the output."""
     torch.manual_seed(0)
     for name, parameter in network.named_parameters():
         scales = parameter.ndim == 1 and "bias" not in name
@@ -83,7 +83,7 @@ def saved(path: Path, state_dict: Mapping[str, Any]) -> str:
 
 
 def transformers_names(state_dict: Mapping[str, Tensor], root: str) -> dict[str, Tensor]:
-    """Our tensors, named and shaped as transformers' ConvNextForImageClassification (V1 and V2) has them."""
+    """Return our tensors as in transformers' ConvNextForImageClassification (V1 and V2)."""
     theirs = {}
     for name, tensor in state_dict.items():
         first, *rest = name.split(".")
@@ -121,14 +121,14 @@ def test_transformers(tmp_path: Path, config: ConvNeXtConfig, root: str, suffix:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"id2label": {"0": "a"}}', '{"id2label": null}'])
-def test_labels_beside_a_file_are_used_only_where_they_fit(tmp_path: Path, content: str) -> None:
+def test_labels_next_to_a_file_are_used_only_if_they_fit(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     path = saved(tmp_path / "m.bin", transformers_names(lively(V1).state_dict(), "convnext"))
     assert load(path).labels[6] == "class 6"
 
 
 @pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
-def test_pictures_are_prepared_as_torchvision_publishes(size: str) -> None:
+def test_preprocessing_is_that_published_by_torchvision(size: str) -> None:
     theirs = torchvision.models.get_model_weights(f"convnext_{size}").DEFAULT.transforms()
     ours = usual_preprocessing(TORCHVISION, preset(f"convnext_{size}"))
     for shape in ((300, 451, 3), (640, 333, 3)):
@@ -137,7 +137,7 @@ def test_pictures_are_prepared_as_torchvision_publishes(size: str) -> None:
         np.testing.assert_allclose(ours(picture)[0], theirs(picture).numpy(), rtol=0, atol=1e-5)
 
 
-def test_how_pictures_are_prepared_is_said_where_it_is_assumed(tmp_path: Path) -> None:
+def test_assumed_preprocessing_is_noted(tmp_path: Path) -> None:
     save_file(torchvision_network().state_dict(), tmp_path / "theirs.safetensors")
     opened = load(str(tmp_path / "theirs.safetensors"))
     assert "pictures resized to 232 px (bilinear) and cropped to 224 px" in " ".join(opened.notes)
@@ -174,9 +174,9 @@ def test_timm(tmp_path: Path, architecture: str, changes: dict[str, Any], expect
 
 
 def test_clips_largest_is_known_by_its_size() -> None:
-    # Three gigabytes of weights stay away: shapes are all that is read.
+    # Only shapes are read, so three gigabytes of weights need not be allocated.
     theirs = timm.create_model("convnext_xxlarge", device="meta")
-    config = infer_config(shapes_of(converted(theirs.state_dict(), 10**10).state_dict))
+    config = infer_config(shapes_of(convert(theirs.state_dict(), 10**10).state_dict))
     assert config.norm_eps == theirs.head.norm.eps == 1e-5
 
 
@@ -227,7 +227,7 @@ def test_open_clip_opens_the_image_tower(tmp_path: Path, projection: str) -> Non
 
     opened = load(path)
     assert_same_logits(opened, theirs)
-    assert any("2 tensors of the file's other networks are left out" in note for note in opened.notes)
+    assert any("2 tensors of other networks in the file are left out" in note for note in opened.notes)
     assert any("embedding" in note for note in opened.notes)
     assert opened.preprocessing.mean[0] == pytest.approx(0.4815, abs=1e-4)
 
@@ -282,11 +282,11 @@ def test_wrapped_and_prefixed(tmp_path: Path, wrap: Callable[[Mapping[str, Tenso
 def test_tensors_of_the_same_name_are_refused(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     both = OrderedDict(weights) | {"module.stem.0.bias": torch.zeros(8)}
-    with pytest.raises(StudioError, match=r"holds stem\.0\.bias twice"):
+    with pytest.raises(StudioError, match=r"contains stem\.0\.bias twice"):
         load(saved(tmp_path / "m.pth", both))
 
 
-def test_missing_and_left_over_tensors_are_named_as_in_the_file(tmp_path: Path) -> None:
+def test_missing_and_unexpected_tensors_are_named_as_in_the_file(tmp_path: Path) -> None:
     weights = torchvision_network().state_dict()
     for name in list(weights):
         if name.startswith("features.5.1"):
@@ -294,19 +294,19 @@ def test_missing_and_left_over_tensors_are_named_as_in_the_file(tmp_path: Path) 
     with pytest.raises(StudioError) as caught:
         load(saved(tmp_path / "m.pth", weights))
     assert "9 missing (stages.2.1.dwconv.bias, " in caught.value.message
-    assert "9 left over (extra.features.5.1.block.0.bias, " in caught.value.message
+    assert "9 unexpected (extra.features.5.1.block.0.bias, " in caught.value.message
 
 
-def test_many_left_over_tensors_are_three_names_and_a_count(tmp_path: Path) -> None:
+def test_many_unexpected_tensors_are_three_names_and_a_count(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     weights.update({f"decoder.{index}": torch.zeros(1) for index in range(30)})
-    with pytest.raises(StudioError, match="30 left over") as caught:
+    with pytest.raises(StudioError, match="30 unexpected") as caught:
         load(saved(tmp_path / "m.pth", weights))
     assert caught.value.message.count("decoder.") == 3
 
 
 @pytest.mark.parametrize("name", ["stem.0.weight", "stages.0.blocks.0.mlp.fc1.weight", "head.fc.weight"])
-def test_a_missing_tensor_that_tells_the_architecture_is_named(tmp_path: Path, name: str) -> None:
+def test_a_missing_tensor_that_determines_the_architecture_is_named(tmp_path: Path, name: str) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     del weights[name]
     with pytest.raises(StudioError, match=r"(downsample_layers\.0\.0|pwconv1|head)\.weight is missing"):
@@ -314,18 +314,18 @@ def test_a_missing_tensor_that_tells_the_architecture_is_named(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("contents", [{}, {"a": 1}, {"fc.weight": torch.ones(2)}, {"state_dict": {"w": [1]}}])
-def test_other_networks_are_one_sentence(tmp_path: Path, contents: dict[str, Any]) -> None:
-    with pytest.raises(StudioError, match=r"no tensors by name|not the weights of a ConvNeXt"):
+def test_other_networks_give_one_sentence(tmp_path: Path, contents: dict[str, Any]) -> None:
+    with pytest.raises(StudioError, match=r"no named tensors|not the weights of a ConvNeXt"):
         load(saved(tmp_path / "m.pth", contents))
 
 
 def test_integer_weights_are_refused(tmp_path: Path) -> None:
     weights = {name: tensor.long() for name, tensor in timm_network("convnext_tiny").state_dict().items()}
-    with pytest.raises(StudioError, match="other numbers than floating point"):
+    with pytest.raises(StudioError, match="tensors that are not floating point"):
         load(saved(tmp_path / "m.safetensors", weights))
 
 
-def test_values_that_are_not_finite_are_told(tmp_path: Path) -> None:
+def test_non_finite_values_are_noted(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny").state_dict()
     weights["head.fc.bias"][2] = float("nan")
     weights["stem.1.weight"][0] = float("inf")
@@ -340,7 +340,7 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
     assert_same_logits(opened, theirs.float())
 
 
-def test_stem_that_tensors_cannot_tell_is_assumed_said_and_given(tmp_path: Path) -> None:
+def test_a_stem_that_tensors_do_not_show_is_assumed_noted_and_can_be_given(tmp_path: Path) -> None:
     ours = lively(ConvNeXtConfig(num_classes=7, depths=DEPTHS, dims=DIMS, stem_stride=1, stem_padding=1))
     path = saved(tmp_path / "m.pth", ours.state_dict())
     assumed = load(path)
@@ -351,11 +351,11 @@ def test_stem_that_tensors_cannot_tell_is_assumed_said_and_given(tmp_path: Path)
     assert_same_logits(given, ours, side_px=24)
 
 
-def test_imagenets_thousand_classes_have_words(tmp_path: Path) -> None:
+def test_imagenets_thousand_classes_have_labels(tmp_path: Path) -> None:
     weights = timm_network("convnext_tiny", num_classes=1000).state_dict()
     opened = load(saved(tmp_path / "m.pth", weights))
     assert opened.labels[281] == "tabby, tabby cat"
-    assert any("taken for ImageNet's" in note for note in opened.notes)
+    assert any("assumed to be those of ImageNet" in note for note in opened.notes)
 
 
 def test_the_file_may_change_once_it_is_open(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_the_file_may_change_once_it_is_open(tmp_path: Path) -> None:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_tensors_of_any_shape_give_a_model_or_a_sentence(tmp_path: Path, data: st.DataObject) -> None:
+def test_tensors_of_any_shape_give_a_model_or_one_sentence(tmp_path: Path, data: st.DataObject) -> None:
     weights = dict(lively(data.draw(st.sampled_from([V1, V2]))).state_dict())
     names = st.sampled_from(sorted(weights))
     for name in data.draw(st.lists(names, max_size=3)):
@@ -390,7 +390,7 @@ def test_a_cut_off_trunk_is_not_completed(tmp_path: Path) -> None:
         load(saved(tmp_path / "m.safetensors", weights))
 
 
-def test_a_file_that_is_silent_about_its_stem_is_marked(tmp_path: Path) -> None:
+def test_a_file_that_does_not_state_its_stem_is_marked(tmp_path: Path) -> None:
     model = small_model()
     save_as(model, tmp_path / "theirs.pth", "facebookresearch")
     save_as(model, tmp_path / "ours.safetensors")
@@ -400,7 +400,7 @@ def test_a_file_that_is_silent_about_its_stem_is_marked(tmp_path: Path) -> None:
 
 
 def sparse_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our tensors as MinkowskiEngine has them in the encoder of FCMAE: kernels by position, columns first."""
+    """Return our tensors as in MinkowskiEngine's encoder of FCMAE: kernels by position, column-major."""
     theirs: dict[str, Tensor] = {}
     for name, tensor in state_dict.items():
         if name.startswith(("head.", "norm.")):
@@ -444,13 +444,13 @@ def test_sparse_pretraining(tmp_path: Path, prefix: str) -> None:
     torch.testing.assert_close(opened.module(x), expected, rtol=1e-4, atol=1e-4)
     assert "FCMAE" in opened.notes[0]
     assert any("no classifier" in note for note in opened.notes)
-    assert any("4 tensors of the file's other networks are left out" in note for note in opened.notes) == bool(
+    assert any("4 tensors of other networks in the file are left out" in note for note in opened.notes) == bool(
         prefix
     )
 
 
 @pytest.mark.parametrize("shape", [(48, 8), (49,), (), (49, 1, 8, 1), (0, 8)])
-def test_sparse_kernels_that_are_none_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_invalid_sparse_kernels_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     theirs = sparse_names(lively(V2).state_dict())
     theirs["stages.0.0.dwconv.kernel"] = torch.zeros(shape)
     with pytest.raises(StudioError):
@@ -466,7 +466,7 @@ def test_patches_of_other_sizes(tmp_path: Path, patch: int) -> None:
 
 
 @pytest.mark.parametrize("patch", [2, 8, 16])
-def test_patches_for_which_timm_builds_something_else_are_told(tmp_path: Path, patch: int) -> None:
+def test_patch_sizes_for_which_timm_changes_strides_are_refused(tmp_path: Path, patch: int) -> None:
     theirs = timm_network("convnext_tiny", patch_size=patch)
     with pytest.raises(StudioError, match="patches of 2 × 2, or of 8 × 8 and more"):
         load(saved(tmp_path / "m.pth", theirs.state_dict()))

@@ -1,4 +1,4 @@
-"""Whatever stands where weights should be: a model or one plain sentence, soon, and nothing in it runs."""
+"""Any file opened as weights gives a model or one clear sentence, quickly, and no code in it runs."""
 
 import io
 import os
@@ -30,7 +30,7 @@ LONGEST_SENTENCE = 600
 
 @contextmanager
 def refused(sentence: str | None = None) -> Iterator[None]:
-    """Opening fails with one sentence, in time."""
+    """Assert that opening fails with one sentence within the time limit."""
     begin = time.perf_counter()
     with pytest.raises(StudioError, match=sentence) as caught:
         yield
@@ -40,7 +40,7 @@ def refused(sentence: str | None = None) -> Iterator[None]:
 
 
 def opened(path: Path) -> bool:
-    """Whether a file is a model; where it is none, a sentence has said so."""
+    """Return whether a file opens as a model; otherwise assert that it gives one sentence."""
     try:
         model = load(str(path))
     except StudioError as error:
@@ -119,7 +119,7 @@ def make_socket(path: Path) -> None:
 @pytest.mark.parametrize(
     "make", [os.mkfifo, make_socket, Path.mkdir, lambda path: path.symlink_to("/dev/zero")]
 )
-def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_paths_that_are_not_regular_files_are_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "weights.pth"
     make(path)
     with refused():
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None
         "a" * 5000,
     ],
 )
-def test_names_that_no_file_has(name: str) -> None:
+def test_impossible_file_names(name: str) -> None:
     with refused():
         load(name)
     with refused():
@@ -155,7 +155,7 @@ def test_a_link_to_itself(tmp_path: Path) -> None:
         load(str(path))
 
 
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_a_name_that_is_not_valid_text(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.pth"))
     torch.save(weights(), path)
     assert opened(path)
@@ -177,7 +177,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_weights_that_are_no_numbers_open_and_say_so(tmp_path: Path, value: float) -> None:
+def test_weights_of_nan_open_with_a_note(tmp_path: Path, value: float) -> None:
     everything = {name: torch.full_like(tensor, value) for name, tensor in weights().items()}
     torch.save(everything, tmp_path / "weights.pth")
     assert "not finite" in " ".join(load(str(tmp_path / "weights.pth")).notes)
@@ -204,7 +204,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_wrong_tensors_are_one_sentence(tmp_path: Path, what: str) -> None:
+def test_wrong_tensors_give_one_sentence(tmp_path: Path, what: str) -> None:
     path = tmp_path / "weights.pth"
     torch.save(WRONG[what](weights()), path)
     assert not opened(path) or what == "integers"
@@ -237,7 +237,7 @@ HEADER = struct.pack("<Q", 8)
     ],
 )
 @pytest.mark.parametrize("ending", ["safetensors", "pth"])
-def test_strangers_are_one_sentence(tmp_path: Path, content: bytes, ending: str) -> None:
+def test_other_files_give_one_sentence(tmp_path: Path, content: bytes, ending: str) -> None:
     path = tmp_path / f"weights.{ending}"
     path.write_bytes(content)
     with refused():

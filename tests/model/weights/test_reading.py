@@ -1,4 +1,4 @@
-"""Whatever is dropped as weights: a sentence, soon, with little memory, and nothing in it runs."""
+"""Any file dropped as weights gives a model or one sentence, quickly, in little memory, and no code runs."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ def peak_bytes() -> int:
 
 @contextmanager
 def refused(path: Path, sentence: str) -> Iterator[None]:
-    """Opening fails with that sentence, within 2 s and a small multiple of the file; without torch's advice."""
+    """Assert that opening fails with that sentence within 2 s, in little memory, and without torch's advice."""
     before, start = peak_bytes(), time.perf_counter()
     with pytest.raises(StudioError, match=sentence) as caught:
         yield
@@ -66,7 +66,7 @@ def save_legacy(path: Path, contents: object) -> Path:
 
 
 @pytest.mark.parametrize("save", [save_zip, save_legacy])
-def test_both_ways_of_torch_are_read(tmp_path: Path, save: Callable[[Path, object], Path]) -> None:
+def test_both_formats_of_torch_are_read(tmp_path: Path, save: Callable[[Path, object], Path]) -> None:
     path = save(tmp_path / "m.pth", {"model": weights(), "args": argparse.Namespace(lr=0.1), "epoch": 3})
     opened = load(str(path))
     x = torch.randn(1, 3, 32, 32)
@@ -91,14 +91,14 @@ def test_both_ways_of_torch_are_read(tmp_path: Path, save: Callable[[Path, objec
         (struct.pack("<Q", 10**6) + b"{" + bytes(100), "middle of its header"),
     ],
 )
-def test_strangers_are_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_other_files_give_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(content)
     with refused(path, sentence):
         load(str(path))
 
 
-def test_folders_and_nothing_are_one_sentence(tmp_path: Path) -> None:
+def test_folders_and_missing_files_give_one_sentence(tmp_path: Path) -> None:
     with refused(tmp_path, "directory"):
         load(str(tmp_path))
     with refused(tmp_path / "gone.pth", "no model or weights file"):
@@ -134,7 +134,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path, save: Callable[[Path, obj
     with refused(path, r"reading it could run code \(it asks for (posix\.mkdir|nt\.mkdir|Python objects)\)"):
         load(str(path))
     assert not (tmp_path / "harm").exists()
-    # The trap works: it would have run.
+    # The pickle does run its code when it is loaded without protection.
     pickle.loads(pickle.dumps(Runs(tmp_path / "harm")))
     assert (tmp_path / "harm").is_dir()
 
@@ -146,7 +146,7 @@ def test_whole_models_are_refused_with_advice(tmp_path: Path) -> None:
 
 
 def rezipped(source: Path, path: Path, **options: Any) -> zipfile.ZipFile:
-    """The archive once more, still open for more members."""
+    """Copy an archive, and leave it open for more members."""
     archive = zipfile.ZipFile(path, "w", **options)
     with zipfile.ZipFile(source) as old:
         for member in old.namelist():
@@ -184,7 +184,7 @@ def test_zip_with_an_endless_directory_is_refused(tmp_path: Path) -> None:
         load(str(path))
 
 
-def test_compressed_and_other_archives_are_told(tmp_path: Path) -> None:
+def test_compressed_and_other_archives_are_refused(tmp_path: Path) -> None:
     source = save_zip(tmp_path / "m.pth", weights())
     path = tmp_path / "n.pth"
     with rezipped(source, path, compression=zipfile.ZIP_DEFLATED):
@@ -204,22 +204,22 @@ def test_compressed_and_other_archives_are_told(tmp_path: Path) -> None:
 def test_tensors_larger_than_the_file_are_refused(tmp_path: Path) -> None:
     repeated = {"head.weight": torch.zeros(1).expand(10**9, 8), "head.bias": torch.zeros(1).expand(10**9)}
     path = save_zip(tmp_path / "m.pth", weights() | repeated)
-    with refused(path, "larger than itself"):
+    with refused(path, "larger than the file"):
         load(str(path))
 
 
-def test_a_tower_of_blocks_is_not_built(tmp_path: Path) -> None:
+def test_a_network_of_too_many_blocks_is_not_built(tmp_path: Path) -> None:
     blocks = {f"stages.0.{index}.gamma": torch.zeros(6) for index in range(6000)}
     path = tmp_path / "m.safetensors"
     save_file(weights() | blocks, path)
-    with refused(path, "6003 blocks; up to 300"):
+    with refused(path, "6003 blocks, but at most 300"):
         load(str(path))
 
 
-def test_tensors_that_share_their_values_are_refused(tmp_path: Path) -> None:
+def test_tensors_that_share_their_storage_are_refused(tmp_path: Path) -> None:
     shared = torch.zeros(1000, 1000).T  # What is not contiguous would be copied to be reshaped.
     path = save_zip(tmp_path / "m.pth", weights() | {f"stages.0.{index}.gamma": shared for index in range(99)})
-    with refused(path, "larger than itself"):
+    with refused(path, "larger than the file"):
         load(str(path))
 
 
@@ -232,11 +232,11 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @SHARED_FOLDER
 @given(kept=st.floats(0, 1, exclude_max=True))
-def test_truncated_anywhere_is_one_sentence(tmp_path: Path, whole: Path, kept: float) -> None:
+def test_truncation_anywhere_gives_one_sentence(tmp_path: Path, whole: Path, kept: float) -> None:
     content = whole.read_bytes()
     path = tmp_path / "m.pth"
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(StudioError, match=r"^m.pth (is|ends|has) .* get it again\.$|not a weights file"):
+    with pytest.raises(StudioError, match=r"^m.pth (is|ends|has) .* get the file again\.$|not a weights file"):
         load(str(path))
 
 

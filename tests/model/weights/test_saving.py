@@ -1,4 +1,4 @@
-"""What is saved opens again as the same network."""
+"""A saved model opens again as the same network."""
 
 import errno
 import shutil
@@ -78,7 +78,7 @@ def test_authors_layout_has_their_names(tmp_path: Path) -> None:
         ({"head_hidden_size": 4}, "hidden layer in the head"),
     ],
 )
-def test_what_the_authors_layout_cannot_hold_is_refused(
+def test_what_the_authors_layout_cannot_store_is_refused(
     tmp_path: Path, changes: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(StudioError, match=named):
@@ -87,7 +87,7 @@ def test_what_the_authors_layout_cannot_hold_is_refused(
 
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
-def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path, layout: WeightsLayout) -> None:
+def test_errors_of_the_disk_give_one_sentence(tmp_path: Path, layout: WeightsLayout) -> None:
     with pytest.raises(StudioError, match="could not be written"):
         save_as(small_model(), tmp_path / "no" / "m.pth", layout)
 
@@ -114,7 +114,7 @@ def test_where_weights_come_from_is_kept(tmp_path: Path, layout: WeightsLayout) 
 
 
 @pytest.mark.parametrize("said", [3, "text", [1], {1: "a", "b": torch.zeros(2)}])
-def test_other_programs_may_say_something_else(tmp_path: Path, said: object) -> None:
+def test_provenance_of_another_form_is_ignored(tmp_path: Path, said: object) -> None:
     model = small_model()
     torch.save({"model": model.module.state_dict(), "provenance": said}, tmp_path / "theirs.pth")
     assert load(str(tmp_path / "theirs.pth")).provenance == {}
@@ -127,7 +127,7 @@ def test_other_families_are_not_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
-def test_what_the_disk_refuses_is_told(
+def test_errors_of_the_disk_are_reported(
     tmp_path: Path, layout: WeightsLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StudioError, match=r"nowhere/saved could not be written: No such file or directory\."):

@@ -175,6 +175,6 @@ def test_the_window_tells_progress_and_puts_its_look_back(
     assert "Text." in path.read_text(encoding="utf-8")
     late.save_handout(str(tmp_path / "second.html"))
     filled_window.actions_by_id["cancel"].trigger()
-    assert "stopped" in filled_window.messages.text
+    assert "cancelled" in filled_window.messages.text
     assert theme.current() is before
     assert not (tmp_path / "second.html").exists()

@@ -116,7 +116,7 @@ def test_attention_is_counted_by_hand(qtbot: QtBot, state: AppState, bridge: Eng
     n, c = 56 * 56, 96
     attention, depthwise = 4 * n * c * c + 2 * n * n * c, n * c * 49
     assert list(view.macs(224).values()) == [attention, 4 * n * c * c + 2 * n * 49 * c, depthwise]
-    assert f"{attention / depthwise:,.0f} × depthwise" in view.sentence()
+    assert f"{attention / depthwise:,.0f} × as much as depthwise" in view.sentence()
     assert view.field().size_px == 4 + 6 * 4  # A patch, and six strides of it.
     assert view.field().is_box
     view.side.set_value(1024)

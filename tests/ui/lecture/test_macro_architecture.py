@@ -135,7 +135,7 @@ def test_downsampling_is_a_norm_and_a_convolution(qtbot: QtBot, live: LiveEngine
     ("config", "words"),
     [
         (preset("convnext_isotropic_small"), "one stage"),
-        (ConvNeXtConfig(downsample="block"), "within its blocks"),
+        (ConvNeXtConfig(downsample="block"), "downsamples in its blocks"),
     ],
 )
 def test_networks_without_such_layers_say_so(
@@ -234,7 +234,7 @@ def test_every_view_says_in_a_sentence_what_other_networks_lack(
     view.prepare()
     view.grab()
     if name in ("stages", "stage-costs", "field-growth"):
-        assert "no ConvNeXt" not in view.notice
+        assert "not a ConvNeXt" not in view.notice
     else:
         assert view.notice.startswith("A ResNet is no ConvNeXt: it has no ")
         assert view.notice.endswith("Open a ConvNeXt to see it.")

@@ -475,7 +475,7 @@ def test_a_class_cannot_be_set_against_itself(
     attribute()
     panel.target.that.click()
     panel.target.rows[0].click()
-    desk.qtbot.waitUntil(lambda: "against itself" in panel.notice)
+    desk.qtbot.waitUntil(lambda: "with itself" in panel.notice)
     assert panel.target.rows[0].isVisible()  # There is still a way out.
     assert panel.is_settled
 
@@ -510,7 +510,7 @@ def test_several_nodes_are_averaged(
     question = wait_for_question(desk)
     assert (question.average, question.nodes) == (True, ("stage3", "stage4"))
     desk.answer(explanation(desk, question))
-    assert "at the average of stage 3, stage 4 (each over its largest size)" in panel.caption
+    assert "at the average of stage 3, stage 4 (each divided by its largest magnitude)" in panel.caption
     assert len(seen(panel)) == 1
 
 

@@ -118,7 +118,7 @@ def test_a_contour_without_a_line_says_so(qtbot: QtBot) -> None:
     _, panel = filled_panel(qtbot, np.zeros((8, 4, 4)))
     panel.choices._quantiles.actions()[NINETY].trigger()
     assert panel.channel_map.view.scene.lines == ()
-    assert panel.channel_map.contour_text == "contour at 0, nowhere crossed"
+    assert panel.channel_map.contour_text == "contour at 0, not reached anywhere"
 
 
 def test_nothing_finite_has_no_contour(qtbot: QtBot) -> None:

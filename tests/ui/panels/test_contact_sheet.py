@@ -108,7 +108,7 @@ def test_a_map_without_positive_values_is_told(desk: Desk, panel: ContactSheetPa
     panel.look.part.setCurrentIndex(panel.look.part.findData("positive"))
     desk.answer(Explanations(explanations=(explanation(desk, "cat", sign=-1.0),)))
     desk.qtbot.waitUntil(lambda: panel.is_settled)
-    assert lines_about_cat(desk, panel)[-1].startswith("Nothing here is positive")
+    assert lines_about_cat(desk, panel)[-1].startswith("No value is positive")
 
 
 def lines_about_cat(desk: Desk, panel: ContactSheetPanel) -> list[str]:
@@ -293,5 +293,5 @@ def test_a_contact_sheet_that_is_stopped_says_so_once(
     controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
     assert len(engine.open(Thumbnail)) == 2
     controller.exporter._bridge.cancel_all()
-    assert [notice.message for notice in notices] == ["The contact sheet was stopped, and nothing was written."]
+    assert [notice.message for notice in notices] == ["The contact sheet was cancelled. Nothing was written."]
     assert list(tmp_path.iterdir()) == []

@@ -243,7 +243,7 @@ def test_the_agreement_is_a_matrix_with_numbers(desk: Desk, evidence: EvidencePa
     desk.answer(replace(answer, explanations=(explained,)))
     assert view.text_at(1, 1) == "–"
     assert "for “tabby cat” and not “espresso” (logits differ by" in evidence.agreement.caption
-    assert "–: a map is constant, or not finite" in evidence.agreement.caption
+    assert "–: a map is constant or not finite" in evidence.agreement.caption
     evidence.agreement.methods.setCurrentIndex(1)
     desk.qtbot.waitUntil(lambda: len(asked(desk, CompareMethods)) == 2)
     again = desk.asked[-1]

@@ -113,7 +113,7 @@ def test_the_numbers_of_all_views_go_into_one_file(desk: Desk, tmp_path: Path, q
     choose(panel, "npy")
     choose(panel, "npz")
     assert not panel.save.isEnabled()
-    assert "no numbers" in panel.preview.text()
+    assert "no values" in panel.preview.text()
 
 
 def test_without_a_view_there_is_nothing_to_export(state: AppState, qtbot: QtBot) -> None:

@@ -88,7 +88,7 @@ def test_texts_say_what_is_known() -> None:
     assert stem_texts(info) == ("8 ch", "stride 4")
     assert "theoretical field 4 px" in describe(info.node("stem"), CONFIG)
     stage = describe(info.node("stage2"), CONFIG)
-    assert "windows of attention" in stage
+    assert "attention windows" in stage
     assert "activations" not in stage  # Nobody counted them.
 
 

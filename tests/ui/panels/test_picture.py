@@ -31,7 +31,7 @@ def test_it_shows_the_picture_and_says_what_was_done_to_it(desk: Desk, panel: Pi
     desk.state.add_picture(picture())
     assert panel.notice == ""
     assert "cat.png: 120 × 80 px" in panel.caption
-    assert "shown reduced" in panel.caption
+    assert "shown at a reduced size" in panel.caption
     assert "Only the first of 3 frames is used." in panel.caption
     assert colour_at(panel.view, 119.5, 79.5) == (100, 100, 100)
 
@@ -79,4 +79,4 @@ def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: Pic
     desk.state.add_picture(picture())
     squashed = CropGeometry((120, 80), (64, 64), (0, 0), (64, 64))
     desk.state.set_prediction(replace(prediction(desk), geometry=squashed))
-    assert "resized to 64 × 64, nothing cropped" in panel.caption
+    assert "resized to 64 × 64, not cropped" in panel.caption

@@ -239,7 +239,7 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     filled.scale.setCurrentIndex(1)
     assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
     assert "no square within the input holds 30 %" in filled.caption
-    assert "squares of log10(1 + field), as chosen" in filled.caption
+    assert "squares of log10(1 + field), as you chose" in filled.caption
     assert "99 %" not in filled.caption
 
 
@@ -247,7 +247,7 @@ def test_the_theoretical_field_is_clipped_to_the_input_and_its_size_said(
     desk: Desk, filled: ReceptiveFieldPanel
 ) -> None:
     """Stage 2 of the small model: 4 + 6 · 4 = 28, 2 × 2 adds 4, 7 × 7 at stride 8 adds 48: 80 px, of 64."""
-    assert "80 × 80 px, beyond the input" in filled.caption
+    assert "80 × 80 px, which extends beyond the input" in filled.caption
     assert marks(filled)[-1].label == "theoretical · 80 px"
     # Unit 4 of 8 is centred on 4 + 4 · 8 = 36, and sees -4 to 76.
     assert marks(filled)[-1].box == (0, 0, 64, 64)
@@ -265,7 +265,7 @@ def test_a_global_node_sees_the_whole_picture_which_is_said_and_not_drawn(
     geometry = FieldGeometry(28, 8, 4.0, is_global=True)
     desk.answer(replace(receptive_field(desk, "stage2"), theoretical=geometry))
     assert not any(mark.dashed for mark in marks(panel))
-    assert "convolutions alone see 28 px" in panel.caption
+    assert "convolutions see only 28 px" in panel.caption
     assert panel.map.view.scene is not None
     assert "sees the whole picture" in panel.map.view.scene.note
 

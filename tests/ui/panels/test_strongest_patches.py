@@ -75,7 +75,7 @@ def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
     desk.state.set_model(msgspec.structs.replace(info, nodes=nodes))
     desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
-    assert "shown is the whole input" in panel.patches.text.text()
+    assert "the whole input is shown" in panel.patches.text.text()
     assert "theoretical fields" not in panel.patches.text.text()
 
 

@@ -241,7 +241,7 @@ def test_what_cannot_be_shown_is_said(opened: tuple[Desk, PicturePanel]) -> None
     assert "The engine is out of memory. Close something." in panel.caption
     desk.state.set_unit(7, 9)
     answer(desk, fields(desk)[-1], np.zeros((64, 64)))
-    assert "no pixel moves it" in panel.caption
+    assert "no pixel affects it" in panel.caption
     assert panel.map.bar.scale is None
     desk.state.set_unit(7, 10)
     holes = one_pixel(20, 30, 1.0)

@@ -46,7 +46,7 @@ def test_sections_hold_what_there_is_and_what_has_gone_is_greyed(
     assert sections == ["Pictures", "Folders", "Models"]
     qtbot.waitUntil(lambda: not action(menu, "/gone.pth").isEnabled())
     assert not action(menu, "/gone.png").isEnabled()
-    assert "not there any more" in action(menu, "/gone.png").toolTip()
+    assert "no longer exists" in action(menu, "/gone.png").toolTip()
     kept = (str(there).replace("&", "&&"), str(tmp_path), "preset:tutorial", "bundled")
     assert all(action(menu, text).isEnabled() for text in kept)
     paths: list[str] = []
@@ -65,5 +65,5 @@ def test_the_list_is_cleared(menu: QMenu, recent: RecentMenu, settings: Settings
     action(menu, "&Clear this list").trigger()
     assert (settings.values.recent_pictures, settings.values.recent_sessions) == ((), ())
     menu.aboutToShow.emit()
-    assert [each.text() for each in menu.actions()] == ["Nothing was opened yet"]
+    assert [each.text() for each in menu.actions()] == ["Nothing has been opened yet"]
     assert recent.parent() is menu

@@ -11,8 +11,8 @@ from tests.ui.conftest import FakeEngine, make_model
 from tests.ui.panels.test_other_families import swin
 
 STUDIO, FACEBOOK = (
-    "ConvNeXt Studio, keeps everything (*.safetensors)",
-    "Names of facebookresearch, tensors only (*.pth *.pt *.bin)",
+    "ConvNeXt Studio, complete (*.safetensors)",
+    "facebookresearch names, tensors only (*.pth *.pt *.bin)",
 )
 
 

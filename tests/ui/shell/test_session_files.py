@@ -98,7 +98,7 @@ def test_a_session_whose_saving_is_stopped_says_so(
     [check] = engine.open(CheckPictures)
     window.restore_or_stop()
     assert check.id in engine.cancelled
-    assert "nothing was written" in window.messages.text
+    assert "Nothing was written" in window.messages.text
     assert not path.exists()
 
 
@@ -199,7 +199,7 @@ def test_panels_are_set_as_they_were(
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("{", "no session"), ('{"format": "convnext-studio session", "version": 9}', "newer version")],
+    [("{", "not a session"), ('{"format": "convnext-studio session", "version": 9}', "newer version")],
 )
 def test_a_file_that_is_no_session_is_told_and_changes_nothing(
     filled_window: StudioWindow,
@@ -273,4 +273,4 @@ def test_the_precision_comes_back_where_the_device_has_it(
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     [model] = engine.open(LoadModel)
     assert model.precision == asked
-    assert ("float32 here" in filled_window.messages.text) is is_told
+    assert ("float32 is used here" in filled_window.messages.text) is is_told

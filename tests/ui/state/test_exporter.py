@@ -153,7 +153,7 @@ def test_a_stopped_export_says_that_nothing_was_written(
     filled.exporter.export(tmp_path)
     bridge.cancel(engine.open(ReceptiveField)[0].id)
     assert [notice.message for notice in notices] == [
-        "The export of one.png was stopped, and nothing was written."
+        "The export of one.png was cancelled. Nothing was written."
     ]
     assert engine.open(FeatureMaps) == []
     assert list(tmp_path.iterdir()) == []
@@ -184,7 +184,7 @@ def test_it_can_be_stopped_while_it_is_drawn(
         go_on.set()
         qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
         qtbot.waitUntil(lambda: bool(notices), timeout=30_000)
-        said = "was stopped, and nothing was written" if stops else "1 files about one.png were written"
+        said = "was cancelled. Nothing was written" if stops else "1 files for one.png were written"
         assert said in notices.pop().message
 
 

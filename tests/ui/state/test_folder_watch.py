@@ -111,7 +111,7 @@ def test_a_folder_that_has_gone_is_told_and_let_go(
     qtbot.waitUntil(lambda: bool(engine.open(ListPictures)))
     engine.answer(engine.open(ListPictures)[0], ListedPictures(pictures=(), checked=0))
     assert watch.folder == ""
-    assert "has gone" in notices[-1].message
+    assert "no longer exists" in notices[-1].message
     qtbot.wait(100)
     assert engine.open(ListPictures) == []
 

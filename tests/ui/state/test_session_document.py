@@ -161,7 +161,7 @@ def test_a_newer_version_is_told() -> None:
     ["", "{", "[" * 100_000, "\ud800", '{"format": "x"}', '{"format": "' + FORMAT + '", "version": true}'],
 )
 def test_broken_files_are_told(content: str) -> None:
-    with pytest.raises(StudioError, match="no session"):
+    with pytest.raises(StudioError, match="not a session"):
         from_bytes(content.encode(errors="surrogatepass"), HERE)
 
 

@@ -1,4 +1,4 @@
-"""The whole lecture with the current model and picture: every step's view, photographed when it is settled."""
+"""Make a hand-out of the lecture: an image of the view of every step, for the current model and picture."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ VIEW_PX = (1500, 1200)
 TEXT_PX = 34
 TIMEOUT_S = 60.0
 _POLL_MS = 30
-_QUIET_POLLS = 3  # In a row: an answer may make a view ask again.
+_QUIET_POLLS = 3  # Successive polls without activity, because an answer may make a view ask again.
 
 
 _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
@@ -34,7 +34,7 @@ _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
 
 
 class Handout(QObject):
-    """Makes one hand-out: goes through the steps, one view at a time, and writes the file in the background.
+    """Makes one hand-out: renders the steps one after the other, then writes the file in the background.
 
     Raises
     ------
@@ -42,9 +42,9 @@ class Handout(QObject):
         Where the file's name ends in neither .pdf nor .html.
     """
 
-    progressed = Signal(int, int)  # Steps done, of how many
-    finished = Signal(object)  # Path
-    failed = Signal(object)  # StudioError
+    progressed = Signal(int, int)  # Finished steps, total steps
+    finished = Signal(object)  # The Path of the file
+    failed = Signal(object)  # A StudioError
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Handout(QObject):
         self._lecture = lecture
         self._path = path
         if path.suffix.lower() not in _MAKERS:
-            raise StudioError(f"A hand-out is a .pdf or an .html file, not {path.name}.")
+            raise StudioError(f"A hand-out must be a .pdf or an .html file, not {path.name}.")
         self._specs = views
         self._timeout_s = timeout_s
         self._formulas = FormulaBook(background, self)
@@ -80,31 +80,32 @@ class Handout(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether views are still being photographed."""
+        """Whether views are still being rendered."""
         return self._clock.isActive()
 
     def start(self) -> None:
-        """Begin; one of the signals tells the end."""
+        """Start; a signal reports the end."""
         self._formulas.ask(step.formula for step in self._lecture.steps)
         self._next()
         self._clock.start()
 
     def cancel(self) -> None:
-        """Stop; no file is written, and nothing is told."""
+        """Stop without writing a file and without a signal."""
         self._clock.stop()
         self._drop_view()
 
     def _refuse_change(self, _changed: object) -> None:
-        """A hand-out of two pictures would say of one what is true of the other."""
+        """Fail, because a hand-out must not mix two models or two pictures."""
         if self.is_running:
             self.cancel()
             self.failed.emit(
                 StudioError(
-                    "The hand-out was not written: model or picture changed meanwhile.", "Save it again."
+                    "The hand-out was not written, because the model or the picture changed meanwhile.",
+                    "Save it again.",
                 )
             )
 
-    # -------------------------------------------------------------------------------------- photographing
+    # ------------------------------------------------------------------------------------ rendering views
 
     @property
     def _steps(self) -> Sequence[Step]:
@@ -153,7 +154,7 @@ class Handout(QObject):
             self._view.deleteLater()
             self._view = None
 
-    # -------------------------------------------------------------------------------------------- writing
+    # ---------------------------------------------------------------------------------- writing the file
 
     def _write_when_set(self) -> None:
         if not self._formulas.is_settled:

@@ -1,4 +1,4 @@
-"""A hand-out as a file, PDF or HTML: what it consists of, and how that is laid out."""
+"""Lay out a hand-out as a PDF or HTML file."""
 
 import base64
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from PySide6.QtGui import (
 )
 
 from convnext_studio.lecture.formula import EM, Outline
+from convnext_studio.lecture.markup import to_html
 from convnext_studio.lecture.script import Step
-from convnext_studio.lecture.words import to_html
 from convnext_studio.ui.lecture.presenter.formula_label import to_path
 from convnext_studio.ui.plots.vector_files import pdf_bytes
 from convnext_studio.ui.widgets.qimage import png_of
@@ -28,7 +28,7 @@ from convnext_studio.ui.widgets.theme import PROJECTOR
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A step on paper.
+    """A step of the lecture on paper.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class HandoutContents:
-    """All that a file of the hand-out says.
+    """The contents of a hand-out.
 
     Attributes
     ----------
@@ -80,11 +80,11 @@ figcaption { font-size: .9rem; margin-top: .3rem; }
 .try { border-left: .25rem solid #0a5ca4; padding-left: .9rem; }
 svg.formula { display: block; max-width: 100%; margin: .8rem 0; } .missing { color: #a8221a; }
 """
-_FORMULA_EM = 1.35  # Height of a formula's font, in the text's.
+_FORMULA_EM = 1.35  # Font size of a formula relative to the text.
 
 
 def handout_html(contents: HandoutContents) -> bytes:
-    """The HTML file, with all pictures inside."""
+    """Return the HTML file, with all pictures embedded."""
     parts: list[str] = []
     chapter = ""
     for page in contents.pages:
@@ -137,13 +137,13 @@ def _svg(tex: str, outline: Outline) -> str:
 _DPI = 1200
 _PT = _DPI / 72  # Dots per point.
 _MARGIN_MM = 12.0
-_TEXT_PART = 0.31  # Of the width.
+_TEXT_PART = 0.31  # Fraction of the width.
 _GAP_PT = 16.0
 _TEXT_PT, _TITLE_PT, _SMALL_PT = 11.0, 16.0, 8.5
 
 
 def handout_pdf(contents: HandoutContents) -> bytes:
-    """The PDF file. Any thread may make it."""
+    """Return the PDF file; may be called from any thread."""
 
     def paint(painter: QPainter, writer: QPdfWriter) -> None:
         room = QRectF(0, 0, writer.width(), writer.height())
@@ -163,7 +163,7 @@ def handout_pdf(contents: HandoutContents) -> bytes:
 
 
 class _PagePainter:
-    """Paints one page, A4 landscape: words on the left, the view on the right, a line below."""
+    """Paints one A4 landscape page: the text on the left, the view on the right, a caption below."""
 
     def __init__(self, painter: QPainter, room: QRectF, contents: HandoutContents) -> None:
         self._painter = painter
@@ -194,7 +194,7 @@ class _PagePainter:
             self._text(to_html(f"**Try:** {step.try_this}"), _TEXT_PT, PROJECTOR.accent, room, y)
 
     def _text(self, html: str, size_pt: float, colour: str, room: QRectF, y: float) -> float:
-        """Write, and give the height that it took with the gap below it."""
+        """Paint text, and return its height including the gap below it."""
         document = QTextDocument()
         document.setDocumentMargin(0)
         document.setDefaultFont(_font(size_pt))
@@ -245,6 +245,6 @@ class _PagePainter:
 def _font(size_pt: float) -> QFont:
     font = QFont()
     font.setPixelSize(round(size_pt * _PT))
-    # Qt tells readers of the file a wrong letter for "ff" drawn as one.
+    # Without this, Qt maps the ligature "ff" to a wrong letter for PDF readers.
     font.setFeature(QFont.Tag("liga"), 0)
     return font

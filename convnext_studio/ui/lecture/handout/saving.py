@@ -1,4 +1,4 @@
-"""Saving a hand-out from the window: in the look for paper, with progress in the message bar."""
+"""Save a hand-out from the window, in colours for paper and with progress in the message bar."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ HANDOUT = "handout"
 
 
 class HandoutSaver(QObject):
-    """Makes one hand-out at a time."""
+    """Makes hand-outs, one at a time."""
 
-    noticed = Signal(object)  # Notice
+    noticed = Signal(object)  # A Notice
 
     def __init__(
         self, state: AppState, bridge: EngineBridge, background: Background, parent: QObject | None = None
@@ -33,7 +33,7 @@ class HandoutSaver(QObject):
         self._look_before = theme.DARK
 
     def save(self, folder: Path, path: Path) -> None:
-        """Write the lecture in a folder to a file; the notices tell how that goes."""
+        """Write the lecture in a folder to a file, and report progress and outcome as notices."""
         self.stop()
         try:
             lecture = checked_lecture(folder)
@@ -47,15 +47,15 @@ class HandoutSaver(QObject):
         handout.failed.connect(self._fail)
         self._handout = handout
         self._look_before = theme.current()
-        self._use(theme.PROJECTOR)  # Views paint in the program's colours, and paper is white.
+        self._use(theme.PROJECTOR)  # Views paint in the colours of the theme, and paper is white.
         handout.start()
 
     def stop(self) -> None:
-        """Stop what is being made; no file is written."""
+        """Cancel the hand-out that is being made; no file is written."""
         if self._handout is not None:
             self._handout.cancel()
             self._end()
-            self.noticed.emit(Notice(HANDOUT, "The hand-out was stopped, and nothing was written."))
+            self.noticed.emit(Notice(HANDOUT, "The hand-out was cancelled. Nothing was written."))
 
     def _check_selection(self) -> None:
         if self._state.model is None:
@@ -64,7 +64,7 @@ class HandoutSaver(QObject):
             raise StudioError(NO_PICTURE)
 
     def _tell_progress(self, done: int, total: int) -> None:
-        message = f"The hand-out is being made: step {done} of {total}."
+        message = f"Making the hand-out: step {done} of {total}."
         self.noticed.emit(Notice(HANDOUT, message, "Esc stops it.", good=True))
 
     def _finish(self, path: Path) -> None:

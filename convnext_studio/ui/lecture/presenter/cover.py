@@ -1,16 +1,16 @@
-"""What lies over the whole presenter for a while: one colour, or a light around the pointer."""
+"""Overlays for the whole presenter: a blank screen, and a spotlight around the pointer."""
 
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QColor, QCursor, QHideEvent, QPainter, QPainterPath, QPaintEvent, QRegion, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 _FRAME_MS = 16
-_RADIUS = 0.2  # Of the height.
+_RADIUS = 0.2  # Fraction of the height.
 _VEIL = QColor(0, 0, 0, 175)
 
 
 class Cover(QWidget):
-    """A black or white screen, for when the audience is to look at the lecturer."""
+    """A black or white screen, so that the audience looks at the lecturer."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -20,7 +20,7 @@ class Cover(QWidget):
         self.hide()
 
     def cover(self, colour: Qt.GlobalColor) -> None:
-        """Hide everything behind a colour."""
+        """Cover everything with one colour."""
         self._colour = QColor(colour)
         self.setAccessibleName("White screen" if colour == Qt.GlobalColor.white else "Black screen")
         self.setGeometry(self._behind.rect())
@@ -29,13 +29,13 @@ class Cover(QWidget):
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """One colour."""
+        """Paint the colour."""
         with QPainter(self) as painter:
             painter.fillRect(self.rect(), self._colour)
 
 
 class Spotlight(QWidget):
-    """Darkens all but a circle around the pointer; takes no clicks."""
+    """Darkens everything except a circle around the pointer, and ignores clicks."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -43,14 +43,14 @@ class Spotlight(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName("Spotlight")
         self._pointer = QPoint()
-        # Widgets below tell of moves only where they track the pointer.
+        # Widgets below report mouse moves only if they track the mouse.
         self._clock = QTimer(self)
         self._clock.setInterval(_FRAME_MS)
         self._clock.timeout.connect(self._follow)
         self.hide()
 
     def toggle(self) -> None:
-        """Light or no light."""
+        """Turn the spotlight on or off."""
         self.setGeometry(self._behind.rect())
         self._pointer = self.mapFromGlobal(QCursor.pos())
         self.setVisible(self.isHidden())
@@ -62,12 +62,12 @@ class Spotlight(QWidget):
         self._clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Follow it no more."""
+        """Stop following the pointer."""
         self._clock.stop()
         super().hideEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A veil with a hole."""
+        """Paint a dark overlay with a hole."""
         veil = QPainterPath()
         veil.addRect(event.rect())
         hole = QPainterPath()

@@ -1,4 +1,4 @@
-"""A formula on the screen: its outline once it is set, its source until then."""
+"""A label for a formula, which shows the TeX source until its outline is ready."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from convnext_studio.ui.widgets import theme
 
 
 class FormulaBook(QObject):
-    """The outlines of a lecture's formulas, set in the background."""
+    """The outlines of the formulas of a lecture, computed in the background."""
 
     changed = Signal()
 
@@ -27,23 +27,23 @@ class FormulaBook(QObject):
 
     @property
     def is_settled(self) -> bool:
-        """Whether all that was asked for is set, or cannot be."""
+        """Whether all requested formulas are set, or cannot be set."""
         return not self._is_busy
 
     @property
     def set_ones(self) -> dict[str, Outline]:
-        """Outlines by source."""
+        """The outlines by source."""
         return dict(self._outlines)
 
     def ask(self, formulas: Iterable[str]) -> None:
-        """Set these, too; one thread at a time."""
+        """Set more formulas; only one thread works at a time."""
         new = [tex for tex in formulas if tex and tex not in self._asked]
         self._asked.update(new)
         self._waiting += new
         self._start()
 
     def path(self, tex: str) -> QPainterPath | None:
-        """What to fill for a formula, `EM` units to the font's size; None where it is not set."""
+        """Return the path of a formula in units of 1 / `EM` of the font size; None if it is not set."""
         return self._paths.get(tex)
 
     def _start(self) -> None:
@@ -61,7 +61,7 @@ class FormulaBook(QObject):
 
 
 def to_path(outline: Outline) -> QPainterPath:
-    """An outline as Qt's path."""
+    """Convert an outline to a QPainterPath."""
     path = QPainterPath()
     path.setFillRule(Qt.FillRule.WindingFill)
     for letter, points in outline.segments:
@@ -80,7 +80,7 @@ def to_path(outline: Outline) -> QPainterPath:
 
 
 class FormulaView(QWidget):
-    """Shows one formula at the height of the text around it, smaller where it is too wide."""
+    """Shows a formula at the size of the surrounding text, or smaller if it is too wide."""
 
     def __init__(self, book: FormulaBook, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,14 +91,14 @@ class FormulaView(QWidget):
         book.changed.connect(self.update)
 
     def show_formula(self, tex: str) -> None:
-        """Show a formula; an empty one hides the view."""
+        """Show a formula; an empty one hides the label."""
         self._tex = tex
         self.setVisible(bool(tex))
         self.setAccessibleName(f"Formula: {tex}")
         self.update()
 
     def set_text_px(self, px: int) -> None:
-        """Size of the font."""
+        """Set the font size."""
         self._px = px
         font = self.font()
         font.setPixelSize(px)
@@ -106,7 +106,7 @@ class FormulaView(QWidget):
         self.update()
 
     def fit(self, width: int) -> None:
-        """Take the height that the formula has at that width."""
+        """Set the height that the formula needs at that width."""
         self.setFixedHeight(self._height_at(width))
 
     def _height_at(self, width: int) -> int:
@@ -120,7 +120,7 @@ class FormulaView(QWidget):
         return min(self._px / EM, width / max(path.boundingRect().width(), 1.0))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Fill the outline, or write the source."""
+        """Paint the outline, or the source."""
         look = theme.current()
         path = self._book.path(self._tex)
         with QPainter(self) as painter:

@@ -1,4 +1,4 @@
-"""The presenter's keys, on one page."""
+"""A page with the keys of the presenter."""
 
 from html import escape
 
@@ -9,7 +9,7 @@ from convnext_studio.ui.lecture.presenter.keys import BINDINGS
 
 
 class KeyHelp(QLabel):
-    """Lies over the presenter until any key."""
+    """An overlay that closes on any key."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -36,5 +36,5 @@ class KeyHelp(QLabel):
 
 
 def _spaced(keys: str) -> str:
-    """With the gaps between the keys, which HTML would close."""
+    """Keep the gaps between keys, which HTML would collapse."""
     return escape(keys).replace("  ", "&nbsp;&nbsp; ")

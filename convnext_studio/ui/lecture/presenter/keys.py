@@ -1,4 +1,4 @@
-"""The presenter's keys: what each does, and which of them a focused control keeps for itself."""
+"""The keys of the presenter: their commands, and which of them a focused control handles itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Key = Qt.Key
 
 
 class Command(Enum):
-    """What can be done while presenting."""
+    """The commands of the presenter."""
 
     NEXT = auto()
     PREVIOUS = auto()
@@ -35,7 +35,7 @@ class Command(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Keys of a command.
+    """The keys of a command.
 
     Attributes
     ----------
@@ -67,29 +67,29 @@ BINDINGS = (
         ("PgUp", "P"),
         (Key.Key_Left, Key.Key_Up, Key.Key_Backspace),
         "PageUp  ←  ↑  Backspace  P",
-        "Step before",
+        "Previous step",
     ),
     Binding(Command.FIRST, (), (Key.Key_Home,), "Home", "First step"),
     Binding(Command.LAST, (), (Key.Key_End,), "End", "Last step"),
     Binding(Command.GO, (), (Key.Key_Return, Key.Key_Enter), "1 2 Enter", "Go to step 12"),
     Binding(Command.OVERVIEW, ("O",), (), "O", "All chapters and steps"),
-    Binding(Command.CONTROLS, ("Tab",), (), "Tab", "To the view's controls; all steps where it has none"),
-    Binding(Command.CONTROLS_BACK, ("Shift+Tab",), (), "Shift+Tab", "To the control before"),
-    Binding(Command.ZOOM, ("Z",), (), "Z  double-click", "The view alone, as large as the screen"),
-    Binding(Command.BLACK, ("B", "."), (), "B  .", "Black screen; any key ends it"),
+    Binding(Command.CONTROLS, ("Tab",), (), "Tab", "Go to the view's controls, or to all steps if it has none"),
+    Binding(Command.CONTROLS_BACK, ("Shift+Tab",), (), "Shift+Tab", "Go to the previous control"),
+    Binding(Command.ZOOM, ("Z",), (), "Z  double-click", "Show only the view, on the whole screen"),
+    Binding(Command.BLACK, ("B", "."), (), "B  .", "Black screen; press any key to return"),
     Binding(Command.WHITE, ("W",), (), "W", "White screen"),
-    Binding(Command.SPOTLIGHT, ("L",), (), "L", "Light around the pointer"),
-    Binding(Command.THEME, ("T",), (), "T", "Light or dark"),
-    Binding(Command.SPEAKER, ("S",), (), "S", "Speaker's window: notes, next step, time"),
+    Binding(Command.SPOTLIGHT, ("L",), (), "L", "Spotlight around the pointer"),
+    Binding(Command.THEME, ("T",), (), "T", "Switch between light and dark"),
+    Binding(Command.SPEAKER, ("S",), (), "S", "Speaker's window with notes, next step and time"),
     Binding(Command.PASTE, ("Ctrl+V",), (), "Ctrl+V", "Open the picture on the clipboard; or drop one"),
-    Binding(Command.HELP, ("?", "F1"), (), "?  F1", "These keys"),
-    Binding(Command.LEAVE, ("Esc",), (), "Esc", "Back, and out; the place is kept"),
+    Binding(Command.HELP, ("?", "F1"), (), "?  F1", "Show these keys"),
+    Binding(Command.LEAVE, ("Esc",), (), "Esc", "Go back, or leave the lecture; it resumes at the same step"),
 )  # fmt: skip
 _COMMANDS = {key: binding.command for binding in BINDINGS for key in binding.else_}
 
 
 def bind(window: QWidget, do: Callable[[Command], None]) -> None:
-    """Give a window the keys that always work."""
+    """Add the shortcuts that always work to a window."""
     for binding in BINDINGS:
         for key in binding.always:
             shortcut = QShortcut(QKeySequence(key), window)
@@ -97,10 +97,10 @@ def bind(window: QWidget, do: Callable[[Command], None]) -> None:
 
 
 def command_for(key: int) -> Command | None:
-    """What a key does that nothing in the window had a use for."""
+    """Return the command of a key that no widget in the window has handled."""
     return next((command for known, command in _COMMANDS.items() if known == key), None)
 
 
 def digit_of(key: int) -> str:
-    """The digit on a key, of the number block too; empty for other keys."""
+    """Return the digit of a key, including the numeric keypad; empty for other keys."""
     return chr(key) if Key.Key_0 <= key <= Key.Key_9 else ""

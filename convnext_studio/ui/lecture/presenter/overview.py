@@ -1,4 +1,4 @@
-"""All chapters and steps on one page, to choose from."""
+"""A page with all chapters and steps to choose from."""
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
@@ -8,8 +8,8 @@ from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.widgets import theme
 
 _COLUMNS = 3
-_TEXT = 0.72  # Of the slide's text: all of a lecture has to fit.
-_LEAST = 0.75  # Of that, where a title is too long.
+_TEXT = 0.72  # Relative to the text of a slide, so that a whole lecture fits.
+_LEAST = 0.75  # The smallest size relative to that, for titles that are too long.
 _KEYS = {
     Qt.Key.Key_Down: ("step", 1),
     Qt.Key.Key_Up: ("step", -1),
@@ -21,7 +21,7 @@ _KEYS = {
 
 
 class StepButton(QAbstractButton):
-    """Number and title of a step; checked where it is the current one."""
+    """A button with the number and the title of a step, checked if it is the current one."""
 
     def __init__(self, index: int, title: str) -> None:
         super().__init__()
@@ -35,18 +35,18 @@ class StepButton(QAbstractButton):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
-        """One line."""
+        """Return the height of one line."""
         return QSize(200, round(self.fontMetrics().height() * 1.35))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows are the overview's: left and right go to other chapters."""
+        """Leave the arrow keys to the overview, where left and right change the chapter."""
         if event.key() in _KEYS:
             event.ignore()
         else:
             super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The number, then as much of the title as there is room for."""
+        """Paint the number, then as much of the title as fits."""
         look = theme.current()
         line = self.fontMetrics()
         with QPainter(self) as painter:
@@ -66,7 +66,7 @@ class StepButton(QAbstractButton):
             painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), title)
 
     def _fitting(self, width: int) -> QFont:
-        """A little smaller where the title is too long."""
+        """Return a smaller font if the title is too long."""
         font = QFont(self.font())
         least = _LEAST * font.pixelSize()
         while QFontMetrics(font).horizontalAdvance(self.text()) > width and font.pixelSize() > least:
@@ -80,9 +80,9 @@ class StepButton(QAbstractButton):
 
 
 class Overview(QWidget):
-    """Lies over the presenter; arrows move, Enter or a click goes there."""
+    """An overlay in which arrow keys move, and Enter or a click goes to a step."""
 
-    chosen = Signal(int)  # Index of a step
+    chosen = Signal(int)  # The index of a step
     closed = Signal()
 
     def __init__(self, lecture: Lecture, parent: QWidget) -> None:
@@ -124,10 +124,10 @@ class Overview(QWidget):
         self.buttons[index].setFocus()
 
     def set_text_px(self, px: int) -> None:
-        """Scale with the slide's text."""
+        """Scale with the text of the slide."""
         font = self.font()
         font.setPixelSize(max(8, round(px * _TEXT)))
-        # Each by itself: under a style sheet Qt hands fonts down to some widgets only.
+        # Each one separately, because with a style sheet Qt propagates fonts only to some widgets.
         for button in self.buttons:
             button.setFont(font)
         font.setBold(True)
@@ -138,7 +138,7 @@ class Overview(QWidget):
         self._grid.setVerticalSpacing(px // 2)
 
     def move_focus(self, key: int) -> bool:
-        """Move to another step; whether that key does so."""
+        """Move to another step if the key does that, and return whether it does."""
         for known, (what, by) in _KEYS.items():
             if known == key:
                 self._focus_on(self._neighbour(what, by))
@@ -146,7 +146,7 @@ class Overview(QWidget):
         return False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move, choose, or close; every other key is nobody's."""
+        """Move, choose or close; ignore all other keys."""
         if not self.move_focus(event.key()) and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.choose()
 
@@ -157,7 +157,7 @@ class Overview(QWidget):
             self.chosen.emit(focus.index)
 
     def event(self, event: QEvent) -> bool:
-        """Keep keys from the presenter behind."""
+        """Keep key events from the presenter below."""
         is_done = super().event(event)
         if event.type() == QEvent.Type.KeyPress:
             event.accept()

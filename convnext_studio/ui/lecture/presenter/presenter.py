@@ -1,4 +1,4 @@
-"""The lecture on the projector: one step at a time, its text beside its live view."""
+"""The presenter, which shows one step at a time: its text next to its live view."""
 
 from collections.abc import Mapping
 
@@ -37,18 +37,18 @@ _CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLin
 
 
 class DoubleClicks(QObject):
-    """Watches a view and what is in it; a view of maps would take the double-click to fit itself."""
+    """Catches double-clicks on a view and its children, which maps would otherwise use to fit themselves."""
 
     happened = Signal()
 
     def watch(self, view: QWidget) -> None:
-        """Watch a view, once."""
+        """Watch a view and its children."""
         for widget in (view, *view.findChildren(QWidget)):
-            # Installed twice, a filter moves to the front and is still called once.
+            # A filter that is installed twice is moved to the front and still called once.
             widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take double-clicks, and nothing else."""
+        """Handle double-clicks only."""
         if event.type() != QEvent.Type.MouseButtonDblClick or isinstance(watched, _CONTROLS):
             return False
         self.happened.emit()
@@ -57,12 +57,12 @@ class DoubleClicks(QObject):
 
 TEXT_PX_AT_1080 = 32
 """24 points at 96 pixels an inch, on a screen 1080 pixels high."""
-_SLIDE_PART, _VIEW_PART = 33, 67  # Of the width.
+_SLIDE_PART, _VIEW_PART = 33, 67  # Percentages of the width.
 _LONGEST_NUMBER = 4
 
 
 class Presenter(QWidget):
-    """Fills a screen with a lecture.
+    """A full-screen window that presents a lecture.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ class Presenter(QWidget):
         Index of the step to begin with.
     """
 
-    stepped = Signal(int)  # Index of the step that is shown now
+    stepped = Signal(int)  # The index of the current step
     left = Signal()
-    asked = Signal(object)  # Command: one that is not the presenter's own (theme, speaker, paste)
+    asked = Signal(object)  # A Command that the presenter does not handle itself (theme, speaker, paste)
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Presenter(QWidget):
         self.slide = Slide(formulas)
         self.footer = Footer(state, lecture)
         self._stack = QStackedWidget()
-        # A view takes the room there is; one that wants more must not move the words.
+        # A view gets the available space; one that wants more must not move the text.
         self._stack.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack.setMinimumSize(1, 1)
         self.views = StepViews(state, bridge, lecture, views, self._stack)
@@ -119,58 +119,58 @@ class Presenter(QWidget):
         formulas.ask(step.formula for step in lecture.steps)
         self.go_to(place)
 
-    # ------------------------------------------------------------------------------------------- where
+    # ---------------------------------------------------------------------------------------- the step
 
     @property
     def index(self) -> int:
-        """Of the step that is shown."""
+        """The index of the current step."""
         return self._index
 
     @property
     def view(self) -> LectureView:
-        """The live view that is shown."""
+        """The live view of the current step."""
         return self.views.current
 
     @property
     def is_zoomed(self) -> bool:
-        """Whether the view is alone on the screen."""
+        """Whether the view fills the screen."""
         return self.slide.isHidden()
 
     @property
     def is_settled(self) -> bool:
-        """Whether the step is shown as it is meant to be."""
+        """Whether the step is completely shown."""
         return self.view.is_settled and self._formulas.is_settled
 
     @property
     def text_px(self) -> int:
-        """Height of text at the window's size."""
-        # On a narrow screen the width decides: a view, too, has to fit beside the words.
+        """The text height for the size of the window."""
+        # On a narrow screen the width decides, because the view has to fit next to the text.
         return max(8, round(min(self.height() / 1080, self.width() / 1600) * TEXT_PX_AT_1080))
 
     def go_to(self, index: int) -> None:
-        """Show the step of that index, or the nearest there is."""
+        """Show the step with that index, or the nearest one."""
         self._index = min(max(index, 0), len(self._lecture.steps) - 1)
         self._typed = ""
         self.slide.show_step(self._lecture.steps[self._index])
         self.footer.show_step(self._index)
         if (focus := self.focusWidget()) is not None and self._stack.isAncestorOf(focus):
-            self.setFocus()  # Keys are for the lecture again, and not for a slider of the step before.
+            self.setFocus()  # Keys go to the lecture again, not to a slider of the previous step.
         self._double_clicks.watch(self.views.show(self._index))
         self.stepped.emit(self._index)
 
     def tell(self, notice: Notice) -> None:
-        """Something went wrong, or well, in the meantime: a picture could not be opened."""
+        """Show a message, for example that a picture could not be opened."""
         self.footer.tell(notice.text)
 
     def close_views(self) -> None:
-        """Ask nothing any more: the presenter is about to be deleted."""
+        """Cancel all requests, because the presenter will be deleted."""
         self.spotlight.hide()
         self.views.close()
 
     # -------------------------------------------------------------------------------------------- keys
 
     def do(self, command: Command) -> None:
-        """What a key is for; where something lies over the step, the key is for that."""
+        """Handle a command from a key; an overlay gets it first."""
         if self._uncover():
             return
         if self.overview.isVisible() and self._do_in_overview(command):
@@ -193,7 +193,7 @@ class Presenter(QWidget):
                 self._do_over(command)
 
     def _steps_to(self) -> dict[Command, int]:
-        """Where the commands lead that lead somewhere."""
+        """Return the step that each navigation command leads to."""
         return {
             Command.NEXT: self._index + 1,
             Command.PREVIOUS: self._index - 1,
@@ -203,7 +203,7 @@ class Presenter(QWidget):
 
     def _do_over(self, command: Command) -> None:
         if command in (Command.BLACK, Command.WHITE, Command.HELP):
-            self.setFocus()  # Any key ends it, and none moves a slider behind it.
+            self.setFocus()  # Any key closes it, and must not move a slider below it.
         match command:
             case Command.BLACK:
                 self.cover.cover(Qt.GlobalColor.black)
@@ -217,7 +217,7 @@ class Presenter(QWidget):
                 self.asked.emit(command)
 
     def _do_in_overview(self, command: Command) -> bool:
-        """Whether the command is the overview's."""
+        """Handle a command in the overview, and return whether it does so."""
         keys = {
             Command.NEXT: Qt.Key.Key_Down,
             Command.CONTROLS: Qt.Key.Key_Down,
@@ -235,13 +235,13 @@ class Presenter(QWidget):
         return True
 
     def toggle_zoom(self) -> None:
-        """The view alone, or beside its words again."""
+        """Show only the view, or the view next to its text again."""
         is_zoomed = not self.is_zoomed
         self.slide.setHidden(is_zoomed)
         self.footer.setHidden(is_zoomed)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """What no control had a use for."""
+        """Handle keys that no control has handled."""
         commanding = event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
         command = None if commanding else command_for(event.key())
         if self._uncover():
@@ -253,13 +253,13 @@ class Presenter(QWidget):
             self.do(command)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click, too, ends a blank screen; one beside the view gives the keys back to the lecture."""
+        """End a blank screen on a click; a click outside the view returns the focus to the lecture."""
         if not self._uncover():
             self.setFocus()
         super().mousePressEvent(event)
 
     def _uncover(self) -> bool:
-        """Take away what covers all; whether there was something."""
+        """Close the overlay, and return whether there was one."""
         is_covered = self.cover.isVisible() or self.help.isVisible()
         self.cover.hide()
         self.help.hide()
@@ -290,7 +290,7 @@ class Presenter(QWidget):
         self.setFocus()
 
     def _step_back(self) -> None:
-        """Undo the last thing that covers, or leave."""
+        """Close the topmost overlay, or leave the lecture."""
         if self.is_zoomed:
             self.toggle_zoom()
         elif self._typed:
@@ -311,7 +311,7 @@ class Presenter(QWidget):
         super().resizeEvent(event)
 
     def scale_text(self) -> None:
-        """Give all text its size; after a change of look, too, by which Qt takes fonts back."""
+        """Set the size of all text; also after a change of theme, because Qt then resets fonts."""
         px = self.text_px
         self.slide.set_text_px(px)
         self.footer.set_text_px(px)
@@ -323,6 +323,6 @@ class Presenter(QWidget):
             self.overview.set_text_px(px)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Closed by the desktop: as if left."""
+        """Treat closing by the window manager as leaving the lecture."""
         event.ignore()
         self.left.emit()

@@ -1,20 +1,20 @@
-"""The words of a step beside its view: title, text, formula, what to try."""
+"""The text of a step next to its view: title, text, formula, and what to try."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.lecture.markup import join_sizes, to_html, to_plain
 from convnext_studio.lecture.script import Step
-from convnext_studio.lecture.words import to_html, to_plain, unbroken
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook, FormulaView
 
-_TITLE = 1.35  # Parts of the text's size.
+_TITLE = 1.35  # Relative to the size of the text.
 _FORMULA = 1.25
 _SCALES = (1.15, 1.0, 0.92, 0.85, 0.78, 0.7, 0.6, 0.5)
 
 
 class Slide(QWidget):
-    """Shows a step's words at a size for the back row; larger where there is room."""
+    """Shows the text of a step at a size for the back row, or larger if there is room."""
 
     def __init__(self, book: FormulaBook, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,17 +36,17 @@ class Slide(QWidget):
 
     @property
     def fits(self) -> bool:
-        """Whether the words are at least as large as they are to be."""
+        """Whether the text has at least the required size."""
         return self._scale >= 1.0
 
     @property
     def title(self) -> str:
-        """Of the step that is shown."""
+        """The step that is shown."""
         return self._title.text()
 
     def show_step(self, step: Step) -> None:
         """Show another step."""
-        self._title.setText(unbroken(step.title))
+        self._title.setText(join_sizes(step.title))
         self._text.setText(to_html(step.text))
         self._formula.show_formula(step.formula)
         for widget in (self._rule, self._try):
@@ -58,12 +58,12 @@ class Slide(QWidget):
         self._fit()
 
     def set_text_px(self, px: int) -> None:
-        """Least height that the text is to have."""
+        """Set the smallest height of the text."""
         self._px = px
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit again."""
+        """Fit the text again."""
         super().resizeEvent(event)
         self._fit()
 

@@ -1,4 +1,4 @@
-"""What only the speaker sees: notes, what comes next, and the time."""
+"""The speaker's window: notes, the next step, and the time."""
 
 import time
 from datetime import datetime
@@ -7,17 +7,17 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.lecture.markup import to_html
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.lecture.words import to_html
 from convnext_studio.ui.lecture.presenter.keys import bind
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 
 _SECOND_MS = 1000
-_TEXT = 1 / 36  # Of the window's height.
+_TEXT = 1 / 36  # Fraction of the height of the window.
 
 
 class SpeakerWindow(QWidget):
-    """Notes of the step, title and text of the next, elapsed time and clock; takes the presenter's keys, too.
+    """Shows notes, the next step, elapsed time and a clock, and accepts the keys of the presenter.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SpeakerWindow(QWidget):
         self.resize(1100, 700)
         self.elapsed, self.clock, self.place = (_label() for _ in range(3))
         self.elapsed.setAccessibleName("Elapsed time")
-        self.elapsed.setToolTip("Since the presentation began")
+        self.elapsed.setToolTip("Time since the presentation began")
         self.clock.setAccessibleName("Clock")
         self.clock.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -57,7 +57,7 @@ class SpeakerWindow(QWidget):
         bind(self, presenter.do)
 
     def show_step(self, index: int) -> None:
-        """Another step is shown to the audience."""
+        """Show the notes of another step."""
         step = self._steps[index]
         self.place.setText(f"{index + 1} / {len(self._steps)}")
         self.now.setText(step.title)
@@ -73,22 +73,22 @@ class SpeakerWindow(QWidget):
             self.next_text.setText("")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """As in the presenter."""
+        """Handle keys as the presenter does."""
         self._presenter.keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Count."""
+        """Start the timers."""
         super().showEvent(event)
         self._show_time()
         self._second.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Count no more."""
+        """Stop the timers."""
         self._second.stop()
         super().hideEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Only this window; the presentation goes on."""
+        """Close only this window; the presentation continues."""
         super().closeEvent(event)
         self.closed.emit()
 
@@ -98,7 +98,7 @@ class SpeakerWindow(QWidget):
         self.scale_text()
 
     def scale_text(self) -> None:
-        """Give all text its size; after a change of look, too."""
+        """Set the size of all text; also after a change of theme."""
         px = max(12, round(self.height() * _TEXT))
         sizes = {self.elapsed: 2.0, self.place: 2.0, self.clock: 2.0, self.now: 1.3, self.next_title: 1.0}
         for label in (*sizes, self.notes, self.next_text):
@@ -115,7 +115,7 @@ class SpeakerWindow(QWidget):
 
 
 def elapsed_text(seconds: float) -> str:
-    """Minutes and seconds, with hours where there are any."""
+    """Format a duration as minutes and seconds, with hours if there are any."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
@@ -129,7 +129,7 @@ def _label() -> QLabel:
 
 
 def _column(heading: QLabel, text: QLabel) -> QScrollArea:
-    """Text that is scrolled where it is long."""
+    """A label in a scroll area, for long text."""
     inside = QWidget()
     layout = QVBoxLayout(inside)
     layout.addWidget(heading)

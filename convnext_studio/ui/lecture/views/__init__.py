@@ -1,1 +1,1 @@
-"""The live views of a lecture: what they share, and a folder for each chapter."""
+"""The live views of a lecture: shared modules, and one folder for each chapter."""

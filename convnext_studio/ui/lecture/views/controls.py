@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSl
 from convnext_studio.lecture.setting import Whole
 
 CHANNEL = Whole(
-    help="The channel shown at first, counted from 0; the last where there are fewer",
+    help="The channel to show first, counted from 0; the last one if there are fewer",
     default="0",
     least=0,
     most=10_000,
@@ -16,7 +16,7 @@ CHANNEL = Whole(
 
 
 class ValueSlider(QWidget):
-    """A slider over a row of values, with its name on the left and its value on the right.
+    """A slider over a list of values, with its name on the left and its value on the right.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class ValueSlider(QWidget):
         How the values are written; as they are where None.
     """
 
-    changed = Signal(int)  # the value
+    changed = Signal(int)  # The value
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class ValueSlider(QWidget):
 
     @property
     def value(self) -> int:
-        """Where it stands."""
+        """The current value."""
         return self._values[self.slider.value()]
 
     def set_value(self, value: int) -> None:
-        """Move to the nearest value."""
+        """Move to the nearest value in the list."""
         self.slider.setValue(min(range(len(self._values)), key=lambda i: abs(self._values[i] - value)))
 
     def go_through(self, values: Sequence[int], first: int, texts: Sequence[str] | None = None) -> None:
-        """Go through others, from the nearest to `first` on; where they are the same, stay. Tells nobody."""
+        """Change the values and move to the one nearest to `first`, unless they are equal; emits no signal."""
         if tuple(values) == self._values:
             return
         self.slider.blockSignals(True)
@@ -83,7 +83,7 @@ class ValueSlider(QWidget):
         self._show()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Keep room for the longest value at any size of the text."""
+        """Reserve space for the longest value at any text size."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._show()
@@ -100,12 +100,12 @@ class ValueSlider(QWidget):
 
 
 def with_own(values: Iterable[int], own: int) -> tuple[int, ...]:
-    """The round values of a slider and, among them, the one that a lecture's author chose."""
+    """Return the round values of a slider, including the one that the author of the lecture chose."""
     return tuple(sorted({*values, own}))
 
 
 def toggle(text: str, tip: str) -> QPushButton:
-    """A button that stays down."""
+    """Create a button that stays pressed."""
     button = QPushButton(text)
     button.setCheckable(True)
     button.setToolTip(tip)

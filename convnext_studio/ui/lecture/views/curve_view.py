@@ -1,4 +1,4 @@
-"""A few curves for the back row: axes with round numbers, linear or in decades, and a legend."""
+"""Curves that can be read from the back row, with linear or logarithmic axes and a legend."""
 
 import math
 from collections.abc import Sequence

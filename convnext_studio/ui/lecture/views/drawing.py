@@ -1,4 +1,4 @@
-"""What the painted views of a lecture draw with: text in two sizes, maps with colour bars, bars, histograms."""
+"""Drawing functions for the painted views: text, maps with colour bars, bars and histograms."""
 
 import math
 from collections.abc import Sequence
@@ -34,14 +34,14 @@ _ALIGNED = {
     "centre": Qt.AlignmentFlag.AlignHCenter,
     "right": Qt.AlignmentFlag.AlignRight,
 }
-_BAR_WIDTH = 0.6  # Of a colour bar, in text heights.
-_LEAST = 0.75  # Of small text: rather than cut off, a text gets as small as that.
-_USUAL_NUMBER = "-0.000"  # Maps beside one another are as large as one another where theirs are no wider.
+_BAR_WIDTH = 0.6  # Width of a colour bar in text heights.
+_LEAST = 0.75  # The smallest size of a long text, relative to small text, before it is elided.
+_USUAL_NUMBER = "-0.000"  # Reserved width for numbers, so that adjacent maps have the same size.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapPicture:
-    """A map as colours, with what its colour bar says.
+    """A coloured map with the values of its colour bar.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class MapPicture:
         return self.limits.low, self.limits.high
 
     def end_texts(self, significant: int = 3) -> tuple[str, str]:
-        """What stands at the ends of the colour bar: "≥ 2.41" where there are values beyond."""
+        """The texts at the ends of the colour bar, such as "≥ 2.41" if there are values beyond."""
         return self.clipping.end_texts(*(format_number(value, significant) for value in self.ends))
 
 
@@ -72,7 +72,7 @@ def map_picture(
     limits: Limits | None = None,
     colormap: str | None = None,
 ) -> MapPicture:
-    """Colours for (height, width) values: viridis, or the diverging map about 0 where `symmetric`.
+    """Colour values (height, width) with viridis, or with the diverging map about 0 if `symmetric`.
 
     The scale ends at percentiles unless limits are given; the colour bar says where there are values beyond.
     """
@@ -84,7 +84,7 @@ def map_picture(
 
 
 class Ink:
-    """A painter that knows the sizes and colours of the lecture.
+    """A painter with the text sizes and colours of the lecture.
 
     Parameters
     ----------
@@ -102,11 +102,11 @@ class Ink:
     # -------------------------------------------------------------------------------------------- text
 
     def line(self, px: float | None = None) -> float:
-        """Height of a line of text."""
+        """Return the height of a line of text."""
         return QFontMetricsF(self._sized(px)).height()
 
     def width(self, text: str, px: float | None = None, *, bold: bool = False) -> float:
-        """Width of a text."""
+        """Return the width of a text."""
         font = self._sized(px)
         font.setBold(bold)
         return QFontMetricsF(font).horizontalAdvance(text)
@@ -121,7 +121,7 @@ class Ink:
         colour: str = "",
         bold: bool = False,
     ) -> None:
-        """One line, at the middle of the place's height; smaller where it is too long, elided at last."""
+        """Paint one line, vertically centred; long texts are reduced first, then elided."""
         font = self._sized(px)
         font.setBold(bold)
         least = self.small * _LEAST
@@ -136,14 +136,14 @@ class Ink:
     def paragraph(
         self, place: QRectF, text: str, *, px: float | None = None, colour: str = "", align: Align = "left"
     ) -> float:
-        """Text that wraps, from the top of the place; gives the height that it takes."""
+        """Paint wrapped text from the top of the box, and return its height."""
         self.painter.setFont(self._sized(px))
         self.painter.setPen(QColor(colour or self.look.text))
         flags = int(_ALIGNED[align] | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
         return self.painter.drawText(place, flags, text).height()
 
     def paragraph_height(self, width: float, text: str, px: float | None = None) -> float:
-        """Height that wrapped text takes at that width."""
+        """Return the height of wrapped text at that width."""
         flags = int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap)
         return QFontMetricsF(self._sized(px)).boundingRect(QRectF(0, 0, width, 1e5), flags, text).height()
 
@@ -155,7 +155,7 @@ class Ink:
     # -------------------------------------------------------------------------------------------- maps
 
     def map(self, room: QRectF, shown: MapPicture, title: str = "", below: str = "") -> QRectF:
-        """A map with its colour bar, a title above and a line below; gives the box of the map itself."""
+        """Paint a map with colour bar, title and caption, and return the box of the map."""
         line = self.line()
         small_line = self.line(self.small)
         texts = [_USUAL_NUMBER, *shown.end_texts()]
@@ -180,7 +180,7 @@ class Ink:
         return box
 
     def image(self, box: QRectF, shown: MapPicture) -> None:
-        """A map without anything; enlarged, its pixels stay sharp."""
+        """Paint only a map; enlarged pixels stay sharp."""
         device = self.painter.device()
         ratio = device.devicePixelRatioF() if device is not None else 1.0
         level = shown.bitmap.level(box.width() * ratio / shown.shape[1])
@@ -190,7 +190,7 @@ class Ink:
         self.painter.drawImage(box, level, QRectF(level.rect()))
 
     def frame(self, box: QRectF) -> None:
-        """A frame that stands out from any map, in either look."""
+        """Paint a frame that is visible on any map, in both themes."""
         width = max(2.0, self.px / 10)
         self.painter.setBrush(Qt.BrushStyle.NoBrush)
         for colour, factor in (("#000000", 1.9), (theme.DARK.warning, 1.0)):
@@ -200,7 +200,7 @@ class Ink:
             self.painter.drawRect(box)
 
     def colour_bar(self, bar: QRectF, shown: MapPicture) -> None:
-        """An upright bar with the numbers at its ends, and 0 between them where there is room."""
+        """Paint a vertical colour bar with the numbers at its ends, and 0 between them if there is room."""
         gradient = Bitmap(lut(shown.colormap)[::-1, None, :]).image
         self.painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         self.painter.setPen(QPen(QColor(self.look.outline), 1))
@@ -217,7 +217,7 @@ class Ink:
 
     @staticmethod
     def _numbers(shown: MapPicture) -> list[tuple[float, str]]:
-        """The numbers beside a colour bar, from the lowest, and where they stand."""
+        """Return the numbers next to a colour bar, from the lowest, and their positions."""
         inner = [(0.0, "0")] if shown.limits.low < 0 < shown.limits.high else []
         (low, high), (low_text, high_text) = shown.ends, shown.end_texts()
         return [(low, low_text), *inner, (high, high_text)]
@@ -225,7 +225,7 @@ class Ink:
     # ------------------------------------------------------------------------------------------- plots
 
     def axis(self, area: QRectF, limits: Limits, title: str = "") -> None:
-        """A horizontal axis below an area, with numbers and a title."""
+        """Paint a horizontal axis below an area, with numbers and a title."""
         line = self.line(self.small)
         painter = self.painter
         ticks = nice_ticks(limits)
@@ -246,18 +246,18 @@ class Ink:
             self.text(place, title, align="centre", px=self.small)
 
     def axis_height(self) -> float:
-        """Room that a horizontal axis takes below its area."""
+        """Return the height of a horizontal axis below its area."""
         return self.line(self.small) * 2 + 4
 
     @staticmethod
     def along(area: QRectF, limits: Limits, value: float) -> float:
-        """Where a value is between the left and the right of an area."""
+        """Return the x position of a value in an area."""
         return area.left() + (value - limits.low) / (limits.high - limits.low) * area.width()
 
     def histogram(
         self, area: QRectF, counts: NDArray[np.int64], span: Limits, shown: Limits, colour: str
     ) -> None:
-        """Bars of the counts, which lie between `span`, on an axis that shows `shown`; the highest fills it."""
+        """Paint counts over `span` as bars on an axis over `shown`; the highest bar fills the area."""
         highest = int(counts.max(initial=0)) or 1
         step = (span.high - span.low) / len(counts)
         self.painter.save()
@@ -271,7 +271,7 @@ class Ink:
         self.painter.restore()
 
     def bars(self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str) -> None:
-        """Rows of name and share, from 0 to 1, with a bar below each."""
+        """Paint rows of name and fraction (0 to 1), each with a bar below."""
         line = self.line()
         step = min(line * 2.0, room.height() / max(len(rows), 1))
         y = room.top()
@@ -289,24 +289,24 @@ class Ink:
 
 
 def _around(room: QRectF, box: QRectF, top: float, height: float) -> QRectF:
-    """A line as wide as the room allows, with its middle at that of a box."""
+    """Return the box for a line that is as wide as possible and centred on another box."""
     middle = box.center().x()
     half = max(min(middle - room.left(), room.right() - middle), 1)
     return QRectF(middle - half, top, 2 * half, height)
 
 
 def common_limits(*values: NDArray[np.float32]) -> Limits:
-    """Limits that hold all of several maps."""
+    """Return the limits of several maps together."""
     return limits_of(np.concatenate([each.ravel() for each in values]))
 
 
 def is_wide(room: QRectF) -> bool:
-    """Whether things go beside one another rather than below."""
+    """Return whether the space is wide enough for a row instead of a column."""
     return room.width() > 2.1 * room.height()
 
 
 def grid(room: QRectF, count: int, columns: int, gap: float) -> list[QRectF]:
-    """The room divided into places of one size, row by row."""
+    """Divide a box into cells of equal size, row by row."""
     rows = -(-count // columns)
     height = (room.height() - gap * (rows - 1)) / rows
     return [
@@ -317,7 +317,7 @@ def grid(room: QRectF, count: int, columns: int, gap: float) -> list[QRectF]:
 
 
 def shared_columns(room: QRectF, count: int, gap: float) -> list[QRectF]:
-    """The room divided into columns of equal width."""
+    """Divide a box into columns of equal width."""
     width = (room.width() - gap * (count - 1)) / count
     return [
         QRectF(room.left() + index * (width + gap), room.top(), width, room.height()) for index in range(count)

@@ -1,4 +1,4 @@
-"""What the views of a whole network share: its architecture, and the part of the picture that it sees."""
+"""Base classes of views of a whole network, and of the part of the picture that it sees."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,28 +39,28 @@ class NetworkView(PaintedView):
 
     @property
     def model(self) -> ModelInfo:
-        """The model that is open; there is one."""
+        """The open model; there must be one."""
         assert self.state.model is not None
         return self.state.model
 
     @property
     def config(self) -> ConvNeXtConfig:
-        """Its architecture; it is a ConvNeXt."""
+        """The architecture of the open model, which must be a ConvNeXt."""
         assert isinstance(self.model.config, ConvNeXtConfig)
         return self.model.config
 
     def questions(self) -> Sequence[Request] | str:
-        """What to ask of the network, or why nothing can be shown of it."""
+        """Return what to ask about the network, or why nothing can be shown."""
         if self.lacks and not isinstance(self.model.config, ConvNeXtConfig):
-            return f"{self.model.title} is no ConvNeXt: it has no {self.lacks}. {OPEN_A_CONVNEXT}"
+            return f"{self.model.title} is not a ConvNeXt: it has no {self.lacks}. {OPEN_A_CONVNEXT}"
         return self.network_questions()
 
     def network_questions(self) -> Sequence[Request] | str:
-        """What to ask of a network that can be shown."""
+        """Return what to ask about a network that can be shown."""
         return ()
 
     def forget(self) -> None:
-        """Keep nothing of the model before: its values would stand under the new one's names."""
+        """Clear everything of the previous model, whose values must not appear under new names."""
 
     def _model_changed(self, _model: object) -> None:
         self.forget()
@@ -68,7 +68,7 @@ class NetworkView(PaintedView):
 
 
 class SeenView(NetworkView):
-    """A view with what the network sees of the picture in it.
+    """A view that shows the part of the picture that the network sees.
 
     Attributes
     ----------
@@ -83,20 +83,20 @@ class SeenView(NetworkView):
         self.seen: Bitmap | None = None
 
     def network_questions(self) -> Sequence[Request] | str:
-        """Where the input lies in the picture, which comes with any maps: the stem's, as small as they get."""
+        """Ask for the geometry of the input, which comes with any maps: here the smallest maps of the stem."""
         picture = self.state.picture
         assert picture is not None
         return (FeatureMaps(panel=self.panel, image=picture.key, node="stem", budget_bytes=1),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Cut out what is seen."""
+        """Cut out the part that the network sees."""
         where, picture = answers[0], self.state.picture
         if isinstance(where, FeatureMapsResult) and picture is not None:
             self.seen = Bitmap(seen_pixels(picture, where.geometry))
         super().show_answers(answers)
 
     def paint_seen(self, ink: Ink, box: QRectF) -> None:
-        """What the network sees, in a box."""
+        """Paint the part that the network sees in a box."""
         if self.seen is not None:
             ratio = ink.painter.deviceTransform().m11()
             level = self.seen.level(box.width() * ratio / self.seen.image.width())
@@ -105,7 +105,7 @@ class SeenView(NetworkView):
 
 
 def seen_pixels(picture: ImageInfo, geometry: CropGeometry) -> Rgb:
-    """The network's input as colours, from the picture's preview; grey where it reaches beyond the picture."""
+    """Return the network's input as colours from the preview of the picture; grey beyond the picture."""
     height, width = picture.preview.shape[:2]
     across, down = width / picture.size[0], height / picture.size[1]
     x, y, wide, high = geometry.crop_box
@@ -121,7 +121,7 @@ def seen_pixels(picture: ImageInfo, geometry: CropGeometry) -> Rgb:
 
 
 def draw_frame(ink: Ink, box: QRectF, colour: str, width: float = 0.0, halo: bool = False) -> None:
-    """A frame around a box, on a dark one where it lies on a picture."""
+    """Paint a frame around a box, with a dark outline if it lies on a picture."""
     width = width or max(2.0, ink.px / 12)
     ink.painter.setBrush(Qt.BrushStyle.NoBrush)
     for shade, wide in (("#000000", 2 * width), (colour, width)) if halo else ((colour, width),):
@@ -130,13 +130,13 @@ def draw_frame(ink: Ink, box: QRectF, colour: str, width: float = 0.0, halo: boo
 
 
 def series_colour(ink: Ink, index: int) -> str:
-    """Colours that tell a few things apart."""
+    """Return colours that distinguish a few things."""
     look = ink.look
     return (look.accent, look.good, look.warning, look.error)[index % 4]
 
 
 def lying_bar(ink: Ink, place: QRectF, shown: MapPicture, texts: Sequence[str] | None = None) -> None:
-    """A colour bar from left to right, and below it its ends, or other texts at equal distances.
+    """Paint a horizontal colour bar, with its ends or other evenly spaced texts below.
 
     Takes the place's width and one and a half lines of small text.
     """
@@ -155,7 +155,7 @@ def lying_bar(ink: Ink, place: QRectF, shown: MapPicture, texts: Sequence[str] |
 
 
 def _needed(ink: Ink, texts: Sequence[str]) -> float:
-    """Width at which texts at the left end, in the middle and at the right end do not touch."""
+    """Return the width at which texts at the left, in the middle and at the right do not touch."""
     first, *middle, last = (ink.width(text, ink.small) for text in texts)
     gap = 0.5 * ink.small
     return 2 * (max(first, last) + gap) + sum(middle) if middle else first + gap + last

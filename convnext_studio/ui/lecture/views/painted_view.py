@@ -29,7 +29,7 @@ OPEN_A_CONVNEXT = "Open a ConvNeXt to see it."
 
 
 class Canvas(QWidget):
-    """Where a view paints; the mouse and the keys are the view's.
+    """The canvas of a view, which forwards mouse and keys to the view.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Canvas(QWidget):
         Gets the ink and the room.
     """
 
-    dragged = Signal(float, float)  # by so many pixels to the right and downwards
+    dragged = Signal(float, float)  # The distance in pixels to the right and downwards
     clicked = Signal(float, float)
     pointed = Signal(float, float)
     key_pressed = Signal(QKeyEvent)
@@ -53,13 +53,13 @@ class Canvas(QWidget):
         self.setMinimumSize(160, 120)
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the contents while a newer request is running."""
         if dimmed != self._is_dimmed:
             self._is_dimmed = dimmed
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Have the view paint."""
+        """Let the view paint."""
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             if self._is_dimmed:
@@ -77,12 +77,12 @@ class Canvas(QWidget):
         super().changeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin to drag."""
+        """Start dragging."""
         self._dragged_from = event.position().x(), event.position().y()
         self.clicked.emit(*self._dragged_from)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag."""
+        """Continue dragging."""
         here = event.position().x(), event.position().y()
         if self._dragged_from is not None and event.buttons() & Qt.MouseButton.LeftButton:
             x, y = self._dragged_from
@@ -92,14 +92,14 @@ class Canvas(QWidget):
             self.pointed.emit(*here)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Hand the key to the view; what it ignores goes to the presenter."""
+        """Pass the key to the view; keys that it ignores go to the presenter."""
         event.ignore()
         if self.takes_keys:
             self.key_pressed.emit(event)
 
 
 class PaintedView(AskingView):
-    """A view with a canvas and, below it, a row of controls; the values that are chosen start as the settings.
+    """A view with a canvas and a row of controls below it, whose initial values are the settings.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class PaintedView(AskingView):
         self.set_body(body)
 
     def questions(self) -> Sequence[Request] | str:
-        """Nothing: what is shown needs no engine."""
+        """Ask for nothing, because the view needs no engine."""
         return ()
 
     def show_answers(self, _answers: tuple[Payload, ...]) -> None:
@@ -133,17 +133,17 @@ class PaintedView(AskingView):
         self.canvas.update()
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint what is shown."""
+        """Paint the contents."""
         raise NotImplementedError
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the contents while a newer request is running."""
         self.canvas.set_dimmed(dimmed)
 
     # --------------------------------------------------------------------------------------- controls
 
     def new_row(self) -> QHBoxLayout:
-        """Begin another row of controls below."""
+        """Start another row of controls."""
         self.controls = QHBoxLayout()
         self.controls.setSpacing(12)
         self._column.addLayout(self.controls)
@@ -152,7 +152,7 @@ class PaintedView(AskingView):
     def add_choice(
         self, label: str, tip: str, items: Iterable[tuple[str, str]], chosen: str, changed: Callable[[], None]
     ) -> QComboBox:
-        """A combo box of (text, data) behind its label."""
+        """Add a combo box of (text, data) after its label."""
         box = QComboBox()
         for text, data in items:
             box.addItem(text, data)
@@ -165,7 +165,7 @@ class PaintedView(AskingView):
     def add_slider(
         self, label: str, tip: str, least: int, most: int, value: int, changed: Callable[[], None]
     ) -> QSlider:
-        """A slider behind its label."""
+        """Add a slider after its label."""
         slider = QSlider(Qt.Orientation.Horizontal)
         slider.setRange(least, most)
         slider.setValue(value)
@@ -175,7 +175,7 @@ class PaintedView(AskingView):
         return slider
 
     def add_button(self, text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
-        """A button."""
+        """Add a button."""
         button = QPushButton(text)
         button.setAccessibleName(text)
         button.setToolTip(tip)
@@ -184,7 +184,7 @@ class PaintedView(AskingView):
         return button
 
     def add_play(self, tip: str, interval_ms: int, step: Callable[[], None]) -> "PlayButton":
-        """A button between standing still and moving; it stands still at first, and wherever it is not seen."""
+        """Add a play button, which is stopped at first and whenever the view is hidden."""
         button = PlayButton(tip, interval_ms, step)
         self.controls.addWidget(button)
         return button
@@ -199,7 +199,7 @@ class PaintedView(AskingView):
 
 
 class PlayButton(QPushButton):
-    """Moves something while it is down."""
+    """A button that runs an animation while it is pressed."""
 
     def __init__(self, tip: str, interval_ms: int, step: Callable[[], None]) -> None:
         super().__init__("▶ Play")
@@ -219,19 +219,19 @@ class PlayButton(QPushButton):
             self._timer.stop()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """What cannot be seen does not move."""
+        """Stop the animation when the view is hidden."""
         self.setChecked(False)
         super().hideEvent(event)
 
 
 BLOCK = NodeName(
-    help="The block; where the network has no such block, its nearest one",
+    help="The block; if the network does not have it, the nearest one",
     default="stage1.block1",
 )
 
 
 class BlockView(PaintedView):
-    """Shows a block of the open network, which may be chosen below.
+    """A view of a block of the open network, with a choice of the block below.
 
     Attributes
     ----------
@@ -245,29 +245,29 @@ class BlockView(PaintedView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._wanted = settings["block"]
-        self.blocks = self.add_choice("Block", "The block that is looked into", (), "", self._choose)
+        self.blocks = self.add_choice("Block", "The block to show", (), "", self._choose)
         self._fill(state.model)
 
     @property
     def block(self) -> str:
-        """Name of the block that is shown; empty where the network has none."""
+        """The name of the current block; empty if the network has none."""
         return str(self.blocks.currentData() or "")
 
     def questions(self) -> Sequence[Request] | str:
-        """What to ask about the block, or why nothing can be shown."""
+        """Return what to ask about the block, or why nothing can be shown."""
         model = self.state.model
         assert model is not None
         self._fill(model)
         if not self.block:
-            return f"{model.title} is no ConvNeXt: its blocks are not taken apart here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its blocks cannot be shown here. {OPEN_A_CONVNEXT}"
         return self.block_questions()
 
     def block_questions(self) -> Sequence[Request] | str:
-        """What to ask about the block."""
+        """Return what to ask about the block."""
         raise NotImplementedError
 
     def caption(self) -> str:
-        """Model, weights, picture, block."""
+        """Return the caption: model, weights, picture, block."""
         return self.subject(self.block) if self.block else self.subject()
 
     def _choose(self) -> None:
@@ -275,7 +275,7 @@ class BlockView(PaintedView):
         self.prepare()
 
     def _fill(self, model: ModelInfo | None) -> None:
-        """Offer the model's blocks, and stay at the one that was wanted."""
+        """List the blocks of the model, and keep the wanted one."""
         names = [] if model is None else blocks_of(model)
         if names == [self.blocks.itemData(index) for index in range(self.blocks.count())]:
             return
@@ -290,7 +290,7 @@ class BlockView(PaintedView):
 
 
 def set_range(slider: QSlider, most: int, value: int | None = None) -> None:
-    """Let a slider go from 0 to `most`, and to a value, without telling anybody."""
+    """Set the range of a slider from 0 to `most` and its value, without signals."""
     still = QSignalBlocker(slider)
     slider.setRange(0, most)
     if value is not None:
@@ -299,13 +299,13 @@ def set_range(slider: QSlider, most: int, value: int | None = None) -> None:
 
 
 def blocks_of(model: ModelInfo) -> list[str]:
-    """Names of the blocks of a ConvNeXt, in order; none of other networks."""
+    """Return the names of the blocks of a ConvNeXt, in order; none for other networks."""
     inside = {node.parent for node in model.nodes if node.operation == "dwconv"}
     return [node.name for node in model.nodes if node.kind == "block" and node.name in inside]
 
 
 def nearest_block(names: Sequence[str], wanted: str) -> str:
-    """The wanted block, or the one before it, or the first."""
+    """Return the wanted block, or the nearest one before it, or the first."""
 
     def place(name: str) -> tuple[int, ...]:
         return tuple(int("0" + "".join(filter(str.isdigit, part))) for part in name.split("."))

@@ -1,4 +1,4 @@
-"""The current picture, and what the network takes it for."""
+"""The current picture and its predictions."""
 
 from collections.abc import Mapping
 
@@ -15,13 +15,13 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 
-_PICTURE_PART = 0.58  # Of the width.
-_ROW_LINES = 2.4  # Height of a class, in lines of text.
+_PICTURE_PART = 0.58  # Fraction of the width.
+_ROW_LINES = 2.4  # Height of a row, in lines of text.
 _BAR_LINES = 0.5
 
 
 class PictureView(LectureView):
-    """The picture with the part that the network sees, and its likeliest classes as bars."""
+    """The picture with the part that the network sees, and the most likely classes as bars."""
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -40,14 +40,14 @@ class PictureView(LectureView):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the prediction is there, or there will be none."""
+        """Whether the prediction has arrived, or there will be none."""
         state = self.state
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
 
     @property
     def notice(self) -> str:
-        """The sentence in the predictions' place; empty where they are there."""
+        """The sentence shown instead of the predictions; empty if they have arrived."""
         state = self.state
         if state.picture is None:
             return NO_PICTURE
@@ -56,7 +56,7 @@ class PictureView(LectureView):
         return state.prediction_failure or ("" if state.prediction is not None else "Computing …")
 
     def rows(self) -> list[tuple[str, float]]:
-        """The classes shown with their probabilities, likeliest first."""
+        """Return the shown classes with their probabilities, most likely first."""
         model, prediction = self.state.model, self.state.prediction
         if model is None or prediction is None:
             return []
@@ -66,7 +66,7 @@ class PictureView(LectureView):
         ]
 
     def prepare(self) -> None:
-        """Nothing is asked: predictions are part of the selection."""
+        """Ask for nothing, because the predictions are part of the selection."""
         self._refresh()
 
     def _refresh(self, _changed: object = None) -> None:
@@ -82,7 +82,7 @@ class PictureView(LectureView):
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Picture on the left, classes on the right."""
+        """Paint the picture on the left and the classes on the right."""
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             left = QRectF(self.rect())
@@ -140,9 +140,9 @@ class PictureView(LectureView):
 
 SPEC = ViewSpec(
     name="picture",
-    title="The current picture, the part of it that the network sees, and its predictions",
+    title="The current picture, the part that the network sees, and the predictions",
     make=PictureView,
     settings={
-        "classes": Whole(help="How many of the likeliest classes are shown", default="5", least=1, most=8)
+        "classes": Whole(help="How many of the most likely classes to show", default="5", least=1, most=8)
     },
 )

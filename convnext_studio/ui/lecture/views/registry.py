@@ -1,4 +1,4 @@
-"""The views that a lecture can name, and whether a lecture names them rightly."""
+"""The views that a lecture can use, and the check of a lecture's views and settings."""
 
 from collections.abc import Mapping
 
@@ -57,13 +57,13 @@ VIEWS: dict[str, ViewSpec] = {
 
 
 def check_lecture(lecture: Lecture, views: Mapping[str, ViewSpec] = VIEWS) -> None:
-    """Raise the StudioError that names file and line of the first view or setting that does not exist."""
+    """Raise a StudioError with file and line of the first view or setting that does not exist."""
     for step in lecture.steps:
         _check_step(step, views)
 
 
 def complete_settings(step: Step, views: Mapping[str, ViewSpec] = VIEWS) -> dict[str, str]:
-    """A step's settings, with the defaults of those that it leaves out; the step was checked."""
+    """Return the settings of a checked step, with defaults for those that it leaves out."""
     return {
         name: step.settings.get(name, setting.default) for name, setting in views[step.view].settings.items()
     }

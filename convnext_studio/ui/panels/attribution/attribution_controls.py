@@ -46,20 +46,20 @@ class LookButton(PopupButton):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Look…", "Signed or positive part, colour map, range, resampling", parent)
-        self.setAccessibleName("Look of the map")
+        self.setAccessibleName("Appearance of the map")
         self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
         self._signed_part: Part = "signed"
         self.part = choice(
             "Part",
-            "Evidence for and against the class, or (ReLU) only that for it",
+            "Evidence for and against the class, or only for it (ReLU)",
             [("Signed", "signed"), ("Positive (ReLU)", "positive")],
         )
-        self.colormap = choice("Colour map", "All are perceptually uniform", [])
+        self.colormap = choice("Colour map", "All colour maps are perceptually uniform", [])
         self.range = RangeChoice(("data", "percentile", "hand"))
-        self.range.percentile.setToolTip("So many per cent of the magnitudes lie below the end of the scale")
+        self.range.percentile.setToolTip("Percentage of the magnitudes below the end of the scale")
         self.resampling = choice(
             "Resampling",
-            "Nearest shows the true resolution; bilinear interpolates values between the units' centres",
+            "Nearest shows the true resolution; bilinear interpolates between the centres of the units",
             [("Nearest (true resolution)", False), ("Bilinear", True)],
         )
         for text, control in (
@@ -125,7 +125,7 @@ class ParameterButton(PopupButton):
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("More…", "What the method can be told: steps, windows, seeds", parent)
+        super().__init__("More…", "Parameters of the method, such as steps, windows and seeds", parent)
         self.setAccessibleName("Parameters of the method")
         self._method: Method | None = None
         self._given: dict[str, dict[str, Value]] = {}
@@ -201,17 +201,19 @@ class TargetColumn(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.this = _mode("Why", "A click on a class explains it")
+        self.this = _mode("Why", "Click a class to explain it")
         self.this.setAccessibleName("Choose the class to explain")
         self.this.setChecked(True)
-        self.that = _mode("And not", "A click on a class sets it against the one explained; again, to end that")
-        self.that.setAccessibleName("Choose the class to set against it")
+        self.that = _mode(
+            "And not", "Click a class to compare it with the explained one; click it again to stop"
+        )
+        self.that.setAccessibleName("Choose the class to compare it with")
         self._modes = QButtonGroup(self)
         for button in (self.this, self.that):
             self._modes.addButton(button)
         self.output = choice(
             "Output",
-            "Explain the class's logit, or its probability",
+            "Explain the logit of the class, or its probability",
             [("Logit", "logit"), ("Prob.", "probability")],
         )
         self.output.currentIndexChanged.connect(self.output_chosen)
@@ -220,8 +222,8 @@ class TargetColumn(QWidget):
             row.hide()  # Until there is a prediction.
             row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
         self.search = ClassSearch(
-            "Search a class",
-            "Type a part of a class's name or its number: for the class to explain, or against",
+            "Search for a class",
+            "Type a part of the name or the number of a class to explain, or to compare with",
         )
         self.search.chosen.connect(self._choose)
         self._against: int | None = None
@@ -253,9 +255,9 @@ class TargetColumn(QWidget):
             row.setVisible(number < len(shown))
         self.output.setEnabled(against is None)
         self.output.setToolTip(
-            "Explain the class's logit, or its probability"
+            "Explain the logit of the class, or its probability"
             if against is None
-            else "What is explained is the difference of the two logits"
+            else "The difference of the two logits is explained"
         )
 
     def hide_classes(self) -> None:
@@ -357,7 +359,7 @@ class WhereRow(QWidget):
         self.average = _button("Mean")
         self.average.setAccessibleName("Average of several nodes")
         self.average.setToolTip(
-            "Average of several nodes, each divided by its largest magnitude; choose them below"
+            "Average of several nodes, each divided by its largest magnitude; choose the nodes below"
         )
         self.average.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self._menu = QMenu(self.average)
@@ -408,7 +410,7 @@ class WhereRow(QWidget):
         action.setCheckable(True)
         action.setChecked(is_checked)
         action.setEnabled(not why_no_cam(node))
-        action.setToolTip(why_no_cam(node) or f"Let {node.title.lower()} be part of the average")
+        action.setToolTip(why_no_cam(node) or f"Include {node.title.lower()} in the average")
         action.toggled.connect(lambda _checked: self.choose("average"))
         self._averaged[name] = action
 
@@ -455,10 +457,10 @@ class AttributionBar(QWidget):
             self._list.setItemData(index, about(method), Qt.ItemDataRole.ToolTipRole)
         self.parameters = ParameterButton()
         self.look = LookButton()
-        self.evidence = _attribution_bar_button("Evidence", "Can this map be believed? Measure it, and see")
+        self.evidence = _attribution_bar_button("Evidence", "Measure whether this map can be trusted")
         self.sheet = _attribution_bar_button("Sheet", "This method on all opened pictures, as a contact sheet")
         self.save = _attribution_bar_button(
-            "Save…", "Save this map: its numbers (.npy, .json) and its figure (.png)"
+            "Save…", "Save this map: its values (.npy, .json) and its figure (.png)"
         )
         self.progress = QProgressBar()
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
@@ -466,7 +468,7 @@ class AttributionBar(QWidget):
         self.progress.setAccessibleName("Progress of the map")
         self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop computing this map, and keep what is there (Esc)")
+        self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

@@ -90,15 +90,15 @@ def why_empty(values: Map, part: Part) -> str:
     """Why a picture of the map would show nothing; empty where it shows something."""
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return "No value of this map is finite: the weights or the picture hold extreme values."
+        return "No value of this map is finite: the weights or the picture contain extreme values."
     low, high = float(finite.min()), float(finite.max())
     if low == high:
         said = "all zero" if low == 0 else f"constant ({format_number(low)})"
-        return f"This map is {said}: it prefers no place to another."
+        return f"This map is {said}: it does not distinguish any positions."
     if part == "positive" and high <= 0:
         return (
-            f"Nothing here is positive (the largest value is {format_number(high)}): ReLU leaves nothing. "
-            "The signed map shows what speaks against the class."
+            f"No value is positive (the largest is {format_number(high)}), so ReLU leaves "
+            "nothing. The signed map shows the evidence against the class."
         )
     return ""
 

@@ -203,7 +203,7 @@ class AttributionPanel(Panel):
         self.curtain.setRange(0, 100)
         self.curtain.setMinimumWidth(40)
         self.curtain.setAccessibleName("Curtain")
-        self.curtain.setToolTip("Draw the map aside: left of the line the picture is bare")
+        self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
         self.opacity = opacity_slider()
         self.opacity.setMinimumWidth(40)
         self.opacity.setMaximumWidth(80)

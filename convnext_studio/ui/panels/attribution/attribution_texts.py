@@ -27,7 +27,7 @@ def explain_question(state: AppState, panel: str) -> Explain | str:
         return state.prediction_failure or WAITING
     explaining, target = state.explaining, state.explained_class
     if explaining.output == "difference" and explaining.against == target:
-        return "A class cannot be set against itself: choose another one."
+        return "A class cannot be compared with itself: choose another one."
     if not explaining.average:
         for name in explaining.nodes:
             why_not = why_no_cam(state.model.node(name))
@@ -131,8 +131,8 @@ def caption(
     if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
         where = "all stages"
     elif AVERAGE in explanation.maps:
-        where = f"the average of {where} (each over its largest size)"
-    target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes alike"
+        where = f"the average of {where} (each divided by its largest magnitude)"
+    target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes"
     said = [f"{method.title} for {target} at {where}"]
     if len(shown) == 1:
         said.append(_resolution(shown[0], method))
@@ -140,7 +140,7 @@ def caption(
     if len(shown) == 1:
         said.append(_extremes(shown[0]))
     elif len(explanation.maps) == 1:
-        said.append("the two maps share a scale")
+        said.append("both maps on one scale")
     else:
         said.append("each on its own scale")
     said += [missing_text(each.values) for each in shown]

@@ -30,13 +30,13 @@ LARGEST_PX = 2048
 LARGEST_SEED = 2**31 - 1
 _NONE = "–"
 _FACTS = {
-    "Parameters": "Numbers that are learnt, of the whole network",
+    "Parameters": "Number of parameters of the whole network",
     "MACs": "Multiply-accumulate operations of one forward pass; FLOPs are twice that, "
     "though the papers call these FLOPs",
-    "Activations": "Outputs of stem, downsampling and every block for one picture, in float32; "
-    "what is inside the blocks comes and goes",
+    "Activations": ("Outputs of stem, downsampling layers and blocks for one picture, in float32; outputs "
+"inside the blocks are not counted"),
     "Weights": "All parameters in float32",
-    "Accuracy": "As published for this architecture; what is built here has learnt nothing",
+    "Accuracy": "Published accuracy of this architecture; the network built here has learnt nothing",
 }
 
 
@@ -52,10 +52,10 @@ class BuildPanel(QWidget):
     def __init__(self, _state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.preset = choice(
-            "Preset", "Start from a published architecture: all fields become its", [(n, n) for n in PRESETS]
+            "Preset", "Start from a published architecture, which fills in all fields", [(n, n) for n in PRESETS]
         )
         self.preset.setMaxVisibleItems(len(PRESETS))
-        self.input_px = _spin_box("Input size", "Side of the square pictures that it gets", LARGEST_PX)
+        self.input_px = _spin_box("Input size", "Side of the square input in pixels", LARGEST_PX)
         self.input_px.setSuffix(" px")
         self.input_px.setValue(PUBLISHED_PX)
         self.input_problem = plain_label("problem")
@@ -65,11 +65,11 @@ class BuildPanel(QWidget):
         self.form = ConfigForm()
         self.obstacles = plain_label("problem")
         self.seed = _spin_box(
-            "Seed", "Of the random weights: the same seed gives the same weights", LARGEST_SEED
+            "Seed", "Seed of the random weights; the same seed gives the same weights", LARGEST_SEED
         )
         keep_room(self.seed, "000000", 30)
         self.build = QPushButton("Build")
-        self.build.setToolTip("Make this network with random weights, in place of the model that is open")
+        self.build.setToolTip("Build this network with random weights and open it in place of the open model")
         self.account: Account | None = None
         self._lay_out()
         self._connect()
@@ -112,7 +112,7 @@ class BuildPanel(QWidget):
         self.warnings.setText("\n".join(warnings))
         self.warnings.setVisible(bool(warnings))
         names = [self.form.label(name) if name != INPUT_PX else "Input size" for name in problems]
-        self.obstacles.setText(f"To be corrected: {', '.join(names)}." if names else "")
+        self.obstacles.setText(f"Please correct: {', '.join(names)}." if names else "")
         self.obstacles.setVisible(bool(names))
         self.build.setEnabled(self.account is not None)
 
@@ -219,5 +219,5 @@ def _line() -> QFrame:
 def _scrolled(form: QWidget) -> QScrollArea:
     scroll = UpDownArea(form)
     scroll.setAccessibleName("Fields of the network")
-    scroll.setAccessibleDescription("What the network consists of; arrow keys scroll")
+    scroll.setAccessibleDescription("The settings of the network; arrow keys scroll")
     return scroll

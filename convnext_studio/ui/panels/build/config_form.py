@@ -338,47 +338,47 @@ def _switch(tip: str, text: str) -> Callable[[str], Field]:
 # The input channels are not there: pictures have red, green and blue.
 GROUPS: Mapping[str, tuple[Spec, ...]] = {
     "Stem": (
-        Spec("stem_type", "Stem", _choice("The convolutions in front of the first stage", _STEMS)),
-        Spec("stem_kernel_size", "Stem kernel", _whole("Side of the stem's kernel", 64, " px")),
-        Spec("stem_stride", "Stem stride", _whole("Equal to the kernel makes it patchify", 64, " px")),
+        Spec("stem_type", "Stem", _choice("The convolutions before the first stage", _STEMS)),
+        Spec("stem_kernel_size", "Stem kernel", _whole("Kernel size of the stem", 64, " px")),
+        Spec("stem_stride", "Stem stride", _whole("A stride equal to the kernel size makes it patchify", 64, " px")),
         Spec("stem_padding", "Stem padding", _whole("Zeros around the picture", 63, " px")),
-        Spec("stem_norm", "Stem norm", _switch("Isotropic networks have none", "normalise behind the stem")),
+        Spec("stem_norm", "Stem norm", _switch("Isotropic networks have none", "normalise after the stem")),
     ),
     "Stages": (
-        Spec(STAGE_COUNT, "Stages", _choice("Four, or one at the stem's resolution throughout", _STAGE_COUNTS)),
+        Spec(STAGE_COUNT, "Stages", _choice("Four stages, or one at the resolution of the stem", _STAGE_COUNTS)),
         Spec("depths", "Depth", lambda name: PerStage(name, "number of blocks", 200)),
         Spec("dims", "Channels", lambda name: PerStage(name, "number of channels", 65_536)),
-        Spec("kernel_size", "Kernel", lambda name: KernelSizes(name, "side of the blocks' kernels, odd", 99)),
+        Spec("kernel_size", "Kernel", lambda name: KernelSizes(name, "odd kernel size of the blocks", 99)),
     ),
     "Block": (
         Spec(
             "depthwise",
             "Convolution",
-            _switch("Each channel by itself, or all together (dense), which costs far more", "depthwise"),
+            _switch("Each channel separately (depthwise), or all together (dense), which costs far more", "depthwise"),
         ),
         Spec("norm", "Norm", _choice("Normalisation, here and between the stages", _NORMS)),
-        Spec("norm_eps", "Norm epsilon", _number("Added to the variance")),
-        Spec("act", "Activation", _choice("Between the two pointwise layers", _ACTS)),
-        Spec("expansion", "Expansion", _number("Channels inside a block over those outside")),
-        Spec("grn", "GRN", _switch("Of ConvNeXt V2; pools over the whole map", "global response norm")),
+        Spec("norm_eps", "Norm epsilon", _number("The number added to the variance")),
+        Spec("act", "Activation", _choice("The activation between the two pointwise layers", _ACTS)),
+        Spec("expansion", "Expansion", _number("Ratio of the channels inside a block to those outside")),
+        Spec("grn", "GRN", _switch("Part of ConvNeXt V2; pools over the whole map", "global response norm")),
         Spec(
             "layer_scale_init_value",
             "Layer scale",
-            lambda name: LayerScale(name, "A learnt factor on each block's channels, and where it starts"),
+            lambda name: LayerScale(name, "A learnt factor for each channel of a block, and its initial value"),
         ),
     ),
     "Downsampling": (
         Spec("downsample", "Downsampling", _choice("How the map is halved between stages", _DOWNSAMPLES)),
     ),
     "Head": (
-        Spec("num_classes", "Classes", _whole("Outputs of the head", 1_000_000)),
+        Spec("num_classes", "Classes", _whole("Number of outputs of the head", 1_000_000)),
         Spec("head_hidden_size", "Hidden layer", _whole("Width of a hidden layer; 0 for none", 65_536)),
-        Spec("head_norm_first", "Norm first", _switch("Else behind the pooling", "normalise before pooling")),
-        Spec("head_init_scale", "Initial scale", _number("Factor on the head's initial weights")),
+        Spec("head_norm_first", "Norm first", _switch("Otherwise the norm comes after the pooling", "normalise before pooling")),
+        Spec("head_init_scale", "Initial scale", _number("Factor applied to the initial weights of the head")),
     ),
     "Training only": (
         Spec(
-            "drop_path_rate", "Drop path", _number("Stochastic depth at the last block; acts in training only")
+            "drop_path_rate", "Drop path", _number("Stochastic depth rate at the last block; used in training only")
         ),
     ),
 }

@@ -81,8 +81,8 @@ class Account:
             said.append(f"A layer scale of {scale:g} makes every untrained block almost an identity.")
         if self.weight_bytes + self.activation_bytes > LARGE_BYTES:
             said.append(
-                f"Building takes {spoken_bytes(self.weight_bytes)} of memory for the weights, and a picture "
-                f"at least {spoken_bytes(self.activation_bytes)} more."
+                (f"Building needs {spoken_bytes(self.weight_bytes)} of memory for the weights, "
+f"and a picture at least {spoken_bytes(self.activation_bytes)} more.")
             )
         return tuple(said)
 

@@ -9,12 +9,12 @@ from convnext_studio.ui.panels.build.draft import Account
 from convnext_studio.ui.panels.build.config_form import MOST_STAGES
 
 _COLUMNS = {
-    "": "Where in the network",
+    "": "The node in the network",
     "Shape": "Channels × height × width of the output",
-    "Parameters": "Numbers that are learnt",
+    "Parameters": "Number of parameters",
     "MACs": "Multiply-accumulate operations for one picture",
-    "TRF": "Side of the theoretical receptive field in input pixels; with GRN, which pools over the whole map, "
-    "every unit sees the whole picture, and this counts convolutions only",
+    "TRF": ("Side of the theoretical receptive field in input pixels. With GRN, which pools over the "
+"whole map, every unit sees the whole picture, and this number counts convolutions only"),
 }
 
 

@@ -27,11 +27,11 @@ from convnext_studio.ui.widgets.text_size import follow_text
 
 COLUMNS = {
     "Name": "In timm's catalogue",
-    "Parameters": "Numbers that are learnt, of the whole network",
-    "Input": "Side of the pictures that it was trained for, in pixels",
-    "Licence": "Of the weights",
-    "On this computer": "Whether the weights need no download",
-    "Trained on": "Data sets, in order of training",
+    "Parameters": "Number of parameters of the whole network",
+    "Input": "Side of the input in pixels",
+    "Licence": "Licence of the weights",
+    "On this computer": "Whether the weights are already on this computer",
+    "Trained on": "Data sets in the order of training",
 }
 NAME_CHARACTERS = 48
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
@@ -52,7 +52,7 @@ class CatalogueTable(QTreeView):
         self._found.setSortRole(_ORDER)
         self.setModel(self._found)
         self.setAccessibleName("Pretrained models")
-        self.setAccessibleDescription("Arrow keys walk the models; Enter opens one")
+        self.setAccessibleDescription("Choose a model with the arrow keys; Enter opens it")
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
@@ -184,15 +184,15 @@ class CataloguePanel(Panel):
         self.search.setPlaceholderText("Search, such as tiny 384; or a name, such as resnet50.a1_in1k…")
         self.search.setAccessibleName("Search the pretrained models")
         self.search.setToolTip(
-            "Type words that stand anywhere in a row; Enter goes to the table. Or the whole name of a ResNet, "
-            "ViT, Swin, CoAtNet or MobileNetV2 of timm's: Enter looks it up"
+            "Type words from any column; Enter goes to the table. You can also type the full "
+            "timm name of a ResNet, ViT, Swin, CoAtNet or MobileNetV2; Enter looks it up"
         )
         self.search.setClearButtonEnabled(True)
         self.search.setAcceptDrops(False)
         self.table = CatalogueTable()
         self.about = plain_label()
         self.open = QPushButton("Open")
-        self.open.setToolTip("Open this model, in place of the one that is open (Enter)")
+        self.open.setToolTip("Open this model in place of the open one (Enter)")
         self._lay_out()
         self._connect()
         # Asked once, when the panel is first seen: the list is the same for every model.
@@ -273,7 +273,7 @@ class CataloguePanel(Panel):
         entry = self.table.selected
         self.open.setEnabled(entry is not None and not entry.why_not)
         count = len(self.table.texts)
-        nothing = "Not in this list. Enter looks it up in the whole of timm's catalogue, by its whole name."
+        nothing = "Not in this list. Press Enter to look up the full name in timm's whole catalogue."
         self.about.setText(_about(entry) if entry is not None else f"{count} models" if count else nothing)
         warns = entry is not None and entry.is_noncommercial
         if self.about.property("warning") != warns:

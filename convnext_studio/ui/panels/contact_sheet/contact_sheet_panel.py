@@ -75,7 +75,7 @@ class ContactTiles(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setAcceptDrops(False)  # The window takes them.
         self.setAccessibleName("Contact sheet")
-        self.setToolTip("A click selects the picture; arrow keys step through them")
+        self.setToolTip("Click a picture to select it, or use the arrow keys")
         self._items: dict[str, QListWidgetItem] = {}
 
     def focusInEvent(self, event: QFocusEvent) -> None:
@@ -342,7 +342,7 @@ class ContactSheetPanel(Panel):
         if model is None or isinstance(asked, str):
             return
         question = asked.question
-        target = "the first class" if question.target is None else f"“{label_of(model, question.target)}”"
+        target = "the top class" if question.target is None else f"“{label_of(model, question.target)}”"
         if question.output == "probability":
             target = f"the probability of {target}"
         if question.against is not None:

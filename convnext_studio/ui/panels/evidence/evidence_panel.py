@@ -53,7 +53,7 @@ class AgreementPanel(Panel):
         self.query = measuring_query(self, self.question, self._show, self._dim)
         self.methods = choice(
             "Methods to compare",
-            "Those that take one or two passes, or all of them, which takes long",
+            "Only the methods that need one or two passes, or all methods, which takes long",
             [(f"{len(QUICK)} quick methods", QUICK), (f"All {len(ALL)} methods", ALL)],
         )
         self.methods.currentIndexChanged.connect(self.query.schedule)
@@ -99,11 +99,11 @@ class AgreementPanel(Panel):
         target = next((output_text(each, model, None) for each in payload.explanations), "the class")
         said = (
             f"Spearman's rank correlation of the signed maps for {target} on the grid of "
-            f"{node_text(payload.node, model).lower()}; each method with its default parameters. Methods that "
-            "agree may still be wrong together."
+            f"{node_text(payload.node, model).lower()}, each method with its default "
+            "parameters. Methods that agree may all be wrong."
         )
         if self.query.is_current and not np.isfinite(payload.matrix).all():
-            said += " –: a map is constant, or not finite."
+            said += " –: a map is constant or not finite."
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
 
     def _dim(self, dimmed: bool) -> None:
@@ -112,7 +112,7 @@ class AgreementPanel(Panel):
 
 _SHARES = Limits(0.0, 1.0)
 _STEPS = (16, 32, 64)
-_AXES = Axes(x="share of the pixels, most important first", y="probability")
+_AXES = Axes(x="fraction of the pixels, most important first", y="probability")
 
 
 class CurvesPanel(Panel):
@@ -125,12 +125,12 @@ class CurvesPanel(Panel):
         self.query = measuring_query(self, self.question, self._show, self._dim)
         self.fill = choice(
             "Fill",
-            "What removed pixels become: the picture blurred, or the data set's mean colour",
+            "Removed pixels become the blurred picture, or the mean colour of the data set",
             [("Fill: blur", "blur"), ("Fill: mean", "mean")],
         )
         self.steps = choice(
             "Steps",
-            "Shares of the pixels between none and all that are measured",
+            "Number of fractions at which the curves are measured",
             [(f"{count} steps", count) for count in _STEPS],
         )
         self.steps.setCurrentIndex(1)
@@ -200,7 +200,7 @@ def _probabilities(curves: list[Curve]) -> Limits:
 
 
 def _caption(measured: Faithfulness, of: str) -> str:
-    fill = "the picture blurred" if measured.fill == "blur" else "the data set's mean colour"
+    fill = "the blurred picture" if measured.fill == "blur" else "the mean colour of the data set"
     return (
         f"{of} · removed pixels are {fill} · {measured.steps} steps · random order with seed {measured.seed}\n"
         "A map that finds what the network uses has a large insertion area, a small deletion area, and differs "

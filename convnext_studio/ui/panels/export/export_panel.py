@@ -29,7 +29,7 @@ from convnext_studio.ui.widgets.save_dialog import ask_path
 
 _PREVIEW_MS = 300
 _SHOWN_ROWS, _SHOWN_COLUMNS = 12, 6
-NOTHING = "There is nothing to export yet: open a picture and a model."
+NOTHING = "There is nothing to export yet. Open a picture and a model."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class _Format:
 
 
 FORMATS = (
-    _Format("PNG picture", "png", False, "Pixels, as wide as you wish, with name and caption as texts in it"),
-    _Format("SVG drawing", "svg", False, "Lines, letters and maps that stay sharp, with the colour bar"),
-    _Format("PDF page", "pdf", False, "For print: lines and letters stay sharp, colours are kept without loss"),
-    _Format("NumPy array (.npy)", "npy", True, "The numbers behind the colours, as they are"),
+    _Format("PNG picture", "png", False, "Pixels at any width, with name and caption stored as text"),
+    _Format("SVG drawing", "svg", False, "Lines, text and maps that stay sharp, with the colour bar"),
     _Format(
-        "NumPy arrays of all views (.npz)", "npz", True, "The numbers of all views that are seen, in one file"
+        "PDF page", "pdf", False, "For print: lines and text stay sharp, and colours are stored without loss"
     ),
-    _Format("Table (.csv)", "csv", True, "The numbers as text, row by row"),
-    _Format("JSON", "json", True, "The numbers with the view's name and caption"),
+    _Format("NumPy array (.npy)", "npy", True, "The values that the colours stand for"),
+    _Format("NumPy arrays of all views (.npz)", "npz", True, "The values of all visible views in one file"),
+    _Format("Table (.csv)", "csv", True, "The values as text, row by row"),
+    _Format("JSON", "json", True, "The values with the name and the caption of the view"),
 )
 
 
@@ -139,11 +139,11 @@ class ExportPanel(QWidget):
         self.facts.setWordWrap(True)
         self.facts.setProperty("muted", True)
         for control, name, tip in (
-            (self.views, "View to export", "One of the maps and pictures that can be seen now"),
-            (self.formats, "Format of the file", "What kind of file to write"),
-            (self.width_px, "Width of the picture", "Of a PNG picture, colour bar included"),
-            (self.preview, "Preview", "What will be in the file"),
-            (self.save, "Save the view", "Choose a file and write the view into it"),
+            (self.views, "View to export", "One of the visible maps and pictures"),
+            (self.formats, "Format of the file", "The kind of file to write"),
+            (self.width_px, "Width of the picture", "Width of a PNG picture, including the colour bar"),
+            (self.preview, "Preview", "The contents of the file"),
+            (self.save, "Save the view", "Choose a file and save the view"),
             (self.copy, "Copy the picture", "Put the picture on the clipboard"),
             (self.numbers, "Copy the numbers", "Put the numbers on the clipboard, for a spreadsheet"),
             (
@@ -246,20 +246,20 @@ class ExportPanel(QWidget):
         lines = [
             f"{each.name}\n    {_described(each.values)}" for each in self._numbered if each.values is not None
         ]
-        self.preview.setText("\n".join(lines) or "There are no numbers behind the views that are seen.")
-        self.facts.setText("Under these names, and their captions under “about”.")
+        self.preview.setText("\n".join(lines) or "The visible views have no values to save.")
+        self.facts.setText("The arrays have these names, and the captions are under “about”.")
 
     def _show_numbers(self, view: MapView) -> None:
         values = None if view.contents is None else view.contents.values
         if values is None:
-            self.preview.setText("There are no numbers behind this view.")
+            self.preview.setText("This view has no values to save.")
             self.facts.clear()
             return
         first = values.reshape(-1, *values.shape[-2:])[0] if values.ndim >= 2 else values
         corner = first[:_SHOWN_ROWS, :_SHOWN_COLUMNS] if first.ndim == 2 else first[:_SHOWN_ROWS]
         self.preview.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.preview.setText(table_text(corner, "   "))
-        self.facts.setText(f"{_described(values)}; the first of them are shown.")
+        self.facts.setText(f"{_described(values)}; the first ones are shown.")
 
     # -------------------------------------------------------------------------------------------- saving
 

@@ -140,7 +140,7 @@ def _statistics_text(shown: ChannelValues) -> str:
     total = shown.values.size
     said = []
     if not shown.is_exact:
-        said.append("of the overview, until the exact values are there")
+        said.append("of the overview, until the exact values arrive")
     if finite.size < total:
         said.append(f"{total - finite.size} of {total} values are not finite")
     if finite.size:

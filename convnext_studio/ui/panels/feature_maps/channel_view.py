@@ -274,9 +274,9 @@ class ChannelView(MapView):
         self._level = float(np.quantile(shown.finite, quantile))
         ends = contour(shown.values, self._level)
         # What consists of more pieces is no contour to the eye, and would take too long to draw.
-        self._contour_problem = ", nowhere crossed" if not len(ends) else ""
+        self._contour_problem = ", not reached anywhere" if not len(ends) else ""
         if len(ends) > _MOST_LINES:
-            self._contour_problem = ", in too many pieces to be drawn"
+            self._contour_problem = ", too many pieces to draw"
         elif len(ends):
             self._lines = (Lines(_into(self._box(shown), shown.values.shape, ends)),)
 

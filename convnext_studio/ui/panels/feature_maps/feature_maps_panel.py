@@ -80,7 +80,7 @@ def _order_text(painting: Painting, look: Look, class_name: str) -> str:
     if painting.order == "contribution":
         return f"sorted by contribution to {class_name}"
     if painting.order != look.order:
-        return f"by index until each channel's {look.order} is known"
+        return f"by index until the {look.order} of every channel is known"
     return "" if painting.order == "index" else f"sorted by {painting.order}"
 
 
@@ -147,11 +147,11 @@ class FeatureMapsPanel(Panel):
             (
                 self.channel_map,
                 "Map",
-                "The selected channel, large; a click selects a unit, arrow keys move it",
+                "The selected channel, enlarged; click to select a unit, and move it with the arrow keys",
             ),
             (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
-            (self.patches, "Patches", "Where in the opened pictures the channel is strongest"),
-            (self.pinned, "Pinned", "What was pinned, with the same scale, zoom and channel"),
+            (self.patches, "Patches", "The places in the opened pictures where the channel is strongest"),
+            (self.pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)

@@ -42,11 +42,11 @@ class FeatureChoices(QObject):
         self.channel_box = QSpinBox()
         self.channel_box.setPrefix("ch ")
         self.channel_box.setAccessibleName("Channel")
-        self.channel_box.setToolTip("Channel shown large; a click in the mosaic or arrow keys select it, too")
+        self.channel_box.setToolTip("The selected channel; you can also click one or use the arrow keys")
         self.channel_box.setKeyboardTracking(False)
         self.order = choice(
             "Order",
-            "What the channels are sorted by, largest first; contributions are to the class that is explained",
+            "The order of the channels, largest first; contributions are to the explained class",
             [
                 ("By index", "index"),
                 ("By mean", "mean"),
@@ -58,18 +58,20 @@ class FeatureChoices(QObject):
         )
         self.scaling = choice(
             "Scaling",
-            "Each channel has its own colour scale, or all share one: of all values, without the outermost "
-            f"(percentiles {_LOW:g} to {_HIGH:g}), or of a range to be set",
+            (
+                "Each channel has its own colour scale, or all share one: of all values, without "
+                f"extreme values (percentiles {_LOW:g} to {_HIGH:g}), or of a range that you set"
+            ),
             [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Range…", "fixed")],
         )
         self.colormap = colormap_choice()
         self.colormap.insertItem(0, "Auto", "")
         self.colormap.setCurrentIndex(0)
         self.colormap.setToolTip(
-            "Colour map; ± is for signed data, symmetric about 0. Auto takes it where there are negative values"
+            "Colour map; ± is for signed data and symmetric about 0. Auto uses it if there are negative values"
         )
         self.on_picture = QCheckBox("On picture")
-        self.on_picture.setToolTip("Lay the selected channel over the picture, at its exact place")
+        self.on_picture.setToolTip("Show the selected channel over the picture, at its exact position")
         self.opacity = opacity_slider()
         self.opacity.setEnabled(False)
         self.opacity.setFixedWidth(60)
@@ -131,9 +133,7 @@ class FeatureChoices(QObject):
             self._quantiles.addAction(action)
         self._quantiles.actions()[0].setChecked(True)
         self.pin: QAction = menu.addAction("&Pin for comparison")
-        self.pin.setToolTip(
-            "Keep this node of this model on this picture, and show it beside what is selected next"
-        )
+        self.pin.setToolTip("Keep these maps, and show them next to those of the next selection")
         self.clear_unit: QAction = menu.addAction("Clear the &unit")
         self.clear_unit.setToolTip("Select no unit")
         button = QToolButton()

@@ -211,7 +211,7 @@ class PinnedView(QWidget):
         self.map = MosaicView("All channels of what was pinned")
         self.text = plain_label("muted")
         unpin = QPushButton("Unpin")
-        unpin.setToolTip("Compare with nothing any more")
+        unpin.setToolTip("End the comparison")
         unpin.clicked.connect(state.unpin)
         row = QHBoxLayout()
         row.addWidget(self.text, 1)

@@ -52,7 +52,7 @@ class PatchesView(QWidget):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(8)))
-        self.progress.setAccessibleName("Pictures looked at")
+        self.progress.setAccessibleName("Pictures searched")
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._stop_or_start)
         self.text = plain_label("muted")
@@ -136,7 +136,7 @@ class PatchesView(QWidget):
         self.progress.setRange(0, 0)
         self.stop.setVisible(running)
         self.stop.setText("Stop" if running else "Again")
-        self.stop.setToolTip("Stop looking" if running else "Look once more")
+        self.stop.setToolTip("Stop searching" if running else "Search again")
 
     def _show(self, result: StrongestPatchesResult) -> None:
         self._result = result
@@ -157,7 +157,7 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
         pictures = f"{result.seen} of {pictures} so far"
     said = [f"Channel {result.channel} of {result.node} over {pictures}"]
     if model is not None and not model.node(result.node).field.has_box:
-        said.append("with attention in windows no field is a box: shown is the whole input")
+        said.append("no field is a box, because of attention in windows; the whole input is shown")
     elif any(patch.is_global for patch in result.patches):
         said.append("every unit sees the whole input")
     elif any(patch.is_clipped for patch in result.patches):

@@ -27,13 +27,13 @@ class HelpPanel(QWidget):
     def __init__(self, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._names = names
-        self.pages = choice("Page of the help", "Choose what to read about", ())
+        self.pages = choice("Help page", "Choose a help page", ())
         self.pages.activated.connect(lambda index: self.show_page(self.pages.itemData(index)))
         self.back = QPushButton("Back")
-        self.back.setToolTip("The page read before")
+        self.back.setToolTip("Go back to the previous page")
         self.browser = QTextBrowser()
         self.browser.setAccessibleName("Help")
-        self.browser.setAccessibleDescription("A page about one panel; Tab walks its links")
+        self.browser.setAccessibleDescription("A page about one panel; Tab moves between its links")
         self.browser.setToolTip("")
         self.browser.setOpenExternalLinks(True)  # In the person's own browser, by the person's click only.
         self.browser.sourceChanged.connect(self._follow)

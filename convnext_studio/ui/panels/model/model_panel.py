@@ -30,14 +30,16 @@ class StemChoice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        sentence = plain_label("muted", "The file tells neither stride nor padding of the stem:")
+        sentence = plain_label("muted", "The file does not state the stride and padding of the stem:")
         self.stride = _number(
-            "Stem stride", "stride", "Input pixels from one position of the first convolution to the next"
+            "Stem stride", "stride", "Input pixels between two positions of the first convolution"
         )
         self.stride.setMinimum(1)
-        self.padding = _number("Stem padding", "padding", "Zeros around the picture, for the first convolution")
+        self.padding = _number(
+            "Stem padding", "padding", "Zeros added around the picture for the first convolution"
+        )
         self.apply = QPushButton("Apply")
-        self.apply.setToolTip("Open the file again, with this stride and padding")
+        self.apply.setToolTip("Open the file again with this stride and padding")
         self.apply.clicked.connect(lambda: self.chosen.emit(self.stride.value(), self.padding.value()))
         for number in (self.stride, self.padding):
             number.valueChanged.connect(self._follow)
@@ -83,8 +85,8 @@ def _number(name: str, prefix: str, tip: str) -> QSpinBox:
 
 
 SOURCE_TIP = (
-    "The bundled model, a preset, timm:NAME (timm-random:NAME without its weights), a step on the road from "
-    "ResNet-50 to ConvNeXt or the path of a weights file; Enter opens it"
+    "The bundled model, a preset, timm:NAME (timm-random:NAME for random weights), a step on "
+    "the road from ResNet-50 to ConvNeXt, or the path of a weights file; press Enter to open it"
 )
 FACTS = ("Parameters", "MACs", "Input", "Classes", "Blocks", "Channels", "Runs on")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -103,7 +105,7 @@ class ModelPanel(QWidget):
         self._state = state
         self._failed = False
         self._typed = QLineEdit()
-        self._typed.setAccessibleName("Model, typed")
+        self._typed.setAccessibleName("Model name or file")
         self._typed.setToolTip(SOURCE_TIP)
         self._typed.setAcceptDrops(False)  # The window takes them.
         self._source = _source_choice(self._typed)
@@ -112,7 +114,7 @@ class ModelPanel(QWidget):
         self._device = QComboBox()
         self._device.addItems(DEVICES)
         self._device.setAccessibleName("Device")
-        self._device.setToolTip("Where the network runs; auto takes CUDA, then MPS, then the CPU")
+        self._device.setToolTip("The device that runs the network; auto prefers CUDA, then MPS, then the CPU")
         self._device.activated.connect(lambda index: self.device_chosen.emit(self._device.itemText(index)))
         self._title = plain_label("heading")
         self._random = plain_label("badge", "random weights")
@@ -227,7 +229,7 @@ class ModelPanel(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setAccessibleName("Facts about the model")
-        scroll.setAccessibleDescription("Its size, its input and where it comes from; arrow keys scroll")
+        scroll.setAccessibleDescription("Its size, its input and its origin; arrow keys scroll")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 2, 4)
         layout.setSpacing(5)

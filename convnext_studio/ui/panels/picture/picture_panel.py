@@ -66,13 +66,13 @@ class PicturePanel(Panel):
     def _add_controls(self) -> None:
         self.scale = choice(
             "Scale of the effective field",
-            "Colours of the unit's effective field stand for values, or for their logarithm",
+            "The colours of the effective field show its values, or their logarithm",
             [("Linear", False), ("Log", True)],
         )
         self.look = UnitLookButton()
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
-        self.no_unit.setToolTip("Show the picture without a unit's field")
+        self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
         for control in self._unit_controls:
             self.controls.addWidget(control)
@@ -242,10 +242,10 @@ class PicturePanel(Panel):
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
         if crop is not None:
             resized, taken = crop.resized_size, crop.input_size
-            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", nothing cropped"
+            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", not cropped"
             facts.append(f"resized to {resized[0]} × {resized[1]}{cropped}")
         if picture.preview.shape[1] != picture.size[0]:
-            facts.append("shown reduced")
+            facts.append("shown at a reduced size")
         return [*facts, *picture.notes]
 
     # -------------------------------------------------------------------------------------------- pointing

@@ -163,9 +163,9 @@ def result_text(result: UnitFieldResult, is_log: bool) -> str:
     """What was found, in words."""
     said = [f"value {format_number(result.value)}"]
     if _largest(result) <= 0:
-        said.append("no pixel moves it")
+        said.append("no pixel affects it")
     else:
-        scale = "log10 of the parts of the largest" if is_log else "linear"
+        scale = "log10 of the fraction of the maximum" if is_log else "linear"
         said.append(f"effective field |d unit / d input|, {scale}")
     if result.non_finite:
         said.append(f"{result.non_finite} pixels are not finite")
@@ -179,11 +179,11 @@ class UnitLookButton(PopupButton):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Look…", "Colour map and range of the unit's effective field", parent)
-        self.setAccessibleName("Look of the unit's field")
+        self.setAccessibleName("Appearance of the unit's field")
         names = (COLORMAP, *(name for name in SEQUENTIAL if name != COLORMAP))
         self.colormap = choice(
             "Colour map",
-            "Magma and inferno begin with black, and so darken what the unit does not look at",
+            "Magma and inferno begin with black, so they darken what the unit does not look at",
             [(name.capitalize(), name) for name in names],
         )
         self.range = RangeChoice(("data", "percentile", "hand"))

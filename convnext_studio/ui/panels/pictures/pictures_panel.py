@@ -22,8 +22,8 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 EMPTY = (
-    "No picture is open. Drop some, or a folder of them, anywhere on the window, paste one, or open a sample "
-    "from the File menu."
+    "No picture is open. Drop pictures or a folder anywhere on the window, paste one, or open "
+    "a sample from the File menu."
 )
 
 
@@ -54,7 +54,7 @@ class PicturesPanel(QWidget):
         self.count = QLabel()
         self.count.setProperty("muted", True)
         self.count.setContentsMargins(8, 2, 8, 0)
-        self.count.setAccessibleName("Picture shown, of all that are open")
+        self.count.setAccessibleName("The current picture, and the number of opened pictures")
         self._model = PicturesModel(state, bridge)
         self._model.setParent(self)
         self._model.thumbnails.found_broken.connect(self.found_broken)
@@ -79,7 +79,7 @@ class PicturesPanel(QWidget):
     def show_watched(self, folder: str) -> None:
         """Say that a folder is watched; that none is, where empty."""
         self._watched = Path(folder).name if folder else ""
-        self.count.setToolTip(f"New pictures in {folder} are opened as they come" if folder else "")
+        self.count.setToolTip(f"New pictures in {folder} are opened as they appear" if folder else "")
         self._mark_chosen(self._state.chosen)
 
     def _select(self, current: QModelIndex) -> None:
@@ -147,8 +147,8 @@ class _ThumbnailList(QListView):
         self.setAcceptDrops(False)  # The window takes them.
         self.setAccessibleName("Opened pictures")
         self.setToolTip(
-            "Arrow keys step through the pictures; Delete closes one; drag one out to give its file to "
-            "another program"
+            "Choose a picture with the arrow keys; Delete closes it; drag it out to give its "
+            "file to another program"
         )
         follow_text(self, self._size)
 

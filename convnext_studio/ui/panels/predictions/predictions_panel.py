@@ -33,16 +33,16 @@ class PredictionsPanel(Panel):
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
-        self.follow.setToolTip("Explain whatever is predicted first (Ctrl+T)")
+        self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
         self.search = ClassSearch(
-            "Search a class to explain",
-            "Type a part of a class's name or its number, and choose the class to explain (Ctrl+F)",
+            "Search for a class to explain",
+            "Type a part of the name or the number of a class, and choose the one to explain (Ctrl+F)",
         )
         self.search.chosen.connect(self._explain)
         self.search.not_found.connect(
-            lambda text: self.explained.setText(f"No class is called {text!r}; choose one from the list.")
+            lambda text: self.explained.setText(f"There is no class “{text!r}”. Choose one from the list.")
         )
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)

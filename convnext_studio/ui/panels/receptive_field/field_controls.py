@@ -21,13 +21,19 @@ from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
-    "centred": "Centred: what raises the unit, measured around the unit's true centre; the squares do not "
-    "depend on how steep the gradient is.",
-    "replknet": "RepLKNet: exactly as Ding et al. 2022 publish it, squares around the input's middle pixel; "
-    "theirs are 1024 px, 50 pictures, log scale.",
-    "absolute": "Absolute: as Centred, but what lowers the unit counts as well.",
-    "luo": "Luo et al. 2016: one unit's gradient for random inputs, with the Gaussian that fits it best; "
-    "noise is its input, whatever is open.",
+    "centred": (
+        "Centred: pixels that raise the unit, measured around its true centre. The squares do not "
+        "depend on the scale of the gradient."
+    ),
+    "replknet": (
+        "RepLKNet: exactly as published by Ding et al. 2022, with squares around the middle pixel "
+        "of the input. They used 1024 px, 50 pictures and the log scale."
+    ),
+    "absolute": "Absolute: like Centred, but pixels that lower the unit count as well.",
+    "luo": (
+        "Luo et al. 2016: the gradient of one unit for random inputs, with the best-fitting "
+        "Gaussian. The inputs are always noise."
+    ),
 }
 INPUTS: dict[Inputs, str] = {"pictures": "Opened pictures", "folder": "A folder", "noise": "Noise"}
 LARGEST_SIDE_PX = 4096
@@ -52,7 +58,7 @@ class FieldSettings:
         if self._takes_pictures and not state.pictures:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
-            return "Choose the folder of pictures first, under “More”."
+            return "First choose the folder of pictures under “More”."
         return ""
 
     def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
@@ -183,41 +189,41 @@ class FieldControls(QWidget):
             self.protocol.setItemData(index, sentence, Qt.ItemDataRole.ToolTipRole)
         self.inputs = choice(
             "Inputs",
-            "What the field is averaged over: the opened pictures, pictures of a folder, or noise",
+            "The inputs to average over: the opened pictures, the pictures in a folder, or noise",
             [(text, name) for name, text in INPUTS.items()],
         )
-        self.count = _number("Pictures to average", "How many are averaged; where there are fewer, those")
+        self.count = _number("Pictures to average", "How many inputs to average, if there are that many")
         self.count.setRange(1, LARGEST_COUNT)
         self.count.setValue(8)
         self.count.setPrefix("× ")
         self.more = QToolButton()
         self.more.setText("More")
-        self.more.setAccessibleName("More choices")
+        self.more.setAccessibleName("More options")
         self.more.setCheckable(True)
-        self.more.setToolTip("Input size, seed, folder and the unit's position")
+        self.more.setToolTip("Input size, seed, folder and position of the unit")
 
     def _make_rest(self) -> None:
-        self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet's is 1024 px")
+        self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
         self.side.setSpecialValueText("Own size")
         self.side.setSuffix(" px")
-        self.seed = _number("Seed", "Of the noise, and of the sample from the folder")
+        self.seed = _number("Seed", "Seed of the noise and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
         self.seed.setPrefix("seed ")
         self.is_middle = QCheckBox("Middle unit")
         self.is_middle.setChecked(True)
         self.is_middle.setToolTip(
-            "Measure the unit in the middle of its map; a click on the field chooses another"
+            "Measure the unit in the middle of its map; click the field to choose another one"
         )
-        self.unit_row = _number("Row of the unit", "Row of the unit that is measured, counted from 0")
+        self.unit_row = _number("Row of the unit", "Row of the measured unit, counted from 0")
         self.unit_row.setPrefix("y ")
-        self.unit_column = _number("Column of the unit", "Column of the unit that is measured, counted from 0")
+        self.unit_column = _number("Column of the unit", "Column of the measured unit, counted from 0")
         self.unit_column.setPrefix("x ")
         for number in (self.unit_row, self.unit_column):
             number.setRange(0, 4095)
         self.choose = QPushButton("Folder…")
-        self.choose.setToolTip("Choose a folder of pictures; its sub-folders count as well")
+        self.choose.setToolTip("Choose a folder of pictures; its subfolders are included")
         self.folder = ElidedLabel()
         self.folder.setAccessibleName("Folder of pictures")
         self.sentence = plain_label("muted")

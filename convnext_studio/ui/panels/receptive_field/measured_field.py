@@ -12,7 +12,7 @@ from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.plots.field_scene import averaged_text, point_text, why_no_figure
 
 WAIT_MS = 200
-STOP_TIP = "Stop averaging and keep what is there, or measure again"
+STOP_TIP = "Stop averaging and keep the partial result, or measure again"
 
 
 def averaged_so_far(query: PanelQuery) -> str:
@@ -74,7 +74,7 @@ class MeasuredField(QObject):
         self.map.view.hovered.connect(self._hover)
         self.map.view.hover_left.connect(lambda: panel.state.hovered.emit(""))
         self.smaller = QPushButton("Measure at a smaller size")
-        self.smaller.setToolTip("Squash the pictures to this side, and measure again")
+        self.smaller.setToolTip("Squash the pictures to this size, and measure again")
         self.smaller.hide()
         self.smaller.clicked.connect(lambda: self.smaller_chosen.emit(self._smaller_px))
         panel.ways_out.addWidget(self.smaller)

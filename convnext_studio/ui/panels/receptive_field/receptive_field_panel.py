@@ -24,7 +24,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 SCALES = (("Linear", "linear"), ("Log", "log"))
-SCALE_TIP = "Colours and squares of the field itself, or of log10(field + 1)"
+SCALE_TIP = "Whether colours and squares show the field itself or log10(field + 1)"
 LINES_BESIDE = 11  # Five labels, a note of five lines, and some room between them.
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."

@@ -232,23 +232,25 @@ class NumberTable(QTableWidget):
 
 
 COLUMNS = {
-    "Subject": "What was measured",
+    "Subject": "The measured network or file",
     **{
-        f"{100 * share:g} %": f"Area of the square that holds {100 * share:g} % of the field, over the input's"
+        f"{100 * share:g} %": (
+            f"Area of the square that holds {100 * share:g} % of the field, as a fraction of the input's area"
+        )
         for share in THRESHOLDS
     },
     "Theory": "Side of the theoretical field in pixels",
-    "Weights": "Whether the network has learnt anything",
+    "Weights": "Whether the network was trained",
     "Scale": "Whether the squares are those of the field or of its logarithm",
     "Protocol": "How it was measured",
-    "Inputs": "What it was averaged over",
-    "Node": "Where in the network",
-    "Input side": "In pixels",
+    "Inputs": "The inputs of the average",
+    "Node": "The node in the network",
+    "Input side": "Side of the input in pixels",
 }
 DISTANCE = "Distance from centre (px)"
-SIZES_DIFFER = "The inputs differ in size, so the ratios are not of one area: set one input size under “More”."
-OTHERS_DIFFER = "The others differ in unit, input or protocol: point at the line below a field."
-NOTHING = "The curves come with the first field."
+SIZES_DIFFER = "The inputs differ in size, so the ratios are not comparable: set one input size under “More”."
+OTHERS_DIFFER = "The others differ in unit, input or protocol; point at the line below a field for details."
+NOTHING = "The curves appear with the first field."
 _SOON_MS = 40
 
 
@@ -288,7 +290,7 @@ class ComparePage(QWidget):
         self.radial = CurvePlot("Radial profile", _RADIAL)
         self.meaning = plain_label("muted")
         self.protocol = plain_label("muted")
-        self.empty = QLabel("Add a subject, or take a ready-made comparison.")
+        self.empty = QLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
         # A field that sharpens changes limits, table and curves; several at a time are shown once.
@@ -516,7 +518,7 @@ def _weights(view: FieldView) -> str:
     if view.random_weights:
         return "random"
     # A bare array says nothing of where it was measured, nor on what.
-    return "not said" if isinstance(view, OpenedField) and not view.node else "learnt"
+    return "not stated" if isinstance(view, OpenedField) and not view.node else "learnt"
 
 
 def _theory(view: FieldView) -> str:

@@ -19,7 +19,9 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 MOST_PICTURES = 4
-_AXES = Axes(x="Depth (a point a block; a stage is named at its last one)", y="Side (px)", is_log=True)
+_AXES = Axes(
+    x="Depth (one point per block; stages are labelled at their last block)", y="Side (px)", is_log=True
+)
 _SHARES = (0.99, 0.5)
 
 
@@ -41,7 +43,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("Subject", "Whose growth is shown: the subjects of the comparison", ())
+        self.subject = choice("Subject", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -71,7 +73,7 @@ class GrowthPage(Panel):
         if self.state.model is None:
             return NO_MODEL
         if not isinstance(subject, Subject):
-            return "Add a network to the comparison: saved fields do not tell how they grew."
+            return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
 
     def _dim(self, dimmed: bool) -> None:
@@ -89,9 +91,12 @@ class GrowthPage(Panel):
         if any(point.is_global for point in points):
             said.append(f"in theory a unit {SEES_ALL} where the theoretical curve ends")
         elif not all(point.has_box for point in points):
-            said.append("where the theoretical curve ends, attention in windows makes it no box")
+            said.append(
+                "where the theoretical curve ends, the field is no longer a box, because of "
+                "attention in windows"
+            )
         if any(side > result.input_px for point in points for side in point.effective_px.values()):
-            said.append("a square around a unit off the middle can be wider than the input")
+            said.append("a square around a unit that is not in the middle can be wider than the input")
         self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
 
     def _show_badge(self, _model: ModelInfo | None) -> None:

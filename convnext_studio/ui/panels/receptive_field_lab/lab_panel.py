@@ -47,8 +47,8 @@ from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
-ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its largest"
-FIELD_KINDS = "With its protocol (*.npz);;The array alone, as the published scripts save it (*.npy)"
+ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"
+FIELD_KINDS = "With its protocol (*.npz);;Only the array, as in the published scripts (*.npy)"
 _TOPIC = "field_lab"
 
 
@@ -82,7 +82,7 @@ class ReceptiveFieldLab(QWidget):
         self.scale = scale_choice(self.fields)
         self.relative = choice(
             "Colour scale",
-            "One colour scale for all fields, or each field over its own largest value",
+            "One colour scale for all fields, or each field relative to its own maximum",
             ((ONE_SCALE, False), (OWN_SCALE, True)),
         )
         self.colormap = colormap_choice()
@@ -98,7 +98,7 @@ class ReceptiveFieldLab(QWidget):
         for page, text, tip in (
             (self.compare, "Compare", "Up to four fields side by side"),
             (self.growth, "Growth with depth", "Theoretical and effective size of every stage and block"),
-            (self.one_picture, "One picture", "One picture's field, on the photograph"),
+            (self.one_picture, "One picture", "The field of one picture, on the photograph"),
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, text), tip)
         self._lay_out()
@@ -138,7 +138,7 @@ class ReceptiveFieldLab(QWidget):
 
     def _show_comparison(self, comparison: Comparison) -> None:
         if self._state.model is None:
-            self._tell("No model is open yet, so that there is nothing to compare.")
+            self._tell("No model is open yet, so there is nothing to compare.")
             return
         try:
             entries = comparison.entries(self._state.model)
@@ -166,7 +166,7 @@ class ReceptiveFieldLab(QWidget):
             return OPEN_MODEL
         if text == RANDOM_TEXT:
             if self._state.model is None:
-                raise StudioError("No model is open yet, so that its architecture is not known.")
+                raise StudioError("No model is open yet, so there is no architecture to use.")
             return random_weights(self._state.model)
         return network(text, self._offline)
 
@@ -174,7 +174,7 @@ class ReceptiveFieldLab(QWidget):
         has_room = self.compare.has_room
         for widget in (self.source, self.add):
             widget.setEnabled(has_room)
-        tip = "Measure this as well (Enter)" if has_room else "Four at most: take one out first"
+        tip = "Add this to the comparison (Enter)" if has_room else "At most four: remove one first"
         self.add.setToolTip(tip)
         self.growth.offer(
             [
@@ -223,7 +223,7 @@ class ReceptiveFieldLab(QWidget):
     def _copy_table(self) -> None:
         self.compare.table.copy()
         rows = self.compare.table.rowCount()
-        self._tell_good(f"{rows} rows were copied, tab separated.")
+        self._tell_good(f"{rows} rows were copied as tab-separated text.")
 
     def _tell_good(self, message: str) -> None:
         self.noticed.emit(Notice(_TOPIC, message, good=True))
@@ -238,7 +238,7 @@ class ReceptiveFieldLab(QWidget):
         self.ready_made.setText("Comparisons ▾")
         self.ready_made.setStyleSheet(MENU_BUTTON_STYLE)
         self.ready_made.setAccessibleName("Ready-made comparisons")
-        self.ready_made.setToolTip("Ready-made comparisons with the architecture that is open")
+        self.ready_made.setToolTip("Ready-made comparisons with the open architecture")
         self.ready_made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.ready_made)
         menu.setToolTipsVisible(True)
@@ -263,10 +263,10 @@ class ReceptiveFieldLab(QWidget):
             typed.setPlaceholderText("Add preset:…, timm:… or a file")
             typed.returnPressed.connect(self._add_typed)
             typed.setAcceptDrops(False)  # The window takes them.
-        self.add = _button("Add", "Measure this as well (Enter)")
-        self.open = _button("Open field…", "Open a saved field, .npy or .npz, beside the others")
-        self.copy = _button("Copy table", "Copy the ratios as text, tab separated (Ctrl+C in the table)")
-        self.save = _button("Save figure…", "Save what this page shows as PNG or SVG")
+        self.add = _button("Add", "Add this to the comparison (Enter)")
+        self.open = _button("Open field…", "Add a saved field (.npy or .npz) to the comparison")
+        self.copy = _button("Copy table", "Copy the ratios as tab-separated text (Ctrl+C in the table)")
+        self.save = _button("Save figure…", "Save this page as PNG or SVG")
 
     def _lay_out(self) -> None:
         for control in self._display_controls:

@@ -56,8 +56,11 @@ class OnePicturePage(Panel):
         self.measured = MeasuredField(self, self.question, self.paint, self.point_text, offers_smaller=False)
         self.map = self.measured.map
         self.what = choice(
-            "What is measured",
-            "What the gradient is taken of: one unit of the selected node, or the score of the explained class",
+            "Measured output",
+            (
+                "The output whose gradient is measured: one unit of the selected node, or the "
+                "score of the explained class"
+            ),
             (("A unit of the node", "unit"), ("The class's score", "score")),
         )
         self.scale = choice("Scale", SCALE_TIP, SCALES)
@@ -91,13 +94,13 @@ class OnePicturePage(Panel):
         if state.model is None:
             return NO_MODEL
         if settings.protocol == "luo":
-            return "Luo et al. measure on noise, not on photographs. Take another protocol."
+            return "Luo et al. measure on noise, not on photographs. Choose another protocol."
         is_score = self.what.currentData() == "score"
         if not is_score and not state.model.node(state.node).has_positions:
             return NO_FIELD_HERE
         target = state.explained_class if is_score else None
         if is_score and target is None:
-            return "The score is explained when the prediction is there."
+            return "The score can be measured when the prediction has arrived."
         return ReceptiveField(
             panel="one_picture",
             node=state.model.config.stages[-1] if is_score else state.node,

@@ -11,7 +11,7 @@ from convnext_studio.ui.plots.vector_files import svg_bytes
 from convnext_studio.ui.widgets.qimage import png_of
 
 _PIXELS_PER_PIXEL = 2
-FIGURE_KINDS = "Pixels, twice as fine as the screen (*.png);;Lines and text that can be enlarged (*.svg)"
+FIGURE_KINDS = "Pixels, at twice the screen resolution (*.png);;Scalable lines and text (*.svg)"
 
 
 def save_figure(widget: QWidget, path: Path) -> None:

@@ -74,7 +74,7 @@ class SubjectView(Panel):
         follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
-        self.remove = _small_button("✕", "Take this out of the comparison")
+        self.remove = _small_button("✕", "Remove this from the comparison")
         self.remove.clicked.connect(self.removed)
         self._lay_out()
         state.model_loaded.connect(self._show_title)

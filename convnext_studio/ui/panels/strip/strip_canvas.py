@@ -37,7 +37,7 @@ from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import base_font, follow_text, scaled, scaled_px
 
 BOXES_PX = 104
-_KEYS = "A click selects, a double click or Enter opens, ← and → walk, Esc goes back up"
+_KEYS = "Click to select, double-click or Enter to open, ← and → to move, Esc to go back up"
 _LEAST_PX = 480
 _NO_COSTS = Costs("none", {}, 0.0)
 _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)

@@ -62,7 +62,7 @@ class StripHeader(QWidget):
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
-            "What the bars below the nodes count; a full bar is the largest of those shown",
+            "The quantity shown by the bars below the nodes; a full bar is the largest value shown",
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
         )
         self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
@@ -102,7 +102,7 @@ class StripHeader(QWidget):
         for index, crumb in enumerate(self.crumbs):
             is_used = index < len(titles)
             crumb.setText(titles[index] if is_used else "")
-            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "No such level")
+            crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "There is no such level")
             crumb.setVisible(is_used)
             if index:
                 self._arrows[index - 1].setVisible(is_used)

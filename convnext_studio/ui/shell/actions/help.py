@@ -8,7 +8,7 @@ HELP: tuple[ActionSpec, ...] = (
         "help",
         "Help",
         "&Help",
-        "What each panel shows, by which definition, and what it does not mean",
+        "What each panel shows, how it is defined, and what it does not mean",
         lambda window: window.guide.show_page("start"),
         "F1",
     ),
@@ -16,7 +16,7 @@ HELP: tuple[ActionSpec, ...] = (
         "panel_help",
         "Help",
         "Help on this &panel",
-        "What the panel that has the keyboard shows",
+        "Help on the panel with the keyboard focus",
         lambda window: window.guide.show_page(),
         "Shift+F1",
     ),
@@ -24,25 +24,25 @@ HELP: tuple[ActionSpec, ...] = (
         "shortcuts",
         "Help",
         "&Keyboard shortcuts",
-        "All keys at a glance, to search and to print",
+        "All keyboard shortcuts, to search and to print",
         lambda window: window.guide.open_keys(),
         "Ctrl+/",
     ),
     ActionSpec(
-        "tour", "Help", "&Tour", "Six steps through the window", lambda window: window.guide.start_tour()
+        "tour", "Help", "&Tour", "A tour of the window in six steps", lambda window: window.guide.start_tour()
     ),
     ActionSpec("help_1", "Help", SEPARATOR),
     *panel_actions("Help"),
     ActionSpec(
-        "log", "Help", "&Log", "What the window and the engine noted", lambda window: window.guide.show_log()
+        "log", "Help", "&Log", "What the window and the engine recorded", lambda window: window.guide.show_log()
     ),
     ActionSpec(
         "report",
         "Help",
         "&Report a problem…",
-        "Write a text file with versions, device and log, without private paths, to send with a report",
+        "Write a text file with versions, device and log, without private paths, for a problem report",
         lambda window: window.guide.choose_report(),
     ),
     ActionSpec("help_2", "Help", SEPARATOR),
-    ActionSpec("about", "Help", "A&bout", "What this program is", lambda window: window.guide.show_about()),
+    ActionSpec("about", "Help", "A&bout", "About this program", lambda window: window.guide.show_about()),
 )

@@ -38,7 +38,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
     ),
     "compare": Arrangement(
         title="&Compare",
-        tip="Pictures beside each other: their maps on one sheet, and one of them large",
+        tip="Several pictures side by side: their maps on one sheet, and one picture enlarged",
         columns=(
             (0.16, (("pictures", 0.45), ("predictions", 0.55))),
             (0.44, (("attribution", 0.52), ("feature_maps", 0.48))),
@@ -47,7 +47,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
     ),
     "teach": Arrangement(
         title="&Teach",
-        tip="Few panels, and large: for a lecture hall",
+        tip="A few large panels, for a lecture hall",
         columns=(
             (0.5, (("picture", 0.62), ("predictions", 0.38))),
             (0.5, (("attribution", 0.62), ("feature_maps", 0.38))),

@@ -28,14 +28,14 @@ Group = tuple[str, Sequence[tuple[str, str]]]
 IN_PANELS: Group = (
     "In the panels",
     (
-        ("+ / −", "Zoom the view that has the keyboard"),
-        ("0", "Fit it"),
-        ("Arrow keys", "In the picture: move the unit; in the strip: walk along the network"),
-        ("Enter", "In the strip: open a stage into blocks, a block into operations"),
-        ("Esc", "In the strip: back up; elsewhere: stop computing"),
-        ("Delete", "In the list of pictures: close one"),
-        ("Ctrl+C", "Copy the view, or the table, that has the keyboard"),
-        ("Ctrl+S", "Save the view that has the keyboard"),
+        ("+ / −", "Zoom the view with the keyboard focus"),
+        ("0", "Fit the view"),
+        ("Arrow keys", "In the picture: move the unit; in the strip: move along the network"),
+        ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
+        ("Esc", "In the strip: go back up; elsewhere: stop computing"),
+        ("Delete", "In the list of pictures: close the picture"),
+        ("Ctrl+C", "Copy the view or table with the keyboard focus"),
+        ("Ctrl+S", "Save the view with the keyboard focus"),
     ),
 )
 MOST_COLUMNS = 4
@@ -64,7 +64,7 @@ class CheatSheet(Overlay):
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search, such as stage or Ctrl+S…")
         self.search.setAccessibleName("Search the shortcuts")
-        self.search.setToolTip("Show only the keys whose name or effect has these letters")
+        self.search.setToolTip("Show only shortcuts that contain this text")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._show)
         self.text = QTextBrowser()
@@ -129,7 +129,7 @@ class CheatSheet(Overlay):
         ]
         found = [(heading, pairs) for heading, pairs in found if pairs]
         self.text.setHtml(
-            sheet_html(found, self._columns) if found else "<p>No shortcut has these letters.</p>"
+            sheet_html(found, self._columns) if found else "<p>No shortcut contains this text.</p>"
         )
 
     def _choose_file(self) -> None:

@@ -35,38 +35,52 @@ STEPS = (
     Step(
         "network",
         "The network",
-        "From left to right, as a picture runs through it. Click a stage, or press 1 to 4, and every panel "
-        "shows what that stage makes of the picture. Enter opens a stage into its blocks.",
+        (
+            "The network from left to right, as a picture passes through it. Click a stage or "
+            "press 1 to 4, and every panel shows what that stage makes of the picture. Enter shows "
+            "the blocks of a stage."
+        ),
     ),
     Step(
         "picture",
         "Your picture",
-        "Drop a picture anywhere on the window, paste one, or press Ctrl+O. The box is what the network sees. "
-        "Click into it to ask what the unit at that place sees.",
+        (
+            "Drop a picture anywhere on the window, paste one, or press Ctrl+O. The box is what "
+            "the network sees. Click inside it to see what the unit at that position sees."
+        ),
     ),
     Step(
         "feature_maps",
         "What a stage makes of it",
-        "A small map for each channel, and a colour bar that gives the scale. Click a map to see where on the "
-        "picture it lies, its numbers, and where in all opened pictures it is strongest.",
+        (
+            "One small map for each channel, with a colour bar for the scale. Click a map to see "
+            "it on the picture, its numbers, and where it is strongest in all opened pictures."
+        ),
     ),
     Step(
         "receptive_field",
         "How far it sees",
-        "Where in the picture a change would change one unit: measured, and sharper with every picture. The "
-        "dashed box is what the unit could see at most.",
+        (
+            "Where a change of the picture would change one unit, measured and averaged over "
+            "pictures. The dashed box is the most that the unit could see."
+        ),
     ),
     Step(
         "attribution",
         "Why it decided so",
-        "Which places speak for a class, by a method of your choice. “Evidence” measures whether "
-        "to believe it.",
+        (
+            "Which parts of the picture speak for a class, by a method of your choice. “Evidence” "
+            "measures whether the map can be trusted."
+        ),
     ),
     Step(
         "menus",
         "Everything else",
-        "Ctrl+Shift+P finds any command, node, class or picture by a few letters, Ctrl+/ lists the keys. The ? "
-        "in a panel's title, or Shift+F1, tells what the panel shows and what it does not mean.",
+        (
+            "Ctrl+Shift+P finds any command, node, class or picture by a few letters, and Ctrl+/ "
+            "lists the shortcuts. The ? in a panel's title, or Shift+F1, explains what the panel "
+            "shows and what it does not mean."
+        ),
     ),
 )
 
@@ -100,8 +114,8 @@ class Tour(Overlay):
         self.text.setWordWrap(True)
         self.count = QLabel()
         self.count.setProperty("muted", True)
-        self.skip = _button("Skip", "End the tour (Esc); it is in the Help menu")
-        self.back = _button("Back", "The step before")
+        self.skip = _button("Skip", "End the tour (Esc); you can start it again from the Help menu")
+        self.back = _button("Back", "The previous step")
         self.next = _button("Next", "The next step (Enter)")
         self.skip.clicked.connect(self.close_sheet)
         self.back.clicked.connect(lambda: self._go(-1))

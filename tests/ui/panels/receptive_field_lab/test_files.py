@@ -49,7 +49,7 @@ def test_a_saved_field_needs_no_model(
     settle(qtbot, lab)
     assert lab.compare.subjects[1].shows_body
     assert cell(lab, 0, "Subject") == "published.npy"
-    assert cell(lab, 0, "Weights") == "not said"
+    assert cell(lab, 0, "Weights") == "not stated"
     assert cell(lab, 0, "Theory") == "unknown"
 
 

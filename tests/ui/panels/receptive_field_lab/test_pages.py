@@ -105,13 +105,13 @@ def test_one_pictures_field_lies_on_the_photograph(
     assert scene is not None
     assert scene.size == (90, 60)
     assert scene.layers[1].box == (13, -2, 64, 64)
-    assert "as chosen" not in lab.one_picture.caption
+    assert "as you chose" not in lab.one_picture.caption
     half, fifth, theory = scene.marks
     assert half.box == (13 + 26, -2 + 26, 12, 12)
     assert fifth.box == (13 + 28, -2 + 28, 8, 8)
     assert theory.dashed
     lab.one_picture.scale.setCurrentIndex(1)
-    assert "squares of log10(1 + field), as chosen" in lab.one_picture.caption
+    assert "squares of log10(1 + field), as you chose" in lab.one_picture.caption
     lab.one_picture.scale.setCurrentIndex(0)
     chosen = lab.one_picture.range
     chosen.kind.setCurrentIndex(chosen.kind.findText("By hand"))

@@ -1,4 +1,4 @@
-"""Blocks of several networks beside one another, their widths drawn to scale."""
+"""The blocks of several networks side by side, with widths to scale."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ _KINDS = {"depthwise": "positions", "pointwise": "channels", "dense": "both"}
 
 
 class BlockDesignsView(PaintedView):
-    """A column for each block: its convolutions from top to bottom, what stands behind them, and the cost."""
+    """One column for each block: its convolutions from top to bottom, the layers after them, and its costs."""
 
     name = "Blocks of several networks"
 
@@ -40,20 +40,20 @@ class BlockDesignsView(PaintedView):
         self._side = int(settings["side"])
         self.families = self.add_choice(
             "Compare",
-            "The blocks that are compared",
+            "The blocks to compare",
             ((title, name) for name, (title, _) in FAMILIES.items()),
             settings["blocks"],
             self.canvas.update,
         )
         channels = int(settings["channels"])
-        tip = "Channels that go into each block and come out of it"
+        tip = "Number of input and output channels of each block"
         self.channels_slider = ValueSlider("Channels", tip, with_own(_CHANNELS, channels), channels)
         self.controls.addWidget(self.channels_slider, 1)
         self.channels_slider.changed.connect(self.canvas.update)
 
     @property
     def channels(self) -> int:
-        """In and out."""
+        """The number of input and output channels."""
         return self.channels_slider.value
 
     def designs(self) -> list[BlockDesign]:
@@ -61,14 +61,14 @@ class BlockDesignsView(PaintedView):
         return [design(self.channels) for design in FAMILIES[str(self.families.currentData())][1]]
 
     def caption(self) -> str:
-        """It is arithmetic."""
+        """Return the caption, which says how the costs are calculated."""
         return (
-            f"Arithmetic: {self.channels} channels in and out, a map of {self._side} × {self._side}; "
-            "weights of the convolutions, without biases and norms"
+            f"Calculated for {self.channels} channels in and out and a map of {self._side} × "
+            f"{self._side}; weights of the convolutions, without biases and norms"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """All blocks on one scale of widths."""
+        """Paint all blocks with widths on one scale."""
         designs = self.designs()
         foot = QRectF(room.left(), room.bottom() - ink.line(), room.width(), ink.line())
         self._paint_legend(ink, foot)
@@ -95,13 +95,13 @@ class BlockDesignsView(PaintedView):
         self._paint_convs(ink, boxes, design, widest)
 
     def _paint_convs(self, ink: Ink, room: QRectF, design: BlockDesign, widest: int) -> None:
-        """Each convolution as the shape between its widths, with the number of channels on its edges."""
+        """Paint each convolution as a shape between its widths, with the numbers of channels at its edges."""
         convs, small = design.convs, ink.line(ink.small)
         step = (room.height() - 1.6 * small) / len(convs)
         lines = 1 if all(_is_inside(ink, conv, room, widest) for conv in convs) else 2
         height = min(step - (lines + 0.15) * small, 3.4 * ink.line())
         middle = room.center().x()
-        for index, (conv, behind) in enumerate(zip(convs, design.behind, strict=True)):
+        for index, (conv, behind) in enumerate(zip(convs, design.layers_after, strict=True)):
             top = room.top() + 0.5 * small + index * step
             widths = [max(channels / widest * room.width(), 4.0) for channels in (conv.before, conv.after)]
             shape = QPainterPath(QPointF(middle - widths[0] / 2, top))
@@ -127,14 +127,14 @@ class BlockDesignsView(PaintedView):
 
     @staticmethod
     def _paint_words(ink: Ink, room: QRectF, text: str, colour: str) -> None:
-        """Below a convolution, on the way to the next."""
+        """Paint the layers between a convolution and the next one."""
         width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
         place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
         ink.painter.fillRect(place, QColor(ink.look.surface))
         ink.text(place, text, align="centre", px=ink.small, colour=colour)
 
     def _paint_way(self, ink: Ink, room: QRectF, boxes: QRectF, design: BlockDesign) -> None:
-        """From top to bottom through the convolutions, and around them where there is a shortcut."""
+        """Paint the path from top to bottom through the convolutions, and the shortcut around them, if any."""
         middle, left, radius = boxes.center().x(), room.left() + ink.px * 0.8, ink.px * 0.6
         top, bottom = room.top(), room.bottom() - ink.line(ink.small) * 0.4
         ink.painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -155,7 +155,7 @@ class BlockDesignsView(PaintedView):
         plus = QRectF(middle - ink.px, bottom - ink.px, 2 * ink.px, 2 * ink.px)
         ink.text(plus, "+", align="centre", bold=True, colour=ink.look.good)
         beside = QRectF(middle + ink.px * 0.7, bottom - ink.px, room.right() - middle, 2 * ink.px)
-        ink.text(beside, design.behind_sum, px=ink.small, colour=ink.look.muted)
+        ink.text(beside, design.layers_after_sum, px=ink.small, colour=ink.look.muted)
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))
@@ -171,7 +171,7 @@ class BlockDesignsView(PaintedView):
 
 
 def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:
-    """Whether a convolution's shape, that fills the room at its widest, has room for its text."""
+    """Return whether the text of a convolution fits into its shape."""
     width = (conv.before + conv.after) / 2 / widest * room.width()
     return ink.width(_conv_text(conv), ink.small) + ink.px * 0.3 < width
 
@@ -183,7 +183,7 @@ def _conv_text(conv: Conv) -> str:
 
 
 def _short(number: int) -> str:
-    """To three digits, with k, M or G."""
+    """Format a count with three digits and k, M or G."""
     for factor, suffix in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
         if number >= factor:
             return f"{number / factor:.3g}{suffix}"
@@ -192,11 +192,13 @@ def _short(number: int) -> str:
 
 SPEC = ViewSpec(
     name="block-designs",
-    title="Blocks of ResNet, MobileNet, MobileNetV2 and ConvNeXt, widths to scale, with their cost",
+    title="The blocks of ResNet, MobileNet, MobileNetV2 and ConvNeXt to scale, with their costs",
     make=BlockDesignsView,
     settings={
-        "blocks": OneOf(help="Which are compared", default="bottlenecks", values=tuple(FAMILIES)),
-        "channels": Whole(help="Channels into each block and out of it", default="96", least=8, most=512),
+        "blocks": OneOf(help="The blocks to compare", default="bottlenecks", values=tuple(FAMILIES)),
+        "channels": Whole(
+            help="Number of input and output channels of each block", default="96", least=8, most=512
+        ),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

@@ -1,4 +1,4 @@
-"""The way through a block: each operation's output on the current picture, with its shape."""
+"""A walk through a block: the output of each operation on the current picture, with its shape."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,33 +19,33 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 OPERATIONS = ("input", "dwconv", "norm", "pwconv1", "act", "grn", "pwconv2", "gamma", "shortcut", "sum")
 WORDS = {
-    "input": "What goes in; the shortcut keeps it",
-    "pwconv1": "1 × 1: channels are mixed, and become more",
-    "act": "Negative values are bent towards 0",
-    "grn": "Channels compete by their strength over the whole map",
-    "pwconv2": "1 × 1: to as many channels as the stage has",
-    "gamma": "Layer scale: each channel times a learnt number",
-    "shortcut": "The input through a 1 × 1 convolution of stride 2",
-    "sum": "The branch is added to what went in",
+    "input": "The input, which the shortcut passes on",
+    "pwconv1": "1 × 1: mixes the channels into more channels",
+    "act": "Negative values are pushed towards 0",
+    "grn": "The channels compete by their strength over the whole map",
+    "pwconv2": "1 × 1: mixes them back into the channels of the stage",
+    "gamma": "Layer scale: each channel is multiplied by a learnt number",
+    "shortcut": "The input after a 1 × 1 convolution with stride 2",
+    "sum": "The branch is added to the input",
 }
 CONVOLUTION_WORDS = {
-    True: "Each channel meets its own kernel: positions are mixed, channels are not",
+    True: "Each channel has its own kernel: positions are mixed, channels are not",
     False: "Each new channel is a sum over all channels: positions and channels are mixed",
 }
-"""By whether it is depthwise."""
+"""The texts for the spatial convolution, by whether it is depthwise."""
 NORM_WORDS: dict[Norm, str] = {
     "layer": "Every position is normalised over its channels",
-    "batch": "Every channel is normalised with the mean and deviation that were kept in training",
-    "rms": "Every position is divided by the root of the mean square over its channels",
+    "batch": "Every channel is normalised by the running mean and deviation from training",
+    "rms": "Every position is divided by the root mean square over its channels",
     "simple": "Every position is divided by the deviation over its channels",
 }
 MAPS = {"rms": "strength over all channels", "channel": "one channel"}
 
 
 class BlockWalkView(BlockView):
-    """One operation large, all of them in a row below."""
+    """One operation enlarged, and all of them in a row below."""
 
-    name = "The way through a block"
+    name = "A walk through a block"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -55,7 +55,7 @@ class BlockWalkView(BlockView):
         self._places: list[QRectF] = []
         self.maps = self.add_choice(
             "Map",
-            "Root of the mean square over the channels, or one channel as it is",
+            "The root mean square over the channels, or a single channel",
             ((text, name) for name, text in MAPS.items()),
             settings["map"],
             self._colour,
@@ -63,16 +63,16 @@ class BlockWalkView(BlockView):
         self.controls.addStretch(1)
         self.new_row()
         self.channel = self.add_slider(
-            "Channel", "The channel that is shown", 0, 9999, int(settings["channel"]), self._change_channel
+            "Channel", "The channel to show", 0, 9999, int(settings["channel"]), self._change_channel
         )
         self.operations = self.add_slider(
-            "Operation", "The operation that is shown large", 0, 0, 0, self._change_operation
+            "Operation", "The operation to show enlarged", 0, 0, 0, self._change_operation
         )
         self.canvas.clicked.connect(self._click)
-        self.canvas.setToolTip("Click an operation to see it large")
+        self.canvas.setToolTip("Click an operation to enlarge it")
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The block's operations."""
+        """Ask for the outputs of the operations of the block."""
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
@@ -81,7 +81,7 @@ class BlockWalkView(BlockView):
         return (WalkBlock(panel=self.panel, image=picture.key, block=self.block, channel=channel),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour the maps, and show the wanted operation large, or the one before where there is none."""
+        """Colour the maps, and enlarge the wanted operation, or the previous one if the block lacks it."""
         (result,) = answers
         assert isinstance(result, BlockWalk)
         self.shown = result
@@ -94,7 +94,7 @@ class BlockWalkView(BlockView):
         self._colour()
 
     def names(self) -> list[str]:
-        """What the steps are called within the block."""
+        """The names of the operations within the block."""
         if self.shown is None:
             return []
         inside = [step.node.rpartition(".")[2] for step in self.shown.steps[1:-1]]
@@ -102,12 +102,12 @@ class BlockWalkView(BlockView):
 
     @property
     def current(self) -> WalkStep:
-        """The step that is shown large."""
+        """The operation that is enlarged."""
         assert self.shown is not None
         return self.shown.steps[self.operations.value()]
 
     def caption(self) -> str:
-        """Node, and which map."""
+        """Return the caption: the node, and which map is shown."""
         if self.shown is None:
             return self.subject()
         which = "root mean square over the channels" if self._shows_rms else f"channel {self.shown.channel}"
@@ -148,7 +148,7 @@ class BlockWalkView(BlockView):
     # ------------------------------------------------------------------------------------------ painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The current operation above with its words beside it, all operations below."""
+        """Paint the current operation at the top with its text, and all operations below."""
         if self.shown is None or not self._pictures:
             return
         strip_height = min(room.height() * 0.34, ink.line() * 2.2 + room.width() / len(self._pictures))
@@ -179,9 +179,9 @@ class BlockWalkView(BlockView):
             rest.setTop(rest.top() + line * 1.15)
 
     def words(self, name: str) -> str:
-        """What an operation of this network's blocks does."""
+        """Return what an operation of this network's blocks does."""
         config = None if self.state.model is None else self.state.model.config
-        assert isinstance(config, ConvNeXtConfig)  # Others have no blocks to walk through.
+        assert isinstance(config, ConvNeXtConfig)  # Other families have no blocks to walk through.
         if name == "dwconv":
             return CONVOLUTION_WORDS[config.depthwise]
         return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
@@ -191,7 +191,7 @@ class BlockWalkView(BlockView):
         return None if model is None else next((node for node in model.nodes if node.name == name), None)
 
     def _paint_strip(self, ink: Ink, room: QRectF) -> None:
-        """Thumbnails with name and number of channels, the current one framed."""
+        """Paint thumbnails with name and number of channels, the current one with a frame."""
         assert self.shown is not None
         count, small = len(self._pictures), ink.line(ink.small)
         step = room.width() / count
@@ -217,17 +217,17 @@ class BlockWalkView(BlockView):
 
 SPEC = ViewSpec(
     name="block-walk",
-    title="The way through a block: each operation’s output on the current picture, with its shape",
+    title="A walk through a block: the output of each operation on the current picture, with its shape",
     make=BlockWalkView,
     settings={
         "block": BLOCK,
         "operation": OneOf(
-            help="The operation that is shown large; where the block has none of that name, the one before",
+            help="The operation to show enlarged; if the block does not have it, the previous one",
             default="input",
             values=OPERATIONS,
         ),
         "map": OneOf(
-            help="The root of the mean square over the channels, or one channel",
+            help="The root mean square over the channels, or a single channel",
             default="rms",
             values=tuple(MAPS),
         ),

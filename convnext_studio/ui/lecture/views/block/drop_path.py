@@ -1,4 +1,4 @@
-"""Drop path: for each picture of a batch, which blocks' branches are left out in training."""
+"""Drop path: the blocks whose branches are dropped in training, for each picture of a batch."""
 
 from collections.abc import Mapping
 
@@ -16,51 +16,51 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 PICTURES = 8
 _MANY = 1000
-_USUAL_BLOCKS = 18  # ConvNeXt-T's.
+_USUAL_BLOCKS = 18  # The number of blocks of ConvNeXt-T.
 
 
 class DropPathView(PaintedView):
-    """A row for each picture, a column for each block; the mean factor of many draws below."""
+    """A row for each picture and a column for each block, with the mean factor of many draws below."""
 
-    name = "Branches that drop path leaves out"
+    name = "Branches dropped by drop path"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._seed = 0
         self.rate = self.add_slider(
             "Rate of the last block",
-            "In per cent; the rates of the other blocks grow to it linearly from 0",
+            "Drop rate in per cent; the rates of the other blocks grow linearly from 0 to this value",
             0,
             90,
             int(settings["rate"]),
             self.canvas.update,
         )
-        self.add_button("Draw again", "Throw the dice again", self.draw_again)
+        self.add_button("Draw again", "Roll the dice again", self.draw_again)
 
     def rates(self) -> NDArray[np.float64]:
-        """With which probability each block's branch is dropped."""
+        """Return the probability of dropping the branch of each block."""
         model = self.state.model
         count = len(blocks_of(model)) if model is not None else 0
         return np.linspace(0, self.rate.value() / 100, count or _USUAL_BLOCKS)
 
     def draws(self) -> NDArray[np.bool_]:
-        """(1000, blocks): whether the branch is kept; the first rows are those that are shown."""
+        """Return whether each branch is kept, (1000, blocks); the first rows are shown."""
         rates = self.rates()
         return np.random.default_rng(self._seed).random((_MANY, len(rates))) >= rates
 
     def draw_again(self) -> None:
-        """Other random numbers."""
+        """Draw new random numbers."""
         self._seed += 1
         self.canvas.update()
 
     def caption(self) -> str:
-        """Where the number of blocks is from."""
+        """Return the caption, which says which network has this number of blocks."""
         model = self.state.model
         source = model.title if model is not None and blocks_of(model) else "ConvNeXt-T"
-        return f"{len(self.rates())} blocks, as in {source} · drawn by chance, draw {self._seed + 1}"
+        return f"{len(self.rates())} blocks, as in {source} · random draw {self._seed + 1}"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The grid, the mean of many draws, the sentence."""
+        """Paint the grid, the mean of many draws, and the sentence."""
         rates, kept = self.rates(), self.draws()
         factors = kept / (1 - rates)
         line, small = ink.line(), ink.line(ink.small)
@@ -100,18 +100,18 @@ class DropPathView(PaintedView):
 
     @staticmethod
     def words(rates: NDArray[np.float64]) -> str:
-        """How many branches are kept, and what they are divided by."""
+        """Return how many branches are kept, and by what they are divided."""
         last = float(rates[-1])
         return (
-            f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept branch is divided "
-            f"by 1\u00a0−\u00a0p, the last one by {1 - last:.2f}: its mean factor is 1, and in use nothing "
-            "has to change."
+            f"On average {(1 - rates).sum():.1f} of {len(rates)} branches are kept. A kept "
+            f"branch is divided by 1\xa0−\xa0p, the last one by {1 - last:.2f}, so that its "
+            "mean factor is 1 and nothing has to change after training."
         )
 
 
 SPEC = ViewSpec(
     name="drop-path",
-    title="Which branches drop path leaves out for each picture, and the mean of many draws",
+    title="The branches that drop path drops for each picture, and the mean of many draws",
     make=DropPathView,
     settings={"rate": Whole(help="Drop rate of the last block, in per cent", default="40", least=0, most=90)},
 )

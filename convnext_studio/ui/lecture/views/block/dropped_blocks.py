@@ -1,4 +1,4 @@
-"""What the open network says of the picture without each of its blocks."""
+"""The predictions of the open network without each of its blocks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class DroppedBlocksView(PaintedView):
-    """A bar for each block: the probability of the first prediction when that block alone is left out."""
+    """One bar for each block: the probability of the top prediction if only that block is left out."""
 
     needs_model = True
     needs_picture = True
@@ -29,28 +29,26 @@ class DroppedBlocksView(PaintedView):
         super().__init__(state, bridge, settings)
         self.shown: DroppedBlocks | None = None
         self._places: list[QRectF] = []
-        self.blocks = self.add_slider(
-            "Without block", "The block that is left out", 1, 1, 1, self.canvas.update
-        )
+        self.blocks = self.add_slider("Without block", "The block to leave out", 1, 1, 1, self.canvas.update)
         self.canvas.clicked.connect(self._click)
-        self.canvas.setToolTip("Click a bar to see what the network says without that block")
+        self.canvas.setToolTip("Click a bar to see the predictions without that block")
 
     def questions(self) -> Sequence[Request] | str:
-        """All blocks, one after the other."""
+        """Ask for the predictions without each block, one after the other."""
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
         if not blocks_of(model):
-            return f"{model.title} is no ConvNeXt: its blocks are not dropped here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its blocks cannot be left out here. {OPEN_A_CONVNEXT}"
         return (DropBlocks(panel=self.panel, image=picture.key),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """All bars."""
+        """Show all bars."""
         (result,) = answers
         self._show_so_far(result)
 
     def show_partial(self, _index: int, payload: Payload) -> None:
-        """The bars so far."""
+        """Show the bars so far."""
         self.show_body()
         self._show_so_far(payload)
 
@@ -61,7 +59,7 @@ class DroppedBlocksView(PaintedView):
         self.canvas.update()
 
     def shares(self) -> list[tuple[str, float, bool]]:
-        """By block, as far as computed: the first prediction's probability, and whether it is first still."""
+        """Return, for each block so far, the probability of the top prediction, and whether it stays top."""
         shown = self.shown
         if shown is None:
             return []
@@ -72,10 +70,10 @@ class DroppedBlocksView(PaintedView):
         ]
 
     def caption(self) -> str:
-        """That it is no drawing."""
+        """Return the caption, which says that every bar is a real pass."""
         if self.shown is None:
             return self.subject()
-        return self.subject("each block’s branch set to 0, one at a time; every bar is a pass of its own")
+        return self.subject("the branch of one block at a time is set to 0; every bar is a separate pass")
 
     def _click(self, x: float, y: float) -> None:
         for index, place in enumerate(self._places):
@@ -85,7 +83,7 @@ class DroppedBlocksView(PaintedView):
     # ----------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Bars, the whole network's probability as a line, and what is said without the chosen block."""
+        """Paint bars, the probability with all blocks as a line, and the result without the chosen block."""
         shown, model = self.shown, self.state.model
         if shown is None or model is None:
             return
@@ -115,7 +113,7 @@ class DroppedBlocksView(PaintedView):
     def _paint_bars(self, ink: Ink, area: QRectF, shown: DroppedBlocks, model: ModelInfo) -> None:
         step, small = area.width() / shown.total, ink.line(ink.small)
         shares = self.shares()
-        offset = shown.total - len(shares)  # They come from the last block on.
+        offset = shown.total - len(shares)  # Results arrive from the last block on.
         self._places = [
             QRectF(area.left() + index * step, area.top(), step, area.height() + 2 * small)
             for index in range(shown.total)
@@ -155,7 +153,9 @@ class DroppedBlocksView(PaintedView):
         ink.text(room, text, colour=ink.look.warning if changed else ink.look.accent, bold=True)
         room = room.translated(0, ink.line() * 1.15)
         lost = sum(not stays for _, _, stays in self.shares())
-        text = f"The first prediction changes for {lost} of {len(shown.blocks)} blocks (in the other colour)."
+        text = (
+            f"The top prediction changes for {lost} of {len(shown.blocks)} blocks (shown in the other colour)."
+        )
         ink.text(room, text, colour=ink.look.muted)
 
 

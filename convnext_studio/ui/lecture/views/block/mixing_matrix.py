@@ -1,4 +1,4 @@
-"""The 1x1 convolution of a block as the matrix that it is."""
+"""The 1x1 convolution of a block, drawn as a matrix."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class MixingMatrixView(BlockView):
-    """Columns are the new channels; one of them is taken out and shown as bars."""
+    """A matrix whose columns are the new channels; one column is shown as bars."""
 
     needs_picture = False
     name = "The mixing matrix of a block"
@@ -30,14 +30,12 @@ class MixingMatrixView(BlockView):
         self.weight: NDArray[np.float32] | None = None
         self._picture: MapPicture | None = None
         self._box = QRectF()
-        self.chosen = self.add_slider(
-            "New channel", "The column that is shown as bars", 0, 0, 0, self.canvas.update
-        )
+        self.chosen = self.add_slider("New channel", "The column to show as bars", 0, 0, 0, self.canvas.update)
         self.canvas.clicked.connect(self._click)
         self.canvas.setToolTip("Click a column to see its weights")
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The layer's weights."""
+        """Ask for the weights of the layer."""
         return (LayerWeights(panel=self.panel, node=f"{self.block}.{self._layer}"),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
@@ -50,7 +48,7 @@ class MixingMatrixView(BlockView):
         self.canvas.update()
 
     def caption(self) -> str:
-        """Model, weights and node; no picture is behind it."""
+        """Return the caption: model, weights and node. No picture is involved."""
         if not self.block:
             return self.subject()
         model = self.state.model
@@ -62,20 +60,22 @@ class MixingMatrixView(BlockView):
             self.chosen.setValue(int((x - self._box.left()) / self._box.width() * len(self.weight)))
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The matrix above, one column as bars below."""
+        """Paint the matrix at the top, and one column as bars below."""
         if self.weight is None or self._picture is None:
             return
         after, before = self.weight.shape
         line = ink.line()
         upper = QRectF(room)
         upper.setBottom(room.top() + room.height() * 0.62)
-        title = f"{before} channels × {after} new ones = {self.weight.size} weights, everywhere the same"
+        title = (
+            f"{before} channels × {after} new channels = {self.weight.size} weights, the same at every position"
+        )
         self._box = self._paint_matrix(ink, upper, title)
         lower = QRectF(room.left(), upper.bottom() + line * 0.3, room.width(), room.bottom() - upper.bottom())
         self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))
 
     def _paint_matrix(self, ink: Ink, room: QRectF, title: str) -> QRectF:
-        """Stretched to the room: its rows and columns are too many to be told apart anyway."""
+        """Paint the matrix stretched to the space; it has too many cells to see single ones anyway."""
         assert self._picture is not None
         assert self.weight is not None
         line = ink.line()
@@ -121,10 +121,10 @@ class MixingMatrixView(BlockView):
 
 SPEC = ViewSpec(
     name="mixing-matrix",
-    title="The 1 × 1 convolution of a block as the matrix that it is",
+    title="The 1 × 1 convolution of a block, drawn as a matrix",
     make=MixingMatrixView,
     settings={
         "block": BLOCK,
-        "layer": OneOf(help="Which of the two", default="pwconv1", values=("pwconv1", "pwconv2")),
+        "layer": OneOf(help="Which of the two layers", default="pwconv1", values=("pwconv1", "pwconv2")),
     },
 )

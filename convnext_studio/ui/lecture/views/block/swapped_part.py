@@ -1,4 +1,4 @@
-"""The open network with another activation or norm in all its blocks: what it says then, and a stage's map."""
+"""The open network with another activation or norm in all blocks: its predictions, and the map of a stage."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,30 +21,30 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 CLASSES = 4
 _STAGES = range(1, 5)
-_BARS_PART = 0.4  # Of the width, beside the map.
+_BARS_PART = 0.4  # Fraction of the width for the bars next to the map.
 PARTS = {"act": "the activation", "norm": "the norm"}
 _BATCH_NORM = (
-    "Batch norm here takes mean and variance from this one picture, over each channel’s positions. "
-    "The head’s norm stays."
+    "Batch norm here uses the mean and variance of each channel over the positions of this one "
+    "picture. The norm of the head stays the same."
 )
 
 
 def other_act(act: Act) -> Act:
-    """What an activation is swapped for: ReLU, or GELU where it is ReLU."""
+    """Return the activation to swap in: ReLU, or GELU if the network has ReLU."""
     return "gelu" if act == "relu" else "relu"
 
 
 def other_norm(norm: Norm) -> Norm:
-    """What a norm is swapped for: batch norm, or layer norm where it is batch norm."""
+    """Return the norm to swap in: batch norm, or layer norm if the network has batch norm."""
     return "layer" if norm == "batch" else "batch"
 
 
 class SwappedPartView(PaintedView):
-    """Predictions before and after the swap, and the mean map of a stage before and after."""
+    """The predictions and the mean map of a stage, before and after the swap."""
 
     needs_model = True
     needs_picture = True
-    name = "The network with a part swapped"
+    name = "The network with one part swapped"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -52,26 +52,26 @@ class SwappedPartView(PaintedView):
         self._maps: tuple[MapPicture, MapPicture] | None = None
         self.parts = self.add_choice(
             "Swap",
-            "What is swapped in all blocks; the weights stay",
+            "The part to swap in all blocks; the weights stay the same",
             ((text, name) for name, text in PARTS.items()),
             settings["part"],
             self.prepare,
         )
         self.stages = ValueSlider(
-            "Map of stage", "The stage whose map is shown", _STAGES, int(settings["stage"])
+            "Map of stage", "The stage whose map to show", _STAGES, int(settings["stage"])
         )
         self.stages.changed.connect(self.prepare)
         self.controls.addWidget(self.stages, 1)
         self.controls.addStretch(1)
 
     def questions(self) -> Sequence[Request] | str:
-        """The network with the part swapped."""
+        """Ask for the network with the swapped part."""
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
         config = model.config
         if not isinstance(config, ConvNeXtConfig):
-            return f"{model.title} is no ConvNeXt: its parts are not swapped here. {OPEN_A_CONVNEXT}"
+            return f"{model.title} is not a ConvNeXt, so its parts cannot be swapped here. {OPEN_A_CONVNEXT}"
         swaps_act = self.parts.currentData() == "act"
         stages = config.stages
         self._offer(len(stages))
@@ -86,12 +86,12 @@ class SwappedPartView(PaintedView):
         )
 
     def _offer(self, count: int) -> None:
-        """Let the slider go through the stages that there are: from the wanted one on, or the last."""
+        """Set the range of the slider to the stages of the network, at the wanted stage or the last one."""
         self.stages.go_through(range(1, count + 1), int(self.settings["stage"]))
         self.stages.setEnabled(count > 1)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour the maps once, and paint."""
+        """Colour the maps once, then paint."""
         (result,) = answers
         assert isinstance(result, SwappedPart)
         self.shown = result
@@ -99,7 +99,7 @@ class SwappedPartView(PaintedView):
         self.canvas.update()
 
     def titles(self) -> tuple[str, str]:
-        """What the network has, and what it has after the swap."""
+        """Return the names of the part before and after the swap."""
         model, shown = self.state.model, self.shown
         config = model.config if model is not None else None
         if not isinstance(config, ConvNeXtConfig) or shown is None:
@@ -110,7 +110,7 @@ class SwappedPartView(PaintedView):
         return NORM_TITLES[config.norm].capitalize(), NORM_TITLES[shown.norm].capitalize()
 
     def rows(self) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-        """The likeliest classes, before and after."""
+        """Return the most likely classes before and after."""
         model, shown = self.state.model, self.shown
         if model is None or shown is None:
             return [], []
@@ -121,18 +121,18 @@ class SwappedPartView(PaintedView):
         return before, after
 
     def caption(self) -> str:
-        """What exactly was swapped, and which map is shown."""
+        """Return the caption: what was swapped, and which map is shown."""
         shown = self.shown
         if shown is None:
             return self.subject()
         before, after = self.titles()
         where = "all blocks" if shown.act is not None else "stem, blocks and downsampling"
         return self.subject(
-            f"{before} → {after} in {where}, weights as they are", f"{shown.stage}, mean over the channels"
+            f"{before} → {after} in {where}, same weights", f"{shown.stage}, mean over the channels"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Before on the left, after on the right: classes above, maps below."""
+        """Paint before on the left and after on the right, with classes at the top and maps below."""
         if self.shown is None or self._maps is None:
             return
         foot = QRectF(room)
@@ -157,17 +157,17 @@ class SwappedPartView(PaintedView):
         ink.paragraph(foot, self.foot_text(), px=ink.small, colour=ink.look.muted)
 
     def stage_title(self) -> str:
-        """Of the stage whose map is shown."""
+        """Return the title of the stage whose map is shown."""
         assert self.shown is not None
         return "" if self.state.model is None else self.state.model.node(self.shown.stage).title
 
     def foot_text(self) -> str:
-        """How far the stage's output moved, and what was done."""
+        """Return how much the output of the stage changed, and what was done."""
         assert self.shown is not None
         change = format_number(100 * self.shown.relative_change)
         text = (
-            f"The output of {self.stage_title().lower()} moved by {change} % of its length. "
-            "The maps are means over the channels, each with a scale of its own."
+            f"The output of {self.stage_title().lower()} changed by {change} % of its norm. "
+            "The maps are means over the channels, and each has its own scale."
         )
         return f"{text} {_BATCH_NORM}" if self.shown.norm == "batch" else text
 
@@ -177,9 +177,9 @@ SPEC = ViewSpec(
     title="Predictions and a stage’s map with GELU swapped for ReLU, or layer norm for batch norm",
     make=SwappedPartView,
     settings={
-        "part": OneOf(help="What is swapped in all blocks", default="act", values=tuple(PARTS)),
+        "part": OneOf(help="The part to swap in all blocks", default="act", values=tuple(PARTS)),
         "stage": Whole(
-            help="The stage whose map is shown; the last where there are fewer", default="4", least=1, most=4
+            help="The stage whose map to show; the last one if there are fewer", default="4", least=1, most=4
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""The trained depthwise kernels of a block as pictures."""
+"""The depthwise kernels of a block, drawn as pictures."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,15 +18,15 @@ from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
-_GAP = 0.12  # Between kernels, as a part of their side.
+_GAP = 0.12  # Gap between kernels, relative to their side.
 DENSE = (
-    "The convolutions of this network are dense: no channel has a kernel of its own. "
-    "Open a ConvNeXt with depthwise convolutions to see some."
+    "The convolutions of this network are dense: no channel has its own kernel. Open a "
+    "ConvNeXt with depthwise convolutions to see such kernels."
 )
 
 
 class KernelsView(BlockView):
-    """A page of kernels on one scale, symmetric about 0."""
+    """A page of kernels on one colour scale that is symmetric about 0."""
 
     needs_picture = False
     name = "Depthwise kernels of a block"
@@ -37,18 +37,18 @@ class KernelsView(BlockView):
         self._weight: NDArray[np.float32] | None = None
         self._pictures: list[MapPicture] = []
         self._whole: MapPicture | None = None
-        self.first = self.add_slider("First channel", "Which kernels are shown", 0, 0, 0, self._turn_page)
+        self.first = self.add_slider("First channel", "The first kernel to show", 0, 0, 0, self._turn_page)
         self.first.setPageStep(self._count)
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The kernels."""
+        """Ask for the kernels."""
         config = self.state.model.config if self.state.model is not None else None
         if isinstance(config, ConvNeXtConfig) and not config.depthwise:
             return DENSE
         return (LayerWeights(panel=self.panel, node=f"{self.block}.dwconv"),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Offer all kernels, and show the first."""
+        """Set the range of the slider, and show the first kernels."""
         (result,) = answers
         assert isinstance(result, LayerWeightsResult)
         self._weight = result.weight
@@ -57,12 +57,12 @@ class KernelsView(BlockView):
 
     @property
     def channels(self) -> list[int]:
-        """Whose kernels are shown."""
+        """The title of the block whose kernels are shown."""
         total = 0 if self._weight is None else len(self._weight)
         return list(range(self.first.value(), min(self.first.value() + self._count, total)))
 
     def caption(self) -> str:
-        """Model, weights and node; no picture is behind it."""
+        """Return the caption: model, weights and node. No picture is involved."""
         if not self.block:
             return self.subject()
         model = self.state.model
@@ -73,7 +73,7 @@ class KernelsView(BlockView):
     def _turn_page(self) -> None:
         if self._weight is None:
             return
-        # One scale for the block, so that kernels can be compared, and pages too.
+        # One scale for the whole block, so that kernels on all pages can be compared.
         self._whole = map_picture(self._weight.reshape(1, -1), symmetric=True)
         limits, colormap = self._whole.limits, self._whole.colormap
         self._pictures = [
@@ -82,7 +82,7 @@ class KernelsView(BlockView):
         self.canvas.update()
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Kernels in rows with their channel numbers, the colour bar on the right."""
+        """Paint kernels in rows with their channel numbers, and the colour bar on the right."""
         weight = self._weight
         if weight is None or self._whole is None or not self._pictures:
             return
@@ -127,7 +127,7 @@ class KernelsView(BlockView):
 
 
 def _columns(count: int, room: QRectF, label: float) -> tuple[int, float]:
-    """In how many columns the kernels are largest, and how large they are then."""
+    """Return the number of columns for which the kernels are largest, and their size."""
 
     def side(columns: int) -> float:
         rows = -(-count // columns)
@@ -139,7 +139,7 @@ def _columns(count: int, room: QRectF, label: float) -> tuple[int, float]:
 
 SPEC = ViewSpec(
     name="kernels",
-    title="The depthwise kernels of a block as pictures",
+    title="The depthwise kernels of a block, drawn as pictures",
     make=KernelsView,
     settings={
         "block": BLOCK,

@@ -1,4 +1,4 @@
-"""What a dense convolution costs against a depthwise one with a pointwise one behind it."""
+"""The cost of a dense convolution against a depthwise one followed by a pointwise one."""
 
 from collections.abc import Mapping
 
@@ -17,11 +17,11 @@ from convnext_studio.ui.state.bridge import EngineBridge
 _CHANNELS = range(8, 1025, 8)
 _KERNELS = range(1, 32, 2)
 _FORMULAS = (("k² · C²", "k² · C  +  C²"), ("k² · C² · H · W", "(k² · C  +  C²) · H · W"))
-"""Of weights and of operations, dense and separable."""
+"""The bars: weights and operations, dense and separable."""
 
 
 class SeparableCostView(PaintedView):
-    """Weights and operations as bars, while channels and kernel are changed.
+    """Bars of weights and operations, for any number of channels and kernel size.
 
     Attributes
     ----------
@@ -38,35 +38,36 @@ class SeparableCostView(PaintedView):
         self.channels_slider = ValueSlider(
             "Channels", "Channels in and out", with_own(_CHANNELS, channels), channels
         )
-        self.kernel_slider = ValueSlider("Kernel", "Side of the kernel", with_own(_KERNELS, kernel), kernel)
+        self.kernel_slider = ValueSlider("Kernel", "Kernel size", with_own(_KERNELS, kernel), kernel)
         for slider in (self.channels_slider, self.kernel_slider):
             self.controls.addWidget(slider, 1)
             slider.changed.connect(self.canvas.update)
 
     @property
     def channels(self) -> int:
-        """In and out."""
+        """The number of input and output channels."""
         return self.channels_slider.value
 
     @property
     def kernel(self) -> int:
-        """Its side."""
+        """The kernel size."""
         return self.kernel_slider.value
 
     def convs(self) -> tuple[Conv, Conv, Conv]:
-        """The dense convolution, the depthwise one, the pointwise one."""
+        """Return the dense, the depthwise and the pointwise convolution."""
         c, k = self.channels, self.kernel
         return Conv(c, c, k), Conv(c, c, k, depthwise=True), Conv(c, c)
 
     def caption(self) -> str:
-        """It is arithmetic."""
+        """Return the caption, which says how the costs are calculated."""
         return (
-            f"Arithmetic: {self.channels} channels in and out, {self.kernel} × {self.kernel} kernels, "
-            f"a map of {self._side} × {self._side}; weights without biases"
+            f"Calculated for {self.channels} channels in and out, {self.kernel} × "
+            f"{self.kernel} kernels and a map of {self._side} × {self._side}; weights without "
+            "biases"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Formulas on top, bars below, the ratio at the foot."""
+        """Paint the formulas at the top, the bars below them, and the ratio at the bottom."""
         dense, depthwise, pointwise = self.convs()
         line = ink.line()
         head = QRectF(room.left(), room.top(), room.width(), line)
@@ -112,22 +113,22 @@ class SeparableCostView(PaintedView):
 
 
 def kind_colour(ink: Ink, conv: Conv) -> QColor:
-    """One colour for what mixes positions, one for what mixes channels, one for both."""
+    """Return the colour of a convolution that mixes positions, channels, or both."""
     look = ink.look
     return QColor({"dense": look.muted, "depthwise": look.warning, "pointwise": look.accent}[conv.kind])
 
 
 def _ratio(share: float) -> str:
-    return f"{1 / share:.1f} times less" if share < 1 else f"{share:.1f} times as much, nothing is saved"
+    return f"{1 / share:.1f} times less" if share < 1 else f"{share:.1f} times as much: nothing is saved"
 
 
 SPEC = ViewSpec(
     name="separable-cost",
-    title="What a dense convolution costs against a depthwise and a pointwise one, with sliders",
+    title="The cost of a dense convolution against a depthwise and a pointwise one, with sliders",
     make=SeparableCostView,
     settings={
         "channels": Whole(help="Channels in and out", default="96", least=8, most=1024),
-        "kernel": Whole(help="Side of the kernel", default="7", least=1, most=31),
+        "kernel": Whole(help="Kernel size", default="7", least=1, most=31),
         "side": Whole(help="Height and width of the map", default="56", least=1, most=512),
     },
 )

@@ -1,4 +1,4 @@
-"""One depthwise kernel that slides over its channel, with the sum that it takes at each place."""
+"""A depthwise kernel that slides over its channel, with the sum at each position."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ _KEYS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1,
 
 
 class SlidingKernelView(BlockView):
-    """Input, kernel, their products, output; the place is chosen by sliders, keys, a click, or plays."""
+    """Input, kernel, products and output; sliders, keys, clicks or the play button move the kernel."""
 
     name = "A kernel that slides over its channel"
 
@@ -36,20 +36,25 @@ class SlidingKernelView(BlockView):
         self._pictures: dict[str, MapPicture] = {}
         self._boxes: dict[str, QRectF] = {}
         self.channel = self.add_slider(
-            "Channel", "The channel, with its own kernel", 0, 9999, int(settings["channel"]), self.prepare
+            "Channel",
+            "The channel to show, with its own kernel",
+            0,
+            9999,
+            int(settings["channel"]),
+            self.prepare,
         )
-        self.playing = self.add_play("Slide from left to right and on to the next row", _STEP_MS, self.step)
+        self.playing = self.add_play("Slide the kernel from left to right, row by row", _STEP_MS, self.step)
         self.new_row()
         self.row = self.add_slider("Row", "Row of the kernel’s centre", 0, 0, 0, self._move)
         self.column = self.add_slider("Column", "Column of the kernel’s centre", 0, 0, 0, self._move)
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.canvas.setToolTip("Click into the input to place the kernel; then the arrow keys move it")
+        self.canvas.setToolTip("Click the input to place the kernel; the arrow keys move it")
         self.canvas.takes_keys = True
         self.canvas.key_pressed.connect(self._press)
         self.canvas.clicked.connect(self._click)
 
     def block_questions(self) -> Sequence[Request] | str:
-        """A channel before and behind the convolution."""
+        """Ask for a channel before and after the convolution."""
         model, picture = self.state.model, self.state.picture
         assert model is not None
         assert picture is not None
@@ -61,7 +66,7 @@ class SlidingKernelView(BlockView):
         )
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour the maps, and stay at the place where the kernel is; in the middle at first."""
+        """Colour the maps, and keep the position of the kernel, which is first in the middle."""
         (result,) = answers
         assert isinstance(result, SlidKernel)
         is_first = self.shown is None
@@ -77,21 +82,21 @@ class SlidingKernelView(BlockView):
 
     @property
     def place(self) -> tuple[int, int]:
-        """Row and column of the output's value."""
+        """Row and column of the output value."""
         return self.row.value(), self.column.value()
 
     def under_kernel(self) -> NDArray[np.float64]:
-        """What lies under the kernel; 0 beyond the border."""
+        """Return the values under the kernel; 0 beyond the border."""
         assert self.shown is not None
         return window_at(self.shown, *self.place)
 
     def products(self) -> NDArray[np.float64]:
-        """The kernel times what lies under it."""
+        """Return the kernel times the values under it."""
         assert self.shown is not None
         return self.under_kernel() * self.shown.kernel
 
     def step(self) -> None:
-        """To the next place, as one reads; from the end back to the beginning."""
+        """Move to the next position in reading order, and from the end back to the start."""
         row, column = self.place
         if column < self.column.maximum():
             self.column.setValue(column + 1)
@@ -101,7 +106,7 @@ class SlidingKernelView(BlockView):
             self._move()
 
     def caption(self) -> str:
-        """Node and channel."""
+        """Return the caption: node and channel."""
         if not self.block:
             return self.subject()
         return self.subject(f"{self.block}.dwconv, channel {self.channel.value()}")
@@ -132,7 +137,7 @@ class SlidingKernelView(BlockView):
     # ----------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Four maps in a row or two, the sum below."""
+        """Paint four maps in one or two rows, and the sum below."""
         shown = self.shown
         if shown is None or "products" not in self._pictures:
             return
@@ -163,7 +168,7 @@ class SlidingKernelView(BlockView):
         ink.frame(frame)
 
     def _paint_output(self, ink: Ink, shown: SlidKernel) -> None:
-        """What the kernel has not reached yet lies under a veil."""
+        """Dim the output that the kernel has not reached yet."""
         box, (row, column) = self._boxes["output"], self.place
         height, width = shown.after.shape
         unit = box.width() / width
@@ -183,12 +188,12 @@ class SlidingKernelView(BlockView):
         row, column = self.place
         k = len(shown.kernel)
         text = (
-            f"row {row}, column {column}: the {k * k} products are summed; beyond the border the channel is 0"
+            f"row {row}, column {column}: the {k * k} products are added up; beyond the border the channel is 0"
         )
         ink.text(line, text, align="centre", colour=ink.look.muted, px=ink.small)
 
     def sum_text(self) -> str:
-        """The sum by hand, and what the network gave."""
+        """Return the sum of the values shown, and the value from the network."""
         shown = self.shown
         assert shown is not None
         total = float(self.products().sum())
@@ -198,7 +203,7 @@ class SlidingKernelView(BlockView):
 
 
 def window_at(shown: SlidKernel, row: int, column: int) -> NDArray[np.float64]:
-    """What lies under the kernel where it gives the output's value at that row and column."""
+    """Return the values under the kernel for the output at that row and column."""
     k = len(shown.kernel)
     padded = np.pad(shown.before.astype(np.float64), k // 2)
     top, left = row * shown.stride, column * shown.stride
@@ -206,7 +211,7 @@ def window_at(shown: SlidKernel, row: int, column: int) -> NDArray[np.float64]:
 
 
 def _places(room: QRectF, gap: float) -> list[QRectF]:
-    """Of input, kernel, products, output; in one row, input and output are the wider ones."""
+    """Return the boxes of input, kernel, products and output; in one row, input and output are wider."""
     if not is_wide(room):
         upper_left, upper_right, lower_left, lower_right = grid(room, 4, 2, gap)
         return [upper_left, lower_left, lower_right, upper_right]
@@ -222,7 +227,7 @@ def _places(room: QRectF, gap: float) -> list[QRectF]:
 
 SPEC = ViewSpec(
     name="sliding-kernel",
-    title="One depthwise kernel that slides over its channel, with the sum at each place",
+    title="A depthwise kernel that slides over its channel, with the sum at each position",
     make=SlidingKernelView,
     settings={
         "block": BLOCK,

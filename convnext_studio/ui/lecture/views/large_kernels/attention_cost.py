@@ -1,4 +1,4 @@
-"""Where self-attention stands: it sees everything at once, and pays for every pair of positions."""
+"""The cost of self-attention, which sees everything at once and pays for every pair of positions."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.mixing import attention_macs, depthwise_macs
+from convnext_studio.model.design_costs import attention_macs, depthwise_macs
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curves, place
@@ -22,18 +22,18 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted
 
 WINDOW = 7
-"""Swin's, in positions."""
+"""The window size of Swin, in positions."""
 SIDES = tuple(range(128, 2049, 32))
-"""Of the input, in pixels."""
+"""The sides of the input, in pixels."""
 _TICKS = (128, 224, 384, 512, 1024, 2048)
 _DOT = 0.28
-_SEEN_PART = 0.27  # Of the width.
-_ATTENTION, _WINDOWS = 2, 1  # Series; the convolution is 0.
+_SEEN_PART = 0.27  # Fraction of the width.
+_ATTENTION, _WINDOWS = 2, 1  # Indices of the curves; the convolution is 0.
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
 class AttentionCostView(SeenView):
-    """What one block sees of the picture, and MACs to mix a stage's positions once, against the input's side.
+    """What one block sees of the picture, and the MACs of mixing the positions of a stage, over the input side.
 
     Attributes
     ----------
@@ -46,7 +46,10 @@ class AttentionCostView(SeenView):
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
-        tip = "Side of the input in pixels: the map has that over the stage's stride, squared, positions"
+        tip = (
+            "Side of the input in pixels; divided by the stride of the stage and squared, it gives "
+            "the number of positions"
+        )
         self.side = ValueSlider("Input", tip, SIDES, int(settings["input"]), [f"{side} px" for side in SIDES])
         self.kernel = kernel_slider(settings["kernel"])
         for slider in (self.side, self.kernel):
@@ -54,23 +57,23 @@ class AttentionCostView(SeenView):
             slider.changed.connect(self.canvas.update)
 
     def caption(self) -> str:
-        """Channels and stride are the model's; weights play no part."""
+        """Return the caption: the channels and the stride of the model. Weights do not matter."""
         model = self.state.model
         if model is None or not isinstance(model.config, ConvNeXtConfig):
             return ""
         stage, channels, stride = self.where()
         title = self.model.node(stage).title
-        return f"{title} of {model.title}: {channels} channels, stride {stride} px · by arithmetic"
+        return f"{title} of {model.title}: {channels} channels, stride {stride} px · calculated"
 
     def where(self) -> tuple[str, int, int]:
-        """The stage that is looked at (the last, where the network has fewer), its channels and its stride."""
+        """Return the stage (the last one if the network has fewer), its channels and its stride."""
         stages = self.config.stages
         stage = stages[min(int(self.settings["stage"]), len(stages)) - 1]
         node = self.model.node(stage)
         return stage, node.shape[0], node.field.stride_px
 
     def macs(self, side_px: int) -> dict[str, int]:
-        """By what mixes the positions, at that side of the input in pixels."""
+        """Return the MACs of each way to mix positions, for that input side in pixels."""
         _, channels, stride = self.where()
         side = max(side_px // stride, 1)
         return {
@@ -82,20 +85,20 @@ class AttentionCostView(SeenView):
         }
 
     def sentence(self) -> str:
-        """What the chosen input means, in numbers."""
+        """Return a sentence with the numbers for the chosen input."""
         _, _, stride = self.where()
         macs = self.macs(self.side.value)
         attention, _, depthwise = macs.values()
         side = max(self.side.value // stride, 1)
-        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × depthwise"
+        return f"{side} × {side} positions: attention costs {attention / depthwise:,.0f} × as much as depthwise"
 
     def field(self) -> FieldGeometry:
-        """Of the units behind the first block, with the chosen kernel; GRN makes it global."""
+        """Return the field of units after the first block, with the chosen kernel; global with GRN."""
         field = self.model.node("stem").field.after(self.kernel.value, 1, self.kernel.value // 2)
         return field.made_global() if self.config.grn else field
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The sentence, what is seen on the left, and the curves with dots at the chosen input."""
+        """Paint the sentence, the fields on the left, and the curves with dots at the chosen input."""
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), self.sentence(), bold=True)
         below = room.adjusted(0, 1.6 * line, 0, 0)
@@ -104,7 +107,7 @@ class AttentionCostView(SeenView):
         self._paint_costs(ink, below.adjusted(side + 1.2 * ink.px, 0, 0, 0))
 
     def _paint_field(self, ink: Ink, room: QRectF) -> None:
-        """The picture in the colour of attention, and in it the square that a convolution sees."""
+        """Paint the picture in the colour of attention, and the square that a convolution sees."""
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(room.left(), room.top(), room.width(), line), "One block sees")
         box = QRectF(room.left(), room.top() + 1.2 * line, room.width(), room.width())
@@ -151,7 +154,7 @@ class AttentionCostView(SeenView):
 
     @staticmethod
     def _paint_dot(ink: Ink, area: QRectF, at: QPointF, colour: str, text: str) -> None:
-        """A dot with its number to the left of it, or to the right where there is no room."""
+        """Paint a dot with its number on the left, or on the right if there is no room."""
         radius, width, line = _DOT * ink.px, ink.width(text, ink.small), ink.line(ink.small)
         ink.painter.setPen(QColor(ink.look.background))
         ink.painter.setBrush(QColor(colour))
@@ -163,26 +166,26 @@ class AttentionCostView(SeenView):
 
 
 def _decades(values: list[float]) -> Axis:
-    """An axis of whole powers of ten."""
+    """Return an axis with ticks at whole powers of ten."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     ticks = [(10.0**exponent, _power_text(exponent)) for exponent in range(low, high + 1)]
     return Axis(title="MACs of one layer", low=10.0**low, high=10.0**high, ticks=ticks, is_log=True)
 
 
 def _power_text(exponent: int) -> str:
-    """A power of ten with its prefix: "100 M", "1 T"."""
+    """Format a power of ten with a prefix: "100 M", "1 T"."""
     thousands = min(exponent // 3, len(_PREFIXES) - 1)
     return f"{10 ** (exponent - 3 * thousands)} {_PREFIXES[thousands]}".rstrip()
 
 
 SPEC = ViewSpec(
     name="attention-cost",
-    title="MACs of self-attention against a depthwise convolution, over the side of the input",
+    title="MACs of self-attention and of a depthwise convolution, over the side of the input",
     make=AttentionCostView,
     settings={
-        "stage": Whole(help="The stage whose channels and stride count", default="1", least=1, most=4),
+        "stage": Whole(help="The stage whose channels and stride are used", default="1", least=1, most=4),
         "input": OneOf(
-            help="Side of the input in pixels at first", default="224", values=tuple(map(str, SIDES))
+            help="Initial side of the input in pixels", default="224", values=tuple(map(str, SIDES))
         ),
         "kernel": KERNEL,
     },

@@ -1,4 +1,4 @@
-"""Effective receptive fields beside each other, measured while one watches."""
+"""Effective receptive fields side by side, measured live."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_scale
 
 DECADES = 4
-"""Fields are shown down to that many powers of ten below their largest value."""
+"""Fields are shown down to this many powers of ten below their maximum."""
 _LIMITS = Limits(-float(DECADES), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One of the networks that are compared.
+    """One of the compared networks.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Measured:
 
 
 class EffectiveFieldsView(NetworkView):
-    """Two or three networks' effective fields at their last stage, in one scale, with their squares.
+    """The effective fields of two or three networks at their last stage, on one scale, with squares.
 
     Attributes
     ----------
@@ -61,19 +61,21 @@ class EffectiveFieldsView(NetworkView):
         self._seed = 0
         self.inputs = self.add_choice(
             "Averaged over",
-            "Standard normal noise, or the pictures that are open",
+            "Standard normal noise, or the opened pictures",
             (("noise", "noise"), ("the opened pictures", "pictures")),
             settings["inputs"],
             self.prepare,
         )
         self.controls.addStretch(1)
-        self.add_button("Measure again", "Measure on other noise, and watch the fields sharpen", self._again)
+        self.add_button(
+            "Measure again", "Measure with new noise, and watch the fields become sharper", self._again
+        )
         state.pictures_changed.connect(self.follow)
 
     def compared(self) -> tuple[Measured, ...]:
-        """What is compared, from left to right; the open model is the last."""
+        """Return the compared networks from left to right; the open model is the last."""
         here = Measured("The open model", Subject())
-        scaled = with_layer_scale(self.config, 1.0)  # At less, the blocks of an untrained network hardly count.
+        scaled = with_layer_scale(self.config, 1.0)  # With less, untrained blocks have almost no effect.
         if self.settings["compare"] == "kernels":
             random = [
                 Measured(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
@@ -84,7 +86,7 @@ class EffectiveFieldsView(NetworkView):
         return *(Measured(_title(config), Subject(config=config)) for config in configs), here
 
     def network_questions(self) -> Sequence[Request] | str:
-        """A field of each."""
+        """Ask for the field of each network."""
         takes_pictures = self.inputs.currentData() == "pictures"
         if takes_pictures and not self.state.pictures:
             return NO_PICTURE
@@ -121,25 +123,25 @@ class EffectiveFieldsView(NetworkView):
             self.show_partial(index, payload)
 
     def caption(self) -> str:
-        """Protocol, inputs and the unit, as they were measured."""
+        """Return the caption: protocol, inputs and unit of the measurement."""
         first = next(iter(self.results.values()), None)
         return self.subject() if first is None else self.subject(first.protocol_text)
 
     def rows(self, place: int) -> list[str]:
-        """A field in words: how many inputs, its squares' areas, its theoretical size."""
+        """Return the texts about a field: number of inputs, areas of its squares, theoretical size."""
         result = self.results[place]
         squares = {square.threshold: square for square in result.squares["linear"]}
         said = [
             f"{100 * share:g} % in {format_percent(squares[share].area_ratio, None)} of the area"
             if share in squares
-            else f"{100 * share:g} %: in no square"
+            else f"{100 * share:g} %: no square"
             for share in THRESHOLDS
         ]
         theory = "everything" if result.theoretical.is_global else f"{result.theoretical.size_px} px"
         return [*said, f"in theory: {theory}"]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The fields in columns."""
+        """Paint the fields in columns."""
         compared = self.compared()
         for place, (each, column) in enumerate(
             zip(compared, shared_columns(room, len(compared), ink.px), strict=True)
@@ -151,7 +153,7 @@ class EffectiveFieldsView(NetworkView):
         ink.text(QRectF(column.left(), column.top(), column.width(), line), each.title, bold=True)
         result = self.results.get(place)
         if result is None:
-            self._say(ink, column, line, "Waiting for its turn …")
+            self._say(ink, column, line, "Waiting …")
             return
         weights = "random weights" if result.random_weights else "trained"
         done = result.pictures + result.noises
@@ -172,7 +174,7 @@ class EffectiveFieldsView(NetworkView):
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
         y = box.bottom() + 0.3 * small
-        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its largest", "1"))
+        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its maximum", "1"))
         for row in rows:
             y += small
             ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
@@ -182,7 +184,7 @@ class EffectiveFieldsView(NetworkView):
         ink.paragraph(column.adjusted(0, top + ink.px, 0, 0), text, px=ink.small, colour=ink.look.muted)
 
     def forget(self) -> None:
-        """Keep no field."""
+        """Clear the fields."""
         self.results, self._maps = {}, {}
 
     def _again(self) -> None:
@@ -192,7 +194,7 @@ class EffectiveFieldsView(NetworkView):
 
 
 def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Powers of ten by which a field is below its largest value, which is above 0; `-DECADES` at least."""
+    """Return log10 of a field relative to its maximum, which is above 0; clipped at `-DECADES`."""
     with np.errstate(divide="ignore"):
         below = np.log10(field_map / field_map.max())
     shown: NDArray[np.float32] = np.maximum(below, -float(DECADES)).astype(np.float32)
@@ -210,14 +212,19 @@ SPEC = ViewSpec(
     make=EffectiveFieldsView,
     settings={
         "compare": OneOf(
-            help="What stands beside the open model: random weights with 3 × 3 and 7 × 7 kernels, or random "
-            "weights in its own architecture",
+            help=(
+                "What to compare the open model with: random weights with 3 × 3 and 7 × 7 kernels, "
+                "or random weights in its own architecture"
+            ),
             default="kernels",
             values=("kernels", "training"),
         ),
-        "inputs": OneOf(help="What is averaged over at first", default="noise", values=("noise", "pictures")),
+        "inputs": OneOf(help="The inputs to average at first", default="noise", values=("noise", "pictures")),
         "count": Whole(
-            help="How many noises, or pictures at most, are averaged", default="16", least=1, most=200
+            help="How many noise images, or at most how many pictures, to average",
+            default="16",
+            least=1,
+            most=200,
         ),
     },
 )

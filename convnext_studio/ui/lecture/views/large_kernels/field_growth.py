@@ -1,4 +1,4 @@
-"""How the field grows with depth: in theory, and measured."""
+"""The growth of the receptive field with depth, theoretical and measured."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _SHARES = (0.99, 0.5)
 
 
 class FieldGrowthView(NetworkView):
-    """Theoretical and effective size of the field at each block of the open model, on noise.
+    """The theoretical and the effective size of the field at each block of the open model, on noise.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class FieldGrowthView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.result: FieldGrowthResult | None = None
-        self.decades = toggle("Decades", "Show sizes in powers of ten, so that small ones can be told apart")
+        self.decades = toggle("Decades", "Use a logarithmic axis, so that small sizes can be distinguished")
         self.controls.addStretch(1)
         self.controls.addWidget(self.decades)
         self.decades.toggled.connect(self.canvas.update)
 
     def network_questions(self) -> Sequence[Request]:
-        """The open model's growth."""
+        """Ask for the growth of the open model."""
         return [
             FieldGrowth(
                 panel=self.panel,
@@ -66,25 +66,25 @@ class FieldGrowthView(NetworkView):
         self.show_partial(0, answers[0])
 
     def forget(self) -> None:
-        """Keep no growth."""
+        """Clear the growth."""
         self.result = None
 
     def caption(self) -> str:
-        """How it was measured."""
+        """Return the caption, which says how the growth was measured."""
         result = self.result
         if result is None:
             return self.subject()
         return self.subject(averaged_text(result.pictures, result.noises), result.protocol_text)
 
     def points(self) -> list[GrowthPoint]:
-        """Stem and blocks, or stem and stages where the network has no blocks to look into."""
+        """Return stem and blocks, or stem and stages if the network has no block nodes."""
         if self.result is None:
             return []
         inner = [point for point in self.result.points if point.kind != "stage"]
         return inner if len(inner) > 1 else list(self.result.points)
 
     def curves(self) -> list[Curve]:
-        """In theory where that is a box, measured, and the input's side."""
+        """Return the curves: theoretical if it is a box, measured, and the side of the input."""
         points = self.points()
         theory = [(float(i), float(p.theoretical_px) if p.has_box else math.nan) for i, p in enumerate(points)]
         found = [Curve(label="in theory", points=theory, series=2)]
@@ -100,16 +100,16 @@ class FieldGrowthView(NetworkView):
         return found
 
     def sentence(self) -> str:
-        """What the theoretical curve cannot show; empty where it shows all."""
+        """Return what the theoretical curve cannot show; empty if it shows everything."""
         points = self.points()
         if any(point.is_global for point in points):
-            return f"{MISSING}, a unit sees the whole picture: the network pools over its maps."
+            return f"{MISSING}, a unit sees the whole picture, because the network pools over its maps."
         if not all(point.has_box for point in points):
-            return f"{MISSING}, attention in windows makes the field no box."
+            return f"{MISSING}, the field is not a box, because of attention in windows."
         return ""
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The curves, and a sentence where they cannot tell all."""
+        """Paint the curves, and a sentence if they cannot show everything."""
         if self.result is None:
             return
         sentence = self.sentence()
@@ -124,13 +124,11 @@ class FieldGrowthView(NetworkView):
     def _depth(self) -> Axis:
         points = self.points()
         ticks = [(float(index), name) for index, name in enumerate(tick_names(points)) if name]
-        return Axis(
-            title="Depth: a point for each block", low=0.0, high=max(len(points) - 1.0, 1.0), ticks=ticks
-        )
+        return Axis(title="Depth, one point per block", low=0.0, high=max(len(points) - 1.0, 1.0), ticks=ticks)
 
 
 def tick_names(points: Sequence[GrowthPoint]) -> list[str]:
-    """The stage's name at its last point, the stem's at its own; empty elsewhere."""
+    """Return the label of a point: the stage at its last point, the stem at its own; otherwise empty."""
     names = [point.node.partition(".")[0] for point in points]
     return [
         name.replace("stage", "stage ") if index + 1 == len(names) or names[index + 1] != name else ""
@@ -139,7 +137,7 @@ def tick_names(points: Sequence[GrowthPoint]) -> list[str]:
 
 
 def size_axis(sizes: Sequence[float], in_decades: bool) -> Axis:
-    """An axis for sizes in pixels, all above 0."""
+    """Return an axis for sizes in pixels, all above 0."""
     high = max(sizes, default=1.0)
     if in_decades:
         low = min(sizes, default=1.0)
@@ -156,7 +154,7 @@ def size_axis(sizes: Sequence[float], in_decades: bool) -> Axis:
 
 SPEC = ViewSpec(
     name="field-growth",
-    title="Theoretical and effective size of the field at each block",
+    title="The theoretical and the effective size of the field at each block",
     make=FieldGrowthView,
-    settings={"count": Whole(help="How many noises are averaged", default="4", least=1, most=100)},
+    settings={"count": Whole(help="How many noise images to average", default="4", least=1, most=100)},
 )

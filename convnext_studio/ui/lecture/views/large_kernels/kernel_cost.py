@@ -1,4 +1,4 @@
-"""What larger kernels cost: the whole network's parameters and MACs for every kernel size, by arithmetic."""
+"""The cost of larger kernels: calculated parameters and MACs of the whole network for every kernel size."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.whatif import KernelFigures, kernel_figures
+from convnext_studio.model.design_costs import KernelFigures, kernel_figures
 from convnext_studio.render import format_percent
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, KERNELS, kernel_slider
@@ -25,7 +25,7 @@ _FAINT = 0.55
 
 
 class KernelCostView(NetworkView):
-    """Bars over the kernel's side, the part of the kernels themselves in another colour.
+    """Bars over the kernel size, with the part of the kernels themselves in another colour.
 
     Attributes
     ----------
@@ -44,19 +44,19 @@ class KernelCostView(NetworkView):
         self.kernel.changed.connect(self.canvas.update)
 
     def caption(self) -> str:
-        """Model and input size; weights and picture play no part."""
+        """Return the caption: model and input size. Weights and picture do not matter."""
         model = self.state.model
-        return "" if model is None else f"{model.title} at {model.input_px} px, by arithmetic"
+        return "" if model is None else f"{model.title} at {model.input_px} px, calculated"
 
     def figures(self) -> tuple[KernelFigures, ...]:
-        """For each kernel size; counted once for a network."""
+        """Return the figures for each kernel size, which are calculated once for a network."""
         question = self.config, self.model.input_px
         if self._counted is None or self._counted[:2] != question:
             self._counted = *question, tuple(kernel_figures(question[0], side, question[1]) for side in KERNELS)
         return self._counted[2]
 
     def readout(self) -> list[str]:
-        """The chosen kernel's numbers, a line for parameters and one for MACs."""
+        """Return the numbers for the chosen kernel, one line for parameters and one for MACs."""
         chosen = self.figures()[KERNELS.index(self.kernel.value)]
         return [
             f"{counted(whole(chosen))}, in the kernels {counted(part(chosen))} "
@@ -65,7 +65,7 @@ class KernelCostView(NetworkView):
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Two rows of bars, each with its read-out above."""
+        """Paint two rows of bars, each with its numbers above."""
         height = room.height() / 2
         for index, ((name, whole, part), said) in enumerate(zip(_KINDS, self.readout(), strict=True)):
             place = QRectF(room.left(), room.top() + index * height, room.width(), height)
@@ -92,7 +92,7 @@ class KernelCostView(NetworkView):
 
 SPEC = ViewSpec(
     name="kernel-cost",
-    title="Parameters and MACs of the whole network for every kernel size",
+    title="The parameters and MACs of the whole network for every kernel size",
     make=KernelCostView,
     settings={"kernel": KERNEL},
 )

@@ -1,4 +1,4 @@
-"""How far each stage sees in theory, drawn to scale on the picture, for any size of the blocks' kernels."""
+"""The theoretical field of each stage, drawn to scale on the picture, for any kernel size."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.model.config import LARGEST_KERNEL
-from convnext_studio.model.whatif import kernel_figures
+from convnext_studio.model.design_costs import kernel_figures
 from convnext_studio.render import format_percent
 from convnext_studio.ui.lecture.views.controls import ValueSlider, toggle
 from convnext_studio.ui.lecture.views.drawing import Ink
@@ -18,21 +18,21 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 KERNELS = tuple(range(3, LARGEST_KERNEL + 1, 2))
-_PICTURE_SHARE = 0.46  # Of the drawing's side, so that there is room for what lies beyond the picture.
-_DRAWING_PART = 0.6  # Of the width.
+_PICTURE_SHARE = 0.46  # Fraction of the side of the drawing, so that there is room beyond the picture.
+_DRAWING_PART = 0.6  # Fraction of the width.
 
 
 def kernel_slider(value: str) -> ValueSlider:
-    """A slider over the side of the blocks' kernels."""
-    tip = "Side of every block's kernel; the rest of the network stays as it is"
+    """Create a slider over the kernel size of the blocks."""
+    tip = "Kernel size of all blocks; the rest of the network stays the same"
     return ValueSlider("Kernel", tip, KERNELS, int(value), [f"{side} × {side}" for side in KERNELS])
 
 
-KERNEL = OneOf(help="Side of the kernels at first", default="7", values=tuple(map(str, KERNELS)))
+KERNEL = OneOf(help="Initial kernel size", default="7", values=tuple(map(str, KERNELS)))
 
 
 class KernelFieldView(SeenView):
-    """The theoretical field of each stage's middle unit, as squares on the picture.
+    """The theoretical field of the middle unit of each stage, as squares on the picture.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class KernelFieldView(SeenView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.kernel = kernel_slider(settings["kernel"])
-        self.whole = toggle("Whole fields", "Draw as much as it takes to see the largest field whole")
+        self.whole = toggle("Whole fields", "Zoom out until the whole largest field is visible")
         self.whole.setChecked(settings["extent"] == "fields")
         self.controls.addWidget(self.kernel, 1)
         self.controls.addWidget(self.whole)
@@ -56,20 +56,20 @@ class KernelFieldView(SeenView):
         self.whole.toggled.connect(self.canvas.update)
 
     def caption(self) -> str:
-        """Model and picture, and that what is drawn is arithmetic."""
+        """Return the caption: model, picture, and that the fields are calculated."""
         side = self.kernel.value
-        return self.subject(f"theoretical fields with {side} × {side} kernels, by arithmetic")
+        return self.subject(f"theoretical fields with {side} × {side} kernels, calculated")
 
     def fields(self) -> dict[str, FieldGeometry]:
-        """Of each stage of the open ConvNeXt, with the chosen kernel."""
+        """Return the field of each stage of the open ConvNeXt with the chosen kernel."""
         return kernel_figures(self.config, self.kernel.value, self.model.input_px).fields
 
     def rows(self) -> list[tuple[str, str]]:
-        """For each stage: how large its field is, and how that compares with the picture."""
+        """Return, for each stage, the size of its field and how it compares with the picture."""
         return [field_words(field, self.model.input_px) for field in self.fields().values()]
 
     def boxes(self) -> list[Box | None]:
-        """Of each stage's middle unit, in the input; None where it sees everything anyway."""
+        """Return the box of each stage's middle unit in the input; None if it sees everything."""
         return [
             None
             if field.is_global
@@ -78,7 +78,7 @@ class KernelFieldView(SeenView):
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The picture with its squares on the left, their sizes on the right."""
+        """Paint the picture with the squares on the left, and their sizes on the right."""
         side = min(room.height(), room.width() * _DRAWING_PART)
         self._paint_drawing(ink, QRectF(room.left(), room.center().y() - side / 2, side, side))
         self._paint_list(ink, room.adjusted(side + ink.px, 0, 0, 0))
@@ -118,9 +118,9 @@ class KernelFieldView(SeenView):
 
 
 def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
-    """How large a theoretical field is, and how that compares with the input."""
+    """Return the size of a theoretical field, and how it compares with the input."""
     if field.is_global:
-        return "everything (GRN)", f"convolutions alone: {field.size_px} px"
+        return "everything (GRN)", f"convolutions only: {field.size_px} px"
     ratio = field.size_px / input_px
     if ratio > 1:
         return f"{field.size_px} px", f"{ratio:.2g} × the picture's side"
@@ -129,12 +129,12 @@ def field_words(field: FieldGeometry, input_px: int) -> tuple[str, str]:
 
 SPEC = ViewSpec(
     name="kernel-field",
-    title="Theoretical field of each stage, to scale on the picture, for any kernel size",
+    title="The theoretical field of each stage on the picture, to scale, for any kernel size",
     make=KernelFieldView,
     settings={
         "kernel": KERNEL,
         "extent": OneOf(
-            help="How much is drawn at first: about twice the picture, or the largest field whole",
+            help="The initial zoom: about twice the picture, or the whole largest field",
             default="picture",
             values=("picture", "fields"),
         ),

@@ -1,4 +1,4 @@
-"""The layers between two stages: a norm, and a 2 × 2 convolution of stride 2."""
+"""The layers between two stages: a norm, and a 2 × 2 convolution with stride 2."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ _OTHER = "Open a ConvNeXt with such layers, such as preset:convnext_tiny."
 
 
 class DownsamplingView(NetworkView):
-    """The map before the norm, behind it, and behind the convolution; and the price of layers of their own.
+    """The map before the norm, after it, and after the convolution, and the cost of separate layers.
 
     Attributes
     ----------
@@ -38,30 +38,30 @@ class DownsamplingView(NetworkView):
 
     needs_picture = True
     name = "Downsampling between two stages"
-    lacks = "layers of its own between its stages"
+    lacks = "separate layers between its stages"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[str, MapPicture] = {}
-        items = [(f"into stage {number}", str(number)) for number in (2, 3, 4)]
-        tip = "The stage that the layers lead into"
+        items = [(f"before stage {number}", str(number)) for number in (2, 3, 4)]
+        tip = "The stage after the layers"
         self.stage = self.add_choice("Downsampling", tip, items, settings["stage"], self.prepare)
         self._first_channel = int(settings["channel"])
-        self.channel = ValueSlider("Channel", "The channel that is shown of each map", (0,), 0)
+        self.channel = ValueSlider("Channel", "The channel to show of each map", (0,), 0)
         self.channel.changed.connect(self.prepare)
         self.controls.addWidget(self.channel, 1)
 
     def nodes(self) -> tuple[str, ...]:
-        """What goes in, what the norm makes of it, and what the convolution does."""
+        """The nodes that are shown: the input, the norm and the convolution."""
         stage = min(int(self.stage.currentData()), len(self.config.depths))
         return f"stage{stage - 1}", f"stage{stage}.downsample.norm", f"stage{stage}.downsample.conv"
 
     def network_questions(self) -> Sequence[Request] | str:
-        """The channel of each, where the network has such layers."""
+        """Ask for the channel of each map, if the network has such layers."""
         if len(self.config.depths) == 1:
-            return f"{self.model.title} has one stage: nothing is downsampled behind its stem. {_OTHER}"
+            return f"{self.model.title} has one stage, so nothing is downsampled after its stem. {_OTHER}"
         if self.config.downsample != "separate":
-            return f"{self.model.title} downsamples within its blocks, as ResNet does. {_OTHER}"
+            return f"{self.model.title} downsamples in its blocks, as ResNet does. {_OTHER}"
         picture = self.state.picture
         assert picture is not None
         nodes = self.nodes()
@@ -78,22 +78,22 @@ class DownsamplingView(NetworkView):
         super().show_answers(answers)
 
     def forget(self) -> None:
-        """Keep no maps."""
+        """Clear the maps."""
         self.maps = {}
 
     def caption(self) -> str:
-        """What the maps are."""
+        """Return the caption, which says what the maps are."""
         return self.subject(f"channel {self.channel.value} of each")
 
     def titles(self) -> tuple[str, str, str]:
-        """What is above the maps."""
+        """Return the titles of the maps."""
         norm = NORM_TITLES[self.config.norm]
-        return "What comes in", norm[0].upper() + norm[1:], "2 × 2, stride 2"
+        return "Input", norm[0].upper() + norm[1:], "2 × 2, stride 2"
 
     def prices(self) -> list[tuple[str, str]]:
-        """What the whole network costs with layers of their own, and with blocks that downsample."""
+        """Return the costs of the whole network with separate layers, and with blocks that downsample."""
         kinds: tuple[tuple[str, Downsample], ...] = (
-            ("Layers of their own (this network)", "separate"),
+            ("Separate layers (this network)", "separate"),
             ("In the blocks, as in ResNet", "block"),
         )
         found = []
@@ -105,7 +105,7 @@ class DownsamplingView(NetworkView):
         return found
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Three maps in a row, and the two prices below."""
+        """Paint three maps in a row, and the two costs below."""
         if not self.maps:
             return
         line, prices = ink.line(), self.prices()
@@ -133,10 +133,10 @@ class DownsamplingView(NetworkView):
 
 SPEC = ViewSpec(
     name="downsampling",
-    title="The layers between two stages, with the maps before and behind each",
+    title="The layers between two stages, with the maps before and after each",
     make=DownsamplingView,
     settings={
-        "stage": Whole(help="The stage that the layers lead into at first", default="2", least=2, most=4),
+        "stage": Whole(help="The stage after the layers to show first", default="2", least=2, most=4),
         "channel": CHANNEL,
     },
 )

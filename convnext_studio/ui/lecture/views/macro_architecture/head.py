@@ -1,4 +1,4 @@
-"""From the last map to the classes: pool, normalise, one linear layer."""
+"""The head, from the last map to the classes: pool, norm, linear layer."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, shape_text
 
-_MAPS_PART = 0.62  # Of the height.
+_MAPS_PART = 0.62  # Fraction of the height.
 
 
 class HeadView(NetworkView):
-    """The last stage's map, its mean over the positions, that normalised, and the likeliest classes.
+    """The map of the last stage, its mean over the positions, the normalised mean, and the top classes.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class HeadView(NetworkView):
 
     needs_picture = True
     name = "The head"
-    lacks = "head of pool, norm and linear layer that could be taken apart here"
+    lacks = "head of pool, norm and linear layer"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -45,7 +45,7 @@ class HeadView(NetworkView):
         self._shown: list[tuple[str, MapPicture, str]] = []
 
     def network_questions(self) -> Sequence[Request]:
-        """The last map, the head's features, the classes."""
+        """Ask for the last map, the features of the head, and the classes."""
         picture = self.state.picture
         assert picture is not None
         last = self.config.stages[-1]
@@ -55,7 +55,7 @@ class HeadView(NetworkView):
         ] + [Predict(panel=self.panel, image=picture.key)]
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Pool, and colour."""
+        """Pool the map, and colour map and vectors."""
         last, head, prediction = answers
         if (
             isinstance(last, FeatureMapsResult)
@@ -79,22 +79,22 @@ class HeadView(NetworkView):
             self._shown.append((name.capitalize(), map_picture(folded(vector), symmetric=True), words))
 
     def forget(self) -> None:
-        """Keep no features and no classes."""
+        """Clear features and classes."""
         self.vectors, self.prediction, self._shown = {}, None, []
 
     def caption(self) -> str:
-        """What is shown of what."""
-        return self.subject("vectors folded into rectangles, channel 0 at the upper left")
+        """Return the caption, which says what is shown."""
+        return self.subject("vectors are folded into rectangles, with channel 0 at the upper left")
 
     def rows(self) -> list[tuple[str, float]]:
-        """The likeliest classes, with their probabilities."""
+        """Return the most likely classes with their probabilities."""
         if self.prediction is None:
             return []
         top = self.prediction.top(int(self.settings["classes"]))
         return [(label_of(self.model, index), float(self.prediction.probabilities[index])) for index in top]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The vectors in a row, the classes below."""
+        """Paint the vectors in a row, and the classes below."""
         if not self._shown:
             return
         line = ink.line()
@@ -113,7 +113,7 @@ class HeadView(NetworkView):
 
 
 def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A vector as a rectangle, row by row, as nearly square as it goes; filled with NaN where it must."""
+    """Fold a vector into a nearly square rectangle, row by row, padded with NaN if necessary."""
     size = len(vector)
     rows = next(each for each in range(math.isqrt(size), 0, -1) if size % each == 0)
     if rows * 4 >= math.isqrt(size):
@@ -127,9 +127,9 @@ def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
 
 SPEC = ViewSpec(
     name="head",
-    title="From the last map to the classes: pool, normalise, one linear layer",
+    title="From the last map to the classes: pool, norm, linear layer",
     make=HeadView,
     settings={
-        "classes": Whole(help="How many of the likeliest classes are shown", default="3", least=1, most=5)
+        "classes": Whole(help="How many of the most likely classes to show", default="3", least=1, most=5)
     },
 )

@@ -1,4 +1,4 @@
-"""Where parameters, MACs and activation memory sit: a row for each part of the network."""
+"""The parameters, MACs and activation memory of each part of the network."""
 
 from collections.abc import Sequence
 
@@ -15,29 +15,29 @@ _KINDS: tuple[CostKind, ...] = ("parameters", "macs", "memory")
 
 
 class StageCostsView(NetworkView):
-    """Bars for stem, stages and head, in three columns; a full bar is the column's largest."""
+    """Bars for stem, stages and head in three columns; a full bar is the largest value of its column."""
 
     name = "Costs of the stages"
 
     def caption(self) -> str:
-        """Model and input size; weights and picture play no part."""
+        """Return the caption: model and input size. Weights and picture do not matter."""
         model = self.state.model
         if model is None:
             return ""
-        return f"{model.title} at {model.input_px} px, one picture, activations as float32, by arithmetic"
+        return f"{model.title} at {model.input_px} px, one picture, activations as float32, calculated"
 
     def nodes(self) -> list[NodeInfo]:
-        """Stem, stages and head."""
+        """Return stem, stages and head."""
         return [node for node in self.model.nodes if node.kind in ("stem", "stage", "head")]
 
     def costs(self) -> list[Costs]:
-        """The columns that are known of this network."""
+        """Return the columns that are known for this network."""
         nodes = tuple(self.nodes())
         found = [costs_of(self.model, nodes, "", kind, None) for kind in _KINDS]
         return [costs for costs in found if costs.total]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The rows' names on the left, and a column for each cost."""
+        """Paint the names of the rows on the left, and one column for each cost."""
         nodes, costs, line = self.nodes(), self.costs(), ink.line()
         titles = ["Head" if node.kind == "head" else node.title for node in nodes]
         names = max(map(ink.width, titles)) + ink.px
@@ -56,7 +56,7 @@ class StageCostsView(NetworkView):
         line, (top, pitch) = ink.line(), rows
         ink.text(QRectF(column.left(), column.top(), column.width(), line), COST_TITLES[costs.kind], bold=True)
         below = QRectF(column.left(), column.top() + line, column.width(), ink.line(ink.small))
-        ink.text(below, f"{costs.text(costs.total)} in all", px=ink.small, colour=ink.look.muted)
+        ink.text(below, f"{costs.text(costs.total)} in total", px=ink.small, colour=ink.look.muted)
         for index, node in enumerate(nodes):
             cost = costs.of.get(node.name, 0.0)
             middle = top + (index + 0.5) * pitch
@@ -71,6 +71,6 @@ class StageCostsView(NetworkView):
 
 SPEC = ViewSpec(
     name="stage-costs",
-    title="Parameters, MACs and activation memory of stem, stages and head",
+    title="The parameters, MACs and activation memory of stem, stages and head",
     make=StageCostsView,
 )

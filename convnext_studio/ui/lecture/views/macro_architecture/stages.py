@@ -1,4 +1,4 @@
-"""The whole network to scale: resolution halves, width doubles, the current picture's maps in place."""
+"""The whole network to scale, with the maps of the current picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import shape_text
 
-_DEEPEST_PART = 0.8  # Of the widest map's side: how far the most channels run to the right.
-_SMALLER = 0.97  # From one try to fit to the next.
-_SKEW = 0.35  # How far the channels run upwards, for a step to the right.
+_DEEPEST_PART = 0.8  # Extent to the right of the most channels, relative to the side of the widest map.
+_SMALLER = 0.97  # Factor between two attempts to fit.
+_SKEW = 0.35  # How far the channels extend upwards, relative to their extent to the right.
 _TEXT_LINES = 6.6
 
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """A map of that side with channels behind it, as deep as there are many."""
+    """A slab: a map as its face, and a depth proportional to its number of channels."""
 
     side: float
     depth: float
 
     @property
     def width(self) -> float:
-        """With what the channels run to the right."""
+        """The width including the depth of the channels."""
         return self.side + self.depth
 
     @property
     def height(self) -> float:
-        """With what the channels rise above the map."""
+        """The height including the depth of the channels."""
         return self.side + _SKEW * self.depth
 
 
 class StagesView(NetworkView):
-    """Stem and stages as slabs: the face is the map, to scale; the thickness counts the channels, to scale.
+    """Stem and stages as slabs to scale: the face is the map, and the thickness shows the channels.
 
     Attributes
     ----------
@@ -60,18 +60,18 @@ class StagesView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[str, MapPicture] = {}
-        self.same_size = toggle("Same size", "Draw all maps equally large, to see what is in the small ones")
+        self.same_size = toggle("Same size", "Draw all maps at the same size, to see what is in the small ones")
         self.same_size.setChecked(settings["size"] == "same")
         self.controls.addStretch(1)
         self.controls.addWidget(self.same_size)
         self.same_size.toggled.connect(self.canvas.update)
 
     def nodes(self) -> list[NodeInfo]:
-        """Stem and stages."""
+        """Return stem and stages."""
         return [node for node in self.model.nodes if node.kind in ("stem", "stage")]
 
     def network_questions(self) -> Sequence[Request]:
-        """Their mean maps."""
+        """Ask for their mean maps."""
         picture = self.state.picture
         assert picture is not None
         return [MeanMaps(panel=self.panel, image=picture.key, nodes=tuple(node.name for node in self.nodes()))]
@@ -84,21 +84,21 @@ class StagesView(NetworkView):
         super().show_answers(answers)
 
     def forget(self) -> None:
-        """Keep no maps."""
+        """Clear the maps."""
         self.maps = {}
 
     def caption(self) -> str:
-        """What the maps are."""
-        scale = "maps equally large" if self.same_size.isChecked() else "to scale"
+        """Return the caption, which says what the maps are."""
+        scale = "maps at the same size" if self.same_size.isChecked() else "to scale"
         return self.subject(f"mean over the channels of each output, {scale}")
 
     def blocks_in(self, node: NodeInfo) -> int:
-        """Blocks of a stage; 0 for the stem."""
+        """Return the number of blocks of a stage; 0 for the stem."""
         config = self.model.config
         return config.depths[config.stages.index(node.name)] if node.kind == "stage" else 0
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """A slab in each column, standing on one line, and its numbers below."""
+        """Paint a slab in each column on a common baseline, with its numbers below."""
         nodes = self.nodes()
         texts = _TEXT_LINES * ink.line(ink.small)
         if self.same_size.isChecked():
@@ -121,7 +121,7 @@ class StagesView(NetworkView):
             self._paint_texts(ink, QRectF(column.left(), ground, column.width(), texts), node)
 
     def _paint_channels(self, ink: Ink, face: QRectF, depth: float) -> None:
-        """The sides of the slab."""
+        """Paint the sides of a slab."""
         by = QPointF(depth, -depth * _SKEW)
         right = [face.topRight(), face.topRight() + by, face.bottomRight() + by, face.bottomRight()]
         top = [face.topLeft(), face.topLeft() + by, face.topRight() + by, face.topRight()]
@@ -163,7 +163,7 @@ class StagesView(NetworkView):
 def slabs_of(
     nodes: Sequence[NodeInfo], words: Sequence[float], width: float, height: float, least_px: float
 ) -> list[Slab]:
-    """As large as fits, all in one scale of positions and one of channels.
+    """Return slabs as large as possible, with one scale for positions and one for channels.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def slabs_of(
 
 
 def _columns(room: QRectF, widths: Sequence[float]) -> list[QRectF]:
-    """Beside each other, what room is left divided between them."""
+    """Place the slabs side by side, and divide the remaining space between them."""
     gap = (room.width() - sum(widths)) / max(len(widths) - 1, 1)
     lefts = accumulate((width + gap for width in widths[:-1]), initial=room.left())
     return [QRectF(left, room.top(), width, room.height()) for left, width in zip(lefts, widths, strict=True)]
@@ -194,11 +194,11 @@ def _columns(room: QRectF, widths: Sequence[float]) -> list[QRectF]:
 
 SPEC = ViewSpec(
     name="stages",
-    title="Stem and stages to scale, with the mean map of each on the current picture",
+    title="The stem and the stages to scale, with their mean maps on the current picture",
     make=StagesView,
     settings={
         "size": OneOf(
-            help="Whether the maps are drawn to scale at first, or all of the same size",
+            help="Whether the maps are first drawn to scale or all at the same size",
             default="scale",
             values=("scale", "same"),
         )

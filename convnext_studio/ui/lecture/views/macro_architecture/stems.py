@@ -1,10 +1,10 @@
-"""Two stems of the same weights: separate patches, and the tutorial's that overlap; the price of each."""
+"""Two stems with the same weights, separate patches and the tutorial's overlapping ones, with their costs."""
 
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRectF
 
-from convnext_studio.model.whatif import TUTORIAL_STEM, StemFigures, stem_figures
+from convnext_studio.model.design_costs import TUTORIAL_STEM, StemFigures, stem_figures
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
@@ -18,11 +18,11 @@ from convnext_studio.ui.state.node_texts import counted, sized
 
 _MEAN = -1
 Move = tuple[int, int]
-"""Stride and padding."""
+"""Stride and padding of a stem."""
 
 
 class StemsView(NetworkView):
-    """The stem's output with either stride, in one colour scale, and what the network costs behind each.
+    """The output of the stem with both strides on one colour scale, and the cost of the network with each.
 
     Attributes
     ----------
@@ -34,24 +34,26 @@ class StemsView(NetworkView):
 
     needs_picture = True
     name = "Two strides of the stem"
-    lacks = "stem of patches"
+    lacks = "patch stem"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.maps: dict[Move, MapPicture] = {}
-        self.channel = ValueSlider("Channel", "A channel behind the stem, or the mean of all", (_MEAN,), _MEAN)
+        self.channel = ValueSlider(
+            "Channel", "A channel after the stem, or the mean of all channels", (_MEAN,), _MEAN
+        )
         self.channel.changed.connect(self.prepare)
         self.controls.addWidget(self.channel, 1)
         self._first_channel = int(settings["channel"])
 
     def moves(self) -> tuple[Move, Move]:
-        """Patchify, and the tutorial's."""
+        """Return the two stems: patchify, and the tutorial's."""
         return (self.config.stem_kernel_size, 0), TUTORIAL_STEM
 
     def network_questions(self) -> Sequence[Request] | str:
-        """The chosen channel with either stride."""
+        """Ask for the chosen channel with both strides."""
         if self.config.stem_type != "patch":
-            return f"The stem of {self.model.title} is two convolutions, no patches. {OPEN_A_CONVNEXT}"
+            return f"The stem of {self.model.title} has two convolutions and no patches. {OPEN_A_CONVNEXT}"
         channels = range(self.config.dims[0])
         self.channel.go_through((_MEAN, *channels), self._first_channel, ("mean", *map(str, channels)))
         picture, channel = self.state.picture, self.channel.value
@@ -60,7 +62,7 @@ class StemsView(NetworkView):
         return [StemMaps(panel=self.panel, image=picture.key, channel=wanted, moves=self.moves())]
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour both maps in one scale."""
+        """Colour both maps on one scale."""
         found = answers[0]
         if isinstance(found, StemMapsResult):
             limits = common_limits(*found.maps.values())
@@ -68,21 +70,21 @@ class StemsView(NetworkView):
         super().show_answers(answers)
 
     def forget(self) -> None:
-        """Keep no maps."""
+        """Clear the maps."""
         self.maps = {}
 
     def caption(self) -> str:
-        """Which channel, and that the weights are the open model's for both."""
+        """Return the caption: the channel, and that both use the weights of the open model."""
         if self.state.model is None or self.channel.value == _MEAN:
-            return self.subject("mean over the stem's channels, the same weights with both strides")
-        return self.subject(f"stem, channel {self.channel.value}, the same weights with both strides")
+            return self.subject("mean over the channels of the stem, with the same weights for both strides")
+        return self.subject(f"channel {self.channel.value} of the stem, with the same weights for both strides")
 
     def figures(self) -> tuple[StemFigures, ...]:
-        """What the network costs with either."""
+        """Return the figures of the network with each stem."""
         return tuple(stem_figures(self.config, *move, self.model.input_px) for move in self.moves())
 
     def rows(self, figures: StemFigures) -> list[str]:
-        """The price in words."""
+        """Return the costs in words."""
         is_open = (figures.stride, figures.padding) == (self.config.stem_stride, self.config.stem_padding)
         return [
             f"{counted(figures.parameters)} parameters",
@@ -92,13 +94,13 @@ class StemsView(NetworkView):
         ]
 
     def times(self) -> str:
-        """The tutorial's price over the other's."""
+        """Return the ratio of the costs of the two stems."""
         ours, tutorial = self.figures()
         macs, memory = tutorial.macs / ours.macs, tutorial.activation_bytes / ours.activation_bytes
         return f"Stride {tutorial.stride} costs {macs:.1f} × the MACs and {memory:.1f} × the memory"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """A column for each stride, and the comparison below."""
+        """Paint a column for each stride, and the comparison below."""
         line, small = ink.line(), ink.line(ink.small)
         below = QRectF(room.left(), room.bottom() - 1.2 * line, room.width(), line)
         ink.text(below, self.times(), align="centre", bold=True)
@@ -119,7 +121,7 @@ class StemsView(NetworkView):
 
 SPEC = ViewSpec(
     name="stems",
-    title="The stem with its own patches and with stride 1: both maps, and the price of each",
+    title="The patch stem and the same stem with stride 1: both maps and their costs",
     make=StemsView,
     settings={
         "channel": CHANNEL,

@@ -1,4 +1,4 @@
-"""GELU and ReLU, with the values that a block hands to its activation below the curves."""
+"""GELU and ReLU, with the values that reach the activation of a block below the curves."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,22 +22,22 @@ _LEAST_REACH, _MOST_REACH = 3.0, 8.0
 
 
 def relu(x: float) -> float:
-    """The positive part."""
+    """Return ReLU(x), the positive part."""
     return max(x, 0.0)
 
 
 def gelu(x: float) -> float:
-    """Gaussian error linear unit: x times a standard normal's share below x (Hendrycks and Gimpel 2016)."""
+    """Return GELU(x): x times the standard normal probability below x (Hendrycks and Gimpel 2016)."""
     return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
 
 
 def gelu_tanh(x: float) -> float:
-    """The authors' approximation of GELU."""
+    """Return the tanh approximation of GELU by its authors."""
     return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def silu(x: float) -> float:
-    """Sigmoid linear unit: x times its logistic function."""
+    """Return SiLU(x): x times the logistic function of x."""
     return x / (1 + math.exp(-x))
 
 
@@ -50,7 +50,7 @@ CURVES: dict[Act, tuple[str, Callable[[float], float]]] = {
 
 
 class ActivationView(BlockView):
-    """The curves above, the block's own pre-activations below, on one axis."""
+    """The curves at the top and the pre-activations of the block below, on one axis."""
 
     name = "Activations over the values that reach them"
 
@@ -60,7 +60,7 @@ class ActivationView(BlockView):
         self.controls.addStretch(1)
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The values around the block's activation."""
+        """Ask for the values before and after the activation of the block."""
         assert self.state.picture is not None
         return (Distributions(panel=self.panel, image=self.state.picture.key, node=f"{self.block}.act"),)
 
@@ -72,21 +72,21 @@ class ActivationView(BlockView):
         self.canvas.update()
 
     def caption(self) -> str:
-        """Which node."""
+        """Return the caption: the node."""
         return self.subject(f"{self.block}.act") if self.block else self.subject()
 
     @property
     def act(self) -> Act:
-        """Of the open network."""
+        """The activation of the open network."""
         config = self.state.model.config if self.state.model is not None else None
         return config.act if isinstance(config, ConvNeXtConfig) else "gelu"
 
     def curves(self) -> list[Act]:
-        """GELU and ReLU, and the network's own where it is neither."""
+        """Return the curves: GELU, ReLU, and the network's own activation if it is neither."""
         return list(dict.fromkeys(["gelu", "relu", self.act]))
 
     def sentences(self) -> list[str]:
-        """What the numbers say."""
+        """Return sentences about the numbers."""
         if self.shown is None:
             return []
         before, after = self.shown.before, self.shown.after
@@ -94,12 +94,14 @@ class ActivationView(BlockView):
         return [
             f"{format_percent(share)} of the values are below 0. ReLU would make each of them 0.",
             f"mean {format_number(before.mean)}, deviation {format_number(before.std)} before the activation",
-            f"mean {format_number(after.mean)}, deviation {format_number(after.std)} behind its "
-            f"{CURVES[self.act][0]}",
+            (
+                f"mean {format_number(after.mean)}, deviation {format_number(after.std)} after "
+                f"{CURVES[self.act][0]}"
+            ),
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Curves, histogram, and the numbers on the right."""
+        """Paint the curves, the histogram, and the numbers on the right."""
         if self.shown is None:
             return
         before = self.shown.before
@@ -154,13 +156,13 @@ class ActivationView(BlockView):
         for sentence in self.sentences():
             room.setTop(room.top() + ink.paragraph(room, sentence) + ink.line() * 0.7)
         lowest = min(np.linspace(-2, 0, 2001).tolist(), key=gelu)
-        text = f"GELU is lowest at {lowest:.2f}, where it is {gelu(lowest):.2f}."
+        text = f"GELU has its minimum at {lowest:.2f}, where it is {gelu(lowest):.2f}."
         ink.paragraph(room, text, colour=ink.look.muted)
 
 
 SPEC = ViewSpec(
     name="activation",
-    title="GELU and ReLU over the values that reach a block’s activation",
+    title="GELU and ReLU, over the values that reach the activation of a block",
     make=ActivationView,
     settings={"block": BLOCK},
 )

@@ -1,4 +1,4 @@
-"""Which values a normalisation averages over, on boxes of channels x height x width that can be turned."""
+"""The values that a normalisation averages over, on rotatable boxes of channels x height x width."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +23,12 @@ _STEP_MS = 40
 _EDGE_ON = 1e-6
 
 Cell = tuple[int, int, int, int]
-"""Picture, channel, row, column."""
+"""The indices of a value: picture, channel, row, column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Averaging:
-    """What a normalisation averages over.
+    """The values that a normalisation averages over.
 
     Attributes
     ----------
@@ -49,14 +49,14 @@ class Averaging:
     in_use: str
 
 
-_ALONE = "The same in training and in use: no picture’s answer depends on another picture."
+_ALONE = "It computes the same in training and in use: the result for one picture does not depend on others."
 AVERAGINGS = {
     "batch": Averaging(
         "Batch norm",
         lambda cell: cell[1],
         "One mean and one deviation for each channel: over all pictures of the batch and all positions.",
         lambda channels, positions: (f"{channels}", f"N × {positions}"),
-        "In use there is no batch: running averages from training take its place.",
+        "In use there is no batch: running averages from training are used instead.",
     ),
     "layer": Averaging(
         "Layer norm, as in ConvNeXt",
@@ -83,7 +83,7 @@ AVERAGINGS = {
 
 
 def cells() -> Iterator[Cell]:
-    """All values of the drawing."""
+    """Return all values of the drawing."""
     for picture in range(PICTURES):
         for channel in range(CHANNELS):
             for row in range(HEIGHT):
@@ -92,14 +92,14 @@ def cells() -> Iterator[Cell]:
 
 
 def averaged(norm: str, number: int) -> set[Cell]:
-    """The cells that one mean is taken of; means are numbered on, beginning anew behind the last."""
+    """Return the cells of one mean; numbers beyond the last mean start again from the first."""
     group_of = AVERAGINGS[norm].group_of
     wanted = number % (max(map(group_of, cells())) + 1)
     return {cell for cell in cells() if group_of(cell) == wanted}
 
 
 class NormAxesView(PaintedView):
-    """Three pictures as boxes of cells; those that go into one mean are coloured."""
+    """Three pictures as boxes of cells, with the cells of one mean coloured."""
 
     name = "Values that a normalisation averages over"
 
@@ -108,18 +108,18 @@ class NormAxesView(PaintedView):
         self._number = 0
         self.norms = self.add_choice(
             "Norm",
-            "The normalisation",
+            "The kind of normalisation",
             ((averaging.title, name) for name, averaging in AVERAGINGS.items()),
             settings["norm"],
             self._restart,
         )
-        self.add_button("Another mean", "Colour the values of the next mean", self.next_mean)
+        self.add_button("Another mean", "Highlight the values of the next mean", self.next_mean)
         self.playing = self.add_play("Turn slowly", _STEP_MS, lambda: self._turn(_DEGREES_A_STEP))
         self.controls.addStretch(1)
         self.new_row()
         self.angle = self.add_slider(
             "Angle",
-            "Turn the boxes; dragging them does the same",
+            "Turn the boxes; you can also drag them",
             -180,
             180,
             _FIRST_ANGLE,
@@ -134,7 +134,7 @@ class NormAxesView(PaintedView):
 
     @property
     def coloured(self) -> set[Cell]:
-        """The cells that go into the mean that is shown."""
+        """The cells of the current mean."""
         return averaged(self.norm, self._number)
 
     def next_mean(self) -> None:
@@ -143,8 +143,8 @@ class NormAxesView(PaintedView):
         self.canvas.update()
 
     def caption(self) -> str:
-        """What is drawn is a scheme; the numbers beside it are the model's."""
-        return f"A scheme: {PICTURES} pictures, {CHANNELS} channels, {HEIGHT} × {WIDTH} positions"
+        """Return the caption: the drawing is schematic, and the numbers are those of the model."""
+        return f"Schematic: {PICTURES} pictures, {CHANNELS} channels, {HEIGHT} × {WIDTH} positions"
 
     def _restart(self) -> None:
         self._number = 0
@@ -156,7 +156,7 @@ class NormAxesView(PaintedView):
     # ------------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Boxes, and words beside or below them."""
+        """Paint the boxes, with the text next to them or below."""
         words, boxes = QRectF(room), QRectF(room)
         if is_wide(room):
             words.setLeft(room.left() + room.width() * 0.7)
@@ -180,7 +180,7 @@ class NormAxesView(PaintedView):
             room.setTop(room.top() + ink.paragraph(room, text, colour=colour) + ink.line() * 0.6)
 
     def _sizes(self) -> tuple[int, int]:
-        """Channels and positions of the open network's first block, or of ConvNeXt-T's."""
+        """Return channels and positions of the first block of the open network, or of ConvNeXt-T."""
         model = self.state.model
         if model is None or not blocks_of(model):
             return 96, 56 * 56
@@ -194,7 +194,7 @@ class NormAxesView(PaintedView):
     def _paint_boxes(self, ink: Ink, room: QRectF) -> None:
         turn = _Turn(math.radians(self.angle.value()), _PITCH)
         pitch_px = room.width() / PICTURES
-        reach = math.hypot(CHANNELS, WIDTH) + 0.2  # Wherever the box is turned to.
+        reach = math.hypot(CHANNELS, WIDTH) + 0.2  # Enough for any angle of the box.
         cell_px = min(pitch_px / reach, (room.height() - 3 * ink.line()) / (HEIGHT + 3.5))
         chosen = self.coloured
         height = cell_px * (HEIGHT + 3.2)
@@ -210,7 +210,7 @@ class NormAxesView(PaintedView):
         ink.text(foot, text, align="centre", px=ink.small, colour=ink.look.muted)
 
     def _paint_box(self, ink: Ink, place: "_Place", chosen: list[Cell]) -> None:
-        """The far sides, the coloured cells from far to near, the near sides over them as lines."""
+        """Paint the far sides, the coloured cells from back to front, and the near sides as lines on top."""
         sides = sorted(_SIDES, key=lambda side: place.turn.depth(*side.normal))
         for side in sides[: len(sides) // 2]:
             self._paint_side(ink, place, side, alpha=26)
@@ -220,7 +220,7 @@ class NormAxesView(PaintedView):
         for centre in sorted(shown, key=lambda centre: place.turn.depth(*centre)):
             for face in faces:
                 if tuple(c + n for c, n in zip(centre, face.normal, strict=True)) in shown:
-                    continue  # Another one stands before it.
+                    continue  # Another cell hides it.
                 corners = ([c + o / 2 for c, o in zip(centre, one, strict=True)] for one in face.corners)
                 ink.painter.setBrush(QColor(ink.look.accent).darker(face.shade))
                 ink.painter.drawPolygon(QPolygonF([place.point(*corner) for corner in corners]))
@@ -229,7 +229,7 @@ class NormAxesView(PaintedView):
 
     @staticmethod
     def _paint_side(ink: Ink, place: "_Place", side: "_Face", alpha: int) -> None:
-        """A side of a box, with the lines between its cells."""
+        """Paint a side of a box, with the lines between its cells."""
         half = (CHANNELS / 2, HEIGHT / 2, WIDTH / 2)
         corners = [
             place.point(*(o * size for o, size in zip(corner, half, strict=True))) for corner in side.corners
@@ -245,7 +245,7 @@ class NormAxesView(PaintedView):
 
 
 def _grid(cells: tuple[int, int], corners: list[QPointF]) -> Iterator[QLineF]:
-    """The lines around and between the cells of a side."""
+    """Return the lines around and between the cells of a side."""
     a, b, c, d = corners
     for count, (start, end), (beyond, end_beyond) in zip(
         cells, ((a, b), (b, c)), ((d, c), (a, d)), strict=True
@@ -256,7 +256,7 @@ def _grid(cells: tuple[int, int], corners: list[QPointF]) -> Iterator[QLineF]:
 
 
 def _centre(cell: Cell) -> tuple[float, float, float]:
-    """Channels to the right, rows downwards, columns into the depth."""
+    """A point: channels point right, rows down, and columns into the depth."""
     _, channel, row, column = cell
     return channel - (CHANNELS - 1) / 2, (HEIGHT - 1) / 2 - row, column - (WIDTH - 1) / 2
 
@@ -279,7 +279,7 @@ class _Face:
 
     @property
     def cells(self) -> tuple[int, int]:
-        """How many cells lie along its two axes."""
+        """The number of cells along its two axes."""
         first, second = (
             count for axis, count in zip(self.normal, (CHANNELS, HEIGHT, WIDTH), strict=True) if not axis
         )
@@ -295,18 +295,18 @@ _SIDES = (
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """Turned about the upright axis, then tipped towards the viewer; seen from infinitely far."""
+    """A rotation about the vertical axis, then a tilt towards the viewer, in parallel projection."""
 
     yaw: float
     pitch: float
 
     def place(self, x: float, y: float, z: float) -> tuple[float, float]:
-        """On the screen, upwards positive."""
+        """Return the position on the screen, with y pointing up."""
         along = x * math.cos(self.yaw) + z * math.sin(self.yaw)
         return along, y * math.cos(self.pitch) - self._towards(x, z) * math.sin(self.pitch)
 
     def depth(self, x: float, y: float, z: float) -> float:
-        """Towards the viewer."""
+        """Return the depth, positive towards the viewer."""
         return y * math.sin(self.pitch) + self._towards(x, z) * math.cos(self.pitch)
 
     def _towards(self, x: float, z: float) -> float:
@@ -315,23 +315,23 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a box is drawn."""
+    """The position and scale of a box in the widget."""
 
     middle: QPointF
     cell_px: float
     turn: _Turn
 
     def point(self, x: float, y: float, z: float) -> QPointF:
-        """In the widget, of a point in cells from the box's middle."""
+        """Return the widget position of a point, given in cells from the middle of the box."""
         right, up = self.turn.place(x, y, z)
         return QPointF(self.middle.x() + right * self.cell_px, self.middle.y() - up * self.cell_px)
 
 
 SPEC = ViewSpec(
     name="norm-axes",
-    title="Which values batch, layer, instance and group norm average over",
+    title="The values that batch, layer, instance and group norm average over",
     make=NormAxesView,
     settings={
-        "norm": OneOf(help="The normalisation to begin with", default="layer", values=tuple(AVERAGINGS)),
+        "norm": OneOf(help="The normalisation to show first", default="layer", values=tuple(AVERAGINGS)),
     },
 )

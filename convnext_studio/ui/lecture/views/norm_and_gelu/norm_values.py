@@ -1,4 +1,4 @@
-"""The values before and behind the norm of a block, on the current picture."""
+"""The values before and after the norm of a block, for the current picture."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,9 @@ NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", 
 
 
 class NormValuesView(BlockView):
-    """Histograms of all values, maps of each position's mean and deviation, or each channel's."""
+    """Histograms of all values, maps of the mean and deviation of each position, or those of each channel."""
 
-    name = "Values before and behind the norm"
+    name = "Values before and after the norm"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
@@ -42,7 +42,7 @@ class NormValuesView(BlockView):
         self._maps: list[tuple[str, MapPicture, str]] = []
         self.looks = self.add_choice(
             "Statistics of",
-            "Over what mean and standard deviation are taken",
+            "The values over which mean and standard deviation are computed",
             ((text, name) for name, text in LOOKS.items()),
             settings["of"],
             self.canvas.update,
@@ -50,12 +50,12 @@ class NormValuesView(BlockView):
         self.controls.addStretch(1)
 
     def block_questions(self) -> Sequence[Request] | str:
-        """The values around the block's norm."""
+        """Ask for the values before and after the norm of the block."""
         assert self.state.picture is not None
         return (Distributions(panel=self.panel, image=self.state.picture.key, node=f"{self.block}.norm"),)
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Colour the maps once, and paint."""
+        """Colour the maps once, then paint."""
         (result,) = answers
         assert isinstance(result, DistributionsResult)
         assert result.normalised is not None
@@ -69,16 +69,16 @@ class NormValuesView(BlockView):
         self.canvas.update()
 
     def caption(self) -> str:
-        """Which node, and what is meant by after."""
+        """Return the caption: the node, and what "after" means."""
         if not self.block:
             return self.subject()
-        after = "after: normalised, not yet scaled and shifted"
+        after = "after the norm, before scale and shift"
         return self.subject(f"{self.block}.norm", *([after] if self.looks.currentData() == "positions" else []))
 
     # ------------------------------------------------------------------------------------------ painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """What is chosen."""
+        """Paint the chosen statistics."""
         if self.shown is None:
             return
         look = self.looks.currentData()
@@ -126,7 +126,7 @@ class NormValuesView(BlockView):
 
 
 def _flat_or_not(values: NDArray[np.float32], word: str) -> MapPicture:
-    """Behind a layer norm all is 0 or 1 but for rounding, which is not to be enlarged into a pattern."""
+    """Widen the limits, because after a layer norm only rounding differs from 0 or 1 and is not a pattern."""
     level = 0.0 if word == "mean" else 1.0
     if np.abs(values - level).max() < 0.02:
         return map_picture(values, limits=Limits(level - 1, level + 1), colormap="vik" if level == 0 else None)
@@ -134,7 +134,7 @@ def _flat_or_not(values: NDArray[np.float32], word: str) -> MapPicture:
 
 
 def _rounded(value: float) -> str:
-    """To three digits; what is left of 0 by rounding is 0."""
+    """Format with three digits; rounding errors around 0 become 0."""
     return "0.000" if abs(value) < _ROUNDING else format_number(value)
 
 
@@ -143,7 +143,7 @@ def _range(values: NDArray[np.float32]) -> str:
 
 
 def beyond(found: Distribution, axis: Limits) -> str:
-    """Which share of the values a histogram on that axis does not show, for the axis' title; empty for none."""
+    """Return the share of values outside the axis of a histogram for its title; empty if there are none."""
     edges = np.linspace(found.low, found.high, len(found.counts) + 1)
     is_shown = (edges[:-1] >= axis.low) & (edges[1:] <= axis.high)
     total = found.channel_mean.size * found.position_mean.size
@@ -163,7 +163,7 @@ def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:
 
 
 def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
-    """Each channel's mean with its deviation to both sides, sorted by mean, lowest at the bottom."""
+    """Paint the mean of each channel with its deviation on both sides, sorted from bottom to top."""
     order = np.argsort(found.channel_mean)
     order = order[np.isfinite(found.channel_mean[order])]
     mean, std = found.channel_mean[order], found.channel_std[order]
@@ -183,13 +183,15 @@ def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
 
 SPEC = ViewSpec(
     name="norm-values",
-    title="The values before and behind the norm of a block, with mean and standard deviation",
+    title="The values before and after the norm of a block, with mean and standard deviation",
     make=NormValuesView,
     settings={
         "block": BLOCK,
         "of": OneOf(
-            help="What mean and deviation are taken of: all values, those of each position (over its "
-            "channels), or those of each channel (over its positions)",
+            help=(
+                "The values over which mean and deviation are computed: all values, each position "
+                "(over its channels), or each channel (over its positions)"
+            ),
             default="values",
             values=tuple(LOOKS),
         ),

@@ -290,13 +290,13 @@ def _corners(place: QRectF) -> Box:
 
 _PLOT_PART = 0.5  # Of the height.
 _FIGURES_PART = 0.29  # Of the width.
-OPEN_TIP = "Build this network with random weights and open it in the program, in place of the open model"
+OPEN_TIP = "Build this network with random weights and open it in place of the open model"
 HOW_TO_READ = (
-    "Drawn is the second block of stage 1. The wider a box, the more channels: above those that go in, below "
-    "those that come out. From the next step on, a dashed frame is around what goes, a solid one around what "
-    "comes."
+    "The drawing shows the second block of stage 1. Wider boxes have more channels; the input "
+    "is at the top, the output at the bottom. From the next step on, a dashed frame marks what "
+    "is removed, and a solid frame what is new."
 )
-BACK_TIP = "Open again what was open before, or the model that comes with the program"
+BACK_TIP = "Open the previous model again, or the bundled one"
 
 
 class RoadView(PaintedView):
@@ -318,7 +318,7 @@ class RoadView(PaintedView):
         super().__init__(state, bridge, settings)
         self._plot: RoadPlot | None = None  # As it was painted last: what a click means.
         titles = [(f"{step.number}  {step.title}", key) for key, step in ROAD.items()]
-        self.steps = self.add_choice("Step", "The step that is shown", titles, settings["step"], self._choose)
+        self.steps = self.add_choice("Step", "The step to show", titles, settings["step"], self._choose)
         self.opens = self.add_button("Open this network", OPEN_TIP, self._open)
         self.goes_back = self.add_button("Back", BACK_TIP, self.network_left.emit)
         # All three find room beside each other; the box's list is as wide as its texts.
@@ -339,8 +339,8 @@ class RoadView(PaintedView):
     def caption(self) -> str:
         """Whose figures these are."""
         return (
-            f"{self.step.full_title} · accuracies and GMACs as published (Liu et al. 2022, Table 10) · "
-            "counted here: convolutions and classifier at 224 × 224 px"
+            f"{self.step.full_title} · accuracies and GMACs as published (Liu et al. 2022, "
+            "Table 10) · our count: convolutions and classifier at 224 × 224 px"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -460,7 +460,7 @@ SPEC = ViewSpec(
     make=RoadView,
     settings={
         "step": OneOf(
-            help="The step that is shown first",
+            help="The step to show first",
             default="resnet50",
             values=tuple(ROAD),
         )

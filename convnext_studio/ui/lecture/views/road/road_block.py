@@ -1,4 +1,4 @@
-"""A network on the road, drawn: stem, stages and the block of stage 1, with what a step changes marked."""
+"""Draw a network on the road: stem, stages and the block of stage 1, with the changes of a step marked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from convnext_studio.ui.lecture.views.drawing import Ink
 
 _ACTS = {"relu": "ReLU", "gelu": "GELU"}
 _NORMS = {"batch": "BN", "layer": "LN"}
-_NARROWEST = 0.62  # Of the widest: the text must have room.
-_BOLD = 1.12  # As wide as that over plain text, at most.
-_BOX_HEIGHT, _NOTE_HEIGHT = 1.45, 1.05  # In lines of small text.
+_NARROWEST = 0.62  # Smallest width relative to the widest, so that the text fits.
+_BOLD = 1.12  # Largest width of bold text relative to plain text.
+_BOX_HEIGHT, _NOTE_HEIGHT = 1.45, 1.05  # Heights in lines of small text.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line of the drawing.
+    """A row of the drawing.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Row:
 
 
 def network_rows(config: RoadConfig) -> tuple[Row, ...]:
-    """What is around the blocks: stem, stages, where maps are halved, head."""
+    """Return the facts around the blocks: stem, stages, where maps are halved, head."""
     between = ", ".join(_said(config, layer) for layer in downsampling_layers(config, 1))
     halving = between or "first block of a stage"
     norm = f"{_NORMS[config.norm]}, " if config.separate_downsampling else ""
@@ -58,7 +58,7 @@ def network_rows(config: RoadConfig) -> tuple[Row, ...]:
 
 
 def block_rows(config: RoadConfig) -> tuple[Row, ...]:
-    """The second block of stage 1, from its input to its output."""
+    """Return the rows of the second block of stage 1, from its input to its output."""
     layers = block_layers(config, 0, 1)
     rows: list[Row] = []
     notes: list[str] = []
@@ -78,7 +78,7 @@ def block_rows(config: RoadConfig) -> tuple[Row, ...]:
 
 
 def changed_rows(before: Sequence[Row], after: Sequence[Row]) -> tuple[frozenset[int], frozenset[int]]:
-    """Which rows of the one are not in the other, by index: those that go, and those that come."""
+    """Return the indices of the rows that are removed and of those that are added."""
     gone: set[int] = set()
     come: set[int] = set()
     for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
@@ -118,7 +118,7 @@ def _said(config: RoadConfig, layer: Layer) -> str:
 def paint_network(
     ink: Ink, room: QRectF, title: str, config: RoadConfig, other: RoadConfig | None, *, is_new: bool
 ) -> None:
-    """Draw a network under a title; what is not in the other is framed, solid where it is new, else dashed."""
+    """Draw a network under a title; new rows get a solid frame, and removed ones a dashed frame."""
     line = ink.line(ink.small)
     ink.text(QRectF(room.left(), room.top(), room.width(), line * 1.2), title, px=ink.small, bold=True)
     around, block = network_rows(config), block_rows(config)
@@ -161,7 +161,7 @@ def _paint_note(
 
 
 def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: bool, is_new: bool) -> None:
-    """A convolution: as wide at the top as channels go in, as wide at the bottom as come out."""
+    """Paint a convolution; its width is that of its input channels at the top, of its output at the bottom."""
     assert row.channels is not None
     top, bottom = (
         place.width() * (_NARROWEST + (1 - _NARROWEST) * channels / widest) / 2 for channels in row.channels
@@ -181,7 +181,7 @@ def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: boo
     if is_marked:
         _paint_frame(ink, shape, is_new=is_new)
     is_bold = is_marked and is_new
-    room = top + bottom - ink.small * 0.8  # Half way down, within the frame.
+    room = top + bottom - ink.small * 0.8  # The width at half the height, inside the frame.
     px = ink.small * min(1.0, room / (ink.width(row.text, ink.small) * (_BOLD if is_bold else 1.0)))
     ink.text(place, row.text, align="centre", px=px, bold=is_bold)
 
@@ -195,7 +195,7 @@ def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:
 
 
 def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str) -> None:
-    """From the block's input around the branch to the sum, of which something is said in the middle."""
+    """Paint the shortcut from the input around the branch to the sum, with a text in the middle."""
     right = drawn.right() + ink.small * 1.1
     y = drawn.bottom() - last / 2
     ink.painter.setPen(QPen(QColor(ink.look.muted), 2))

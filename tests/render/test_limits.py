@@ -1,4 +1,4 @@
-"""The ends of a colour scale, against NumPy's sorted values; and what lies beyond them."""
+"""The ends of a colour scale against sorted values, and the values beyond them."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_a_percentile_leaves_as_many_values_out_above_as_it_says(numbers: list[f
     assert sum(value < limits.low - 1e-6 for value in numbers) <= most
 
 
-def test_what_is_not_finite_has_no_say() -> None:
+def test_non_finite_values_are_ignored() -> None:
     values = np.array([np.nan, np.inf, 1.0, 3.0])
     assert Range("percentile", 100).limits(values) == Limits(1, 3)
     assert Clipping.of(values, Limits(0, 4)) == Clipping(below=False, above=False)
@@ -49,5 +49,5 @@ def test_what_is_not_finite_has_no_say() -> None:
         (Limits(1, 8), "values below and above the scale"),
     ],
 )
-def test_values_beyond_the_ends_are_told(limits: Limits, said: str) -> None:
+def test_values_beyond_the_ends_are_reported(limits: Limits, said: str) -> None:
     assert Clipping.of(np.arange(10.0), limits).text == said

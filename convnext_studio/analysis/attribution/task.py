@@ -1,4 +1,4 @@
-"""What a method is asked, and what it gives."""
+"""The input and the output of an attribution method."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,19 +18,19 @@ from convnext_studio.model.loaded import LoadedModel
 Map = NDArray[np.float32]
 
 INPUT = "input"
-"""Name of a map on the input's pixels."""
+"""The name of a map on the pixels of the input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Which numbers of the network are explained: one, or two whose difference is.
+    """The outputs of the network that are explained: one, or two whose difference is explained.
 
     Attributes
     ----------
     kind
         ``logit``, ``probability``, or ``difference`` of two logits.
     classes
-        The class; for a difference, the class and the other.
+        The class, or for a difference the two classes.
     """
 
     kind: Output
@@ -38,42 +38,42 @@ class Outputs:
 
     @classmethod
     def of(cls, kind: Output, target: int, against: int | None, count: int) -> "Outputs":
-        """The outputs of a network with that many classes.
+        """Choose outputs of a network with that many classes.
 
         Raises
         ------
         StudioError
-            Where there is no such class, or a difference of a class from nothing or itself.
+            If there is no such class, or a difference lacks a second, different class.
         """
         check_class(target, count)
         if kind != "difference":
             return cls(kind, (target,))
         if against is None or against == target:
-            raise StudioError("A difference takes two classes.", "Choose another class to compare with.")
+            raise StudioError("A difference needs two classes.", "Choose another class to compare with.")
         check_class(against, count)
         return cls(kind, (target, against))
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """(N, classes) to (N, outputs)."""
+        """Map logits (N, classes) to the values of the outputs (N, outputs)."""
         values = torch.softmax(logits, dim=1) if self.kind == "probability" else logits
         # Not by a list: as an index it would be copied to the device each time, which waits for it.
         return torch.stack([values[:, index] for index in self.classes], dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One picture, one network, and what is asked.
+class AttributionTask:
+    """The task of an attribution method: a network, a picture, the outputs and the settings.
 
     Attributes
     ----------
     tensor
         (1, C, H, W) float32, normalised, on the model's device.
     nodes
-        For class activation maps.
+        The nodes for class activation maps.
     settings
-        All parameters of the method, with their values.
+        The values of all parameters of the method.
     should_stop
-        Asked between blocks.
+        Called between blocks; the method stops if it returns true.
     """
 
     model: LoadedModel
@@ -85,42 +85,42 @@ class Case:
 
     @contextmanager
     def passes(self, *, with_gradients: bool = False) -> Iterator[None]:
-        """Where passes are run: they can be stopped. To be left before anything is yielded: hooks are set."""
+        """Make the passes inside the block stoppable. Do not yield inside it, because hooks are set."""
         with torch.set_grad_enabled(with_gradients), stoppable(self.model.blocks, self.should_stop):
             yield
 
     def scores(self, pictures: Tensor) -> Tensor:
-        """(N, C, H, W) to the values of the outputs, (N, outputs); no gradients."""
+        """Return the values of the outputs (N, outputs) for pictures (N, C, H, W), without gradients."""
         with self.passes():
             return self.outputs(self.model.module(pictures))
 
     def integer(self, name: str) -> int:
-        """A parameter that is a whole number."""
+        """Return the value of an integer parameter."""
         return int(self.settings[name])
 
     def number(self, name: str) -> float:
-        """A parameter that is a number."""
+        """Return the value of a parameter that is a number."""
         return float(self.settings[name])
 
     def text(self, name: str) -> str:
-        """A parameter that is a choice."""
+        """Return the value of a parameter that is a choice."""
         return str(self.settings[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a method has found, whole or so far.
+class MethodResult:
+    """A partial or final result of a method.
 
     Attributes
     ----------
     maps
-        For each output, (h, w) float32 by node name or `INPUT`; empty while there is nothing to see.
+        For each output, maps (h, w) float32 by node name or `INPUT`; empty until there is something to show.
     done, total
-        Passes, or whatever the method counts.
+        The progress, in passes or whatever else the method counts.
     deltas
-        For each output, of integrated gradients.
+        For each output, the convergence delta of integrated gradients.
     notes
-        Sentences about how it was found.
+        Sentences about how the maps were computed.
     """
 
     maps: tuple[dict[str, Map], ...]

@@ -1,4 +1,4 @@
-"""The little markup is understood, and everything else is only words."""
+"""The markup is converted, and everything else stays plain text."""
 
 import re
 from html import unescape
@@ -6,7 +6,7 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convnext_studio.lecture.words import to_html, to_plain
+from convnext_studio.lecture.markup import to_html, to_plain
 
 
 def test_emphasis_weight_and_code() -> None:

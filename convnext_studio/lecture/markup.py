@@ -1,4 +1,4 @@
-"""The little markup inside a step's text: *emphasis*, **weight** and `code`."""
+"""The markup in the text of a step: *emphasis*, **weight** and `code`."""
 
 import re
 from html import escape
@@ -9,17 +9,17 @@ _TAGS = ("code", "b", "i")
 
 
 def to_html(text: str) -> str:
-    """Paragraphs of HTML, with everything that is no markup escaped."""
-    return "".join(f"<p>{_inline(unbroken(each))}</p>" for each in text.split("\n\n") if each)
+    """Convert text to HTML paragraphs; everything except the markup is escaped."""
+    return "".join(f"<p>{_inline(join_sizes(each))}</p>" for each in text.split("\n\n") if each)
 
 
 def to_plain(text: str) -> str:
-    """The words alone, for screen readers and for places that show no markup."""
+    """Remove the markup, for screen readers and for widgets that show plain text."""
     return _MARKS.sub(lambda match: next(filter(None, match.groups())), text)
 
 
-def unbroken(text: str) -> str:
-    """With sizes such as 7 × 7 kept on one line."""
+def join_sizes(text: str) -> str:
+    """Use non-breaking spaces in sizes such as 7 × 7."""
     return _TIMES.sub("\u00a0×\u00a0", text)
 
 
