@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.server.dispatch import _ANSWERED_BY
+from convnext_studio.engine.server.dispatch import HANDLERS
 from convnext_studio.protocol.envelope import EngineLost, EngineReady, Progress, Started
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.predictions import Predict
@@ -28,7 +28,7 @@ def ask(bridge: EngineBridge, node: str = "stage1") -> None:
 
 
 def test_every_request_has_words() -> None:
-    assert all(kind.doing for kind in _ANSWERED_BY)
+    assert all(kind.doing for kind in HANDLERS)
 
 
 def test_the_read_out_and_the_device(bar: StatusBar, state: AppState) -> None:
