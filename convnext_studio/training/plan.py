@@ -133,7 +133,7 @@ class TrainingPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values; `from_dict` reads them back."""
-        return asdict(self)
+        return {**asdict(self), "config": self.config.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingPlan":
