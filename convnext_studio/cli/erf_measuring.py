@@ -90,7 +90,7 @@ def measure_network(
     what = f"Measuring {measurement.model.title}"
     if saved is not None:
         inputs.unreadable += saved.unreadable
-        print(f"{file.name} holds {saved.average.done} pictures already.", file=sys.stderr)
+        print(f"{file.name} already contains {saved.average.done} pictures.", file=sys.stderr)
     start = saved.average if saved else None
     before = start.done if start else 0
     tensors = inputs.tensors(after=saved.position if saved else 0, count=max(inputs.total - before, 0))
@@ -162,14 +162,14 @@ def _read(file: Path, identity: str) -> _Saved | None:
             about: dict[str, Any] = json.loads(str(arrays["about"]))
             total = np.asarray(arrays["total"], dtype=np.float64)
         if about["identity"] != identity:
-            print(f"{file.name} is of another measurement; starting anew.", file=sys.stderr)
+            print(f"{file.name} belongs to another measurement; starting from scratch.", file=sys.stderr)
             return None
         average = FieldSoFar(
             total=total, used=about["used"], skipped=tuple(about["skipped"]), unit=tuple(about["unit"])
         )
         return _Saved(average, about["position"], about["names"], about["unreadable"])
     except Exception as error:  # A damaged archive raises anything.
-        print(f"{file.name} cannot be read ({error}); starting anew.", file=sys.stderr)
+        print(f"{file.name} cannot be read ({error}); starting from scratch.", file=sys.stderr)
         return None
 
 
@@ -177,7 +177,7 @@ def measure(options: argparse.Namespace) -> int:
     """Do what the options of `convnext_studio.cli.erf` ask for, and return the exit status."""
     if len(options.subject) >= MOST_NETWORKS:
         raise StudioError(
-            f"{len(options.subject) + 1} networks were named.", f"Up to {MOST_NETWORKS} are compared."
+            f"{len(options.subject) + 1} networks were given.", f"At most {MOST_NETWORKS} can be compared."
         )
     with Decoder() as decoder:
         return _measure(options, Workspace(reader=decoder))

@@ -98,7 +98,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(answers: Path, shuffled:
         train(shuffled, out, resume=True, device="cpu")
     targets = read_soft_targets(answers)
     write_soft_targets(moved, replace(targets, teacher="Another one"))
-    with pytest.raises(StudioError, match=r"soft\.npz is not the file of soft targets that the training"):
+    with pytest.raises(StudioError, match=r"soft\.npz is not the file of soft targets with which the training"):
         train(shuffled, out, resume=True, device="cpu")
     train(shuffled, out, resume=True, soft_targets=answers, device="cpu")
     assert out.read_bytes() == (tmp_path / "whole").read_bytes()
@@ -130,7 +130,7 @@ def test_the_teachers_answers_are_its_softened_probabilities(folder: Path, teach
 
 
 def test_teachers_that_cannot_teach_are_said(folder: Path, teacher: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="random weights; it can teach nothing"):
+    with pytest.raises(StudioError, match="random weights, so it cannot be a teacher"):
         ask_teacher("preset:convnext_tiny", folder)
     other = draw_folder(tmp_path / "other", 2)
     (other / "red_disc").rename(other / "ultraviolet")
