@@ -180,7 +180,7 @@ class Ink:
         return box
 
     def image(self, box: QRectF, shown: MapPicture) -> None:
-        """Paint only a map; enlarged pixels stay sharp. A box without any room is left empty."""
+        """Paint only a map, if there is room for it; enlarged pixels stay sharp."""
         if box.isEmpty():
             return
         device = self.painter.device()
