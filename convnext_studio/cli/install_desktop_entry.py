@@ -18,7 +18,7 @@ NAME = "convnext-studio"
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "image/gif")
 _ICONS = ASSETS / "icons"
 _SPECIAL = '"`$\\'
-"""What needs a backslash within a quoted argument."""
+"""Characters that need a backslash inside a quoted argument."""
 
 EXAMPLES = (
     ("", "add an entry and an icon to this user's menu"),
