@@ -258,14 +258,14 @@ def test_several_pictures_one_after_the_other(engine: Dispatcher, model: LoadedM
     steps, found = stepped(engine, request, Explanations)
     assert [explanation.image for explanation in found.explanations] == [cat, coffee]
     assert [image for image, _ in found.failures] == ["closed"]
-    assert "not open" in found.failures[0][1]
+    assert "no longer open" in found.failures[0][1]
     assert [step.text for step in steps] == [f"Picture {number} of 3" for number in (1, 2, 3)]
     new = [step.partial for step in steps]
     assert [len(each.explanations) for each in new if isinstance(each, Explanations)] == [0, 1, 0]
     assert [len(each.failures) for each in new if isinstance(each, Explanations)] == [0, 0, 1]
     x = model.preprocess(analysis.decode("sample:coffee").to_pil())
     assert found.explanations[1].target == int(model.module(x).argmax())
-    with pytest.raises(StudioError, match="not open"):
+    with pytest.raises(StudioError, match="no longer open"):
         engine.run(replace(request, images=("closed",)))
     with pytest.raises(StudioError, match="no picture"):
         engine.run(replace(request, images=()))

@@ -158,7 +158,7 @@ def test_a_changed_file_is_shown_as_it_is_now_under_another_key(tmp_path: Path) 
     assert info.size == (20, 10)
     assert info.key != before.key
     assert (info.path, info.name) == (before.path, before.name)
-    with pytest.raises(StudioError, match="not open"):
+    with pytest.raises(StudioError, match="no longer open"):
         dispatcher.run(ShowPicture(image=before.key))
 
 
@@ -185,7 +185,7 @@ def test_a_restored_engine_knows_the_pictures_and_a_closed_one_is_forgotten(
     assert decoded == []
     assert answered(dispatcher, ShowPicture(image=pictures[1].key), ImageInfo).listed == pictures[1]
     dispatcher.run(CloseImage(images=(pictures[1].key,)))
-    with pytest.raises(StudioError, match="not open"):
+    with pytest.raises(StudioError, match="no longer open"):
         dispatcher.run(Thumbnail(image=pictures[1].key))
 
 

@@ -77,7 +77,7 @@ def test_a_network_that_does_not_fit_is_refused_with_what_it_takes_and_what_is_f
     monkeypatch.setattr(devices, "free_bytes", lambda _: needed - 1)
     monkeypatch.setattr(devices, "device_name", lambda _: "NVIDIA Small")
     with pytest.raises(
-        StudioError, match=r"needs about 0\.\d GB, and 0\.\d GB are free on NVIDIA Small"
+        StudioError, match=r"needs about 0\.\d GB, but only 0\.\d GB are free on NVIDIA Small"
     ) as caught:
         check_room(model, torch.device("cuda"))
     assert "Choose the CPU" in caught.value.hint

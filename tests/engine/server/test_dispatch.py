@@ -246,7 +246,7 @@ def test_failed_load_keeps_the_model(opened: Dispatcher, monkeypatch: pytest.Mon
 def test_closed_pictures_are_gone(opened: Dispatcher) -> None:
     image = open_cat(opened)
     opened.run(CloseImage(images=(image.key,)))
-    with pytest.raises(StudioError, match="not open"):
+    with pytest.raises(StudioError, match="no longer open"):
         opened.run(Predict(image=image.key))
 
 
