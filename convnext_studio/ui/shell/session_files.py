@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.files import write_file
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export import safe_stem
-from convnext_studio.export.files import write_file
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.export.views import save_csv, save_json, save_npy, save_npz, save_png, table_text
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.vector_files import Painted, view_pdf, view_svg
