@@ -21,10 +21,10 @@ COMMANDS: dict[str, str] = {
     "erf": "measure effective receptive fields over a folder of pictures, and compare networks",
     "handout": "write the lecture, computed with a model and a picture, as one PDF or HTML file",
     "train": "train a network on a folder of pictures",
-    "evaluate": "measure how often a trained network is right on a folder of pictures",
+    "evaluate": "measure the accuracy of a trained network on a folder of pictures",
     "models": "list the models that can be opened",
-    "doctor": "say what this machine has, and what it lacks, for ConvNeXt Studio",
-    "completion": "print a script with which a shell completes all of this",
+    "doctor": "show what ConvNeXt Studio finds on this computer, and what is missing",
+    "completion": "print a shell completion script",
     "install-desktop-entry": "add the program to the desktop's menu (Linux), or remove it",
 }
 """What each command does. A command's file is named like the command, with underscores."""

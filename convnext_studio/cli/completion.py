@@ -18,7 +18,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio completion`."""
     parser = argparse.ArgumentParser(
         prog="convnext-studio completion",
-        description="Print a script with which a shell completes commands, options and files of this program.",
+        description=(
+            "Print a script for the shell that completes the commands, options and files of this program."
+        ),
     )
     parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell to write it for")
     return parser

@@ -11,15 +11,17 @@ from convnext_studio.engine.server.nvidia import gpu_lines
 from convnext_studio.model.presets import bundled_is_there
 from convnext_studio.ui.start.platform_check import missing_for_window
 
-EXAMPLES = (("", "print what this machine has and what it lacks"),)
+EXAMPLES = (("", "show what this computer has and what is missing"),)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio doctor`."""
     return argparse.ArgumentParser(
         prog="convnext-studio doctor",
-        description="Print versions, devices, where files lie, and what the window needs and lacks. "
-        "The exit status is 0 where nothing is missing, and 1 where something is.",
+        description=(
+            "Print versions, devices, the locations of files, and what the window needs. The exit "
+            "status is 0 if nothing is missing, and 1 otherwise."
+        ),
     )
 
 

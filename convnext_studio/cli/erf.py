@@ -5,9 +5,9 @@ import argparse
 from convnext_studio.cli.options import add_model_options, positive, seed
 
 EXAMPLES = (
-    ("--images photos --out field", "follow RepLKNet's protocol, over fifty pictures of a folder"),
-    ("--noise --protocol centred --out field --subject random", "compare with random weights, over noise"),
-    ("--images photos --out field --count 500", "go on where fifty pictures were averaged"),
+    ("--images photos --out field", "follow RepLKNet's protocol with fifty pictures of a folder"),
+    ("--noise --protocol centred --out field --subject random", "compare with random weights, on noise"),
+    ("--images photos --out field --count 500", "continue from an average of fifty pictures"),
 )
 
 
@@ -15,23 +15,25 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio erf`."""
     parser = argparse.ArgumentParser(
         prog="convnext-studio erf",
-        description="Average the effective receptive field over pictures, and write it to DIR: erf.npy (the "
-        "array, as the published scripts save it), erf.npz (with its protocol), erf.json, erf.png, curves.png. "
-        "A measurement that was interrupted goes on where it stopped, and so does one that is run again for "
-        "more pictures.",
+        description=(
+            "Average the effective receptive field over pictures, and write it to DIR: erf.npy "
+            "(the array, as the published scripts save it), erf.npz (with its protocol), erf.json, "
+            "erf.png, curves.png. An interrupted measurement continues where it stopped, and so "
+            "does one that is run again with more pictures."
+        ),
     )
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder to write into; it is made where it is missing"
+        "--out", required=True, metavar="DIR", help="folder to write to; it is created if it does not exist"
     )
     inputs = parser.add_mutually_exclusive_group()
-    inputs.add_argument("--images", metavar="FOLDER", help="pictures, also those in its subfolders")
+    inputs.add_argument("--images", metavar="FOLDER", help="folder of pictures, including its subfolders")
     inputs.add_argument("--noise", action="store_true", help="average over standard normal noise instead")
     add_model_options(parser, with_precision=False)
     parser.add_argument(
         "--protocol",
         choices=("replknet", "centred", "absolute", "luo"),
         default="replknet",
-        help="what is measured (default: %(default)s)",
+        help="protocol of the measurement (default: %(default)s)",
     )
     parser.add_argument(
         "--count",
@@ -44,10 +46,18 @@ def parser() -> argparse.ArgumentParser:
         "--input-px",
         type=positive,
         metavar="PX",
-        help="side of the square that pictures are resized to (default: 1024 for replknet, else the model's)",
+        help=(
+            "side of the square to which pictures are resized (default: 1024 for replknet, "
+            "otherwise the model's input size)"
+        ),
     )
     parser.add_argument("--node", help="a stage, or a block such as stage3.block5 (default: the last stage)")
-    parser.add_argument("--unit", type=_unit, metavar="Y,X", help="unit of its map (default: the middle one)")
+    parser.add_argument(
+        "--unit",
+        type=_unit,
+        metavar="Y,X",
+        help="row and column of the unit in its map (default: the middle one)",
+    )
     parser.add_argument(
         "--seed",
         type=seed,
@@ -59,9 +69,11 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="MODEL|random|kernel=N|layer-scale=X",
-        help="another network to measure for comparison; can be given three times. Either a model as for "
-        "--model, or random weights in the model's architecture, as it is or with another kernel size or "
-        "layer scale",
+        help=(
+            "another network to measure for comparison; may be given three times. Either a model "
+            "as for --model, or random weights in the model's architecture, unchanged or with "
+            "another kernel size or layer scale"
+        ),
     )
     return parser
 

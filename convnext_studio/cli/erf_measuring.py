@@ -39,20 +39,24 @@ from convnext_studio.render import format_percent
 
 SAVE_EVERY_S = 10.0
 SUFFIX = ".sum.npz"
+MOST_NETWORKS = 4
+RANDOM, KERNEL, LAYER_SCALE = "random", "kernel", "layer-scale"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """Where a measurement was left.
+class _Saved:
+    """What a file holds of an interrupted measurement.
 
     Attributes
     ----------
     average
         The sum so far.
     position
-        How many candidates (pictures or noises) were looked at.
+        How many candidates (pictures or noises) were tried.
     names
-        The pictures that were measured, those skipped included.
+        The names of the pictures that were measured or skipped.
     unreadable
         A sentence for each file that could not be read.
     """
@@ -63,46 +67,46 @@ class _Left:
     unreadable: list[str]
 
 
-def measured(
+def measure_network(
     measurement: Measurement, stem: Path, report: Callable[[str, int, int], None]
 ) -> ReceptiveFieldResult:
-    """Measure, beginning with what the file beside `stem` holds of the same measurement.
+    """Measure one network, starting from what the file beside `stem` holds of the same measurement.
 
-    The file stays, so that asking for more pictures later only measures those.
+    The file is kept, so that a later run for more pictures measures only the new ones.
 
     Parameters
     ----------
     report
-        Is told what is being done, how many pictures are done, and of how many.
+        Called with what is being done, how many pictures are done, and how many there are.
 
     Raises
     ------
     StudioError
-        Where nothing can be measured, or the file not be written; the sum so far is kept, whatever happens.
+        Where nothing can be measured, or the file cannot be written. The sum so far is saved in any case.
     """
     file, identity = stem.with_name(f"{stem.name}{SUFFIX}"), _identity(measurement)
-    left = _read(file, identity)
+    saved = _read(file, identity)
     inputs = measurement.inputs
     what = f"Measuring {measurement.model.title}"
-    if left is not None:
-        inputs.unreadable += left.unreadable
-        print(f"{file.name} holds {left.average.done} pictures already.", file=sys.stderr)
-    start = left.average if left else None
+    if saved is not None:
+        inputs.unreadable += saved.unreadable
+        print(f"{file.name} already contains {saved.average.done} pictures.", file=sys.stderr)
+    start = saved.average if saved else None
     before = start.done if start else 0
-    tensors = inputs.tensors(after=left.position if left else 0, count=max(inputs.total - before, 0))
+    tensors = inputs.tensors(after=saved.position if saved else 0, count=max(inputs.total - before, 0))
     average, saved_s = start, time.monotonic()
-    with _kept(lambda: _save(file, identity, measurement, left, average)):
+    with _kept(lambda: _save(file, identity, measurement, saved, average)):
         for average in running_average(measurement.model, tensors, measurement.signal, start=start):
             report(what, average.done, inputs.total)
             if time.monotonic() - saved_s > SAVE_EVERY_S:
-                _save(file, identity, measurement, left, average)
+                _save(file, identity, measurement, saved, average)
                 saved_s = time.monotonic()
     return measurement.final(average)
 
 
 @contextmanager
 def _kept(save: Callable[[], None]) -> Iterator[None]:
-    """Save at the end, also where it comes early: somebody pressed Ctrl+C, or memory ran out."""
+    """Save at the end, also after Ctrl+C or when memory has run out."""
     try:
         yield
     finally:
@@ -110,7 +114,10 @@ def _kept(save: Callable[[], None]) -> Iterator[None]:
 
 
 def _identity(measurement: Measurement) -> str:
-    """What must be the same to go on: network, question and candidates; not how many of them are asked for."""
+    """Return a text that two runs of the same measurement share: network, question and candidates.
+
+    The number of pictures is not part of it, so that a later run can add more.
+    """
     request = measurement.request
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in measurement.model.module.state_dict().items():
@@ -123,12 +130,12 @@ def _identity(measurement: Measurement) -> str:
 
 
 def _save(
-    file: Path, identity: str, measurement: Measurement, left: _Left | None, average: FieldSoFar | None
+    file: Path, identity: str, measurement: Measurement, saved: _Saved | None, average: FieldSoFar | None
 ) -> None:
-    if average is None or (left is not None and average is left.average):
+    if average is None or (saved is not None and average is saved.average):
         return
     inputs = measurement.inputs
-    done_now = average.done - (left.average.done if left else 0)
+    done_now = average.done - (saved.average.done if saved else 0)
     given = inputs.given[:done_now]
     text = json.dumps(
         {
@@ -137,7 +144,7 @@ def _save(
             "skipped": average.skipped,
             "unit": average.unit,
             "position": given[-1].position + 1,
-            "names": [*(left.names if left else ()), *(each.name for each in given)],
+            "names": [*(saved.names if saved else ()), *(each.name for each in given)],
             "unreadable": inputs.unreadable,
         }
     )
@@ -146,8 +153,8 @@ def _save(
     write_file(file, lambda opened: opened.write(buffer.getvalue()))
 
 
-def _read(file: Path, identity: str) -> _Left | None:
-    """What the file holds of the same measurement; None, and a word on it, where that is nothing."""
+def _read(file: Path, identity: str) -> _Saved | None:
+    """Return what the file holds of the same measurement; otherwise say why not, and return None."""
     if not file.exists():
         return None
     try:
@@ -155,27 +162,23 @@ def _read(file: Path, identity: str) -> _Left | None:
             about: dict[str, Any] = json.loads(str(arrays["about"]))
             total = np.asarray(arrays["total"], dtype=np.float64)
         if about["identity"] != identity:
-            print(f"{file.name} is of another measurement; starting anew.", file=sys.stderr)
+            print(f"{file.name} belongs to another measurement; starting from scratch.", file=sys.stderr)
             return None
         average = FieldSoFar(
             total=total, used=about["used"], skipped=tuple(about["skipped"]), unit=tuple(about["unit"])
         )
-        return _Left(average, about["position"], about["names"], about["unreadable"])
+        return _Saved(average, about["position"], about["names"], about["unreadable"])
     except Exception as error:  # A damaged archive raises anything.
-        print(f"{file.name} cannot be read ({error}); starting anew.", file=sys.stderr)
+        print(f"{file.name} cannot be read ({error}); starting from scratch.", file=sys.stderr)
         return None
-
-
-MOST = 4
-RANDOM, KERNEL, LAYER_SCALE = "random", "kernel", "layer-scale"
-
-Result = TypeVar("Result")
 
 
 def measure(options: argparse.Namespace) -> int:
     """Do what the options of `convnext_studio.cli.erf` ask for, and return the exit status."""
-    if len(options.subject) >= MOST:
-        raise StudioError(f"{len(options.subject) + 1} networks were named.", f"Up to {MOST} are compared.")
+    if len(options.subject) >= MOST_NETWORKS:
+        raise StudioError(
+            f"{len(options.subject) + 1} networks were given.", f"At most {MOST_NETWORKS} can be compared."
+        )
     with Decoder() as decoder:
         return _measure(options, Workspace(reader=decoder))
 
@@ -191,14 +194,14 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
-    # All at once, so that a name that is not known costs no hour of measuring first.
+    # All networks are opened first: a wrong name must not come to light after an hour of measuring.
     measurements = [_measurement(workspace, replace(request, subject=subject)) for subject in subjects]
     make_directory(out)
     stems: list[str] = []
     results: list[ReceptiveFieldResult] = []
     for subject, measurement in zip(subjects, measurements, strict=True):
         stems.append(_stem(subject, stems))
-        results.append(measured(measurement, out / stems[-1], draw_bar))
+        results.append(measure_network(measurement, out / stems[-1], draw_bar))
         _tell(results[-1])
     for text in dict.fromkeys(result.protocol_text for result in results):
         print(text)
@@ -212,7 +215,7 @@ def _measurement(workspace: Workspace, request: ReceptiveField) -> Measurement:
 
 
 def _request(options: argparse.Namespace) -> ReceptiveField:
-    """What the options ask for, of any network."""
+    """Return the request that the options describe, without the network."""
     is_noise = options.noise or definition(options.protocol).takes_noise
     if not is_noise and options.images is None:
         raise StudioError("There is nothing to average over.", "Give --images FOLDER, or --noise.")
@@ -230,7 +233,7 @@ def _request(options: argparse.Namespace) -> ReceptiveField:
 
 
 def _subject(text: str, config: Architecture, options: argparse.Namespace) -> Subject:
-    """A network to compare with: another model, or random weights in the model's architecture or near it."""
+    """Return a network to compare with: another model, or random weights in a similar architecture."""
     settings: dict[str, str] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
@@ -255,10 +258,10 @@ def _subject(text: str, config: Architecture, options: argparse.Namespace) -> Su
 
 
 def _stem(subject: Subject, taken: list[str]) -> str:
-    """The beginning of a network's file names, unlike those that are taken."""
+    """Return how the names of a network's files begin; no two networks get the same name."""
     if subject.is_current:
         return "erf"
-    # A file's name without its folders and ending; of all other names nothing is an ending.
+    # A file's name loses its folders and its ending; any other name is kept whole.
     name = subject.title.replace(", ", "-") or subject.source.replace(":", "-")
     wanted = f"erf-{safe_stem(subject.source if Path(subject.source).is_file() else f'{name}.')}"
     stem, number = wanted, 1
@@ -280,7 +283,7 @@ def _tell(result: ReceptiveFieldResult) -> None:
 
 
 def _finished(work: Generator[Progress, None, Result]) -> Result:
-    """Let work run to its end, drawing its progress."""
+    """Run work to its end, drawing its progress, and return its result."""
     while True:
         try:
             progress = next(work)

@@ -6,9 +6,7 @@ from pathlib import Path
 from convnext_studio.cli.options import add_device_option
 from convnext_studio.common.terminal import draw_bar
 
-EXAMPLES = (
-    ("pets.safetensors pictures/val", "print the accuracy, its interval, and what is mistaken for what"),
-)
+EXAMPLES = (("pets.safetensors pictures/val", "print the accuracy with its interval, and the confusions"),)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from convnext_studio.cli.options import add_model_options
 from convnext_studio.common.attribution_methods import METHODS
 
 EXAMPLES = (
-    ("cat.jpg --out results", "write all figures and arrays of a picture to results/cat"),
+    ("cat.jpg --out results", "write all figures and arrays for a picture to results/cat"),
     (
         "cat.jpg dog.jpg --out results --node stage3 --target cat",
         "explain “cat” at stage 3, for two pictures",
@@ -22,13 +22,15 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio export`."""
     parser = argparse.ArgumentParser(
         prog="convnext-studio export",
-        description="Write what the window shows of each picture to DIR/NAME, where NAME is the picture's: "
-        "predictions.json; every stage, the attribution and the receptive field as .npy and .png, the latter "
-        "two also as .json; and report.html, which shows all of it.",
+        description=(
+            "Write what the window shows for each picture to DIR/NAME, where NAME is the name of "
+            "the picture: predictions.json; every stage, the attribution and the receptive field "
+            "as .npy and .png, the last two also as .json; and report.html, which shows everything."
+        ),
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures, or sample:NAME")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder to write into; it is made where it is missing"
+        "--out", required=True, metavar="DIR", help="folder to write to; it is created if it does not exist"
     )
     add_model_options(parser)
     parser.add_argument(
@@ -44,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faithfulness",
         action="store_true",
-        help="also measure how faithful the attribution is, by insertion and deletion",
+        help="also measure the faithfulness of the attribution by insertion and deletion",
     )
     parser.add_argument(
         "--target", metavar="CLASS", help="class to explain, by name or number (default: the prediction)"
@@ -60,8 +62,9 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=8,
         metavar="N",
-        help="number of pictures to average the receptive field over; noise takes the place of missing ones "
-        "(default: 8)",
+        help=(
+            "number of pictures to average the receptive field over; noise replaces missing ones (default: 8)"
+        ),
     )
     return parser
 

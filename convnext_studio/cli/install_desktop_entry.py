@@ -18,7 +18,7 @@ NAME = "convnext-studio"
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "image/gif")
 _ICONS = ASSETS / "icons"
 _SPECIAL = '"`$\\'
-"""What needs a backslash within a quoted argument."""
+"""Characters that need a backslash inside a quoted argument."""
 
 EXAMPLES = (
     ("", "add an entry and an icon to this user's menu"),
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if sys.platform in ("win32", "darwin"):
         raise StudioError(
-            "This system has no freedesktop.org menus.",
+            "This system does not have freedesktop.org menus.",
             "On Windows, pin the running program to the task bar; on macOS, keep it in the Dock.",
         )
     root = data_home()
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         removed = [path for path in _targets(root) if path.exists()]
         for path in removed:
             _remove(path)
-        print("\n".join(f"removed {path}" for path in removed) or "There was nothing to remove.")
+        print("\n".join(f"removed {path}" for path in removed) or "There is nothing to remove.")
     else:
         for path in install(root, program()):
             print(path)
@@ -132,7 +132,9 @@ def quoted(argument: str) -> str:
         Where the argument has control characters, which such a line cannot hold.
     """
     if not argument.isprintable():
-        raise StudioError(f"The path {argument!r} cannot be in a desktop file.", "Move the program elsewhere.")
+        raise StudioError(
+            f"The path {argument!r} cannot be written in a desktop file.", "Move the program elsewhere."
+        )
     inner = "".join(f"\\{sign}" if sign in _SPECIAL else sign for sign in argument)
     return '"' + inner.replace("%", "%%").replace("\\", "\\\\") + '"'
 

@@ -9,7 +9,7 @@ from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.presets import BUNDLED_RANDOM, PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 
-EXAMPLES = (("", "list all that --model opens"), ("--json", "print the same list for other programs"))
+EXAMPLES = (("", "list all models that --model opens"), ("--json", "print the same list for other programs"))
 
 
 def parser() -> argparse.ArgumentParser:

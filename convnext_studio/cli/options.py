@@ -23,8 +23,8 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
             default="float32",
             help="precision of the forward pass; bfloat16 needs CUDA (default: %(default)s)",
         )
-    parser.add_argument("--offline", action="store_true", help="never use the network")
-    stem = parser.add_argument_group("what cannot be read off a weights file")
+    parser.add_argument("--offline", action="store_true", help="do not open any network connection")
+    stem = parser.add_argument_group("options for what a weights file does not state")
     stem.add_argument("--stem-stride", type=int, metavar="PX", help="stride of the first convolution")
     stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
 
@@ -35,7 +35,7 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         metavar="auto|cpu|cuda|mps",
-        help="where to compute (default: auto, the fastest device there is)",
+        help="device to compute on (default: auto, the fastest available one)",
     )
 
 

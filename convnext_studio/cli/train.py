@@ -17,13 +17,16 @@ from convnext_studio.training.events import Asking, Decoding, EpochDone, Event, 
 from convnext_studio.training.plan import SMALL_CONFIG, TrainingPlan
 
 EXAMPLES = (
-    ("pictures --out pets.safetensors --epochs 30", "train on pictures, which holds one folder for each class"),
-    ("pictures --out pets.safetensors --resume", "go on after an interruption, with the same result"),
+    (
+        "pictures --out pets.safetensors --epochs 30",
+        "train on the folder pictures, which contains one folder for each class",
+    ),
+    ("pictures --out pets.safetensors --resume", "continue after an interruption, with the same result"),
     (
         "pictures --teacher big.safetensors --write-soft-targets soft.npz",
-        "write down which classes a trained model sees in the pictures",
+        "save the class probabilities that a trained model predicts",
     ),
-    ("pictures --out pets.safetensors --soft-targets soft.npz", "learn from that, too (distillation)"),
+    ("pictures --out pets.safetensors --soft-targets soft.npz", "also learn from these (distillation)"),
 )
 
 _DEFAULTS = TrainingPlan()
@@ -32,25 +35,25 @@ _DEFAULTS = TrainingPlan()
 _PLAN_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
     ("epochs", int, "number of passes over the pictures"),
     ("input_px", int, "side of the trained model's input"),
-    ("cache_px", int, "side of the squares as which pictures are kept in memory"),
+    ("cache_px", int, "side of the squares that are kept in memory"),
     ("batch_size", int, "pictures per step"),
     ("learning_rate", float, "highest learning rate"),
     ("weight_decay", float, "weight decay of AdamW"),
     ("warmup_epochs", float, "epochs during which the learning rate rises"),
-    ("label_smoothing", float, "share of the target that is spread over all classes"),
+    ("label_smoothing", float, "fraction of the target that is spread over all classes"),
     ("drop_path_rate", float, "drop rate of stochastic depth at the last block"),
     ("frozen_stages", int, "number of stages, with the stem, that keep the weights of --init"),
-    ("crop_area_min", float, "smallest share of a picture's area that a crop takes"),
+    ("crop_area_min", float, "smallest fraction of the picture's area that a crop covers"),
     ("colour_jitter", float, "largest change of brightness, contrast and saturation"),
-    ("sharpness_jitter", float, "largest share of fine detail that is added or removed"),
+    ("sharpness_jitter", float, "largest fraction of fine detail that is added or removed"),
     ("mixup_alpha", float, "parameter of mixup's Beta distribution; 0 turns it off"),
     ("cutmix_alpha", float, "parameter of cutmix's Beta distribution; 0 turns it off"),
-    ("mix_probability", float, "share of the batches that are mixed"),
-    ("distill_weight", float, "share of the loss that comes from soft targets, where there are any"),
-    ("temperature", float, "number by which logits are divided for soft targets"),
-    ("ema_decay", float, "decay of the moving average of the weights, which is what is saved"),
-    ("clip_norm", float, "largest norm of the gradient; a longer one is shortened to it"),
-    ("holdout", float, "share of each class that is held out of training and measured after each epoch"),
+    ("mix_probability", float, "fraction of the batches that are mixed"),
+    ("distill_weight", float, "fraction of the loss that comes from soft targets, if there are any"),
+    ("temperature", float, "temperature by which logits are divided for soft targets"),
+    ("ema_decay", float, "decay of the moving average of the weights, which is saved"),
+    ("clip_norm", float, "largest norm of the gradient, to which it is clipped"),
+    ("holdout", float, "fraction of each class that is held out and evaluated after each epoch"),
     ("seed", seed, "seed of all random numbers"),
 )
 
@@ -59,19 +62,22 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio train`."""
     parser = argparse.ArgumentParser(
         prog="convnext-studio train",
-        description="Train a ConvNeXt on a folder that holds one folder of pictures for each class, and write "
-        "the weights after every epoch. FILE.checkpoint lies beside FILE until the training is complete.",
+        description=(
+            "Train a ConvNeXt on a folder that contains one folder of pictures for each class, and "
+            "write the weights after every epoch. FILE.checkpoint stays next to FILE until the "
+            "training is complete."
+        ),
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder of pictures for each class")
     parser.add_argument("--out", type=Path, metavar="FILE.safetensors", help="file to write the weights to")
-    parser.add_argument("--classes", type=_names, metavar="A,B,...", help="train on these classes only")
+    parser.add_argument("--classes", type=_names, metavar="A,B,...", help="train only on these classes")
     parser.add_argument(
         "--init", type=Path, metavar="FILE", help="start from these weights of the same architecture"
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from FILE.checkpoint, with the options that it was begun with",
+        help="continue from FILE.checkpoint, with its original options",
     )
     add_device_option(parser)
     _add_teacher_options(parser)
@@ -83,8 +89,8 @@ def parser() -> argparse.ArgumentParser:
     network.add_argument(
         "--dims", type=_numbers, metavar="40,80,160,320", help="number of channels in each stage"
     )
-    network.add_argument("--kernel-size", type=int, metavar="N", help="side of the depthwise kernels")
-    network.add_argument("--stem-kernel-size", type=int, metavar="N", help="side of the stem's kernel")
+    network.add_argument("--kernel-size", type=int, metavar="N", help="size of the depthwise kernels")
+    network.add_argument("--stem-kernel-size", type=int, metavar="N", help="kernel size of the stem")
     network.add_argument("--stem-stride", type=int, metavar="N", help="stride of the stem")
     network.add_argument("--stem-padding", type=int, metavar="N", help="padding of the stem")
     network.add_argument(
@@ -112,26 +118,28 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_teacher_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "teacher", "Learn from the answers of a trained model, and not only from the folders' names."
+        "teacher", "Learn from the predictions of a trained model as well as from the names of the folders."
     )
     either = group.add_mutually_exclusive_group()
     either.add_argument(
         "--teacher",
         metavar="MODEL",
-        help="a model with the folders' classes: bundled, timm:NAME or a weights file; its answers are kept as "
-        "FILE.safetensors.soft-targets.npz",
+        help=(
+            "a model with the classes of the folders: bundled, timm:NAME or a weights file; its "
+            "predictions are kept in FILE.safetensors.soft-targets.npz"
+        ),
     )
     either.add_argument(
         "--soft-targets",
         type=Path,
         metavar="FILE.npz",
-        help="a teacher's answers that were written before; the classes are then those of this file",
+        help="predictions of a teacher that were saved before; the classes are then those of this file",
     )
     group.add_argument(
         "--write-soft-targets",
         type=Path,
         metavar="FILE.npz",
-        help="only write the answers of --teacher, at --temperature",
+        help="only save the predictions of --teacher, at --temperature",
     )
 
 
@@ -143,7 +151,7 @@ def run(options: argparse.Namespace) -> int:
     if options.write_soft_targets is not None:
         return _write_soft_targets(options)
     if options.out is None:
-        raise StudioError("It is not said where to write the weights.", "Give --out FILE.safetensors.")
+        raise StudioError("There is no file to write the weights to.", "Give --out FILE.safetensors.")
     trainer.train(
         options.folder,
         options.out,
@@ -165,7 +173,7 @@ def _write_soft_targets(options: argparse.Namespace) -> int:
     from convnext_studio.training.teaching import ask_teacher
 
     if options.teacher is None:
-        raise StudioError("It is not said who makes the soft targets.", "Give --teacher MODEL.")
+        raise StudioError("There is no teacher for the soft targets.", "Give --teacher MODEL.")
     targets = ask_teacher(
         options.teacher,
         options.folder,

@@ -13,12 +13,12 @@ EXAMPLES = (
     ("--model timm:convnext_tiny.fb_in1k cat.jpg", "use published weights, which are downloaded once"),
     (
         "--model weights.pth --stem-stride 1 --stem-padding 1",
-        "open a weights file, and say what cannot be read off it",
+        "open a weights file, and give what it does not state",
     ),
     ("cat.jpg --present", "present the lecture, full screen"),
     (
         "cat.jpg --screenshot window.png --size 1920x1080",
-        "save a picture of the window, which needs no display",
+        "save a picture of the window; this needs no display",
     ),
 )
 
@@ -34,23 +34,25 @@ def parser() -> argparse.ArgumentParser:
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="pictures, folders of pictures (of any size), or a saved session (.cnxsession)",
+        help="pictures, folders of any number of pictures, or a saved session (.cnxsession)",
     )
     add_model_options(parser)
     parser.add_argument(
         "--screenshot",
         metavar="FILE.png",
-        help="save a picture of the window as soon as every panel shows its result, and quit",
+        help="save a picture of the window as soon as every panel shows its result, then quit",
     )
     parser.add_argument(
         "--present",
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="present the lecture at once, full screen, or one of your own; pictures go before this option",
+        help=(
+            "present the lecture, or your own lecture in FOLDER, full screen; put pictures before this option"
+        ),
     )
     parser.add_argument(
-        "--step", type=positive, metavar="N", help="step of the lecture to begin with (default: 1)"
+        "--step", type=positive, metavar="N", help="first step of the lecture to show (default: 1)"
     )
     parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
     parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         from convnext_studio.ui.start.app import WindowOptions, run
 
     if options.step is not None and options.present is None:
-        raise StudioError("--step is a step of a lecture.", "Give --present, too.")
+        raise StudioError("--step needs a lecture.", "Add --present.")
     return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
 
 
@@ -78,7 +80,7 @@ def _epilog() -> str:
             "commands, each with a --help of its own:",
             *lines,
             "",
-            "A picture that has the name of a command is opened with its folder, as in ./export.",
+            "To open a picture that is called like a command, write its folder as well, as in ./export.",
         )
     )
 

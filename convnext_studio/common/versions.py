@@ -8,7 +8,7 @@ from convnext_studio import __version__
 
 PACKAGES = (
     "torch", "timm", "captum", "PySide6-Essentials", "pillow", "numpy", "safetensors", "cmap",
-    "platformdirs", "scikit-image",
+    "platformdirs", "scikit-image", "pyqtgraph", "matplotlib", "contourpy", "msgspec", "cachetools", "shtab",
 )  # fmt: skip
 MISSING = "missing"
 

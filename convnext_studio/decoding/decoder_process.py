@@ -196,5 +196,5 @@ def _died(name: str) -> StudioError:
 
 def _not_started(reason: str) -> StudioError:
     return StudioError(
-        f"The process that decodes pictures cannot be started: {reason}.", "The terminal may say why."
+        f"The process that decodes pictures cannot be started: {reason}.", "The terminal may show the reason."
     )

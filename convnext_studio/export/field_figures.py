@@ -90,15 +90,17 @@ def _caption(result: ReceptiveFieldResult) -> list[str]:
     other: Scale = "linear" if scale == "log" else "log"
     said = [
         result.protocol_text,
-        f"Squares hold that share of {OF_WHAT[scale]}: {_sides(result, scale)}. "
-        f"Of {OF_WHAT[other]}: {_sides(result, other)}.",
+        (
+            f"The squares hold these shares of {OF_WHAT[scale]}: {_sides(result, scale)}; and of "
+            f"{OF_WHAT[other]}: {_sides(result, other)}."
+        ),
     ]
     if result.protocol == "luo" and result.gaussian is not None:
         gaussian = result.gaussian
         said.append(
-            f"Gaussian fit: sigma {format_number(gaussian.sigma_px)} px, radius to 1 - 95.45 % of its centre "
-            f"{format_number(gaussian.radius_px)} px; it explains "
-            f"{format_percent(gaussian.explained)} of variance."
+            f"Gaussian fit: sigma {format_number(gaussian.sigma_px)} px, radius at 1 - 95.45 % "
+            f"of the central value {format_number(gaussian.radius_px)} px; it explains "
+            f"{format_percent(gaussian.explained)} of the variance."
         )
     said.append(_theoretical(result))
     if result.skipped:
@@ -109,9 +111,11 @@ def _caption(result: ReceptiveFieldResult) -> list[str]:
 def _theoretical(result: ReceptiveFieldResult) -> str:
     field = result.theoretical
     if field.is_global:
-        return f"The theoretical field is the whole input; by its convolutions alone, {field.size_px} px."
+        return f"The theoretical field is the whole input; the convolutions alone see {field.size_px} px."
     if not field.has_box:
-        return "No theoretical field is drawn: with attention in windows it is no box around the unit."
+        return (
+            "No theoretical field is drawn, because with attention in windows it is not a box around the unit."
+        )
     is_beyond = field.box_in_input(*result.unit, *result.field_map.shape)[1]
     beyond = ", beyond the input" if is_beyond else ""
     return f"Dashed: theoretical field, {field.size_px} px{beyond}."
@@ -184,13 +188,14 @@ def curves_figure(views: Sequence[FieldView]) -> Figure:
 
     caption = list(dict.fromkeys(view.protocol_text for view in shown))
     caption.append(
-        "Distance is Euclidean, from the centre of the squares. The profile is the mean over rings one pixel "
-        f"wide, relative to the largest; rings of zeros are left out, and values below 1e-{_DECADES}."
+        "The distance is Euclidean, from the centre of the squares. The profile is the mean "
+        "over rings one pixel wide, relative to the maximum, without rings of zeros and values "
+        f"below 1e-{_DECADES}."
     )
     return page_figure(
         (2 * width, height + _ROW_PX * (len(shown) + 1) + 10),
         draw,
-        title="How receptive fields fall off with distance",
+        title="Receptive fields over the distance from the centre",
         caption=caption,
         # Where only some learnt nothing, the table says which.
         random_weights=all(view.random_weights for view in shown),
@@ -211,7 +216,7 @@ def _cumulative(shown: Sequence[FieldView]) -> _Plot:
     ticks = nice_ticks(Limits(0, 1))
     return _Plot(
         title="Cumulative contribution",
-        y_title="share of the field within",
+        y_title="share of the field within the distance",
         x=Limits(0, _farthest(shown)),
         y=Limits(0, 1),
         lines=lines,
@@ -234,7 +239,7 @@ def _radial(shown: Sequence[FieldView]) -> _Plot:
     exponents = range(-decades, 1)
     return _Plot(
         title="Radial profile",
-        y_title="mean of the ring over the largest",
+        y_title="mean of the ring, relative to the maximum",
         x=Limits(0, _farthest(shown)),
         y=Limits(-decades, 0),
         lines=lines,

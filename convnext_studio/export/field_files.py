@@ -84,7 +84,9 @@ def save_field(path: Path, result: ReceptiveFieldResult) -> Path:
 
 def _encoded(name: str, suffix: str, result: ReceptiveFieldResult) -> bytes:
     if suffix not in SUFFIXES:
-        raise StudioError(f"“{name}” is not a name for a receptive field.", "Let it end in .npz or .npy.")
+        raise StudioError(
+            f"“{name}” is not a file name for a receptive field.", "Use a name that ends in .npz or .npy."
+        )
     field_map = result.field_map
     return npy_bytes(field_map) if suffix == ".npy" else npz_bytes(field_map, about_field(result))
 

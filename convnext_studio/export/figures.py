@@ -110,7 +110,9 @@ def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
     if finite.size:
         caption.append(_scale_text(finite, limits))
     if missing := result.maps.size - finite.size:
-        caption.append(f"{missing} of {result.maps.size} values are not finite numbers: chequered in grey.")
+        caption.append(
+            f"{missing} of {result.maps.size} values are not finite numbers and are chequered in grey."
+        )
     bar = ColourBar(
         limits=limits, colormap=COLORMAP, title="activation", clipping=Clipping.of(result.maps, limits)
     )
@@ -121,9 +123,10 @@ def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
 def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
     beyond = np.count_nonzero((finite < limits.low) | (finite > limits.high)) / finite.size
     return (
-        f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to {ROBUST_PERCENTILES[1]}; "
-        f"the {format_percent(beyond)} of values beyond it have the colours of its ends. "
-        f"Smallest value {format_number(float(finite.min()))}, largest {format_number(float(finite.max()))}."
+        f"One scale for all channels, from percentile {ROBUST_PERCENTILES[0]} to "
+        f"{ROBUST_PERCENTILES[1]}; the {format_percent(beyond)} of values beyond it have the "
+        f"colours of its ends. The smallest value is {format_number(float(finite.min()))}, the "
+        f"largest {format_number(float(finite.max()))}."
     )
 
 
@@ -184,7 +187,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
         _what(contents, explanation, name),
         f"{shading.text}, opacity {100 * MAP_OPACITY:.0f} %, resampled {resampling}. " + _range_text(values),
         *_told(explanation, values),
-        "The frame is what the network sees.",
+        "The frame marks what the network sees.",
     ]
     bar = ColourBar(
         limits=shading.limits,
@@ -242,7 +245,7 @@ def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
 def _bar_title(explanation: Explanation, name: str) -> str:
     method = method_named(explanation.method)
     if name == AVERAGE:
-        return f"{method.title}, parts of the largest"
+        return f"{method.title}, relative to the maximum"
     if method.is_linear:  # The map scales with what is explained, and so has its unit.
         return f"{method.title} in {_UNITS[explanation.output]}"
     return method.title
@@ -253,7 +256,7 @@ def _range_text(values: NDArray[np.float32]) -> str:
     if finite.size == 0:
         return "No value of the map is a finite number."
     low, high = format_number(float(finite.min())), format_number(float(finite.max()))
-    return f"The map itself goes from {low} to {high}."
+    return f"The values of the map range from {low} to {high}."
 
 
 # --------------------------------------------------------------------------------------------------- a unit
@@ -268,10 +271,12 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     body = overlay(picture, result.effective, crop, limits, UNIT_COLORMAP, UNIT_OPACITY)
     clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
     caption = [
-        f"Unit (y {result.y}, x {result.x}) of {result.node}, channel {result.channel}: its value is "
-        f"{format_number(result.value)}.",
-        "Colours: the magnitude of its derivative by the input, summed over the colours.",
-        f"It could see: {node.field.extent}{clipped}.",
+        (
+            f"Unit (y {result.y}, x {result.x}) of {result.node}, channel {result.channel}, with "
+            f"value {format_number(result.value)}."
+        ),
+        "The colours show the magnitude of its derivative by the input, summed over red, green and blue.",
+        f"Theoretical field: {node.field.extent}{clipped}.",
     ]
     bar = ColourBar(limits=limits, colormap=UNIT_COLORMAP, title="|d unit / d input|")
     title = f"One unit of {node.title.lower()}"
@@ -339,7 +344,7 @@ def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[Lin
     against = "" if explanation.against is None else f", and not {label_of(model, explanation.against)}"
     title = f"{method_named(explanation.method).title}{of} {where}{against}"
     shading = shading_of(explanation, name)
-    said = f"Model: {model.title} ({model.source}). {shading.text}; each map has a scale of its own."
+    said = f"Model: {model.title} ({model.source}). {shading.text}; each map has its own scale."
     lines = [*lines_of(title, _TITLE_PX, INK, width), *lines_of(said, _TEXT_PX, GREY, width)]
     if model.random_weights:
         lines += lines_of(RANDOM_WEIGHTS, _TEXT_PX, WARNING, width)

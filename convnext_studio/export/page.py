@@ -33,7 +33,7 @@ INK: Colour = (24, 28, 34)
 GREY: Colour = (92, 99, 108)
 WARNING: Colour = (168, 62, 12)
 PAPER: Colour = (255, 255, 255)
-RANDOM_WEIGHTS = "Random weights: nothing was learnt; this shows the architecture only."
+RANDOM_WEIGHTS = "Random weights: the network has learnt nothing, and this shows only its architecture."
 
 LINE = 1.35
 """Height of a line of text, in that of its letters."""

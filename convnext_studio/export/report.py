@@ -55,7 +55,7 @@ def report_html(
     sections = [
         ("Predictions", _predictions(contents, explanation)),
         ("Why", _why(contents, explanation, figures)),
-        ("What each stage made of it", _figures(figures, [f"{node}.png" for node in contents.maps])),
+        ("What each stage makes of it", _figures(figures, [f"{node}.png" for node in contents.maps])),
         ("What a unit sees", _receptive_field(contents.receptive_field) + _figures(figures, ["erf.png"])),
         ("Picture", _picture(contents)),
         ("Model", _model(contents)),
@@ -145,7 +145,7 @@ def _receptive_field(result: ReceptiveFieldResult) -> str:
     table = _table(
         ("Share of the", "Share", "Side of the square", "Part of the input"), rows, numbers=(1, 2, 3)
     )
-    return table + "<p>A share that is missing is not held by any centred square within the input.</p>"
+    return table + "<p>If a share is missing, no centred square inside the input holds it.</p>"
 
 
 def _picture(contents: ExportContents) -> str:
@@ -158,7 +158,7 @@ def _picture(contents: ExportContents) -> str:
         ("Resized to", _pixels(geometry.resized_size)),
         ("Cropped at", f"x = {geometry.crop_origin[0]}, y = {geometry.crop_origin[1]} of the resized picture"),
         ("Network's input", _pixels(geometry.input_size)),
-        ("Seen of the picture", f"{width:.2f} × {height:.2f} px from x = {x:.2f}, y = {y:.2f}"),
+        ("Visible part of the picture", f"{width:.2f} × {height:.2f} px from x = {x:.2f}, y = {y:.2f}"),
     ]
     return _facts(rows)
 
@@ -201,8 +201,10 @@ def _provenance() -> str:
             ("Machine", f"{platform.system()} {platform.machine()}"),
             (
                 "Numbers",
-                "The arrays beside this report (.npy) are the network's own, neither scaled nor clipped; "
-                "each figure says how its numbers became colours.",
+                (
+                    "The arrays next to this report (.npy) are those of the network, neither "
+                    "scaled nor clipped. Each figure states how its values were coloured."
+                ),
             ),
         ]
     )

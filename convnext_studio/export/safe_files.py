@@ -91,7 +91,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         except StudioError as error:
             if not written:
                 raise
-            message = f"{error.message} {len(written)} of {len(files)} files are there: those before it."
+            message = f"{error.message} {len(written)} of {len(files)} files were written before it."
             raise StudioError(message, error.hint) from error
     return written
 

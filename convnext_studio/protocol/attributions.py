@@ -157,7 +157,7 @@ class MeasureFaithfulness(Request, frozen=True, kw_only=True):
         Of the random map.
     """
 
-    doing: ClassVar[str] = "Inserting and deleting"
+    doing: ClassVar[str] = "Measuring insertion and deletion"
     priority: ClassVar[int] = 6
     question: Explain
     map_name: str = ""

@@ -48,7 +48,7 @@ class ChannelStatistics(Request, frozen=True, kw_only=True):
         Class whose logit the contributions are to; None leaves them out, which spares a pass.
     """
 
-    doing: ClassVar[str] = "Computing the channels' numbers"
+    doing: ClassVar[str] = "Computing the statistics of the channels"
     priority: ClassVar[int] = 4
     image: str
     node: str
@@ -139,7 +139,7 @@ class StrongestPatches(Request, frozen=True, kw_only=True):
         How many patches are wanted in all.
     """
 
-    doing: ClassVar[str] = "Searching the strongest patches"
+    doing: ClassVar[str] = "Searching for the strongest patches"
     priority: ClassVar[int] = 7
     node: str
     channel: int

@@ -246,7 +246,7 @@ class BlockWalk(Answer, frozen=True, kw_only=True):
 class DropBlocks(Request, frozen=True, kw_only=True):
     """Predictions with the branch of one block left out, block by block; answered by `DroppedBlocks`."""
 
-    doing: ClassVar[str] = "Leaving blocks out"
+    doing: ClassVar[str] = "Leaving out blocks"
     priority: ClassVar[int] = 6
     image: str
 

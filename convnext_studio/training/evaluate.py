@@ -112,7 +112,7 @@ class Evaluation:
 def wilson_interval(right: int, total: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a proportion (1927); for 95 % unless another z is given."""
     if not 0 <= right <= total or total == 0:
-        raise ValueError(f"{right} of {total} is no proportion")
+        raise ValueError(f"{right} of {total} is not a proportion")
     part = right / total
     centre = (part + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * math.sqrt(part * (1 - part) / total + z**2 / (4 * total**2))

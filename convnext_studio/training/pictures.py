@@ -94,11 +94,14 @@ def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing
         Where the folder is missing, has no class or lacks one of those asked for, or a class is empty.
     """
     if not folder.is_dir():
-        raise StudioError(f"{folder} is not a folder.", "It should hold one folder of pictures a class.")
+        raise StudioError(
+            f"{folder} is not a folder.", "It should contain one folder of pictures for each class."
+        )
     found = {entry.name: entry for entry in sorted(folder.iterdir()) if entry.is_dir() and entry.name[0] != "."}
     if not found:
         raise StudioError(
-            f"{folder} has no folders in it.", "The pictures of each class belong into a folder with its name."
+            f"{folder} has no folders in it.",
+            "Put the pictures of each class into a folder with the name of the class.",
         )
     names = tuple(classes) if classes is not None else tuple(found)
     unknown = [name for name in names if name not in found]

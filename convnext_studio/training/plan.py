@@ -109,12 +109,14 @@ class TrainingPlan:
                 raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must not be negative.")
         for name in _BELOW_1:
             if not 0 <= getattr(self, name) < 1:
-                raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must lie from 0 to below 1.")
+                raise StudioError(
+                    f"{_words(name)} is {getattr(self, name)}, but must be at least 0 and below 1."
+                )
         for name in _UP_TO_1:
             if not 0 <= getattr(self, name) <= 1:
-                raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must lie from 0 to 1.")
+                raise StudioError(f"{_words(name)} is {getattr(self, name)}, but must be between 0 and 1.")
         if not 0 < self.crop_area_min <= 1:
-            raise StudioError("The crop's area must lie above 0 and up to 1.")
+            raise StudioError("The area of the crop must be above 0 and at most 1.")
         self._check_network()
 
     def _check_network(self) -> None:
@@ -132,8 +134,8 @@ class TrainingPlan:
         return self.sizes_px[epoch * len(self.sizes_px) // self.epochs]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-ready values; `from_dict` reads them back."""
-        return asdict(self)
+        """Return the fields as JSON-ready values, which `from_dict` reads back."""
+        return {**asdict(self), "config": self.config.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingPlan":

@@ -64,9 +64,8 @@ class SoftTargets:
         missing = [name for name in names if name not in places]
         if missing:
             raise StudioError(
-                f"The soft targets have nothing for {len(missing)} of {len(names)} pictures, "
-                f"such as {missing[0]}.",
-                "They must have been made of the same folder.",
+                f"The soft targets lack {len(missing)} of {len(names)} pictures, such as {missing[0]}.",
+                "They must be made from the same folder.",
             )
         chosen = self.probabilities[[places[name] for name in names]].astype(np.float32)
         if temperature != self.temperature:
@@ -103,13 +102,13 @@ def read_soft_targets(path: Path) -> SoftTargets:
             arrays = _arrays(archive)
         return _checked(arrays)
     except StudioError as error:
-        raise StudioError(f"{path.name} holds no soft targets: {error.message}", _HINT) from error
+        raise StudioError(f"{path.name} contains no soft targets: {error.message}", _HINT) from error
     except OSError as error:
         raise StudioError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise StudioError(f"{path.name} holds no soft targets, or is damaged.", _HINT) from error
+        raise StudioError(f"{path.name} contains no soft targets, or is damaged.", _HINT) from error
     except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or packed by other means.
-        raise StudioError(f"{path.name} holds no soft targets that can be read.", _HINT) from error
+        raise StudioError(f"{path.name} contains no soft targets that can be read.", _HINT) from error
 
 
 def digest(path: Path) -> str:
@@ -124,7 +123,7 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     if missing:
         raise StudioError(f"it has no array “{missing[0]}”.")
     if sum(archive.getinfo(f"{name}.npy").file_size for name in _ARRAYS) > LARGEST_BYTES:
-        raise StudioError(f"it would take more than {LARGEST_BYTES >> 30} GiB.")
+        raise StudioError(f"it would need more than {LARGEST_BYTES >> 30} GiB.")
     arrays: dict[str, NDArray[Any]] = {}
     for name in _ARRAYS:
         with archive.open(f"{name}.npy") as member:
@@ -139,7 +138,7 @@ def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
     read_head = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
     shape, fortran, dtype = read_head(head)
     if dtype.hasobject or dtype.kind not in "Uf" or fortran:
-        raise StudioError("one of its arrays is neither of texts nor of numbers.")
+        raise StudioError("one of its arrays contains neither texts nor numbers.")
     size = math.prod(shape) * dtype.itemsize
     if size != stated_bytes - head.tell():
         raise StudioError("one of its arrays has another size than it says.")
@@ -161,11 +160,11 @@ def _checked(arrays: dict[str, NDArray[Any]]) -> SoftTargets:
     if not {names.dtype.kind, classes.dtype.kind, teacher.dtype.kind} == {"U"}:
         raise StudioError("names, classes and teacher must be texts.")
     if names.ndim != 1 or classes.ndim != 1 or probabilities.shape != (len(names), len(classes)):
-        raise StudioError("its probabilities are not one row a name and one column a class.")
+        raise StudioError("its probabilities do not have one row for each name and one column for each class.")
     if probabilities.dtype.kind != "f" or not len(names) or len(classes) < 2:
-        raise StudioError("there must be pictures, two classes or more, and a share for each.")
+        raise StudioError("there must be pictures, at least two classes, and a share for each.")
     if len(set(names.tolist())) < len(names) or len(set(classes.tolist())) < len(classes):
-        raise StudioError("a name or a class is in it twice.")
+        raise StudioError("it contains a name or a class twice.")
     softness = float(temperature)
     if not 0 < softness < math.inf:
         raise StudioError(f"its temperature is {softness}.")
@@ -184,6 +183,6 @@ def _check_distributions(probabilities: NDArray[Any]) -> None:
     for start in range(0, len(probabilities), 4096):
         rows = probabilities[start : start + 4096].astype(np.float32)
         if not np.isfinite(rows).all() or rows.min() < 0:
-            raise StudioError("one of its shares is no number from 0 to 1.")
+            raise StudioError("one of its shares is not a number from 0 to 1.")
         if np.abs(rows.sum(1) - 1).max() > _LARGEST_SUM_ERROR:
             raise StudioError("the shares of a picture do not add up to 1.")

@@ -104,7 +104,7 @@ def start_from(module: ConvNeXt, labels: tuple[str, ...], path: Path) -> None:
     source = read_studio_file(path)
     if _body(source.config) != _body(module.config):
         raise StudioError(
-            f"{path.name} holds another architecture than the one to be trained.",
+            f"{path.name} contains another architecture than the one to train.",
             f"It has depths {source.config.depths}, dims {source.config.dims}.",
         )
     weights = {name: tensor for name, tensor in source.state_dict.items() if not name.startswith("head.")}

@@ -54,7 +54,7 @@ def read_lesson(begun: Lesson | None, path: Path | None) -> tuple[SoftTargets | 
     targets = read_soft_targets(place)
     lesson = Lesson.of(place)
     if begun is not None and begun.sha256 != lesson.sha256:
-        raise StudioError(f"{place.name} is not the file of soft targets that the training was begun with.")
+        raise StudioError(f"{place.name} is not the file of soft targets with which the training was started.")
     return targets, lesson
 
 
@@ -104,7 +104,7 @@ def taught(
     else:
         raise StudioError(
             f"The soft targets have no class {', '.join(unknown[:5])}.",
-            "Learn from them alone, with --distill-weight 1, or make them of classes that the folders name.",
+            "Learn only from them, with --distill-weight 1, or make them for the classes of the folders.",
         )
     return replace(pictures, targets=targets, soft=soft)
 

@@ -56,7 +56,9 @@ def ask_teacher(
     listing = list_pictures(folder, classes)
     model = load(source)
     if model.random_weights:
-        raise StudioError(f"{model.title} has random weights; it can teach nothing.", "Give a trained model.")
+        raise StudioError(
+            f"{model.title} has random weights, so it cannot be a teacher.", "Give a trained model."
+        )
     names = words(listing.classes)
     columns = [_column(model, name) for name in names]
     model = model.to(resolve_device(device))
@@ -90,7 +92,7 @@ def _column(model: LoadedModel, name: str) -> int:
         how_many = f"{len(known_as)} classes called" if known_as else "no class"
         raise StudioError(
             f"The teacher {model.title} has {how_many} {name}.",
-            "Name the folders of the pictures as the teacher's classes.",
+            "Give the folders the names of the teacher's classes.",
         )
     return known_as[0]
 

@@ -91,9 +91,9 @@ def train(
         Where the folder, the plan or the checkpoint cannot be used.
     """
     if not out.parent.is_dir():
-        raise StudioError(f"There is no folder {out.parent} to write {out.name} into.")
+        raise StudioError(f"There is no folder {out.parent} for {out.name}.")
     if out.exists() and not out.is_file():
-        raise StudioError(f"{out} is no file that weights can be written to.")
+        raise StudioError(f"{out} is not a file that weights can be written to.")
     checkpoint_path = out.with_name(out.name + ".checkpoint")
     checkpoint = read_checkpoint(checkpoint_path) if resume else None
     plan = checkpoint.plan if checkpoint else plan or TrainingPlan()
@@ -151,7 +151,7 @@ def _decoded(
     """The folder's pictures, and the classes that are learnt: the soft targets', where there are any."""
     listing = list_pictures(folder, classes)
     if len(listing.classes) < 2 and lesson is None:
-        raise StudioError(f"{folder} has one class only, {listing.classes[0]}.", "There must be at least two.")
+        raise StudioError(f"{folder} has only one class, {listing.classes[0]}.", "There must be at least two.")
     pictures, unreadable = decode_pictures(listing, plan.cache_px, lambda *done: report(Decoding(*done)))
     if unreadable:
         report(Skipped(unreadable))
@@ -302,8 +302,10 @@ def _check_every_class(pictures: Pictures, classes: tuple[str, ...]) -> None:
 def _check_same_run(checkpoint: Checkpoint, labels: tuple[str, ...], pictures: int) -> None:
     if checkpoint.labels != labels or checkpoint.pictures != pictures:
         raise StudioError(
-            f"The checkpoint is of a training on {checkpoint.pictures} pictures of {len(checkpoint.labels)} "
-            f"classes; here are {pictures} of {len(labels)}.",
+            (
+                f"The checkpoint is from a training on {checkpoint.pictures} pictures of "
+                f"{len(checkpoint.labels)} classes, but here are {pictures} of {len(labels)}."
+            ),
             "Resume with the same folder and classes.",
         )
 

@@ -104,4 +104,4 @@ def test_elsewhere_it_says_what_to_do(
 ) -> None:
     monkeypatch.setattr("sys.platform", platform)
     assert cli.main(["install-desktop-entry"]) == exit_status.FAILED
-    assert "no freedesktop.org menus" in capsys.readouterr().err
+    assert "does not have freedesktop.org menus" in capsys.readouterr().err

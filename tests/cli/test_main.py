@@ -1,10 +1,12 @@
 """The command line as a person meets it."""
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from convnext_studio import analysis
 from convnext_studio.cli import doctor, erf, exit_status, export_pictures
 from convnext_studio.cli import main as cli
 from convnext_studio.cli.commands import COMMANDS, WINDOW, command_named
+from convnext_studio.common.versions import PACKAGES
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load
 from tests.networks import small_model, write_weights
@@ -294,6 +297,12 @@ def test_doctor_tells_what_is_missing(
     monkeypatch.setenv("QT_QPA_PLATFORM", "nonsense")
     assert cli.main(["doctor"]) == 1
     assert "Problem: " in capsys.readouterr().out
+
+
+def test_doctor_looks_for_every_dependency() -> None:
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        dependencies = tomllib.load(file)["project"]["dependencies"]
+    assert set(PACKAGES) == {re.split("[<>=!~]", dependency)[0] for dependency in dependencies}
 
 
 @pytest.mark.parametrize("size", ["1920", "axb", "0x10", "10x-3"])

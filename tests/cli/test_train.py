@@ -51,9 +51,9 @@ def test_soft_targets_are_written_and_learnt_from(tmp_path: Path, capsys: pytest
     assert run("--teacher", first, "--temperature", "3", "--write-soft-targets", soft) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {soft}: 24 pictures, 3 classes."
     assert run("--out", second, "--soft-targets", soft, "--distill-weight", "1", *TINY_OPTIONS) == 0
-    with pytest.raises(StudioError, match="who makes the soft targets"):
+    with pytest.raises(StudioError, match="no teacher for the soft targets"):
         run("--write-soft-targets", soft)
-    with pytest.raises(StudioError, match="where to write the weights"):
+    with pytest.raises(StudioError, match="no file to write the weights to"):
         run("--soft-targets", soft)
 
 

@@ -181,6 +181,7 @@ def test_a_contributors_first_tests_pass(line: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_benchmarks_start_as_the_page_says() -> None:
     """One quick row of them; all take minutes."""
     arguments = [*shlex.split(BENCHMARKS)[1:], "--rows", "seen", "--runs", "1"]
@@ -189,7 +190,7 @@ def test_the_benchmarks_start_as_the_page_says() -> None:
     )
     assert done.returncode in (0, 1), done.stderr  # 1 where this machine is too slow for the goal.
     assert "median of 1" in done.stdout
-    assert "|---" in done.stdout
+    assert "seen before" in done.stdout
 
 
 def test_the_command_lines_page_shows_every_command() -> None:

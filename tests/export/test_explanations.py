@@ -186,7 +186,7 @@ def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: Expor
     )
     for of, name, said in (
         (explanation, "stage4", "Grad-CAM in logit units"),
-        (average, "average", "Grad-CAM, parts of the largest"),
+        (average, "average", "Grad-CAM, relative to the maximum"),
     ):
         with patch("convnext_studio.export.figures.ColourBar", wraps=ColourBar) as bar:
             attribution_figure(contents, of, name)

@@ -102,10 +102,10 @@ def test_files_open_again_with_all_that_they_say(result: ReceptiveFieldResult, t
     bare = dispatcher.run(OpenField(path=str(tmp_path / "erf.npy")))
     np.testing.assert_array_equal(bare.field_map, result.field_map)
     assert (bare.protocol, bare.node, bare.theoretical, bare.centre_px) == ("replknet", "", None, (32.5, 32.5))
-    assert "does not say" in bare.protocol_text
+    assert "does not state" in bare.protocol_text
     about = json.loads((tmp_path / "erf.json").read_text())
     assert about["protocol_text"] == result.protocol_text
-    with pytest.raises(StudioError, match="not a name"):
+    with pytest.raises(StudioError, match="not a file name"):
         save_field(tmp_path / "erf.tiff", result)
     with pytest.raises(StudioError, match="could not be written"):
         save_field(tmp_path / "nowhere" / "erf.npz", result)

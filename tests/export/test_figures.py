@@ -71,19 +71,21 @@ def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(con
         mosaic_figure(contents, msgspec.structs.replace(contents.maps["stage3"], maps=maps)).caption
     )
     assert "the 0.4 % of values beyond it" in text
-    assert "Smallest value -7.00, largest 40.0." in text
+    assert "The smallest value is -7.00, the largest 40.0." in text
     maps[0, 0, 5] = np.inf
     text = " ".join(
         mosaic_figure(contents, msgspec.structs.replace(contents.maps["stage3"], maps=maps)).caption
     )
-    assert "Smallest value -7.00, largest 40.0. 1 of 1000 values are not finite numbers" in text
+    assert "The smallest value is -7.00, the largest 40.0. 1 of 1000 values are not finite numbers" in text
     nothing = msgspec.structs.replace(contents.maps["stage3"], maps=np.full((2, 4, 4), np.nan, np.float32))
     text = " ".join(mosaic_figure(contents, nothing).caption)
     assert "32 of 32 values are not finite numbers" in text
     assert "scale" not in text
     assert "∞" not in text
     constant = msgspec.structs.replace(contents.maps["stage3"], maps=np.full((2, 4, 4), 3, np.float32))
-    assert "Smallest value 3.00, largest 3.00." in " ".join(mosaic_figure(contents, constant).caption)
+    assert "The smallest value is 3.00, the largest 3.00." in " ".join(
+        mosaic_figure(contents, constant).caption
+    )
 
 
 def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:

@@ -224,7 +224,7 @@ def test_a_full_disk_is_told_with_what_is_there(contents: ExportContents, tmp_pa
     with disk_with(20_000), pytest.raises(StudioError) as told:
         export_picture(tmp_path / "full", contents)
     assert whole[too_large].name in told.value.message
-    assert f"{too_large} of {len(whole)} files are there" in told.value.message
+    assert f"{too_large} of {len(whole)} files were written before it" in told.value.message
     there = sorted(path.name for path in (tmp_path / "full").rglob("*") if path.is_file())
     assert there == sorted(path.name for path in whole[:too_large])
 

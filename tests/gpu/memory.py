@@ -7,10 +7,10 @@ stands in, which tells no bytes: then only answers and refusals are checked.
 import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import InputTooLarge, StudioError
 from convnext_studio.engine.server.devices import needed_bytes

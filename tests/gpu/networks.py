@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -31,7 +32,7 @@ class Network:
         if name != self.source:
             config = preset(name)
             if config.layer_scale_init_value:
-                config = replace(config, layer_scale_init_value=_LAYER_SCALE)
+                config = msgspec.structs.replace(config, layer_scale_init_value=_LAYER_SCALE)
             return build(config, name, input_px=side_px)
         if self.source == "few channels":
             return small_model(input_px=side_px)

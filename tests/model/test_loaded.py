@@ -94,7 +94,7 @@ def test_classes_are_found_by_number_and_name() -> None:
     assert find_class("2", labels) == 2
     assert find_class("Cat", labels) == 1
     assert find_class("lion", labels) == 3
-    with pytest.raises(StudioError, match="fits 2 classes"):
+    with pytest.raises(StudioError, match="matches 2 classes"):
         find_class("a", labels[:1] + labels[3:])
     with pytest.raises(StudioError, match="no class “whale”"):
         find_class("whale", labels)

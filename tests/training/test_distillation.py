@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -97,7 +98,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(answers: Path, shuffled:
         train(shuffled, out, resume=True, device="cpu")
     targets = read_soft_targets(answers)
     write_soft_targets(moved, replace(targets, teacher="Another one"))
-    with pytest.raises(StudioError, match=r"soft\.npz is not the file of soft targets that the training"):
+    with pytest.raises(StudioError, match=r"soft\.npz is not the file of soft targets with which the training"):
         train(shuffled, out, resume=True, device="cpu")
     train(shuffled, out, resume=True, soft_targets=answers, device="cpu")
     assert out.read_bytes() == (tmp_path / "whole").read_bytes()
@@ -129,7 +130,7 @@ def test_the_teachers_answers_are_its_softened_probabilities(folder: Path, teach
 
 
 def test_teachers_that_cannot_teach_are_said(folder: Path, teacher: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="random weights; it can teach nothing"):
+    with pytest.raises(StudioError, match="random weights, so it cannot be a teacher"):
         ask_teacher("preset:convnext_tiny", folder)
     other = draw_folder(tmp_path / "other", 2)
     (other / "red_disc").rename(other / "ultraviolet")
@@ -150,7 +151,7 @@ def test_mixing_mixes_the_teachers_targets_too(mixup_alpha: float, cutmix_alpha:
     """Each picture is of one grey, which tells how much of which picture came out."""
     plan = replace(
         PLAN,
-        config=replace(TINY, num_classes=2),
+        config=msgspec.structs.replace(TINY, num_classes=2),
         mixup_alpha=mixup_alpha,
         cutmix_alpha=cutmix_alpha,
         mix_probability=1.0,

@@ -44,22 +44,22 @@ def test_rows_come_in_the_order_asked_for_and_at_the_temperature_asked_for() -> 
     np.testing.assert_allclose(rows, TARGETS.probabilities[[1, 0]])
     # Logits over half the temperature: shares squared, and made to add up to 1 again.
     np.testing.assert_allclose(TARGETS.rows(["cat/1.png"], 1.0), [[4 / 6, 1 / 6, 1 / 6]], rtol=1e-6)
-    with pytest.raises(StudioError, match=r"nothing for 1 of 2 pictures, such as cat/3\.png"):
+    with pytest.raises(StudioError, match=r"lack 1 of 2 pictures, such as cat/3\.png"):
         TARGETS.rows(["cat/1.png", "cat/3.png"], 2.0)
 
 
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [
-        ("names", np.array(["cat/1.png"]), "not one row a name"),
+        ("names", np.array(["cat/1.png"]), "do not have one row for each name"),
         ("names", np.array(["cat/1.png", "cat/1.png"]), "twice"),
         ("names", np.array([1.0, 2.0]), "must be texts"),
-        ("names", np.array(["a", None], object), "neither of texts nor of numbers"),
+        ("names", np.array(["a", None], object), "contains neither texts nor numbers"),
         ("classes", np.array(["cat", "cat", "dog"]), "twice"),
         ("probabilities", np.full((2, 3), 0.5, np.float16), "do not add up to 1"),
-        ("probabilities", np.array([[2, -1, 0]] * 2, np.float16), "no number from 0 to 1"),
-        ("probabilities", np.full((2, 3), np.nan, np.float16), "no number from 0 to 1"),
-        ("probabilities", np.zeros((2, 3), np.int64), "neither of texts nor of numbers"),
+        ("probabilities", np.array([[2, -1, 0]] * 2, np.float16), "not a number from 0 to 1"),
+        ("probabilities", np.full((2, 3), np.nan, np.float16), "not a number from 0 to 1"),
+        ("probabilities", np.zeros((2, 3), np.int64), "contains neither texts nor numbers"),
         ("temperature", np.array(0.0), r"temperature is 0\.0"),
         ("temperature", np.array([1.0, 2.0]), "is damaged"),
         ("teacher", None, "no array “teacher”"),

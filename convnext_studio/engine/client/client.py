@@ -118,7 +118,7 @@ class EngineClient:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise RuntimeError("the engine client is closed")
+            raise RuntimeError("the engine client has been closed")
 
     def _send(self, message: Request | Cancel) -> None:
         if self._process is not None:

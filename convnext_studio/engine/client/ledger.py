@@ -177,9 +177,9 @@ class Ledger:
             return self._give_up(why_not_started)
         if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
             times = f"{_DEATHS_IN_A_ROW} times in a row"
-            return self._give_up(f"The engine stopped unexpectedly {times} ({reason}); no new one is started.")
+            return self._give_up(f"The engine stopped unexpectedly {times} ({reason}), so it is not restarted.")
         self._to_listener(
-            EngineLost(message=f"The engine stopped unexpectedly ({reason}); starting a new one.")
+            EngineLost(message=f"The engine stopped unexpectedly ({reason}) and is being restarted.")
         )
         if culprit in self._wanted:
             self._blame(culprit)
@@ -255,7 +255,7 @@ class Ledger:
                 self._model = None
         else:
             what, self._pictures = "the pictures", {}
-        self._lacking = f"The new engine could not open {what} again: {why.rstrip('.')}."
+        self._lacking = f"The new engine could not reopen {what}: {why.rstrip('.')}."
         self._tell(self._lacking)
 
     def _tell(self, sentence: str) -> None:
@@ -272,7 +272,7 @@ class Ledger:
             self._to_listener(
                 Failed(
                     id=identifier,
-                    message="This stopped the engine twice and is not tried again.",
+                    message="This stopped the engine twice, so it is not tried again.",
                     hint="Use a smaller input, a smaller model or the CPU.",
                 )
             )
@@ -289,5 +289,7 @@ class Ledger:
         self._to_listener(EngineLost(message=sentence, restarting=False))
         for identifier in list(self._wanted):
             del self._wanted[identifier]
-            self._to_listener(Failed(id=identifier, message=sentence, hint="Ask again to start a new one."))
+            self._to_listener(
+                Failed(id=identifier, message=sentence, hint="Repeat the request to start a new one.")
+            )
         return False

@@ -96,15 +96,15 @@ def kernel_of(workspace: Workspace, request: Kernel, _should_stop: ShouldStop) -
     }.get(node.kind, "")
     config = workspace.model.config
     if not isinstance(config, ConvNeXtConfig):
-        why_not = "Depthwise kernels are shown of a ConvNeXt only."
+        why_not = "Depthwise kernels can be shown for a ConvNeXt only."
     elif not source:
-        why_not = (
-            "Stages, blocks and their depthwise convolutions have a kernel for each channel; this has not."
-        )
+        why_not = "Only stages, blocks and depthwise convolutions have a kernel for each channel."
     elif not config.depthwise:
-        why_not = "The convolutions of this network are dense: no channel has a kernel of its own."
+        why_not = "The convolutions of this network are dense: no channel has its own kernel."
     elif workspace.model.node(source).shape[0] != node.shape[0]:
-        why_not = "This block downsamples: its depthwise convolution has other channels than its output."
+        why_not = (
+            "This block downsamples, so its depthwise convolution does not have the channels of its output."
+        )
     else:
         convolution = workspace.model.module_at(source)
         assert isinstance(convolution, nn.Conv2d)

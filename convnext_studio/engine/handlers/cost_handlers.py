@@ -19,9 +19,11 @@ def measure_costs(
 ) -> Generator[Progress, None, MeasuredCosts]:
     """Time the forward pass of every node, unless that was done for this model."""
     if request.runs < 1:
-        raise StudioError(f"{request.runs} runs measure nothing.", "Ask for at least one.")
+        raise StudioError(f"{request.runs} runs cannot be measured.", "Ask for at least one.")
     if not isinstance(workspace.model.config, ConvNeXtConfig):
-        raise StudioError("Times are measured of a ConvNeXt only: others are seen in places only.")
+        raise StudioError(
+            "Times are measured for a ConvNeXt only, because other families have no nodes inside their stages."
+        )
     model, key = workspace.model, workspace.key("costs", request.runs)
     kept = cast("MeasuredCosts | None", workspace.results.get(key))
     if kept is not None:

@@ -82,7 +82,7 @@ def _result(
     )
     said = [f"{growth.skipped} skipped, because a gradient was not finite."] if growth.skipped else []
     if any(node.field.is_global for node in nodes):
-        said.append("The theoretical field is the whole input from the first node on that pools over its map.")
+        said.append("From the first node that pools over its map, the theoretical field is the whole input.")
     return FieldGrowthResult(
         points=tuple(_point(node, growth) for node in nodes),
         input_px=request.input_px,

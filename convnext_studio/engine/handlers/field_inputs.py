@@ -154,6 +154,8 @@ def inputs_of(
     elif not is_noise:
         candidates = request.images
         if not candidates:
-            raise StudioError("No picture is open to be measured.", "Open some, or choose a folder or noise.")
+            raise StudioError(
+                "There is no open picture to measure.", "Open pictures, or choose a folder or noise."
+            )
     total = request.count if is_noise else min(request.count, len(candidates))
     return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise)

@@ -155,7 +155,7 @@ def layer_weights(workspace: Workspace, request: LayerWeights, _should_stop: Sho
     node = _operation(workspace, request.node)
     layer = workspace.model.module_at(node.name)
     if not isinstance(layer, nn.Conv2d | nn.Linear):
-        raise StudioError(f"{node.title} has no weights to be shown as pictures or as a matrix.")
+        raise StudioError(f"{node.title} has no weights that can be shown as pictures or as a matrix.")
     weight = layer.weight
     if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels == layer.out_channels:
         weight = weight[:, 0]
@@ -172,7 +172,7 @@ def slide_kernel(workspace: Workspace, request: SlideKernel, should_stop: Should
     assert isinstance(layer, nn.Conv2d)
     if layer.groups != layer.in_channels:
         raise StudioError(
-            "The convolutions of this network are dense: no channel has a kernel of its own.",
+            "The convolutions of this network are dense: no channel has its own kernel.",
             "Open a ConvNeXt with depthwise convolutions.",
         )
     names = (node.before, node.name)
@@ -240,7 +240,7 @@ def drop_blocks(
     model, still_wanted = workspace.model, workspace.until_another_model(should_stop)
     blocks = [node for node in model.nodes if node.kind == "block"]
     if not blocks or isinstance(model.config, TimmConfig):
-        raise StudioError("This network has no blocks that could be dropped.", "Open a ConvNeXt.")
+        raise StudioError("This network has no blocks that can be left out.", "Open a ConvNeXt.")
     with torch.no_grad(), autocast(tensor := workspace.input(request.image)[0], workspace.precision):
         whole = probabilities_of(model.module(tensor)[0]).numpy()
     before = outputs_of(workspace, request.image, (block.before for block in blocks), still_wanted)
@@ -274,7 +274,7 @@ def _operation(workspace: Workspace, name: str) -> NodeInfo:
     """An operation of a block."""
     node = workspace.model.node(name)
     if node.kind != "operation":
-        raise StudioError(f"“{name}” is no operation of a block.", "One is stage1.block1.norm.")
+        raise StudioError(f"“{name}” is not an operation of a block.", "An example is stage1.block1.norm.")
     return node
 
 
@@ -283,7 +283,7 @@ def _block(workspace: Workspace, name: str) -> list[NodeInfo]:
     block = workspace.model.node(name)
     inside = [node for node in workspace.model.nodes if node.parent == name]
     if block.kind != "block" or not inside:
-        raise StudioError(f"“{name}” is no block of this network.", "Open a ConvNeXt.")
+        raise StudioError(f"“{name}” is not a block of this network.", "Open a ConvNeXt.")
     return [workspace.model.node(block.before), *inside, block]
 
 

@@ -56,7 +56,7 @@ def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldSto
     model, path = workspace.model, Path(request.path)
     if model.title != request.title:
         raise StudioError(
-            f"{request.title} is not open any more, and nothing was saved.", "Open it again, then save it."
+            f"{request.title} is no longer open, so nothing was saved.", "Open it again, then save it."
         )
     save_as(model, path, request.layout)
     return SavedModel(path=str(path), size_bytes=path.stat().st_size)

@@ -232,7 +232,9 @@ class Measurement:
 
 def no_gradient() -> StudioError:
     """What to say where every picture was skipped."""
-    return StudioError("No picture gave a finite gradient.", "The weights or the pictures hold extreme values.")
+    return StudioError(
+        "No picture gave a finite gradient.", "The weights or the pictures contain extreme values."
+    )
 
 
 def last_map(model: LoadedModel) -> tuple[str, str]:

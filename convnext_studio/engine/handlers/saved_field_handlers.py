@@ -14,8 +14,9 @@ from convnext_studio.erf.field_files import SavedField, read_field
 from convnext_studio.protocol.receptive_fields import OpenedField, OpenField
 
 UNSAID = (
-    "The file does not say how this field was measured. Its squares are those of the published analysis (Ding "
-    "et al. 2022, arXiv:2203.06717): log10(1 + field), around pixel (h // 2, w // 2)."
+    "The file does not state how this field was measured. Its squares follow the published "
+    "analysis (Ding et al. 2022, arXiv:2203.06717): log10(1 + field), around pixel (h // 2, w "
+    "// 2)."
 )
 
 
@@ -41,7 +42,7 @@ def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldSt
         told = _told(saved, name)
     except (AttributeError, KeyError, TypeError, ValueError, StudioError) as error:
         raise StudioError(
-            f"“{name}” does not say how its field was measured in a way that is known here ({error}).",
+            f"“{name}” describes a measurement that is not known here ({error}).",
             "It may have been written by a newer version of ConvNeXt Studio.",
         ) from error
     scale = definition(told.protocol).scale

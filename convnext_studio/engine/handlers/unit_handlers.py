@@ -19,7 +19,9 @@ def unit_field(workspace: Workspace, request: UnitField, should_stop: ShouldStop
     info = workspace.model.node(request.node)
     _, height, width = info.shape
     if not info.has_positions:
-        raise StudioError("The head is pooled over the whole picture.", "Its units look everywhere alike.")
+        raise StudioError(
+            "The head is pooled over the whole picture.", "Its units look at the whole picture equally."
+        )
     check_channel(workspace, request.node, request.channel)
     if not (0 <= request.y < height and 0 <= request.x < width):
         raise StudioError(

@@ -29,7 +29,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device(name)
     why = gpu_problem() if name.startswith("cuda") else ""
     raise StudioError(
-        f"There is no device “{name}” on this machine.", f"{why} There are: {', '.join(there)}.".strip()
+        f"There is no device “{name}” on this computer.", f"{why} There are: {', '.join(there)}.".strip()
     )
 
 
@@ -57,8 +57,8 @@ def gpu_problem() -> str:
     if any(text in said for text in _NOTHING_THERE):
         return ""
     if "driver" in said and "too old" in said:
-        return "The NVIDIA driver is too old for this PyTorch: update the driver, or compute on the CPU."
-    return "PyTorch cannot use the NVIDIA GPU of this machine, and computes on the CPU unless that is mended."
+        return "The NVIDIA driver is too old for this version of PyTorch: update the driver, or use the CPU."
+    return "PyTorch cannot use the NVIDIA GPU of this computer and will run on the CPU until that is fixed."
 
 
 def device_name(device: torch.device) -> str:
@@ -121,9 +121,11 @@ def check_room(model: LoadedModel, device: torch.device) -> None:
     free, needed = free_bytes(device), needed_bytes(model)
     if free is not None and needed > free:
         raise StudioError(
-            f"{model.title} needs about {_gigabytes(needed)}, and {_gigabytes(free)} are free "
-            f"on {device_name(device)}.",
-            "Choose the CPU as its device, a smaller model or input, or close what else uses the GPU.",
+            (
+                f"{model.title} needs about {_gigabytes(needed)}, but only {_gigabytes(free)} are "
+                f"free on {device_name(device)}."
+            ),
+            "Choose the CPU, a smaller model or a smaller input, or close other programs that use the GPU.",
         )
 
 
@@ -143,7 +145,9 @@ def check_memory(config: ConvNeXtConfig) -> None:
     needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)
     if there is not None and needed > there:
         raise StudioError(
-            f"The weights of this network take {needed / 2**30:,.0f} GiB, and this computer has "
-            f"{there / 2**30:,.0f} GiB of memory.",
-            "Take fewer channels or blocks, smaller kernels, or depthwise convolutions.",
+            (
+                f"The weights of this network need {needed / 2**30:,.0f} GiB, but this computer "
+                f"has {there / 2**30:,.0f} GiB of memory."
+            ),
+            "Use fewer channels or blocks, smaller kernels, or depthwise convolutions.",
         )

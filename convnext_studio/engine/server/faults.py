@@ -46,7 +46,7 @@ def failure(identifier: int, error: Exception) -> Failed:
     return Failed(
         id=identifier,
         message=f"An internal error occurred ({type(error).__name__}: {first_line(error)}).",
-        hint="The terminal shows its details.",
+        hint="The terminal shows the details.",
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-NOT_INSTALLED = "pip install convnext-studio[gpu] tells driver, memory and what else uses the GPU"
+NOT_INSTALLED = "pip install convnext-studio[gpu] to see driver, memory and other programs on the GPU"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def gpu_lines() -> list[tuple[str, str]]:
     try:
         library.nvmlInit()
     except library.NVMLError as error:
-        return [("GPU", f"the NVIDIA driver tells nothing ({error})")]
+        return [("GPU", f"the NVIDIA driver gives no information ({error})")]
     try:
         driver = f"{_text(library.nvmlSystemGetDriverVersion())}, for CUDA {_cuda_version(library)}"
         gpus = [_facts(library, index) for index in range(library.nvmlDeviceGetCount())]

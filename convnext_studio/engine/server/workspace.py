@@ -115,7 +115,7 @@ class Workspace:
     def source(self, key: str) -> PictureSource:
         """Where a picture comes from; a StudioError where it is not open."""
         if key not in self._sources:
-            raise StudioError("This picture is not open any more.", "Open it again.")
+            raise StudioError("This picture is no longer open.", "Open it again.")
         return self._sources[key]
 
     def open_picture(self, source: str | bytes, name: str = "") -> DecodedImage:
@@ -191,7 +191,7 @@ class Workspace:
         smallest = smallest_input_px(self._model.config) if self._model else 2
         if min(picture.size) < smallest:
             raise StudioError(
-                f"“{picture.name}” has {picture.size[0]} × {picture.size[1]} pixels, which is too small.",
+                f"“{picture.name}” is too small: {picture.size[0]} × {picture.size[1]} pixels.",
                 f"The smallest picture for this network is {smallest} × {smallest} pixels.",
             )
 

@@ -122,8 +122,8 @@ _STEPS = (
     RoadStep(
         key="recipe",
         title="Modern recipe",
-        change="Only the training: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
-        "depth and label smoothing, and a layer scale on every branch.",
+        change="Training only: 300 epochs, AdamW, Mixup, CutMix, RandAugment, random erasing, stochastic "
+        "depth, label smoothing; layer scale on every branch.",
         builds_on="resnet50",
         config=_RECIPE,
         accuracy=78.82,
@@ -143,7 +143,7 @@ _STEPS = (
     RoadStep(
         key="patchify",
         title="“Patchify” stem",
-        change="One 4 × 4 convolution with stride 4 replaces the 7 × 7 convolution and the max pooling.",
+        change="A 4 × 4 convolution with stride 4 replaces the 7 × 7 convolution and max pooling.",
         builds_on="stage_ratio",
         config=_PATCHES,
         accuracy=79.51,
@@ -153,7 +153,7 @@ _STEPS = (
     RoadStep(
         key="depthwise",
         title="Depthwise convolution",
-        change="Each channel gets its own 3 × 3 kernel: positions and channels are mixed separately.",
+        change="Each channel has its own 3 × 3 kernel; other layers mix the channels.",
         builds_on="patchify",
         config=_DEPTHWISE,
         accuracy=78.28,
@@ -163,7 +163,7 @@ _STEPS = (
     RoadStep(
         key="width",
         title="Width",
-        change="The first stage has 96 channels instead of 64, as in Swin-T, and the others in proportion.",
+        change="The first stage has 96 channels instead of 64, as in Swin-T; others in proportion.",
         builds_on="depthwise",
         config=_WIDE,
         accuracy=80.50,
@@ -173,7 +173,7 @@ _STEPS = (
     RoadStep(
         key="inverted",
         title="Inverted bottleneck",
-        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in the MLP of a Transformer.",
+        change="Blocks are wide inside and narrow outside, as in MobileNetV2 and in Transformers.",
         builds_on="width",
         config=_INVERTED,
         accuracy=80.64,
@@ -183,7 +183,7 @@ _STEPS = (
     RoadStep(
         key="depthwise_up",
         title="Depthwise first",
-        change="The depthwise convolution moves before both 1 × 1 convolutions, where there are few channels.",
+        change="The depthwise convolution moves before both 1 × 1 convolutions, where channels are few.",
         builds_on="inverted",
         config=_FIRST,
         accuracy=79.92,
@@ -233,7 +233,7 @@ _STEPS = (
     RoadStep(
         key="gelu",
         title="ReLU → GELU",
-        change="GELU replaces ReLU, still with 7 × 7 kernels.",
+        change="GELU replaces ReLU.",
         builds_on="kernel7",
         config=_GELU,
         accuracy=80.62,
@@ -253,7 +253,7 @@ _STEPS = (
     RoadStep(
         key="fewer_norms",
         title="Fewer norms",
-        change="Each block keeps a single norm in its branch, before the first 1 × 1 convolution.",
+        change="Each branch keeps a single norm, before the first 1 × 1 convolution.",
         builds_on="fewer_acts",
         config=_ONE_NORM,
         accuracy=81.41,
@@ -263,14 +263,14 @@ _STEPS = (
     RoadStep(
         key="layer_norm",
         title="Layer norm",
-        change="Layer norm replaces batch norm, and the convolutions of the blocks get biases.",
+        change="Layer norm replaces batch norm; convolutions in blocks get biases.",
         builds_on="fewer_norms",
         config=_LAYER_NORM,
         accuracy=81.47,
         deviation=0.09,
         gmacs=4.46,
-        remark="The printed 4.46 equals the cost of the next step, 4.146 + 0.310 = 4.456. Changing the norm "
-        "adds no convolution: Table 11 prints 14.81 before and after.",
+        remark="The printed 4.46 is the cost of the next step, 4.146 + 0.310 = 4.456. A norm adds no "
+        "convolution: Table 11 prints 14.81 before and after.",
     ),
     RoadStep(
         key="convnext",

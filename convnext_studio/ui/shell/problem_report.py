@@ -4,9 +4,9 @@ import getpass
 import platform
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePath
 
+from msgspec.structs import asdict
 from PySide6.QtCore import qVersion
 from PySide6.QtGui import QGuiApplication
 

@@ -162,7 +162,7 @@ def test_occlusion_finds_exactly_the_patch_that_the_network_uses() -> None:
         ({"window": 65, "stride": 9}, "larger than the input"),
         ({"window": -1}, "Window cannot be -1"),
         ({"window": 8.5}, "whole number"),
-        ({"fill": "pink"}, "no fill"),
+        ({"fill": "pink"}, "Fill cannot be “pink”"),
         ({"colour": 3}, "no parameter"),
     ],
 )

@@ -198,7 +198,7 @@ def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
     ledger.received(Done(id=pictures.id, payload=None, seconds=0))
     assert heard == []
     ledger.received(Failed(id=model.id, message="There is no file a."))
-    lacking = "The new engine could not open a again: There is no file a."
+    lacking = "The new engine could not reopen a: There is no file a."
     assert heard == [EngineLost(message=lacking), EngineReady(restarted=True, lacking=lacking)]
     ledger.received(Done(id=newer, payload=None, seconds=0))
     assert ledger.died("exit code 1")

@@ -66,8 +66,8 @@ def test_a_killed_idle_engine_is_replaced_and_said_to_be(start: Start, heard: Re
     assert heard.messages == [
         EngineReady(),
         EngineLost(
-            message="The engine stopped unexpectedly (killed by signal 9, perhaps out of memory); "
-            "starting a new one."
+            message="The engine stopped unexpectedly (killed by signal 9, perhaps out of memory) "
+            "and is being restarted."
         ),
         EngineReady(restarted=True),
     ]
@@ -114,7 +114,7 @@ def test_what_was_running_is_tried_again_once(start: Start, heard: Recorder, tmp
     identifier = client.ask(do(f"exit once:{tmp_path / 'marker'}"))
     assert heard.text(identifier) == "survived"
     (lost,) = heard.of(EngineLost)
-    assert lost.message == "The engine stopped unexpectedly (exit code 4); starting a new one."
+    assert lost.message == "The engine stopped unexpectedly (exit code 4) and is being restarted."
 
 
 def test_what_stops_the_engine_twice_fails_and_the_others_are_done(start: Start, heard: Recorder) -> None:
@@ -167,7 +167,7 @@ def test_a_device_fault_that_stays_costs_the_process(start: Start, heard: Record
     assert isinstance(heard.answer(client.ask(do("raise:lasting fault"))), Failed)
     assert heard.text(client.ask(do("state"))) == " [] []"
     assert heard.of(EngineLost)[0].message == (
-        "The engine stopped unexpectedly (the graphics device reported a fault); starting a new one."
+        "The engine stopped unexpectedly (the graphics device reported a fault) and is being restarted."
     )
 
 
@@ -181,7 +181,7 @@ def test_a_model_that_kills_every_engine_that_opens_it_again_is_given_up(
     kill_engine(client)
     assert heard.text(client.ask(do("state"))) == " ['other'] []"
     assert heard.of(EngineLost)[-1].message == (
-        f"The new engine could not open {path} again: it stopped the engine three times."
+        f"The new engine could not reopen {path}: it stopped the engine three times."
     )
     assert [type(m) for m in heard.messages if isinstance(m, EngineLost | EngineReady)] == [
         EngineReady,
@@ -224,7 +224,7 @@ def test_five_deaths_in_a_row_end_it_until_somebody_asks_again(start: Start, hea
     lost = heard.of(EngineLost)
     assert [message.restarting for message in lost] == [True] * 4 + [False]
     assert lost[-1].message == (
-        "The engine stopped unexpectedly 5 times in a row (exit code 7); no new one is started."
+        "The engine stopped unexpectedly 5 times in a row (exit code 7), so it is not restarted."
     )
     assert not client.is_running
     assert isinstance(heard.answer(client.ask(do("state"))), Failed)

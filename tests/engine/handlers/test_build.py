@@ -75,7 +75,7 @@ def test_what_can_never_fit_is_refused_before_memory_is_filled() -> None:
     dispatcher = Dispatcher()
     build(dispatcher, LECTURE, seed=0)
     enormous = replace(LECTURE, depths=(200,) * 4, dims=(65_536,) * 4)  # 64 GiB a block
-    with pytest.raises(StudioError, match=r"take 51,\d{3} GiB, and this computer has") as refused:
+    with pytest.raises(StudioError, match=r"need 51,\d{3} GiB, but this computer has") as refused:
         build(dispatcher, enormous, seed=0)
     assert "fewer channels" in refused.value.hint
     image = dispatcher.run(OpenImage(path="sample:cat"))

@@ -198,9 +198,9 @@ def test_a_kernel_is_the_depthwise_convolutions(engine_of: Opener) -> None:
 @pytest.mark.parametrize(
     ("changes", "node", "why"),
     [
-        ({}, "stem", "this has not"),
-        ({}, "stage2.block1.norm", "this has not"),
-        ({}, "head.norm", "this has not"),
+        ({}, "stem", "have a kernel for each channel"),
+        ({}, "stage2.block1.norm", "have a kernel for each channel"),
+        ({}, "head.norm", "have a kernel for each channel"),
         ({"depthwise": False}, "stage1", "dense"),
         ({"downsample": "block"}, "stage2.block1", "downsamples"),
     ],

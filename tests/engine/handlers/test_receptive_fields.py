@@ -110,7 +110,7 @@ def test_fewer_pictures_than_asked_for_are_used_and_said(opened: Dispatcher, mod
     assert result.geometry.input_size == (64, 64)
     expected = analysis.effective_receptive_field(model, [squashed(model, "sample:cat", 64)], "stage3")
     assert_same(result.field_map, expected)
-    with pytest.raises(StudioError, match="No picture is open"):
+    with pytest.raises(StudioError, match="no open picture"):
         field_of(opened)
 
 

@@ -332,6 +332,6 @@ def test_saved_weights_open_as_the_same_model(
 
 
 def test_a_model_that_was_replaced_is_not_saved(opened: Dispatcher, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="Another is not open any more"):
+    with pytest.raises(StudioError, match="Another is no longer open"):
         opened.run(SaveModel(path=str(tmp_path / "saved"), title="Another"))
     assert not list(tmp_path.iterdir())

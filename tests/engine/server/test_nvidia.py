@@ -57,7 +57,7 @@ def test_no_driver_is_told_in_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NVMLError("Shared Library Not Found")
 
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(NVMLError=NVMLError, nvmlInit=fail))
-    assert gpu_lines() == [("GPU", "the NVIDIA driver tells nothing (Shared Library Not Found)")]
+    assert gpu_lines() == [("GPU", "the NVIDIA driver gives no information (Shared Library Not Found)")]
 
 
 def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,7 +330,7 @@ def test_non_finite_values_are_noted(tmp_path: Path) -> None:
     weights["head.fc.bias"][2] = float("nan")
     weights["stem.1.weight"][0] = float("inf")
     opened = load(saved(tmp_path / "m.pth", weights))
-    assert opened.notes[0] == "2 tensors hold values that are not finite: stem.1.weight, head.fc.bias."
+    assert opened.notes[0] == "2 tensors contain values that are not finite: stem.1.weight, head.fc.bias."
 
 
 def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:

@@ -152,8 +152,6 @@ def test_fields_sharpen_and_another_measurement_takes_other_noise(
 ) -> None:
     monkeypatch.setattr("convnext_studio.analysis.receptive_field.batching.CPU_PIXELS", 64 * 64)
     settings = {"compare": "training", "inputs": "noise", "count": "3"}
-    view = shown(qtbot, effective_fields.SPEC.make(live.state, bridge, settings))
-    assert isinstance(view, EffectiveFieldsView)
     counts: list[int] = []
     partial = EffectiveFieldsView.show_partial
 
@@ -162,6 +160,8 @@ def test_fields_sharpen_and_another_measurement_takes_other_noise(
         counts.append(self.results[index].noises)
 
     monkeypatch.setattr(EffectiveFieldsView, "show_partial", note)
+    view = shown(qtbot, effective_fields.SPEC.make(live.state, bridge, settings))
+    assert isinstance(view, EffectiveFieldsView)
     live.settle(view)
     assert counts[:3] == [1, 2, 3]
     first = view.results[0].field_map

@@ -236,7 +236,7 @@ def test_every_view_says_in_a_sentence_what_other_networks_lack(
     if name in ("stages", "stage-costs", "field-growth"):
         assert "not a ConvNeXt" not in view.notice
     else:
-        assert view.notice.startswith("A ResNet is no ConvNeXt: it has no ")
+        assert view.notice.startswith("A ResNet is not a ConvNeXt: it has no ")
         assert view.notice.endswith("Open a ConvNeXt to see it.")
         assert view.is_settled
     view.retire()

@@ -185,7 +185,7 @@ def test_a_whole_name_of_another_family_is_looked_up_before_it_is_opened(
     opened: list[str] = []
     filled.open_asked.connect(opened.append)
     qtbot.keyClicks(filled.search, "timm:resnet50")
-    assert "Enter looks it up" in filled.about.text()
+    assert "Press Enter to look up" in filled.about.text()
     qtbot.keyClick(filled.search, Qt.Key.Key_Return)
     request = engine.open(ListPretrained)[-1]
     assert request.name == "resnet50"

@@ -277,7 +277,7 @@ def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPan
     )
     desk.qtbot.waitUntil(lambda: not panel.query.is_scheduled)
     desk.answer(Explanations(explanations=()))
-    assert "for the probability of the first class of each picture" in panel.caption
+    assert "for the probability of the top class of each picture" in panel.caption
     assert "at the average of stage 3, stage 4" in panel.caption
 
 

@@ -125,7 +125,7 @@ def test_maps_of_another_network_do_not_get_into_it(
     assert engine.open(FeatureMaps) == []
     qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
     assert [notice.message for notice in notices] == [
-        "The export was given up: another network was opened meanwhile."
+        "The export was cancelled: another network was opened meanwhile."
     ]
     assert list(tmp_path.iterdir()) == []
 
@@ -140,7 +140,7 @@ def test_a_refused_part_ends_it_with_one_sentence(
     for part in (first, second):
         engine.refuse(part, "Out of memory.")
     assert engine.open(FeatureMaps) == engine.open(ReceptiveField) == []
-    assert [notice.message for notice in notices] == ["The export was given up: Out of memory."]
+    assert [notice.message for notice in notices] == ["The export failed: Out of memory."]
     assert list(tmp_path.iterdir()) == []
 
 

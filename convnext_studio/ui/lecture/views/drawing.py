@@ -180,7 +180,9 @@ class Ink:
         return box
 
     def image(self, box: QRectF, shown: MapPicture) -> None:
-        """Paint only a map; enlarged pixels stay sharp."""
+        """Paint only a map, if there is room for it; enlarged pixels stay sharp."""
+        if box.isEmpty():
+            return
         device = self.painter.device()
         ratio = device.devicePixelRatioF() if device is not None else 1.0
         level = shown.bitmap.level(box.width() * ratio / shown.shape[1])

@@ -292,9 +292,8 @@ _PLOT_PART = 0.5  # Of the height.
 _FIGURES_PART = 0.29  # Of the width.
 OPEN_TIP = "Build this network with random weights and open it in place of the open model"
 HOW_TO_READ = (
-    "The drawing shows the second block of stage 1. Wider boxes have more channels; the input "
-    "is at the top, the output at the bottom. From the next step on, a dashed frame marks what "
-    "is removed, and a solid frame what is new."
+    "This is the second block of stage 1. Wider boxes have more channels: input at the top, output at "
+    "the bottom. From the next step on, dashed frames mark what is removed, solid ones what is new."
 )
 BACK_TIP = "Open the previous model again, or the bundled one"
 
