@@ -166,7 +166,7 @@ def test_published_figures_stand_beside_ours_until_a_field_differs(panel: BuildP
 WRONG = [
     ("kernel_size", 0, "6", "odd"),
     ("kernel_size", 0, "33", "31"),
-    ("depths", 2, "0", "from 1 to 1000"),
+    ("depths", 2, "0", "four numbers from 1 to 1000"),
     ("dims", 0, "0", "at least 1"),
     ("num_classes", 0, "0", "at least 1"),
     ("stem_kernel_size", 0, "0", "at least 1"),

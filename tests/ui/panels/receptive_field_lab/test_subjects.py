@@ -158,7 +158,7 @@ def test_a_network_of_another_family_is_not_varied(lab: ReceptiveFieldLab, state
     msgspec.structs.force_setattr(other, "config", SimpleNamespace(stages=state.model.config.stages))
     state.set_model(other)
     compare(lab, title)
-    assert "not one" in told[-1].message
+    assert "the open model is not one" in told[-1].message
     assert len(lab.compare.subjects) == 1
 
 
