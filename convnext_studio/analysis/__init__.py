@@ -1,11 +1,11 @@
 """Analyses of a model and a picture, as functions that return numpy arrays."""
 
 from convnext_studio.analysis.attribution import attribute
-from convnext_studio.analysis.channels import channel_numbers, contributions
+from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
 from convnext_studio.analysis.cost import measured_times
 from convnext_studio.analysis.features import feature_maps, stage_pass
 from convnext_studio.analysis.receptive_field import effective_receptive_field
-from convnext_studio.analysis.units import effective_field
+from convnext_studio.analysis.unit_probe import effective_field
 from convnext_studio.decoding.images import decode
 from convnext_studio.erf import area_ratios, squares
 

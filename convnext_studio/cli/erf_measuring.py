@@ -22,13 +22,13 @@ from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.terminal import draw_bar
-from convnext_studio.decoding.process import Decoder
-from convnext_studio.engine.handlers.models import load_model
-from convnext_studio.engine.handlers.receptive_fields import LAST, Measurement, subject_of
+from convnext_studio.decoding.decoder_process import Decoder
+from convnext_studio.engine.handlers.model_handlers import load_model
+from convnext_studio.engine.handlers.receptive_field_handlers import LAST, Measurement, subject_of
 from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.erf import REPLKNET_INPUT_PX, definition
 from convnext_studio.export import export_fields, safe_stem
-from convnext_studio.export.files import make_directory, write_file
+from convnext_studio.export.safe_files import make_directory, write_file
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import TIMM_RANDOM_PREFIX

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
-from convnext_studio.decoding.process import Decoder
 from convnext_studio.erf import REPLKNET_INPUT_PX
 from convnext_studio.export import ExportContents, export_picture
 from convnext_studio.model.labels import find_class

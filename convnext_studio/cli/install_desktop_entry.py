@@ -85,7 +85,7 @@ def program() -> list[str]:
 def install(root: Path, command: list[str]) -> list[Path]:
     """Write the desktop file and the icons into a data folder, and return their paths."""
     # It needs numpy, which --help does without.
-    from convnext_studio.export.files import make_directory, write_file
+    from convnext_studio.export.safe_files import make_directory, write_file
 
     for source, target in _icon_files(root):
         make_directory(target.parent)

@@ -1,7 +1,7 @@
 """ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
+from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
-from convnext_studio.explorer.picture import Picture
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
 
 __all__ = ["AttributionMap", "Explorer", "FieldAverage", "Maps", "Picture", "Predictions", "UnitView"]

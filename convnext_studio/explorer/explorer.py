@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.explorer.picture import Picture
+from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.model.nodes import NodeInfo

@@ -15,8 +15,8 @@ from convnext_studio.export import MapContents
 from convnext_studio.export.contents import explained_text, label_of
 from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.figures import attribution_figure, mosaic_figure, unit_figure
-from convnext_studio.export.files import write_file
 from convnext_studio.export.page import Figure, png_bytes
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo

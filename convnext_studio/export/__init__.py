@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.field_files import about_field, export_fields, save_field
-from convnext_studio.export.files import export_directory, safe_stem, write_file
+from convnext_studio.export.safe_files import export_directory, safe_stem, write_file
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -63,7 +63,7 @@ def export_picture(
         As `should_stop` wanted; nothing was written.
     """
     # Here, because matplotlib would keep the window half a second from appearing.
-    from convnext_studio.export.picture import write_picture
+    from convnext_studio.export.picture_files import write_picture
 
     folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
     return write_picture(folder, contents, should_stop)
@@ -82,7 +82,7 @@ def export_map(directory: Path, contents: MapContents, explanation: Explanation)
         half-written.
     """
     # Here, because matplotlib would keep the window half a second from appearing.
-    from convnext_studio.export.picture import write_map
+    from convnext_studio.export.picture_files import write_map
 
     folder = export_directory(directory, contents.image.name, set())
     return write_map(folder, contents, explanation)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.erf.files import SUFFIXES, npy_bytes, npz_bytes
+from convnext_studio.erf.field_files import SUFFIXES, npy_bytes, npz_bytes
 from convnext_studio.export.contents import json_bytes
-from convnext_studio.export.files import write_file, write_files
+from convnext_studio.export.safe_files import write_file, write_files
 from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveFieldResult, Scale
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio import __version__
-from convnext_studio.export.files import write_file
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.render import Rgb
 
 _ABOUT = "about"

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.road.config import RoadConfig
+from convnext_studio.model.road.road_config import RoadConfig
 
 WeightsLayout = Literal["studio", "facebookresearch"]
 """File layout for saved weights: our own, which keeps everything, or the authors' own tensor names."""

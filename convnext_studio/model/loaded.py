@@ -18,10 +18,10 @@ from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundled_file, preset
-from convnext_studio.model.road.network import RoadNetwork
+from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
-from convnext_studio.model.timm.registry import check_architecture, convnext_config, is_convnext
+from convnext_studio.model.timm.timm_names import check_architecture, convnext_config, is_convnext
 from convnext_studio.model.weights.fitting import build_network
 from convnext_studio.model.weights.reading import (
     Stem,
@@ -281,7 +281,7 @@ def _from_timm(source: str, stem: Stem, offline: bool) -> LoadedModel:
     published = read_published(source.removeprefix(TIMM_PREFIX), offline)
     if is_convnext(published.architecture):
         return _from_weights(source, convnext_weights(published, stem), published.name)
-    from convnext_studio.model.timm.network import build_timm_network, plan_network
+    from convnext_studio.model.timm.timm_network import build_timm_network, plan_network
 
     _refuse_stem_options(stem)
     plan = plan_network(published.name)
@@ -300,7 +300,7 @@ def _random_timm(source: str, stem: Stem, seed: int) -> LoadedModel:
     name = check_architecture(source.removeprefix(TIMM_RANDOM_PREFIX))
     if is_convnext(name):
         return _random(source, name, stem.applied_to(convnext_config(name)), seed)
-    from convnext_studio.model.timm.network import build_timm_network, plan_network
+    from convnext_studio.model.timm.timm_network import build_timm_network, plan_network
 
     _refuse_stem_options(stem)
     plan = plan_network(name)

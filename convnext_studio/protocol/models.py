@@ -135,7 +135,7 @@ class SaveModel(Request, frozen=True, kw_only=True):
     path
         Where to; replaced if it is there.
     layout
-        See `convnext_studio.model.weights.saving.save_as`.
+        See `convnext_studio.model.weights.saved_weights.save_as`.
     title
         Of the model that is meant: where another was opened meanwhile, nothing is written.
     """

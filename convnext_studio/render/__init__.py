@@ -5,7 +5,7 @@ figure looks like the screen. Colours are (..., 3) uint8 in the order red, green
 `convnext_studio.common.geometry`, in pixels, where pixel *i* covers [i, i + 1).
 """
 
-from convnext_studio.render.channels import ChannelNumbers, channel_numbers, descending
+from convnext_studio.render.channel_order import ChannelNumbers, channel_numbers, descending
 from convnext_studio.render.colours import DIVERGING, SEQUENTIAL, Rgb, colorize, hatch, load_colour_maps, lut
 from convnext_studio.render.contours import contour
 from convnext_studio.render.limits import (

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio import analysis
-from convnext_studio.analysis.channels import channel_numbers, contributions
+from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
 from convnext_studio.analysis.features import inner_outputs, to_array, trunk_node, trunk_outputs
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import random_input, small_model
@@ -143,5 +143,5 @@ def test_one_position_has_no_spread_and_is_not_dead() -> None:
 def test_many_channels_are_processed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(0))
     whole = channel_numbers(maps)
-    monkeypatch.setattr("convnext_studio.analysis.channels._CHUNK_VALUES", 30)
+    monkeypatch.setattr("convnext_studio.analysis.channel_statistics._CHUNK_VALUES", 30)
     np.testing.assert_array_equal(channel_numbers(maps).variance, whole.variance)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.features import feature_maps
-from convnext_studio.analysis.units import UnitProbe, effective_field, input_window
+from convnext_studio.analysis.unit_probe import UnitProbe, effective_field, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped

@@ -17,7 +17,7 @@ from convnext_studio.cli import erf_measuring
 from convnext_studio.cli import main as cli
 from convnext_studio.erf import DEFINITIONS
 from convnext_studio.model.loaded import LoadedModel, build, load
-from convnext_studio.model.weights.saving import save_as
+from convnext_studio.model.weights.saved_weights import save_as
 from tests.networks import small_model
 
 FILES = {"erf.npy", "erf.npz", "erf.json", "erf.png", "erf.sum.npz", "curves.png"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.decoder_process import TIME_LIMIT_S, Decoder
 from convnext_studio.decoding.images import MAX_PIXELS, DecodedImage, decode
-from convnext_studio.decoding.process import TIME_LIMIT_S, Decoder
 from tests.decoding import hostile
 from tests.decoding.files import encoded
 

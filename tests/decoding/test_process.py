@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import decode
-from convnext_studio.decoding.process import Decoder
 from tests.decoding.files import encoded
 from tests.end_to_end.waiting import wait_for
 
@@ -133,7 +133,7 @@ def test_a_decoder_that_crashes_is_told_and_replaced(own_decoder: Decoder) -> No
 
 OWNER = """
 import sys, time
-from convnext_studio.decoding.process import Decoder
+from convnext_studio.decoding.decoder_process import Decoder
 decoder = Decoder()
 decoder.decode("sample:cat")
 print(decoder.pid, flush=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convnext_studio.engine.handlers import models
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.models import LoadModel

@@ -10,7 +10,7 @@ import pytest
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.erf.files import npz_bytes, read_field
+from convnext_studio.erf.field_files import npz_bytes, read_field
 from convnext_studio.protocol.receptive_fields import OpenField
 
 

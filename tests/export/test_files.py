@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export import export_directory, safe_stem
-from convnext_studio.export.files import make_directory, write_file
+from convnext_studio.export.safe_files import make_directory, write_file
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution import attribute
 from convnext_studio.analysis.features import autocast, stage_pass, to_array
 from convnext_studio.analysis.receptive_field import Signal, running_average
-from convnext_studio.analysis.units import effective_field
+from convnext_studio.analysis.unit_probe import effective_field
 from convnext_studio.common.attribution_methods import METHODS, MethodName, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.erf import Protocol

@@ -12,9 +12,9 @@ from convnext_studio.model import ConvNeXt, load
 from convnext_studio.model.nodes import check_input_px, total_macs
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import preset
-from convnext_studio.model.road.config import RoadConfig
-from convnext_studio.model.road.network import INPUT_PX, RoadNetwork
-from convnext_studio.model.road.nodes import node_table
+from convnext_studio.model.road.road_config import RoadConfig
+from convnext_studio.model.road.road_network import INPUT_PX, RoadNetwork
+from convnext_studio.model.road.road_nodes import node_table
 from convnext_studio.model.road.steps import PRINTED_AT_PX, ROAD, RoadStep, road_step
 
 CHANGES = {

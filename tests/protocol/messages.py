@@ -6,7 +6,7 @@ from msgspec import Struct
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
-from convnext_studio.model.road.config import RoadConfig
+from convnext_studio.model.road.road_config import RoadConfig
 from convnext_studio.protocol.attributions import Explain, ExplainSeveral
 from convnext_studio.protocol.envelope import Cancel, Done, Failed, Logged, Progress, Shutdown, Started
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult

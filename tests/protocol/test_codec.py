@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from convnext_studio.common.codec import encode
 from convnext_studio.common.frames import MARK, Frame, ProtocolError, read_frame, write_frame
-from convnext_studio.protocol.codec import answers, decode_message, decode_order, requests
 from convnext_studio.protocol.envelope import Done, Started
 from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.message_codec import answers, decode_message, decode_order, requests
 from convnext_studio.protocol.pictures import ListPictures
 from convnext_studio.protocol.transport import Channel
 from tests.protocol.messages import MESSAGES, ORDERS, maps

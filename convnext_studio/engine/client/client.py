@@ -5,8 +5,8 @@ import signal
 import threading
 from collections.abc import Callable
 
+from convnext_studio.engine.client.engine_process import EngineProcess
 from convnext_studio.engine.client.ledger import Ledger
-from convnext_studio.engine.client.process import EngineProcess
 from convnext_studio.protocol.envelope import Cancel, Message, Request, Shutdown
 from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from convnext_studio.engine.server.devices import check_memory
-from convnext_studio.engine.server.downloading import downloading
+from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.model.loaded import LoadedModel, build, load
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel

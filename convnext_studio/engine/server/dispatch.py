@@ -9,7 +9,7 @@ from convnext_studio.analysis.capture import never
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.engine import handlers
-from convnext_studio.engine.server.registry import HANDLERS
+from convnext_studio.engine.server.handler_registry import HANDLERS
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
 from convnext_studio.protocol.envelope import Payload, Request
 

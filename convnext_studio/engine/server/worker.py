@@ -14,7 +14,7 @@ from typing import Protocol
 
 from convnext_studio.common.garbage_collection import collecting_later
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.decoding.process import Decoder
+from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.server.faults import failure, first_line, is_expected, poisons_device
 from convnext_studio.engine.server.logs import forward_logs
 from convnext_studio.engine.server.scheduler import Job, Scheduler, Work

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 from torch import Tensor
 
-from convnext_studio.analysis.units import UnitProbe
+from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convnext_studio.model.road.config import EXPANSION, RoadConfig
+from convnext_studio.model.road.road_config import EXPANSION, RoadConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

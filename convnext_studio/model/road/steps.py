@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.nodes import total_macs, total_parameters
-from convnext_studio.model.road.config import RoadConfig
-from convnext_studio.model.road.nodes import node_table
+from convnext_studio.model.road.road_config import RoadConfig
+from convnext_studio.model.road.road_nodes import node_table
 
 ROAD_PREFIX = "road:"
 PRINTED_AT_PX = 224

@@ -14,7 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import find_family
-from convnext_studio.model.timm.registry import (
+from convnext_studio.model.timm.timm_names import (
     PATTERNS,
     complete_from_timm,
     current_name,

@@ -16,7 +16,7 @@ import msgspec
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.registry import check_architecture, complete_from_timm, is_convnext
+from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.checkpoint import read_preprocessing
 from convnext_studio.model.weights.formats import TIMM, TRANSFORMERS, Format
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES

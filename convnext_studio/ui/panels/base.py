@@ -1,5 +1,6 @@
 """What all panels have: controls, a caption, a sentence where there is nothing to show, and what they ask."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,11 +23,10 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, SEQUENTIAL
-from convnext_studio.ui.plots.saving import RANDOM_WEIGHTS, Contents
+from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.line_breaks import with_held_lines
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -470,3 +470,18 @@ def opacity_slider() -> QSlider:
     slider.setAccessibleName("Opacity")
     slider.setToolTip("Opacity of the map over the picture")
     return slider
+
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+_HELD = re.compile(
+    r"(?<=[a-z]) (?=[-+]?\d)"  # min -3.84
+    r"|(?<=\d) (?=(?:px|%|ms|s|G|×)(?!\w))|(?<=×) (?=\d)"  # 96 × 96 px
+    r"| (?=·)"
+)
+
+
+def with_held_lines(text: str) -> str:
+    """The same text, for a label that wraps: facts that are short stay on one line each."""
+    return _HELD.sub(_NO_BREAK, text)

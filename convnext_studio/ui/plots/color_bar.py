@@ -7,10 +7,9 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEve
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, lut, number_ticks
-from convnext_studio.ui.plots.drag_out import DragOut
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.saving import Contents, ViewSaver
 from convnext_studio.ui.plots.scene import Bitmap
+from convnext_studio.ui.plots.view_saver import Contents, DragOut, ViewSaver
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import scaled_px

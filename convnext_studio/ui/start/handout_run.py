@@ -12,7 +12,7 @@ from convnext_studio.common.samples import FIRST_SAMPLE, SAMPLE_PREFIX
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.lecture.script import BUNDLED_LECTURE
 from convnext_studio.protocol.envelope import EngineLost
-from convnext_studio.ui.lecture.handout.handout import Handout
+from convnext_studio.ui.lecture.handout.handout_maker import Handout
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.start.interruptions import Interruptions
 from convnext_studio.ui.start.launch import start_application

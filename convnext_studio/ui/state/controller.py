@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
-from convnext_studio.erf.files import SUFFIXES
+from convnext_studio.erf.field_files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model

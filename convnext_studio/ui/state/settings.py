@@ -9,7 +9,7 @@ import msgspec
 import platformdirs
 
 from convnext_studio.common.files import written_whole
-from convnext_studio.export.files import make_directory
+from convnext_studio.export.safe_files import make_directory
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT
 from convnext_studio.ui.widgets.theme import ThemeChoice
 

@@ -13,7 +13,7 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding import images
-from convnext_studio.engine.handlers.pictures import CHECKED_AT_ONCE
+from convnext_studio.engine.handlers.picture_handlers import CHECKED_AT_ONCE
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import (

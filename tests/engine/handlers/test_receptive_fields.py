@@ -13,7 +13,7 @@ from PIL import Image
 from convnext_studio import analysis
 from convnext_studio.analysis.receptive_field import batching
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.handlers import models
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.handlers.field_inputs import FieldInputs
 from convnext_studio.engine.server import compared_networks as subjects
 from convnext_studio.engine.server.dispatch import Dispatcher

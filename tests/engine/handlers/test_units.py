@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from convnext_studio import analysis
-from convnext_studio.analysis.units import effective_field
+from convnext_studio.analysis.unit_probe import effective_field
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers import channels as patches
-from convnext_studio.engine.handlers import units
+from convnext_studio.engine.handlers import channel_handlers as patches
+from convnext_studio.engine.handlers import unit_handlers as units
 from convnext_studio.protocol.channels import StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.envelope import Progress

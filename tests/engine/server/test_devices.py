@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.handlers import models
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.server import devices
 from convnext_studio.engine.server.devices import (
     available_devices,

@@ -26,7 +26,7 @@ from convnext_studio.model.nodes import (
 )
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import FAMILIES, find_family
-from convnext_studio.model.timm.network import TimmNetwork, build_timm_network, plan_network
+from convnext_studio.model.timm.timm_network import TimmNetwork, build_timm_network, plan_network
 from tests.model.timm.hub import cached_weights
 
 SIDES_PX = {

@@ -30,7 +30,7 @@ from convnext_studio.model.presets import preset
 from convnext_studio.model.weights.formats import TORCHVISION, convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import usual_preprocessing
-from convnext_studio.model.weights.saving import save_as
+from convnext_studio.model.weights.saved_weights import save_as
 from tests.networks import lively, small_model
 
 DEPTHS, DIMS = (1, 2, 3, 1), (8, 12, 16, 20)

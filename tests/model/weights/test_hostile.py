@@ -20,7 +20,7 @@ from safetensors.torch import save, save_file
 
 from convnext_studio.analysis.folders import pictures_in
 from convnext_studio.common.errors import StudioError
-from convnext_studio.erf.files import read_field
+from convnext_studio.erf.field_files import read_field
 from convnext_studio.model import load
 from tests.networks import SMALL, lively
 

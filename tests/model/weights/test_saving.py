@@ -13,7 +13,7 @@ import torch
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.architecture import WeightsLayout
-from convnext_studio.model.weights.saving import save_as
+from convnext_studio.model.weights.saved_weights import save_as
 from tests.networks import random_input, small_model
 
 ISOTROPIC = {"depths": (2,), "dims": (12,), "stem_kernel_size": 8, "stem_stride": 8, "stem_norm": False}

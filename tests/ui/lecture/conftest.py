@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.handlers import models
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presenter import Presenter

@@ -11,7 +11,7 @@ from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSizePolicy, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.handlers import models
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.model import load
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import ReceptiveField

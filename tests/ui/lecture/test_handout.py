@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.errors import StudioError
 from convnext_studio.lecture.script import Lecture, read_lecture
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.ui.lecture.handout.handout import VIEW_PX, Handout
+from convnext_studio.ui.lecture.handout.handout_maker import VIEW_PX, Handout
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background

@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.render import Limits
 from convnext_studio.ui.panels.export.export_panel import FORMATS, NOTHING, ExportPanel
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
-from convnext_studio.ui.plots.saving import Contents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
+from convnext_studio.ui.plots.view_saver import Contents
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.state.latest_only import LatestOnly
+from convnext_studio.ui.panels.feature_maps.mosaic_view import LatestOnly
 
 # --------------------------------------------------------------------------------------------- in a thread
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convnext_studio.ui.widgets.line_breaks import with_held_lines
+from convnext_studio.ui.panels.base import with_held_lines
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.ui.lecture.handout.handout import Handout
+from convnext_studio.ui.lecture.handout.handout_maker import Handout
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.background import Background

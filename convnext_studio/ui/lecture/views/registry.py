@@ -1,59 +1,25 @@
 """The views that a lecture can use, and the check of a lecture's views and settings."""
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 
 from convnext_studio.lecture.script import Lecture, Step, mistake
-from convnext_studio.ui.lecture.views import picture
-from convnext_studio.ui.lecture.views.block import (
-    block_designs,
-    block_walk,
-    drop_path,
-    dropped_blocks,
-    mixing_matrix,
-    swapped_part,
-)
-from convnext_studio.ui.lecture.views.depthwise import kernels, separable_cost, sliding_kernel
-from convnext_studio.ui.lecture.views.large_kernels import (
-    attention_cost,
-    effective_fields,
-    field_growth,
-    kernel_cost,
-    kernel_field,
-)
+from convnext_studio.ui.lecture import views as views_package
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.macro_architecture import downsampling, head, stage_costs, stages, stems
-from convnext_studio.ui.lecture.views.norm_and_gelu import activation, norm_axes, norm_values
-from convnext_studio.ui.lecture.views.road import road
 
-VIEWS: dict[str, ViewSpec] = {
-    spec.name: spec
-    for spec in (
-        picture.SPEC,
-        norm_axes.SPEC,
-        norm_values.SPEC,
-        activation.SPEC,
-        swapped_part.SPEC,
-        kernels.SPEC,
-        sliding_kernel.SPEC,
-        separable_cost.SPEC,
-        mixing_matrix.SPEC,
-        kernel_field.SPEC,
-        kernel_cost.SPEC,
-        field_growth.SPEC,
-        effective_fields.SPEC,
-        attention_cost.SPEC,
-        block_designs.SPEC,
-        block_walk.SPEC,
-        drop_path.SPEC,
-        dropped_blocks.SPEC,
-        stages.SPEC,
-        stage_costs.SPEC,
-        stems.SPEC,
-        downsampling.SPEC,
-        head.SPEC,
-        road.SPEC,
-    )
-}  # fmt: skip
+
+def _specs() -> Iterator[ViewSpec]:
+    """Find the views: every module below this package that has a `SPEC`."""
+    prefix = f"{views_package.__name__}."
+    for found in pkgutil.walk_packages(views_package.__path__, prefix):
+        if found.name != __name__ and not found.ispkg:
+            spec = getattr(importlib.import_module(found.name), "SPEC", None)
+            if spec is not None:
+                yield spec
+
+
+VIEWS: dict[str, ViewSpec] = {spec.name: spec for spec in _specs()}
 
 
 def check_lecture(lecture: Lecture, views: Mapping[str, ViewSpec] = VIEWS) -> None:

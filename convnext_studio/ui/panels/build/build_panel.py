@@ -20,9 +20,10 @@ from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.build.draft import (INPUT_PX, Account, problems_of, spoken_bytes)
 from convnext_studio.ui.panels.build.config_form import ConfigForm
 from convnext_studio.ui.panels.build.stage_table import StageTable
-from convnext_studio.ui.widgets.vertical_scroll import UpDownArea
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.text_size import keep_room
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 FIRST_PRESET = "convnext_tiny"
 PUBLISHED_PX = 224  # At which the papers count.
@@ -221,3 +222,27 @@ def _scrolled(form: QWidget) -> QScrollArea:
     scroll.setAccessibleName("Fields of the network")
     scroll.setAccessibleDescription("The settings of the network; arrow keys scroll")
     return scroll
+
+
+class UpDownArea(QScrollArea):
+    """As wide as its content at least, whatever the size of its text."""
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content = content
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._follow()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hear that the content wants another size."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self._content:
+            self._follow()
+        return super().eventFilter(watched, event)
+
+    def _follow(self) -> None:
+        self.setMinimumWidth(
+            self._content.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        )

@@ -14,8 +14,8 @@ from convnext_studio.ui.panels.feature_maps.channel_view import ChannelValues
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import is_signed, map_layer
-from convnext_studio.ui.plots.saving import Contents
 from convnext_studio.ui.plots.scene import Scene
+from convnext_studio.ui.plots.view_saver import Contents
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 

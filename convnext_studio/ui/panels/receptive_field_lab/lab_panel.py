@@ -3,7 +3,8 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QPoint, QSize, Signal
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import written_whole
 from convnext_studio.export import save_field
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale
 from convnext_studio.ui.panels.base import choice, colormap_choice
@@ -26,7 +28,7 @@ from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scal
 from convnext_studio.ui.panels.receptive_field_lab.compare import ComparePage, Display
 from convnext_studio.ui.panels.receptive_field_lab.growth import GrowthPage
 from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
-from convnext_studio.ui.panels.receptive_field_lab.saving import FIGURE_KINDS, save_figure
+from convnext_studio.ui.plots.vector_files import svg_bytes
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -43,6 +45,7 @@ from convnext_studio.ui.state.comparison_entries import (
 )
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
@@ -331,3 +334,39 @@ def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     return button
+
+
+_PIXELS_PER_PIXEL = 2
+
+
+FIGURE_KINDS = "Pixels, at twice the screen resolution (*.png);;Scalable lines and text (*.svg)"
+
+
+def save_figure(widget: QWidget, path: Path) -> None:
+    """Write what a widget shows as PNG or, where the name ends so, as SVG; at once or not at all.
+
+    Raises
+    ------
+    StudioError
+        Where it cannot be written.
+    """
+    data = _svg_of(widget) if path.suffix.lower() == ".svg" else _pixels_of(widget)
+    with written_whole(path) as stream:
+        stream.write(data)
+
+
+def _pixels_of(widget: QWidget) -> bytes:
+    picture = QImage(widget.size() * _PIXELS_PER_PIXEL, QImage.Format.Format_RGB32)
+    picture.setDevicePixelRatio(_PIXELS_PER_PIXEL)
+    picture.fill(widget.palette().window().color())
+    widget.render(picture)
+    return png_of(picture)
+
+
+def _svg_of(widget: QWidget) -> bytes:
+    def paint(painter: QPainter) -> None:
+        painter.fillRect(widget.rect(), widget.palette().window())
+        widget.render(painter, QPoint())
+
+    # With another resolution, texts would have another size than the widget made room for.
+    return svg_bytes(widget.size(), paint, widget.accessibleName(), dpi=widget.logicalDpiX())

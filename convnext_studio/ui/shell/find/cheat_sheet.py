@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.files import write_file
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.save_dialog import ask_path

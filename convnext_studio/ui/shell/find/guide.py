@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.files import write_file
+from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken

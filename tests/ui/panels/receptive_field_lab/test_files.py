@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.erf import curves_of
-from convnext_studio.erf.files import read_field
+from convnext_studio.erf.field_files import read_field
 from convnext_studio.protocol.receptive_fields import OpenedField, OpenField
 from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 from convnext_studio.ui.state.app_state import AppState

@@ -7,7 +7,6 @@ from difflib import SequenceMatcher
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPen, QPolygonF
 
-from convnext_studio.model.road.config import RoadConfig
 from convnext_studio.model.road.layers import (
     Act,
     Conv,
@@ -18,6 +17,7 @@ from convnext_studio.model.road.layers import (
     downsampling_layers,
     stem_layers,
 )
+from convnext_studio.model.road.road_config import RoadConfig
 from convnext_studio.ui.lecture.views.drawing import Ink
 
 _ACTS = {"relu": "ReLU", "gelu": "GELU"}

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from convnext_studio.analysis.channels import channel_numbers, contributions
+from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
 from convnext_studio.analysis.features import to_array, trunk_node
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
-from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class

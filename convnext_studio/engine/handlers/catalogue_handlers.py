@@ -4,11 +4,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import total_parameters
 from convnext_studio.model.timm.provenance import count_trunk, is_noncommercial, trained_on
-from convnext_studio.model.timm.registry import is_convnext
+from convnext_studio.model.timm.timm_names import is_convnext
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import Catalogue, ListPretrained, PretrainedInfo
 
@@ -60,7 +60,7 @@ def _parameters_of(offer: "Offer") -> int:
     if is_convnext(offer.architecture):
         trunk, channels = count_trunk(offer.architecture)
         return trunk + offer.num_classes * (channels + 1)
-    from convnext_studio.model.timm.network import plan_network
+    from convnext_studio.model.timm.timm_network import plan_network
 
     plan = plan_network(offer.name)
     return total_parameters(plan.nodes, plan.config)

@@ -11,7 +11,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
 from convnext_studio.engine.server.devices import resolve_device
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
     Field,

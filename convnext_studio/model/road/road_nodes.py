@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.model.road.config import RoadConfig
 from convnext_studio.model.road.layers import (
     Act,
     Conv,
@@ -16,6 +15,7 @@ from convnext_studio.model.road.layers import (
     downsampling_layers,
     stem_layers,
 )
+from convnext_studio.model.road.road_config import RoadConfig
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.predictions import kept_prediction, predict
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.handlers.prediction_handlers import kept_prediction, predict
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.attributions import (
     Explain,

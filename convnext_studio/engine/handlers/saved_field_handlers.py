@@ -6,11 +6,11 @@ from typing import Any
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.engine.handlers.receptive_fields import squares_of
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.handlers.receptive_field_handlers import squares_of
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import Protocol, curves_of, definition, field_notes, fit_gaussian
-from convnext_studio.erf.files import SavedField, read_field
+from convnext_studio.erf.field_files import SavedField, read_field
 from convnext_studio.protocol.receptive_fields import OpenedField, OpenField
 
 UNSAID = (

@@ -1,4 +1,4 @@
-"""The decoder's process: ``python -m convnext_studio.decoding.child SECONDS BYTES``.
+"""The decoder's process: ``python -m convnext_studio.decoding.decoder_child SECONDS BYTES``.
 
 It answers one request after the other until its owner is gone, with no more memory than that, and ends itself
 where an answer takes longer than that.

@@ -6,7 +6,7 @@ from typing import cast
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.devices import device_name
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts

@@ -15,9 +15,9 @@ from convnext_studio.analysis.capture import captured, stoppable
 from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array, to_arrays
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.channels import check_channel
+from convnext_studio.engine.handlers.channel_handlers import check_channel
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import outputs_of
-from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.convnext import ChannelNorm

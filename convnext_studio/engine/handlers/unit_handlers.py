@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from convnext_studio.analysis.units import UnitProbe, input_window
+from convnext_studio.analysis.unit_probe import UnitProbe, input_window
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.handlers.channels import check_channel
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.handlers.channel_handlers import check_channel
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from convnext_studio.model.convnext import ACTS, LayerNorm
-from convnext_studio.model.road.config import RoadConfig
 from convnext_studio.model.road.layers import (
     Act,
     BlockLayers,
@@ -23,7 +22,8 @@ from convnext_studio.model.road.layers import (
     downsampling_layers,
     stem_layers,
 )
-from convnext_studio.model.road.nodes import node_table
+from convnext_studio.model.road.road_config import RoadConfig
+from convnext_studio.model.road.road_nodes import node_table
 from convnext_studio.model.staged import StagedNetwork
 
 INPUT_PX = 224

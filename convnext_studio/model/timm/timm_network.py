@@ -17,7 +17,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.families import FAMILIES, Layout, Part, find_family, own_field
-from convnext_studio.model.timm.registry import preprocessing_of
+from convnext_studio.model.timm.timm_names import preprocessing_of
 
 
 class HookPoint(nn.Module):

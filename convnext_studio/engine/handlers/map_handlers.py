@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from convnext_studio.analysis.channels import channel_numbers
+from convnext_studio.analysis.channel_statistics import channel_numbers
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import outputs_of
-from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import BYTES_PER_VALUE
 from convnext_studio.protocol.envelope import Progress

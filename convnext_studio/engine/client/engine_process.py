@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from convnext_studio.common.child_processes import environment, python_command, streams_of
 from convnext_studio.common.frames import ProtocolError
-from convnext_studio.protocol.codec import decode_message
 from convnext_studio.protocol.envelope import Message
+from convnext_studio.protocol.message_codec import decode_message
 from convnext_studio.protocol.transport import Channel
 
 _EXIT_GRACE_S = 1.0
@@ -37,7 +37,7 @@ class EngineProcess:
     def __init__(self, entry: str) -> None:
         # Not fork: threads and a CUDA context do not survive it. Not multiprocessing: it sends pickles.
         self._process = subprocess.Popen(
-            python_command("convnext_studio.engine.server.child", entry),
+            python_command("convnext_studio.engine.server.engine_child", entry),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -27,8 +27,8 @@ from convnext_studio.analysis.sanity import SanityStep as Cascade
 from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.attributions import chosen_map, completed, explain, timed, within
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.handlers.attribution_handlers import chosen_map, completed, explain, timed, within
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import (

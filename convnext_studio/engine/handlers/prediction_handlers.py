@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_arrays
-from convnext_studio.engine.handlers.maps import keep_maps
+from convnext_studio.engine.handlers.map_handlers import keep_maps
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import keep_outputs
-from convnext_studio.engine.server.registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
 from convnext_studio.protocol.attributions import Map

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from convnext_studio.analysis.receptive_field import GrowthSoFar, running_growth
 from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
-from convnext_studio.engine.handlers.receptive_fields import (
+from convnext_studio.engine.handlers.receptive_field_handlers import (
     check_request,
     no_gradient,
     subject_of,
     until_another_model,
 )
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import Measured, definition, protocol_text, squares
 from convnext_studio.model.loaded import LoadedModel

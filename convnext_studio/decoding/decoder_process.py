@@ -113,11 +113,13 @@ class Decoder:
 
 
 class _Child:
-    """A process of `convnext_studio.decoding.child`; OSError where the system gives none."""
+    """A process of `convnext_studio.decoding.decoder_child`; OSError where the system gives none."""
 
     def __init__(self, limit_s: float, limit_bytes: int) -> None:
         self._process = subprocess.Popen(
-            python_command("convnext_studio.decoding.child", f"{_ORPHAN_FACTOR * limit_s}", f"{limit_bytes}"),
+            python_command(
+                "convnext_studio.decoding.decoder_child", f"{_ORPHAN_FACTOR * limit_s}", f"{limit_bytes}"
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -16,11 +16,11 @@ from convnext_studio.engine.server.devices import (
     gpu_problem,
     resolve_device,
 )
-from convnext_studio.engine.server.downloading import downloading
-from convnext_studio.engine.server.registry import handles
+from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel, build, load
-from convnext_studio.model.weights.saving import save_as
+from convnext_studio.model.weights.saved_weights import save_as
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, SavedModel, SaveModel
 

@@ -1,4 +1,4 @@
-"""The engine's process: ``python -m convnext_studio.engine.server.child MODULE:FUNCTION``.
+"""The engine's process: ``python -m convnext_studio.engine.server.engine_child MODULE:FUNCTION``.
 
 The function is called with the channel to the window, which is standard input and output. The process gives way
 to the window, ends with it, and leaves Ctrl+C to it.
@@ -11,7 +11,7 @@ import signal
 import sys
 
 from convnext_studio.common.child_processes import take_streams
-from convnext_studio.protocol.codec import decode_order
+from convnext_studio.protocol.message_codec import decode_order
 from convnext_studio.protocol.transport import Channel
 
 _NICENESS = 5
