@@ -1,6 +1,6 @@
-"""Describe a network, see what it costs and sees while typing, and build it with random weights."""
+"""The panel to describe a network, see its costs and receptive fields while typing, and build it."""
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -15,18 +15,16 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.presets import PRESETS, Published
 from convnext_studio.render import format_count
-from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.build.draft import (INPUT_PX, Account, problems_of, spoken_bytes)
 from convnext_studio.ui.panels.build.config_form import ConfigForm
+from convnext_studio.ui.panels.build.draft import INPUT_PX, Account, problems_of, spoken_bytes
 from convnext_studio.ui.panels.build.stage_table import StageTable
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.text_size import keep_room
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 FIRST_PRESET = "convnext_tiny"
-PUBLISHED_PX = 224  # At which the papers count.
+PUBLISHED_PX = 224  # The input size at which the papers count MACs.
 LARGEST_PX = 2048
 LARGEST_SEED = 2**31 - 1
 _NONE = "–"
@@ -34,17 +32,19 @@ _FACTS = {
     "Parameters": "Number of parameters of the whole network",
     "MACs": "Multiply-accumulate operations of one forward pass; FLOPs are twice that, "
     "though the papers call these FLOPs",
-    "Activations": ("Outputs of stem, downsampling layers and blocks for one picture, in float32; outputs "
-"inside the blocks are not counted"),
+    "Activations": (
+        "Outputs of stem, downsampling layers and blocks for one picture, in float32; outputs "
+        "inside the blocks are not counted"
+    ),
     "Weights": "All parameters in float32",
     "Accuracy": "Published accuracy of this architecture; the network built here has learnt nothing",
 }
 
 
 class BuildPanel(QWidget):
-    """A form of every field of a config, and the numbers that follow from it.
+    """A panel with a form for every field of a config and the numbers that follow from it.
 
-    Nothing is asked of the engine until the person presses Build; the window hears of it by signal.
+    It never asks the engine itself: pressing Build emits `build_asked`, which the window handles.
     """
 
     title = "Build a network"
@@ -53,7 +53,9 @@ class BuildPanel(QWidget):
     def __init__(self, _state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.preset = choice(
-            "Preset", "Start from a published architecture, which fills in all fields", [(n, n) for n in PRESETS]
+            "Preset",
+            "Start from a published architecture, which fills in all fields",
+            [(n, n) for n in PRESETS],
         )
         self.preset.setMaxVisibleItems(len(PRESETS))
         self.input_px = _spin_box("Input size", "Side of the square input in pixels", LARGEST_PX)
@@ -79,11 +81,11 @@ class BuildPanel(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """It waits for nothing."""
+        """Whether the panel is up to date; always true, because it sends no requests."""
         return True
 
     def sizeHint(self) -> QSize:
-        """Wide enough for four numbers beside each other."""
+        """Make room for four numbers side by side."""
         return QSize(self.fontMetrics().averageCharWidth() * 58, 600)
 
     # ---------------------------------------------------------------------------------------------- reacting
@@ -99,7 +101,7 @@ class BuildPanel(QWidget):
         self.form.load(PRESETS[self.preset.currentText()].config)
 
     def _follow(self) -> None:
-        """Show what follows from what stands in the form now."""
+        """Update everything that depends on the form."""
         draft, input_px = self.form.draft, self.input_px.value()
         problems = problems_of(draft, input_px)
         self.form.show_problems(problems)
@@ -125,7 +127,7 @@ class BuildPanel(QWidget):
 
     @property
     def published(self) -> Published | None:
-        """What the paper says of exactly this architecture; None where a field differs, or it says nothing."""
+        """The paper's numbers for exactly this architecture; None if a field was changed or it has none."""
         return None if self.form.changed_fields else PRESETS[self.preset.currentText()].published
 
     def _show_facts(self, account: Account | None) -> None:
@@ -225,7 +227,7 @@ def _scrolled(form: QWidget) -> QScrollArea:
 
 
 class UpDownArea(QScrollArea):
-    """As wide as its content at least, whatever the size of its text."""
+    """A scroll area that is always at least as wide as its content, at any text size."""
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -237,7 +239,7 @@ class UpDownArea(QScrollArea):
         self._follow()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Hear that the content wants another size."""
+        """Follow changes of the content's size hint."""
         if event.type() == QEvent.Type.LayoutRequest and watched is self._content:
             self._follow()
         return super().eventFilter(watched, event)

@@ -1,37 +1,40 @@
-"""The form of a network's config: a control for every field, and what is wrong with the entries."""
+"""The form for a network's config: a control for every field, and the problems with the entries."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
+    QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QSpinBox,
+    QToolButton,
+    QVBoxLayout,
     QWidget,
 )
-from convnext_studio.ui.widgets.text_size import keep_room, limit_width
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.ui.panels.build.draft import Draft
+from convnext_studio.ui.widgets.text_size import keep_room, limit_width
 
 Value = int | float | str | bool | tuple[int, ...]
 MOST_STAGES = 4
 
 
 class Field(QWidget):
-    """A value that a person can change.
+    """The base class of the controls that edit one value of the config.
 
     Parameters
     ----------
     name, tip
-        For screen readers, and what it means.
+        The accessible name, and the tooltip.
     """
 
     changed = Signal()
@@ -45,15 +48,15 @@ class Field(QWidget):
 
     @property
     def value(self) -> Value:
-        """What stands there now, right or wrong."""
+        """The current value, valid or not."""
         raise NotImplementedError
 
     def set_value(self, value: Value) -> None:
-        """Put something there; `changed` says so once where it is different."""
+        """Set the value; `changed` is emitted once if it differs from the current one."""
         raise NotImplementedError
 
     def set_stage_count(self, count: int) -> None:
-        """The network has that many stages."""
+        """Set the number of stages of the network."""
 
     def _add(self, control: QWidget, name: str = "", tip: str = "", stretch: int = 0) -> None:
         control.setAccessibleName(name or self._name)
@@ -66,10 +69,10 @@ class Field(QWidget):
 
 
 class _WheelGuard(QObject):
-    """The wheel scrolls the form, and changes only what the person is at."""
+    """An event filter that lets the wheel scroll the form unless the control has the focus."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Leave the wheel to the scroll area."""
+        """Leave wheel events to the scroll area unless the control has the focus."""
         if event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()
             return True
@@ -77,7 +80,7 @@ class _WheelGuard(QObject):
 
 
 class WholeNumber(Field):
-    """A count or a size. Also 0 can be typed, so that it can be said what is wrong with it."""
+    """A control for a count or a size. It accepts 0, so that the form can say what is wrong with it."""
 
     def __init__(self, name: str, tip: str, largest: int, unit: str = "") -> None:
         super().__init__(name, tip)
@@ -93,18 +96,18 @@ class WholeNumber(Field):
         return self._box.value()
 
     def set_value(self, value: Value) -> None:
-        """Put a whole number there."""
+        """Set the whole number."""
         assert isinstance(value, int)
         self._box.setValue(value)
 
 
 class Number(Field):
-    """A number with any digits, as it is typed; NaN where it is none."""
+    """A control for a number, kept as it is typed; its value is NaN if the text is not a number."""
 
     def __init__(self, name: str, tip: str) -> None:
         super().__init__(name, tip)
         self._line = QLineEdit()
-        self._line.setAcceptDrops(False)  # The window takes them.
+        self._line.setAcceptDrops(False)  # The window handles drops.
         limit_width(self._line, "0.000000001")
         self._line.textChanged.connect(self.changed)
         self._add(self._line)
@@ -112,7 +115,7 @@ class Number(Field):
 
     @property
     def value(self) -> float:
-        """The number; infinity is none."""
+        """The number; NaN if the text is infinite or not a number."""
         try:
             number = float(self._line.text())
         except ValueError:
@@ -120,14 +123,14 @@ class Number(Field):
         return number if math.isfinite(number) else math.nan
 
     def set_value(self, value: Value) -> None:
-        """Put a number there."""
+        """Set the number."""
         assert isinstance(value, int | float)
         if self.value != value:
             self._line.setText(f"{value:g}" if float(f"{value:g}") == value else repr(value))
 
 
 class Choice(Field):
-    """One of several words."""
+    """A control to choose one of several options."""
 
     def __init__(self, name: str, tip: str, texts: Mapping[str, str]) -> None:
         super().__init__(name, tip)
@@ -140,16 +143,16 @@ class Choice(Field):
 
     @property
     def value(self) -> str:
-        """The word that the config knows."""
+        """The option's name in the config."""
         return str(self._box.currentData())
 
     def set_value(self, value: Value) -> None:
-        """Choose a word."""
+        """Select an option by its name in the config."""
         self._box.setCurrentIndex(self._box.findData(value))
 
 
 class Switch(Field):
-    """Yes or no."""
+    """A control to turn an option on or off."""
 
     def __init__(self, name: str, tip: str, text: str) -> None:
         super().__init__(name, tip)
@@ -169,14 +172,14 @@ class Switch(Field):
 
 
 class PerStage(Field):
-    """A whole number for each stage."""
+    """A control for one whole number per stage."""
 
     def __init__(self, name: str, tip: str, largest: int) -> None:
         super().__init__(name, tip)
         self._count = MOST_STAGES
         self._boxes = [_whole_box(largest) for _ in range(MOST_STAGES)]
         for number, box in enumerate(self._boxes, start=1):
-            # Four beside each other have no room for arrows; the arrow keys work.
+            # Four boxes side by side have no room for arrow buttons; the arrow keys still work.
             box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
             keep_room(box, "0000", 8)
             box.valueChanged.connect(self.changed)
@@ -184,11 +187,11 @@ class PerStage(Field):
 
     @property
     def value(self) -> Value:
-        """A number for each stage."""
+        """One number for each stage."""
         return tuple(box.value() for box in self._boxes[: self._count])
 
     def set_value(self, value: Value) -> None:
-        """Put a number for each stage there; `changed` says so once."""
+        """Set the numbers of all stages; `changed` is emitted at most once."""
         assert isinstance(value, tuple)
         before = self.value
         blocked = self.blockSignals(True)
@@ -199,7 +202,7 @@ class PerStage(Field):
             self.changed.emit()
 
     def set_stage_count(self, count: int) -> None:
-        """Show as many as there are stages."""
+        """Show one box for each stage."""
         if count == self._count:
             return
         self._count = count
@@ -209,7 +212,7 @@ class PerStage(Field):
 
 
 class KernelSizes(PerStage):
-    """Side of the kernels: one for all stages, or one for each."""
+    """A control for the kernel size: one for all stages, or one for each."""
 
     def __init__(self, name: str, tip: str, largest: int) -> None:
         super().__init__(name, tip, largest)
@@ -222,18 +225,18 @@ class KernelSizes(PerStage):
 
     @property
     def value(self) -> Value:
-        """One number where they are the same, else one for each stage."""
+        """One number if all stages have the same kernel size, else one for each stage."""
         sizes = super().value
         assert isinstance(sizes, tuple)
         return sizes[0] if len(set(sizes)) == 1 else sizes
 
     def set_value(self, value: Value) -> None:
-        """Put one number, or one for each stage, there."""
+        """Set one kernel size for all stages, or one for each."""
         self._same.setChecked(isinstance(value, int))
         super().set_value((value,) * MOST_STAGES if isinstance(value, int) else value)
 
     def set_stage_count(self, count: int) -> None:
-        """Show as many as there are stages; a single one is the same everywhere."""
+        """Show one box for each stage; offer “all” only if there are several stages."""
         self._same.setVisible(count > 1)
         super().set_stage_count(count)
 
@@ -249,7 +252,7 @@ class KernelSizes(PerStage):
 
 
 class LayerScale(Field):
-    """Whether there is a layer scale, and its initial value."""
+    """A control for whether the blocks have a layer scale, and for its initial value."""
 
     _USUAL = "1e-06"
 
@@ -271,7 +274,7 @@ class LayerScale(Field):
         return self._number.value if self._box.isChecked() else 0.0
 
     def set_value(self, value: Value) -> None:
-        """Put an initial value there, or 0."""
+        """Set the initial value; 0 for no layer scale."""
         assert isinstance(value, int | float)
         if value:
             self._number.set_value(value)
@@ -297,21 +300,21 @@ _DOWNSAMPLES = {"separate": "Layers between the stages", "block": "In the first 
 _STAGE_COUNTS = {"4": "Four", "1": "One (isotropic)"}
 _PATCH_ONLY = ("stem_kernel_size", "stem_stride", "stem_padding")
 _PER_STAGE = ("depths", "dims", "kernel_size")
-STAGE_COUNT = "stage_count"  # Not a field of the config, but how many numbers three of them have.
+STAGE_COUNT = "stage_count"  # Not a field of the config, but the length of three of them.
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A row of the form.
+    """The specification of a row of the form.
 
     Attributes
     ----------
     field
-        Name in `ConvNeXtConfig`.
+        The field's name in `ConvNeXtConfig`.
     label
-        For people.
+        The name shown in the form.
     make
-        Gives the control from its name for screen readers.
+        Returns a new control, given its accessible name.
     """
 
     field: str
@@ -335,17 +338,23 @@ def _switch(tip: str, text: str) -> Callable[[str], Field]:
     return lambda name: Switch(name, tip, text)
 
 
-# The input channels are not there: pictures have red, green and blue.
+# The number of input channels is left out: pictures always have red, green and blue.
 GROUPS: Mapping[str, tuple[Spec, ...]] = {
     "Stem": (
         Spec("stem_type", "Stem", _choice("The convolutions before the first stage", _STEMS)),
         Spec("stem_kernel_size", "Stem kernel", _whole("Kernel size of the stem", 64, " px")),
-        Spec("stem_stride", "Stem stride", _whole("A stride equal to the kernel size makes it patchify", 64, " px")),
+        Spec(
+            "stem_stride",
+            "Stem stride",
+            _whole("A stride equal to the kernel size makes it patchify", 64, " px"),
+        ),
         Spec("stem_padding", "Stem padding", _whole("Zeros around the picture", 63, " px")),
         Spec("stem_norm", "Stem norm", _switch("Isotropic networks have none", "normalise after the stem")),
     ),
     "Stages": (
-        Spec(STAGE_COUNT, "Stages", _choice("Four stages, or one at the resolution of the stem", _STAGE_COUNTS)),
+        Spec(
+            STAGE_COUNT, "Stages", _choice("Four stages, or one at the resolution of the stem", _STAGE_COUNTS)
+        ),
         Spec("depths", "Depth", lambda name: PerStage(name, "number of blocks", 200)),
         Spec("dims", "Channels", lambda name: PerStage(name, "number of channels", 65_536)),
         Spec("kernel_size", "Kernel", lambda name: KernelSizes(name, "odd kernel size of the blocks", 99)),
@@ -354,7 +363,10 @@ GROUPS: Mapping[str, tuple[Spec, ...]] = {
         Spec(
             "depthwise",
             "Convolution",
-            _switch("Each channel separately (depthwise), or all together (dense), which costs far more", "depthwise"),
+            _switch(
+                "Each channel separately (depthwise), or all together (dense), which costs far more",
+                "depthwise",
+            ),
         ),
         Spec("norm", "Norm", _choice("Normalisation, here and between the stages", _NORMS)),
         Spec("norm_eps", "Norm epsilon", _number("The number added to the variance")),
@@ -373,19 +385,25 @@ GROUPS: Mapping[str, tuple[Spec, ...]] = {
     "Head": (
         Spec("num_classes", "Classes", _whole("Number of outputs of the head", 1_000_000)),
         Spec("head_hidden_size", "Hidden layer", _whole("Width of a hidden layer; 0 for none", 65_536)),
-        Spec("head_norm_first", "Norm first", _switch("Otherwise the norm comes after the pooling", "normalise before pooling")),
+        Spec(
+            "head_norm_first",
+            "Norm first",
+            _switch("Otherwise the norm comes after the pooling", "normalise before pooling"),
+        ),
         Spec("head_init_scale", "Initial scale", _number("Factor applied to the initial weights of the head")),
     ),
     "Training only": (
         Spec(
-            "drop_path_rate", "Drop path", _number("Stochastic depth rate at the last block; used in training only")
+            "drop_path_rate",
+            "Drop path",
+            _number("Stochastic depth rate at the last block; used in training only"),
         ),
     ),
 }
 
 
 class _Row:
-    """Name, control, reset and problem of a field, in three columns of a grid."""
+    """A field's label, control, reset button and problem, in three columns of a grid."""
 
     def __init__(self, spec: Spec, grid: QGridLayout, row: int) -> None:
         self.field = spec.make(spec.label)
@@ -413,11 +431,11 @@ class _Row:
 
     @property
     def is_changed(self) -> bool:
-        """Whether it differs from the preset."""
+        """Whether the value differs from the preset's."""
         return self.preset is not None and self.field.value != self.preset
 
     def mark(self) -> None:
-        """Show whether it differs from the preset."""
+        """Show whether the value differs from the preset's."""
         font = self._label.font()
         font.setBold(self.is_changed)
         self._label.setFont(font)
@@ -426,19 +444,19 @@ class _Row:
             self.reset.setToolTip(f"Back to the preset's {_spoken(self.preset)}")
 
     def show_problem(self, ending: str) -> None:
-        """Say what the value must be."""
+        """Show what the value must be."""
         self.problem.setText(f"It must {ending}." if ending else "")
         self.problem.setVisible(bool(ending))
         self.field.setAccessibleDescription(self.problem.text())
 
 
 class ConfigForm(QWidget):
-    """Every field of a config.
+    """A form with every field of a config.
 
     Attributes
     ----------
     rows
-        By field name, and `STAGE_COUNT`.
+        The rows by field name, including `STAGE_COUNT`.
     """
 
     changed = Signal()
@@ -473,22 +491,22 @@ class ConfigForm(QWidget):
 
     @property
     def draft(self) -> Draft:
-        """What stands in the form, right or wrong; fields that are not in it are the preset's."""
+        """The config in the form, valid or not; fields that the form lacks have the preset's values."""
         values = self._preset.to_dict()
         values |= {name: row.field.value for name, row in self.rows.items() if name != STAGE_COUNT}
         return Draft(**values)
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
-        """Names of the fields that differ from the preset."""
+        """The names of the fields that differ from the preset."""
         return tuple(name for name, row in self.rows.items() if row.is_changed)
 
     def label(self, name: str) -> str:
-        """A field's name for people; of one that is not in the form, its own."""
+        """Return a field's label; for a field that the form lacks, its name."""
         return self.rows[name].label if name in self.rows else name
 
     def load(self, preset: ConvNeXtConfig) -> None:
-        """Start from a config; `changed` says so once."""
+        """Fill the form from a config; `changed` is emitted once."""
         self._preset = preset
         self._is_loading = True
         self.rows[STAGE_COUNT].field.set_value(str(len(preset.depths)))
@@ -501,7 +519,7 @@ class ConfigForm(QWidget):
         self._follow()
 
     def reset(self, name: str) -> None:
-        """Give a field the preset's value again; fields of as many numbers as there are stages stay so."""
+        """Reset a field to the preset's value; a per-stage field also resets the number of stages."""
         row = self.rows[name]
         if name in _PER_STAGE:
             self.rows[STAGE_COUNT].field.set_value(str(len(self._preset.depths)))
@@ -510,16 +528,16 @@ class ConfigForm(QWidget):
         row.field.setFocus()
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
-        """Say beside each field what it must be."""
+        """Show beside each field what its value must be."""
         for name, row in self.rows.items():
             row.show_problem(problems.get(name, ""))
         is_patch = self.rows["stem_type"].field.value == "patch"
         for name in _PATCH_ONLY:
-            # What is wrong can always be corrected.
+            # A field with a problem stays enabled, so that it can be corrected.
             self.rows[name].field.setEnabled(is_patch or name in problems)
 
     def _follow_stage_count(self) -> None:
-        # Not one after the other: in between, they would not fit each other.
+        # Emit `changed` only at the end: in between, the fields would have different lengths.
         was_loading, self._is_loading = self._is_loading, True
         for name in _PER_STAGE:
             self.rows[name].field.set_stage_count(int(str(self.rows[STAGE_COUNT].field.value)))

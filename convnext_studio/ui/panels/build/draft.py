@@ -1,6 +1,6 @@
-"""What a network would be that is only described so far: problems, numbers, and what to know before building.
+"""The problems, numbers and warnings for a network that has been described but not built.
 
-Arithmetic on the node table alone, so that it keeps up with typing.
+Everything is computed from the node table alone, so that it keeps up with typing.
 """
 
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.nodes import (NodeInfo, node_table, smallest_input_px, total_macs, total_parameters)
+from convnext_studio.model.nodes import NodeInfo, node_table, smallest_input_px, total_macs, total_parameters
 
 BYTES_PER_VALUE = 4  # float32
 LARGE_BYTES = 4 << 30
@@ -17,24 +17,24 @@ INPUT_PX = "input_px"
 
 
 class Draft(ConvNeXtConfig, frozen=True, kw_only=True):
-    """A config that may still be wrong: `problems` says how, where `ConvNeXtConfig` refuses to be made."""
+    """A config that may be invalid: `problems` says why, whereas `ConvNeXtConfig` raises an error."""
 
     def __post_init__(self) -> None:
-        """Nothing is refused."""
+        """Skip the validation."""
 
     def finished(self) -> ConvNeXtConfig:
-        """The config itself; StudioError where there are problems."""
+        """Return the valid config; raises StudioError if there are problems."""
         return ConvNeXtConfig.from_dict(self.to_dict())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The numbers of a network on a square picture.
+    """The numbers of a network for a square picture.
 
     Attributes
     ----------
     config, input_px
-        The network, and the side of its input.
+        The network, and the side of its input in pixels.
     """
 
     config: ConvNeXtConfig
@@ -47,12 +47,12 @@ class Account:
 
     @property
     def stages(self) -> tuple[NodeInfo, ...]:
-        """Stem and stages."""
+        """The nodes of the stem and the stages."""
         return tuple(node for node in self.nodes if node.kind in ("stem", "stage"))
 
     @property
     def parameters(self) -> int:
-        """Of the whole network."""
+        """The number of parameters of the whole network."""
         return total_parameters(self.nodes, self.config)
 
     @property
@@ -62,33 +62,33 @@ class Account:
 
     @property
     def weight_bytes(self) -> int:
-        """What the parameters take as float32."""
+        """The memory of the parameters as float32, in bytes."""
         return BYTES_PER_VALUE * self.parameters
 
     @property
     def activation_bytes(self) -> int:
-        """What the outputs of stem, downsampling and blocks take together for one picture, as float32."""
-        # A stage's output is its last block's.
+        """The memory of the outputs of stem, downsampling and blocks for one picture as float32, in bytes."""
+        # Stages are left out: a stage's output is that of its last block.
         kept = (node for node in self.nodes if node.kind in ("stem", "downsample", "block"))
         return BYTES_PER_VALUE * sum(math.prod(node.shape) for node in kept)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences to read before building."""
+        """Warnings to read before building."""
         said = []
         scale = self.config.layer_scale_init_value
         if 0 < scale < TINY_LAYER_SCALE:
             said.append(f"A layer scale of {scale:g} makes every untrained block almost an identity.")
         if self.weight_bytes + self.activation_bytes > LARGE_BYTES:
             said.append(
-                (f"Building needs {spoken_bytes(self.weight_bytes)} of memory for the weights, "
-f"and a picture at least {spoken_bytes(self.activation_bytes)} more.")
+                f"Building needs {spoken_bytes(self.weight_bytes)} of memory for the weights, "
+                f"and a picture at least {spoken_bytes(self.activation_bytes)} more."
             )
         return tuple(said)
 
 
 def problems_of(draft: Draft, input_px: int) -> dict[str, str]:
-    """What is wrong, by field and `INPUT_PX`: how the sentence "it must ..." ends."""
+    """Return the problems by field name or `INPUT_PX`, each as the ending of a sentence "it must ..."."""
     found = draft.problems()
     for name, value in draft.to_dict().items():
         if isinstance(value, float) and not math.isfinite(value):
@@ -100,7 +100,7 @@ def problems_of(draft: Draft, input_px: int) -> dict[str, str]:
 
 
 def spoken_bytes(count: int) -> str:
-    """An amount of memory for people: "86.4 MiB"."""
+    """Format an amount of memory: "86.4 MiB"."""
     for unit, size in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

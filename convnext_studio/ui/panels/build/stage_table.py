@@ -1,25 +1,27 @@
-"""Stem and stages of a described network: shapes, costs and theoretical fields, a row each."""
+"""A table of the stem and stages of a described network: shapes, costs and theoretical receptive fields."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import format_count
-from convnext_studio.ui.panels.build.draft import Account
 from convnext_studio.ui.panels.build.config_form import MOST_STAGES
+from convnext_studio.ui.panels.build.draft import Account
 
 _COLUMNS = {
     "": "The node in the network",
     "Shape": "Channels × height × width of the output",
     "Parameters": "Number of parameters",
     "MACs": "Multiply-accumulate operations for one picture",
-    "TRF": ("Side of the theoretical receptive field in input pixels. With GRN, which pools over the "
-"whole map, every unit sees the whole picture, and this number counts convolutions only"),
+    "TRF": (
+        "Side of the theoretical receptive field in input pixels. With GRN, which pools over the "
+        "whole map, every unit sees the whole picture, and this number counts convolutions only"
+    ),
 }
 
 
 class StageTable(QWidget):
-    """Numbers only; they can be marked and copied."""
+    """A table of numbers, with text that can be selected and copied."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,11 +44,11 @@ class StageTable(QWidget):
 
     @property
     def texts(self) -> list[list[str]]:
-        """What stands in the rows that are shown."""
+        """The texts of the visible rows."""
         return [[cell.text() for cell in cells] for cells in self._rows if not cells[0].isHidden()]
 
     def show_account(self, account: Account | None) -> None:
-        """Show a network; where there is none, the rows stay, without numbers."""
+        """Show a network's numbers; without one, keep the rows but clear the numbers."""
         if account is None:
             for cells in self._rows:
                 for cell in cells[1:]:
