@@ -1,1 +1,1 @@
-"""The command line: `main` finds the command, and each command's file holds its options and what it does."""
+"""The command line: `main` finds the command, and each command's module has its options and its work."""

@@ -1,8 +1,8 @@
-"""The commands of `convnext-studio`, and how one of them is found.
+"""The list of commands of `convnext-studio`, and the lookup of a command's module and parser.
 
-To add a command, write a file with its `parser`, `run` and `EXAMPLES` into this folder, and add a line to
-`COMMANDS`. A command's file is imported when that command is given, and what takes long to import (numpy,
-torch, Qt) when it runs, so that ``--help`` answers at once.
+To add a command, add a module with its `parser`, `run` and `EXAMPLES` to this folder, and a line to `COMMANDS`.
+A command's module is imported only when that command is given, and slow imports (numpy, torch, Qt) only happen
+when it runs, so that ``--help`` answers at once.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from convnext_studio.cli import exit_status
 
 WINDOW = "window"
-"""The file of what happens without a command. It is no command: a picture may have that name."""
+"""The module that runs without a command. It is not a command itself: a picture may have that name."""
 
 COMMANDS: dict[str, str] = {
     "export": "write predictions, maps, Grad-CAM and receptive field of pictures to files, without a window",
@@ -27,14 +27,14 @@ COMMANDS: dict[str, str] = {
     "completion": "print a shell completion script",
     "install-desktop-entry": "add the program to the desktop's menu (Linux), or remove it",
 }
-"""What each command does. A command's file is named like the command, with underscores."""
+"""The commands with their descriptions. A command's module has the command's name, with underscores."""
 
 
 class Command(Protocol):
-    """What a command's file holds."""
+    """The contents of a command's module."""
 
     EXAMPLES: tuple[tuple[str, str], ...]
-    """Arguments, each with what they do."""
+    """Example arguments, each with a description of what they do."""
 
     def parser(self) -> argparse.ArgumentParser:
         """Return the parser of the command's options."""
@@ -44,7 +44,7 @@ class Command(Protocol):
 
 
 def command_named(name: str) -> Command:
-    """Import the file of a command, or of `WINDOW`."""
+    """Import the module of a command, or of `WINDOW`."""
     return cast("Command", import_module(f"convnext_studio.cli.{name.replace('-', '_')}"))
 
 

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _script(shell: str) -> str:
     window = full_parser(WINDOW)
-    # The program finds the command by itself; for the shell, the commands are subparsers.
+    # The program itself uses no subparsers for its commands, but shtab needs them.
     commands = window.add_subparsers()
     # shtab completes the first positional argument only. That must be the command; shells add the file names.
     window._actions.insert(0, window._actions.pop())

@@ -1,4 +1,4 @@
-"""`convnext-studio doctor`: says what this machine has and lacks, for a person or a bug report."""
+"""`convnext-studio doctor`: prints what this machine has and lacks, for users and bug reports."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(_options: argparse.Namespace) -> int:
-    """Print the report; the exit status is 1 where something is missing."""
+    """Print the report, and return 1 as the exit status if something is missing."""
     packages = package_facts()
     problems = [f"{name} is not installed: pip install {name}" for name, found in packages if found == MISSING]
     lines = [
@@ -47,7 +47,7 @@ def run(_options: argparse.Namespace) -> int:
 
 
 def _devices(problems: list[str]) -> str:
-    # torch takes seconds to import, and may be broken, which is what this command should find out.
+    # torch takes seconds to import, and may be broken, which this command should report.
     try:
         import torch
 

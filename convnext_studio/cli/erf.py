@@ -1,4 +1,4 @@
-"""`convnext-studio erf`: measures receptive fields over a folder of pictures, and goes on where it stopped."""
+"""`convnext-studio erf`: measures receptive fields over a folder of pictures, resuming interrupted runs."""
 
 import argparse
 
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and write fields, numbers and figures."""
-    # It needs torch, which takes seconds to import.
+    # Imported here, because it needs torch, which takes seconds to import.
     from convnext_studio.cli.erf_measuring import measure
 
     return measure(options)

@@ -1,6 +1,6 @@
-"""The work of the command `erf`: measures the fields of up to four networks, and goes on where it stopped.
+"""The work of the command `erf`: measure the fields of up to four networks, resuming interrupted runs.
 
-The sum so far, and the names of the pictures that are in it, are kept in a file between runs.
+The sum so far, and the names of the pictures in it, are kept in a file between runs.
 """
 
 import argparse
@@ -47,14 +47,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
-    """What a file holds of an interrupted measurement.
+    """The state of an interrupted measurement, as saved in a file.
 
     Attributes
     ----------
     average
         The sum so far.
     position
-        How many candidates (pictures or noises) were tried.
+        Number of candidates (pictures or noises) that were tried.
     names
         The names of the pictures that were measured or skipped.
     unreadable
@@ -70,19 +70,19 @@ class _Saved:
 def measure_network(
     measurement: Measurement, stem: Path, report: Callable[[str, int, int], None]
 ) -> ReceptiveFieldResult:
-    """Measure one network, starting from what the file beside `stem` holds of the same measurement.
+    """Measure one network, continuing from the file next to `stem` if it has the same measurement.
 
     The file is kept, so that a later run for more pictures measures only the new ones.
 
     Parameters
     ----------
     report
-        Called with what is being done, how many pictures are done, and how many there are.
+        Called with a description of the work, the number of pictures done and their total.
 
     Raises
     ------
     StudioError
-        Where nothing can be measured, or the file cannot be written. The sum so far is saved in any case.
+        If nothing can be measured, or the file cannot be written. The sum so far is saved in any case.
     """
     file, identity = stem.with_name(f"{stem.name}{SUFFIX}"), _identity(measurement)
     saved = _read(file, identity)
@@ -106,7 +106,7 @@ def measure_network(
 
 @contextmanager
 def _kept(save: Callable[[], None]) -> Iterator[None]:
-    """Save at the end, also after Ctrl+C or when memory has run out."""
+    """Save at the end, even after Ctrl+C or when memory has run out."""
     try:
         yield
     finally:
@@ -114,7 +114,7 @@ def _kept(save: Callable[[], None]) -> Iterator[None]:
 
 
 def _identity(measurement: Measurement) -> str:
-    """Return a text that two runs of the same measurement share: network, question and candidates.
+    """Return a text that is equal for runs of the same measurement: network, request and candidates.
 
     The number of pictures is not part of it, so that a later run can add more.
     """
@@ -154,7 +154,7 @@ def _save(
 
 
 def _read(file: Path, identity: str) -> _Saved | None:
-    """Return what the file holds of the same measurement; otherwise say why not, and return None."""
+    """Return the saved state of the same measurement, or None; if the file cannot be used, print why."""
     if not file.exists():
         return None
     try:
@@ -168,7 +168,7 @@ def _read(file: Path, identity: str) -> _Saved | None:
             total=total, used=about["used"], skipped=tuple(about["skipped"]), unit=tuple(about["unit"])
         )
         return _Saved(average, about["position"], about["names"], about["unreadable"])
-    except Exception as error:  # A damaged archive raises anything.
+    except Exception as error:  # A damaged archive can raise any exception.
         print(f"{file.name} cannot be read ({error}); starting from scratch.", file=sys.stderr)
         return None
 
@@ -194,7 +194,7 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
-    # All networks are opened first: a wrong name must not come to light after an hour of measuring.
+    # All networks are opened first, so that a wrong name is not found only after an hour of measuring.
     measurements = [_measurement(workspace, replace(request, subject=subject)) for subject in subjects]
     make_directory(out)
     stems: list[str] = []
@@ -258,10 +258,10 @@ def _subject(text: str, config: Architecture, options: argparse.Namespace) -> Su
 
 
 def _stem(subject: Subject, taken: list[str]) -> str:
-    """Return how the names of a network's files begin; no two networks get the same name."""
+    """Return the stem of a network's file names, which differs from those already taken."""
     if subject.is_current:
         return "erf"
-    # A file's name loses its folders and its ending; any other name is kept whole.
+    # A weights file's name loses its folders and extension; any other name is kept whole.
     name = subject.title.replace(", ", "-") or subject.source.replace(":", "-")
     wanted = f"erf-{safe_stem(subject.source if Path(subject.source).is_file() else f'{name}.')}"
     stem, number = wanted, 1

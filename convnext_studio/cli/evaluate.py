@@ -1,4 +1,4 @@
-"""`convnext-studio evaluate`: measures how often a trained network is right."""
+"""`convnext-studio evaluate`: measures the accuracy of a trained network."""
 
 import argparse
 from pathlib import Path
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print the results."""
-    # It needs torch, which takes seconds to import.
+    # Imported here, because it needs torch, which takes seconds to import.
     from convnext_studio.training.evaluate import evaluate
 
     measured = evaluate(

@@ -1,4 +1,4 @@
-"""What the program's exit status means."""
+"""The exit statuses of the program, and their description for the help."""
 
 FAILED = 1
 CANNOT_START = 2

@@ -1,4 +1,4 @@
-"""`convnext-studio export`: writes what the window shows of pictures to files."""
+"""`convnext-studio export`: writes what the window shows for pictures to files."""
 
 import argparse
 
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files of every picture."""
-    # It needs numpy and Pillow, and later torch, which take long to import.
+    # Imported here, because it needs numpy and Pillow, and later torch, which take long to import.
     from convnext_studio.cli.export_pictures import export
 
     return export(options)

@@ -1,4 +1,4 @@
-"""The work of the command `export`: asks the questions that the window's panels ask, and writes the answers."""
+"""The work of the command `export`: send the requests of the window's panels, and write the results."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveF
 def export(options: argparse.Namespace) -> int:
     """Write the files of every picture, and return the exit status.
 
-    A picture that cannot be exported is reported in one line, and the others are exported nevertheless.
+    A picture that cannot be exported is reported in one line, and the others are still exported.
     """
     with Decoder() as decoder:
         decoder.start()  # It starts up while torch is imported.
@@ -33,7 +33,7 @@ def export(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace, reader: PictureReader) -> int:
-    # torch takes seconds to import; the decoder is started first.
+    # Imported after the decoder has been started, because torch takes seconds to import.
     from convnext_studio.engine.server.dispatch import Dispatcher
 
     dispatcher = Dispatcher(reader=reader)
@@ -55,9 +55,8 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         raise StudioError(
             f"There is no node “{node}” to export.", f"Give a stage ({', '.join(stages)}){such_as}."
         )
-    method_named(
-        options.method
-    )  # Checked here, so that a wrong name is reported once and not for each picture.
+    # Checked here, so that a wrong name is reported once and not for each picture.
+    method_named(options.method)
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(dispatcher.run, options.images)
     taken: set[str] = set()
@@ -97,7 +96,7 @@ def _contents(
     target: int | None,
     options: argparse.Namespace,
 ) -> ExportContents:
-    """Ask the engine what the window's panels ask of a picture."""
+    """Send the engine the requests that the window's panels send for a picture."""
     field = ReceptiveField(
         node=node,
         images=tuple(opened.key for opened in images),

@@ -33,14 +33,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the hand-out; where Qt cannot run on this machine, say why on standard error.
+    """Write the hand-out or, if Qt cannot run on this machine, say why on standard error.
 
     Raises
     ------
     StudioError
-        Where the file cannot be written or the lecture cannot be read.
+        If the file cannot be written or the lecture cannot be read.
     """
-    # Both import numpy, which --help does without.
+    # Imported here, because they need numpy and --help does not.
     from convnext_studio.engine.client.client import EngineClient
     from convnext_studio.ui.start.app import spoken
     from convnext_studio.ui.start.platform_check import blocks_window, missing_for_window
@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
     path = Path(options.out)
     if not path.absolute().parent.is_dir():
         raise StudioError(f"There is no folder for the hand-out {path}.")
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # Nothing is shown, with a display or without.
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # Nothing is shown, even if there is a display.
     findings = missing_for_window()
     if blocks_window(findings):
         sys.stderr.write(spoken(findings))
         return exit_status.CANNOT_START
-    # Only now: where Qt cannot run, it aborts the whole program.
+    # Imported after the check, because Qt aborts the whole program where it cannot run.
     from convnext_studio.ui.start.handout_run import make_handout
 
     client = EngineClient()

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     Raises
     ------
     StudioError
-        On Windows and macOS, and where a file cannot be written.
+        On Windows and macOS, or if a file cannot be written.
     """
     if sys.platform in ("win32", "darwin"):
         raise StudioError(
@@ -70,13 +70,13 @@ def _remove(path: Path) -> None:
 
 
 def data_home() -> Path:
-    """Return the folder of this user's menu entries; by the specification, a relative path is ignored."""
+    """Return this user's data folder, XDG_DATA_HOME; the specification says to ignore a relative path."""
     given = os.environ.get("XDG_DATA_HOME", "")
     return Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "share"
 
 
 def program() -> list[str]:
-    """Return the command that starts the program: its script where there is one, else this Python."""
+    """Return the command that starts the program: its script if it is installed, else this Python."""
     beside = Path(sys.executable).with_name(NAME)
     script = str(beside) if beside.is_file() else shutil.which(NAME)
     return [script] if script else [sys.executable, "-m", "convnext_studio"]
@@ -84,7 +84,7 @@ def program() -> list[str]:
 
 def install(root: Path, command: list[str]) -> list[Path]:
     """Write the desktop file and the icons into a data folder, and return their paths."""
-    # It needs numpy, which --help does without.
+    # Imported here, because it needs numpy and --help does not.
     from convnext_studio.export.safe_files import make_directory, write_file
 
     for source, target in _icon_files(root):
@@ -122,14 +122,14 @@ def entry_text(command: list[str]) -> str:
 
 
 def quoted(argument: str) -> str:
-    """Quote an argument of ``Exec``: escape special characters, and escape the result once more as a string.
+    """Quote an argument for ``Exec``: escape special characters, then escape the result as a string value.
 
     A percent sign is doubled, because a single one would begin a field code.
 
     Raises
     ------
     StudioError
-        Where the argument has control characters, which such a line cannot hold.
+        If the argument has control characters, which ``Exec`` cannot contain.
     """
     if not argument.isprintable():
         raise StudioError(

@@ -1,4 +1,4 @@
-"""Where the program begins: it finds the command, runs it, and turns its errors into one line and a status."""
+"""The entry point: find and run the command, and turn its errors into one line and an exit status."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from convnext_studio.common.memory import is_of_computer, is_out_of_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit status, as `exit_status` lists them."""
+    """Run the program, and return one of the statuses in `exit_status`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0] if arguments and arguments[0] in COMMANDS else WINDOW
     try:
@@ -29,6 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has ended, and Python would complain about it a second time when it exits.
+        # The reading program (head, less) has ended; without this, Python would report that again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_status.FAILED

@@ -50,7 +50,7 @@ def _published_text(row: dict[str, Any]) -> str:
 
 
 def _own_models() -> list[dict[str, Any]]:
-    # It needs numpy, which --help does without.
+    # Imported here, because it needs numpy and --help does not.
     from convnext_studio.model.preprocessing import Preprocessing
 
     rows: list[dict[str, Any]] = []

@@ -1,10 +1,10 @@
-"""Options that several commands have."""
+"""Command-line options that several commands share."""
 
 import argparse
 
 from convnext_studio.model.presets import default_model
 
-LARGEST = 16_384  # Steps of a lecture, pixels of a side: a larger number is a typing error.
+LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
 LARGEST_SEED = 2**31 - 1
 
 
@@ -30,7 +30,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says where to compute."""
+    """Add the option for the device to compute on."""
     parser.add_argument(
         "--device",
         default="auto",

@@ -145,7 +145,7 @@ def _add_teacher_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, showing progress on standard error and one line for each epoch on standard output."""
-    # It needs torch, which takes seconds to import.
+    # Imported here, because it needs torch, which takes seconds to import.
     from convnext_studio.training import trainer
 
     if options.write_soft_targets is not None:
@@ -193,7 +193,7 @@ def plan_from(options: argparse.Namespace) -> TrainingPlan:
     Raises
     ------
     StudioError
-        Where no network can have these settings.
+        If no network can have these settings.
     """
     given: dict[str, Any] = vars(options)
     network = ("depths", "dims", "kernel_size", "stem_kernel_size", "stem_stride", "stem_padding")

@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Show the window until it is closed."""
     with collecting_later():
-        # Not needed for --help, nor where there is no Qt.
+        # Imported here, because --help does not need Qt, which may be missing.
         from convnext_studio.ui.start.app import WindowOptions, run
 
     if options.step is not None and options.present is None:

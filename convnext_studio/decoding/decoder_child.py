@@ -1,7 +1,7 @@
-"""The decoder's process: ``python -m convnext_studio.decoding.decoder_child SECONDS BYTES``.
+"""The decoder's child process: ``python -m convnext_studio.decoding.decoder_child SECONDS BYTES``.
 
-It answers one request after the other until its owner is gone, with no more memory than that, and ends itself
-where an answer takes longer than that.
+It answers one request after the other until its parent is gone. Its memory is limited to BYTES, and it ends
+itself if a reply takes longer than SECONDS.
 """
 
 import contextlib
@@ -15,12 +15,13 @@ from convnext_studio.decoding.images import check_head, decode
 
 
 def main(limit_s: float, limit_bytes: int) -> None:
-    """Decode what comes through standard input, until that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the owner, whose end is this one's.
-    # The decoding libraries print what they think of damaged files.
+    """Answer the requests from standard input until it is closed."""
+    # Ctrl+C is for the parent; when that ends, so does this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The decoding libraries print warnings about damaged files.
     source, sink = take_streams("nowhere")
     _bound_memory(limit_bytes)
-    with contextlib.suppress(EOFError, OSError):  # The owner is gone.
+    with contextlib.suppress(EOFError, OSError):  # The parent is gone.
         wire.send(sink, wire.Ready())
         while True:
             question = wire.receive_question(source)
@@ -43,17 +44,17 @@ def _reply(question: wire.Question) -> wire.Reply:
 
 def _bound_memory(limit_bytes: int) -> None:
     if sys.platform == "win32":
-        return  # It has nothing of the kind; there, time is the only bound.
+        return  # Windows has no such limit; there, only the time is limited.
     import resource
 
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses what is below the libraries it has mapped.
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses a limit below what is mapped already.
         resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _bound_time(limit_s: float) -> None:
-    """Have the system end this process then, also in the middle of a library; 0 for not at all."""
-    # The owner watches the time, too; but one that was killed cannot.
+    """Have the system end this process after that time, even inside a library call; 0 clears the timer."""
+    # The parent watches the time, too, but not if it was killed.
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, limit_s)
 

@@ -1,4 +1,4 @@
-"""Decoding in a process of its own, with bounds on its time and memory."""
+"""Decode pictures in a child process with limits on its time and memory."""
 
 import contextlib
 import subprocess
@@ -22,14 +22,14 @@ _EXIT_GRACE_S = 1.0
 
 
 class Decoder:
-    """Decodes pictures in a child process, which it starts again where it had to be ended.
+    """Decodes pictures in a child process, which is restarted after it had to be killed.
 
-    For use from one thread. The child ends with this process, whatever ends it.
+    A decoder must be used from one thread only. The child ends when this process ends for any reason.
 
     Parameters
     ----------
     limit_s, limit_bytes
-        Bounds on one picture's time and, where the system can do so, on the child's address space.
+        Limits on the time for one picture and, where the system supports it, on the child's address space.
     """
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
@@ -49,16 +49,16 @@ class Decoder:
 
     @property
     def pid(self) -> int | None:
-        """Of the child; None where there is none."""
+        """The child's process id, or None if there is no child."""
         return None if self._child is None else self._child.pid
 
     def start(self) -> None:
-        """Start the child, if there is none; returns at once, and the first picture need not wait for it.
+        """Start the child if it is not running, and return at once, so that it is ready for the first picture.
 
         Raises
         ------
         StudioError
-            Where the system gives no process.
+            If the system cannot start the process.
         """
         if self._child is None or self._child.has_ended:
             self.close()
@@ -68,18 +68,18 @@ class Decoder:
                 raise _not_started(error.strerror or str(error)) from error
 
     def close(self) -> None:
-        """End the child."""
+        """End the child process, if there is one."""
         if self._child is not None:
             self._child.end()
             self._child = None
 
     def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
-        """As `convnext_studio.decoding.images.decode`, in the child.
+        """Decode a picture in the child, like `convnext_studio.decoding.images.decode`.
 
         Raises
         ------
         StudioError
-            As there, and where it takes too long or too much memory.
+            As in that function, or if decoding takes too long or too much memory.
         """
         own_name, path = described(source)
         name = name or own_name
@@ -93,7 +93,7 @@ class Decoder:
         return DecodedImage(key=found.key, name=found.name, path=path, pixels=found.pixels, notes=found.notes)
 
     def check_head(self, path: str) -> None:
-        """As `convnext_studio.decoding.images.check_head`, in the child; StudioErrors as `decode`."""
+        """Run `convnext_studio.decoding.images.check_head` in the child; raises the same errors as `decode`."""
         self._ask(described(path)[0], wire.CheckHead(path=path))
 
     def _ask(self, name: str, question: wire.Question) -> wire.Reply:
@@ -113,7 +113,7 @@ class Decoder:
 
 
 class _Child:
-    """A process of `convnext_studio.decoding.decoder_child`; OSError where the system gives none."""
+    """A running `convnext_studio.decoding.decoder_child`; OSError if the process cannot be started."""
 
     def __init__(self, limit_s: float, limit_bytes: int) -> None:
         self._process = subprocess.Popen(
@@ -123,7 +123,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            # The child takes no address space for threads.
+            # Thread pools would take up the child's limited address space.
             env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self._source, self._sink = streams_of(self._process)
@@ -135,7 +135,7 @@ class _Child:
         return self._process.poll() is not None
 
     def wait_until_ready(self) -> None:
-        """Wait until its libraries are loaded; a StudioError where that fails."""
+        """Wait until the child has loaded its libraries; StudioError if that fails."""
         if self._is_ready:
             return
         try:
@@ -146,20 +146,20 @@ class _Child:
         self._is_ready = True
 
     def ask(self, question: wire.Question) -> wire.Reply:
-        """The answer; an EOFError, OSError or ProtocolError where the process has gone, or makes no sense."""
+        """Return the reply to a request; EOFError, OSError or ProtocolError if the child dies or misbehaves."""
         wire.send(self._sink, question)
         return wire.receive_reply(self._source)
 
     @contextlib.contextmanager
     def ended_after(self, limit_s: float) -> Iterator[threading.Event]:
-        """Kill the process if what is done meanwhile takes longer, and say so by the event."""
+        """Kill the process and set the event if the body of the with statement takes longer than the limit."""
         overrun = threading.Event()
 
         def end() -> None:
             overrun.set()
             self._process.kill()
 
-        # Pipes cannot be waited for with a time limit everywhere.
+        # Not every system can wait for a pipe with a timeout.
         watch = threading.Timer(limit_s, end)
         watch.daemon = True
         watch.start()
@@ -170,7 +170,7 @@ class _Child:
             watch.join()
 
     def end(self) -> None:
-        with contextlib.suppress(OSError):  # What it has not read is lost with it.
+        with contextlib.suppress(OSError):  # Unread data is lost when the child has died.
             self._sink.close()
         try:
             self._process.wait(_EXIT_GRACE_S)

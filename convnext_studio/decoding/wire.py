@@ -1,7 +1,6 @@
-"""What a decoder's process and its owner say to each other.
+"""The messages between a decoder's child process and its parent.
 
-The process may be in the hands of whoever made a picture: nothing that comes from it can be more than one of
-these messages.
+A malicious picture may have taken control of the child, so nothing but these messages is accepted from it.
 """
 
 import io
@@ -15,18 +14,20 @@ from convnext_studio.common.frames import read_frame, write_frame
 
 
 class CheckHead(Struct, frozen=True, kw_only=True, tag=True):
-    """Check the head of a picture's file; answered by `Sound` or `Refused`."""
+    """A request to check the header of a picture file; the reply is `Sound` or `Refused`."""
 
     path: str
 
 
 class Decode(Struct, frozen=True, kw_only=True, tag=True):
-    """Decode a picture, as `convnext_studio.decoding.images.decode`; answered by `Decoded` or `Refused`.
+    """A request to decode a picture, like `convnext_studio.decoding.images.decode`.
+
+    The reply is `Decoded` or `Refused`.
 
     Attributes
     ----------
     path
-        Its file; None where it is in `data`.
+        Path of the picture; None if the picture is in `data`.
     data
         The encoded picture, (n,) uint8.
     """
@@ -38,15 +39,15 @@ class Decode(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ready(Struct, frozen=True, tag=True):
-    """The process has loaded its libraries."""
+    """The first message of the child, after it has loaded its libraries."""
 
 
 class Sound(Struct, frozen=True, tag=True):
-    """The head of the file is one of a picture."""
+    """The reply that a file's header is that of a picture."""
 
 
 class Decoded(Struct, frozen=True, kw_only=True, tag=True):
-    """A picture, as in `convnext_studio.decoding.images.DecodedImage`."""
+    """The reply with a picture, as in `convnext_studio.decoding.images.DecodedImage`."""
 
     key: str
     name: str
@@ -55,7 +56,7 @@ class Decoded(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag=True):
-    """Why there is no picture, in plain words."""
+    """The reply that explains in plain words why there is no picture."""
 
     message: str
     hint: str
@@ -71,26 +72,26 @@ def send(sink: io.RawIOBase, message: Question | Reply) -> None:
     Raises
     ------
     OSError
-        The other side is gone.
+        If the other side is gone.
     """
     write_frame(sink, encode(message))
 
 
 def receive_question(source: io.RawIOBase) -> Question:
-    """Wait for what the owner wants.
+    """Wait for the parent's next request.
 
     Raises
     ------
     EOFError
-        The owner is gone.
+        If the parent is gone.
     ProtocolError
-        It sent what is no question.
+        If it sent anything but a request.
     """
     question: Question = decode(read_frame(source), Question)
     return question
 
 
 def receive_reply(source: io.RawIOBase) -> Reply:
-    """Wait for what the process answers; the errors are those of `receive_question`."""
+    """Wait for the child's reply; raises the same errors as `receive_question`."""
     reply: Reply = decode(read_frame(source), Reply)
     return reply

@@ -1,1 +1,1 @@
-"""The process that owns torch: its client in the window, its server, and a handler for each request."""
+"""The engine process, which owns torch: its client in the window, its server, and the request handlers."""

@@ -1,4 +1,4 @@
-"""Figures, arrays, tables and a one-file report of a picture: numpy, Pillow and matplotlib, no Qt, no torch."""
+"""Export figures, arrays, tables and one-file reports with numpy, Pillow and matplotlib; no Qt, no torch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,37 +32,43 @@ def export_picture(
 ) -> list[Path]:
     """Write everything about a picture into a folder of its own.
 
-    ``predictions.json``; for each node in `contents.maps` (the stages) ``stage1.npy`` (channels, height,
-    width) float32 and its mosaic ``stage1.png``; the attribution, named after its method: ``gradcam.npy``, the
-    signed map (height, width) float32, ``gradcam.png``, and ``gradcam.json`` with what was explained, where,
-    how and how well (of several nodes ``gradcam-stage1.npy`` and so on; of a difference also the two maps,
-    ``gradcam-target.npy`` and ``gradcam-against.npy``); ``erf.npy`` (height, width) float64 on the network's
-    input, ``erf.png`` and ``erf.json``; ``report.html``, one file with all figures in it. Existing files of
-    these names are replaced, each at once.
+    The files are:
+
+    - ``predictions.json``;
+    - for each node in `contents.maps` (the stages) ``stage1.npy`` (channels, height, width) float32 and its
+      mosaic ``stage1.png``;
+    - the attribution, named after its method: ``gradcam.npy``, the signed map (height, width) float32,
+      ``gradcam.png``, and ``gradcam.json``, which says what was explained, where, how and how well. With
+      several nodes the names are ``gradcam-stage1.npy`` and so on; a difference also has its two maps,
+      ``gradcam-target.npy`` and ``gradcam-against.npy``;
+    - ``erf.npy`` (height, width) float64 on the network's input, ``erf.png`` and ``erf.json``;
+    - ``report.html``, one file that contains all figures.
+
+    Existing files with these names are replaced atomically.
 
     Parameters
     ----------
     directory
-        Where the picture's folder is made; it is named after the picture.
+        The folder in which the picture's own folder, named after the picture, is created.
     taken
-        Folder names that were used for other pictures of the same call; the one used is added.
+        Folder names already used for other pictures of the same export; the new name is added.
     should_stop
-        Asked again and again until all is drawn; nothing is written before that.
+        Called repeatedly until everything is drawn; nothing is written before that.
 
     Returns
     -------
     list[Path]
-        The files in the order of writing.
+        The files in the order in which they were written.
 
     Raises
     ------
     StudioError
-        Where a file cannot be written; those before it stay, which the message says, and none is left
-        half-written.
+        If a file cannot be written. The files written before it stay, the message says how many they are,
+        and no file is left half-written.
     Stopped
-        As `should_stop` wanted; nothing was written.
+        If `should_stop` returned True; nothing was written.
     """
-    # Here, because matplotlib would keep the window half a second from appearing.
+    # Imported here, because matplotlib would delay the window by half a second.
     from convnext_studio.export.picture_files import write_picture
 
     folder = export_directory(directory, contents.image.name, set() if taken is None else taken)
@@ -70,18 +76,18 @@ def export_picture(
 
 
 def export_map(directory: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
-    """Write an attribution alone, into the folder of its picture, as `export_picture` names the files.
+    """Write only an attribution into the folder of its picture, with the file names of `export_picture`.
 
-    ``gradcam.npy``, the signed map (height, width) float32, ``gradcam.json`` and ``gradcam.png``; one of each
-    for every node, and of a difference also the two maps that were subtracted.
+    The files are ``gradcam.npy``, the signed map (height, width) float32, ``gradcam.json`` and
+    ``gradcam.png``, one of each for every node. A difference also has the two maps that were subtracted.
 
     Raises
     ------
     StudioError
-        Where a file cannot be written; those before it stay, which the message says, and none is left
-        half-written.
+        If a file cannot be written. The files written before it stay, the message says how many they are,
+        and no file is left half-written.
     """
-    # Here, because matplotlib would keep the window half a second from appearing.
+    # Imported here, because matplotlib would delay the window by half a second.
     from convnext_studio.export.picture_files import write_map
 
     folder = export_directory(directory, contents.image.name, set())
@@ -96,18 +102,18 @@ def export_contact_sheet(
     Parameters
     ----------
     path
-        Of the file, which is replaced at once where it is there.
+        Path of the PNG file; an existing file is replaced atomically.
     images
         The opened pictures, in any order.
     explanations
-        Each with one map, of pictures among the images, in the order of the sheet.
+        The explanations in the order of the sheet, each with one map of one of the pictures.
 
     Raises
     ------
     StudioError
-        Where there is nothing to show, or the file cannot be written.
+        If there is nothing to show, or the file cannot be written.
     """
-    # Here, because matplotlib would keep the window half a second from appearing.
+    # Imported here, because matplotlib would delay the window by half a second.
     from convnext_studio.export.figures import contact_sheet_png
 
     data = contact_sheet_png(model, images, explanations)

@@ -1,4 +1,4 @@
-"""What is exported, and its numbers as JSON."""
+"""The contents of an export, and their JSON form."""
 
 import json
 import math
@@ -22,18 +22,18 @@ TOP_COUNT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapContents:
-    """What is written about an attribution.
+    """Everything that the export of an attribution needs.
 
     Attributes
     ----------
     model, image
-        What was run on what.
+        The model and the picture that it was run on.
     prediction
-        Of that picture by that model.
+        The model's prediction for the picture.
     explanation
         The attribution; None for the Grad-CAM that came with the prediction.
     faithfulness
-        Of one of its maps, where that was measured.
+        The faithfulness of one of its maps, if it was measured.
     """
 
     model: ModelInfo
@@ -45,16 +45,16 @@ class MapContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportContents(MapContents):
-    """Everything that is written for one picture.
+    """Everything that the export of one picture needs.
 
     Attributes
     ----------
     maps
         Feature maps by node name: the stages, and any other node that was chosen.
     receptive_field
-        Of the chosen node.
+        The receptive field of the chosen node.
     cam_stage
-        Stage whose Grad-CAM is written, where there is no `explanation`.
+        The stage whose Grad-CAM is written if there is no `explanation`.
     """
 
     maps: dict[str, FeatureMapsResult]
@@ -63,12 +63,12 @@ class ExportContents(MapContents):
 
 
 def label_of(model: ModelInfo, index: int) -> str:
-    """A class in plain words, or its number where the model has no labels."""
+    """Return the label of a class, or its number if the model has no label for it."""
     return model.labels[index] if index < len(model.labels) else f"class {index}"
 
 
 def written_explanation(contents: ExportContents) -> Explanation:
-    """The explanation that is written: the one given, or Grad-CAM of the prediction at the stage given."""
+    """Return the explanation to write: the given one, or the prediction's Grad-CAM at `cam_stage`."""
     if contents.explanation is not None:
         return contents.explanation
     prediction = contents.prediction
@@ -76,14 +76,14 @@ def written_explanation(contents: ExportContents) -> Explanation:
 
 
 def map_stems(explanation: Explanation) -> dict[str, str]:
-    """Name of each map's files, without ending: the method's, with the node's where there are several."""
+    """Return the file stem of each map: the method's name, followed by the map's if there are several."""
     if len(explanation.maps) == 1:
         return dict.fromkeys(explanation.maps, explanation.method)
     return {name: f"{explanation.method}-{name}" for name in explanation.maps}
 
 
 def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
-    """By the name of the file, without ending: each map, and of a difference the two that were subtracted."""
+    """Return the arrays by file stem: each map and, for a difference, the two maps that were subtracted."""
     arrays = {}
     for name, stem in map_stems(explanation).items():
         arrays[stem] = explanation.maps[name]
@@ -94,14 +94,14 @@ def map_arrays(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
 
 
 def place_text(explanation: Explanation, name: str) -> str:
-    """At which nodes a map is: one, or the average of several."""
+    """Describe where a map was computed: at one node, or as the average of several."""
     if name != AVERAGE:
         return name
     return f"the average of {', '.join(explanation.nodes)} (each divided by its largest magnitude)"
 
 
 def explained_text(model: ModelInfo, explanation: Explanation) -> str:
-    """What is explained, in words: the class, its probability, or one class and not another."""
+    """Describe what is explained: a class, its probability, or one class and not another."""
     label = label_of(model, explanation.target)
     if explanation.against is not None:
         return f"{label}, and not {label_of(model, explanation.against)}"
@@ -112,7 +112,7 @@ def explained_text(model: ModelInfo, explanation: Explanation) -> str:
 
 
 def predictions_json(contents: ExportContents) -> dict[str, Any]:
-    """The contents of ``predictions.json``."""
+    """Return the contents of ``predictions.json``."""
     model, prediction = contents.model, contents.prediction
     target = prediction.target if contents.explanation is None else contents.explanation.target
     classes = [
@@ -146,7 +146,7 @@ def predictions_json(contents: ExportContents) -> dict[str, Any]:
 
 
 def explanation_json(contents: MapContents, explanation: Explanation, name: str) -> dict[str, Any]:
-    """The contents of a map's ``.json``. What is not known, or not finite, is null."""
+    """Return the contents of a map's ``.json``; a value that is unknown or not finite is null."""
     method, model = method_named(explanation.method), contents.model
     values = explanation.maps[name]
     finite = values[np.isfinite(values)]
@@ -213,7 +213,7 @@ def _curves_json(curves: Curves) -> dict[str, Any]:
 
 
 def picture_json(image: ImageInfo, geometry: CropGeometry) -> dict[str, Any]:
-    """A picture, and where the network's input lies in it."""
+    """Describe a picture and the part of it that is the network's input."""
     return {
         "name": image.name,
         "path": image.path,
@@ -226,11 +226,11 @@ def picture_json(image: ImageInfo, geometry: CropGeometry) -> dict[str, Any]:
 
 
 def json_bytes(values: dict[str, Any]) -> bytes:
-    """Valid, indented JSON; a character that cannot be encoded (an odd file name) is replaced."""
+    """Encode values as indented JSON, replacing characters that UTF-8 cannot encode (from odd file names)."""
     return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
 
 
 def finite_or_none(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Return a float, or None if it is not finite, because JSON has no NaN and no infinity."""
     number = float(value)
     return number if math.isfinite(number) else None

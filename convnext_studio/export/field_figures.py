@@ -1,4 +1,4 @@
-"""The figures of receptive fields: one field, and how several fall off with distance."""
+"""Figures of receptive fields: the map of one field, and the curves of several over the distance."""
 
 import math
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ from convnext_studio.render import (
 
 
 def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
-    """What the figure shows: log10(1 + field)."""
+    """Return log10(1 + field), which is what the figure shows."""
     return np.asarray(np.log10(1 + result.field_map))
 
 
 def field_figure(result: ReceptiveFieldResult) -> Figure:
-    """The field on the network's input, in logarithms, its protocol's squares and the theoretical field."""
+    """Draw the logarithm of a field on the network's input, with its squares and the theoretical field."""
     view = log_view(result)
     limits = limits_of(np.append(view, 0.0))
     factor = max(1, round(BODY_PX / max(view.shape)))
@@ -81,7 +81,7 @@ def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:
 
 
 def _spaced(node: str) -> str:
-    """A node's name as people read it: "stage 3, block 5"."""
+    """Return a node's name for readers, such as "stage 3, block 5"."""
     return node.replace(".", ", ").replace("stage", "stage ").replace("block", "block ")
 
 
@@ -131,7 +131,7 @@ def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
 
 # --------------------------------------------------------------------------------------------------- curves
 
-# Okabe and Ito's, which colour-blind readers tell apart; in print the legend's order helps.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; in print the legend's order helps.
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 _PLOT_PX = (560, 460)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 92, 40, 24, 70
@@ -139,14 +139,14 @@ _ROW_PX = 30
 _TEXT_PX, _TITLE_PX = 16, 19
 _COLUMN_PX = 150
 _DECADES = 6
-"""The radial profile is drawn down to so many powers of ten below its largest value, at most."""
+"""The most powers of ten below its largest value that the radial profile is drawn down to."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plot:
-    """Lines in one coordinate system, in the order of `COLOURS`."""
+    """A line plot, whose lines have the colours of `COLOURS` in order."""
 
     title: str
     y_title: str
@@ -177,7 +177,7 @@ class _Plot:
 
 
 def curves_figure(views: Sequence[FieldView]) -> Figure:
-    """Cumulative contribution and radial profile of up to four fields, and their squares in a table."""
+    """Draw the cumulative contribution, radial profile and table of squares of up to four fields."""
     shown = [view for view in views if view.curves is not None][: len(COLOURS)]
     width, height = _LEFT + _PLOT_PX[0] + _RIGHT, _TOP + _PLOT_PX[1] + _BOTTOM
 
@@ -197,7 +197,7 @@ def curves_figure(views: Sequence[FieldView]) -> Figure:
         draw,
         title="Receptive fields over the distance from the centre",
         caption=caption,
-        # Where only some learnt nothing, the table says which.
+        # If only some networks have random weights, the table says which.
         random_weights=all(view.random_weights for view in shown),
         unit=0.9,
     )
@@ -249,7 +249,7 @@ def _radial(shown: Sequence[FieldView]) -> _Plot:
 
 
 def _draw_table(canvas: Canvas, shown: Sequence[FieldView], width: int) -> None:
-    """Colour, name, and for each share the side of the linear field's square."""
+    """Draw a row for each field: its colour, its name, and its square on the linear scale for each share."""
     first = width - len(THRESHOLDS) * _COLUMN_PX
 
     def write(row: int, x: float, text: str, colour: tuple[int, int, int], place: str = "right") -> None:

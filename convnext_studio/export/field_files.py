@@ -1,4 +1,4 @@
-"""Receptive fields as files: array, protocol, numbers, figures."""
+"""Write receptive fields to files: the array with its protocol, the numbers and the figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveField
 
 
 def about_field(result: ReceptiveFieldResult) -> dict[str, Any]:
-    """What is told beside a field, as JSON: ``erf.json``, and ``about`` in an ``.npz``.
+    """Return the metadata of a field as JSON, for ``erf.json`` and for ``about`` in an ``.npz``.
 
     A threshold that no square within the input reaches is null.
     """
@@ -71,12 +71,12 @@ def _squares(result: ReceptiveFieldResult, scale: Scale) -> dict[str, dict[str, 
 def save_field(path: Path, result: ReceptiveFieldResult) -> Path:
     """Write a field to a file.
 
-    An ``.npy`` is the array alone, as the published scripts save it; an ``.npz`` has its protocol too.
+    An ``.npy`` contains only the array, as the published scripts save it; an ``.npz`` also has its protocol.
 
     Raises
     ------
     StudioError
-        Where the file's name ends otherwise, or it cannot be written.
+        If the file has another extension, or cannot be written.
     """
     data = _encoded(path.name, path.suffix.lower(), result)
     return write_file(path, lambda file: file.write(data))
@@ -94,21 +94,21 @@ def _encoded(name: str, suffix: str, result: ReceptiveFieldResult) -> bytes:
 def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: Sequence[str]) -> list[Path]:
     """Write ``STEM.npy``, ``.npz``, ``.json`` and ``.png`` of each field, and ``curves.png`` of all together.
 
-    Existing files of these names are replaced, each at once.
+    Existing files with these names are replaced atomically.
 
     Parameters
     ----------
     folder
-        Is made where it is missing.
+        The folder to write to, which is created if it is missing.
     results, stems
-        Fields, and the beginnings of their files' names.
+        The fields, and the stems of their file names.
 
     Raises
     ------
     StudioError
-        Where a file cannot be written; those before it stay.
+        If a file cannot be written; the files written before it stay.
     """
-    # matplotlib would keep the window half a second from appearing.
+    # Imported here, because matplotlib would delay the window by half a second.
     from convnext_studio.export.field_figures import curves_figure, field_figure
     from convnext_studio.export.page import png_bytes
 

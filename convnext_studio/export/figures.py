@@ -1,4 +1,4 @@
-"""The figures of a picture: a node's channels, an attribution, one unit, and many attributions on one sheet."""
+"""Figures of a picture: the channels of a node, an attribution, one unit, and contact sheets."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ COLORMAP = "viridis"
 DIVERGING_MAP = DIVERGING[0]
 UNIT_COLORMAP = "magma"
 BODY_PX = 1200
-"""Longer side of the map in a figure, where that can be chosen freely."""
+"""Longer side of the map in a figure, in pixels, where it can be chosen freely."""
 MAP_OPACITY = 0.55
 UNIT_OPACITY = 0.7
 CLIP_PERCENTILE = 99.5
@@ -68,7 +68,7 @@ def _figure_of(
     contents: MapContents,
     mark: Callable[[Marks], object] = bool,
 ) -> Figure:
-    """A figure around a map, with picture and model in its caption, and random weights marked."""
+    """Lay out a map with the picture and model named in its caption, and with random weights marked."""
     model, (width, height) = contents.model, contents.image.size
     said = [
         *caption,
@@ -79,7 +79,7 @@ def _figure_of(
 
 
 def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, float]]:
-    """A picture as large as a figure has it, and its pixels there for each pixel of the picture itself."""
+    """Return a picture resized for a figure, and the (x, y) scale from picture pixels to figure pixels."""
     preview = Image.fromarray(image.preview)
     factor = longest_px / max(preview.size)
     size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
@@ -88,7 +88,7 @@ def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, floa
 
 
 def _scaled(box: Box, scale: tuple[float, float]) -> Box:
-    """A box in pixels of another size."""
+    """Scale a box by factors for x and y."""
     return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
 
@@ -96,7 +96,7 @@ def _scaled(box: Box, scale: tuple[float, float]) -> Box:
 
 
 def mosaic_figure(contents: MapContents, result: FeatureMapsResult) -> Figure:
-    """All channels of a node on one scale, each unit a square of whole pixels."""
+    """Draw all channels of a node on one colour scale, each unit as a square of whole pixels."""
     channels, height, width = result.maps.shape
     mosaic = Mosaic.fitting((channels, height, width), aspect=1.0)
     limits = robust_limits(result.maps)
@@ -135,16 +135,16 @@ def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shading:
-    """Which numbers of a map are coloured, how, and the words for it.
+    """The values of a map that are coloured, how they are coloured, and a description.
 
     Attributes
     ----------
     values
-        (h, w): the map, or its positive part.
+        (h, w) float32: the map, or its positive part.
     limits, colormap
-        As given to `convnext_studio.render.overlay`.
+        The arguments for `convnext_studio.render.overlay`.
     text
-        For the caption.
+        The description for the caption.
     """
 
     values: NDArray[np.float32]
@@ -154,7 +154,10 @@ class Shading:
 
 
 def shading_of(explanation: Explanation, name: str) -> Shading:
-    """A difference signed; else the positive part. A few pixels exceed all others: their scale is clipped."""
+    """Choose how to colour a map: a difference with its sign, any other by its positive part.
+
+    On the input, a few pixels exceed all others, so there the scale is clipped at `CLIP_PERCENTILE`.
+    """
     values = explanation.maps[name]
     is_difference = explanation.output == "difference"
     if not is_difference:
@@ -162,7 +165,7 @@ def shading_of(explanation: Explanation, name: str) -> Shading:
     clipped = values
     if name == INPUT and np.isfinite(values).any():
         bound = float(np.percentile(np.abs(values[np.isfinite(values)]), CLIP_PERCENTILE))
-        # Where nearly all is 0, the percentile is, too.
+        # If nearly all values are 0, so is the percentile.
         clipped = np.clip(values, -bound, bound) if bound > 0 else values
     limits = limits_of(np.append(clipped, np.float32(0)), symmetric=is_difference)
     part = "Signed, symmetric about 0" if is_difference else "Positive part"
@@ -171,13 +174,13 @@ def shading_of(explanation: Explanation, name: str) -> Shading:
 
 
 def map_box(explanation: Explanation, name: str) -> Box:
-    """Where a map lies in the picture, in picture pixels."""
+    """Return the box that a map covers, in picture pixels."""
     field = explanation.fields[name]
     return explanation.geometry.box_to_picture(field.map_box(*explanation.maps[name].shape))
 
 
 def attribution_figure(contents: MapContents, explanation: Explanation, name: str) -> Figure:
-    """One of an explanation's maps laid over the picture, and what the network sees framed."""
+    """Draw one of an explanation's maps over the picture, with a frame around what the network sees."""
     values, method = explanation.maps[name], method_named(explanation.method)
     shading, is_smooth = shading_of(explanation, name), name != INPUT
     body, scale = _laid_over(contents.image, explanation, name, BODY_PX)
@@ -202,7 +205,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
 def _laid_over(
     image: ImageInfo, explanation: Explanation, name: str, longest_px: int
 ) -> tuple[Rgb, tuple[float, float]]:
-    """A map over its picture, and the picture's enlargement."""
+    """Return a map blended over its picture, and the scale from picture pixels to figure pixels."""
     picture, scale = _enlarged(image, longest_px)
     shading = shading_of(explanation, name)
     box = _scaled(map_box(explanation, name), scale)
@@ -228,7 +231,7 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
 
 
 def _told(explanation: Explanation, values: NDArray[np.float32]) -> list[str]:
-    """Parameters, convergence delta and notes, where there are any."""
+    """Return sentences for the parameters, the convergence delta and the notes, if there are any."""
     told = []
     in_force = method_named(explanation.method).in_force(explanation.parameters)
     if in_force:
@@ -246,7 +249,7 @@ def _bar_title(explanation: Explanation, name: str) -> str:
     method = method_named(explanation.method)
     if name == AVERAGE:
         return f"{method.title}, relative to the maximum"
-    if method.is_linear:  # The map scales with what is explained, and so has its unit.
+    if method.is_linear:  # The map scales with the explained output, so it has the same unit.
         return f"{method.title} in {_UNITS[explanation.output]}"
     return method.title
 
@@ -263,7 +266,7 @@ def _range_text(values: NDArray[np.float32]) -> str:
 
 
 def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
-    """The effective field over the picture, and the theoretical field dashed where it is a box."""
+    """Draw a unit's effective field over the picture, and its theoretical field, if it is a box, dashed."""
     node = contents.model.node(result.node)
     picture, scale = _enlarged(contents.image, BODY_PX)
     limits = limits_of(np.append(result.effective, np.float32(0)))
@@ -299,7 +302,7 @@ _TITLE_PX = 25
 def contact_sheet_png(
     model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
 ) -> bytes:
-    """The sheet as a PNG file; see `convnext_studio.export.export_contact_sheet`."""
+    """Return the contact sheet as a PNG file; see `convnext_studio.export.export_contact_sheet`."""
     if not explanations:
         raise StudioError("There is nothing on the contact sheet.", "Wait for the first map.")
     pictures = {image.key: image for image in images}
@@ -337,7 +340,7 @@ def _tile_texts(model: ModelInfo, image: ImageInfo, explanation: Explanation) ->
 
 
 def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[Line]:
-    """Title, what is seen, and, where it is so, that the weights are random."""
+    """Return the title, the model with the colour scale, and a warning if the weights are random."""
     (name,) = explanation.maps
     where = "on the input's pixels" if name == INPUT else f"at {place_text(explanation, name)}"
     of = " of the probability" if explanation.output == "probability" else ""

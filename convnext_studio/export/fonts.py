@@ -1,9 +1,9 @@
-"""Letters of any script in exported figures: the fonts that have them, their widths, and where lines break.
+"""Text of any script in exported figures: font fallback, text widths and line breaking.
 
 matplotlib shapes a text (Arabic is joined and runs from right to left, Devanagari has its ligatures) and takes
-each letter from the first font of a list that has it; the list is made here. Its own font comes first, so that
-figures look alike on every machine. It draws outlines only; Pillow draws the emoji of coloured pictures.
-What no installed font has is written as its code point, "U+4E2D".
+each letter from the first font of a list that has it; this module makes the list. matplotlib's own font comes
+first, so that figures look alike on every machine. matplotlib only draws outlines; Pillow draws colour emoji.
+A character that no installed font has is written as its code point, such as "U+4E2D".
 """
 
 import unicodedata
@@ -21,16 +21,16 @@ from PIL import Image, ImageDraw, ImageFont
 from convnext_studio.common.errors import StudioError
 
 FAMILY = "DejaVu Sans"
-"""It comes with matplotlib."""
+"""The default font, which comes with matplotlib."""
 DPI = 72
-"""So that a point, matplotlib's unit of sizes, is a pixel."""
+"""At this resolution a point, matplotlib's unit for sizes, is a pixel."""
 _MOST_LINES = 24
-"""Of one paragraph: a class may be named by a whole book."""
+"""The most lines of one paragraph, because the name of a class can be of any length."""
 _PICTURE_SIZES = (109, 136, 160, 137, 128, 96, 64, 48, 32, 20)
-"""Pixels in which fonts hold coloured pictures: Noto's first, then Apple's."""
+"""Sizes in pixels of the bitmaps in colour emoji fonts: Noto's first, then Apple's."""
 _JOINER = "\u200d"
 _ATTACHED = ("Cf", "Mn", "Mc", "Sk")
-"""Categories of characters that change the letter before them."""
+"""Unicode categories of characters that modify the letter before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Run:
     Attributes
     ----------
     text
-        Its letters.
+        The characters of the run.
     picture_font
-        File of a font of coloured pictures that has them; None where matplotlib draws them.
+        Path of the colour emoji font to draw them with; None if matplotlib draws them.
     """
 
     text: str
@@ -51,12 +51,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Installed:
-    """A font file.
+    """An installed font file.
 
     Attributes
     ----------
     rank
-        Fonts of a smaller one are taken first: upright and of regular weight, without serifs.
+        Sort key; fonts with a smaller one are preferred: upright, of regular weight and without serifs.
+    is_picture
+        Whether the font has colour bitmaps instead of outlines.
     """
 
     path: str
@@ -65,7 +67,7 @@ class _Installed:
 
 
 def plain(text: str) -> str:
-    """The text as it is drawn: in one line, what no installed font has written as its code point."""
+    """Return a text as it is drawn: in one line, with code points for characters that no installed font has."""
     shown = " ".join(unicodedata.normalize("NFC", text).split())
     return "".join(_shown(char) for char in shown)
 
@@ -73,19 +75,19 @@ def plain(text: str) -> str:
 def _shown(char: str) -> str:
     if char == " " or _family_of(char) is not None or _picture_font_of(char) is not None:
         return char
-    if unicodedata.category(char) in ("Cf", "Mn"):  # It changes another letter, and is nothing by itself.
+    if unicodedata.category(char) in ("Cf", "Mn"):  # It only modifies another letter.
         return ""
     return f"U+{ord(char):04X}"
 
 
 def families(text: str) -> list[str]:
-    """The fonts for a text, as matplotlib takes them: the usual one, then those of letters that it lacks."""
+    """Return the font families for a text: the default one, then fallbacks for the letters that it lacks."""
     found = (_family_of(char) for char in text)
     return list(dict.fromkeys([FAMILY, *(family for family in found if family is not None)]))
 
 
 def runs(text: str) -> list[Run]:
-    """A line of `plain` text in the parts that are drawn one after the other, from the left."""
+    """Split a line of `plain` text into the runs that are drawn one after the other, from left to right."""
     parts: list[tuple[str, str | None]] = []
     for char in text:
         before, font = parts[-1] if parts else ("", None)
@@ -103,13 +105,13 @@ def runs(text: str) -> list[Run]:
 
 
 def _turned(text: str) -> str:
-    """A text that runs from the left, with its spaces where one that runs from the right has them."""
+    """Swap the leading and trailing spaces of a left-to-right part in a right-to-left line."""
     inner = text.strip()
     return text[len(text.rstrip()) :] + inner + text[: len(text) - len(text.lstrip())] if inner else text
 
 
 def width_of(text: str, size: float) -> float:
-    """Width in pixels of a line of `plain` text."""
+    """Return the width in pixels of a line of `plain` text."""
     return sum(
         _width(run.text, size) if run.picture_font is None else float(picture_of(run, size).shape[1])
         for run in runs(text)
@@ -117,9 +119,9 @@ def width_of(text: str, size: float) -> float:
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:
-    """A text in lines of at most that many pixels, as it is drawn.
+    """Break a text into lines of at most `width` pixels, and make it `plain`.
 
-    Lines break at spaces, and within words that have more letters than fit: Chinese has no spaces.
+    Lines break at spaces, and within words that are too long for one line, because Chinese has no spaces.
     """
     lines: list[str] = []
     rest = plain(text)
@@ -135,14 +137,14 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
 
 
 def cut(text: str, size: float, width: float) -> str:
-    """As much of a `plain` text as fits, with "…" where that is not all."""
+    """Shorten a `plain` text to `width` pixels, with "…" at the end if something was cut off."""
     if width_of(text, size) <= width:
         return text
     return f"{text[: _fitting(text, size, width - width_of('…', size))].rstrip()}…"
 
 
 def picture_of(run: Run, size: float) -> NDArray[np.uint8]:
-    """The coloured pictures of a run, (height, width, 4): red, green, blue, opacity; as high as letters."""
+    """Render a run of colour emoji as (height, width, 4) RGBA, as high as letters of that size."""
     font = _picture_font(str(run.picture_font))
     box = [round(edge) for edge in font.getbbox(run.text)]
     drawn = Image.new("RGBA", (max(box[2] - box[0], 1), max(box[3] - box[1], 1)))
@@ -156,13 +158,13 @@ def picture_of(run: Run, size: float) -> NDArray[np.uint8]:
 
 
 def properties(text: str, size: float) -> FontProperties:
-    """Fonts and size of a text."""
+    """Return matplotlib's font properties for a text: its families and size."""
     return FontProperties(family=families(text), size=size)
 
 
 @lru_cache(maxsize=4096)
 def _width(text: str, size: float) -> float:
-    # Spaces at the ends have a width, which the box around the ink has not.
+    # The dots make spaces at the ends count, which the bounding box of the ink would leave out.
     renderer = cast(Any, backend_agg).RendererAgg(1, 1, DPI)  # matplotlib gives this module no types.
     edge, _, _ = renderer.get_text_width_height_descent("..", properties("", size), False)
     width, _, _ = renderer.get_text_width_height_descent(f".{text}.", properties(text, size), False)
@@ -170,7 +172,7 @@ def _width(text: str, size: float) -> float:
 
 
 def _fitting(text: str, size: float, width: float) -> int:
-    """How many letters fit; those that stand on one another stay together."""
+    """Return how many characters fit into `width`; combining characters stay with their letter."""
     low, high = 0, min(len(text), int(width))
     if width_of(text[:high], size) <= width:
         low = high
@@ -186,7 +188,7 @@ def _fitting(text: str, size: float, width: float) -> int:
 
 
 def _is_from_right(text: str) -> bool:
-    """Whether the first letter with a direction runs from the right."""
+    """Whether the text is right-to-left, by its first character that has a direction."""
     strong = (unicodedata.bidirectional(char) for char in text)
     return next((each for each in strong if each in ("L", "R", "AL")), "L") != "L"
 
@@ -196,7 +198,7 @@ def _is_from_right(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _family_of(char: str) -> str | None:
-    """The font that matplotlib draws a letter with; None where no installed one has it."""
+    """Return the font family with which matplotlib draws a character, or None if no installed font has it."""
     if not _is_character(char):
         return None
     if _has(fontManager.findfont(FAMILY), char):
@@ -209,7 +211,7 @@ def _family_of(char: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _picture_font_of(char: str) -> str | None:
-    """A font that has a letter as a coloured picture; None where there is none."""
+    """Return the path of a colour emoji font that has a character, or None."""
     if not _is_character(char):
         return None
     return next((font.path for font in _installed() if font.is_picture and _has(font.path, char)), None)
@@ -230,16 +232,16 @@ def _face(path: str) -> FT2Font:
 
 @lru_cache(maxsize=1)
 def _installed() -> tuple[_Installed, ...]:
-    """The fonts of this machine, the ones to take first in front."""
+    """Return the fonts installed on this machine, the preferred ones first."""
     found = []
     for path in findSystemFonts():
         try:
             face = FT2Font(path)
         except (OSError, RuntimeError):
-            continue  # A file that is no font, or is damaged.
+            continue  # The file is not a font, or is damaged.
         name, style = face.family_name, face.style_name
         if "LastResort" in name.replace(" ", ""):
-            continue  # It has a box for everything.
+            continue  # It has a placeholder box for every character.
         is_regular = style in ("Regular", "Book", "Roman", "Normal", "W3")
         rank = (not is_regular, "Sans" not in name, "Mono" in name, path)
         found.append(_Installed(path, rank, FaceFlags.SCALABLE not in face.face_flags))
@@ -247,9 +249,9 @@ def _installed() -> tuple[_Installed, ...]:
 
 
 def _registered(path: str) -> str | None:
-    """The name by which matplotlib finds just this file; None where it finds another by that name."""
+    """Return the name by which matplotlib finds this file, or None if that name leads to another file."""
     if all(entry.fname != path for entry in fontManager.ttflist):
-        fontManager.addfont(path)  # It was installed after matplotlib had made its list.
+        fontManager.addfont(path)  # The font was installed after matplotlib had cached its list.
     name = next(entry.name for entry in fontManager.ttflist if entry.fname == path)
     return name if str(fontManager.findfont(name)) == path else None
 
@@ -260,5 +262,5 @@ def _picture_font(path: str) -> ImageFont.FreeTypeFont:
         try:
             return ImageFont.truetype(path, size)
         except OSError:
-            continue  # It has no pictures of that size.
+            continue  # The font has no bitmaps of that size.
     raise StudioError(f"The font {path} cannot be drawn.", "Remove it, or install fonts-noto-color-emoji.")

@@ -1,7 +1,7 @@
-"""The page of an exported figure, drawn by matplotlib: title, what is shown, colour bar, caption.
+"""The page of an exported figure, drawn by matplotlib: title, body, colour bar and caption.
 
-White, for papers and projectors. All places are in pixels from the upper left corner, because maps are drawn
-pixel by pixel, and what lies on them has to meet their units.
+The page is white, for papers and projectors. All coordinates are pixels from the upper left corner, because
+maps are drawn pixel by pixel, and the marks on them have to align with their units.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ PAPER: Colour = (255, 255, 255)
 RANDOM_WEIGHTS = "Random weights: the network has learnt nothing, and this shows only its architecture."
 
 LINE = 1.35
-"""Height of a line of text, in that of its letters."""
-_ABOVE = 0.77  # From a line's baseline to the top of its letters, in their size; below it is 0.23.
+"""Line height as a multiple of the font size."""
+_ABOVE = 0.77  # Ascent as a multiple of the font size; the descent is 0.23.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Figure:
     Attributes
     ----------
     picture
-        RGB.
+        The RGB image.
     body_xy
-        Upper left corner of the map in it, in pixels.
+        Upper left corner of the map in the image, in pixels.
     title, caption
-        What is printed above and below.
+        The texts above and below the map.
     """
 
     picture: Image.Image
@@ -62,16 +62,16 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourBar:
-    """The scale beside a map.
+    """The colour scale beside a map.
 
     Attributes
     ----------
     limits, colormap
-        As given to `convnext_studio.render.colorize`.
+        The arguments with which `convnext_studio.render.colorize` drew the map.
     title
-        What the numbers are, in which unit.
+        What the numbers mean, with their unit.
     clipping
-        At which ends there are values beyond; these ends are marked "≥" and "≤".
+        The ends beyond which there are values; these ends are marked "≥" and "≤".
     """
 
     limits: Limits
@@ -81,7 +81,7 @@ class ColourBar:
 
     @property
     def texts(self) -> list[tuple[float, str]]:
-        """Heights, from 0 to 1, and numbers: the ends first, then what is round between them."""
+        """The labels as (height from 0 to 1, text): first both ends, then the round numbers between them."""
         low, high = self.limits.low, self.limits.high
         below, above = self.clipping.end_texts(format_number(low), format_number(high))
         round_ones = (((value - low) / (high - low), text) for value, text in number_ticks(self.limits))
@@ -89,7 +89,7 @@ class ColourBar:
 
 
 class _Pixels(Artist):
-    """Colours pixel by pixel: matplotlib's own images are resampled, which takes longer than all the rest."""
+    """An image drawn pixel by pixel; matplotlib resamples its own, which takes longer than all the rest."""
 
     def __init__(self, colours: NDArray[np.uint8], left: int, bottom: int, zorder: float) -> None:
         super().__init__()
@@ -105,29 +105,29 @@ class _Pixels(Artist):
 
 
 class Canvas:
-    """A white sheet of so many pixels; a part of it draws from a corner of its own (see `at`)."""
+    """A white sheet of a given size in pixels; `at` returns a view of it with another origin."""
 
     def __init__(self, width: int, height: int) -> None:
-        # Sizes are cut to whole pixels after a division and a multiplication.
+        # matplotlib truncates size * dpi to whole pixels; 0.01 px more keeps rounding errors from losing one.
         self._paper = Paper(figsize=((width + 0.01) / DPI, (height + 0.01) / DPI), dpi=DPI, facecolor="white")
         self._drawing: Any = FigureCanvasAgg(self._paper)  # matplotlib gives it no types.
         self._height = height
         self._left, self._top = 0, 0
 
     def at(self, x: int, y: int) -> "Canvas":
-        """The same sheet, with coordinates from that point."""
+        """Return the same sheet with its origin at that point."""
         part = object.__new__(Canvas)
         part._paper, part._drawing, part._height = self._paper, self._drawing, self._height
         part._left, part._top = self._left + x, self._top + y
         return part
 
     def pixels(self) -> Image.Image:
-        """What was drawn."""
+        """Render the sheet and return it as an RGB image."""
         self._drawing.draw()
         return Image.fromarray(np.asarray(self._drawing.buffer_rgba())[..., :3].copy())
 
     def image(self, x: int, y: int, colours: NDArray[np.uint8], above: bool = False) -> None:
-        """Draw (height, width, 3), or 4 with opacity, pixel by pixel; behind lines and letters, or `above`."""
+        """Draw (height, width, 3 or 4) uint8 pixel by pixel, behind lines and text unless `above` is set."""
         bottom = self._height - (self._top + y) - colours.shape[0]
         self._paper.add_artist(_Pixels(colours, self._left + x, bottom, zorder=5 if above else 0))
 
@@ -142,14 +142,14 @@ class Canvas:
         place: str = "left",
         edge: float = 0,
     ) -> None:
-        """One line, its baseline at y.
+        """Write one line of text with its baseline at y.
 
         Parameters
         ----------
         place
-            Of the point x in the text: ``left``, ``center`` or ``right``.
+            Which part of the text is at x: ``left``, ``center`` or ``right``.
         edge
-            Width of a dark edge around the letters.
+            Width of a dark outline around the letters, in pixels.
         """
         shown = plain(text)
         x -= {"left": 0.0, "center": 0.5, "right": 1.0}[place] * width_of(shown, size)
@@ -163,11 +163,11 @@ class Canvas:
                 x += picture.shape[1]
 
     def upright(self, x: float, y: float, text: str, size: float, colour: Colour) -> None:
-        """Write one line that runs upwards, its middle at the point."""
+        """Write one line of text that runs upwards, centred at the point."""
         self._letters(x, y, plain(text), size, colour, 0, rotation=90, ha="center", va="center")
 
     def lines(self, x: float, y: float, lines: Sequence["Line"]) -> None:
-        """Write lines below each other, from y downwards."""
+        """Write lines below each other, starting at y."""
         for line in lines:
             self.text(x, y + (LINE - 1) / 2 * line.size + _ABOVE * line.size, line.text, line.size, line.colour)
             y += line.height
@@ -187,15 +187,15 @@ class Canvas:
         )
 
     def frame(self, box: Box, width: int, area: tuple[int, int], dashed: bool = False) -> None:
-        """Draw a white line with dark edges, which is seen on every colour, just inside the box.
+        """Draw a white frame with dark edges, visible on every colour, just inside the box.
 
         Parameters
         ----------
         area
-            Width and height of what it lies on: beyond, nothing is drawn.
+            Width and height of the map below; the frame is clipped to it.
         """
         left, top = round(box[0]), round(box[1])
-        # A box of a single unit has a frame, too.
+        # A box of a single unit gets a frame, too.
         across = max(round(box[0] + box[2]) - left, width) - width
         down = max(round(box[1] + box[3]) - top, width) - width
         x, y = self._point(left + width / 2, top + width / 2 + down)
@@ -220,16 +220,16 @@ class Canvas:
         rectangle.set_clip_on(True)
 
     def axes(self, box: Box) -> Axes:
-        """Axes of matplotlib in a box."""
+        """Add matplotlib axes that fill a box."""
         width, height = self._paper.bbox.size
         x, y = self._point(box[0], box[1] + box[3])
         return self._paper.add_axes((x / width, y / height, box[2] / width, box[3] / height))
 
     def colour_bar(self, box: Box, bar: ColourBar, size: float, tick: float) -> None:
-        """Draw a colour bar with its numbers beside it, as many as have room."""
+        """Draw a colour bar with as many numbers beside it as have room."""
         axes = self.axes(box)
         ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-        # From 0 to 1, because a scale may be too narrow or too wide for arithmetic with its ends.
+        # The axis runs from 0 to 1, because arithmetic with the limits of a very narrow or wide scale fails.
         drawn = self._paper.colorbar(
             ScalarMappable(Normalize(0, 1), ListedColormap(lut(bar.colormap) / 255)),
             cax=axes,
@@ -256,20 +256,20 @@ class Canvas:
             fontproperties=properties(text, size),
             color=hex_of(colour),
             transform=IdentityTransform(),
-            parse_math=False,  # A dollar in the name of a file is a dollar.
+            parse_math=False,  # A dollar sign in a file name is not markup.
             usetex=False,
             path_effects=[withStroke(linewidth=2 * edge, foreground=hex_of(INK))] if edge else None,
             **settings,
         )
 
     def _point(self, x: float, y: float) -> tuple[float, float]:
-        """In matplotlib's pixels, which count from the lower left corner."""
+        """Convert a point to matplotlib's pixels, which count from the lower left corner."""
         return self._left + x, self._height - (self._top + y)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text."""
+    """One line of text with its size and colour."""
 
     text: str
     size: int
@@ -277,22 +277,22 @@ class Line:
 
     @property
     def height(self) -> int:
-        """With the gap between it and the next one."""
+        """Height in pixels, including the gap to the next line."""
         return round(LINE * self.size)
 
 
 def lines_of(text: str, size: int, colour: Colour, width: float) -> list[Line]:
-    """A paragraph in lines of at most that width."""
+    """Break a paragraph into lines of at most `width` pixels."""
     return [Line(line, size, colour) for line in wrapped(text, size, width)]
 
 
 def cut_line(text: str, size: int, colour: Colour, width: float) -> Line:
-    """As much of a text as fits into one line."""
+    """Return as much of a text as fits into one line of `width` pixels."""
     return Line(cut(plain(text), size, width), size, colour)
 
 
 def style_ticks(axes: Axes, size: float, length: float) -> None:
-    """Numbers and ticks of axes in the one style of all figures."""
+    """Give the ticks and numbers of axes the style that all figures share."""
     axes.tick_params(
         length=length, width=1, pad=length, labelsize=size, color=hex_of(INK), labelcolor=hex_of(INK)
     )
@@ -301,7 +301,7 @@ def style_ticks(axes: Axes, size: float, length: float) -> None:
 
 
 def hex_of(colour: Colour) -> str:
-    """A colour as matplotlib takes it."""
+    """Return a colour in matplotlib's notation, such as "#181c22"."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
@@ -317,16 +317,16 @@ def map_figure(
     random_weights: bool,
     mark: Callable[["Marks"], object] = bool,
 ) -> Figure:
-    """The figure around a map with its colour bar; others are `page_figure`'s.
+    """Lay out a figure with a map and its colour bar; `page_figure` lays out any other figure.
 
     Parameters
     ----------
     body
-        The map, in the pixels that it is to have.
+        The map at its final size in pixels.
     bar
-        Its colours and numbers.
+        Its colour bar.
     mark
-        Draws on the map; nothing where it is not given.
+        Draws marks on the map; the default draws none.
     """
     height, width = body.shape[:2]
     unit = max(width, height, 900) / 1000
@@ -339,7 +339,7 @@ def map_figure(
     def draw(canvas: Canvas) -> None:
         canvas.image(0, down, body)
         mark(Marks(canvas.at(0, down), (width, height)))
-        # Numbers at the ends reach half their height beyond the bar.
+        # The numbers at the ends extend beyond the bar by half their height.
         canvas.colour_bar((width + gap, size / 2, bar_px, bar_height - size), bar, size, tick)
         canvas.upright(title_left + 0.8 * size, bar_height / 2, bar.title, size, GREY)
 
@@ -358,24 +358,24 @@ def page_figure(
     random_weights: bool,
     unit: float | None = None,
 ) -> Figure:
-    """A figure of anything.
+    """Lay out a figure around whatever `draw` draws.
 
     Parameters
     ----------
     size
-        Width and height in pixels of what `draw` draws.
+        Width and height in pixels of the area that `draw` draws in.
     title
-        One line above.
+        The title above, broken into lines where needed.
     caption
-        Paragraphs below.
+        The paragraphs below.
     random_weights
-        Mark the figure.
+        Whether to mark the figure as one of random weights.
     unit
-        A thousandth of the page's size, by which texts are scaled; from the size where None.
+        A thousandth of the page's size, by which texts are scaled; None derives it from `size`.
     """
     unit = max(*size, 900) / 1000 if unit is None else unit
     margin, gap, text_size, title_size = (round(px * unit) for px in (40, 20, 19, 28))
-    # Beside a narrow map the page stays white, because the caption needs room.
+    # A page with a narrow map is wider than the map, because the caption needs room.
     column = max(size[0], round(800 * unit))
     above = lines_of(title, title_size, INK, column)
     if random_weights:
@@ -391,7 +391,7 @@ def page_figure(
 
 
 class Marks:
-    """Frames and their names on a map of (width, height) pixels."""
+    """Draws frames and labels on a map of (width, height) pixels."""
 
     def __init__(self, canvas: Canvas, size: tuple[int, int]) -> None:
         self._canvas = canvas
@@ -400,20 +400,20 @@ class Marks:
         self._text_px = round(max(size) / 46)
 
     def frame(self, box: Box, dashed: bool = False) -> None:
-        """Draw a line just inside the box."""
+        """Draw a frame just inside the box."""
         self._canvas.frame(box, self._line_px, self._area, dashed)
 
     def label(self, x: float, y: float, text: str, below: bool = False) -> None:
-        """Write a line that begins at the point, or that stands centred below it."""
+        """Write a text that begins at the point, or is centred below it."""
         size = self._text_px
         baseline = y + size + self._line_px if below else y + _ABOVE / 2 * size
         place = "center" if below else "left"
         self._canvas.text(x, baseline, text, size, PAPER, place=place, edge=max(2, size // 8))
 
     def label_boxes(self, boxes: Sequence[Box], texts: Sequence[str]) -> None:
-        """Name nested boxes beside the largest, from the largest down, each tied to its upper right corner.
+        """Label nested boxes to the right of the largest, with a line to each box's upper right corner.
 
-        The names stay apart however small the boxes are.
+        The labels are ordered from the largest box down and never overlap, however small the boxes are.
         """
         if not boxes:
             return
@@ -431,7 +431,7 @@ class Marks:
 
 
 def png_bytes(figure: Figure, random_weights: bool) -> bytes:
-    """A PNG file that carries its caption as text too."""
+    """Encode a figure as a PNG file with its title and caption in the metadata."""
     mark = (RANDOM_WEIGHTS,) if random_weights else ()
     return encoded_png(
         figure.picture, {"Title": figure.title, "Description": " ".join((*mark, *figure.caption))}

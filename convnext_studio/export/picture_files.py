@@ -1,4 +1,4 @@
-"""The files of one picture."""
+"""Write the files of one picture, or of one of its attributions."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +29,7 @@ from convnext_studio.protocol.attributions import Explanation
 
 
 def write_picture(folder: Path, contents: ExportContents, should_stop: Callable[[], bool]) -> list[Path]:
-    """Write all files that `convnext_studio.export.export_picture` promises into a folder, which it makes."""
+    """Write all files that `convnext_studio.export.export_picture` documents, creating the folder."""
     explanation = written_explanation(contents)
     stems = map_stems(explanation)
     arrays: dict[str, NDArray[np.floating]] = {name: result.maps for name, result in contents.maps.items()}
@@ -39,7 +39,7 @@ def write_picture(folder: Path, contents: ExportContents, should_stop: Callable[
     }
     draw |= {stem: partial(attribution_figure, contents, explanation, name) for name, stem in stems.items()}
     draw["erf"] = partial(field_figure, contents.receptive_field)
-    # All is drawn, which takes nearly all of the time, before anything is written.
+    # Everything is drawn before anything is written, because drawing takes nearly all of the time.
     drawn = {}
     for name, make in draw.items():
         if should_stop():
@@ -62,7 +62,7 @@ def write_picture(folder: Path, contents: ExportContents, should_stop: Callable[
 
 
 def write_map(folder: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
-    """Write all files that `convnext_studio.export.export_map` promises into a folder, which it makes."""
+    """Write all files that `convnext_studio.export.export_map` documents, creating the folder."""
     files = {f"{stem}.npy": npy_bytes(array) for stem, array in map_arrays(explanation).items()}
     for name, stem in map_stems(explanation).items():
         figure = attribution_figure(contents, explanation, name)

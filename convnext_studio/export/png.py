@@ -1,4 +1,4 @@
-"""Pictures as PNG files that say what they show."""
+"""Encode pictures as PNG files with their captions in the metadata."""
 
 from io import BytesIO
 
@@ -9,10 +9,10 @@ from convnext_studio import __version__
 
 
 def encoded_png(picture: Image.Image, texts: dict[str, str]) -> bytes:
-    """A picture as a PNG file with texts in it."""
+    """Encode a picture as a PNG file with text metadata."""
     written = PngInfo()
     for key, text in {"Software": f"ConvNeXt Studio {__version__}", **texts}.items():
-        # Names of files may have characters that no encoding has.
+        # File names may contain characters that cannot be encoded.
         written.add_itxt(key, text.encode(errors="replace"))
     buffer = BytesIO()
     picture.save(buffer, "PNG", pnginfo=written)

@@ -1,4 +1,4 @@
-"""One HTML file that can be read, mailed and printed, with all figures in it."""
+"""A report on a picture as one HTML file, with all figures in it, that can be read, mailed and printed."""
 
 import base64
 import platform
@@ -41,14 +41,14 @@ _LIBRARIES = ("torch", "timm", "captum", "numpy", "pillow")
 def report_html(
     contents: ExportContents, explanation: Explanation, figures: Mapping[str, tuple[Figure, bytes]]
 ) -> bytes:
-    """The report as a whole file.
+    """Return the report as an HTML file.
 
     Parameters
     ----------
     explanation
-        What is shown under "Why".
+        The explanation that is shown under "Why".
     figures
-        By file name: the figure and its PNG file.
+        Each figure and its PNG data, by file name.
     """
     name = escape(contents.image.name)
     marked = f'<p class="warning">{escape(RANDOM_WEIGHTS)}</p>' if contents.model.random_weights else ""
@@ -104,7 +104,7 @@ def _predictions(contents: ExportContents, explanation: Explanation) -> str:
 def _why(
     contents: ExportContents, explanation: Explanation, figures: Mapping[str, tuple[Figure, bytes]]
 ) -> str:
-    """The maps, the method's sentence and source, and how far it can be believed, where that was measured."""
+    """Return the method's sentence and source, the maps, and the maps' faithfulness if it was measured."""
     method, result = method_named(explanation.method), contents.faithfulness
     said = f"<p>{escape(method.title)}: {escape(method.sentence)} ({escape(method.source)})</p>\n"
     shown = _figures(figures, [f"{stem}.png" for stem in map_stems(explanation).values()])
@@ -236,7 +236,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table with a heading; the columns in `numbers` are set flush right."""
+    """Return a table with a header row; the columns in `numbers` are right-aligned."""
     kinds = [' class="number"' if column in numbers else "" for column in range(len(head))]
     lines = [
         "".join(f'<th scope="col"{kind}>{escape(text)}</th>' for kind, text in zip(kinds, head, strict=True))

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, in folders with safe names."""
+"""Write files atomically, into folders whose names are safe on every file system."""
 
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -9,22 +9,23 @@ from typing import BinaryIO
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import not_written, written_whole
 
-# Forbidden by Windows' file systems; the others forbid only the slash.
+# Windows forbids these characters; other systems forbid only the slash.
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 # Windows opens a device under these names, whatever the extension.
 _DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"
 }
-# File systems allow 255 bytes; the rest is for "-2" and for tools that append something.
+# File systems allow 255 bytes; the rest leaves room for "-2" and for tools that append something.
 _LONGEST_BYTES = 120
 
 
 def safe_stem(name: str) -> str:
-    """A folder name for a picture on any file system: its name without folders, extension and odd characters.
+    """Return a folder name for a picture that is valid on any file system.
 
-    Never empty, never "." or "..", at most 121 bytes of UTF-8.
+    It is the picture's name without folders, extension and odd characters. It is never empty, never "." or
+    "..", and has at most 121 bytes in UTF-8.
     """
-    # Windows' rules split at both kinds of slashes.
+    # Windows' rules split at both kinds of slash.
     stem = unicodedata.normalize("NFC", PureWindowsPath(name).stem)
     stem = "".join(char if char.isprintable() and char not in _FORBIDDEN else "_" for char in stem)
     stem = stem.encode()[:_LONGEST_BYTES].decode(errors="ignore").strip(". ")
@@ -34,10 +35,10 @@ def safe_stem(name: str) -> str:
 
 
 def export_directory(out: Path, name: str, taken: set[str]) -> Path:
-    """The folder in `out` for the picture called `name`, which is then added to `taken`.
+    """Return the folder in `out` for the picture called `name`, and add the folder's name to `taken`.
 
-    A second picture of the same stem gets "-2" appended. Names that differ in case only count as the same,
-    because some file systems say so.
+    A second picture with the same stem gets "-2" appended. Names that differ only in case count as the same,
+    because some file systems ignore case.
     """
     stem = safe_stem(name)
     candidate, number = stem, 1
@@ -49,12 +50,12 @@ def export_directory(out: Path, name: str, taken: set[str]) -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Create a folder and its parents if they are missing.
 
     Raises
     ------
     StudioError
-        Where it cannot be made.
+        If the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -63,12 +64,12 @@ def make_directory(path: Path) -> None:
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Let `write` write the file at `path`, whole or not at all, and give `path` back.
+    """Let `write` write the file at `path`, whole or not at all, and return `path`.
 
     Raises
     ------
     StudioError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     with written_whole(path) as file:
         write(file)
@@ -76,12 +77,12 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Write files, given by their names, one after the other into a folder, which is made where it is missing.
+    """Write files, given by name, into a folder in order, creating the folder if it is missing.
 
     Raises
     ------
     StudioError
-        Where one cannot be written; it says how many are there already.
+        If a file cannot be written; the message says how many were written before it.
     """
     make_directory(folder)
     written: list[Path] = []

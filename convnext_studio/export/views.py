@@ -1,4 +1,4 @@
-"""What a view shows, as files: its pixels, its numbers for NumPy, and its numbers as tables."""
+"""Write what a view shows to files: its pixels as PNG, and its numbers for NumPy or as tables."""
 
 import json
 import zipfile
@@ -20,8 +20,8 @@ _NO_FOLDERS = str.maketrans("/\\", "__")
 
 
 def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
-    """Write colours as PNG, with title and caption as texts in it; StudioError where that cannot be done."""
-    # Here, because Pillow would keep the window 40 ms from appearing.
+    """Write RGB pixels as a PNG file with title and caption in it; StudioError if it cannot be written."""
+    # Imported here, because Pillow would delay the window by 40 ms.
     from PIL import Image
 
     from convnext_studio.export.png import encoded_png
@@ -31,20 +31,20 @@ def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
 
 
 def save_npy(path: Path, values: NDArray[Any]) -> Path:
-    """Write an array as it is; StudioError where that cannot be done."""
+    """Write an array as an ``.npy`` file; StudioError if it cannot be written."""
     return write_file(path, lambda file: np.save(file, values, allow_pickle=False))
 
 
 def save_npz(path: Path, views: Sequence[tuple[str, str, NDArray[Any]]]) -> Path:
     """Write the numbers of several views, given as (name, caption, array), into one compressed file.
 
-    Each array is found under its view's name; of two views of one name the second has " 2" behind it.
-    ``about`` is a text of JSON: the program, and the captions by the arrays' names.
+    Each array has its view's name as key; if two views have the same name, the second key ends in " 2".
+    ``about`` is a JSON text with the program and the captions by key.
 
     Raises
     ------
     StudioError
-        Where that cannot be done.
+        If the file cannot be written.
     """
     arrays: dict[str, NDArray[Any]] = {}
     captions: dict[str, str] = {}
@@ -56,14 +56,14 @@ def save_npz(path: Path, views: Sequence[tuple[str, str, NDArray[Any]]]) -> Path
 
 
 def _free_key(name: str, taken: Collection[str]) -> str:
-    """A name as it can stand in an archive: no folders, nothing that no encoding has, and only once."""
+    """Return a key for an archive that is free: no slashes, no characters that cannot be encoded, not taken."""
     plain = name.translate(_NO_FOLDERS).encode(errors="replace").decode()
     keys = (plain if number == 1 else f"{plain} {number}" for number in count(1))
     return next(key for key in keys if key not in (*taken, _ABOUT))
 
 
 def _write_npz(arrays: Mapping[str, NDArray[Any]], file: BinaryIO) -> None:
-    # As np.savez_compressed, which cannot have an array called “file”; and so may a picture be called.
+    # np.savez_compressed cannot save an array called “file”, which may be the name of a picture.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
@@ -71,10 +71,11 @@ def _write_npz(arrays: Mapping[str, NDArray[Any]], file: BinaryIO) -> None:
 
 
 def table_text(values: NDArray[Any], separator: str) -> str:
-    """An array as lines of numbers, each with as many digits as tell it from its neighbours.
+    """Return an array as lines of numbers, each with as many digits as are needed to read it back exactly.
 
-    An array of two axes is one table, row by row. One of more axes is a table for each pair of the last two,
-    with its index in square brackets above it and an empty line between; one of one axis is a column.
+    An array with two axes is one table, row by row, and one with a single axis is a column. One with more
+    axes is a table for each index of the leading axes, with that index in square brackets above it and an
+    empty line in between.
     """
     if values.ndim < 2:
         return _lines(values.reshape(-1, 1), separator)
@@ -92,17 +93,17 @@ def _lines(table: NDArray[Any], separator: str) -> str:
 
 
 def save_csv(path: Path, values: NDArray[Any]) -> Path:
-    """Write an array as `table_text` with commas; StudioError where that cannot be done."""
+    """Write an array as `table_text` with commas; StudioError if it cannot be written."""
     return write_file(path, lambda file: file.write(table_text(values, ",").encode()))
 
 
 def save_json(path: Path, values: NDArray[Any], name: str, caption: str) -> Path:
-    """Write an array with its name and caption; what is not finite is null.
+    """Write an array with its name and caption as JSON; values that are not finite are null.
 
     Raises
     ------
     StudioError
-        Where that cannot be done.
+        If the file cannot be written.
     """
     numbers = values.astype(object)
     numbers[~np.isfinite(values)] = None

@@ -1,4 +1,4 @@
-"""Attribution: what speaks for a class, and whether that can be believed."""
+"""Requests and answers for attribution maps, and for tests of whether they can be trusted."""
 
 from typing import ClassVar, Literal
 
@@ -15,34 +15,36 @@ Curve = NDArray[np.float64]
 RemovalFill = Literal["blur", "mean"]
 
 INPUT = "input"
-"""Name of a map on the input's pixels."""
+"""The name of a map over the input's pixels."""
 
 AVERAGE = "average"
-"""Name of the map that averages several nodes."""
+"""The name of the map that averages several nodes."""
 
 
 class Explain(Request, frozen=True, kw_only=True):
-    """Explain an output by any method; answered by `Explanation`, with partial ones before where it is long.
+    """Explain an output with any method; answered by `Explanation`, after partial ones if it takes long.
 
     Attributes
     ----------
     image
-        Key of an opened picture.
+        The key of an opened picture.
     method
         One of `METHODS`.
     nodes
-        Where, for a method of kind ``cam``: one map each; all stages where empty. Without meaning for others.
+        The nodes to explain, for a method of kind ``cam``: one map for each; all stages if empty. Other methods
+        ignore it.
     average
-        Give one map, `AVERAGE`, instead of one for each node: each is divided by its largest absolute value,
-        resampled linearly to the finest grid, and their mean taken.
+        Whether to return one map, `AVERAGE`, instead of one for each node: each map is divided by its largest
+        absolute value and resampled linearly to the finest grid, then they are averaged.
     target
-        Class; the first prediction where None.
+        The class to explain; the top prediction if None.
     output
-        Of that class: its ``logit``, its ``probability``, or the ``difference`` of its logit and `against`'s.
+        What to explain of that class: its ``logit``, its ``probability``, or the ``difference`` between its
+        logit and that of `against`.
     against
-        The other class of a difference; must be given for it, and is of no meaning otherwise.
+        The other class of a difference; required for a difference, ignored otherwise.
     parameters
-        Name and value of the method's parameters; defaults for those left out.
+        The names and values of the method's parameters; those left out have their defaults.
     """
 
     doing: ClassVar[str] = "Computing the attribution"
@@ -59,32 +61,32 @@ class Explain(Request, frozen=True, kw_only=True):
 
 
 class Explanation(Answer, frozen=True, kw_only=True):
-    """The maps of one method, whole or so far.
+    """The maps of one method, complete or so far.
 
     Attributes
     ----------
     nodes
-        Where the method was applied; empty for one on the input.
+        The nodes that the method was applied to; empty for a method on the input.
     maps
-        (h, w) float32, signed where the method is, before any ReLU, by node name; by `INPUT` for a map on the
-        input's pixels, by `AVERAGE` for an average. Of a difference: the target's map minus the other's.
+        (h, w) float32, signed if the method is, before any ReLU, by node name; by `INPUT` for a map over the
+        input's pixels, by `AVERAGE` for an average. For a difference: the target's map minus the other's.
     target_maps, against_maps
-        Of a difference: the two maps that were subtracted. Empty otherwise.
+        The two maps that were subtracted, for a difference; empty otherwise.
     fields
-        By the same names: places each map on the network's input (`FieldGeometry.map_box`).
+        The geometry, by the same names, that places each map on the network's input (`FieldGeometry.map_box`).
     target, against, output
         What was explained.
     score
-        Its value: the logit, the probability, the difference of the logits.
+        The value of what was explained: the logit, the probability, or the difference of the logits.
     parameters
-        All that the method was told, defaults included.
+        All of the method's parameters, including defaults.
     delta
-        Integrated gradients only: the sum of the map minus the change of the output from baseline to picture,
-        the largest in size where several baselines were averaged.
+        Integrated gradients only: the sum of the map minus the change of the output from baseline to picture;
+        the one with the largest magnitude if several baselines were averaged.
     notes
-        What people should know of these maps, a sentence each.
+        What users should know about these maps, one sentence each.
     seconds
-        Spent on it.
+        The computing time.
     """
 
     image: str
@@ -107,16 +109,17 @@ class Explanation(Answer, frozen=True, kw_only=True):
 
 
 class ExplainSeveral(Request, frozen=True, kw_only=True):
-    """Ask one question of several pictures; answered by `Explanations`.
+    """Explain several pictures in the same way; answered by `Explanations`.
 
-    The partial ones, after each picture, hold what is new since the one before, and not all over again.
+    The partial answers, sent after each picture, hold only what is new since the previous one.
 
     Attributes
     ----------
     images
         Keys of opened pictures.
     question
-        Its `image` is of no meaning here; its `target` None explains each picture's own first prediction.
+        What to ask about each picture. Its `image` is ignored; if its `target` is None, each picture's own top
+        prediction is explained.
     """
 
     doing: ClassVar[str] = "Explaining all pictures"
@@ -126,14 +129,14 @@ class ExplainSeveral(Request, frozen=True, kw_only=True):
 
 
 class Explanations(Answer, frozen=True, kw_only=True):
-    """What was found on several pictures, in the order asked for.
+    """The explanations of several pictures, in the order of the request.
 
     Attributes
     ----------
     explanations
-        Of the pictures that could be explained.
+        One for each picture that could be explained.
     failures
-        Key of each other picture, and why not, in plain words.
+        The key of every other picture, and the reason in plain words.
     """
 
     explanations: tuple[Explanation, ...]
@@ -141,20 +144,20 @@ class Explanations(Answer, frozen=True, kw_only=True):
 
 
 class MeasureFaithfulness(Request, frozen=True, kw_only=True):
-    """Measure whether a map finds what the network uses; answered by `Faithfulness`, with partial ones before.
+    """Measure whether a map finds what the network uses; answered by `Faithfulness`, after partial ones.
 
     Attributes
     ----------
     question
-        What made the map.
+        The request that the map answers.
     map_name
-        Which of its maps: a node, `INPUT` or `AVERAGE`; the last of them where empty.
+        Which of its maps to measure: a node, `INPUT` or `AVERAGE`; the last one if empty.
     fill
-        What removed pixels become: the picture blurred, or the data set's mean colour.
+        What replaces removed pixels: the blurred picture, or the data set's mean colour.
     steps
-        Shares of the pixels between none and all.
+        The number of equal steps from no pixels to all of them.
     seed
-        Of the random map.
+        The seed of the random map.
     """
 
     doing: ClassVar[str] = "Measuring insertion and deletion"
@@ -167,17 +170,17 @@ class MeasureFaithfulness(Request, frozen=True, kw_only=True):
 
 
 class Curves(Struct, frozen=True, kw_only=True):
-    """What insertion and deletion in the order of one map give (Petsiuk et al. 2018, arXiv:1806.07421).
+    """The insertion and deletion curves in the order of one map (Petsiuk et al. 2018, arXiv:1806.07421).
 
     Attributes
     ----------
     insertion, deletion
-        (n,) float64, probability of the target after each share; NaN where not measured yet.
+        (n,) float64, the probability of the target after each share; NaN where not measured yet.
     insertion_area, deletion_area
-        Under the curves, by the trapezoidal rule over shares from 0 to 1; NaN until they are whole. A map that
-        finds what the network uses has a large insertion area and a small deletion area.
+        The areas under the curves, by the trapezoidal rule over shares from 0 to 1; NaN until the curves are
+        complete. A map that finds what the network uses has a large insertion area and a small deletion area.
     kept, removed
-        Probability of the target when the top share is all that is left, and when it is taken away.
+        The probability of the target when only the top share is kept, and when it is removed.
     """
 
     insertion: Curve
@@ -189,18 +192,18 @@ class Curves(Struct, frozen=True, kw_only=True):
 
 
 class Faithfulness(Answer, frozen=True, kw_only=True):
-    """Insertion and deletion by a map, and by a random one for scale; whole or so far.
+    """Insertion and deletion by a map, and by a random one for comparison; complete or so far.
 
     Attributes
     ----------
     shares
-        (n,) float64, of the pixels inserted or deleted, from 0 to 1: the curves' abscissa.
+        (n,) float64, the share of the pixels inserted or deleted, from 0 to 1: the curves' abscissa.
     of_map, of_random
         The curves of the map and of a random order of its units.
     probability
-        Of the target on the whole picture.
+        The probability of the target on the whole picture.
     top_share
-        What counts as the top in `Curves.kept` and `Curves.removed`.
+        The share that `Curves.kept` and `Curves.removed` keep and remove.
     """
 
     image: str
@@ -220,17 +223,17 @@ class Faithfulness(Answer, frozen=True, kw_only=True):
 
 
 class CheckSanity(Request, frozen=True, kw_only=True):
-    """Randomise the weights from the head down, watch the map; answered by `Sanity`, with partial ones before.
+    """Randomise the weights from the head down and watch the map; answered by `Sanity`, after partial ones.
 
-    Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292: the cascading test. A map
-    that does not change does not show what the network has learnt.
+    This is the cascading test of Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018,
+    arXiv:1810.03292. A map that does not change does not show what the network has learnt.
 
     Attributes
     ----------
     question, map_name
         As in `MeasureFaithfulness`.
     seed
-        Of the randomisation.
+        The seed of the randomisation.
     """
 
     doing: ClassVar[str] = "Randomising the weights"
@@ -246,13 +249,13 @@ class SanityStep(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     part
-        What was randomised last: ``head``, ``stage4`` .. ``stage1`` (with its downsampling), ``stem``; empty
-        for the network as it is.
+        The part that was randomised last: ``head``, ``stage4`` .. ``stage1`` (with its downsampling) or
+        ``stem``; empty for the unchanged network.
     map
         (h, w) float32.
     correlation, correlation_of_sizes
-        Spearman's rank correlation with the map of the network as it is: of the signed values, and of their
-        absolute values. NaN where one of the maps is constant.
+        Spearman's rank correlation with the map of the unchanged network: of the signed values, and of their
+        absolute values. NaN if one of the maps is constant.
     """
 
     part: str
@@ -262,12 +265,12 @@ class SanityStep(Struct, frozen=True, kw_only=True):
 
 
 class Sanity(Answer, frozen=True, kw_only=True):
-    """The cascade, whole or so far; the first step is the network as it is, with correlation 1.
+    """The cascade, complete or so far; the first step is the unchanged network, with correlation 1.
 
     Attributes
     ----------
     parts
-        All parts in the order in which they are randomised, also those still to come.
+        All parts in the order in which they are randomised, including those still to come.
     """
 
     image: str
@@ -284,14 +287,14 @@ class Sanity(Answer, frozen=True, kw_only=True):
 
 
 class CompareMethods(Request, frozen=True, kw_only=True):
-    """How much methods agree; answered by `Agreement`, with partial ones after each method.
+    """Measure how much methods agree; answered by `Agreement`, with a partial one after each method.
 
     Attributes
     ----------
     methods
-        At least two; each with its default parameters.
+        At least two methods; each has its default parameters.
     node
-        Where, for class activation maps; the last stage where empty.
+        The node for class activation maps; the last stage if empty.
     target, output, against
         As in `Explain`.
     """
@@ -307,17 +310,17 @@ class CompareMethods(Request, frozen=True, kw_only=True):
 
 
 class Agreement(Answer, frozen=True, kw_only=True):
-    """Rank correlations among methods.
+    """Rank correlations between methods.
 
     Attributes
     ----------
     methods
-        Those asked for, in order.
+        The requested methods, in order.
     matrix
-        (n, n) float64: Spearman's rank correlation of the signed maps on the node's grid, where maps on the
-        input's pixels are averaged over each unit's square. NaN where not known yet, or a map is constant.
+        (n, n) float64: Spearman's rank correlation of the signed maps on the node's grid, where maps over the
+        input's pixels are averaged over each unit's square. NaN if it is not known yet or a map is constant.
     explanations
-        Of the methods done so far, in order.
+        Those of the methods done so far, in order.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""One channel, and the channels beside one another."""
+"""Requests and answers about single channels and about all channels of a node."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 
 class ChannelMap(Request, frozen=True, kw_only=True):
-    """One channel of a node on a picture, exactly; answered by `ChannelMapResult`."""
+    """Compute one channel of a node on a picture, exactly; answered by `ChannelMapResult`."""
 
     doing: ClassVar[str] = "Computing a channel"
     priority: ClassVar[int] = 2
@@ -40,12 +40,12 @@ class ChannelMapResult(Answer, frozen=True, kw_only=True):
 
 
 class ChannelStatistics(Request, frozen=True, kw_only=True):
-    """What channels are sorted by; answered by `ChannelStatisticsResult`.
+    """Compute the numbers that channels are sorted by; answered by `ChannelStatisticsResult`.
 
     Attributes
     ----------
     target
-        Class whose logit the contributions are to; None leaves them out, which spares a pass.
+        The class to whose logit the contributions refer; None leaves them out, which saves a pass.
     """
 
     doing: ClassVar[str] = "Computing the statistics of the channels"
@@ -56,27 +56,27 @@ class ChannelStatistics(Request, frozen=True, kw_only=True):
 
 
 class ChannelStatisticsResult(Answer, frozen=True, kw_only=True):
-    """Numbers of all channels of a node on a picture, each (channels,), of the exact values.
+    """Statistics of all channels of a node on a picture, each (channels,), of the exact values.
 
-    Values that are not finite are counted and left out of the others, which are NaN where nothing is left.
+    Non-finite values are counted and left out of the other statistics, which are NaN if nothing remains.
 
     Attributes
     ----------
     mean, minimum, maximum, variance
-        float64, over the positions; the variance is that of the population.
+        float64, over the positions; the variance is the population variance.
     sparsity
-        float64, Hoyer's measure (JMLR 2004) over the positions: 0 where all have the same magnitude, 1 where
-        only one is not zero. NaN where there is one position, or all are zero.
+        float64, Hoyer's measure (JMLR 2004) over the positions: 0 if all have the same magnitude, 1 if only one
+        is not zero. NaN if there is only one position, or all values are zero.
     non_finite
-        int64, how many values are NaN or infinite.
+        int64, the number of values that are NaN or infinite.
     is_dead
-        bool: constant over the map (with one position, no channel is called dead).
+        bool, whether the channel is constant over the map (with one position, no channel counts as dead).
     contributions
-        float32: gradient of the target's logit by the node times the node's value, summed over the positions;
-        positive speaks for the class. None where no target was given. At ``head.norm`` they sum to the logit
-        less the head's bias, where the head is linear.
+        float32: the gradient of the target's logit with respect to the node, times the node's value, summed
+        over the positions; a positive value supports the class. None if no target was given. At ``head.norm``
+        they sum to the logit minus the head's bias if the head is linear.
     target
-        As asked.
+        The requested class.
     """
 
     image: str
@@ -93,9 +93,9 @@ class ChannelStatisticsResult(Answer, frozen=True, kw_only=True):
 
 
 class Kernel(Request, frozen=True, kw_only=True):
-    """The depthwise kernel behind a channel of a node; answered by `KernelResult`. Needs no picture.
+    """Read the depthwise kernel of a node's channel; answered by `KernelResult`. It needs no picture.
 
-    Of a stage it is its last block's; of an operation there is one only for ``dwconv``.
+    The kernel of a stage is that of its last block; among operations, only ``dwconv`` has one.
     """
 
     doing: ClassVar[str] = "Reading a kernel"
@@ -105,19 +105,19 @@ class Kernel(Request, frozen=True, kw_only=True):
 
 
 class KernelResult(Answer, frozen=True, kw_only=True):
-    """A depthwise kernel, or why there is none.
+    """A depthwise kernel, or the reason why there is none.
 
     Attributes
     ----------
     kernel
-        (k, k) float32, signed, as the convolution applies it (a cross-correlation: not flipped); None where
-        the node's channels have no kernel of their own.
+        (k, k) float32, signed, as the convolution applies it (a cross-correlation: not flipped); None if the
+        node's channels have no kernels of their own.
     bias
-        Of that channel; 0 where there is no kernel.
+        The bias of that channel; 0 if there is no kernel.
     source
-        The node that it belongs to, such as ``stage3.block9.dwconv``; empty where there is none.
+        The node that the kernel belongs to, such as ``stage3.block9.dwconv``; empty if there is none.
     why_not
-        Why there is none, in a sentence; empty where there is one.
+        One sentence that says why there is no kernel; empty if there is one.
     """
 
     node: str
@@ -129,14 +129,14 @@ class KernelResult(Answer, frozen=True, kw_only=True):
 
 
 class StrongestPatches(Request, frozen=True, kw_only=True):
-    """Where pictures move a channel most; answered by `StrongestPatchesResult`, with partial ones before.
+    """Find the patches that activate a channel most; answered by `StrongestPatchesResult`, after partial ones.
 
     Attributes
     ----------
     images
         Keys of opened pictures.
     count
-        How many patches are wanted in all.
+        The number of patches to return in total.
     """
 
     doing: ClassVar[str] = "Searching for the strongest patches"
@@ -148,22 +148,22 @@ class StrongestPatches(Request, frozen=True, kw_only=True):
 
 
 class Patch(Struct, frozen=True, kw_only=True):
-    """One of the strongest units, with what it sees.
+    """One of the strongest units, and the part of the picture that it sees.
 
     Attributes
     ----------
     image, y, x
         The picture's key, and the unit's row and column.
     value
-        The unit's.
+        The unit's activation.
     pixels
-        (h, w, 3) uint8: the unit's theoretical field cut out of the photograph, clipped to it and to what the
-        network sees of it; the whole of what the network sees where the field is global. Reduced to at most
-        192 pixels a side.
+        (h, w, 3) uint8: the unit's theoretical field, cropped from the photograph and clipped to the part that
+        the network sees; all of that part if the field is global. Reduced to at most 192 pixels a side.
     box
-        Where that lies, in the picture's pixels.
+        The position of the patch in the picture's pixels.
     is_clipped, is_global
-        The theoretical field reaches beyond the input, or is the whole of it by construction.
+        Whether the theoretical field extends beyond the input, and whether it is the whole input by
+        construction.
     """
 
     image: str
@@ -177,17 +177,17 @@ class Patch(Struct, frozen=True, kw_only=True):
 
 
 class StrongestPatchesResult(Answer, frozen=True, kw_only=True):
-    """The strongest units of a channel over pictures, whole or so far.
+    """The strongest units of a channel over several pictures, complete or so far.
 
     Attributes
     ----------
     patches
-        Highest value first; never two units of a picture whose fields' centres are closer than half a field
-        along both axes, and one a picture where the field is global.
+        The patches, highest value first; never two units of a picture whose fields' centres are closer than
+        half a field along both axes, and only one per picture if the field is global.
     seen, total
-        Pictures looked at, and all that were asked for.
+        The number of pictures searched so far, and the number requested.
     skipped
-        Keys of pictures that could not be read, or are not open any more.
+        Keys of pictures that could not be read or are no longer open.
     """
 
     node: str

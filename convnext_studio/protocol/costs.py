@@ -1,4 +1,4 @@
-"""What the nodes cost in time; parameters, operations and memory are in the node table."""
+"""The request that times the nodes; their parameters, operations and memory are in the node table."""
 
 from typing import ClassVar
 
@@ -6,12 +6,12 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 
 class MeasureCosts(Request, frozen=True, kw_only=True):
-    """Time the forward pass of every node, for one picture; answered by `MeasuredCosts`.
+    """Time the forward pass of every node for one picture; answered by `MeasuredCosts`.
 
     Attributes
     ----------
     runs
-        Measurements of which the median counts.
+        The number of measurements of which the median is taken.
     """
 
     doing: ClassVar[str] = "Timing the nodes"
@@ -20,21 +20,21 @@ class MeasureCosts(Request, frozen=True, kw_only=True):
 
 
 class MeasuredCosts(Answer, frozen=True, kw_only=True):
-    """Measured time.
+    """The measured times.
 
     Attributes
     ----------
     seconds
-        By node: median duration of its forward pass for one picture at the model's input size, in the precision
-        that is set; and ``head`` for all behind the last stage. Blocks, stem and downsampling are timed in runs
-        of their own, without the operations inside being timed, so that operations do not add up exactly;
-        a stage is the sum of its parts. A block's operations leave the shortcut sum to the block.
+        By node: the median duration of its forward pass for one picture at the model's input size, in the
+        current precision; ``head`` is everything after the last stage. Blocks, stem and downsampling are timed
+        in separate runs, without timing the operations inside, so the operations do not add up exactly; a stage
+        is the sum of its parts. The shortcut sum counts towards the block, not towards its operations.
     total_s
-        Of the whole pass, timed by itself.
+        The duration of the whole pass, timed separately.
     device, device_name
-        Where: "cuda", "NVIDIA H100".
+        The device that was timed: "cuda", "NVIDIA H100".
     runs
-        How many measurements.
+        The number of measurements.
     """
 
     seconds: dict[str, float]

@@ -1,4 +1,4 @@
-"""What every request and every answer has in common, and the messages that carry them between the processes."""
+"""The base classes of requests and answers, and the messages that carry them between the processes."""
 
 from typing import ClassVar
 
@@ -6,24 +6,24 @@ from msgspec import Struct
 
 
 class Request(Struct, frozen=True, kw_only=True, tag=True):
-    """Something to do. The client gives each its id.
+    """A request to the engine; the client assigns its id.
 
     Attributes
     ----------
     id
-        Unique within one client; 0 until it is asked.
+        Unique within one client; 0 until the request is sent.
     panel
-        Who asks: a newer request of the same class and panel replaces an older one.
+        The panel that asks: a newer request of the same class and panel replaces an older one.
     doing
-        What the status bar says while it is worked on, without the node: "Computing feature maps".
+        What the status bar shows while the request runs, without the node: "Computing feature maps".
     timed_as
-        What the status bar calls the time that it took; empty where that is not shown.
+        How the status bar labels the time that the request took; empty if the time is not shown.
     on_processor
-        Whether it is always computed on the processor, whatever the model's device.
+        Whether it always runs on the CPU, regardless of the model's device.
     priority
-        Lower runs first; a running request of a higher number steps aside between its steps.
+        Lower numbers run first; a running request with a higher number yields between its steps.
     replaces
-        Whether a newer request of the same class and panel makes this one pointless.
+        Whether a newer request of the same class and panel makes this one obsolete.
     """
 
     id: int = 0
@@ -36,21 +36,21 @@ class Request(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag=True):
-    """What comes back for a request; which class, the request's docstring says."""
+    """The answer to a request; the request's docstring names its class."""
 
 
 Payload = Answer | None
-"""What a request gives: its answer, or None where there is nothing to say."""
+"""The result of a request: its answer, or None if there is nothing to return."""
 
 
 class Started(Struct, frozen=True, kw_only=True, tag=True):
-    """The engine began to work on a request."""
+    """The engine has started working on a request."""
 
     id: int
 
 
 class Progress(Struct, frozen=True, kw_only=True, tag=True):
-    """Work goes on; `total` is 0 where nobody knows how much. `partial` can be shown already."""
+    """The progress of a request; `total` is 0 if it is unknown. `partial` can already be shown."""
 
     id: int
     done: int
@@ -60,7 +60,7 @@ class Progress(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Done(Struct, frozen=True, kw_only=True, tag=True):
-    """The answer. `seconds` is the time spent on it, waiting not counted."""
+    """The answer to a request. `seconds` is the computing time, without waiting."""
 
     id: int
     payload: Payload
@@ -68,12 +68,12 @@ class Done(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Failed(Struct, frozen=True, kw_only=True, tag=True):
-    """The answer is no, in plain words (`StudioError`).
+    """A request failed, for a reason given in plain words (`StudioError`).
 
     Attributes
     ----------
     smaller_px
-        The side of an input that may do where this one was too large for memory (`InputTooLarge`); else 0.
+        An input side that may fit if this one was too large for memory (`InputTooLarge`); otherwise 0.
     """
 
     id: int
@@ -94,9 +94,10 @@ class EngineReady(Struct, frozen=True, kw_only=True, tag=True):
     Attributes
     ----------
     restarted
-        It takes the place of one that died.
+        Whether it replaces one that died.
     lacking
-        The sentence that says what of the one before it could not open again; empty where nothing lacks.
+        A sentence that says what the previous engine had open and this one could not reopen; empty if nothing
+        is missing.
     """
 
     restarted: bool = False
@@ -109,9 +110,9 @@ class EngineLost(Struct, frozen=True, kw_only=True, tag=True):
     Attributes
     ----------
     message
-        One sentence that says what happened and what is being done.
+        One sentence that says what happened and what is being done about it.
     restarting
-        A new one is being started; False after too many deaths in a row.
+        Whether a new one is being started; False after too many deaths in a row.
     """
 
     message: str
@@ -119,28 +120,28 @@ class EngineLost(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Cancel(Struct, frozen=True, kw_only=True, tag=True):
-    """From the client: stop working on a request."""
+    """Sent by the client: stop working on a request."""
 
     id: int
 
 
 class Shutdown(Struct, frozen=True, kw_only=True, tag=True):
-    """From the client: end the process."""
+    """Sent by the client: end the process."""
 
     reason: str = "closed"
 
 
 class Logged(Struct, frozen=True, kw_only=True, tag=True):
-    """The engine wrote a line into its log.
+    """The engine logged a record.
 
     Attributes
     ----------
     level
-        Of the `logging` module.
+        A level of the `logging` module.
     source
-        Name of the logger.
+        The name of the logger.
     text
-        What it says, with the traceback where there is one.
+        The message, with the traceback if there is one.
     """
 
     level: int
@@ -149,7 +150,7 @@ class Logged(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Message = Started | Progress | Done | Failed | Cancelled | EngineReady | EngineLost | Logged
-"""What the engine tells the window."""
+"""A message from the engine to the window."""
 
 Order = Request | Cancel | Shutdown
-"""What the window wants of the engine."""
+"""A message from the window to the engine."""

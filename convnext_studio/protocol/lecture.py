@@ -1,4 +1,4 @@
-"""What a lecture asks about a block, about several nodes at once, and about the stem."""
+"""The lecture's requests and answers about a block, about several nodes at once, and about the stem."""
 
 from typing import ClassVar
 
@@ -12,23 +12,23 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 
 class Distribution(Struct, frozen=True, kw_only=True, eq=False):
-    """How the values of a tensor (channels, height, width) are spread.
+    """The distribution of the values of a tensor (channels, height, width).
 
-    Standard deviations are those of the population. Values that are not finite are counted in `non_finite`,
-    and make the numbers that they are part of NaN; the histogram leaves them out.
+    Standard deviations are population ones. Non-finite values are counted in `non_finite`, and make every
+    statistic that they enter NaN; the histogram leaves them out.
 
     Attributes
     ----------
     counts
-        (bins,) int64: values in bins of equal width from `low` to `high`.
+        (bins,) int64: the number of values in bins of equal width from `low` to `high`.
     mean, std
-        Over all values.
+        The statistics over all values.
     below_zero
-        Share of the values that are negative.
+        The share of the values that are negative.
     position_mean, position_std
-        (height, width) float32: over the channels of each position.
+        (height, width) float32: the statistics over the channels of each position.
     channel_mean, channel_std
-        (channels,) float32: over the positions of each channel.
+        (channels,) float32: the statistics over the positions of each channel.
     """
 
     counts: NDArray[np.int64]
@@ -45,7 +45,7 @@ class Distribution(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Distributions(Request, frozen=True, kw_only=True):
-    """The values around an operation of a block on a picture; answered by `DistributionsResult`.
+    """Summarise the values before and after an operation of a block; answered by `DistributionsResult`.
 
     Attributes
     ----------
@@ -60,14 +60,14 @@ class Distributions(Request, frozen=True, kw_only=True):
 
 
 class DistributionsResult(Answer, frozen=True, kw_only=True):
-    """The values that go into an operation, and those that come out.
+    """The distributions of an operation's input and output.
 
     Attributes
     ----------
     before, after
-        Of its input and of its output.
+        The distributions of its input and of its output.
     normalised
-        Of the output of a norm whose scale and shift are left out; None for other operations.
+        The distribution of a norm's output without its scale and shift; None for other operations.
     """
 
     image: str
@@ -78,19 +78,19 @@ class DistributionsResult(Answer, frozen=True, kw_only=True):
 
 
 class SwapPart(Request, frozen=True, kw_only=True):
-    """The network with another activation or norm, and the weights as they are; answered by `SwappedPart`.
+    """Run the network with another activation or norm and unchanged weights; answered by `SwappedPart`.
 
-    A batch norm in the place of another norm takes its mean and variance from this one picture: of each
-    channel over all positions, as it would in training with a batch of one. The head's norm stays as it is,
-    since behind the pooling there is one value a channel, whose variance is 0. Where the opened network's norm
-    has no shift, the new one's is 0.
+    A batch norm that replaces another norm takes its mean and variance from this one picture: for each channel
+    over all positions, as it would in training with a batch of one. The head's norm is not replaced, because
+    after the pooling there is only one value per channel, whose variance is 0. If the open network's norm has
+    no shift, the new one's is 0.
 
     Attributes
     ----------
     act, norm
-        What the blocks get (and stem and downsampling, of a norm); None leaves it as it is.
+        The replacement in the blocks (for a norm, in the stem and downsampling too); None changes nothing.
     stage
-        Whose map is wanted.
+        The stage whose map to return.
     """
 
     doing: ClassVar[str] = "Swapping a part of the network"
@@ -102,7 +102,7 @@ class SwapPart(Request, frozen=True, kw_only=True):
 
 
 class SwappedPart(Answer, frozen=True, kw_only=True):
-    """Predictions and a stage's map, of the network as it is and with the part swapped.
+    """Predictions and a stage's map, of the unchanged network and of the one with the part swapped.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class SwappedPart(Answer, frozen=True, kw_only=True):
     mean_map, swapped_mean_map
         (height, width) float32: the stage's output, averaged over the channels.
     relative_change
-        Euclidean norm of the difference of the stage's outputs over that of the original one.
+        The Euclidean norm of the difference of the stage's outputs, divided by that of the original output.
     """
 
     image: str
@@ -126,14 +126,14 @@ class SwappedPart(Answer, frozen=True, kw_only=True):
 
 
 class LayerWeights(Request, frozen=True, kw_only=True):
-    """The weights of a convolution or a linear layer in a block; answered by `LayerWeightsResult`.
+    """Read the weights of a convolution or a linear layer in a block; answered by `LayerWeightsResult`.
 
-    Needs no picture.
+    It needs no picture.
 
     Attributes
     ----------
     node
-        Such as ``stage1.block1.dwconv`` or ``stage1.block1.pwconv1``.
+        An operation such as ``stage1.block1.dwconv`` or ``stage1.block1.pwconv1``.
     """
 
     doing: ClassVar[str] = "Reading weights"
@@ -142,15 +142,15 @@ class LayerWeights(Request, frozen=True, kw_only=True):
 
 
 class LayerWeightsResult(Answer, frozen=True, kw_only=True):
-    """What was learnt in a layer.
+    """The weights of a layer.
 
     Attributes
     ----------
     weight
-        float32: (channels, k, k) of a depthwise convolution, (after, before) of a linear layer, and
-        (after, before, k, k) of a dense convolution.
+        float32: (channels, k, k) for a depthwise convolution, (out, in) for a linear layer, and
+        (out, in, k, k) for a dense convolution.
     bias
-        (after,) float32.
+        (out,) float32.
     """
 
     node: str
@@ -159,7 +159,7 @@ class LayerWeightsResult(Answer, frozen=True, kw_only=True):
 
 
 class SlideKernel(Request, frozen=True, kw_only=True):
-    """A channel before and behind a block's depthwise convolution; answered by `SlidKernel`."""
+    """Compute a channel before and after a block's depthwise convolution; answered by `SlidKernel`."""
 
     doing: ClassVar[str] = "Sliding a kernel"
     priority: ClassVar[int] = 3
@@ -169,18 +169,18 @@ class SlideKernel(Request, frozen=True, kw_only=True):
 
 
 class SlidKernel(Answer, frozen=True, kw_only=True):
-    """What it takes to do a depthwise convolution by hand.
+    """Everything needed to do a depthwise convolution by hand.
 
     Attributes
     ----------
     before, after
-        (height, width) float32: the channel as it goes in, and as it comes out. With stride 1 and a kernel of
-        side k, after[y, x] is the bias and the sum over i, j of kernel[i, j] times
+        (height, width) float32: the channel before and after the convolution. With stride 1 and a kernel of
+        side k, after[y, x] is the bias plus the sum over i, j of kernel[i, j] times
         before[y + i - k // 2, x + j - k // 2], which is 0 beyond the border.
     kernel
         (k, k) float32.
     stride
-        2 in a block that downsamples.
+        The stride of the convolution; 2 in a block that downsamples.
     """
 
     image: str
@@ -194,12 +194,12 @@ class SlidKernel(Answer, frozen=True, kw_only=True):
 
 
 class WalkBlock(Request, frozen=True, kw_only=True):
-    """What each operation of a block makes of a picture; answered by `BlockWalk`.
+    """Compute the output of every operation of a block on a picture; answered by `BlockWalk`.
 
     Attributes
     ----------
     channel
-        Of which the maps are; a node with fewer channels gives its last.
+        The channel to show; a node with fewer channels shows its last.
     """
 
     doing: ClassVar[str] = "Walking through a block"
@@ -215,15 +215,15 @@ class WalkStep(Struct, frozen=True, kw_only=True, eq=False):
     Attributes
     ----------
     node
-        Its name; of the first step, that of the block's input, and of the last the block's own.
+        The operation's name; in the first step that of the block's input, in the last the block's own.
     shape
-        Channels, height, width.
+        The channels, height and width.
     rms_map
-        (height, width) float32: root of the mean square over the channels.
+        (height, width) float32: the root mean square over the channels.
     channel_map
-        (height, width) float32: the channel, exactly.
+        (height, width) float32: the exact values of the channel.
     mean, std
-        Over all values.
+        The statistics over all values.
     """
 
     node: str
@@ -235,7 +235,7 @@ class WalkStep(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class BlockWalk(Answer, frozen=True, kw_only=True):
-    """The way through a block: its input, its operations in the order of the pass, the sum."""
+    """The steps through a block: its input, its operations in the order of the pass, and the sum."""
 
     image: str
     block: str
@@ -244,7 +244,7 @@ class BlockWalk(Answer, frozen=True, kw_only=True):
 
 
 class DropBlocks(Request, frozen=True, kw_only=True):
-    """Predictions with the branch of one block left out, block by block; answered by `DroppedBlocks`."""
+    """Predict with the branch of each block left out in turn; answered by `DroppedBlocks`."""
 
     doing: ClassVar[str] = "Leaving out blocks"
     priority: ClassVar[int] = 6
@@ -252,18 +252,18 @@ class DropBlocks(Request, frozen=True, kw_only=True):
 
 
 class DroppedBlocks(Answer, frozen=True, kw_only=True):
-    """What the network says without each of its blocks, as far as computed.
+    """The predictions without each of the network's blocks, as far as computed.
 
     Attributes
     ----------
     probabilities
-        (classes,) float64: with all blocks.
+        (classes,) float64: the probabilities with all blocks.
     blocks
-        Names of the blocks that were left out so far, each alone.
+        Names of the blocks left out so far, one at a time.
     dropped
-        (len(blocks), classes) float64: what the network says then.
+        (len(blocks), classes) float64: the probabilities without each of them.
     total
-        Number of blocks in the network.
+        The number of blocks in the network.
     """
 
     image: str
@@ -274,12 +274,12 @@ class DroppedBlocks(Answer, frozen=True, kw_only=True):
 
 
 class MeanMaps(Request, frozen=True, kw_only=True):
-    """The mean over the channels of nodes' outputs on a picture; answered by `MeanMapsResult`.
+    """Compute the mean over the channels of nodes' outputs on a picture; answered by `MeanMapsResult`.
 
     Attributes
     ----------
     nodes
-        Any nodes of the table: they are computed together.
+        Any nodes of the node table; they are computed together.
     """
 
     doing: ClassVar[str] = "Computing mean maps"
@@ -289,14 +289,14 @@ class MeanMaps(Request, frozen=True, kw_only=True):
 
 
 class MeanMapsResult(Answer, frozen=True, kw_only=True):
-    """Mean maps of nodes.
+    """The mean maps of nodes.
 
     Attributes
     ----------
     maps
-        By node, (h, w) float32.
+        (h, w) float32, by node name.
     geometry
-        Where the network's input lies in the picture.
+        The position of the network's input in the picture.
     """
 
     image: str
@@ -305,14 +305,14 @@ class MeanMapsResult(Answer, frozen=True, kw_only=True):
 
 
 class StemMaps(Request, frozen=True, kw_only=True):
-    """A channel behind the stem, the open model's weights moved by other strides; answered by `StemMapsResult`.
+    """Apply the open model's stem with other strides; answered by `StemMapsResult`.
 
     Attributes
     ----------
     channel
-        None for the mean over all channels.
+        The channel to return; None for the mean over all channels.
     moves
-        Stride and padding of each map that is wanted.
+        The stride and padding of each map to compute.
     """
 
     doing: ClassVar[str] = "Computing the stem's maps"
@@ -323,12 +323,12 @@ class StemMaps(Request, frozen=True, kw_only=True):
 
 
 class StemMapsResult(Answer, frozen=True, kw_only=True):
-    """Maps behind the stem.
+    """The maps after the stem.
 
     Attributes
     ----------
     maps
-        (h, w) float32 for each stride and padding, behind the stem's norm where it has one.
+        (h, w) float32 for each stride and padding, after the stem's norm if it has one.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""Feature maps, and the numbers before and after each operation."""
+"""Requests and answers for feature maps, and for statistics before and after nodes."""
 
 from typing import ClassVar
 
@@ -11,16 +11,16 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 
 class FeatureMaps(Request, frozen=True, kw_only=True):
-    """All channels of a node on a picture; answered by `FeatureMapsResult`.
+    """Compute all channels of a node on a picture; answered by `FeatureMapsResult`.
 
-    Any node of the table may be asked for, operations and ``head.norm`` too. A node that was computed before is
-    not computed again, whoever asked.
+    Any node of the node table is allowed, including operations and ``head.norm``. A node that was computed
+    before is not computed again, whichever panel asked for it.
 
     Attributes
     ----------
     budget_bytes
-        Most that the maps may take. Where the node has more, the answer is an overview (`reduction` above 1),
-        and single channels are asked for exactly by `ChannelMap`. 0 for no bound: the values as they are.
+        The most memory that the maps may take. If the node needs more, the answer is an overview (`reduction`
+        above 1), and `ChannelMap` gives single channels exactly. 0 means no limit and exact values.
     """
 
     doing: ClassVar[str] = "Computing feature maps"
@@ -37,15 +37,15 @@ class FeatureMapsResult(Answer, frozen=True, kw_only=True):
     Attributes
     ----------
     maps
-        (channels, height, width) float32, whatever the layout of the tensor was: exactly as the network
-        computed them where `is_exact`, box averages otherwise.
+        (channels, height, width) float32, regardless of the tensor's layout: exactly as the network computed
+        them if `is_exact`, box averages otherwise.
     field
         The units' receptive-field geometry, which places the map on the input. It is always that of the node's
-        own units: value (y, x) of an overview stands for the units from (reduction * y, reduction * x) on. The
+        own units: value (y, x) of an overview covers the units from (reduction * y, reduction * x) on. The
         node's own height and width are in the node table.
     reduction
-        Each value is the mean of that many by that many units (fewer at the right and lower border); 1 where
-        nothing was averaged. A box with a non-finite value in it is not finite.
+        The side of the averaged boxes, in units: each value is the mean of one box (smaller at the right and
+        bottom border); 1 if nothing was averaged. A box that contains a non-finite value is not finite.
     """
 
     image: str
@@ -62,12 +62,12 @@ class FeatureMapsResult(Answer, frozen=True, kw_only=True):
 
 
 class NodeValues(Request, frozen=True, kw_only=True):
-    """The numbers before and after nodes on a picture; answered by `NodeValuesResult`.
+    """Compute statistics of the inputs and outputs of nodes on a picture; answered by `NodeValuesResult`.
 
     Attributes
     ----------
     nodes
-        Any nodes of the table, such as a block and its operations: they are computed together.
+        Any nodes of the node table, such as a block and its operations; they are computed together.
     """
 
     doing: ClassVar[str] = "Reading the nodes' values"
@@ -77,9 +77,10 @@ class NodeValues(Request, frozen=True, kw_only=True):
 
 
 class ValueStatistics(Struct, frozen=True):
-    """Statistics over all values of a tensor; `non_finite` of them are counted and otherwise left out.
+    """Statistics over all values of a tensor; non-finite values are only counted, in `non_finite`.
 
-    `std` is that of the population (divided by the number of values). NaN everywhere where no value is finite.
+    `std` is the population standard deviation (divided by the number of values). All statistics are NaN if no
+    value is finite.
     """
 
     minimum: float
@@ -90,15 +91,15 @@ class ValueStatistics(Struct, frozen=True):
 
 
 class NodeValuesResult(Answer, frozen=True, kw_only=True):
-    """What went into nodes and what came out.
+    """Statistics of the inputs and outputs of nodes.
 
     Attributes
     ----------
     before
-        By node: of its input, which is the output of the node `NodeInfo.before` (a block's is the block's
-        input, not its branch); of the normalised picture where that is empty.
+        By node name, the statistics of its input, which is the output of the node `NodeInfo.before` (for a
+        block the block's input, not its branch's), or the normalised picture if that is empty.
     after
-        By node: of its output.
+        By node name, the statistics of its output.
     """
 
     image: str

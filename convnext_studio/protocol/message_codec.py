@@ -1,4 +1,4 @@
-"""What may come from either side of the engine: requests to it, and messages from it."""
+"""Decodes the messages that travel between window and engine, in both directions."""
 
 import importlib
 import pkgutil
@@ -35,11 +35,11 @@ class _AnswersAreInstances(type):
 
 
 class _AnyAnswer(metaclass=_AnswersAreInstances):
-    """Stands for all answers in the annotations below: msgspec asks whether what it got is an instance."""
+    """A placeholder for every answer in the annotations below; msgspec validates it with isinstance()."""
 
 
 class _Done(Struct, tag="Done"):
-    """`Done` on its way: msgspec has to be told which answers there are."""
+    """The decoded form of `Done`: msgspec has to be told which answers there are."""
 
     id: int
     payload: _AnyAnswer | None
@@ -47,7 +47,7 @@ class _Done(Struct, tag="Done"):
 
 
 class _Progress(Struct, tag="Progress"):
-    """`Progress` on its way."""
+    """The decoded form of `Progress`."""
 
     id: int
     done: int
@@ -57,24 +57,24 @@ class _Progress(Struct, tag="Progress"):
 
 
 def decode_order(frame: Frame) -> Order:
-    """What the window wants of the engine.
+    """Decode a frame that the window sent to the engine.
 
     Raises
     ------
     ProtocolError
-        It is nothing of the kind.
+        If the frame is not a valid order.
     """
     order: Order = decode(frame, _orders())
     return order
 
 
 def decode_message(frame: Frame) -> Message:
-    """What the engine tells the window.
+    """Decode a frame that the engine sent to the window.
 
     Raises
     ------
     ProtocolError
-        It is nothing of the kind.
+        If the frame is not a valid message.
     """
     message: Message | _Done | _Progress = decode(frame, _messages(), {_AnyAnswer: answers()})
     match message:
@@ -87,13 +87,13 @@ def decode_message(frame: Frame) -> Message:
 
 @cache
 def requests() -> dict[str, type[Request]]:
-    """All classes of requests, by their tags."""
+    """Return all request classes by their tags."""
     return _below(Request)
 
 
 @cache
 def answers() -> dict[str, type[Answer]]:
-    """All classes of answers, by their tags."""
+    """Return all answer classes by their tags."""
     return _below(Answer)
 
 
@@ -108,7 +108,7 @@ def _messages() -> Any:
 
 
 def _below(base: type[Any]) -> dict[str, type[Any]]:
-    """All that is derived from a class, anywhere in this package, by the tags."""
+    """Return all classes in this package that derive from a base class, by their tags."""
     for module in pkgutil.iter_modules(protocol.__path__):
         importlib.import_module(f"{protocol.__name__}.{module.name}")
     found: dict[str, type[Any]] = {}

@@ -1,4 +1,4 @@
-"""Models: opening, building, listing."""
+"""Requests and answers for opening, building, saving and listing models."""
 
 from typing import ClassVar, Literal
 
@@ -12,11 +12,11 @@ from convnext_studio.protocol.envelope import Answer, Request
 Precision = Literal["float32", "bfloat16"]
 
 BUILT = "built"
-"""Source of a network that was described here, and opened from nowhere."""
+"""The source of a network that is built from a `config`, not opened from anywhere."""
 
 
 class LoadModel(Request, frozen=True, kw_only=True):
-    """Make a model the current one; answered by `ModelInfo`. On failure the model that was open stays.
+    """Open or build a model; answered by `ModelInfo`. On failure the model that was open stays open.
 
     Attributes
     ----------
@@ -24,17 +24,18 @@ class LoadModel(Request, frozen=True, kw_only=True):
         ``bundled``, ``bundled-random``, ``preset:NAME``, ``timm:NAME``, ``timm-random:NAME``, ``road:KEY`` or
         the path of a weights file; `BUILT` with a `config`.
     config, input_px
-        Build this architecture, for pictures of that side.
+        The architecture to build, and the side of its input.
     seed
-        From which random weights are drawn.
+        The seed for random weights.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     precision
-        Of the forward pass; attributions and receptive fields are always float32.
+        The precision of the forward pass; attributions and receptive fields always use float32.
     offline
-        Open no network connection.
+        Whether to open no network connection.
     stem_stride, stem_padding
-        Of a file's or timm's network, where the source is silent or wrong: tensors cannot tell them.
+        The stem's stride and padding for a network from a file or timm, if the source omits them or is wrong:
+        they cannot be inferred from the tensors.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -51,16 +52,16 @@ class LoadModel(Request, frozen=True, kw_only=True):
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """Where a network can run.
+    """A device that a network can run on.
 
     Attributes
     ----------
     name
-        As `LoadModel` takes it: ``cuda:0``, ``mps``, ``cpu``.
+        The name as `LoadModel` takes it: ``cuda:0``, ``mps``, ``cpu``.
     title
-        For people: "NVIDIA H100".
+        The display name: "NVIDIA H100".
     memory_bytes, free_bytes
-        All of its memory, and what was free when it was asked; 0 where it does not tell.
+        Its total memory, and how much was free when it was queried; 0 if unknown.
     """
 
     name: str
@@ -75,27 +76,27 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     Attributes
     ----------
     source, title
-        What was asked for, and its name for people.
+        The requested source, and the display name.
     random_weights
-        Nothing was learnt: to be marked on every panel and in every export.
+        Whether the weights are random, which every panel and every export must say.
     notes
-        Sentences that people should see (warnings, licence).
+        Sentences to show to users (warnings, licence).
     config
         The architecture.
     nodes
         The node table at `input_px`.
     labels
-        Class names in plain words.
+        The class names in plain words.
     parameters, macs
-        Of the whole network; MACs at `input_px`.
+        The totals of the whole network; MACs at `input_px`.
     input_px
-        Side of the network's input.
+        The side of the network's input.
     device, device_name, precision
-        Where and how it runs: "cuda", "NVIDIA H100", "float32".
+        The device and precision it runs with: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
-        Its file does not tell the stem's stride and padding: they are as asked for, or as is usual.
+        Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
     devices
-        All that are there, the one that ``auto`` takes first.
+        All available devices, with the one that ``auto`` chooses first.
     """
 
     source: str
@@ -116,11 +117,11 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
 
     @property
     def device_facts(self) -> Device | None:
-        """The device that it runs on; None where it is not in the table."""
+        """The device that the model runs on, or None if it is not in `devices`."""
         return next((one for one in self.devices if one.name in (self.device, f"{self.device}:0")), None)
 
     def node(self, name: str) -> NodeInfo:
-        """The node of that name; KeyError where there is none."""
+        """Return the node of that name; raise KeyError if there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node
@@ -133,11 +134,11 @@ class SaveModel(Request, frozen=True, kw_only=True):
     Attributes
     ----------
     path
-        Where to; replaced if it is there.
+        The file to write; an existing file is replaced.
     layout
         See `convnext_studio.model.weights.saved_weights.save_as`.
     title
-        Of the model that is meant: where another was opened meanwhile, nothing is written.
+        The title of the model to save; if another model has been opened meanwhile, nothing is written.
     """
 
     doing: ClassVar[str] = "Saving the weights"
@@ -149,21 +150,21 @@ class SaveModel(Request, frozen=True, kw_only=True):
 
 
 class SavedModel(Answer, frozen=True, kw_only=True):
-    """A weights file was written."""
+    """The weights file that was written."""
 
     path: str
     size_bytes: int
 
 
 class ListPretrained(Request, frozen=True, kw_only=True):
-    """Say which pretrained models there are; answered by `Catalogue`.
+    """List the pretrained models; answered by `Catalogue`.
 
     Attributes
     ----------
     offline
-        No network connection will be opened: what is not on this computer cannot be had.
+        Whether no network connection may be opened, so that only weights on this computer are available.
     name
-        Only this one, which may be of another family than ConvNeXt; all ConvNeXts where it is empty.
+        The only model to list, which need not be a ConvNeXt; all ConvNeXts if empty.
     """
 
     doing: ClassVar[str] = "Listing pretrained models"
@@ -178,19 +179,19 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     parameters
-        With its classifier.
+        The number of parameters, including the classifier.
     input_px
-        Side of the pictures that it was trained for.
+        The side of the pictures that it was trained for.
     data
-        What it was trained on, in plain words.
+        The training data, in plain words.
     licence, is_noncommercial
-        Of the weights, as timm names it, and whether that forbids commercial use.
+        The licence of the weights, as timm names it, and whether it forbids commercial use.
     download_bytes
-        About what is to be downloaded: its parameters in float32; None where nothing is.
+        The approximate download size: its parameters in float32; None if nothing has to be downloaded.
     is_cached
-        Its weights are on this computer.
+        Whether its weights are on this computer.
     why_not
-        Why it cannot be opened, in a sentence; empty where it can.
+        One sentence that says why it cannot be opened; empty if it can.
     """
 
     name: str
@@ -205,6 +206,6 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
 
 
 class Catalogue(Answer, frozen=True, kw_only=True):
-    """All pretrained models that can be asked for by name."""
+    """The pretrained models that can be opened by name."""
 
     entries: tuple[PretrainedInfo, ...]

@@ -1,4 +1,4 @@
-"""Pictures: listing, opening, looking at and closing."""
+"""Requests and answers for listing, opening, showing and closing pictures."""
 
 from typing import ClassVar
 
@@ -12,14 +12,14 @@ THUMBNAIL_PX = 128
 
 
 class ListedPicture(Struct, frozen=True):
-    """A picture of which only its file is known: nothing of it was decoded.
+    """A picture whose file is known but not decoded yet.
 
     Attributes
     ----------
     key
-        Its name in requests: another one whenever the file changes.
+        Its identifier in requests; it changes whenever the file changes.
     name
-        For people.
+        The display name.
     path
         Its file, or ``sample:NAME``; empty for a pasted picture.
     """
@@ -30,16 +30,16 @@ class ListedPicture(Struct, frozen=True):
 
 
 class PictureFailure(Answer, frozen=True, kw_only=True):
-    """Why something is no picture, in plain words.
+    """The reason why a file cannot be opened as a picture, in plain words.
 
     Attributes
     ----------
     path
-        What was to be opened.
+        The path that was to be opened.
     message, hint
         What is wrong, and what to do about it.
     key
-        Of the picture; empty for what was never listed.
+        The picture's key; empty for a path that was never listed.
     """
 
     path: str
@@ -51,12 +51,12 @@ class PictureFailure(Answer, frozen=True, kw_only=True):
 class ListPictures(Request, frozen=True, kw_only=True):
     """Find pictures without decoding them; answered by `ListedPictures`.
 
-    From then on requests may name them by their keys; each is decoded when it is first needed.
+    From then on, requests may refer to them by their keys; each is decoded when it is first needed.
 
     Attributes
     ----------
     paths
-        Files, folders (with their sub-folders) and ``sample:NAME``.
+        Files, folders (including their subfolders) and ``sample:NAME``.
     """
 
     doing: ClassVar[str] = "Looking for pictures"
@@ -66,16 +66,16 @@ class ListPictures(Request, frozen=True, kw_only=True):
 
 
 class ListedPictures(Answer, frozen=True, kw_only=True):
-    """What was found.
+    """The pictures that were found.
 
     Attributes
     ----------
     pictures
-        In the order of the paths; those of a folder by name, numbers in names by value.
+        The pictures in the order of the paths; those of a folder by name, with numbers in names by value.
     checked
-        Of how many of them, from the first on, the head of the file was read and is sound.
+        How many of them, counted from the first, had their file header read and found valid.
     failures
-        What is none, among the first files and among the paths.
+        Those of the first files and of the paths that are not pictures.
     folders
         Those of the paths that are folders.
     """
@@ -87,14 +87,14 @@ class ListedPictures(Answer, frozen=True, kw_only=True):
 
 
 class CheckPictures(Request, frozen=True, kw_only=True):
-    """Read the heads of listed pictures' files; answered by `CheckedPictures`.
+    """Read the headers of listed pictures' files; answered by `CheckedPictures`.
 
     Attributes
     ----------
     images
-        Keys.
+        Keys of listed pictures.
     with_sha256
-        Read the whole files, and give their digests.
+        Whether to read the whole files and return their digests.
     """
 
     doing: ClassVar[str] = "Checking pictures"
@@ -105,14 +105,14 @@ class CheckPictures(Request, frozen=True, kw_only=True):
 
 
 class CheckedPictures(Answer, frozen=True, kw_only=True):
-    """Which of the files cannot be pictures, and what the others hold.
+    """The files that cannot be pictures, and the digests of the others.
 
     Attributes
     ----------
     failures
-        In the order of the question.
+        The failures, in the order of the request.
     sha256
-        Hexadecimal digest of the file by key, where it was asked for and can be read.
+        The hexadecimal digest of each file by key, if it was requested and the file can be read.
     """
 
     failures: tuple[PictureFailure, ...]
@@ -122,8 +122,8 @@ class CheckedPictures(Answer, frozen=True, kw_only=True):
 class ShowPicture(Request, frozen=True, kw_only=True):
     """Decode a listed picture.
 
-    Answered by `ImageInfo`, under a new key where its file has changed, or by `PictureFailure` where it cannot
-    be read. `Failed` says nothing about the picture.
+    Answered by `ImageInfo`, with a new key if its file has changed, or by `PictureFailure` if it cannot be
+    read. `Failed` says nothing about the picture.
     """
 
     doing: ClassVar[str] = "Opening a picture"
@@ -132,9 +132,9 @@ class ShowPicture(Request, frozen=True, kw_only=True):
 
 
 class Thumbnail(Request, frozen=True, kw_only=True):
-    """Decode a listed picture as small as it is wanted, and keep nothing.
+    """Decode a listed picture at thumbnail size, without keeping it.
 
-    Answered by `ThumbnailPixels`, or by `PictureFailure` where it cannot be read.
+    Answered by `ThumbnailPixels`, or by `PictureFailure` if it cannot be read.
     """
 
     doing: ClassVar[str] = "Reading thumbnails"
@@ -145,14 +145,14 @@ class Thumbnail(Request, frozen=True, kw_only=True):
 
 
 class ThumbnailPixels(Answer, frozen=True, kw_only=True):
-    """A small picture.
+    """The thumbnail of a picture.
 
     Attributes
     ----------
     image
-        Key.
+        The picture's key.
     pixels
-        (h, w, 3) uint8, at most as long as was wanted.
+        (h, w, 3) uint8; the longer side is at most `Thumbnail.longest_px`.
     """
 
     image: str
@@ -165,11 +165,11 @@ class OpenImage(Request, frozen=True, kw_only=True):
     Attributes
     ----------
     path
-        File to read, or ``sample:NAME``; empty where `data` is given.
+        The file to read, or ``sample:NAME``; empty if `data` is given.
     data
         An encoded picture (from the clipboard).
     name
-        What to call it; from the path where empty.
+        The display name; taken from the path if empty.
     """
 
     doing: ClassVar[str] = "Opening a picture"
@@ -187,15 +187,15 @@ class ImageInfo(Answer, frozen=True, kw_only=True):
     Attributes
     ----------
     key
-        Its name in requests: another one whenever its file changes.
+        Its identifier in requests; it changes whenever the file changes.
     name, path
-        For people; the path is empty for a pasted picture and ``sample:NAME`` for a sample.
+        The display name, and the path, which is empty for a pasted picture and ``sample:NAME`` for a sample.
     size
         Width and height in pixels, after EXIF orientation.
     notes
-        What was done to it while decoding, a sentence each.
+        What was done to it while decoding, one sentence each.
     preview
-        (h, w, 3) uint8, the picture itself or, where it is large, reduced to at most 2048 pixels a side.
+        (h, w, 3) uint8, the picture itself or, if it is large, reduced to at most 2048 pixels a side.
     thumbnail
         (h, w, 3) uint8, at most 128 pixels a side.
     """
@@ -210,19 +210,19 @@ class ImageInfo(Answer, frozen=True, kw_only=True):
 
     @property
     def listed(self) -> ListedPicture:
-        """All of it that a list needs."""
+        """The picture as a list entry."""
         return ListedPicture(self.key, self.name, self.path)
 
 
 class PictureSource(Struct, frozen=True):
-    """Where a picture comes from, to decode it whenever it is needed.
+    """The origin of a picture, from which it can be decoded whenever it is needed.
 
     Attributes
     ----------
     path
-        Its file, or ``sample:NAME``; empty for one that is in `data`.
+        Its file, or ``sample:NAME``; empty if it is in `data`.
     name
-        For people.
+        The display name.
     data
         The encoded picture.
     """
@@ -233,12 +233,12 @@ class PictureSource(Struct, frozen=True):
 
     @property
     def source(self) -> str | bytes:
-        """What a `PictureReader` takes."""
+        """The source in the form that a `PictureReader` takes."""
         return self.data or self.path
 
 
 class RestorePictures(Request, frozen=True, kw_only=True):
-    """Know these pictures, as the engine before did; decodes nothing. Answered by `Done` with no payload."""
+    """Restore the previous engine's pictures without decoding them; answered by `Done` with no payload."""
 
     doing: ClassVar[str] = "Opening the pictures again"
     priority: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Predictions: what one forward and one backward pass give."""
+"""The request for a prediction, and its answer."""
 
 from typing import ClassVar
 
@@ -12,14 +12,14 @@ from convnext_studio.protocol.models import ModelInfo
 
 
 class Predict(Request, frozen=True, kw_only=True):
-    """One forward and one backward pass; answered by `Prediction`.
+    """Run one forward and one backward pass; answered by `Prediction`.
 
     Attributes
     ----------
     image
-        Key of an opened picture.
+        The key of an opened picture.
     target
-        Class that `Prediction.cams` explain; the first prediction where None.
+        The class that `Prediction.cams` explain; the top prediction if None.
     """
 
     doing: ClassVar[str] = "Running the network"
@@ -30,23 +30,23 @@ class Predict(Request, frozen=True, kw_only=True):
 
 
 class Prediction(Answer, frozen=True, kw_only=True):
-    """What one forward and one backward pass give.
+    """The result of one forward and one backward pass.
 
     Attributes
     ----------
     logits
         (classes,) float32.
     probabilities
-        (classes,) float64, which tells a sure answer from a certain one.
+        (classes,) float64, to distinguish probabilities very close to 1 from 1.
     stage_means
         By stage name, (h, w) float32: the mean over channels of the stage's output.
     target
-        The class that `cams` explain: the one asked for, or the first prediction.
+        The class that `cams` explain: the requested one, or the top prediction.
     cams
         Grad-CAM by stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in
         logit units.
     geometry
-        Where the network's input lies in the picture.
+        The position of the network's input in the picture.
     """
 
     image: str
@@ -58,12 +58,12 @@ class Prediction(Answer, frozen=True, kw_only=True):
     geometry: CropGeometry
 
     def top(self, count: int = 5) -> list[int]:
-        """The classes with the highest probabilities, highest first."""
+        """Return the classes with the highest probabilities, highest first."""
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
 
 
 def explanation_of(prediction: Prediction, model: ModelInfo, nodes: tuple[str, ...]) -> Explanation:
-    """The Grad-CAMs at stages that came with a prediction, as the answer to `Explain` has them."""
+    """Return the Grad-CAMs that came with a prediction in the form of an answer to `Explain`."""
     return Explanation(
         image=prediction.image,
         method="gradcam",

@@ -1,4 +1,4 @@
-"""Receptive fields."""
+"""Requests and answers for effective receptive fields: measuring one, its growth, and opening a saved one."""
 
 from typing import ClassVar, Literal
 
@@ -36,23 +36,24 @@ Framing = Literal["squashed", "own"]
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """Which network a field is measured on. The defaults are the model that is open, which always stays open.
+    """The network that a field is measured on; by default the open model, which stays open in any case.
 
     Attributes
     ----------
     source
         Another model, as in `LoadModel`: ``preset:NAME``, ``timm:NAME``, a file.
     config
-        Random weights in this architecture, which nothing was learnt by: the open model's own config for
-        trained against random weights, or one with another kernel size or layer scale. Goes before `source`.
+        An architecture to build with random weights: the open model's own config to compare trained with
+        random weights, or one with another kernel size or layer scale. Takes precedence over `source`.
     seed
-        Of random weights.
+        The seed of random weights.
     node
-        Instead of the request's, because networks name their places differently; ``last`` for the last stage.
+        The node to measure instead of the request's, because networks name their nodes differently; ``last``
+        for the last stage.
     title
-        What to call it in figures; its own name where empty.
+        The name in figures; the model's own if empty.
     offline
-        Open no network connection.
+        Whether to open no network connection.
     """
 
     source: str = ""
@@ -64,7 +65,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     @property
     def is_current(self) -> bool:
-        """Whether it is the model that is open."""
+        """Whether this is the open model."""
         return not self.source and self.config is None
 
 
@@ -72,29 +73,29 @@ CURRENT = Subject()
 
 
 class FieldRequest(Request, frozen=True, kw_only=True):
-    """What all measurements of fields need to know.
+    """The settings that all field measurements share.
 
-    To compare models, ask once for each with its `subject` and a `panel` of its own: a newer request replaces
+    To compare models, send one request for each, with its own `subject` and `panel`: a newer request replaces
     only one of the same panel.
 
     Attributes
     ----------
     inputs
-        What is averaged over: the opened `pictures` in `images`, pictures found in a `folder` (sub-folders
-        included; `count` of them, sampled with `seed`), or `noise` (normally distributed, mean 0 and standard
-        deviation 1, as normalised pictures have; drawn with `seed`). Protocol ``luo`` always takes noise.
+        What to average over: the opened `pictures` in `images`, pictures found in a `folder` (including
+        subfolders; `count` of them, sampled with `seed`), or `noise` (normally distributed with mean 0 and
+        standard deviation 1, like normalised pictures; drawn with `seed`). Protocol ``luo`` always uses noise.
     images, folder
-        Keys of opened pictures, the first `count` of which are used; path of the folder.
+        Keys of opened pictures, of which the first `count` are used; the path of the folder.
     count
-        Pictures to average; where there are fewer, those, and the result says so.
+        The number of pictures to average; if there are fewer, all are used and the result says so.
     protocol
-        See `convnext_studio.erf.protocols`; `protocol_text` says it in a sentence.
+        See `convnext_studio.erf.protocols`; `FieldView.protocol_text` describes it in one sentence.
     input_px
-        Side to which the pictures are squashed; 0 for the model's own.
+        The side to which the pictures are squashed; 0 for the model's own input size.
     seed
-        Of the noise, and of the sample from the folder.
+        The seed of the noise, and of the sample from the folder.
     subject
-        The network.
+        The network to measure.
     """
 
     inputs: Inputs = "pictures"
@@ -108,19 +109,20 @@ class FieldRequest(Request, frozen=True, kw_only=True):
 
 
 class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
-    """Average a node's effective receptive field; answered by `ReceptiveFieldResult`, with partial ones before.
+    """Average a node's effective receptive field; answered by `ReceptiveFieldResult`, after partial ones.
 
     Attributes
     ----------
     node
-        Any node but ``head.norm``, which has no positions; ``last`` for the last stage.
+        Any node except ``head.norm``, which has no positions; ``last`` for the last stage.
     framing
-        ``squashed`` whole to a square, as the protocols have it; or as the network's ``own`` preprocessing
-        crops them for a prediction, for one picture's field at its score (`input_px` says nothing then).
+        Whether pictures are ``squashed`` whole to a square, as the protocols specify, or cropped by the
+        network's ``own`` preprocessing as for a prediction, to show one picture's field with its score
+        (`input_px` is then ignored).
     unit
-        Row and column of the unit in the node's map; its middle (h // 2, w // 2) where None.
+        Row and column of the unit in the node's map; the middle one (h // 2, w // 2) if None.
     target
-        Measure the gradient of this class's logit instead of a unit's; `node` and `unit` say nothing then.
+        The class whose logit's gradient to measure instead of a unit's; `node` and `unit` are then ignored.
     """
 
     doing: ClassVar[str] = "Averaging the receptive field"
@@ -133,31 +135,31 @@ class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
 
 
 class FieldView(Answer, frozen=True, kw_only=True):
-    """What is known of every field, measured or opened.
+    """A receptive field and its evaluation, whether measured or opened.
 
     Attributes
     ----------
     field_map
         (H, W) float64 on the input's pixels, not normalised.
     protocol
-        By which it was measured (`replknet` is assumed of a file that does not say).
+        The protocol of the measurement (`replknet` is assumed for a file that does not name one).
     protocol_text
         One sentence that says exactly what was measured; to be printed on every figure and export.
     squares
-        By scale, for the thresholds that a square within the input reaches.
+        By scale, the squares for the thresholds that a square within the input reaches.
     centre_px
-        x and y, around which the squares grow and from which distances count.
+        x and y of the point around which the squares grow and from which distances are measured.
     curves
-        Of the linear field.
+        The curves of the linear field.
     gaussian
         The Gaussian fitted to the linear field; None for a field that is constant.
     notes
-        Sentences that people should see: fewer pictures than asked for, a field that is zero, shares that no
-        square holds, a theoretical field that is the whole picture.
+        Sentences to show to users: fewer pictures than requested, a field that is zero, shares that no square
+        contains, a theoretical field that is the whole picture.
     title
-        The network's name, as the comparison's legend has it.
+        The network's name, as in the comparison's legend.
     random_weights
-        Nothing was learnt.
+        Whether the network's weights are random.
     """
 
     field_map: NDArray[np.float64]
@@ -173,28 +175,28 @@ class FieldView(Answer, frozen=True, kw_only=True):
 
 
 class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):
-    """An effective receptive field, whole or so far.
+    """An effective receptive field, complete or so far.
 
     Attributes
     ----------
     theoretical
-        Theoretical field of the node; the box around `unit` may reach beyond the input.
+        The theoretical field of the node; the box around `unit` may extend beyond the input.
     unit
         Row and column of the unit measured.
     pictures, noises
         How many of each have been averaged.
     skipped
-        Pictures left out because their gradient was not finite.
+        The number of inputs left out because their gradient was not finite.
     count
-        How many were asked for.
+        The number of inputs requested.
     target
-        Class whose logit was measured; None where it was a unit.
+        The class whose logit was measured; None if it was a unit.
     unreadable
-        A sentence for each file of the folder that could not be read.
+        One sentence for each file of the folder that could not be read.
     source
-        The network's, as in `LoadModel`.
+        The network's source, as in `LoadModel`.
     geometry
-        Where the input lies in the picture, if it was averaged over one opened picture only.
+        The position of the input in the picture, if only one picture was averaged.
     """
 
     node: str
@@ -211,11 +213,11 @@ class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):
 
 
 class FieldGrowth(FieldRequest, frozen=True, kw_only=True):
-    """Effective against theoretical size, stage by stage and block by block; answered by `FieldGrowthResult`.
+    """Compare effective with theoretical sizes for every stage and block; answered by `FieldGrowthResult`.
 
-    One forward pass a picture and one backward pass a node; partial answers after each batch. The unit is the
-    middle one of each node. Squares are taken around its true centre on the linear field, whatever the
-    protocol, because growth compares sizes.
+    It takes one forward pass per picture and one backward pass per node, with partial answers after each batch.
+    The unit is the middle one of each node. Squares are taken around its true centre on the linear field,
+    whatever the protocol, because growth compares sizes.
     """
 
     doing: ClassVar[str] = "Measuring the field's growth"
@@ -232,12 +234,12 @@ class GrowthPoint(Struct, frozen=True, kw_only=True):
     node, kind
         As in the node table.
     theoretical_px
-        Side of the theoretical field; `is_global` where the unit sees the whole input besides. Without
-        `has_box` it is the side that the convolutions alone would give, and what the unit sees is no box.
+        The side of the theoretical field. If `is_global`, the unit also sees the whole input. Without
+        `has_box`, it is the side that the convolutions alone would give, and the unit does not see a box.
     effective_px
-        By share (0.5 and 0.99): side of the smallest square around the centre of the unit's theoretical field
-        that holds more than that share of the linear field within the input. A share is missing for a field
-        that is zero.
+        By share (0.5 and 0.99): the side of the smallest square around the centre of the unit's theoretical
+        field that contains more than that share of the linear field within the input. A share is missing for a
+        field that is zero.
     """
 
     node: str
@@ -256,9 +258,9 @@ class FieldGrowthResult(Answer, frozen=True, kw_only=True):
     points
         The stem, and every block and stage in the order of the forward pass; a stage equals its last block.
     input_px
-        Side of the input: no effective field is larger.
+        The side of the input; no effective field is larger.
 
-    The others are those of `ReceptiveFieldResult` and `FieldView`.
+    The other attributes are those of `ReceptiveFieldResult` and `FieldView`.
     """
 
     points: tuple[GrowthPoint, ...]
@@ -282,8 +284,8 @@ class OpenField(Request, frozen=True, kw_only=True):
     Attributes
     ----------
     path
-        ``.npz`` as this program saves it; or ``.npy``, as it and the published scripts save theirs: the array
-        alone, whose squares are then those of the published analysis.
+        An ``.npz`` file as this program saves it, or an ``.npy`` file, as this program and the published
+        scripts save it: the array alone, whose squares then follow the published analysis.
     """
 
     doing: ClassVar[str] = "Opening a receptive field"
@@ -298,9 +300,9 @@ class OpenedField(FieldView, frozen=True, kw_only=True):
     Attributes
     ----------
     path
-        Where it was read.
+        The file that it was read from.
     node, unit, theoretical
-        Where it was measured; empty and None where the file does not say.
+        The node and unit that were measured, and the theoretical field; empty or None if the file omits them.
     """
 
     path: str

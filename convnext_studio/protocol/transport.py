@@ -1,4 +1,4 @@
-"""The way between window and engine: two streams of bytes, of whatever kind."""
+"""The channel between window and engine, over any two byte streams."""
 
 import contextlib
 import io
@@ -11,46 +11,46 @@ from convnext_studio.common.codec import encode
 from convnext_studio.common.frames import Frame, ProtocolError, read_frame, write_frame
 
 DEVICE_FAULT_EXIT_CODE = 86
-"""The engine ended itself, because the graphics device can no longer be used from its process."""
+"""The exit code of an engine that ended itself because its process can no longer use the graphics device."""
 
 Received = TypeVar("Received")
 
 
 class Channel(Generic[Received]):
-    """One end of the way: sends messages and receives those of the other end.
+    """One end of the channel: it sends messages and receives those of the other end.
 
     One thread may send while another receives.
 
     Parameters
     ----------
     source, sink
-        Streams to read from and to write to, without buffers of their own.
+        The unbuffered streams to read from and to write to.
     decode
-        Makes a message of a frame: `decode_order` in the engine, `decode_message` in the window.
+        Decodes a frame to a message: `decode_order` in the engine, `decode_message` in the window.
     """
 
     def __init__(self, source: io.RawIOBase, sink: io.RawIOBase, decode: Callable[[Frame], Received]) -> None:
         self._source, self._sink, self._decode = source, sink, decode
 
     def send(self, message: Struct) -> None:
-        """Send a message; arrays in it may be of any layout, and are sent from their own memory.
+        """Send a message; arrays may have any memory layout, and contiguous ones are sent without copying.
 
         Raises
         ------
         OSError
-            The other side is gone.
+            If the other side is gone.
         """
         write_frame(self._sink, encode(message))
 
     def receive(self) -> Received:
-        """Wait for the next message and give it, its arrays C-contiguous and read-only.
+        """Wait for the next message and return it; its arrays are C-contiguous and read-only.
 
         Raises
         ------
         EOFError, OSError
-            The other side is gone.
+            If the other side is gone.
         ProtocolError
-            It sent what is no message; the channel is closed.
+            If it sent something that is not a message; the channel is then closed.
         """
         try:
             return self._decode(read_frame(self._source))

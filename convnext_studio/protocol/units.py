@@ -1,4 +1,4 @@
-"""One unit: what it could see, and what it looks at."""
+"""The request for a unit's theoretical and effective field on a picture, and its answer."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 
 class UnitField(Request, frozen=True, kw_only=True):
-    """Where in a picture one unit looks; answered by `UnitFieldResult`.
+    """Compute where in a picture one unit looks; answered by `UnitFieldResult`.
 
-    Quick: the network runs only as far as the node, and back once. A moving cursor asks again with the same
-    panel, which replaces what is under way. Not for ``head.norm``, which has no positions.
+    This is quick: the network runs forward only as far as the node, and back once. A moving cursor asks again
+    with the same panel, which replaces the pending request. ``head.norm`` is not allowed; it has no positions.
 
     Attributes
     ----------
@@ -37,24 +37,24 @@ class UnitFieldResult(Answer, frozen=True, kw_only=True):
     Attributes
     ----------
     value
-        Of the unit.
+        The unit's activation.
     effective
-        (H, W) float32, not negative: the magnitude of the derivative of the unit by the network's input, summed
-        over the colours, on the input's pixels; `geometry` leads from there to the picture. Always of a
-        float32 pass.
+        (H, W) float32, not negative: the magnitude of the derivative of the unit with respect to the network's
+        input, summed over the colour channels, over the input's pixels; `geometry` maps them to the picture.
+        Always from a float32 pass.
     centre_px
         x and y of the true centre of the theoretical field.
     box
-        The theoretical field by the convolutions' arithmetic; may reach beyond the input.
+        The theoretical field by the convolutions' arithmetic; it may extend beyond the input.
     clipped_box
-        What of it lies in the input; all of the input where `is_global`.
+        The part of it within the input; the whole input if `is_global`.
     is_clipped
-        The box reaches beyond the input.
+        Whether the box extends beyond the input.
     is_global
-        The node pools over its whole map somewhere before (GRN): the unit can see everything, and `box` is only
-        what it would see by convolutions.
+        Whether the network pools over a whole map at or before the node (GRN): the unit can then see
+        everything, and `box` is only what it would see through convolutions.
     non_finite
-        Pixels whose gradient is NaN or infinite.
+        The number of pixels whose gradient is NaN or infinite.
     """
 
     image: str

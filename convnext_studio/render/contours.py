@@ -1,4 +1,4 @@
-"""Where a map crosses a level."""
+"""Contour lines of a map."""
 
 import numpy as np
 from contourpy import LineType, contour_generator
@@ -8,17 +8,19 @@ from convnext_studio.render.limits import Values
 
 
 def contour(values: Values, level: float) -> NDArray[np.float64]:
-    """Lines on which a map, interpolated between its units' centres, has a value (marching squares).
+    """Return the lines on which a map, interpolated between its units' centres, has a value (marching squares).
 
     Parameters
     ----------
     values
-        (h, w); what touches a value that is not finite has no line.
+        Map, (h, w); cells that touch a value that is not finite have no line.
+    level
+        Value to trace.
 
     Returns
     -------
     NDArray
-        (lines, 2, 2) float64: from (x, y) to (x, y), in units, unit *i* covering [i, i + 1).
+        Line segments, (lines, 2, 2) float64, from (x, y) to (x, y) in units; unit *i* covers [i, i + 1).
     """
     if min(values.shape) < 2:
         return np.empty((0, 2, 2))

@@ -1,1 +1,1 @@
-"""Training a ConvNeXt on a folder of pictures, and measuring it on another."""
+"""Train a ConvNeXt on a folder of pictures, and evaluate it on another."""

@@ -1,7 +1,7 @@
-"""Random changes to a batch of pictures, for all of it at once, on whatever device it lies.
+"""Augment batches of pictures on their device, a whole batch at a time.
 
-Every function draws from the generator it is given, on the CPU, and from nowhere else: the same seed gives the
-same changes on every device and after every interruption.
+Every function draws its random numbers only from the CPU generator that it is given, so that the same seed
+gives the same changes on every device and after every interruption.
 """
 
 import math
@@ -13,32 +13,32 @@ from torch.nn import functional
 
 from convnext_studio.training.pictures import Pictures
 
-# Proportions of a crop in the picture's own pixels; torchvision's default.
+# Width / height of a crop in the picture's own pixels; torchvision's default.
 ASPECT_RANGE = (3 / 4, 4 / 3)
 DRAWS = 10
 LUMA = (0.299, 0.587, 0.114)
 
 
 def random_boxes(log_aspects: Tensor, area_min: float, generator: Generator) -> Tensor:
-    """Boxes of random area, proportions and place inside pictures of given proportions.
+    """Draw boxes of random area, aspect ratio and position inside pictures of given aspect ratios.
 
-    As torchvision's random resized crop: area uniform from `area_min` to 1, the logarithm of the proportions
-    uniform in `ASPECT_RANGE`, the first of ten draws that fits into the picture, else the largest centred box
-    of proportions in that range.
+    This follows torchvision's random resized crop: the area is uniform from `area_min` to 1, and the logarithm
+    of the aspect ratio is uniform in `ASPECT_RANGE`. The first of ten draws that fits into the picture is
+    taken, or else the largest centred box with an aspect ratio in that range.
 
     Parameters
     ----------
     log_aspects
         (N,) logarithm of the pictures' width / height.
     area_min
-        Smallest part of the picture's area.
+        Smallest fraction of the picture's area.
     generator
-        Of the random numbers.
+        Source of the random numbers.
 
     Returns
     -------
     Tensor
-        (N, 4) float32: left, top, width and height as parts of the picture's width and height.
+        (N, 4) float32: left, top, width and height as fractions of the picture's width and height.
     """
     count = len(log_aspects)
     log_low, log_high = (math.log(bound) for bound in ASPECT_RANGE)
@@ -63,9 +63,9 @@ def sample_boxes(pixels: Tensor, boxes: Tensor, flip: Tensor, size_px: int) -> T
     pixels
         (N, H, W, 3) uint8.
     boxes
-        (N, 4): left, top, width and height as parts of the picture.
+        (N, 4): left, top, width and height as fractions of the picture's width and height.
     flip
-        (N,) bool: mirror left and right.
+        (N,) bool: whether to mirror left and right.
     size_px
         Side of the result.
 
@@ -77,7 +77,7 @@ def sample_boxes(pixels: Tensor, boxes: Tensor, flip: Tensor, size_px: int) -> T
     left, top, width, height = boxes.unbind(1)
     sign = 1 - 2 * flip.to(boxes.dtype)
     zero = torch.zeros_like(left)
-    # grid_sample counts from -1 to 1 between the picture's outer edges.
+    # grid_sample's coordinates run from -1 to 1 between the picture's outer edges.
     theta = torch.stack(
         [
             torch.stack([sign * width, zero, 2 * left + width - 1], 1),
@@ -93,7 +93,7 @@ def sample_boxes(pixels: Tensor, boxes: Tensor, flip: Tensor, size_px: int) -> T
 def jitter_colours(batch: Tensor, amount: float, generator: Generator) -> Tensor:
     """Multiply brightness, then contrast, then saturation of each picture by 1 plus or minus up to `amount`.
 
-    Each is torchvision's blend: with black, with the picture's mean grey, with its own grey.
+    As in torchvision, these blend the picture with black, with its mean grey and with its greyscale version.
     """
     if amount == 0:
         return batch
@@ -108,7 +108,7 @@ def jitter_colours(batch: Tensor, amount: float, generator: Generator) -> Tensor
 
 
 def jitter_sharpness(batch: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Add to each picture up to `amount` times, or take away, what a binomial blur of 3 x 3 takes from it."""
+    """Add or subtract up to `amount` times the detail that a 3 x 3 binomial blur removes from each picture."""
     if amount == 0:
         return batch
     factors = torch.empty(len(batch), 1, 1, 1).uniform_(-amount, amount, generator=generator)
@@ -122,7 +122,7 @@ def jitter_sharpness(batch: Tensor, amount: float, generator: Generator) -> Tens
 def augment(
     batch: Pictures, size_px: int, area_min: float, jitter: float, sharpness: float, generator: Generator
 ) -> Tensor:
-    """Random crop, flip, changed colours and sharpness: (N, 3, size_px, size_px) float32 in [0, 1]."""
+    """Crop, flip, and jitter colours and sharpness: (N, 3, size_px, size_px) float32 in [0, 1]."""
     boxes = random_boxes(batch.log_aspects, area_min, generator)
     flip = torch.rand(len(batch), generator=generator) < 0.5
     cropped = jitter_colours(sample_boxes(batch.pixels, boxes, flip, size_px), jitter, generator)
@@ -130,19 +130,19 @@ def augment(
 
 
 def smoothed_targets(targets: Tensor, num_classes: int, smoothing: float) -> Tensor:
-    """(N,) indices to (N, num_classes) float32: one-hot, with a share spread over all classes."""
+    """Turn (N,) indices into (N, num_classes) float32: one-hot, with `smoothing` spread over all classes."""
     spread = torch.full((len(targets), num_classes), smoothing / num_classes, device=targets.device)
     return spread.scatter_(1, targets[:, None], 1 - smoothing + smoothing / num_classes)
 
 
 def mixup(batch: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Blend each picture and its target with those of its mirror place in the batch (arXiv:1710.09412)."""
+    """Blend each picture and target with those at the mirrored index in the batch (arXiv:1710.09412)."""
     weight = _beta(alpha, generator)
     return torch.lerp(batch.flip(0), batch, weight), torch.lerp(targets.flip(0), targets, weight)
 
 
 def cutmix(batch: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Paste a box from the mirror place in the batch; targets blend by area (arXiv:1905.04899)."""
+    """Paste a box from the mirrored index in the batch, and blend the targets by area (arXiv:1905.04899)."""
     height, width = batch.shape[2:]
     side = math.sqrt(1 - _beta(alpha, generator))
     centre_y, centre_x = torch.rand(2, generator=generator).tolist()
@@ -155,12 +155,12 @@ def cutmix(batch: Tensor, targets: Tensor, alpha: float, generator: Generator) -
 
 
 def _interval(centre: float, part: float, length: int) -> tuple[int, int]:
-    """Pixels from and to of a part of a side around a centre, cut at the edges."""
+    """Return the start and end pixel of an interval around a centre, clipped at the edges."""
     middle, half = int(centre * length), int(part * length) // 2
     return max(0, middle - half), min(length, middle + half)
 
 
 def _beta(alpha: float, generator: Generator) -> float:
-    """One number from Beta(alpha, alpha); torch's own distribution takes no generator."""
+    """Draw a number from Beta(alpha, alpha); torch's own distribution takes no generator."""
     seed = int(torch.randint(2**62, (), generator=generator))
     return random.Random(seed).betavariate(alpha, alpha)

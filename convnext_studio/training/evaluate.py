@@ -1,4 +1,4 @@
-"""How often a model is right on a folder of pictures, and where it is wrong."""
+"""Measure the accuracy and the confusions of a model on a folder of pictures."""
 
 import math
 from collections.abc import Callable
@@ -23,18 +23,18 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a model answered on labelled pictures.
+    """The results of a model on labelled pictures.
 
     Attributes
     ----------
     labels
         The model's classes.
     confusion
-        (classes, classes) int64: pictures of the row's class that were given the column's.
+        (classes, classes) int64: the number of pictures of the row's class predicted as the column's.
     unknown_folders
-        Folders whose class the model has not; their pictures are not counted.
+        Folders whose class the model does not have; their pictures are not counted.
     unreadable
-        Pictures that could not be read; not counted either.
+        Pictures that could not be read; they are not counted either.
     """
 
     labels: tuple[str, ...]
@@ -44,26 +44,26 @@ class Evaluation:
 
     @property
     def total(self) -> int:
-        """Pictures counted."""
+        """The number of pictures counted."""
         return int(self.confusion.sum())
 
     @property
     def right(self) -> int:
-        """Pictures whose most probable class is theirs."""
+        """The number of pictures whose most probable class is the true one."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Part of the pictures that are right: top-1."""
+        """The top-1 accuracy, from 0 to 1."""
         return self.right / self.total
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the accuracy."""
+        """The 95 % confidence interval of the accuracy."""
         return wilson_interval(self.right, self.total)
 
     def confusions(self, limit: int = 15) -> list[tuple[str, str, int]]:
-        """The most frequent mistakes: true class, given class, how many pictures."""
+        """Return the most frequent mistakes as (true class, predicted class, number of pictures)."""
         wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
@@ -75,7 +75,7 @@ class Evaluation:
         ]
 
     def to_text(self) -> str:
-        """A report for people: accuracy, a line a class, the most frequent confusions."""
+        """Return a readable report: the accuracy, a line for each class, and the most frequent confusions."""
         low, high = self.interval
         lines = [
             f"{self.accuracy:.1%} right: {self.right} of {self.total} pictures "
@@ -110,7 +110,7 @@ class Evaluation:
 
 
 def wilson_interval(right: int, total: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (1927); for 95 % unless another z is given."""
+    """Return Wilson's score interval of a proportion (1927), for 95 % unless another z is given."""
     if not 0 <= right <= total or total == 0:
         raise ValueError(f"{right} of {total} is not a proportion")
     part = right / total
@@ -132,21 +132,21 @@ def evaluate(
     Parameters
     ----------
     path
-        One of our weights files; it must have labels.
+        A weights file of this program; it must have labels.
     folder
-        One folder a class, named as the labels are, with ``_`` for spaces.
+        A folder with one folder for each class, named like the labels, with ``_`` for spaces.
     input_px
-        Side of the input, where it shall not be the model's.
+        Side of the input; None for the model's own.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     advance
-        Told how many pictures are done, and of how many.
+        Called with the number of pictures done and their total.
 
     Raises
     ------
     StudioError
-        Where the file or the folder cannot be used, they have no class in common, or the network takes no
-        input of that side.
+        If the file or the folder cannot be used, they have no class in common, or the network cannot take an
+        input of that size.
     """
     file = read_studio_file(path)
     if input_px is not None:
@@ -172,7 +172,7 @@ def _count(
     device: torch.device,
     advance: Callable[[int, int], None],
 ) -> tuple[NDArray[np.int64], tuple[Path, ...]]:
-    """The confusion matrix, and which pictures could not be read."""
+    """Return the confusion matrix, and the pictures that could not be read."""
     module = ConvNeXt.from_config(file.config).to(device).eval()
     module.load_state_dict(file.state_dict)
     confusion = np.zeros((len(file.labels), len(file.labels)), np.int64)

@@ -1,4 +1,4 @@
-"""What a training tells while it runs."""
+"""The events that a training run reports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """So many of the pictures are decoded."""
+    """Reports how many of the pictures are decoded."""
 
     done: int
     total: int
@@ -15,7 +15,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The teacher has answered for so many of the pictures."""
+    """Reports how many of the pictures the teacher has classified."""
 
     done: int
     total: int
@@ -23,14 +23,14 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """These pictures could not be read and are left out."""
+    """Reports the pictures that could not be read and are left out."""
 
     paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """So many steps of the current epoch are done."""
+    """Reports how many steps of the current epoch are done, and the mean loss so far."""
 
     epoch: int
     epochs: int
@@ -41,20 +41,20 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """An epoch is done.
+    """Reports that an epoch is done.
 
     Attributes
     ----------
     epoch, epochs
-        Which, counted from 1, and of how many.
+        Number of the epoch, counted from 1, and the number of epochs.
     size_px
         Side of the training crops.
     loss
-        Mean over the epoch.
+        Mean loss over the epoch.
     pictures_per_s
-        Speed.
+        Training speed in pictures per second.
     accuracy, average_accuracy
-        On the held-out pictures, of the network and of its moving average; None where nothing is held out.
+        Accuracy of the network and of its moving average on the held-out pictures; None if there are none.
     """
 
     epoch: int

@@ -1,7 +1,7 @@
-"""A folder of pictures, one folder a class, decoded once and kept in memory.
+"""Read a folder of pictures, with one folder for each class, and keep them decoded in memory.
 
-Every picture is squashed to the same square, with its true proportions beside it: a crop is then chosen in the
-picture's own proportions and sampled from the square, for a whole batch at a time. Decoding picture by picture
+Every picture is squashed to the same square and stored with its true aspect ratio. A crop is then chosen in the
+picture's own proportions and sampled from the square, for a whole batch at a time. Decoding every picture again
 in every epoch would take longer than training a small network.
 """
 
@@ -25,14 +25,14 @@ CHUNK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which pictures there are: paths, class indices and the classes' folder names, all in sorted order."""
+    """A list of the pictures in a folder: their paths, class indices and the classes' folder names."""
 
     paths: tuple[Path, ...]
     targets: NDArray[np.int64]
     classes: tuple[str, ...]
 
     def take(self, keep: NDArray[np.bool_]) -> "Listing":
-        """Only the pictures that are marked; the classes stay."""
+        """Return a listing of only the pictures that are marked, with all classes."""
         paths = tuple(path for path, kept in zip(self.paths, keep, strict=True) if kept)
         return Listing(paths, self.targets[keep], self.classes)
 
@@ -50,7 +50,7 @@ class Pictures:
     targets
         (N,) int64 class indices.
     soft
-        (N, classes) float32: what a teacher thinks of each, where there is one.
+        (N, classes) float32: a teacher's class probabilities; None without a teacher.
     """
 
     pixels: Tensor
@@ -62,12 +62,12 @@ class Pictures:
         return len(self.targets)
 
     def take(self, indices: Tensor) -> "Pictures":
-        """The pictures of those indices, copied."""
+        """Return copies of the pictures at those indices."""
         soft = None if self.soft is None else self.soft[indices]
         return Pictures(self.pixels[indices], self.log_aspects[indices], self.targets[indices], soft)
 
     def resized(self, side: int) -> "Pictures":
-        """The same pictures at a smaller side, antialiased; themselves where they are no larger."""
+        """Return the pictures reduced to a smaller side with antialiasing, or self if they are no larger."""
         if self.pixels.shape[1] <= side:
             return self
         smaller = torch.empty(len(self), side, side, 3, dtype=torch.uint8)
@@ -79,19 +79,19 @@ class Pictures:
 
 
 def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing:
-    """Find the pictures below `folder/<class>/`, by their file names' suffixes.
+    """List the pictures below `folder/<class>/`, recognised by suffix, class by class and sorted by path.
 
     Parameters
     ----------
     folder
-        One folder a class.
+        A folder with one folder for each class.
     classes
-        Take only these, in this order; all, sorted by name, where None.
+        The classes to list, in this order; None for all, sorted by name.
 
     Raises
     ------
     StudioError
-        Where the folder is missing, has no class or lacks one of those asked for, or a class is empty.
+        If the folder is missing, has no class, lacks one of `classes`, or a class is empty.
     """
     if not folder.is_dir():
         raise StudioError(
@@ -121,16 +121,16 @@ def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing
 def decode_pictures(
     listing: Listing, side: int, advance: Callable[[int, int], None] = lambda _done, _total: None
 ) -> tuple[Pictures, tuple[Path, ...]]:
-    """Decode all pictures to squares of a side; also the paths that could not be read, which are left out.
+    """Decode all pictures to squares, and return them with the paths that could not be read and are left out.
 
     Parameters
     ----------
     listing
-        What to decode.
+        The pictures to decode.
     side
-        Pixels; smaller pictures are enlarged.
+        Side of the squares in pixels; smaller pictures are enlarged.
     advance
-        Told how many are done, and of how many.
+        Called with the number of pictures done and their total.
     """
     total = len(listing.paths)
     pixels = np.empty((total, side, side, 3), np.uint8)
@@ -155,14 +155,14 @@ def decode_pictures(
 
 
 def split_holdout(targets: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices to train on and to hold out: at least one of each class stays to train on.
+    """Return the indices to train on and to hold out; at least one picture of each class is trained on.
 
     Parameters
     ----------
     targets
         (N,) class indices.
     share
-        Part of every class to hold out, rounded to the nearest picture.
+        Fraction of every class to hold out, rounded to the nearest picture.
     seed
         The same seed gives the same split.
     """

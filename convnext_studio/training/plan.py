@@ -1,4 +1,4 @@
-"""What a training run is: plain data, no torch, so that the command line answers at once."""
+"""The settings of a training run as plain data, without torch, so that the command line starts fast."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -7,8 +7,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import smallest_input_px
 
-# Small enough for a laptop without a GPU; final stride 16, so that a small picture keeps fine maps. A layer
-# scale of 1e-6 is meant for deep networks and long training: here it would waste the first epochs.
+# Small enough for a laptop without a GPU; the final stride is 16, so that small pictures keep fine maps. A
+# layer scale of 1e-6 is meant for deep networks and long training, and would waste the first epochs here.
 SMALL_CONFIG = ConvNeXtConfig(
     depths=(2, 2, 6, 2),
     dims=(40, 80, 160, 320),
@@ -25,54 +25,55 @@ _UP_TO_1 = ("mix_probability", "distill_weight")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
-    """Everything that decides the weights that come out, pictures and hardware aside.
+    """Everything that determines the trained weights, apart from the pictures and the hardware.
 
     Attributes
     ----------
     config
-        The architecture; its `num_classes` is replaced by the folder's.
+        The architecture; its `num_classes` is replaced by the number of classes trained on.
     epochs
-        Passes over the pictures.
+        Number of passes over the pictures.
     sizes_px
-        Sides of the training crops; the epochs are shared out evenly, in this order ("progressive resolution").
+        Sides of the training crops, in the order of use, each for an equal share of the epochs ("progressive
+        resolution").
     input_px
-        Side of the input that the trained model asks for.
+        Side of the trained model's input.
     cache_px
-        Side of the squares in which the pictures are kept in memory; small crops are enlarged from these.
+        Side of the squares to which the pictures in memory are resized; small crops are enlarged from these.
     batch_size
         Pictures per step.
     learning_rate, weight_decay
-        Of AdamW (Loshchilov and Hutter 2019); no decay on biases, norms, GRN and layer scale.
+        Settings of AdamW (Loshchilov and Hutter 2019); biases, norms, GRN and layer scale do not decay.
     warmup_epochs
-        Epochs in which the learning rate rises linearly; then it falls as a cosine to a hundredth.
+        Epochs during which the learning rate rises linearly; then it decays as a cosine to a hundredth.
     label_smoothing
-        Share of the target that is spread over all classes.
+        Fraction of the target that is spread over all classes.
     drop_path_rate
-        Stochastic depth while training.
+        Drop rate of stochastic depth during training.
     crop_area_min
-        Smallest part of the picture's area that a random resized crop takes.
+        Smallest fraction of the picture's area that a random resized crop covers.
     colour_jitter
-        Brightness, contrast and saturation are multiplied by 1 plus or minus up to this.
+        Largest deviation from 1 of the random factors for brightness, contrast and saturation.
     sharpness_jitter
-        What a small blur takes away is added or taken away once more, times up to this.
+        Largest multiple of the detail removed by a small blur that is added or subtracted.
     frozen_stages
-        So many stages, from the stem on, keep the weights that they began with.
+        Number of stages, from the stem on, that keep their initial weights.
     mixup_alpha, cutmix_alpha
-        Beta distribution's parameter of mixup (arXiv:1710.09412) and cutmix (arXiv:1905.04899); 0 is off.
+        Parameter of the Beta distribution of mixup (arXiv:1710.09412) and cutmix (arXiv:1905.04899); 0 is off.
     mix_probability
-        Share of the batches that are mixed; where both are on, one is drawn for each batch.
+        Fraction of the batches that are mixed; if both are on, one of them is drawn for each batch.
     distill_weight
-        Share of the loss that comes from soft targets, where there are any; the rest comes from the folders.
+        Fraction of the loss that comes from soft targets, if there are any; the rest comes from the folders.
     temperature
-        By which logits are divided where soft targets are learnt from (Hinton, Vinyals and Dean 2015).
+        Divisor of the logits when learning from soft targets (Hinton, Vinyals and Dean 2015).
     ema_decay
-        Of the moving average of the weights that is saved; it rises to this over the first steps.
+        Decay of the moving average of the weights, which is saved; it rises to this over the first steps.
     clip_norm
-        Longest gradient; longer ones are scaled down.
+        Largest norm of the gradient, to which it is clipped.
     holdout
-        Share of every class that is kept from training, and measured after each epoch.
+        Fraction of every class that is held out from training and evaluated after each epoch.
     seed
-        Of everything random.
+        Seed of all random numbers.
     """
 
     config: ConvNeXtConfig = SMALL_CONFIG
@@ -130,7 +131,7 @@ class TrainingPlan:
             raise StudioError(f"There are {stages} stages; {self.frozen_stages} cannot be frozen.")
 
     def size_px(self, epoch: int) -> int:
-        """Side of the training crops in an epoch, counted from 0."""
+        """Return the side of the training crops in an epoch, counted from 0."""
         return self.sizes_px[epoch * len(self.sizes_px) // self.epochs]
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,7 +140,7 @@ class TrainingPlan:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingPlan":
-        """Read what `to_dict` wrote."""
+        """Create a plan from the values that `to_dict` returned."""
         unknown = sorted(set(values) - {entry.name for entry in fields(cls)})
         if unknown:
             raise StudioError(

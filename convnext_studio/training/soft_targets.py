@@ -1,8 +1,9 @@
-"""What a teacher thinks of every picture, in a file: made once, learnt from as often as is wanted.
+"""Read and write files of soft targets, the class probabilities that a teacher predicts for every picture.
 
-An ``.npz`` with five arrays: ``names`` (N,), the pictures' paths below their folder, with ``/``; ``classes``
-(C,), in plain words; ``probabilities`` (N, C) float16, each row a distribution; ``temperature``, by which the
-teacher's logits were divided before the softmax; ``teacher``, a text.
+Such a file is made once and can be used for any number of training runs. It is an ``.npz`` with five arrays:
+``names`` (N,), the pictures' paths relative to their folder, with ``/``; ``classes`` (C,), in plain words;
+``probabilities`` (N, C) float16, each row a distribution; ``temperature``, by which the teacher's logits were
+divided before the softmax; and ``teacher``, its name as a text.
 """
 
 import hashlib
@@ -30,20 +31,20 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftTargets:
-    """A teacher's answers.
+    """The class probabilities that a teacher predicts for a set of pictures.
 
     Attributes
     ----------
     names
-        The pictures: paths below their folder, with ``/``.
+        The pictures' paths relative to their folder, with ``/``.
     classes
-        The columns, in plain words.
+        The classes of the columns, in plain words.
     probabilities
         (pictures, classes) float16.
     temperature
-        By which the teacher's logits were divided.
+        The temperature by which the teacher's logits were divided.
     teacher
-        Who answered, for people.
+        The teacher's name for display.
     """
 
     names: tuple[str, ...]
@@ -53,12 +54,12 @@ class SoftTargets:
     teacher: str = ""
 
     def rows(self, names: list[str], temperature: float) -> NDArray[np.float32]:
-        """The targets of those pictures, in that order, as they are at another temperature.
+        """Return the targets of the named pictures, in that order, converted to another temperature.
 
         Raises
         ------
         StudioError
-            Where the file has none for some of them.
+            If some of the pictures have no targets.
         """
         places = {name: place for place, name in enumerate(self.names)}
         missing = [name for name in names if name not in places]
@@ -75,7 +76,7 @@ class SoftTargets:
 
 
 def write_soft_targets(path: Path, targets: SoftTargets) -> None:
-    """Write a file that `read_soft_targets` reads; whole or not at all."""
+    """Write a file of soft targets atomically, for `read_soft_targets`."""
     with written_whole(path) as stream:
         np.savez_compressed(
             stream,
@@ -88,12 +89,12 @@ def write_soft_targets(path: Path, targets: SoftTargets) -> None:
 
 
 def read_soft_targets(path: Path) -> SoftTargets:
-    """Read a file of soft targets; no code in it is run, and no more is read than it may hold.
+    """Read a file of soft targets without running any code in it or exceeding `LARGEST_BYTES`.
 
     Raises
     ------
     StudioError
-        Where it is no such file, damaged, or too large.
+        If it is not a file of soft targets, or is damaged or too large.
     """
     if not is_file_or_folder(path) or not path.is_file():
         raise StudioError(f"There is no file {path} with soft targets.", _HINT)
@@ -107,12 +108,12 @@ def read_soft_targets(path: Path) -> SoftTargets:
         raise StudioError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise StudioError(f"{path.name} contains no soft targets, or is damaged.", _HINT) from error
-    except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or packed by other means.
+    except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or an unknown compression.
         raise StudioError(f"{path.name} contains no soft targets that can be read.", _HINT) from error
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, by which a resumed training knows its soft targets again."""
+    """Return the SHA-256 of a file, by which a resumed training run recognises its soft targets."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -132,7 +133,7 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
 
 
 def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
-    """One array; its head must ask for no more than the archive states, whatever it claims."""
+    """Read an array, and check that its header claims exactly the size that the archive states."""
     head = io.BytesIO(member.read(min(stated_bytes, 1 << 16)))
     version = npy_format.read_magic(head)
     read_head = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
@@ -146,7 +147,7 @@ def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
 
 
 def _rest(head: BinaryIO, member: Any, size: int) -> bytearray:
-    """What follows the head, block by block."""
+    """Read the data after the header, block by block."""
     values = bytearray(head.read())
     while len(values) < size and (block := member.read(min(_BLOCK, size - len(values)))):
         values += block
@@ -179,7 +180,7 @@ def _checked(arrays: dict[str, NDArray[Any]]) -> SoftTargets:
 
 
 def _check_distributions(probabilities: NDArray[Any]) -> None:
-    """Row by row, so that a large file is not held twice."""
+    """Check the rows in blocks, so that a large file is not in memory twice."""
     for start in range(0, len(probabilities), 4096):
         rows = probabilities[start : start + 4096].astype(np.float32)
         if not np.isfinite(rows).all() or rows.min() < 0:

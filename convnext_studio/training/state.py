@@ -1,4 +1,4 @@
-"""What a training run carries from step to step, and how it is kept on disk between epochs."""
+"""The state of a training run, and its checkpoint on disk."""
 
 import math
 import pickle
@@ -24,12 +24,12 @@ FINAL_LEARNING_RATE = 0.01
 
 @dataclass(slots=True)
 class TrainingState:
-    """The network that learns, its moving average, the optimiser, and how far they are.
+    """The network being trained, its moving average, the optimiser, and the progress.
 
     Attributes
     ----------
     epoch
-        Epochs done.
+        Number of epochs done.
     """
 
     module: ConvNeXt
@@ -38,7 +38,7 @@ class TrainingState:
     epoch: int = 0
 
     def learn(self, loss: Tensor, learning_rate: float, clip_norm: float) -> None:
-        """One step against the loss's gradient."""
+        """Take one optimiser step, and update the moving average."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -48,23 +48,23 @@ class TrainingState:
         self.average.update_parameters(self.module)
 
     def averaged_weights(self) -> dict[str, Tensor]:
-        """The moving average's tensors, by the network's own names."""
+        """Return the moving average's tensors by the network's parameter names."""
         return dict(self.average.module.state_dict())
 
 
 def new_state(plan: TrainingPlan, device: torch.device) -> TrainingState:
-    """A network with random weights from the plan's seed."""
+    """Return the state of a network with random weights from the plan's seed."""
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         module = ConvNeXt.from_config(replace(plan.config, drop_path_rate=plan.drop_path_rate)).to(device)
     if device.type == "cuda":
-        # On the CPU this is no faster: between the permutes of a block everything is channels-last anyway.
+        # On the CPU this is no faster: everything between the permutes of a block is channels-last anyway.
         module = module.to(memory_format=torch.channels_last)
     for parts in (module.downsample_layers, module.stages):
         parts[: plan.frozen_stages].requires_grad_(False)
 
     def multi_average(averaged: Any, current: Any, count: Any) -> None:
-        # A fixed decay would keep the random start in the average for thousands of steps.
+        # A fixed decay would keep the random initial weights in the average for thousands of steps.
         decay = min(plan.ema_decay, (1 + int(count)) / (10 + int(count)))
         for mean, value in zip(averaged, current, strict=True):
             mean.lerp_(value, 1 - decay)
@@ -80,12 +80,12 @@ def new_state(plan: TrainingPlan, device: torch.device) -> TrainingState:
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    """Whether a parameter is a kernel or a matrix; the GRN's two have as many axes, but scale and shift."""
+    """Whether weight decay applies: to kernels and matrices, but not to GRN's multi-axis scale and shift."""
     return parameter.ndim > 1 and ".grn." not in name
 
 
 def learning_rate(plan: TrainingPlan, epoch: float) -> float:
-    """At a point of the run, in epochs from its start: a linear rise, then a cosine."""
+    """Return the learning rate after `epoch` (fractional) epochs: a linear warm-up, then a cosine decay."""
     if epoch < plan.warmup_epochs:
         return plan.learning_rate * epoch / plan.warmup_epochs
     progress = (epoch - plan.warmup_epochs) / max(plan.epochs - plan.warmup_epochs, 1e-9)
@@ -94,12 +94,12 @@ def learning_rate(plan: TrainingPlan, epoch: float) -> float:
 
 
 def start_from(module: ConvNeXt, labels: tuple[str, ...], path: Path) -> None:
-    """Copy a trained model's weights; of its head only the classes that both have.
+    """Copy a trained model's weights; of the head, only the rows of classes that both have.
 
     Raises
     ------
     StudioError
-        Where the file is not one of ours, or of another architecture.
+        If the file is not a weights file of this program, or has another architecture.
     """
     source = read_studio_file(path)
     if _body(source.config) != _body(module.config):
@@ -122,28 +122,28 @@ def _copy_head(head: nn.Linear, labels: tuple[str, ...], source: StudioFile) -> 
 
 
 def _body(config: ConvNeXtConfig) -> ConvNeXtConfig:
-    """The config without what may differ between a model and its further training."""
+    """Return the config with every setting neutralised that may differ when a model is trained further."""
     return replace(config, num_classes=1, drop_path_rate=0.0, layer_scale_init_value=1.0, head_init_scale=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A run on disk: what it is, and its state after an epoch.
+    """A training run as saved on disk: its settings, and its state after an epoch.
 
     Attributes
     ----------
     plan
-        As it was begun.
+        The plan with which the run was started.
     labels
         The classes, in order.
     pictures
-        How many it was begun with, held-out ones included.
+        Number of pictures with which the run was started, including the held-out ones.
     tensors
-        States of the network, its average and the optimiser.
+        State dicts of the network, its moving average and the optimiser.
     epoch
-        Epochs done.
+        Number of epochs done.
     lesson
-        The soft targets that it learns from.
+        The soft targets that the run learns from; None if there are none.
     """
 
     plan: TrainingPlan
@@ -154,7 +154,7 @@ class Checkpoint:
     lesson: Lesson | None = None
 
     def restore(self, state: TrainingState) -> None:
-        """Put a state to where it was."""
+        """Load the checkpoint into a state."""
         state.module.load_state_dict(self.tensors["module"])
         state.average.load_state_dict(self.tensors["average"])
         state.optimizer.load_state_dict(self.tensors["optimizer"])
@@ -169,7 +169,7 @@ def write_checkpoint(
     state: TrainingState,
     lesson: Lesson | None = None,
 ) -> None:
-    """Write the run's state; `path` never holds half of one."""
+    """Write the run's state to `path` atomically."""
     values = {
         "plan": plan.to_dict(),
         "labels": list(labels),
@@ -187,7 +187,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read what `write_checkpoint` wrote; a StudioError where there is none, or it is damaged."""
+    """Read a checkpoint of `write_checkpoint`; StudioError if there is none, or it is damaged."""
     if not path.is_file():
         raise StudioError(f"There is no {path.name} to resume from.", "Start the training without --resume.")
     try:

@@ -1,4 +1,4 @@
-"""Pictures with what a teacher thinks of them beside what their folders say."""
+"""Add a teacher's soft targets to pictures that are labelled by their folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from convnext_studio.training.soft_targets import SoftTargets, digest, read_soft
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A file of soft targets that a training learns from, known again by its contents.
+    """A file of soft targets that a training run learns from, identified by its contents.
 
     Attributes
     ----------
     path
-        Where it lies.
+        Path of the file.
     sha256
-        Of its bytes.
+        SHA-256 of its bytes.
     """
 
     path: Path
@@ -29,24 +29,24 @@ class Lesson:
 
     @classmethod
     def of(cls, path: Path) -> "Lesson":
-        """The lesson that the file at `path` is now."""
+        """Return the lesson for the file at `path` with its present contents."""
         return cls(path.absolute(), digest(path))
 
 
 def read_lesson(begun: Lesson | None, path: Path | None) -> tuple[SoftTargets | None, Lesson | None]:
-    """The soft targets that a training was begun with, or that it shall begin with.
+    """Read the soft targets for a new or resumed training run, and return them with their lesson.
 
     Parameters
     ----------
     begun
-        What a resumed training was begun with.
+        The lesson with which a resumed run was started; None for a new run.
     path
-        The file, for a new training; for a resumed one where the file has been moved to.
+        The file for a new run, or where a resumed run's file has been moved to.
 
     Raises
     ------
     StudioError
-        Where the file cannot be used, or is another than the training was begun with.
+        If the file cannot be used, or is not the one with which the run was started.
     """
     place = path or (begun.path if begun else None)
     if place is None:
@@ -59,40 +59,40 @@ def read_lesson(begun: Lesson | None, path: Path | None) -> tuple[SoftTargets | 
 
 
 def words(names: Sequence[str]) -> tuple[str, ...]:
-    """Folder names as class names in plain words."""
+    """Turn folder names into class names in plain words."""
     return tuple(name.replace("_", " ") for name in names)
 
 
 def names_below(folder: Path, paths: Sequence[Path]) -> list[str]:
-    """What files of soft targets call the pictures."""
+    """Return the names by which files of soft targets identify the pictures."""
     return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def taught(
     pictures: Pictures, folders: tuple[str, ...], names: list[str], lesson: SoftTargets, plan: TrainingPlan
 ) -> Pictures:
-    """The same pictures with the teacher's targets; their own become indices into the teacher's classes.
+    """Return the pictures with the teacher's soft targets, and with targets that index the teacher's classes.
 
-    Where nothing is learnt from the folders (a distill weight of 1), they may be named as they like; then a
-    picture counts as what the teacher holds most probable.
+    If nothing is learnt from the folders (a distill weight of 1), their names need not be classes of the
+    teacher; each picture's target is then the class that the teacher finds most probable.
 
     Parameters
     ----------
     pictures
-        Decoded.
+        The decoded pictures.
     folders
         The classes of their targets, in plain words.
     names
-        What the lesson calls them.
+        The pictures' names in the lesson.
     lesson
-        Soft targets.
+        The soft targets.
     plan
-        How much is learnt from them, and at which temperature.
+        The training plan, with the distill weight and the temperature.
 
     Raises
     ------
     StudioError
-        Where the lesson lacks pictures or classes.
+        If the lesson lacks pictures or classes.
     """
     soft = torch.from_numpy(lesson.rows(names, plan.temperature))
     unknown = [name for name in folders if name not in lesson.classes]
@@ -110,6 +110,6 @@ def taught(
 
 
 def present(listing: Listing, unreadable: Sequence[Path]) -> list[Path]:
-    """The listed pictures that could be read, in order."""
+    """Return the listed pictures that could be read, in order."""
     left_out = set(unreadable)
     return [path for path in listing.paths if path not in left_out]

@@ -1,4 +1,4 @@
-"""A model that the program opens, asked about every picture of a folder: soft targets for a student."""
+"""Make soft targets by asking a trained model about every picture of a folder."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,31 +27,31 @@ def ask_teacher(
     device: str = "auto",
     advance: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> SoftTargets:
-    """Classify every picture of a folder, whole, with the teacher's own preprocessing.
+    """Classify every picture of a folder, not augmented, with the teacher's own preprocessing.
 
-    Of the teacher's answer only the folder's classes are kept, and their shares made to add up to 1. A folder
-    may have the name of a whole label of the teacher, or of one of the words that commas part in it. Pictures
-    that cannot be read are left out.
+    Only the folder's classes are kept from the teacher's predictions, and their probabilities add up to 1. A
+    folder may be named like a whole label of the teacher, or like one of the comma-separated names in a label.
+    Pictures that cannot be read are left out.
 
     Parameters
     ----------
     source
-        A model, as `convnext_studio.model.load` takes it.
+        The teacher, as `convnext_studio.model.load` takes it.
     folder
-        One folder of pictures a class.
+        A folder with one folder of pictures for each class.
     classes
-        Take only these folders.
+        The classes to use; None for all.
     temperature
-        By which the logits are divided.
+        The temperature by which the logits are divided.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     advance
-        Told how many pictures are done, and of how many.
+        Called with the number of pictures done and their total.
 
     Raises
     ------
     StudioError
-        Where the model or the folder cannot be used, or the teacher does not know one of the classes.
+        If the model or the folder cannot be used, or the teacher does not know one of the classes.
     """
     listing = list_pictures(folder, classes)
     model = load(source)
@@ -82,7 +82,7 @@ def ask_teacher(
 
 
 def _column(model: LoadedModel, name: str) -> int:
-    """Which of the teacher's outputs is a class."""
+    """Return the index of the teacher's output for a class."""
     wanted = name.casefold()
     labels = [label.casefold() for label in model.labels]
     if wanted in labels:
@@ -98,7 +98,7 @@ def _column(model: LoadedModel, name: str) -> int:
 
 
 def _inputs(model: LoadedModel, paths: Sequence[Path]) -> tuple[list[Path], list[NDArray[np.float32]]]:
-    """Those of the pictures that can be read, as the teacher wants them."""
+    """Return the pictures that can be read, and their inputs after the teacher's preprocessing."""
     readable: list[Path] = []
     inputs: list[NDArray[np.float32]] = []
     for path in paths:
@@ -113,7 +113,7 @@ def _inputs(model: LoadedModel, paths: Sequence[Path]) -> tuple[list[Path], list
 def _answers(
     model: LoadedModel, inputs: list[NDArray[np.float32]], columns: list[int], temperature: float
 ) -> NDArray[np.float16]:
-    """Shares of the classes, (pictures, classes)."""
+    """Return the teacher's probabilities for the columns, (pictures, classes) float16."""
     with torch.inference_mode():
         logits = model.module(torch.from_numpy(np.stack(inputs)).to(model.device)).float()[:, columns]
         shares: NDArray[np.float16] = (logits / temperature).softmax(1).half().cpu().numpy()

@@ -1,4 +1,4 @@
-"""The training loop: pictures and a plan in, a weights file out."""
+"""The training loop, which turns pictures and a plan into a weights file."""
 
 import math
 import time
@@ -33,9 +33,9 @@ from convnext_studio.training.state import (
 from convnext_studio.training.taught import names_below, present, read_lesson, taught, words
 from convnext_studio.training.teaching import ask_teacher
 
-# A crop of a picture this much larger than the result is sampled without visible aliasing.
+# Crops from pictures that are larger than the result by this factor show no visible aliasing.
 OVERSAMPLING = 1.5
-# Reading the loss waits for the device.
+# Reading the loss synchronises with the device, so it is not done at every step.
 STEPS_PER_REPORT = 10
 
 
@@ -54,41 +54,41 @@ def train(
 ) -> StudioFile:
     """Train a ConvNeXt on a folder of pictures, and write its moving average's weights after every epoch.
 
-    Beside `out` lies `out`.checkpoint with the whole state, until the training is complete. On the CPU, with
-    the same number of threads, an interrupted and resumed training gives the same weights as one in one piece.
+    Until training is complete, `out`.checkpoint next to `out` contains the whole state. On the CPU, with
+    the same number of threads, an interrupted and resumed run gives the same weights as an uninterrupted one.
 
     Parameters
     ----------
     folder
-        One folder of pictures a class.
+        A folder with one folder of pictures for each class.
     out
         The weights file to write.
     plan
-        How to train; a resumed training keeps the plan it was begun with.
+        The settings; a resumed run keeps the plan with which it was started.
     classes
-        Train on these only.
+        The classes to train on; None for all.
     init
-        Start from this weights file instead of random weights.
+        A weights file to start from instead of random weights.
     soft_targets
-        Learn from this file of a teacher's answers, too: the classes are then the file's.
+        A file of a teacher's predictions to learn from as well; the classes are then those of the file.
     teacher
-        Ask this model first, and keep its answers as `out`.soft-targets.npz.
+        A model to ask first; its predictions are saved as `out`.soft-targets.npz.
     resume
-        Go on from `out`.checkpoint.
+        Whether to continue from `out`.checkpoint.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     report
-        Told how it goes.
+        Called with the events of the run.
 
     Returns
     -------
     StudioFile
-        What was written to `out`.
+        The contents of `out`.
 
     Raises
     ------
     StudioError
-        Where the folder, the plan or the checkpoint cannot be used.
+        If the folder, the plan or the checkpoint cannot be used.
     """
     if not out.parent.is_dir():
         raise StudioError(f"There is no folder {out.parent} for {out.name}.")
@@ -127,7 +127,7 @@ def _asked(
     device: str,
     report: Report,
 ) -> Path:
-    """A file beside the weights with what the teacher thinks of the folder's pictures."""
+    """Write the teacher's predictions for the folder's pictures next to the weights, and return the path."""
     answers = ask_teacher(
         teacher,
         folder,
@@ -148,7 +148,7 @@ def _decoded(
     lesson: SoftTargets | None,
     report: Report,
 ) -> tuple[Pictures, tuple[str, ...]]:
-    """The folder's pictures, and the classes that are learnt: the soft targets', where there are any."""
+    """Return the folder's pictures and the classes to learn, which are the soft targets' if there are any."""
     listing = list_pictures(folder, classes)
     if len(listing.classes) < 2 and lesson is None:
         raise StudioError(f"{folder} has only one class, {listing.classes[0]}.", "There must be at least two.")
@@ -164,7 +164,7 @@ def _decoded(
 
 
 def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, report: Report) -> Iterator[int]:
-    """Train the state's remaining epochs; yields each one's number from 1 once it is done."""
+    """Train the remaining epochs, and yield the number of each, counted from 1, when it is done."""
     learn, held = split_holdout(pictures.targets, plan.holdout, plan.seed)
     held_out = pictures.take(held).resized(plan.input_px)
     cached, cached_px = pictures, 0
@@ -187,7 +187,7 @@ def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, rep
 def _run_epoch(
     plan: TrainingPlan, pictures: Pictures, learn: Tensor, size_px: int, state: TrainingState, report: Report
 ) -> float:
-    """One pass over the pictures to learn from; the mean loss."""
+    """Train for one epoch on the pictures of indices `learn`, and return the mean loss."""
     device = next(state.module.parameters()).device
     generator = Generator().manual_seed(plan.seed * 1_000_003 + state.epoch)
     order = learn[torch.randperm(len(learn), generator=generator)]
@@ -195,7 +195,7 @@ def _run_epoch(
     total = torch.zeros((), device=device)
     state.module.train()
     with torch.random.fork_rng():
-        torch.manual_seed(plan.seed * 1_000_003 + state.epoch)  # Of stochastic depth.
+        torch.manual_seed(plan.seed * 1_000_003 + state.epoch)  # For stochastic depth.
         for step in range(steps):
             batch = pictures.take(order[step * plan.batch_size : (step + 1) * plan.batch_size])
             inputs, targets = _prepare(plan, batch, size_px, device, generator)
@@ -218,9 +218,10 @@ def _run_epoch(
 def _prepare(
     plan: TrainingPlan, batch: Pictures, size_px: int, device: torch.device, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """A batch as normalised inputs, and targets on the device; a teacher's stand beside the folders'.
+    """Return a batch as augmented, normalised inputs and targets on the device.
 
-    Targets are (N, kinds, classes), so that mixing mixes both.
+    The targets are (N, kinds, classes), where the kinds are the folders' targets and, if there is a teacher,
+    the soft ones; so mixing mixes both.
     """
     batch = replace(batch, pixels=batch.pixels.to(device), targets=batch.targets.to(device))
     changed = augment(batch, size_px, plan.crop_area_min, plan.colour_jitter, plan.sharpness_jitter, generator)
@@ -238,9 +239,9 @@ def _prepare(
 
 
 def _loss(plan: TrainingPlan, logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy with the folders' targets, and with a teacher's at the plan's temperature.
+    """Return the cross-entropy with the folders' targets and, at the plan's temperature, with a teacher's.
 
-    The temperature's square keeps the gradient's size, whatever the temperature (arXiv:1503.02531, section 2).
+    The squared temperature keeps the gradient's scale independent of it (arXiv:1503.02531, section 2).
     """
     hard = functional.cross_entropy(logits, targets[:, 0])
     if targets.shape[1] == 1:
@@ -250,7 +251,7 @@ def _loss(plan: TrainingPlan, logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _accuracy(module: torch.nn.Module, pictures: Pictures, size_px: int) -> float:
-    """Part of the pictures, centre-cropped, whose most probable class is right."""
+    """Return the fraction of the pictures, centre-cropped, whose most probable class is right."""
     device = next(module.parameters()).device
     aspects = pictures.log_aspects.exp()
     width, height = (1 / aspects).clamp(max=1), aspects.clamp(max=1)
@@ -311,11 +312,11 @@ def _check_same_run(checkpoint: Checkpoint, labels: tuple[str, ...], pictures: i
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where the hardware computes in it; else nothing, because emulated it is slower than float32."""
+    """Autocast to bfloat16 if the hardware supports it; emulated, it would be slower than float32."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # The oldest torch that is supported cannot tell.
+        # The oldest supported torch has no get_capabilities.
         capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         native = device.type == "cpu" and bool(capabilities.get("avx512_bf16"))
     return torch.autocast(device.type, torch.bfloat16) if native else nullcontext()

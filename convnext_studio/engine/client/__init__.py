@@ -1,1 +1,1 @@
-"""The window's end of the engine: it starts the process, sends requests and receives answers. No torch."""
+"""The window's side of the engine: it starts the process and exchanges messages with it, without torch."""

@@ -1,4 +1,4 @@
-"""The window's end of the engine: asks, cancels, and starts a new engine process when one dies."""
+"""The engine client: it sends and cancels requests, and starts a new engine process when one dies."""
 
 import atexit
 import signal
@@ -14,25 +14,26 @@ Listener = Callable[[Message], None]
 
 
 class EngineClient:
-    """Asks an engine process and survives its death.
+    """A client that sends requests to an engine process and survives its death.
 
     Every request gets exactly one of `Done`, `Failed` and `Cancelled`, and no message after it. When an engine
-    dies, the listener gets `EngineLost`; a new engine opens the model and the pictures again, which is when
-    `EngineReady` comes, and does what is not done. What two engines have died of is answered with `Failed`.
-    After five deaths in a row without an answer no new engine is started until the next `ask`.
+    dies, the listener gets `EngineLost`. A new engine then reopens the model and the pictures, after which
+    `EngineReady` is sent, and handles the unanswered requests. A request that has killed two engines is
+    answered with `Failed`. After five deaths in a row without an answer, no new engine is started until the
+    next `ask`.
 
-    All methods may be called from any thread, `close` not from the listener.
+    All methods may be called from any thread, except that the listener must not call `close`.
 
     Parameters
     ----------
     entry
-        ``module:function`` that the child process calls with its end of a pipe. It is a name, because the
-        window's process imports nothing of the engine.
+        The ``module:function`` that the child process calls with its end of a pipe. It is a name because the
+        window's process must not import the engine.
     """
 
     def __init__(self, entry: str = "convnext_studio.engine.server.worker:main") -> None:
         self._entry = entry
-        # Held while the listener runs, so that nothing overtakes: a cancelled request hears nothing more.
+        # Held while the listener runs, to keep messages in order: a cancelled request gets no further message.
         self._lock = threading.RLock()
         self._ledger = Ledger(to_engine=self._send, to_listener=self._deliver)
         self._listener: Listener | None = None
@@ -43,10 +44,10 @@ class EngineClient:
         self._is_closed = False
 
     def listen(self, listener: Listener) -> None:
-        """Have `listener` called with every message, in order, those that have come already first.
+        """Call `listener` with every message, in order, starting with those already received.
 
-        It is called from the client's own thread, or within `ask`, `cancel` and `close`. It has to return
-        soon, and must not wait for a thread that uses the client.
+        It is called from the client's own thread, or within `ask`, `cancel` and `close`. It must return
+        quickly, and must not wait for a thread that uses the client.
         """
         with self._lock:
             self._listener = listener
@@ -55,22 +56,22 @@ class EngineClient:
                 listener(message)
 
     def start(self) -> None:
-        """Start the engine process in the background; returns at once."""
+        """Start the engine process in the background and return at once."""
         with self._lock:
             self._check_open()
             if not self._is_started:
                 self._is_started = True
-                # multiprocessing would end the child, too, but this client would start another one.
+                # The child ends with this process anyway, but the client would then start another one.
                 atexit.register(self.close)
                 self._start_keeper()
 
     def ask(self, request: Request) -> int:
-        """Send a request and give its id; it waits where the engine is not ready yet.
+        """Send a request, which waits until the engine is ready, and return its id.
 
         Raises
         ------
         RuntimeError
-            The client is closed.
+            If the client is closed.
         """
         with self._lock:
             self._check_open()
@@ -80,16 +81,16 @@ class EngineClient:
             return identifier
 
     def cancel(self, identifier: int) -> None:
-        """Stop working on a request; nothing happens where it was answered already.
+        """Stop working on a request; do nothing if it was already answered.
 
-        `Cancelled` comes at once. Only a model or a picture that is being opened or closed is answered by the
-        engine: it may be done already.
+        `Cancelled` is delivered at once, except for requests that open or close a model or picture or save a
+        file: the engine answers those, because they may already be done.
         """
         with self._lock:
             self._ledger.cancel(identifier)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """End the engine process, also if it computes, and cancel what is not answered."""
+        """End the engine process, even if it is computing, and cancel all unanswered requests."""
         with self._lock:
             if not self._is_closed:
                 self._is_closed = True
@@ -107,13 +108,13 @@ class EngineClient:
 
     @property
     def pid(self) -> int | None:
-        """Of the engine process; None where there is none."""
+        """The process id of the engine process, or None if there is none."""
         process = self._process
         return None if process is None else process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether there is an engine process, ready or not."""
+        """Whether there is an engine process, whether or not it is ready."""
         return self._process is not None
 
     def _check_open(self) -> None:
@@ -141,7 +142,7 @@ class EngineClient:
             pass
 
     def _run_engine(self) -> bool:
-        """Run one engine process to its end; whether to run another."""
+        """Run one engine process until it ends; return whether to run another."""
         try:
             process = EngineProcess(self._entry)
         except OSError as error:
@@ -155,7 +156,7 @@ class EngineClient:
             return False
 
     def _follow(self, process: EngineProcess) -> int:
-        """Pass on what the engine says until it ends, and give its exit code."""
+        """Pass on the engine's messages until it ends, and return its exit code."""
         with self._lock:
             self._process = process
             if self._is_closed:
@@ -171,7 +172,7 @@ class EngineClient:
         except EOFError:
             pass
         except BaseException:
-            # The listener failed: be loud about it, but leave no process.
+            # The listener failed: raise its error, but leave no process behind.
             process.kill()
             raise
         finally:
@@ -186,7 +187,7 @@ def _ask_to_end(process: EngineProcess) -> None:
 
 
 def _describe(exit_code: int) -> str:
-    """How a process ended, as half a sentence."""
+    """Describe how a process ended, as part of a sentence."""
     if exit_code == DEVICE_FAULT_EXIT_CODE:
         return "the graphics device reported a fault"
     if exit_code >= 0:

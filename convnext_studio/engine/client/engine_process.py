@@ -1,4 +1,4 @@
-"""One engine process, seen from the window: started by the name of its entry, of which nothing is imported."""
+"""Starts one engine process and exchanges messages with it, without importing the engine."""
 
 import contextlib
 import logging
@@ -21,17 +21,17 @@ _LOG = logging.getLogger(__name__)
 class EngineProcess:
     """A child process and the pipe to it.
 
-    The thread that makes one has to outlive it: on Linux the child is killed when that thread ends.
+    The thread that creates it has to outlive it: on Linux, the child is killed when that thread ends.
 
     Parameters
     ----------
     entry
-        ``module:function`` that the child calls with its end of the pipe.
+        The ``module:function`` that the child calls with its end of the pipe.
 
     Raises
     ------
     OSError
-        The system gives no process or pipe.
+        If the system cannot create the process or the pipe.
     """
 
     def __init__(self, entry: str) -> None:
@@ -46,12 +46,12 @@ class EngineProcess:
         self._channel = Channel(*streams_of(self._process), decode_message)
         self.pid = self._process.pid
         self._outbox: queue.SimpleQueue[Struct | None] = queue.SimpleQueue()
-        # Writing blocks while the child lets no Python run (when it imports torch): the window must not wait.
+        # Writing blocks while the child cannot run Python (as when it imports torch); the window must not wait.
         self._writer = threading.Thread(target=self._write, name="engine-writer", daemon=True)
         self._writer.start()
 
     def send(self, message: Struct) -> None:
-        """Queue a message; it is lost if the child dies before it is read."""
+        """Queue a message; it is lost if the child dies before reading it."""
         self._outbox.put(message)
 
     def receive(self) -> Message:
@@ -60,31 +60,31 @@ class EngineProcess:
         Raises
         ------
         EOFError
-            The child has ended, and all that it sent was received; or it sent what is no message, and was
-            killed.
+            If the child has ended and everything it sent was received, or if it sent something that is not a
+            message and was therefore killed.
         """
         try:
             return self._channel.receive()
         except OSError as error:
             raise EOFError from error
         except ProtocolError as error:
-            # One that dies while it writes leaves half a message, too.
+            # A child that dies while writing also leaves an incomplete message.
             _LOG.warning("The engine's message cannot be read (%s).", error)
             self.kill()
             raise EOFError from error
 
     def terminate(self) -> None:
-        """Have the system end the child; from any thread."""
+        """Ask the system to end the child; may be called from any thread."""
         with contextlib.suppress(OSError):  # It has just ended.
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the child whatever it does; from any thread."""
+        """Kill the child unconditionally; may be called from any thread."""
         with contextlib.suppress(OSError):  # It has just ended.
             self._process.kill()
 
     def reap(self) -> int:
-        """Wait until the child is gone, free all that it took, and give its exit code: -n for signal n."""
+        """Wait until the child is gone, free its resources, and return its exit code: -n for signal n."""
         try:
             exit_code = self._process.wait(_EXIT_GRACE_S)
         except subprocess.TimeoutExpired:
@@ -100,6 +100,6 @@ class EngineProcess:
             try:
                 self._channel.send(message)
             except (OSError, ValueError):
-                # The child is gone, or the channel was closed; whoever reads finds out, and asks again what was
-                # not answered.
+                # The child is gone, or the channel was closed. The reading thread notices this, and unanswered
+                # requests are sent again.
                 return

@@ -1,8 +1,9 @@
-"""What the window has asked of the engine, and what a new engine has to be told: no threads, no processes.
+"""Keeps track of requests and of what the engine has open, to bring a new engine to the same state.
 
-An engine may die at any time. The ledger knows the requests that are not answered yet, the model that an engine
-has open and where its pictures come from, and so can put a new one where the old one was. The pictures, of
-which there may be thousands, are named to the new engine and decoded when they are needed.
+An engine may die at any time. The ledger knows the unanswered requests, the model that the engine has open and
+the sources of its pictures, so a new engine can continue where the old one stopped. The new engine is only told
+which pictures there are, since there may be thousands, and decodes them when they are needed. There are no
+threads or processes here.
 """
 
 import itertools
@@ -37,18 +38,19 @@ from convnext_studio.protocol.pictures import (
 )
 
 _DEATHS_PER_REQUEST = 2
-# What was open had been opened well before: it is given up later, and tried once more when somebody asks again.
+# What is restored was opened successfully before, so it gets one more attempt; after that, the model is tried
+# again when a new request arrives.
 _DEATHS_PER_RESTORED = 3
 _DEATHS_IN_A_ROW = 5
 
-# These change what the engine has open, or write a file. If one is cancelled when it is just done, the window
-# has to learn that it is: so they are answered with what the engine says, and the others at once.
+# These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
+# must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
 _LEAVES_A_MARK = (LoadModel, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A request, the answer to it if there is one, and how many engines have died while running it."""
+    """A request, its answer if there is one, and how many engines have died while running it."""
 
     request: Request
     payload: Payload = None
@@ -57,16 +59,16 @@ class _Entry:
 
 
 class Ledger:
-    """The unanswered requests and what is open. Not thread-safe.
+    """A record of the unanswered requests and of what the engine has open; not thread-safe.
 
     Each request gets exactly one of `Done`, `Failed` and `Cancelled`, and nothing after it.
 
     Parameters
     ----------
     to_engine
-        Sends to the engine; called only while one is connected.
+        Sends a message to the engine; called only while one is connected.
     to_listener
-        Passes a message on to whoever asks.
+        Passes a message on to the listener.
     """
 
     def __init__(
@@ -82,21 +84,21 @@ class Ledger:
         self._deaths_in_a_row = 0
         self._restarted = False
         self._connected = False
-        # Of the engine that is connected: what it is opening again, which requests it has begun and not
-        # finished (the last one is running, the others have stepped aside), and what it has said of itself.
+        # The state of the connected engine: what it is reopening, which requests it has begun but not finished
+        # (the last one is running, the others have yielded), and what it has reported about itself.
         self._restoring: dict[int, _Entry] = {}
         self._begun: dict[int, None] = {}
         self._is_ready = False
         self._why_not_started = ""
-        self._lacking = ""  # Until another model is opened: what no engine has any more.
+        self._lacking = ""  # What could not be reopened; kept until another model is opened.
 
     @property
     def has_unanswered(self) -> bool:
-        """Whether somebody waits for an answer."""
+        """Whether any request is still unanswered."""
         return bool(self._wanted)
 
     def ask(self, request: Request) -> int:
-        """Note a request, send it if there is an engine, cancel the one it replaces, and give its id."""
+        """Record a request, cancel the one it replaces, send it if there is an engine, and return its id."""
         request = msgspec.structs.replace(request, id=next(self._ids))
         if request.replaces:
             for other in [entry.request for entry in self._wanted.values()]:
@@ -112,7 +114,7 @@ class Ledger:
         return request.id
 
     def cancel(self, identifier: int) -> None:
-        """Nobody waits for this answer any more; nothing happens where it was given already."""
+        """Cancel a request; do nothing if it was already answered."""
         entry = self._wanted.get(identifier)
         if entry is None or entry.cancelled:
             return
@@ -124,12 +126,12 @@ class Ledger:
             self._cancelled(identifier)
 
     def cancel_all(self) -> None:
-        """Answer all requests with `Cancelled`: there will be no engine."""
+        """Answer all requests with `Cancelled`, because there will be no engine any more."""
         for identifier in list(self._wanted):
             self._cancelled(identifier)
 
     def connected(self) -> None:
-        """A new engine was started: have it open what the one before had, then do what is not done."""
+        """Have a new engine reopen what the previous one had open, then handle the unanswered requests."""
         self._connected = True
         entries = [self._model] if self._model else []
         if self._pictures:
@@ -140,7 +142,7 @@ class Ledger:
             self._to_engine(entry.request)
 
     def received(self, message: object) -> None:
-        """The engine said something: pass it on if somebody still waits for it."""
+        """Handle a message from the engine: pass it on if its request is still wanted."""
         match message:
             case Started():
                 self._begun[message.id] = None
@@ -162,7 +164,7 @@ class Ledger:
                 self._why_not_started = message.message
 
     def died(self, reason: str) -> bool:
-        """The engine is gone; whether to start a new one. `reason` is half a sentence."""
+        """Handle the engine's death; return whether to start a new one. `reason` is part of a sentence."""
         self._connected = False
         self._restarted = True
         self._deaths_in_a_row += 1
@@ -213,7 +215,7 @@ class Ledger:
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():
-                # Another key where its file had changed.
+                # The key is a new one if the file had changed.
                 self._pictures[payload.key] = self._pictures.pop(
                     request.image, PictureSource(payload.path, payload.name)
                 )
@@ -259,7 +261,7 @@ class Ledger:
         self._tell(self._lacking)
 
     def _tell(self, sentence: str) -> None:
-        # Comes before EngineReady: the new engine is still being made what the old one was.
+        # This is sent before EngineReady, because the new engine is still restoring the old one's state.
         self._to_listener(EngineLost(message=sentence))
 
     # ------------------------------------------------------------------------------------------- deaths

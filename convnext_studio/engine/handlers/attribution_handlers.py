@@ -1,4 +1,4 @@
-"""What speaks for a class, on one picture or several, by any method."""
+"""Handlers that explain a class with any attribution method, on one picture or several."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 
 def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
-    """Each step, and the seconds spent on it and those before; time in which others work is not counted."""
+    """Yield each step with the total computing time so far in seconds; time between steps does not count."""
     seconds = 0.0
     while True:
         begin = time.perf_counter()
@@ -48,12 +48,12 @@ def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
 
 
 def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -> tuple[Explain, Question]:
-    """A request with nothing left open, and what it asks of the methods.
+    """Return the request with all defaults filled in, and the question that it asks of the methods.
 
     Raises
     ------
     StudioError
-        Where there is no such method, node, class or parameter.
+        If there is no such method, node, class or parameter.
     """
     target = request.target
     if target is None:
@@ -76,12 +76,12 @@ def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -
 
 
 def chosen_map(question: Question, name: str) -> str:
-    """The name of one of a question's maps: the one asked for, or the last.
+    """Return the name of one of a question's maps: the requested one, or the last.
 
     Raises
     ------
     StudioError
-        Where the question gives no such map.
+        If the question has no such map.
     """
     name = name or question.names[-1]
     if name not in question.names:
@@ -93,7 +93,7 @@ def chosen_map(question: Question, name: str) -> str:
 def explain(
     workspace: Workspace, request: Explain, should_stop: ShouldStop
 ) -> Generator[Progress, None, Explanation]:
-    """Answer by the method asked for, computed unless it is at hand."""
+    """Explain an output with the requested method, unless the result is cached."""
     complete, question = completed(workspace, request, should_stop)
     key = workspace.key("explanation", complete)
     kept = workspace.results.get(key)
@@ -119,7 +119,7 @@ def explain(
 def _steps(
     workspace: Workspace, complete: Explain, question: Question, should_stop: ShouldStop
 ) -> Iterator[Explained]:
-    """What the method gives; Grad-CAM of a logit at stages is at hand where that class was explained before."""
+    """Yield the method's results; a cached prediction provides Grad-CAMs of its class's logit at stages."""
     model = workspace.model
     prediction = _prediction_with_cams(workspace, complete)
     if prediction is not None:
@@ -131,7 +131,7 @@ def _steps(
 
 
 def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction | None:
-    """Grad-CAM at all stages, where it answers the request and is kept."""
+    """Return the cached prediction whose Grad-CAMs answer the request, or None."""
     is_answer = complete.method == "gradcam" and complete.output == "logit"
     if not is_answer or not set(complete.nodes) <= {*workspace.model.config.stages}:
         return None
@@ -170,7 +170,7 @@ def _explanation(
 
 
 def _score(complete: Explain, prediction: Prediction) -> float:
-    """The value of what is explained, as the prediction has it."""
+    """Return the value of the explained output, from the prediction."""
     assert complete.target is not None  # `completed` has filled it in.
     if complete.output == "probability":
         return float(prediction.probabilities[complete.target])
@@ -182,7 +182,7 @@ def _score(complete: Explain, prediction: Prediction) -> float:
 def explain_several(
     workspace: Workspace, request: ExplainSeveral, should_stop: ShouldStop
 ) -> Generator[Progress, None, Explanations]:
-    """Explain one picture after the other; one that cannot be explained does not keep the others from it."""
+    """Explain one picture after another; one that cannot be explained does not stop the others."""
     is_pointless = workspace.until_another_model(should_stop)
     total = len(request.images)
     failure = StudioError("There is no picture to explain.", "Open one.")
@@ -208,7 +208,7 @@ def explain_several(
 
 
 def within(work: Generator[Progress, None, Result], around: Progress) -> Generator[Progress, None, Result]:
-    """Work inside other work: the other's progress is shown, and the words of both."""
+    """Run work inside other work; its progress has the outer work's numbers and the texts of both."""
     while True:
         try:
             progress = next(work)

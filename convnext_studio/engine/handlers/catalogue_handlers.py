@@ -1,4 +1,4 @@
-"""Work on timm's catalogue: what there is, and bringing it here."""
+"""The handler that lists timm's pretrained models."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ OFFLINE = "Its weights are not on this computer, and the program is offline."
 def list_pretrained(
     _workspace: Workspace, request: ListPretrained, should_stop: ShouldStop
 ) -> Generator[Progress, None, Catalogue]:
-    """Say of every pretrained ConvNeXt of timm, or of the one network asked for, what people choose by.
+    """List timm's pretrained ConvNeXts, or the one requested network, with the facts needed to choose.
 
     Raises
     ------
     StudioError
-        Where there is none of the name asked for, or it cannot be opened.
+        If there is no network of the requested name, or it cannot be opened.
     Stopped
         Between two architectures, once `should_stop()` is true.
     """

@@ -1,4 +1,4 @@
-"""Answers about channels: one channel, its kernel, the numbers to sort by, and the strongest patches."""
+"""Handlers for channels: one channel's map, its kernel, statistics to sort by, and the strongest patches."""
 
 import math
 from collections.abc import Generator
@@ -35,7 +35,7 @@ from convnext_studio.protocol.envelope import Progress
 
 
 def check_channel(workspace: Workspace, node: str, channel: int) -> None:
-    """Raise a StudioError where the node has no such channel."""
+    """Raise StudioError if the node has no such channel."""
     channels = workspace.model.node(node).shape[0]
     if not 0 <= channel < channels:
         raise StudioError(
@@ -45,7 +45,7 @@ def check_channel(workspace: Workspace, node: str, channel: int) -> None:
 
 @handles(ChannelMap)
 def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
-    """One channel as the network computed it."""
+    """Return one channel as the network computed it."""
     check_channel(workspace, request.node, request.channel)
     output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
     return ChannelMapResult(
@@ -62,7 +62,7 @@ def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldSt
 def statistics_of(
     workspace: Workspace, request: ChannelStatistics, should_stop: ShouldStop
 ) -> ChannelStatisticsResult:
-    """What the channels of a node are sorted by; contributions where a class is given."""
+    """Compute the statistics that a node's channels are sorted by, with contributions if a class is given."""
     key = workspace.key("statistics", request.image, request.node, request.target)
     kept = workspace.results.get(key)
     if kept is not None:
@@ -86,7 +86,7 @@ def statistics_of(
 
 @handles(Kernel)
 def kernel_of(workspace: Workspace, request: Kernel, _should_stop: ShouldStop) -> KernelResult:
-    """The depthwise kernel behind a channel, or why there is none."""
+    """Return the depthwise kernel of a channel, or the reason why there is none."""
     node = workspace.model.node(request.node)
     check_channel(workspace, node.name, request.channel)
     source = {
@@ -126,7 +126,7 @@ PATCH_PX = 192
 def strongest_patches(
     workspace: Workspace, request: StrongestPatches, should_stop: ShouldStop
 ) -> Generator[Progress, None, StrongestPatchesResult]:
-    """Look at one picture after the other, keeping the strongest units so far."""
+    """Search one picture after another, keeping the strongest units so far."""
     check_channel(workspace, request.node, request.channel)
     if request.count < 1:
         raise StudioError(f"{request.count} patches cannot be found.", "Ask for at least one.")
@@ -164,7 +164,7 @@ def _result(
 def _merged(
     workspace: Workspace, request: StrongestPatches, image: str, patches: list[Patch], should_stop: ShouldStop
 ) -> list[Patch]:
-    """The strongest so far, with those of one more picture."""
+    """Return the strongest patches so far, including those of one more picture."""
     field = workspace.model.node(request.node).field
     output = output_alone(workspace, image, request.node, should_stop)
     units = strongest_units(to_array(output[request.channel]), field, request.count)
@@ -176,10 +176,10 @@ def _merged(
 def strongest_units(
     values: NDArray[np.float32], field: FieldGeometry, count: int
 ) -> list[tuple[int, int, float]]:
-    """Rows, columns and values of the highest values of a map, no two of them in one neighbourhood.
+    """Return the rows, columns and values of the highest values of a map, no two in one neighbourhood.
 
-    The centres of two units' fields are at least half a field apart along one axis at least; where the field is
-    global, or the map is one value, there is one unit. Values that are not finite are left out.
+    The centres of two units' fields are at least half a field apart along at least one axis; if the field is
+    global or the map is a single value, there is one unit. Non-finite values are left out.
     """
     left = np.where(np.isfinite(values), values, -np.inf)
     near = math.ceil(field.size_px / 2 / field.stride_px)
@@ -194,7 +194,7 @@ def strongest_units(
 
 
 def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
-    """Cut what a unit could see out of the photograph."""
+    """Crop the part of the photograph that a unit can see."""
     picture, geometry = workspace.picture(image), workspace.geometry(image)
     width, height = geometry.input_size
     box, is_clipped = field.box_in_input(y, x, height, width)
@@ -214,7 +214,7 @@ def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int,
 
 
 def _within(box: Box, size: tuple[int, int]) -> Box:
-    """What of a box lies in a picture of that width and height: whole pixels, at least one."""
+    """Clip a box to a picture of that width and height: whole pixels, at least one along each axis."""
     edges = []
     for start, extent, limit in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
         first = min(max(math.floor(start), 0), limit - 1)

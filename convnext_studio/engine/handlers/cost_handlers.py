@@ -1,4 +1,4 @@
-"""What the nodes cost in time."""
+"""The handler that times the nodes."""
 
 from collections.abc import Generator
 from typing import cast
@@ -17,7 +17,7 @@ from convnext_studio.protocol.envelope import Progress
 def measure_costs(
     workspace: Workspace, request: MeasureCosts, should_stop: ShouldStop
 ) -> Generator[Progress, None, MeasuredCosts]:
-    """Time the forward pass of every node, unless that was done for this model."""
+    """Time the forward pass of every node, unless the result is cached."""
     if request.runs < 1:
         raise StudioError(f"{request.runs} runs cannot be measured.", "Ask for at least one.")
     if not isinstance(workspace.model.config, ConvNeXtConfig):

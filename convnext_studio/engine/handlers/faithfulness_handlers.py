@@ -1,4 +1,4 @@
-"""Whether a map can be believed: curves, randomised weights, other methods."""
+"""Handlers that test whether a map can be trusted: curves, randomised weights, comparison of methods."""
 
 from collections.abc import Generator, Iterator
 from typing import cast
@@ -50,7 +50,7 @@ from convnext_studio.protocol.envelope import Progress
 def measure_faithfulness(
     workspace: Workspace, request: MeasureFaithfulness, should_stop: ShouldStop
 ) -> Generator[Progress, None, Faithfulness]:
-    """Insertion and deletion by the map, and then by a random one."""
+    """Measure insertion and deletion by the map, and then by a random one."""
     check_steps(request.steps)
     complete, question = completed(workspace, request.question, should_stop)
     name = chosen_map(question, request.map_name)
@@ -94,7 +94,7 @@ def measure_faithfulness(
 def _curves(
     workspace: Workspace, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
 ) -> Iterator[tuple[InsertionDeletion, InsertionDeletion, float]]:
-    """The curves of the map and of a random one so far, and the probability on the whole picture."""
+    """Yield the curves of the map and of a random one so far, and the probability on the whole picture."""
     tensor, _ = workspace.input(explanation.image)
     model = workspace.model
     fill = fill_picture(tensor, model.preprocessing, request.fill)
@@ -113,7 +113,7 @@ def _curves(
 
 
 def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> Probability:
-    """The function from pictures to the probability of a class."""
+    """Return the function that maps pictures to the probability of a class."""
 
     def probability(pictures: Tensor) -> Tensor:
         with torch.no_grad(), stoppable(model.blocks, should_stop):
@@ -137,7 +137,7 @@ def _with_areas(curves: InsertionDeletion) -> Curves:
 def check_sanity(
     workspace: Workspace, request: CheckSanity, should_stop: ShouldStop
 ) -> Generator[Progress, None, Sanity]:
-    """Randomise the weights from the head down, on a copy of the network, and watch the map."""
+    """Randomise the weights from the head down, on a copy of the network, and record how the map changes."""
     complete, question = completed(workspace, request.question, should_stop)
     name = chosen_map(question, request.map_name)
     key = workspace.key("sanity", replace(request, id=0, panel="", question=complete, map_name=name))
@@ -183,7 +183,7 @@ def _sanity_step(done: Randomised) -> SanityStep:
 def _sanity_progress(
     identifier: int, step: Cascade, to_randomise: tuple[str, ...], partial: Sanity | None
 ) -> Progress:
-    """Steps, in parts of a hundred, since one step of a long method takes long itself."""
+    """Return the progress in hundredths of a step, since a single step of a slow method takes long."""
     done, total = len(step.steps), len(to_randomise) + 1
     text = f"Randomised weights: step {done + 1} of {total}"
     hundredths = round(100 * (done + step.share))
@@ -194,7 +194,7 @@ def _sanity_progress(
 def compare_methods(
     workspace: Workspace, request: CompareMethods, should_stop: ShouldStop
 ) -> Generator[Progress, None, Agreement]:
-    """Ask every method, and correlate what they say with what the others said."""
+    """Run every method, and correlate its map with those of the others."""
     methods = tuple(dict.fromkeys(request.methods))
     if len(methods) < 2:
         raise StudioError("There is nothing to compare.", "Choose at least two methods.")
@@ -223,7 +223,7 @@ def compare_methods(
 def _agreement(
     workspace: Workspace, image: str, methods: tuple[MethodName, ...], node: str, done: list[Explanation]
 ) -> Agreement:
-    """What is known once some of the methods have answered; the others' rows are not known."""
+    """Return the agreement of the methods done so far; the entries of the others are NaN."""
     info = workspace.model.node(node)
     height, width = info.shape[1:]
     matrix = np.full((len(methods), len(methods)), np.nan)

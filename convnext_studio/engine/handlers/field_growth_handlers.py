@@ -1,4 +1,4 @@
-"""How the field grows through depth."""
+"""The handler that measures how the receptive field grows through depth."""
 
 from collections.abc import Generator
 from typing import cast
@@ -29,7 +29,7 @@ KINDS = ("stem", "block", "stage")
 def field_growth(
     workspace: Workspace, request: FieldGrowth, should_stop: ShouldStop
 ) -> Generator[Progress, None, FieldGrowthResult]:
-    """Average the fields of all blocks and stages over the inputs."""
+    """Average the fields of the stem and of all blocks and stages over the inputs."""
     model = yield from subject_of(workspace, request, should_stop)
     takes_noise = definition(request.protocol).takes_noise
     images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()

@@ -1,4 +1,4 @@
-"""What fields are averaged over: opened pictures, a folder's, or noise."""
+"""The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,17 +18,17 @@ from convnext_studio.protocol.receptive_fields import FieldRequest
 
 
 class Opened(Interface):
-    """Whatever has the opened pictures, and decodes others."""
+    """The interface of what holds the opened pictures and decodes others."""
 
     reader: PictureReader
 
     def picture(self, key: str) -> DecodedImage:
-        """The picture of that key; a StudioError where it cannot be had."""
+        """Return the picture of that key; raise StudioError if it is not available."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An input that was given out: its name, and how far in the list of all candidates it was found."""
+    """An input that was used: its name, and its position in the list of all candidates."""
 
     name: str
     position: int
@@ -36,24 +36,25 @@ class Given:
 
 @dataclass(slots=True)
 class FieldInputs:
-    """Inputs for one measurement, read when they are asked for.
+    """The inputs of one measurement, which are read lazily.
 
     Attributes
     ----------
     request, model, preprocessing
-        What is measured, on what, and how its pictures are brought to their size.
+        The request, the network to measure, and the preprocessing that brings pictures to their size.
     opened, candidates
-        Who has the opened pictures; their keys, or the paths of a folder's, in the order of trying.
+        The holder of the opened pictures; their keys, or the paths of a folder's pictures, in the order in
+        which they are tried.
     total
-        How many there will be, unless some cannot be read.
+        How many inputs there will be, unless some cannot be read.
     is_noise
-        Nothing was read from anywhere.
+        Whether the inputs are noise, for which nothing is read.
     given
-        Those given out so far, in order.
+        The inputs used so far, in order.
     unreadable
-        A sentence for each candidate that could not be read.
+        One sentence for each candidate that could not be read.
     geometry
-        Of the last picture.
+        The geometry of the last picture.
     """
 
     request: FieldRequest
@@ -68,14 +69,14 @@ class FieldInputs:
     geometry: CropGeometry | None = None
 
     def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
-        """Each (1, C, H, W) float32, normalised, on the model's device.
+        """Yield the inputs, each (1, C, H, W) float32, normalised, on the model's device.
 
         Parameters
         ----------
         after
-            Begin behind so many candidates (pictures or noises).
+            The number of candidates (pictures or noise inputs) to skip first.
         count
-            Give so many; `total` where None.
+            The number of inputs to yield; `total` if None.
         """
         count = self.total if count is None else count
         yield from self._noises(after, count) if self.is_noise else self._pictures(after, count)
@@ -88,7 +89,7 @@ class FieldInputs:
             try:
                 picture = self._read(candidate)
             except StudioError as error:
-                if str(error) not in self.unreadable:  # A measurement that goes on may meet it again.
+                if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
             array, self.geometry = self.preprocessing(picture.to_pil())
@@ -113,12 +114,12 @@ class FieldInputs:
                 yield self.model.to_tensor(array)
 
     def nothing_read(self) -> StudioError:
-        """What to say where no candidate could be read."""
+        """Return the error to raise if no candidate could be read."""
         first = self.unreadable[0] if self.unreadable else ""
         return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
 
     def notes(self, used: int) -> list[str]:
-        """Sentences on what is missing, once all there are were measured and `used` of them averaged."""
+        """Return sentences on what is missing, once all inputs were measured and `used` of them averaged."""
         said = []
         if used < self.request.count:
             what = "noise input" if self.is_noise else "picture"
@@ -140,12 +141,12 @@ def inputs_of(
     *,
     takes_noise: bool,
 ) -> FieldInputs:
-    """Find what a measurement can be averaged over.
+    """Find the inputs that a measurement is averaged over.
 
     Raises
     ------
     StudioError
-        Where there is nothing.
+        If there are none.
     """
     is_noise = takes_noise or request.inputs == "noise"
     candidates: tuple[str | Path, ...] = ()

@@ -1,4 +1,4 @@
-"""Answers for the lecture: values and weights of a block, networks with a part changed, several maps."""
+"""Handlers for the lecture: values and weights of a block, networks with a part changed, several maps."""
 
 from collections.abc import Generator
 from copy import deepcopy
@@ -48,12 +48,12 @@ from convnext_studio.protocol.lecture import (
 
 BINS = 80
 TAIL_PERCENT = 0.1
-"""Share of the values at either end that the histogram does not reach: a few exceed all others by far."""
+"""The percentage of values at either end that the histogram leaves out, since outliers would stretch it."""
 
 
 @handles(Distributions)
 def distributions(workspace: Workspace, request: Distributions, should_stop: ShouldStop) -> DistributionsResult:
-    """The values before and after an operation of a block."""
+    """Compute the distributions of the values before and after an operation of a block."""
     node = _operation(workspace, request.node)
     key = _key(workspace, request)
     kept = workspace.results.get(key)
@@ -75,7 +75,7 @@ def distributions(workspace: Workspace, request: Distributions, should_stop: Sho
 
 
 def _normalised(norm: ChannelNorm, before: Tensor) -> Tensor:
-    """(C, h, w) normalised, with neither scale nor shift."""
+    """Return the input (C, h, w) normalised, with neither scale nor shift."""
     bare = deepcopy(norm)
     with torch.no_grad():
         for name, parameter in bare.named_parameters():
@@ -110,7 +110,7 @@ def _distribution(output: Tensor) -> Distribution:
 
 @handles(SwapPart)
 def swap_part(workspace: Workspace, request: SwapPart, should_stop: ShouldStop) -> SwappedPart:
-    """Predictions and a stage's map with another activation or norm."""
+    """Compute predictions and a stage's map, before and after swapping the activation or norm."""
     key = _key(workspace, request)
     kept = workspace.results.get(key)
     if kept is not None:
@@ -137,7 +137,7 @@ def swap_part(workspace: Workspace, request: SwapPart, should_stop: ShouldStop) 
 def _pass(
     model: LoadedModel, tensor: Tensor, stage: str, precision: str, should_stop: ShouldStop
 ) -> tuple[NDArray[np.float64], Tensor]:
-    """Probabilities, and a stage's output (C, h, w) float32."""
+    """Return the probabilities, and a stage's output (C, h, w) float32."""
     places = {stage: model.module_at(stage)}
     with (
         torch.no_grad(),
@@ -151,7 +151,7 @@ def _pass(
 
 @handles(LayerWeights)
 def layer_weights(workspace: Workspace, request: LayerWeights, _should_stop: ShouldStop) -> LayerWeightsResult:
-    """The weights of a convolution or a linear layer."""
+    """Return the weights of a convolution or a linear layer."""
     node = _operation(workspace, request.node)
     layer = workspace.model.module_at(node.name)
     if not isinstance(layer, nn.Conv2d | nn.Linear):
@@ -165,7 +165,7 @@ def layer_weights(workspace: Workspace, request: LayerWeights, _should_stop: Sho
 
 @handles(SlideKernel)
 def slide_kernel(workspace: Workspace, request: SlideKernel, should_stop: ShouldStop) -> SlidKernel:
-    """A channel before and behind a depthwise convolution, with its kernel."""
+    """Return a channel before and after a depthwise convolution, with its kernel."""
     node = _operation(workspace, f"{request.block}.dwconv")
     check_channel(workspace, node.name, request.channel)
     layer = workspace.model.module_at(node.name)
@@ -192,7 +192,7 @@ def slide_kernel(workspace: Workspace, request: SlideKernel, should_stop: Should
 
 @handles(WalkBlock)
 def walk_block(workspace: Workspace, request: WalkBlock, should_stop: ShouldStop) -> BlockWalk:
-    """The way through a block, operation by operation."""
+    """Return the steps through a block, operation by operation."""
     nodes = _block(workspace, request.block)
     key = _key(workspace, request)
     kept = workspace.results.get(key)
@@ -232,7 +232,7 @@ def _step(name: str, output: Tensor, channel: int) -> WalkStep:
 def drop_blocks(
     workspace: Workspace, request: DropBlocks, should_stop: ShouldStop
 ) -> Generator[Progress, None, DroppedBlocks]:
-    """Predictions without each block, from the last, which takes least, to the first."""
+    """Predict without each block, from the last, which is quickest, to the first."""
     key = _key(workspace, request)
     kept = workspace.results.get(key)
     if kept is not None:
@@ -266,12 +266,12 @@ def drop_blocks(
 
 
 def _key(workspace: Workspace, request: Request) -> object:
-    """Where the answer is kept: whoever asked."""
+    """Return the cache key of a request, which does not depend on the panel that sent it."""
     return workspace.key(replace(request, id=0, panel=""))
 
 
 def _operation(workspace: Workspace, name: str) -> NodeInfo:
-    """An operation of a block."""
+    """Return the node of an operation of a block; raise StudioError if it is not one."""
     node = workspace.model.node(name)
     if node.kind != "operation":
         raise StudioError(f"“{name}” is not an operation of a block.", "An example is stage1.block1.norm.")
@@ -279,7 +279,7 @@ def _operation(workspace: Workspace, name: str) -> NodeInfo:
 
 
 def _block(workspace: Workspace, name: str) -> list[NodeInfo]:
-    """What goes into a block, its operations, and its output."""
+    """Return the nodes of a block: its input, its operations, and its output."""
     block = workspace.model.node(name)
     inside = [node for node in workspace.model.nodes if node.parent == name]
     if block.kind != "block" or not inside:
@@ -289,7 +289,7 @@ def _block(workspace: Workspace, name: str) -> list[NodeInfo]:
 
 @handles(MeanMaps)
 def mean_maps(workspace: Workspace, request: MeanMaps, should_stop: ShouldStop) -> MeanMapsResult:
-    """The mean over the channels of each node's output."""
+    """Compute the mean over the channels of each node's output."""
     outputs = outputs_of(workspace, request.image, request.nodes, should_stop)
     return MeanMapsResult(
         image=request.image,
@@ -300,7 +300,7 @@ def mean_maps(workspace: Workspace, request: MeanMaps, should_stop: ShouldStop) 
 
 @handles(StemMaps)
 def stem_maps(workspace: Workspace, request: StemMaps, should_stop: ShouldStop) -> StemMapsResult:
-    """A channel, or the mean of all, for each stride; the whole output is kept, as others of a model are."""
+    """Compute a channel, or the mean of all, for each stride; the stem's whole outputs are cached."""
     if request.channel is not None:
         check_channel(workspace, "stem", request.channel)
     maps = {}

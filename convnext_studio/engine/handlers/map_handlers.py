@@ -1,4 +1,4 @@
-"""What the nodes make of a picture."""
+"""Handlers for feature maps, and for statistics of the nodes' inputs and outputs."""
 
 import math
 from collections.abc import Generator
@@ -29,7 +29,7 @@ from convnext_studio.protocol.maps import (
 
 @handles(FeatureMaps)
 def maps_of(workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
-    """All channels of a node on a picture, computed unless they are at hand."""
+    """Return all channels of a node on a picture, computing them unless they are cached."""
     shape = workspace.model.node(request.node).shape
     reduction = _reduction(shape, request.budget_bytes)
     kept = workspace.results.get(workspace.key("maps", request.image, request.node, reduction))
@@ -37,7 +37,7 @@ def maps_of(workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop)
         return cast("FeatureMapsResult", kept)
     output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
     if reduction > 1:
-        # The boxes at the border are divided by what they hold.
+        # Boxes at the border are averaged over the units that they contain.
         output = functional.avg_pool2d(output.float(), reduction, ceil_mode=True, count_include_pad=False)
     geometry = workspace.geometry(request.image)
     return keep_maps(workspace, request.image, request.node, to_array(output), geometry, reduction)
@@ -51,7 +51,7 @@ def keep_maps(
     geometry: CropGeometry,
     reduction: int = 1,
 ) -> FeatureMapsResult:
-    """Have a node's maps at hand from now on."""
+    """Cache a node's maps."""
     result = FeatureMapsResult(
         image=image,
         node=node,
@@ -65,7 +65,7 @@ def keep_maps(
 
 
 def _reduction(shape: tuple[int, int, int], budget_bytes: int) -> int:
-    """Smallest side of the boxes whose averages fit into the budget; 1 where all fits, or nothing is bound."""
+    """Return the smallest box side whose averages fit the budget; 1 if everything fits or there is no limit."""
     channels, height, width = shape
     if budget_bytes <= 0:
         return 1
@@ -82,7 +82,7 @@ def _reduction(shape: tuple[int, int, int], budget_bytes: int) -> int:
 def values_of(
     workspace: Workspace, request: NodeValues, should_stop: ShouldStop
 ) -> Generator[Progress, None, NodeValuesResult]:
-    """Statistics of what goes into nodes and of what comes out."""
+    """Compute statistics of the inputs and outputs of nodes."""
     key = workspace.key("values", request.image, request.nodes)
     kept = workspace.results.get(key)
     if kept is not None:
@@ -114,7 +114,7 @@ def _statistics(output: Tensor) -> ValueStatistics:
     count = int(finite.sum())
     if count == 0:
         return ValueStatistics(math.nan, math.nan, math.nan, math.nan, int(numbers.non_finite.sum()))
-    # Channels without a finite value have no part in it.
+    # Channels without any finite value are left out.
     share, mean, variance = (array[finite > 0] for array in (finite / count, numbers.mean, numbers.variance))
     overall = float(share @ mean)
     return ValueStatistics(

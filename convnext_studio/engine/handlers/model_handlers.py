@@ -1,4 +1,4 @@
-"""Opening and building models."""
+"""Handlers that open, build and save models."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -29,7 +29,7 @@ from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, Sav
 def load_model(
     workspace: Workspace, request: LoadModel, should_stop: ShouldStop
 ) -> Generator[Progress, None, ModelInfo]:
-    """Open a model and make it the workspace's."""
+    """Open or build a model and make it the workspace's."""
     device = resolve_device(request.device)
     if request.precision == "bfloat16" and device.type != "cuda":
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
@@ -39,7 +39,7 @@ def load_model(
     check_room(model, device)
     model = model.to(device)
     if device.type != "cpu":
-        # Kernels are chosen at the first call, which would make the first picture slow.
+        # The first call selects kernels, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
         side = model.preprocessing.input_px
         nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
@@ -52,7 +52,7 @@ def load_model(
 
 @handles(SaveModel)
 def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldStop) -> SavedModel:
-    """Write the weights of the model that is open."""
+    """Write the weights of the open model to a file."""
     model, path = workspace.model, Path(request.path)
     if model.title != request.title:
         raise StudioError(
@@ -80,7 +80,7 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         source=model.source,
         title=model.title,
         random_weights=model.random_weights,
-        # Where the CPU stands in for a GPU that cannot be used, that is said.
+        # Tell users if the CPU is used because the GPU cannot be.
         notes=tuple(note for note in (*model.notes, gpu_problem()) if note),
         config=model.config,
         nodes=model.nodes,

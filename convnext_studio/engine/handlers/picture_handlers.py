@@ -1,4 +1,4 @@
-"""Listing, opening and closing pictures."""
+"""Handlers that list, check, open, show and close pictures."""
 
 import hashlib
 import time
@@ -40,7 +40,7 @@ _STEP_S = 0.03
 def list_pictures(
     workspace: Workspace, request: ListPictures, should_stop: ShouldStop
 ) -> Generator[Progress, None, ListedPictures]:
-    """Find the files; read the heads of the first, so that what was dropped by mistake is told at once."""
+    """Find the files, and read the headers of the first, to report at once what was dropped by mistake."""
     found: list[str] = []
     failures: list[PictureFailure] = []
     folders: list[str] = []
@@ -77,7 +77,7 @@ def list_pictures(
 def _is_folder(path: str) -> bool:
     try:
         return Path(path).is_dir()
-    except (OSError, ValueError):  # What is wrong with it, its head will tell.
+    except (OSError, ValueError):  # Reading its header will report what is wrong.
         return False
 
 
@@ -113,12 +113,12 @@ def _listed(
     pictures: list[ListedPicture] = []
     last = time.monotonic()
     for path in paths:
-        # One that has gone meanwhile keeps its place, until somebody looks at it and is told.
+        # A file that has disappeared meanwhile stays listed; opening it reports the error.
         key = file_key(path) or path
         pictures.append(ListedPicture(key, Path(path.removeprefix(SAMPLE_PREFIX)).name, path))
         if should_stop():
             raise Stopped
-        if time.monotonic() - last > _STEP_S:  # On a slow network each file takes its time.
+        if time.monotonic() - last > _STEP_S:  # On a slow network drive, each file takes a while.
             last = time.monotonic()
             text = f"{len(pictures):,} of {len(paths):,} pictures listed"
             yield Progress(id=request.id, done=len(pictures), total=len(paths), text=text)
@@ -129,7 +129,7 @@ def _listed(
 def check_pictures(
     workspace: Workspace, request: CheckPictures, should_stop: ShouldStop
 ) -> Generator[Progress, None, CheckedPictures]:
-    """Read one file after the other; steps aside often."""
+    """Check one file after another, yielding often to more urgent requests."""
     failures: list[PictureFailure] = []
     sha256: dict[str, str] = {}
     total, last = len(request.images), time.monotonic()
@@ -143,7 +143,7 @@ def check_pictures(
         try:
             source = workspace.source(key).source
         except StudioError:
-            continue  # It was closed.
+            continue  # The picture was closed.
         if not isinstance(source, str):
             continue
         try:
@@ -168,7 +168,7 @@ def _sha256(path: str) -> str:
 def show_picture(
     workspace: Workspace, request: ShowPicture, _should_stop: ShouldStop
 ) -> ImageInfo | PictureFailure:
-    """Decode a listed picture; one whose file has changed is opened anew."""
+    """Decode a listed picture; reopen it if its file has changed."""
     key, source = request.image, workspace.source(request.image)
     try:
         if not workspace.is_changed(key):
@@ -184,7 +184,7 @@ def show_picture(
 def thumbnail(
     workspace: Workspace, request: Thumbnail, _should_stop: ShouldStop
 ) -> ThumbnailPixels | PictureFailure:
-    """Decode a listed picture as small as it is wanted."""
+    """Decode a listed picture at the requested size."""
     key = request.image
     kept = workspace.kept_picture(key)
     if kept is not None:
@@ -222,11 +222,11 @@ def _info(picture: DecodedImage) -> ImageInfo:
 
 @handles(RestorePictures)
 def restore_pictures(workspace: Workspace, request: RestorePictures, _should_stop: ShouldStop) -> None:
-    """Know the pictures that the engine before knew."""
+    """Register the pictures that the previous engine knew."""
     workspace.know_pictures(request.sources)
 
 
 @handles(CloseImage)
 def close_image(workspace: Workspace, request: CloseImage, _should_stop: ShouldStop) -> None:
-    """Forget pictures."""
+    """Close pictures, and forget all cached results about them."""
     workspace.close_pictures(request.images)

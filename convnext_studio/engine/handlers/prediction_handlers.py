@@ -1,4 +1,4 @@
-"""What the network says of a picture, and what at its stages speaks for a class."""
+"""The handler for predictions, with the Grad-CAMs of a class at the stages."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 
 @handles(Predict)
 def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
-    """Predict, and explain the class asked for or the first prediction."""
+    """Predict, and explain the requested class or the top prediction."""
     prediction = kept_prediction(workspace, request.image)
     if prediction is None:
         prediction = _first_pass(workspace, request, should_stop)
@@ -30,7 +30,7 @@ def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> 
 
 
 def kept_prediction(workspace: Workspace, image: str, target: int | None = None) -> Prediction | None:
-    """The prediction of a picture, and with a target the one that explains that class, where it is kept."""
+    """Return the cached prediction of a picture, with a target the one that explains that class, or None."""
     first = cast("Prediction | None", workspace.results.get(workspace.key("prediction", image)))
     if target is None or (first is not None and first.target == target):
         return first
@@ -38,7 +38,7 @@ def kept_prediction(workspace: Workspace, image: str, target: int | None = None)
 
 
 def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
-    """One forward and one backward pass give the prediction, all stages' maps and their CAMs."""
+    """Predict with one forward and one backward pass, and cache the stages' maps and the nodes' outputs."""
     if request.target is not None:
         check_class(request.target, workspace.model.config.num_classes)
     tensor, geometry = workspace.input(request.image)
@@ -61,7 +61,7 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
 def _explaining(
     workspace: Workspace, prediction: Prediction, target: int, should_stop: ShouldStop
 ) -> Prediction:
-    """A prediction with the Grad-CAMs of another class, computed unless they are at hand."""
+    """Return a prediction with the Grad-CAMs of another class, computing them unless they are cached."""
     check_class(target, workspace.model.config.num_classes)
     kept = kept_prediction(workspace, prediction.image, target)
     if kept is not None:

@@ -1,4 +1,4 @@
-"""How far the units of a node see."""
+"""The handler that measures the effective receptive field of a node's unit."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -45,11 +45,11 @@ LAST = "last"
 def receptive_field(
     workspace: Workspace, request: ReceptiveField, should_stop: ShouldStop
 ) -> Generator[Progress, None, ReceptiveFieldResult]:
-    """Average the field over its inputs, showing it as it sharpens."""
+    """Average the field over its inputs, with partial answers as it sharpens."""
     model = yield from subject_of(workspace, request, should_stop)
     measurement = Measurement.of(workspace, model, request)
     request = measurement.request
-    # What a folder holds changes by itself.
+    # Results for a folder are not cached, because its contents may change.
     key = (
         None
         if request.inputs == "folder"
@@ -75,12 +75,12 @@ def receptive_field(
 def subject_of(
     workspace: Workspace, request: FieldRequest, should_stop: ShouldStop
 ) -> Generator[Progress, None, LoadedModel]:
-    """The network that a request is about, opened beside the current one where it is another.
+    """Return the network that a request is about, opening it beside the current one if it is another.
 
     Raises
     ------
     StudioError
-        Where it cannot be had.
+        If it cannot be loaded or built.
     """
     subject = request.subject
     if subject.is_current:
@@ -92,17 +92,17 @@ def subject_of(
 
 
 def until_another_model(workspace: Workspace, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
-    """As `should_stop`, and true once the open model, if that is what is measured, has gone."""
+    """Return a `should_stop` that is also true once the open model, if it is the one measured, was replaced."""
     return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
 def check_request(model: LoadedModel, request: FieldRequest) -> int:
-    """Side of the input in pixels.
+    """Check a request, and return the side of the input in pixels.
 
     Raises
     ------
     StudioError
-        Where the request cannot be met.
+        If the request cannot be met.
     """
     definition(request.protocol)
     if request.count < 1:
@@ -113,7 +113,7 @@ def check_request(model: LoadedModel, request: FieldRequest) -> int:
 
 
 class Measurement:
-    """One field being measured: its network, its request with nothing left open, and its inputs."""
+    """A field that is being measured: its network, its request with all defaults filled in, and its inputs."""
 
     def __init__(self, model: LoadedModel, request: ReceptiveField, inputs: FieldInputs) -> None:
         self.model, self.request, self.inputs = model, request, inputs
@@ -123,12 +123,12 @@ class Measurement:
 
     @classmethod
     def of(cls, workspace: Workspace, model: LoadedModel, request: ReceptiveField) -> "Measurement":
-        """Settle what a request leaves open.
+        """Fill in what a request leaves open, and find its inputs.
 
         Raises
         ------
         StudioError
-            Where it cannot be met.
+            If the request cannot be met.
         """
         input_px = check_request(model, request)
         is_own = request.framing == "own"
@@ -144,12 +144,12 @@ class Measurement:
         return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
-        """What is known in the end.
+        """Return the final result.
 
         Raises
         ------
         StudioError
-            Where no picture could be read, or all were skipped.
+            If no picture could be read, or all were skipped.
         """
         if average is None:
             raise self.inputs.nothing_read()
@@ -159,7 +159,7 @@ class Measurement:
         return msgspec.structs.replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
-        """What is known after so many pictures."""
+        """Return the result for the inputs averaged so far."""
         request, model = self.request, self.model
         field_map = average.field
         size = (field_map.shape[1], field_map.shape[0])
@@ -206,7 +206,7 @@ class Measurement:
     def _geometry(
         self, unit: tuple[int, int], size: tuple[int, int]
     ) -> tuple[FieldGeometry, tuple[float, float]]:
-        """The theoretical field, and x and y around which squares grow."""
+        """Return the theoretical field, and x and y of the point around which squares grow."""
         width, height = size
         field = self.model.node(self.request.node).field
         if definition(self.request.protocol).published_centre:
@@ -231,14 +231,14 @@ class Measurement:
 
 
 def no_gradient() -> StudioError:
-    """What to say where every picture was skipped."""
+    """Return the error to raise if every picture was skipped."""
     return StudioError(
         "No picture gave a finite gradient.", "The weights or the pictures contain extreme values."
     )
 
 
 def last_map(model: LoadedModel) -> tuple[str, str]:
-    """The names of the last map before the head: the last stage, and its last block."""
+    """Return the names of the last map before the head: the last stage, and its last block."""
     stage = model.config.stages[-1]
     inside = [node.name for node in model.nodes if node.name.startswith(f"{stage}.") and node.kind == "block"]
     return stage, inside[-1] if inside else stage
@@ -247,6 +247,6 @@ def last_map(model: LoadedModel) -> tuple[str, str]:
 def squares_of(
     field_map: Field, protocol: Protocol, centre: tuple[float, float]
 ) -> dict[Scale, tuple[Square, ...]]:
-    """By scale: the squares that a field's protocol grows."""
+    """Return the squares of a field by scale, around the centre that its protocol defines."""
     around = "replknet" if definition(protocol).published_centre else centre
     return {scale: tuple(squares(field_map, THRESHOLDS, scale, around)) for scale in SCALES}

@@ -1,4 +1,4 @@
-"""Opening saved fields: their squares and curves, without any model."""
+"""The handler that opens a saved field and evaluates it again, without any model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ UNSAID = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
-    """What a file says, checked."""
+    """The validated description of the measurement in a file."""
 
     protocol: Protocol
     protocol_text: str
@@ -36,7 +36,7 @@ class _Told:
 
 @handles(OpenField)
 def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldStop) -> OpenedField:
-    """Read a field and measure its squares again."""
+    """Read a saved field and compute its squares, curves and Gaussian fit again."""
     saved, name = read_field(request.path), Path(request.path).name
     try:
         told = _told(saved, name)
@@ -66,7 +66,7 @@ def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldSt
 
 
 def _told(saved: SavedField, name: str) -> _Told:
-    """What the file says; any of several errors where that makes no sense."""
+    """Return what the file says about the measurement; raise one of several errors if it is invalid."""
     about, (height, width) = saved.about, saved.field_map.shape
     if not about:
         centre = (width // 2 + 0.5, height // 2 + 0.5)

@@ -1,4 +1,4 @@
-"""Where in a picture one unit looks."""
+"""The handler that computes where in a picture one unit looks."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 KEPT_PASS_BYTES = 1 << 29
-"""Largest forward pass (results of all operations) that is kept for the next unit of the same node."""
+"""The largest forward pass (activations of all operations) that is kept for the next unit of the same node."""
 
 
 @handles(UnitField)
 def unit_field(workspace: Workspace, request: UnitField, should_stop: ShouldStop) -> UnitFieldResult:
-    """The theoretical field of a unit, and its effective field on a picture."""
+    """Compute the theoretical field of a unit, and its effective field on a picture."""
     info = workspace.model.node(request.node)
     _, height, width = info.shape
     if not info.has_positions:
@@ -50,9 +50,9 @@ def unit_field(workspace: Workspace, request: UnitField, should_stop: ShouldStop
 
 
 def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) -> UnitProbe:
-    """The forward pass as far as the node: where a part of the input is enough, of that part only.
+    """Return a forward pass up to the node, over only a part of the input if that is enough.
 
-    Otherwise the one before, where only the unit is another.
+    Otherwise the previous pass is reused if it was for the same picture and node.
     """
     field = workspace.model.node(request.node).field
     width, height = workspace.geometry(request.image).input_size
@@ -60,7 +60,7 @@ def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) ->
     key = workspace.key(request.image, request.node)
     if window is None and workspace.probe is not None and workspace.probe[0] == key:
         return workspace.probe[1]
-    workspace.probe = None  # Two passes may not fit beside each other.
+    workspace.probe = None  # Two passes at once may not fit into memory.
     tensor, _ = workspace.input(request.image)
     probe = UnitProbe(workspace.model, tensor, request.node, should_stop, window)
     if window is None and _pass_bytes(workspace, request.node) <= KEPT_PASS_BYTES:
@@ -69,7 +69,7 @@ def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) ->
 
 
 def _pass_bytes(workspace: Workspace, node: str) -> int:
-    """Results of all operations as far as a node, with the rest of its block."""
+    """Return the bytes of all activations up to a node, including the rest of its block."""
     info = workspace.model.node(node)
     end = info.parent if info.kind == "operation" else node
     total = 0

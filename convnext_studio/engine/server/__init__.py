@@ -1,1 +1,1 @@
-"""The engine process: its loop, the order of work, and the models, pictures and results that it keeps."""
+"""The engine process: its main loop, the scheduling of requests, and its models, pictures and caches."""

@@ -1,4 +1,4 @@
-"""How much memory the arrays of an answer take."""
+"""Measures how much memory the arrays in an answer take."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def array_bytes(value: Any) -> int:
-    """Bytes in the arrays of a value: an array, a tensor, or data in which there are some."""
+    """Return the size of the arrays in a value: an array, a tensor, bytes, or data that contains them."""
     if isinstance(value, np.ndarray | Tensor):
         return value.nbytes
     if isinstance(value, Struct):

@@ -1,4 +1,4 @@
-"""Other networks than the open one, built to be measured beside it, and let go of soon."""
+"""A small cache of networks that are measured for comparison with the open one."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
@@ -14,13 +14,13 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.receptive_fields import Subject
 
 MOST = 3
-"""Beside the open model: four are compared at most."""
+"""How many are kept beside the open model, since at most four are compared."""
 LARGEST_PARAMETERS = 400_000_000
-"""Bound on the parameters of all that are kept: 1.6 GB."""
+"""The limit on the parameters of all kept networks together (1.6 GB)."""
 
 
 class ComparedNetworks:
-    """Keeps the few networks that were measured last."""
+    """A cache of the few networks that were measured last."""
 
     def __init__(self) -> None:
         self._models: OrderedDict[Hashable, LoadedModel] = OrderedDict()
@@ -33,17 +33,17 @@ class ComparedNetworks:
         request_id: int,
         should_stop: Callable[[], bool],
     ) -> Generator[Progress, None, LoadedModel]:
-        """Load or build the subject's network on a device, unless it is still there.
+        """Load or build the subject's network on a device, unless it is cached.
 
         Parameters
         ----------
         input_px
-            Side of the input of an architecture with random weights; files know their own.
+            The input side for an architecture with random weights; files specify their own.
 
         Raises
         ------
         StudioError
-            Where it cannot be had.
+            If the network cannot be loaded or built.
         Stopped
             Soon after `should_stop()` is true.
         """

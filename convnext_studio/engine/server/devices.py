@@ -1,4 +1,4 @@
-"""Which device computes, what the computer has, and whether a network fits."""
+"""Selects the device that computes, lists what the computer has, and checks whether a network fits."""
 
 import os
 import platform
@@ -13,14 +13,14 @@ from convnext_studio.protocol.models import Device
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device that is there.
+    """Return the available device for ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
-    ``auto`` takes CUDA, then MPS, then the CPU.
+    ``auto`` prefers CUDA, then MPS, then the CPU.
 
     Raises
     ------
     StudioError
-        Where this machine has no such device; the hint says which it has.
+        If this machine has no such device; the hint lists those that it has.
     """
     there = available_devices()
     if name == "auto":
@@ -34,7 +34,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def available_devices() -> list[str]:
-    """All devices of this machine, the one that ``auto`` takes first."""
+    """Return all devices of this machine, with the one that ``auto`` chooses first."""
     found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         found.append("mps")
@@ -45,7 +45,7 @@ _NOTHING_THERE = ("Found no NVIDIA driver", "No CUDA GPUs are available", "not c
 
 
 def gpu_problem() -> str:
-    """Why an NVIDIA GPU cannot be used, in one sentence; empty where it can, or where there is none."""
+    """Return one sentence that says why an NVIDIA GPU cannot be used; empty if it can, or if there is none."""
     if torch.cuda.is_available():
         return ""
     try:
@@ -62,7 +62,7 @@ def gpu_problem() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """Name of a device for people: "NVIDIA H100", "Apple GPU", "x86_64 CPU, 2 threads"."""
+    """Return the display name of a device: "NVIDIA H100", "Apple GPU", "x86_64 CPU, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
@@ -72,7 +72,7 @@ def device_name(device: torch.device) -> str:
 
 
 def device_table() -> tuple[Device, ...]:
-    """All devices of this machine with their memory, the one that ``auto`` takes first."""
+    """Return all devices of this machine with their memory, with the one that ``auto`` chooses first."""
     return tuple(_described(torch.device(name)) for name in available_devices())
 
 
@@ -84,39 +84,39 @@ def _described(device: torch.device) -> Device:
 
 
 def computer_memory_bytes() -> int | None:
-    """Memory of the whole computer; None where the system does not tell."""
+    """Return the memory of the whole computer, or None if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and not every system these names.
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and some systems lack these names.
         return None
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What this process can still take of a device's memory; None where the device does not tell."""
+    """Return how much of a device's memory this process can still use, or None if that is unknown."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    # What torch holds and does not use, it gives out again.
+    # Memory that torch has reserved but not allocated is available too.
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def needed_bytes(model: LoadedModel) -> int:
-    """About what a network takes: its weights, and a pass of one picture with the results kept for gradients.
+    """Estimate the bytes that a network needs: its weights, and the activations and gradients of one picture.
 
-    Of networks whose results nobody counted, the weights alone.
+    For networks whose activations are unknown, only the weights count.
     """
     passed = [node.activation_bytes for node in model.nodes if node.kind in ("stem", "downsample", "block")]
-    # The gradients on their way back need room beside the results, at most twice for the largest node.
+    # The backward pass needs room for gradients beside the activations, at most twice for the largest node.
     return 4 * model.parameters + sum(passed) + 2 * max(passed, default=0)
 
 
 def check_room(model: LoadedModel, device: torch.device) -> None:
-    """Refuse a network that will not fit on a device, before the device refuses it halfway.
+    """Refuse a network that will not fit on a device, before memory runs out halfway.
 
     Raises
     ------
     StudioError
-        With what is needed and what is free; the hint offers the CPU.
+        If it does not fit; the message says how much is needed and free, and the hint suggests the CPU.
     """
     free, needed = free_bytes(device), needed_bytes(model)
     if free is not None and needed > free:
@@ -134,12 +134,12 @@ def _gigabytes(size_bytes: int) -> str:
 
 
 def check_memory(config: ConvNeXtConfig) -> None:
-    """Refuse what can never fit: filling memory to its end would take other programs down before this one.
+    """Refuse a network that can never fit: exhausting the memory would take other programs down first.
 
     Raises
     ------
     StudioError
-        Where the weights of that network take more than the computer has.
+        If the weights of that network need more memory than the computer has.
     """
     there = computer_memory_bytes()
     needed = 4 * total_parameters(node_table(config, smallest_input_px(config)), config)

@@ -1,4 +1,4 @@
-"""Answers any request, in any process: finds the handler, and runs it to its end."""
+"""Answers any request by finding its handler and running it."""
 
 import importlib
 import pkgutil
@@ -13,20 +13,20 @@ from convnext_studio.engine.server.handler_registry import HANDLERS
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
 from convnext_studio.protocol.envelope import Payload, Request
 
-# Importing a handler's module is what makes the handler known.
+# Importing a handler's module registers the handler.
 for _module in pkgutil.iter_modules(handlers.__path__):
     importlib.import_module(f"{handlers.__name__}.{_module.name}")
 
 
 class Dispatcher:
-    """Answers requests about one model and several pictures.
+    """A dispatcher that answers requests about one model and several pictures.
 
     Parameters
     ----------
     cache_bytes, picture_bytes
-        Bounds on the results and on the decoded pictures that are kept.
+        The sizes of the caches for results and for decoded pictures.
     reader
-        How pictures are decoded: here, or in a process of its own.
+        Decodes pictures, in this process or in a separate one.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Dispatcher:
         self._workspace = Workspace(cache_bytes, picture_bytes, reader=reader)
 
     def answer(self, request: Request, should_stop: ShouldStop = never) -> Work:
-        """Work on a request: a generator of progress that returns the answer.
+        """Work on a request; a generator that yields progress and returns the answer.
 
         Raises
         ------
         StudioError
-            Where the request cannot be met, in plain words.
+            If the request cannot be met; the message says why in plain words.
         Stopped
             Once `should_stop()` is true.
         """
@@ -50,7 +50,7 @@ class Dispatcher:
         return answered
 
     def run(self, request: Request) -> Payload:
-        """Answer a request at once, without its progress."""
+        """Answer a request synchronously, discarding its progress."""
         work = self.answer(request)
         while True:
             try:

@@ -1,7 +1,7 @@
 """The engine's process: ``python -m convnext_studio.engine.server.engine_child MODULE:FUNCTION``.
 
-The function is called with the channel to the window, which is standard input and output. The process gives way
-to the window, ends with it, and leaves Ctrl+C to it.
+The function is called with the channel to the window, over standard input and output. The process runs at a
+lower priority than the window, ends with it, and leaves Ctrl+C to it.
 """
 
 import ctypes
@@ -19,13 +19,13 @@ _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def main(entry: str) -> None:
-    """Call the function of that name, ``module:function``."""
+    """Call the function named by ``module:function``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
-        # torch takes every processor there is; a window that wants one for a moment gets it first.
+        # torch uses every CPU core; the window must still get one at once when it needs it.
         os.nice(_NICENESS)
     if sys.platform == "linux":
-        # The end of the stream tells the same, but not while a library computes without letting Python run.
+        # The end of the stream also ends the process, but not while a library computes with Python blocked.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     source, sink = take_streams("terminal")
     pkgutil.resolve_name(entry)(Channel(source, sink, decode_order))

@@ -1,4 +1,4 @@
-"""What went wrong in a computation, for people."""
+"""Turns errors in a computation into messages for users."""
 
 import sys
 
@@ -8,15 +8,15 @@ from convnext_studio.protocol.envelope import Failed
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether it needs no traceback: a `StudioError`, or memory that ran out."""
+    """Whether an error needs no traceback: a `StudioError`, or a lack of memory."""
     return isinstance(error, StudioError) or is_out_of_memory(error)
 
 
 def poisons_device(error: BaseException) -> bool:
-    """Whether the graphics device answers nothing but errors from now on, in this process."""
+    """Whether the graphics device can no longer be used in this process."""
     if not is_torch_error(error, "AcceleratorError"):
         return False
-    # Many errors pass (no kernel for this device, say). Those that stay come back at the next synchronisation.
+    # Many errors leave the device usable (a missing kernel, say). The others recur at the next synchronisation.
     cuda = sys.modules["torch"].cuda
     try:
         for device in range(cuda.device_count()):
@@ -27,7 +27,7 @@ def poisons_device(error: BaseException) -> bool:
 
 
 def failure(identifier: int, error: Exception) -> Failed:
-    """The answer to a request whose computation raised `error`."""
+    """Return the answer to a request whose computation raised `error`."""
     if isinstance(error, StudioError):
         smaller_px = error.smaller_px if isinstance(error, InputTooLarge) else 0
         return Failed(id=identifier, message=error.message, hint=error.hint, smaller_px=smaller_px)
@@ -51,5 +51,5 @@ def failure(identifier: int, error: Exception) -> Failed:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).splitlines()), "no message")

@@ -1,4 +1,4 @@
-"""Which function answers which request: a handler says so itself, by `handles`."""
+"""The registry of request handlers, which register themselves with the decorator `handles`."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ Asked = TypeVar("Asked", bound=Request)
 Given = TypeVar("Given", bound=Work | Payload)
 
 HANDLERS: dict[type[Request], Callable[[Workspace, Any, ShouldStop], Work | Payload]] = {}
-"""By the class of the request; filled as the modules of `convnext_studio.engine.handlers` are imported."""
+"""The handlers by request class; filled when the modules of `convnext_studio.engine.handlers` are imported."""
 
 
 def handles(
@@ -18,15 +18,15 @@ def handles(
 ) -> Callable[
     [Callable[[Workspace, Asked, ShouldStop], Given]], Callable[[Workspace, Asked, ShouldStop], Given]
 ]:
-    """Have a function answer the requests of a class.
+    """Register a function as the handler of a request class.
 
-    It takes the workspace, the request and a function that says when to stop, and either returns the answer or
-    is a generator that yields its progress and returns the answer.
+    The function takes the workspace, the request and a function that says whether to stop, and either returns
+    the answer or is a generator that yields its progress and returns the answer.
 
     Raises
     ------
     ValueError
-        Another function answers them already.
+        If the class already has a handler.
     """
 
     def registered(

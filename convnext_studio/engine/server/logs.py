@@ -1,4 +1,4 @@
-"""The engine's log lines on their way to the window."""
+"""Forwards the engine's log records to the window."""
 
 import logging
 import sys
@@ -10,12 +10,12 @@ LOGGER = "convnext_studio"
 
 
 class LogForwarder(logging.Handler):
-    """Turns every record into a `Logged`, with its traceback where it has one.
+    """A logging handler that sends every record as a `Logged`, with its traceback if it has one.
 
     Parameters
     ----------
     send
-        Takes the messages, from any thread.
+        Sends the messages; it is called from any thread.
     """
 
     def __init__(self, send: Callable[[Logged], None]) -> None:
@@ -29,9 +29,9 @@ class LogForwarder(logging.Handler):
 
 
 def forward_logs(send: Callable[[Logged], None]) -> None:
-    """Send what this process logs, and show its warnings and errors in the terminal as before.
+    """Forward this process's log records, and still show its warnings and errors in the terminal.
 
-    Python's own warnings are logged, too. Of other packages' lines only warnings and errors are sent.
+    Python's own warnings are logged too. Of other packages' records, only warnings and errors are sent.
     """
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)

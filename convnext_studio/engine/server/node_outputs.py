@@ -1,4 +1,4 @@
-"""What the nodes gave for a picture, kept on the model's device, so that looking around runs nothing twice."""
+"""Caches the nodes' outputs on the model's device, so that browsing computes nothing twice."""
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -14,17 +14,17 @@ from convnext_studio.model.nodes import NodeInfo
 def outputs_of(
     workspace: Workspace, image: str, nodes: Iterable[str], should_stop: ShouldStop
 ) -> dict[str, Tensor]:
-    """Outputs of nodes on a picture, (C, h, w) each, in the precision of the forward pass.
+    """Return the outputs of nodes on a picture, (C, h, w) each, in the precision of the forward pass.
 
-    One forward pass gives the outputs of stem, downsampling and all blocks. An operation runs only its block
-    again, from that block's input.
+    One forward pass gives the outputs of the stem, the downsampling layers and all blocks. For an operation,
+    only its block is run again, from that block's input.
 
     Raises
     ------
     StudioError
-        Where the network has no such node, or the picture is not open.
+        If the network has no such node, or the picture is not open.
     Stopped
-        When `should_stop` said so.
+        Once `should_stop()` is true.
     """
     model = workspace.model
     wanted = {name: trunk_node(model, name) for name in nodes}
@@ -47,14 +47,14 @@ def outputs_of(
 
 
 def output_alone(workspace: Workspace, image: str, node: str, should_stop: ShouldStop) -> Tensor:
-    """Output of a node on a picture that is only passed by: nothing else is computed, and nothing else kept.
+    """Return the output of a node on a picture, without computing or caching the outputs of other nodes.
 
     Raises
     ------
     StudioError
-        Where the network has no such node, or the picture is not open.
+        If the network has no such node, or the picture is not open.
     Stopped
-        When `should_stop` said so.
+        Once `should_stop()` is true.
     """
     name = trunk_node(workspace.model, node)
     output = workspace.outputs.get(workspace.key(image, name))
@@ -66,13 +66,13 @@ def output_alone(workspace: Workspace, image: str, node: str, should_stop: Shoul
 
 
 def keep_outputs(workspace: Workspace, image: str, outputs: Mapping[str, Tensor]) -> None:
-    """Have the outputs of nodes at hand from now on."""
+    """Cache the outputs of nodes."""
     for name, output in outputs.items():
         workspace.outputs.put(workspace.key(image, name), output)
 
 
 def _source(model: LoadedModel, node: NodeInfo) -> str:
-    """The node that goes into the block of an operation, or into the head."""
+    """Return the name of the node that feeds the block of an operation, or the head."""
     return model.node(node.parent).before if node.parent else node.before
 
 

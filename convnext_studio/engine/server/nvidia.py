@@ -1,4 +1,4 @@
-"""What the NVIDIA driver tells of its GPUs, through nvidia-ml-py (the extra ``gpu``)."""
+"""Reads what the NVIDIA driver reports about its GPUs, with nvidia-ml-py (the extra ``gpu``)."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,16 +9,17 @@ NOT_INSTALLED = "pip install convnext-studio[gpu] to see driver, memory and othe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFacts:
-    """One GPU.
+    """The state of one GPU.
 
     Attributes
     ----------
     name
-        As its maker calls it.
+        The product name.
     used_bytes, total_bytes
-        Of its memory.
+        Its used and total memory.
     users
-        Other programs that compute on it: name, process number and bytes, None where the driver does not tell.
+        The other programs that compute on it: name, process id and used bytes (None if the driver does not
+        report them).
     """
 
     name: str
@@ -34,7 +35,7 @@ class GpuFacts:
 
 
 def gpu_lines() -> list[tuple[str, str]]:
-    """Driver and GPUs as rows of a report; one row that says why where nothing can be told."""
+    """Return the driver and the GPUs as rows of a report, or one row that says why they are unknown."""
     try:
         library: Any = import_module("pynvml")
     except ImportError:
@@ -68,7 +69,7 @@ def _facts(library: Any, index: int) -> GpuFacts:
 def _program(library: Any, pid: int) -> str:
     try:
         return _text(library.nvmlSystemGetProcessName(pid)).rpartition("/")[2]
-    except library.NVMLError:  # Of another person, or ended meanwhile.
+    except library.NVMLError:  # It belongs to another user, or has ended meanwhile.
         return "a program"
 
 
@@ -78,7 +79,7 @@ def _cuda_version(library: Any) -> str:
 
 
 def _text(value: str | bytes) -> str:
-    """Older versions of the library give bytes."""
+    """Return a value of the library as text; older versions return bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 

@@ -11,14 +11,14 @@ from convnext_studio.protocol.models import LoadModel
 
 
 def downloading(request: LoadModel, should_stop: ShouldStop) -> Generator[Progress, None, None]:
-    """Bring the weights that a request names onto this computer, where they are timm's and not there yet.
+    """Download the weights that a request names, if they are timm's and not on this computer yet.
 
     Raises
     ------
     StudioError
-        Where they cannot be fetched.
+        If they cannot be downloaded.
     Stopped
-        Soon after `should_stop()` is true; nothing of the download stays.
+        Soon after `should_stop()` is true; the partial download is removed.
     """
     if not request.source.startswith(TIMM_PREFIX):
         return

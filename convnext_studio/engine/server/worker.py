@@ -1,7 +1,7 @@
-"""The engine process: answers requests one step at a time, the most urgent first.
+"""The main loop of the engine process, which answers requests step by step, the most urgent first.
 
-One thread reads what the window wants, the other computes. A request is a generator that the computing thread
-steps; between two steps it turns to a more urgent request if one has arrived, and comes back later.
+One thread receives the window's messages, the other computes. A request is a generator that the computing
+thread steps; between two steps, it switches to a more urgent request if one has arrived, and comes back later.
 """
 
 import logging
@@ -39,33 +39,33 @@ _LOG = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
-    """What computes the answers: the engine's `Dispatcher`."""
+    """The interface of what computes the answers: the engine's `Dispatcher`."""
 
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Work:
-        """A generator of progress that returns the answer.
+        """Return a generator that yields progress and returns the answer.
 
-        Raises `StudioError` for what people can meet and `Stopped` once `should_stop()` is true.
+        It raises `StudioError` for errors that users can run into, and `Stopped` once `should_stop()` is true.
         """
 
 
 def main(channel: Channel[Order]) -> None:
-    """Serve the real dispatcher until the window goes away."""
+    """Serve requests with the real dispatcher until the window is gone."""
     serve(channel, _make_dispatcher)
 
 
 def _make_dispatcher() -> Answerer:
-    # Its libraries are loaded while those of the dispatcher are.
+    # The decoder's process loads its libraries while this one loads the dispatcher's.
     decoder = Decoder()
     decoder.start()
     with collecting_later():
-        # Not at the top: importing torch takes seconds, in which a closed window must already be noticed.
+        # Imported here because torch takes seconds, during which a closed window must already be noticed.
         from convnext_studio.engine.server.dispatch import Dispatcher
 
     return Dispatcher(reader=decoder)
 
 
 def serve(channel: Channel[Order], make_dispatcher: Callable[[], Answerer]) -> None:
-    """Answer what comes through the channel; never returns, the process ends when the window is gone."""
+    """Answer the requests from the channel; never returns, because the process ends with the window."""
     worker = _Worker(channel)
     forward_logs(worker.send)
     threading.Thread(target=worker.receive, name="engine-receiver", daemon=True).start()
@@ -85,7 +85,7 @@ class _Worker:
         self._channel = channel
         self._scheduler = Scheduler()
         self._changed = threading.Condition()
-        # A message is several writes, and any thread may log.
+        # Sending a message takes several writes, and any thread may log.
         self._sending = threading.Lock()
 
     def send(self, message: Message) -> None:
@@ -97,14 +97,14 @@ class _Worker:
             os._exit(0)
 
     def receive(self) -> None:
-        """Take in messages; end the process when the window ends, also in the middle of a computation."""
+        """Receive messages; end the process when the window ends, even during a computation."""
         try:
             while True:
                 self._take_in(self._channel.receive())
         except (EOFError, OSError):
             os._exit(0)
         except BaseException:
-            # An engine that hears nothing must not stay.
+            # An engine that receives nothing must not keep running.
             traceback.print_exc()
             os._exit(1)
 
@@ -120,7 +120,7 @@ class _Worker:
             self._changed.notify()
 
     def compute(self, dispatcher: Answerer) -> None:
-        """Step one job after the other, for ever."""
+        """Step the most urgent job again and again, forever."""
         while True:
             with self._changed:
                 while (job := self._scheduler.next()) is None:
@@ -158,6 +158,6 @@ def _explain(identifier: int, error: Exception) -> Failed:
     if not is_expected(error):
         _LOG.error("An internal error occurred.", exc_info=error)
     if poisons_device(error):
-        # Only a new process can use the device again: the client starts one and asks again.
+        # Only a new process can use the device again: the client starts one and repeats the requests.
         os._exit(DEVICE_FAULT_EXIT_CODE)
     return failure(identifier, error)

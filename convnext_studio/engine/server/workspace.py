@@ -1,4 +1,4 @@
-"""What all answers work with: the model that is open, the opened pictures, the results so far."""
+"""The state that all handlers share: the open model, the opened pictures, and cached results."""
 
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from dataclasses import replace
@@ -30,35 +30,36 @@ Work = Generator[Progress, None, Payload]
 
 
 class Workspace:
-    """One model, several pictures, and what has been found out about them.
+    """One model, several pictures, and the cached results about them.
 
-    Results are kept, bounded in bytes, by (model, picture, question): the model's number changes whenever
-    another is loaded, and a picture's key changes with its file (that of a pasted one is a digest of
-    its bytes). Any number of pictures may be known; they are decoded when they are needed.
+    Results are cached by (model, picture, question), with a limit in bytes: the model's number changes whenever
+    another is loaded, and a picture's key changes with its file (that of a pasted one is a digest of its
+    bytes). Any number of pictures may be known; they are decoded when they are needed.
 
     Parameters
     ----------
     cache_bytes, picture_bytes, output_bytes
-        Bounds on the results, on the decoded pictures and on the nodes' outputs that are kept.
+        The sizes of the caches for results, for decoded pictures and for the nodes' outputs.
     reader
-        How pictures are decoded: here, or in a process of its own.
+        Decodes pictures, in this process or in a separate one.
 
     Attributes
     ----------
     model_number
-        Another one for every model that was opened.
+        A number that is different for every model that was opened.
     precision
-        Of the forward pass.
+        The precision of the forward pass.
     reader
-        As given.
+        The picture reader passed to the constructor.
     results
-        By `key`.
+        The cached answers, by `key`.
     outputs
-        By `key` of picture and node, (C, h, w) on the model's device, in the precision of the forward pass.
+        The cached node outputs, by `key` of picture and node: (C, h, w) on the model's device, in the precision
+        of the forward pass.
     probe
-        The unit that was looked at last, since its neighbours are likely to be next.
+        The last unit probe with its key, since neighbouring units are likely to be next.
     compared
-        Other networks that are measured beside the open one.
+        The other networks that are measured beside the open one.
     """
 
     def __init__(
@@ -86,13 +87,13 @@ class Workspace:
 
     @property
     def model(self) -> LoadedModel:
-        """The model that is open; a StudioError where there is none."""
+        """The open model; raises StudioError if there is none."""
         if self._model is None:
             raise StudioError("No model is open.", "Choose one first.")
         return self._model
 
     def open_model(self, model: LoadedModel, precision: Precision) -> None:
-        """Work with another model from now on; the results of the one before are void."""
+        """Make a model the open one, and discard the results of the previous one."""
         self._model, self.precision = model, precision
         self.model_number += 1
         self.results.clear()
@@ -100,20 +101,20 @@ class Workspace:
         self.probe = None
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:
-        """As `should_stop`, and true once another model was opened, while the work on this one stood aside."""
+        """Return a `should_stop` that is also true once another model was opened while the work was paused."""
         number = self.model_number
         return lambda: should_stop() or number != self.model_number
 
     def key(self, *question: Hashable) -> Hashable:
-        """Where `results` keep the answer to a question about the model that is open."""
+        """Return the cache key for a question about the open model."""
         return self.model_number, self.precision, *question
 
     def know_pictures(self, sources: Mapping[str, PictureSource]) -> None:
-        """Take pictures in by their keys; nothing is decoded."""
+        """Register pictures by their keys, without decoding them."""
         self._sources.update(sources)
 
     def source(self, key: str) -> PictureSource:
-        """Where a picture comes from; a StudioError where it is not open."""
+        """Return the source of a picture; raise StudioError if it is not open."""
         if key not in self._sources:
             raise StudioError("This picture is no longer open.", "Open it again.")
         return self._sources[key]
@@ -124,7 +125,7 @@ class Workspace:
         Raises
         ------
         StudioError
-            Where it cannot be read, or is too small for the network.
+            If it cannot be read, or is too small for the network.
         """
         picture = self.reader.decode(source, name)
         self._check_size(picture)
@@ -134,7 +135,7 @@ class Workspace:
         return picture
 
     def close_pictures(self, keys: Collection[str]) -> None:
-        """Forget pictures, and all that was found out about them."""
+        """Forget pictures and all cached results about them."""
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
@@ -144,12 +145,12 @@ class Workspace:
         self.probe = None
 
     def picture(self, key: str) -> DecodedImage:
-        """An opened picture, decoded where its pixels are not kept.
+        """Return an opened picture, decoding it if its pixels are not cached.
 
         Raises
         ------
         StudioError
-            Where it is not open any more, cannot be read, or its file has changed.
+            If it is no longer open, cannot be read, or its file has changed.
         """
         kept = self.kept_picture(key)
         if kept is not None:
@@ -162,29 +163,29 @@ class Workspace:
         return picture
 
     def checked_picture(self, key: str) -> DecodedImage:
-        """As `picture`; a StudioError where it is too small for the network, too."""
+        """Like `picture`, but also raise StudioError if the picture is too small for the network."""
         picture = self.picture(key)
         self._check_size(picture)
         return picture
 
     def kept_picture(self, key: str) -> DecodedImage | None:
-        """A picture whose pixels are at hand; nothing is decoded."""
+        """Return a picture if its pixels are cached, or None; nothing is decoded."""
         return self._pictures.get(key)
 
     def is_changed(self, key: str) -> bool:
-        """Whether a picture's file is another one than when it was opened; not where it has gone."""
+        """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key).source
         return isinstance(source, str) and file_key(source) not in ("", key)
 
     def input(self, key: str) -> tuple[Tensor, CropGeometry]:
-        """An opened picture as the network wants it, (1, C, H, W), and where that lies in the picture."""
+        """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture."""
         model, picture = self.model, self.picture(key)
         self._check_size(picture)
         array, geometry = model.preprocessing(picture.to_pil())
         return model.to_tensor(array), geometry
 
     def geometry(self, key: str) -> CropGeometry:
-        """Where the network's input lies in an opened picture."""
+        """Return the position of the network's input in an opened picture."""
         return self.model.preprocessing.geometry(self.picture(key).size)
 
     def _check_size(self, picture: DecodedImage) -> None:
@@ -197,7 +198,7 @@ class Workspace:
 
 
 def _mentions(question: object, pictures: frozenset[str]) -> bool:
-    """Whether a question, or one that is part of it, names one of these pictures."""
+    """Whether a question, or any part of it, names one of these pictures."""
     if isinstance(question, tuple):
         return any(_mentions(part, pictures) for part in question)
     if isinstance(question, Struct):

@@ -20,10 +20,10 @@ LECTURE = "lecture"
 
 
 class LateLecture(QObject):
-    """Creates a `Presentation` and a `HandoutSaver` when they are first needed, with the parameters of both."""
+    """Creates a `Presentation` and a `HandoutSaver` on first use, with the parameters passed to this class."""
 
     noticed = Signal(object)  # A Notice
-    succeeded = Signal(str)  # the topic whose notice is over
+    succeeded = Signal(str)  # The topic whose notice is obsolete
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
         super().__init__(window)

@@ -1,4 +1,4 @@
-"""What all panels have: controls, a caption, a sentence where there is nothing to show, and what they ask."""
+"""The base class for panels, the query behind a panel, and the small widgets that panels share."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -31,18 +31,18 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
 class Panel(QWidget):
-    """A part of the window that shows one aspect of the selection.
+    """A dock panel that shows one aspect of the selection.
 
     Attributes
     ----------
     title
-        For the dock.
+        Title of the dock.
     state, bridge
-        The selection, and the way to the engine.
+        The application state (the selection), and the connection to the engine.
     is_of_model
-        What it shows is the open model's; random weights are marked.
+        Whether the panel shows data of the open model, so that random weights have to be marked.
     ways_out
-        The row of buttons under the sentence in the content's place.
+        The row of buttons below the notice.
     """
 
     title = ""
@@ -73,7 +73,7 @@ class Panel(QWidget):
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
         self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        # A long caption wraps; it never widens the panel.
+        # A long caption wraps rather than widening the panel.
         self._caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
@@ -97,22 +97,22 @@ class Panel(QWidget):
         return page
 
     def set_body(self, body: QWidget) -> None:
-        """What the panel shows when it has something; called once, after the controls were added."""
+        """Set the widget for the panel's content; call this once, after adding the controls."""
         self._stack.addWidget(body)
         self.controls.addStretch()
 
     def set_query(self, query: "PanelQuery") -> None:
-        """Take the question whose answer the panel shows: it is asked when the panel is shown."""
+        """Set the query whose answer the panel shows; it is refreshed whenever the panel is shown."""
         self._query = query
 
     @property
     def is_settled(self) -> bool:
-        """Whether the panel shows what it is going to show: nothing is under way."""
+        """Whether the panel is up to date, with no work in progress."""
         return self._query is None or self._query.is_settled
 
     @property
     def notice(self) -> str:
-        """The sentence in the content's place; empty while there is content."""
+        """The sentence shown instead of the content; empty while there is content."""
         return self._notice.text() if self._stack.currentIndex() == 0 else ""
 
     @property
@@ -122,44 +122,44 @@ class Panel(QWidget):
 
     @property
     def marks_random_weights(self) -> bool:
-        """Whether the panel says that the network has learnt nothing."""
+        """Whether the panel shows the badge for random weights."""
         return not self._badge.isHidden()
 
     def show_notice(self, text: str, can_retry: bool = False) -> None:
-        """A plain sentence in the content's place."""
+        """Show a plain sentence instead of the content."""
         self._notice.setText(text)
         self._again.setVisible(can_retry)
         self._stack.setCurrentIndex(0)
         self.set_caption("")
 
     def show_body(self) -> None:
-        """The content in the notice's place."""
+        """Show the content instead of the notice."""
         self._stack.setCurrentIndex(1)
 
     @property
     def shows_body(self) -> bool:
-        """Whether there is content."""
+        """Whether the panel shows its content rather than a notice."""
         return self._stack.currentIndex() == 1
 
     def set_caption(self, text: str) -> None:
-        """Scale and geometry of what is shown, in words."""
+        """Set the caption, which gives the scale and geometry of the content in words."""
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
 
     def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
-        """What a view of the panel shows, for files of it: with model, caption and mark of random weights."""
+        """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
         model = "" if self.state.model is None else self.state.model.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
         return Contents(name, " · ".join(text for text in said if text), values)
 
     def ask_again(self) -> None:
-        """Ask the engine once more."""
+        """Send the panel's request to the engine again."""
         if self._query is not None:
             self._query.ask_again()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up with what changed while the panel was hidden."""
+        """Catch up with changes that were made while the panel was hidden."""
         super().showEvent(event)
         if self._query is not None:
             self._query.refresh()
@@ -169,41 +169,42 @@ class Panel(QWidget):
 
 
 class PanelQuery(QObject):
-    """Keeps what a panel shows the answer to the panel's question.
+    """A query that keeps a panel's content up to date with the panel's request.
 
-    It asks when the question differs from the one asked last, and only while the panel can be seen. Until the
-    answer is there the old content stays, dimmed; answers to older questions are dropped.
+    It sends a request when that differs from the last one sent, and only while the panel is visible. Until the
+    answer arrives, the old content stays, dimmed; answers to older requests are dropped.
 
     Parameters
     ----------
     question
-        Gives what to ask now; or the sentence that says why there is nothing to ask; or None where that is not
-        known yet, and what is shown stays, dimmed.
+        Returns the request to send now; or a sentence that says why there is nothing to ask; or None if the
+        request is not known yet, in which case the old content stays, dimmed.
     show
-        Paints an answer, whole or partial.
+        Shows an answer, complete or partial.
     dim
-        Dims what is shown, or shows it as usual.
+        Dims the content, or shows it as usual.
     recall
-        Gives the answer to a question where it is at hand, so that nothing has to be asked.
+        Returns the cached answer to a request, or None if the engine has to be asked.
     wait_ms
-        How long `schedule` waits for further changes, of which the last one asks.
+        Debounce interval of `schedule` in milliseconds: only the last of several changes sends a request.
     needs_model
-        Whether there is nothing to ask before a model is open, and another one makes it ask again.
+        Whether the request needs an open model, and has to be sent again when another one is opened.
     waiting
-        What stands in the content's place until the first answer.
+        The notice shown until the first answer arrives.
 
     Attributes
     ----------
     answer
-        What the panel shows, whole or partial, also while it is dimmed; None while a sentence is in its place.
+        The answer that the panel shows, complete or partial, also while it is dimmed; None while the panel
+        shows a notice.
     progress
-        The latest word on the work whose partial answer may be shown, also after it was stopped; None where
-        there was none, or the answer is whole.
+        The latest progress message for the work in progress, kept after it was stopped; None if there was none,
+        or the answer is complete.
     is_stopped
-        Whether a person stopped the work, and what is shown is partial.
+        Whether the user stopped the work, so that the answer is partial.
     """
 
-    changed = Signal()  # Something about the attributes, or about whether the engine is asked.
+    changed = Signal()  # An attribute, or whether a request is in progress, has changed.
     asked = Signal()
 
     def __init__(
@@ -234,49 +235,49 @@ class PanelQuery(QObject):
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
-        # Several things often change at once (a drop of ten pictures); the last change asks.
+        # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
         panel.set_query(self)
 
     @property
     def is_running(self) -> bool:
-        """Whether the engine owes an answer."""
+        """Whether a request is in progress."""
         return self._query.is_running
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether it is about to ask, and waits for further changes."""
+        """Whether a request is about to be sent, after waiting for further changes."""
         return self._soon.isActive()
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is awaited; what cannot be seen awaits nothing."""
+        """Whether no answer is pending; a hidden panel counts as settled."""
         return not (self.panel.isVisible() and (self.is_running or self.is_scheduled))
 
     @property
     def is_current(self) -> bool:
-        """Whether the panel shows the whole answer to what was asked last."""
+        """Whether the panel shows the complete answer to the last request."""
         return self._is_current
 
     @property
     def progress_text(self) -> str:
-        """How far the work is, or was when it was stopped; empty where the answer is whole."""
+        """How far the work is, or was when it was stopped; empty if the answer is complete."""
         text = "" if self.progress is None else self.progress.text
         return f"Stopped. {text}".rstrip() if self.is_stopped else text
 
     @property
     def failure(self) -> Failed | None:
-        """What the engine said when the latest question failed."""
+        """The engine's error for the last request, or None."""
         return self._query.failure
 
     def is_news(self) -> bool:
-        """Whether what there is to ask differs from what was asked last."""
+        """Whether the current request differs from the last one sent."""
         question = self._question()
         return not isinstance(question, Request) or self._query.is_news(question, of=self._model)
 
     def refresh(self, _changed: object = None) -> None:
-        """Ask, if there is something new to ask and someone to see it."""
+        """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
         question = self._question()
         if self._needs_model and self._model is None and isinstance(question, Request):
@@ -291,14 +292,14 @@ class PanelQuery(QObject):
         self.changed.emit()
 
     def schedule(self, _changed: object = None) -> None:
-        """Ask soon, if there is something new to ask; show at once what needs no asking."""
+        """Send the request soon if it is new; show a notice or cached answer at once where possible."""
         if not self.is_news():
             return
         question = self._question()
         if isinstance(question, Request):
             is_known = self._recalled(question) is not None
         else:
-            is_known = not self.panel.shows_body  # One sentence takes the other's place.
+            is_known = not self.panel.shows_body  # A new notice can replace the old one immediately.
         if is_known:
             self.refresh()
         else:
@@ -306,22 +307,22 @@ class PanelQuery(QObject):
             self._soon.start()
 
     def ask_again(self) -> None:
-        """Ask even what was asked before."""
+        """Send the request even if it is the same as the last one."""
         self._query.drop()
         self.refresh()
 
     def stop(self) -> None:
-        """Stop the work, and keep the partial answer."""
+        """Stop the work and keep the partial answer."""
         self._query.stop()
 
     def drop(self) -> None:
-        """Await no answer any more; what is shown is no longer what was asked, and steps back."""
+        """Cancel any pending request, and dim the content because it is out of date."""
         self._query.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
         self._dim(True)
         self.changed.emit()
 
-    # The model itself and not what it says of itself: one loaded again is another one, the engine may be new.
+    # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
     def _model(self) -> ModelInfo | None:
         return self.panel.state.model if self._needs_model else None
@@ -382,7 +383,7 @@ class PanelQuery(QObject):
 
 
 class StopButton(QPushButton):
-    """Stops the work on a panel's question and keeps what there is; then it begins it again."""
+    """A button that stops the work on a panel's request and keeps the partial answer, or starts it again."""
 
     def __init__(self, query: PanelQuery, tip: str) -> None:
         super().__init__("Stop")
@@ -398,7 +399,7 @@ class StopButton(QPushButton):
 
 
 class QueryProgressBar(QProgressBar):
-    """How far the work on a panel's question is; hidden where there is none."""
+    """A progress bar for a panel's request, hidden while none is in progress."""
 
     STEPS = 1000
 
@@ -416,14 +417,14 @@ class QueryProgressBar(QProgressBar):
         if progress is None or not progress.total:
             self.setRange(0, 0)
         else:
-            # Not the numbers themselves: Qt counts in 32 bits, and a download has more bytes.
+            # Scaled, because Qt's range is 32-bit and a download can have more bytes than that.
             self.setRange(0, self.STEPS)
             self.setValue(progress.done * self.STEPS // progress.total)
         self.setVisible(self._query.is_running)
 
 
 def random_badge() -> QLabel:
-    """The mark of random weights."""
+    """Return the badge that marks random weights."""
     badge = QLabel("random weights")
     badge.setProperty("badge", True)
     badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
@@ -431,7 +432,7 @@ def random_badge() -> QLabel:
 
 
 def plain_label(role: str = "", text: str = "") -> QLabel:
-    """Text that wraps and can be copied, in one of the theme's roles."""
+    """Return a label with plain text that wraps and can be copied, styled by one of the theme's roles."""
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -442,7 +443,7 @@ def plain_label(role: str = "", text: str = "") -> QLabel:
 
 
 def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBox:
-    """A combo box with a name for screen readers, of (text, data) items."""
+    """Return a combo box with (text, data) items and a name for screen readers."""
     box = QComboBox()
     box.setAccessibleName(name)
     box.setToolTip(tip)
@@ -454,7 +455,7 @@ def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBo
 
 
 def colormap_choice(signed_first: bool = False) -> QComboBox:
-    """The colour maps, those for signed data marked as such."""
+    """Return a combo box of the colour maps, with those for signed data marked as such."""
     sequential = [(name.capitalize(), name) for name in SEQUENTIAL]
     diverging = [(f"{name.capitalize()} (±)", name) for name in DIVERGING]
     items = diverging + sequential if signed_first else sequential + diverging
@@ -462,7 +463,7 @@ def colormap_choice(signed_first: bool = False) -> QComboBox:
 
 
 def opacity_slider() -> QSlider:
-    """From 0 to 100 % of the map over the picture."""
+    """Return a slider for the opacity of the map over the picture, from 0 to 100 %."""
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(0, 100)
     slider.setValue(55)
@@ -483,5 +484,5 @@ _HELD = re.compile(
 
 
 def with_held_lines(text: str) -> str:
-    """The same text, for a label that wraps: facts that are short stay on one line each."""
+    """Insert no-break spaces so that short facts are not split when a label wraps the text."""
     return _HELD.sub(_NO_BREAK, text)

@@ -1,4 +1,4 @@
-"""What the panels have in common that measure what the attribution panel explains, which takes long."""
+"""Helpers for the panels that run long measurements on what the attribution panel explains."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ def measuring_query(
     show: Callable[[Any], None],
     dim: Callable[[bool], None],
 ) -> PanelQuery:
-    """Make a query that asks whenever what the attribution panel explains has changed."""
+    """Return a query that is scheduled whenever the attribution panel explains something else."""
     query = PanelQuery(panel, question, show, dim, wait_ms=250)
     state = panel.state
     for changed in (
@@ -35,7 +35,7 @@ def measuring_query(
 
 
 def add_running_controls(panel: Panel, query: PanelQuery) -> StopButton:
-    """Put Stop and the progress after the controls that are there."""
+    """Add the Stop button and the progress bar after the existing controls."""
     stop = StopButton(query, "Stop measuring and keep the partial result, or measure again")
     progress = QueryProgressBar(query, "Progress of the measurement")
     follow_text(progress, lambda: progress.setFixedSize(scaled_px(80), scaled_px(10)))
@@ -45,7 +45,7 @@ def add_running_controls(panel: Panel, query: PanelQuery) -> StopButton:
 
 
 def map_text(question: Explain, name: str, model: ModelInfo) -> str:
-    """Which map is measured: ``Grad-CAM for “tabby” at stage 4``."""
+    """Return which map is measured: ``Grad-CAM for “tabby” at stage 4``."""
     method = method_named(question.method)
     target = label_of(model, question.target or 0)
     said = f"{method.title} for {'the probability of ' if question.output == 'probability' else ''}“{target}”"

@@ -1,1 +1,1 @@
-"""Views with pixels or axes: images, curves, histograms, colour bars, and how they are saved."""
+"""Views with pixels or axes (images, curves, histograms, colour bars), and code to save them."""

@@ -1,7 +1,7 @@
-"""A pair of axes on pyqtgraph, in the window's colours: to zoom, to move, and to read under the pointer.
+"""A zoomable pair of axes based on pyqtgraph, in the colours of the theme.
 
 pyqtgraph takes a quarter of a second to import, so this module is imported when the first plot has something to
-show, and never in a thread: importing it while Qt painted has crashed.
+show, and never in a thread, because importing it while Qt was painting has crashed.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,30 +21,30 @@ from convnext_studio.ui.widgets import theme
 _DOT_PX = 5
 _GAP_PX = 4
 _ZOOM_STEP = 0.8
-_LEGEND_LINE_PX = 44  # A piece of line and the gaps around it, beside a label.
+_LEGEND_LINE_PX = 44  # Width of the line sample beside a label, with its gaps.
 
 TicksBetween = Callable[[Limits], Ticks]
-"""Places and texts of the numbers along an axis between these ends."""
+"""Returns the positions and texts of the ticks between the ends of an axis."""
 
 
 class AxesView(QWidget):
-    """Curves and bars on one pair of axes.
+    """A widget that shows curves and bars on one pair of axes.
 
-    The wheel and the right mouse button zoom, over an axis only along it; dragging moves; a double click or 0
-    fits. A click on a line of the legend, or its number on the keyboard, hides that curve.
+    The wheel and the right mouse button zoom (over an axis, only along it), dragging moves, and a double click
+    or 0 fits. A click on a line in the legend, or its number on the keyboard, hides that curve.
 
-    It is put together from pyqtgraph's box, axes and legend: its PlotItem would bring menus with some eighty
-    widgets, which nobody sees here.
+    The widget is assembled from pyqtgraph's view box, axes and legend, because a PlotItem would create menus
+    with some eighty widgets that are not used here.
 
     Parameters
     ----------
     x_title, y_title
-        What the axes say, with units.
+        Titles of the axes, with units.
     x_ticks, y_ticks
-        Their numbers.
+        Functions that choose the ticks.
     """
 
-    pointed_at = Signal(object)  # tuple[float, float] | None: a point between the axes
+    pointed_at = Signal(object)  # tuple[float, float] | None: the point under the pointer in axis coordinates
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class AxesView(QWidget):
         self._box: Any = pg.ViewBox(enableMenu=False)
         self._across: Any = pg.AxisItem("bottom")
         self._up: Any = pg.AxisItem("left")
-        # The grid has axes of its own: pyqtgraph leaves out the numbers at the ends of an axis with a grid.
+        # The grid has its own axes, because pyqtgraph omits the numbers at the ends of an axis with a grid.
         self._rules: tuple[Any, Any] = (pg.AxisItem("top"), pg.AxisItem("right"))
         self._whole: Any = pg.GraphicsWidget()
         self._canvas: Any = pg.GraphicsView(self)
@@ -94,25 +94,25 @@ class AxesView(QWidget):
         self._grid.setColumnStretchFactor(1, 1)
         for axis in (self._across, self._up, *self._rules):
             axis.linkToView(self._box)
-            axis.setZValue(-1000)  # The grid lies below the box with the curves.
+            axis.setZValue(-1000)  # Draw the grid below the curves.
         self._canvas.setCentralWidget(self._whole)
 
     # ---------------------------------------------------------------------------------------- what is shown
 
     @property
     def area(self) -> QRectF:
-        """The room between the axes, in the widget's logical pixels."""
+        """The area between the axes in the widget's logical pixels."""
         shown = self._box.mapViewToScene(self._box.viewRect()).boundingRect()
         return QRectF(self._canvas.viewportTransform().mapRect(shown))
 
     @property
     def limits(self) -> tuple[Limits, Limits]:
-        """Ends of the axes when everything is shown."""
+        """The limits of the x and y axes when everything is shown."""
         return self._limits
 
     @property
     def is_fitted(self) -> bool:
-        """Whether everything is shown, as opposed to a part that a person chose."""
+        """Whether everything is shown, as opposed to a part that the user chose."""
         return self._is_fitted
 
     def fit(self) -> None:
@@ -122,24 +122,24 @@ class AxesView(QWidget):
         self._box.setRange(xRange=(across.low, across.high), yRange=(up.low, up.high), padding=0)
 
     def set_limits(self, x: Limits, y: Limits) -> None:
-        """Say what everything is; a part that a person chose stays in view."""
+        """Set the limits at which everything is shown; a part that the user chose stays in view."""
         self._limits = x, y
         if self._is_fitted:
             self.fit()
 
     @property
     def shown_limits(self) -> tuple[Limits, Limits]:
-        """Ends of the axes as they are now."""
+        """The current limits of the x and y axes."""
         across, up = self._box.viewRange()
         return Limits(*across), Limits(*up)
 
     def set_ticks(self, x: TicksBetween) -> None:
-        """Choose what stands below."""
+        """Set the function that chooses the ticks of the x axis."""
         self._ticks = x, self._ticks[1]
         self._show_ticks()
 
     def clear_all(self) -> None:
-        """Take away curves, bars and legend."""
+        """Remove the curves, the bars and the legend."""
         if self._legend is not None:
             self._grid.removeItem(self._legend)
             self._canvas.scene().removeItem(self._legend)
@@ -148,11 +148,11 @@ class AxesView(QWidget):
         self._box.clear()
 
     def add_curves(self, curves: Sequence[Curve], heights: Sequence[Numbers], *, has_legend: bool) -> None:
-        """Draw curves; where a height is not finite, the line is parted."""
+        """Draw curves, with gaps in the lines where a height is not finite."""
         look = theme.current()
         for curve, y in zip(curves, heights, strict=True):
             pen = curve.pen(look)
-            pen.setCosmetic(True)  # As wide at any zoom.
+            pen.setCosmetic(True)  # The same width at any zoom.
             dots = curve.dots or _has_lone_points(y)
             line = pg.PlotDataItem(
                 curve.x,
@@ -171,24 +171,24 @@ class AxesView(QWidget):
             self._add_legend(curves)
 
     def add_bars(self, edges: Numbers, heights: NDArray[np.int64], colours: Sequence[QColor]) -> None:
-        """Draw bars from 0 up; between two edges each."""
+        """Draw bars from 0 up, each between two successive edges."""
         brushes = [pg.mkBrush(colour) for colour in colours]
         bars = pg.BarGraphItem(x0=edges[:-1], x1=edges[1:], y0=0, height=heights, brushes=brushes, pen=None)
         self._box.addItem(bars)
 
     def toggle_curve(self, index: int) -> None:
-        """Hide a curve, or show it again."""
+        """Hide a curve, or show it if it is hidden."""
         line = self._lines[index]
         line.setVisible(not line.isVisible())
         if self._legend is not None:
             self._legend.update()
 
     def shows_curve(self, index: int) -> bool:
-        """Whether a curve is not hidden."""
+        """Return whether a curve is visible."""
         return bool(self._lines[index].isVisible())
 
     def _add_legend(self, curves: Sequence[Curve]) -> None:
-        """Above the curves, where it hides none of them."""
+        """Add a legend above the area of the curves, where it hides none of them."""
         legend = pg.LegendItem(labelTextColor=theme.current().text, labelTextSize=f"{self._font_px}px")
         legend.setParentItem(self._whole)
         for curve, line in zip(curves, self._lines, strict=True):
@@ -198,7 +198,7 @@ class AxesView(QWidget):
         self._spread_legend()
 
     def _spread_legend(self) -> None:
-        """Put as many labels into a row as there is room for."""
+        """Put as many labels into each row as fit."""
         if self._legend is not None and self._legend.items:
             metrics = self.fontMetrics()
             widest = max(metrics.horizontalAdvance(label.text) for _, label in self._legend.items)
@@ -213,7 +213,7 @@ class AxesView(QWidget):
         return self.fontInfo().pixelSize()
 
     def follow_look(self) -> None:
-        """Take the theme's colours and the text's size."""
+        """Apply the colours of the theme and the size of the font."""
         look, metrics = theme.current(), self.fontMetrics()
         self._canvas.setBackground(look.surface)
         self._box.setBorder(look.outline)
@@ -236,9 +236,9 @@ class AxesView(QWidget):
         self._show_ticks()
 
     def _show_ticks(self, *_changed: object) -> None:
-        """Put numbers and lines where they belong at this zoom, and give the upright numbers their room.
+        """Set ticks and grid lines for the current zoom, and the width of the y axis for its numbers.
 
-        pyqtgraph would find that room out while it paints, and move everything once more.
+        Otherwise pyqtgraph would find that width only while painting, and lay everything out again.
         """
         chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, self.shown_limits, strict=True)]
         for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
@@ -249,13 +249,13 @@ class AxesView(QWidget):
         self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the contents while newer ones are being computed, or undo that."""
         self._whole.setOpacity(0.4 if dimmed else 1.0)
 
     # ----------------------------------------------------------------------------------------------- events
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Listen to the pointer over pyqtgraph's view, which goes on with the event."""
+        """Observe mouse events of pyqtgraph's viewport without consuming them."""
         if event.type() == QEvent.Type.Leave:
             self.pointed_at.emit(None)
         elif isinstance(event, QMouseEvent):
@@ -268,12 +268,12 @@ class AxesView(QWidget):
         return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the legend as many columns as there is room for."""
+        """Give the legend as many columns as fit."""
         super().resizeEvent(event)
         self._spread_legend()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Zoom with plus and minus, fit with 0, and hide curves by their numbers."""
+        """Zoom with plus and minus, fit with 0, and show or hide curves by their numbers."""
         number = event.text()
         if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self._zoom(_ZOOM_STEP)
@@ -287,7 +287,7 @@ class AxesView(QWidget):
             event.ignore()
 
     def _point_at(self, place: QPointF) -> tuple[float, float]:
-        """The point of the axes at a place of the widget."""
+        """Return the axis coordinates of a position in the widget."""
         point = self._box.mapSceneToView(self._canvas.mapToScene(place.toPoint()))
         return point.x(), point.y()
 
@@ -300,11 +300,11 @@ class AxesView(QWidget):
 
 
 def _has_lone_points(heights: Numbers) -> bool:
-    """Whether a point stands between two that are missing, so that no line would show it."""
+    """Return whether a finite point has no finite neighbour, so that no line would show it."""
     there = np.concatenate([[False], np.isfinite(heights), [False]])
     return bool((there[1:-1] & ~there[:-2] & ~there[2:]).any())
 
 
 def _plain(text: str) -> str:
-    """A text for a label that reads HTML, to be shown as it is."""
+    """Escape a text so that an HTML label shows it unchanged."""
     return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""The numbers beside a map: which value has which colour."""
+"""The colour bar beside a map, and a view that combines the two."""
 
 from dataclasses import dataclass
 
@@ -15,24 +15,24 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 _BAR_PX = 12
-_TICK_PX = 4  # Inside the bar: beside it, in front of a number, a tick reads as a minus sign.
+_TICK_PX = 4  # Inside the bar, because a tick in front of a number reads as a minus sign.
 _GAP_PX = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ColorScale:
-    """What a colour bar says.
+    """The scale that a colour bar shows.
 
     Attributes
     ----------
     colormap
-        Name, as `convnext_studio.render` knows it.
+        Name of the colour map in `convnext_studio.render`.
     limits
-        Values at the ends; None where each tile has its own, and `ends` says so in words.
+        Values at the ends; None if each tile has its own limits, in which case `ends` is shown.
     ends
-        Words for the lower and the upper end, in place of numbers.
+        Words for the lower and the upper end in place of numbers.
     clipping
-        At which ends there are values beyond.
+        Which of the limits are exceeded by values.
     """
 
     colormap: str
@@ -42,14 +42,14 @@ class ColorScale:
 
     @property
     def end_texts(self) -> tuple[str, str]:
-        """Texts for the lower and the upper end: "≥ 2.41" where there are values beyond."""
+        """The texts for the lower and the upper end, such as "≥ 2.41" if there are values beyond it."""
         if self.limits is None:
             return self.ends
         return self.clipping.end_texts(format_number(self.limits.low), format_number(self.limits.high))
 
 
 class ColorBar(QWidget):
-    """An upright bar, lowest value at the bottom, with the limits and round numbers between them."""
+    """A vertical colour bar with the lowest value at the bottom, labelled with its limits and round numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,11 +59,11 @@ class ColorBar(QWidget):
 
     @property
     def scale(self) -> ColorScale | None:
-        """What the bar says."""
+        """The scale that is shown, or None."""
         return self._scale
 
     def set_scale(self, scale: ColorScale | None) -> None:
-        """Say something else; None leaves the place empty."""
+        """Show another scale; None leaves the bar empty."""
         if scale != self._scale:
             self._scale = scale
             texts = [text for _, text in self.labels()]
@@ -74,9 +74,9 @@ class ColorBar(QWidget):
             self.update()
 
     def labels(self, in_file: bool = False) -> list[tuple[float, str]]:
-        """Height in the bar (0 at the bottom, 1 at the top) and text of each number, both ends included.
+        """Return height in the bar (0 at the bottom, 1 at the top) and text of each label, ends included.
 
-        In a file, which has no tooltip, an end with values beyond it says so: "≥ 2.41".
+        In a file, which has no tooltip, the label of an end with values beyond it says so: "≥ 2.41".
         """
         if self._scale is None:
             return []
@@ -94,21 +94,21 @@ class ColorBar(QWidget):
         return [(0.0, low), *inner, (1.0, high)]
 
     def width_in_file(self) -> int:
-        """As on the screen, or wider where the texts of `labels` need it."""
+        """Return the width on the screen, or more if the texts of `labels` need it."""
         texts = [text for _, text in self.labels(in_file=True)]
         widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
         return max(self.width(), 2 + scaled_px(_BAR_PX) + 2 * _GAP_PX + widest)
 
     def sizeHint(self) -> QSize:
-        """Room for the bar and a number with sign and exponent."""
+        """Return a size for the bar and a number with sign and exponent."""
         return QSize(scaled_px(_BAR_PX) + 2 * _GAP_PX + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
     def minimumSizeHint(self) -> QSize:
-        """Room for the numbers at both ends, and a bar between them."""
+        """Return a size for the numbers at both ends and a bar between them."""
         return QSize(self.sizeHint().width(), 3 * self.fontMetrics().height())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and text."""
+        """Follow changes of theme and font."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
         elif event.type() == QEvent.Type.FontChange:
@@ -116,12 +116,12 @@ class ColorBar(QWidget):
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the bar, then as many numbers as are readable."""
+        """Paint the bar and as many numbers as are readable."""
         with QPainter(self) as painter:
             self.draw(painter)
 
     def draw(self, painter: QPainter, in_file: bool = False) -> None:
-        """Draw what the bar says, as large as the bar; the painter may enlarge it."""
+        """Draw the scale at the size of the bar; the painter may be scaled."""
         if self._scale is not None:
             self._paint(painter, self._scale, self.labels(in_file))
 
@@ -135,7 +135,7 @@ class ColorBar(QWidget):
         painter.drawRect(bar)
         self._paint_clipping(painter, bar, scale)
         last_y = bar.top() - 2 * line
-        # The ends first in importance: inner numbers give way to them.
+        # The ends always have their numbers; inner numbers too close to them are left out.
         for height, text in reversed(labels):
             y = bar.bottom() - height * bar.height()
             is_end = height in (0.0, 1.0)
@@ -150,7 +150,7 @@ class ColorBar(QWidget):
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
-        """A tip beyond an end that has values beyond it, in the colour that they have."""
+        """Paint a triangle at each end with values beyond it, in the colour of those values."""
         colours, look = lut(scale.colormap), theme.current()
         high = self.fontMetrics().height() / 2 - 1
         for is_beyond, colour, y, direction in (
@@ -166,7 +166,7 @@ class ColorBar(QWidget):
 
 
 def _seen_on(colormap: str, height: float) -> QColor:
-    """Black or white, whichever can be seen on the bar's colour at a height."""
+    """Return black or white, whichever contrasts with the bar's colour at a height."""
     colours = lut(colormap)
     return theme.seen_on(*(int(part) for part in colours[round(height * (len(colours) - 1))]))
 
@@ -177,14 +177,14 @@ class MapView(QWidget):
     Attributes
     ----------
     view, bar
-        The map, and its scale.
+        The map and its colour bar.
     save
-        The button below the scale.
+        Button with the menu, below the colour bar.
     saver
-        Copies and saves; the menu is also below the colour bar and under the right mouse button.
+        Saver with the menu, which is also the context menu of this widget.
     """
 
-    noticed = Signal(object)  # Notice: a file was written, or could not be
+    noticed = Signal(object)  # Notice: a file was written, or could not be written
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -215,7 +215,7 @@ class MapView(QWidget):
         layout.addLayout(beside)
 
     def save_button(self, name: str, text: str = "Save ▾") -> QToolButton:
-        """A button with the menu of `saver`."""
+        """Return a button with the menu of `saver`."""
         button = QToolButton()
         button.setText(text)
         button.setAutoRaise(True)
@@ -230,20 +230,20 @@ class MapView(QWidget):
 
     @property
     def contents(self) -> Contents | None:
-        """What is shown, for files of it."""
+        """The contents to copy and save, or None."""
         return self._contents
 
     def set_contents(self, contents: Contents | None) -> None:
-        """Say what is shown: a name for files, the caption, the numbers."""
+        """Set the contents to copy and save: file name, caption and numbers."""
         self._contents = contents
 
     def hide_scale(self) -> None:
-        """Leave all the room to the map: its scale, and what saves it, stand elsewhere on the screen."""
+        """Leave all the room to the map, because its scale and the save button are shown elsewhere."""
         self.bar.hide()
         self.save.hide()
 
     def picture(self, width_px: int | None = None) -> QImage:
-        """View and colour bar, that wide; as on the screen where None."""
+        """Return an image of view and colour bar of this width; as on the screen if None."""
         size = self.painted_size()
         factor = self.devicePixelRatioF() if width_px is None else width_px / size.width()
         image = QImage(
@@ -258,12 +258,12 @@ class MapView(QWidget):
         return image
 
     def painted_size(self) -> QSize:
-        """Of view and colour bar, in logical pixels."""
+        """Return the size of view and colour bar in logical pixels."""
         self._place_hidden_bar()
         return QSize(self.bar.x() + self.bar.width_in_file(), self.height())
 
     def paint_on(self, painter: QPainter) -> None:
-        """Paint view and colour bar anywhere, in logical pixels."""
+        """Paint view and colour bar with any painter, in logical pixels."""
         self._place_hidden_bar()
         bar = self.bar
         for part, width, draw in (
@@ -278,11 +278,11 @@ class MapView(QWidget):
             painter.restore()
 
     def _place_hidden_bar(self) -> None:
-        """Where it has no place on the screen, a picture still tells its scale."""
+        """Give a hidden colour bar a geometry, so that saved pictures include it."""
         if self.bar.isHidden():
             beside, width = self.view.geometry(), self.bar.sizeHint().width()
             self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Offer to copy and save."""
+        """Open the menu to copy and save."""
         self.saver.menu.popup(event.globalPos())

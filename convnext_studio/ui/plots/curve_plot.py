@@ -1,4 +1,4 @@
-"""Curves on a pair of axes, to zoom into and to read under the pointer."""
+"""A plot of curves that can be zoomed and read under the pointer."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,17 +15,17 @@ if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to 
 
 
 class CurvePlot(QWidget):
-    """Curves with labelled axes; the pointer reads all of them at the nearest point.
+    """A plot of curves with labelled axes, which reads all curves at the point nearest to the pointer.
 
     Parameters
     ----------
     name
-        For screen readers.
+        Name for screen readers.
     axes
-        What the axes say.
+        Titles and scales of the axes.
     """
 
-    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+    pointed = Signal(str)  # the read-out under the pointer; empty if there is none
 
     def __init__(self, name: str, axes: Axes, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,17 +47,17 @@ class CurvePlot(QWidget):
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """What is drawn."""
+        """The curves that are drawn."""
         return self._curves
 
     @property
     def sentence(self) -> str:
-        """What stands in the curves' place; empty where they are drawn."""
+        """The sentence shown instead of curves; empty if there are curves."""
         return "" if self._curves else self._notice.text()
 
     @property
     def view(self) -> "AxesView":
-        """The axes; made when they are first asked for."""
+        """The axes, created on first use."""
         if self._view is None:
             from convnext_studio.ui.plots.axes_view import AxesView
 
@@ -72,7 +72,7 @@ class CurvePlot(QWidget):
 
     @property
     def area(self) -> QRectF:
-        """The room between the axes, in the widget's logical pixels."""
+        """The area between the axes in the widget's logical pixels."""
         return self.view.area.translated(self.view.pos())
 
     def show_curves(
@@ -84,14 +84,14 @@ class CurvePlot(QWidget):
         y: Limits | None = None,
         names: Ticks = (),
     ) -> None:
-        """Draw these curves, or say the sentence where there are none.
+        """Draw curves, or show the sentence if there are none.
 
         Parameters
         ----------
         x, y
-            Ends of the axes; as far as the curves go where None.
+            Limits of the axes; the extent of the curves if None.
         names
-            Stand below, in place of numbers.
+            Ticks of the x axis in place of numbers.
         """
         self._curves, self._names = tuple(curves), tuple(names)
         self._heights = tuple(self._axes.heights(curve.y) for curve in curves)
@@ -116,14 +116,14 @@ class CurvePlot(QWidget):
         view.set_limits(x, y)
 
     def sizeHint(self) -> QSize:
-        """Wider than high."""
+        """Return a size that is wider than high."""
         return QSize(360, 200)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and text, and step back where something newer is under way."""
+        """Follow changes of theme and font, and dim the plot while it is disabled."""
         if self._view is not None:
             if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
-                # Later: Qt is telling the items of the scene, and must find all of them.
+                # Deferred, because the scene's items must not be removed while Qt is notifying them.
                 QTimer.singleShot(0, self, self._follow_look)
             elif event.type() == QEvent.Type.EnabledChange:
                 self._view.set_dimmed(not self.isEnabled())
@@ -135,7 +135,7 @@ class CurvePlot(QWidget):
             self._draw(*self.view.limits)
 
     def _read(self, point: tuple[float, float] | None) -> None:
-        """Read all curves that have a point where the nearest one is."""
+        """Emit a read-out of all visible curves that have a point at the x nearest to the pointer."""
         shown = [
             (curve, heights)
             for index, (curve, heights) in enumerate(zip(self._curves, self._heights, strict=True))

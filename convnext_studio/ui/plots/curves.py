@@ -1,4 +1,4 @@
-"""Curves and their axes: what a plot says, and how one curve is told from another."""
+"""Curves, their axes, and the colours and line styles that tell curves apart."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,30 +15,30 @@ from convnext_studio.ui.widgets.text_size import scaled_px
 
 Numbers = NDArray[np.float64]
 Ticks = Sequence[tuple[float, str]]
-"""Places on an axis, with what stands there."""
+"""Positions on an axis with their texts."""
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotDotLine)
 _WIDTH_PX = 2.0
 _DASHED_WIDTH_PX = 1.4
-_MARGIN = 0.03  # Beyond decades, so that no number meets one of the other axis.
+_MARGIN = 0.03  # Added at the ends of a logarithmic axis, so that its numbers do not overlap the other axis's.
 LINE_PX = 28, 12
-"""Width and height of a piece of line in a legend, beside text of 9 points."""
+"""Width and height of a line sample in a legend, for text of 9 points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
-    """What a plot's two axes say.
+    """The titles and scales of a plot's two axes.
 
     Attributes
     ----------
     x, y
-        Titles, with their units.
+        Titles with units.
     is_log
-        Decades on the upright axis; what is not above 0 is left out.
+        Whether the y axis is logarithmic; values that are not above 0 are left out.
     decades
-        How many below the largest value are shown, at most, where `is_log`.
+        Largest number of decades shown below the largest value if `is_log`.
     has_legend
-        Above the curves; to be left out where another one stands beside them.
+        Whether there is a legend above the curves; False if another legend is shown beside them.
     """
 
     x: str
@@ -48,13 +48,13 @@ class Axes:
     has_legend: bool = True
 
     def heights(self, y: Numbers) -> Numbers:
-        """Where values stand on the upright axis: they or their logarithms; NaN where one is left out."""
+        """Return the heights of values on the y axis: the values or their log10, NaN if one is left out."""
         if not self.is_log:
             return y
         return np.log10(y, out=np.full(y.shape, np.nan), where=y > 0)
 
     def limits(self, heights: Numbers) -> Limits:
-        """Ends of the upright axis for these heights."""
+        """Return the limits of the y axis for these heights."""
         found = limits_of(heights)
         if not self.is_log:
             return found
@@ -63,7 +63,7 @@ class Axes:
         return Limits(low - margin, found.high + margin)
 
     def ticks(self, limits: Limits) -> Ticks:
-        """Numbers along the upright axis between these heights."""
+        """Return the ticks of the y axis between these heights."""
         return log_ticks(limits) if self.is_log else number_ticks(limits)
 
 
@@ -74,15 +74,15 @@ class Curve:
     Attributes
     ----------
     label
-        For the legend, and the read-out.
+        Name in the legend and the read-out.
     x, y
-        (points,) each; a y that is not finite parts the line.
+        Coordinates, (points,) each; a y that is not finite leaves a gap in the line.
     series
-        From 0: which of the theme's colours.
+        Index, from 0, of its colour and line style.
     dots
-        Each point is marked.
+        Whether each point is marked.
     dashed
-        Steps back: what another curve is compared with.
+        Whether the line is thin and dashed, as a reference for other curves.
     """
 
     label: str
@@ -93,7 +93,7 @@ class Curve:
     dashed: bool = False
 
     def pen(self, look: theme.Theme) -> QPen:
-        """What it is drawn with."""
+        """Return the pen to draw the curve with."""
         colour = QColor(series_colour(self.series, look))
         if self.dashed:
             return QPen(colour, _DASHED_WIDTH_PX, Qt.PenStyle.DashLine)
@@ -101,18 +101,18 @@ class Curve:
 
 
 def series_colour(series: int, look: theme.Theme | None = None) -> str:
-    """The colour of a series in the look that is in force; four differ."""
+    """Return the colour of a series in a theme, by default the current one; four series differ."""
     look = look or theme.current()
     return (look.accent, look.warning, look.good, look.error)[series % 4]
 
 
 def series_style(series: int) -> Qt.PenStyle:
-    """How a series is drawn, because not everyone tells colours apart."""
+    """Return the line style of a series, because not everyone can tell the colours apart."""
     return _STYLES[series % 4]
 
 
 def line_icon(series: int) -> QIcon:
-    """A short piece of a series' line, for a legend outside the plot."""
+    """Return a line sample of a series for a legend outside the plot."""
     width, height = LINE_PX
     drawn = QImage(scaled_px(4 * width), scaled_px(4 * height), QImage.Format.Format_ARGB32_Premultiplied)
     drawn.fill(Qt.GlobalColor.transparent)
@@ -124,7 +124,7 @@ def line_icon(series: int) -> QIcon:
 
 
 def log_ticks(limits: Limits) -> Ticks:
-    """Numbers at the decades, and between them where there are few; heights and limits are logarithms."""
+    """Return ticks at decades, and between them if there are few; heights and limits are log10 of values."""
     exponents = range(math.floor(limits.low), math.ceil(limits.high) + 1)
     step = max(1, len(exponents) // 8)
     named = (1, 2, 5) if limits.high - limits.low <= 3 else (1,)
@@ -138,7 +138,7 @@ def log_ticks(limits: Limits) -> Ticks:
 
 
 def runs(x: Numbers, y: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """The parts of a line between the points that are not finite."""
+    """Yield the parts of a line between points that are not finite."""
     is_there = np.isfinite(x) & np.isfinite(y)
     borders = np.flatnonzero(np.diff(is_there)) + 1
     for part in np.split(np.arange(len(x)), borders):

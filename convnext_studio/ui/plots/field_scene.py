@@ -1,4 +1,4 @@
-"""A receptive field as a figure: the map, its squares, the theoretical field, and what is printed with them."""
+"""The figure of a receptive field: the map, its squares, the theoretical field, and the texts around them."""
 
 import math
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ SEES_ALL = "sees the whole picture"
 
 
 def shown_values(view: FieldView, scale: Scale) -> NDArray[np.float64]:
-    """The field as it is coloured: itself, or log10(field + 1)."""
+    """Return the values to colour: the field itself, or log10(field + 1)."""
     return np.log10(view.field_map + 1) if scale == "log" else view.field_map
 
 
 def why_no_figure(view: FieldView) -> str:
-    """Why the field cannot be shown as a map, in words; empty where it can."""
+    """Return a sentence that says why the field cannot be shown as a map; empty if it can."""
     field = view.field_map
     height, width = field.shape
     if min(field.shape) < SMALLEST_PX:
@@ -66,14 +66,14 @@ def why_no_figure(view: FieldView) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colours:
-    """How a field is coloured.
+    """The colouring of a field.
 
     Attributes
     ----------
     scale
-        Of the field itself, or of log10(field + 1); the squares are those of the same.
+        Whether the field itself or log10(field + 1) is coloured; the squares are those of the same scale.
     is_relative
-        Of what that gives over its largest value.
+        Whether these values are divided by their maximum.
     limits
         Ends of the colour scale.
     """
@@ -85,7 +85,7 @@ class Colours:
 
 
 def field_scene(view: FieldView, colours: Colours, *, note: str = "", is_small: bool = False) -> Scene:
-    """The map with its squares and, dashed, the theoretical field; with shorter labels where it `is_small`."""
+    """Return the map with its squares and, dashed, the theoretical field; shorten labels if `is_small`."""
     values = shown_values(view, colours.scale)
     if colours.is_relative:
         values = values / values.max()
@@ -93,7 +93,7 @@ def field_scene(view: FieldView, colours: Colours, *, note: str = "", is_small: 
     layer = map_layer(values, (0.0, 0.0, float(width), float(height)), colours.limits, colours.colormap)
     scale = colours.scale
     squares = view.squares[scale]
-    # Where there is little room, the outermost has a label: the others would hide what they frame.
+    # In a small figure only the outermost square has a label; the other labels would hide what they frame.
     marks = [
         _square_mark(square, view, is_small, has_label=not is_small or square is squares[-1])
         for square in reversed(squares)
@@ -108,34 +108,34 @@ def field_scene(view: FieldView, colours: Colours, *, note: str = "", is_small: 
 
 
 def theoretical_of(view: FieldView) -> FieldGeometry | None:
-    """The theoretical field's geometry, where it is known."""
+    """Return the geometry of the theoretical field, or None if it is unknown."""
     return view.theoretical if isinstance(view, ReceptiveFieldResult | OpenedField) else None
 
 
 def unit_of(view: FieldView) -> tuple[int, int] | None:
-    """Row and column of the measured unit; None where it is not known, and for a class score."""
+    """Return row and column of the measured unit; None if unknown, and for a class score."""
     if isinstance(view, ReceptiveFieldResult):
         return view.unit if view.target is None else None
     return view.unit if isinstance(view, OpenedField) else None
 
 
 def theoretical_box(view: FieldView) -> Box | None:
-    """The theoretical field of the measured unit in the input.
+    """Return the theoretical field of the measured unit in the input.
 
-    None where it is not known, where a class score was measured, and where the unit sees the whole picture:
-    that is said, not drawn.
+    The result is None if it is unknown, if a class score was measured, and if the unit sees the whole picture,
+    which is stated in words and not drawn.
     """
     geometry, unit = theoretical_of(view), unit_of(view)
     return None if geometry is None or not geometry.is_box or unit is None else geometry.unit_box(*unit)
 
 
 def nearest_unit(view: ReceptiveFieldResult, x: float, y: float) -> tuple[int, int]:
-    """Row and column of the unit whose theoretical field is centred nearest to a point of the input."""
+    """Return row and column of the unit whose theoretical field is centred nearest to a point of the input."""
     height, width = view.field_map.shape
     first, stride = view.theoretical.first_centre_px, view.theoretical.stride_px
 
     def nearest(at: float, side: int) -> int:
-        # Paddings are symmetric: the last field ends at most as far beyond the input as the first begins.
+        # As paddings are symmetric, the last field extends at most as far beyond the input as the first.
         last = int((side - 2 * first) // stride)
         return min(max(round((at - first) / stride), 0), max(last, 0))
 
@@ -143,13 +143,13 @@ def nearest_unit(view: ReceptiveFieldResult, x: float, y: float) -> tuple[int, i
 
 
 def clipped(box: Box, width: float, height: float) -> Box:
-    """The part of a box that lies in the input."""
+    """Return the part of a box that is within the input."""
     x, y = max(box[0], 0.0), max(box[1], 0.0)
     return x, y, min(box[0] + box[2], width) - x, min(box[1] + box[3], height) - y
 
 
 def square_box(view: FieldView, square: Square) -> Box:
-    """The part of a square that lies in the input."""
+    """Return the part of a square that is within the input."""
     height, width = view.field_map.shape
     side, (x, y) = float(square.side_px), view.centre_px
     return clipped((x - side / 2, y - side / 2, side, side), width, height)
@@ -168,14 +168,14 @@ def _square_mark(square: Square, view: FieldView, is_small: bool, has_label: boo
 
 
 def what(view: FieldView) -> str:
-    """What was measured: a node, a class score, or a file."""
+    """Return what was measured: a node, a class score, or the field of a file."""
     if isinstance(view, ReceptiveFieldResult):
         return view.node if view.target is None else f"the score of class {view.target}"
     return (view.node or "a saved field") if isinstance(view, OpenedField) else "a field"
 
 
 def count_text(view: FieldView, progress: str = "") -> str:
-    """What was averaged over: “8 pictures”, or “12 of 50 pictures” while that is under way or was stopped."""
+    """Return what was averaged over: “8 pictures”, or `progress` (“12 of 50 pictures”) if that is not empty."""
     if not isinstance(view, ReceptiveFieldResult):
         return "from a file"
     if progress:
@@ -184,7 +184,7 @@ def count_text(view: FieldView, progress: str = "") -> str:
 
 
 def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
-    """How many were averaged, of how many there will be: “8 pictures”, “3 of 8 × noise”."""
+    """Return how many inputs were averaged, and of how many: “8 pictures”, “3 of 8 × noise”."""
     of = "" if total is None else f" of {total}"
     if pictures and noises:
         return f"{pictures + noises}{of} inputs, {noises} of them noise"
@@ -194,7 +194,7 @@ def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
 
 
 def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
-    """What every figure has printed on it: what, by which protocol, over how many, scaled how."""
+    """Return the note printed on every figure: measured object, protocol, number of inputs and scale."""
     said = [f"ERF of {what(view)}", f"{PROTOCOLS[view.protocol]} protocol", count_text(view, progress)]
     said.append("log10(x + 1)" if scale == "log" else "linear")
     geometry = theoretical_of(view)
@@ -206,7 +206,7 @@ def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
 
 
 def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
-    """The sentences below the figure: geometry, and the notes on what is missing and what failed."""
+    """Return the sentences below the figure: the geometry, and notes on what is missing or failed."""
     height, width = view.field_map.shape
     said = [progress] if progress else []
     unit = unit_of(view)
@@ -219,7 +219,7 @@ def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
         said.append(f"squares of {OF_WHAT[scale]}, as you chose")
     reached = {square.threshold for square in view.squares[scale]}
     missing = [f"{100 * share:g} %" for share in THRESHOLDS if share not in reached]
-    # On the protocol's own scale the notes say it.
+    # On the protocol's own scale the notes already say so.
     if missing and own_scale != scale:
         said.append(f"no square within the input holds {' or '.join(missing)}")
     if view.gaussian is not None and view.protocol == "luo":
@@ -233,7 +233,7 @@ def _theoretical_words(view: FieldView) -> list[str]:
     if isinstance(view, ReceptiveFieldResult) and view.target is not None:
         return [f"a class score {SEES_ALL}, because the head pools over the map"]
     if geometry is not None and not geometry.is_box:
-        # What is seen is a note; drawn is nothing.
+        # The extent is part of the figure's note, and no box is drawn.
         return [f"its convolutions see only {geometry.size_px} px"]
     if box is None:
         return []
@@ -244,7 +244,7 @@ def _theoretical_words(view: FieldView) -> list[str]:
 
 
 def point_text(view: FieldView, x: float, y: float) -> str:
-    """The value under the pointer, for the read-out."""
+    """Return the read-out of the value under the pointer."""
     row, column = math.floor(y), math.floor(x)
     value, largest = float(view.field_map[row, column]), float(view.field_map.max())
     share = f" · {format_number(value / largest)} of the largest" if largest > 0 else ""

@@ -1,4 +1,4 @@
-"""A histogram of a channel's values, in the colours that they have in the map."""
+"""A histogram of a channel's values in the colours of the map."""
 
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ BINS = 48
 
 
 class Histogram(QWidget):
-    """Bars of equal width over an axis with the values.
+    """A histogram with bins of equal width.
 
-    The axes count in bins, because values of any size have to be drawn; the numbers below are the values.
+    The coordinates of the x axis are bin indices, so that values of any magnitude can be drawn; its ticks show
+    the values.
     """
 
     hovered = Signal(str)
@@ -39,17 +40,17 @@ class Histogram(QWidget):
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Values in each of the bins of equal width, which together hold all finite values."""
+        """The number of values in each bin; together the bins hold all finite values."""
         return self._counts
 
     @property
     def range(self) -> Limits:
-        """From the left end of the first bin to the right end of the last."""
+        """The left end of the first bin and the right end of the last."""
         return self._range
 
     @property
     def view(self) -> "AxesView":
-        """The axes; made when they are first asked for."""
+        """The axes, created on first use."""
         if self._view is None:
             from convnext_studio.ui.plots.axes_view import AxesView
 
@@ -61,14 +62,14 @@ class Histogram(QWidget):
 
     @property
     def area(self) -> QRectF:
-        """The room of the bars, in the widget's logical pixels."""
+        """The area of the bars in the widget's logical pixels."""
         return self.view.area.translated(self.view.pos())
 
     def show_values(self, finite: NDArray[np.float32], limits: Limits, colormap: str) -> None:
-        """Count the values, and colour the bars as the map's scale does."""
+        """Show the histogram of finite values, in the colours of the map's scale."""
         self._range = limits_of(finite)
         span = (self._range.low, self._range.high)
-        # In float64: the edges between nearby float32 values are none of them.
+        # In float64, because float32 cannot represent bin edges between values close to each other.
         self._counts, edges = np.histogram(finite.astype(np.float64), BINS, span)
         middles = (edges[:-1] + edges[1:]) / 2
         self._colours = [QColor(*colour) for colour in colorize(middles, limits, colormap).tolist()]
@@ -78,9 +79,9 @@ class Histogram(QWidget):
         self._draw()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and text."""
+        """Follow changes of theme and font."""
         if self._view is not None and event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
-            # Later: Qt is telling the items of the scene, and must find all of them.
+            # Deferred, because the scene's items must not change while Qt is notifying them.
             QTimer.singleShot(0, self, self._view.follow_look)
         super().changeEvent(event)
 
@@ -92,13 +93,13 @@ class Histogram(QWidget):
         view.set_limits(Limits(0.0, BINS), Limits(0.0, max(float(self._counts.max()), 1.0)))
 
     def _value_ticks(self, bins: Limits) -> Ticks:
-        """Round values between these bins, and where they stand."""
+        """Return ticks at round values between these bin positions."""
         low, span = self._range.low, self._range.high - self._range.low
         shown = Limits(low + bins.low / BINS * span, low + bins.high / BINS * span)
         return [((value - low) / span * BINS, text) for value, text in number_ticks(shown)]
 
     def _read(self, point: tuple[float, float] | None) -> None:
-        """Say what is in the bin under the pointer."""
+        """Emit a read-out of the bin under the pointer."""
         index = -1 if point is None else int(point[0] // 1)
         if not (self._colours and 0 <= index < BINS):
             self.hovered.emit("")
@@ -113,5 +114,5 @@ class Histogram(QWidget):
 
 
 def _count_ticks(limits: Limits) -> Ticks:
-    """Whole numbers between these."""
+    """Return ticks at whole numbers within the limits."""
     return [(value, f"{value:.0f}") for value, _ in number_ticks(limits) if value == round(value)]

@@ -1,4 +1,4 @@
-"""A zoomable view of a picture or map, and the painter of its scene. Pixel *i* covers [i, i + 1)."""
+"""A zoomable view of a picture or map, and the painter of its scene; pixel *i* covers [i, i + 1)."""
 
 import math
 from dataclasses import dataclass
@@ -35,18 +35,18 @@ _SPOT_ARM_PX = 7.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a scene is seen.
+    """The mapping from a scene to a widget.
 
     Attributes
     ----------
     scale, origin
-        Logical pixels for one of the scene's, and where the scene's upper left corner is.
+        Logical pixels per scene pixel, and the position of the scene's upper left corner in the widget.
     area
-        Of the widget.
+        Rectangle of the widget.
     column_px
-        Width of the column for labels beside the layers; 0 where there is none.
+        Width of the column for labels beside the layers; 0 if there is none.
     metrics
-        Of the font.
+        Metrics of the font.
     """
 
     scale: float
@@ -56,26 +56,26 @@ class View:
     metrics: QFontMetrics
 
     def point(self, x: float, y: float) -> QPointF:
-        """A point of the scene, in the widget's logical pixels."""
+        """Return a point of the scene in the widget's logical pixels."""
         return QPointF(x * self.scale + self.origin.x(), y * self.scale + self.origin.y())
 
     def box(self, box: Box) -> QRectF:
-        """A box of the scene, in the widget's logical pixels."""
+        """Return a box of the scene in the widget's logical pixels."""
         x, y, width, height = box
         return QRectF(self.point(x, y), self.point(x + width, y + height))
 
     @property
     def line_px(self) -> float:
-        """Height of a label."""
+        """The height of a label."""
         return self.metrics.height() + 2.0
 
     def text_px(self, text: str) -> float:
-        """Width of a label."""
+        """Return the width of a label with this text."""
         return self.metrics.horizontalAdvance(text) + 8.0
 
 
 class ScenePainter:
-    """One painting of a scene."""
+    """Paints one scene with one painter."""
 
     def __init__(self, painter: QPainter, view: View, scene: Scene) -> None:
         self._painter = painter
@@ -83,14 +83,14 @@ class ScenePainter:
         self._scene = scene
 
     def paint_layers(self) -> None:
-        """The layers, the rest stepping back behind what is to be bright."""
+        """Paint the layers, and shade everything outside the bright box."""
         for layer in self._scene.layers:
             self._paint_layer(layer)
         if self._scene.bright_box is not None:
             self._shade_around(self._scene.bright_box)
 
     def paint_marks(self) -> None:
-        """Lines, frames with labels, and spots."""
+        """Paint lines, frames with labels, and spots."""
         for lines in self._scene.lines:
             self._paint_lines(lines)
         self._paint_marks(self._scene.marks)
@@ -98,7 +98,7 @@ class ScenePainter:
             self._paint_spot(spot)
 
     def paint_notes(self) -> None:
-        """The note's lines at the bottom."""
+        """Paint the lines of the note at the bottom."""
         view = self._view
         left = view.area.width() - view.column_px + LEADER_PX if view.column_px else MARGIN_PX
         for index, line in enumerate(reversed(self._notes)):
@@ -106,11 +106,11 @@ class ScenePainter:
             self._label(line, QPointF(left, bottom - view.line_px))
 
     def paint_highlight(self, box: Box) -> None:
-        """A frame around what is under the pointer."""
+        """Paint a frame around the box under the pointer."""
         self._frame(self._view.box(box), QColor(theme.current().accent), dashed=False)
 
     def paint_crosshair(self, arms: list[QLineF]) -> None:
-        """Lines through a point, in the widget's logical pixels."""
+        """Paint the lines of a crosshair, given in the widget's logical pixels."""
         for arm in arms:
             for pen in (QPen(HALO, 3), QPen(QColor("#ffffff"), 1)):
                 self._painter.setPen(pen)
@@ -129,11 +129,11 @@ class ScenePainter:
         visible = whole.intersected(self._view.area)
         if visible.isEmpty():
             return
-        # Of the screen, or of whatever else is painted on; an SVG file is enlarged by its reader.
+        # Device pixels per image pixel; an SVG file keeps the full resolution, because readers enlarge it.
         scale = whole.width() / layer.bitmap.image.width() * self._painter.deviceTransform().m11()
         image = layer.bitmap.image if self._is_svg else layer.bitmap.level(scale)
         across, down = whole.width() / image.width(), whole.height() / image.height()
-        # Only the pixels that are visible: Qt loses precision on targets of many thousand pixels.
+        # Draw only the visible pixels, because Qt loses precision on targets of many thousand pixels.
         left, top = math.floor((visible.x() - whole.x()) / across), math.floor((visible.y() - whole.y()) / down)
         right = min(math.ceil((visible.right() - whole.x()) / across), image.width())
         bottom = min(math.ceil((visible.bottom() - whole.y()) / down), image.height())
@@ -146,7 +146,7 @@ class ScenePainter:
         if layer.clip is not None:
             self._painter.setClipRect(self._view.box(layer.clip), Qt.ClipOperation.IntersectClip)
         self._painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
-        if self._is_svg:  # Qt would write all of the image.
+        if self._is_svg:  # Qt would write the whole image.
             image, source = image.copy(source.toRect()), QRectF(0, 0, source.width(), source.height())
         self._painter.drawImage(target, image, source)
         self._painter.restore()
@@ -156,7 +156,7 @@ class ScenePainter:
         painter.save()
         enlarged, drawn = painter.deviceTransform().m11(), lines.drawn
         placing = QTransform.fromTranslate(view.origin.x(), view.origin.y()).scale(view.scale, view.scale)
-        if self._is_svg:  # Not every reader keeps to widths that a scale does not change.
+        if self._is_svg:  # Not every SVG reader supports cosmetic pens.
             drawn = [placing.map(line) for line in drawn]
         else:
             painter.setTransform(placing, combine=True)
@@ -164,7 +164,7 @@ class ScenePainter:
         for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
             pen = QPen(colour, width * enlarged)
             pen.setCosmetic(True)
-            # Round ends would take three times as long.
+            # Round caps would take three times as long.
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             painter.setPen(pen)
             painter.drawLines(drawn)
@@ -200,7 +200,7 @@ class ScenePainter:
             taken.append(self._label(mark.label, place, QColor(mark.colour)))
 
     def _label_beside(self, marks: list[Mark]) -> None:
-        """Labels in a column, from the highest frame down, each with a line to its frame's corner."""
+        """Paint labels in a column, from the highest frame down, each with a line to its frame's corner."""
         left, step = self._view.area.width() - self._view.column_px + LEADER_PX, self._view.line_px + 2
         marks = sorted(marks, key=lambda mark: mark.box[1])
         corners = [self._view.box(mark.box).topRight() for mark in marks]
@@ -208,7 +208,7 @@ class ScenePainter:
         for corner in corners:
             least = tops[-1] + step if tops else float(MARGIN_PX)
             tops.append(max(least, corner.y() - self._view.line_px / 2))
-        # The note keeps the bottom of the column; labels that would reach into it move up.
+        # The note occupies the bottom of the column; labels that would overlap it move up.
         lowest = self._view.area.height() - MARGIN_PX - self._view.line_px * len(self._notes) - step
         for index in reversed(range(len(tops))):
             tops[index] = min(tops[index], lowest - step * (len(tops) - 1 - index))
@@ -228,7 +228,7 @@ class ScenePainter:
             self._painter.drawRect(crisp)
 
     def _free_place(self, mark: Mark, taken: list[QRectF]) -> QPointF:
-        """Where a label of the mark fits: at its corners, outside first, or else below the labels so far."""
+        """Return a free position for the mark's label: at a corner, outside first, or else below all labels."""
         rect = self._view.box(mark.box)
         width, height = self._view.text_px(mark.label), self._view.line_px
         above, below, right = rect.top() - height - 2, rect.bottom() + 2, rect.right() - width
@@ -267,14 +267,14 @@ _CROSSHAIR_GAP_PX = 7
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """What part of a scene is seen, whatever the scene's and the view's sizes.
+    """The visible part of a scene, independent of the sizes of the scene and the view.
 
     Attributes
     ----------
     x, y
-        What is in the middle of the view, as parts of the scene's width and height.
+        Centre of the view, as fractions of the scene's width and height.
     zoom
-        Over the scale at which the scene fits.
+        Scale relative to the scale at which the scene fits.
     """
 
     x: float
@@ -283,17 +283,17 @@ class Viewpoint:
 
 
 class ImageView(QWidget):
-    """Shows a `Scene`: the wheel zooms at the pointer, dragging moves, a double click fits.
+    """A view of a `Scene`: the wheel zooms at the pointer, dragging moves, and a double click fits.
 
-    A view that was never zoomed by hand keeps its scene fitted when its size changes.
+    A view that the user has not zoomed or moved keeps its scene fitted when its size changes.
     """
 
     hovered = Signal(float, float)  # scene coordinates, within the scene's size
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
     resized = Signal()
-    moved = Signal()  # zoomed, dragged or fitted by a person
-    refitted = Signal()  # another scene is shown, and all of it
+    moved = Signal()  # zoomed, dragged or fitted by the user
+    refitted = Signal()  # a new scene or layout is shown as a whole
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -312,7 +312,7 @@ class ImageView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         follow_text(self, lambda: self.setMinimumSize(scaled_px(_LEAST_PX), scaled_px(_LEAST_PX)))
         self.setProperty(PAINTS_FOCUS, True)
-        # No tooltip: it would hide what the person points at.
+        # No tooltip, because it would hide what the user points at.
         self.setAccessibleDescription(
             "Zoom with the wheel or + and -, move by dragging or with the middle button, fit "
             "with a double click or 0."
@@ -320,11 +320,11 @@ class ImageView(QWidget):
 
     @property
     def scene(self) -> Scene | None:
-        """What is shown."""
+        """The scene that is shown, or None."""
         return self._scene
 
     def set_scene(self, scene: Scene | None) -> None:
-        """Show something else; the zoom stays where the scene's size stays."""
+        """Show another scene; the zoom is kept if the size of the scene is the same."""
         refit = self._scene is None or scene is None or scene.size != self._scene.size
         self._scene = scene
         column = self._column_px()
@@ -337,55 +337,55 @@ class ImageView(QWidget):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the whole scene is seen, and will be at any size."""
+        """Whether the whole scene is visible and stays so when the view is resized."""
         return self._fitted
 
     @property
     def is_dimmed(self) -> bool:
-        """Whether what is shown awaits something newer."""
+        """Whether the view is dimmed while a newer scene is being prepared."""
         return self._dimmed
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back, or forward again."""
+        """Dim the view, or undo that."""
         if dimmed != self._dimmed:
             self._dimmed = dimmed
             self.update()
 
     @property
     def highlight(self) -> Box | None:
-        """What is framed under the pointer."""
+        """The box that is framed under the pointer, or None."""
         return self._highlight
 
     def set_highlight(self, box: Box | None) -> None:
-        """Frame what is under the pointer."""
+        """Frame a box under the pointer; None removes the frame."""
         if box != self._highlight:
             self._highlight = box
             self.update()
 
     @property
     def crosshair(self) -> tuple[float, float] | None:
-        """The point of the scene that lines run through."""
+        """The point of the scene at which the crosshair is, or None."""
         return self._crosshair
 
     def set_crosshair(self, point: tuple[float, float] | None) -> None:
-        """Draw lines through a point of the scene, open around it; none where None."""
+        """Draw a crosshair at a point of the scene, with a gap at its centre; None removes it."""
         if point != self._crosshair:
-            # Only what changes is painted anew: this happens with every movement of the pointer.
+            # Repaint only what changes, because this runs at every movement of the pointer.
             before, self._crosshair = self._crosshair_region(), point
             self.update(before.united(self._crosshair_region()))
 
     # ---------------------------------------------------------------------------------------- coordinates
 
     def to_widget(self, x: float, y: float) -> QPointF:
-        """A point of the scene, in the widget's logical pixels."""
+        """Return a point of the scene in the widget's logical pixels."""
         return self._view.point(x, y)
 
     def to_scene(self, point: QPointF) -> tuple[float, float]:
-        """A point of the widget, in the scene; the inverse of `to_widget`."""
+        """Return a point of the widget in scene coordinates; the inverse of `to_widget`."""
         return (point.x() - self._origin.x()) / self._scale, (point.y() - self._origin.y()) / self._scale
 
     def fit(self) -> None:
-        """Show the whole scene, as large as it goes."""
+        """Show the whole scene as large as possible."""
         self._fitted = True
         if self._scene is not None:
             width, height = self._scene.size
@@ -397,7 +397,7 @@ class ImageView(QWidget):
         self.update()
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
-        """Enlarge, the point `at` of the widget staying where it is (the middle where None)."""
+        """Zoom by a factor around the point `at` of the widget, by default its centre."""
         if self._scene is None:
             return
         fixed = at if at is not None else QPointF(self.width() / 2, self.height() / 2)
@@ -409,27 +409,27 @@ class ImageView(QWidget):
         self.update()
 
     def show_all(self) -> None:
-        """Fit, because a person wants it."""
+        """Fit the scene on request of the user."""
         self.fit()
         self.moved.emit()
 
     def show_pixels(self) -> None:
-        """One pixel of the scene on one of the screen, because a person wants it."""
+        """Show one scene pixel per screen pixel on request of the user."""
         self.look(*self.centre, 1 / self.devicePixelRatioF())
         self.moved.emit()
 
     @property
     def scale(self) -> float:
-        """Logical pixels for one of the scene's."""
+        """The number of logical pixels per scene pixel."""
         return self._scale
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The point of the scene in the middle of the view."""
+        """The point of the scene at the centre of the view."""
         return self.to_scene(QPointF(self.width() / 2, self.height() / 2))
 
     def look(self, x: float, y: float, scale: float) -> None:
-        """Put a point of the scene into the middle, enlarged so much, within what wheel and keys reach."""
+        """Centre a point of the scene at a scale, which is limited as for the wheel and the keys."""
         smallest = self._fitting_scale() / 4
         self._fitted = False
         self._scale = min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
@@ -438,7 +438,7 @@ class ImageView(QWidget):
 
     @property
     def viewpoint(self) -> Viewpoint | None:
-        """What part of the scene is seen; None where all of it is."""
+        """The visible part of the scene; None if the scene is fitted."""
         if self._fitted or self._scene is None:
             return None
         x, y = self.centre
@@ -446,7 +446,7 @@ class ImageView(QWidget):
         return Viewpoint(x / width, y / height, self._scale / self._fitting_scale())
 
     def set_viewpoint(self, viewpoint: Viewpoint | None) -> None:
-        """See the same part as another view of a scene of any size; all where None."""
+        """Show this part of the scene, as another view does; None fits the scene."""
         if viewpoint is None or self._scene is None:
             self.fit()
             return
@@ -466,7 +466,7 @@ class ImageView(QWidget):
         return max(min(room_x / width, room_y / height), 1e-6)
 
     def _column_px(self) -> float:
-        """Room beside the layers for labels and note; none where it would take more than half."""
+        """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
         if self._scene is None:
             return 0.0
         texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
@@ -476,7 +476,7 @@ class ImageView(QWidget):
     # --------------------------------------------------------------------------------------------- events
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the fit, or else the middle."""
+        """Keep the scene fitted, or else keep its centre."""
         self._column = self._column_px()
         if self._fitted:
             self.fit()
@@ -492,14 +492,14 @@ class ImageView(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin a click or a move."""
+        """Begin a click or a drag."""
         if event.button() == Qt.MouseButton.RightButton:
-            event.ignore()  # For a menu, behind which the button's release would be lost.
+            event.ignore()  # It opens a menu, so the release event would be lost.
             return
         self._press = self._drag = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move the scene, or say what is under the pointer."""
+        """Move the scene while a button is held, or else emit the point under the pointer."""
         position = event.position()
         if self._press is None or self._drag is None:
             self._hover(position)
@@ -515,7 +515,7 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a move, or click."""
+        """End a drag, or emit a click."""
         moved = self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
         pressed, self._press, self._drag = self._press, None, None
         self.unsetCursor()
@@ -525,16 +525,16 @@ class ImageView(QWidget):
                 self.clicked.emit(x, y)
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
-        """Fit."""
+        """Fit the scene."""
         self.show_all()
 
     def leaveEvent(self, _event: QEvent) -> None:
-        """Nothing is under the pointer any more."""
+        """Remove the highlight, and announce that the pointer has left."""
         self.set_highlight(None)
         self.hover_left.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Zoom with plus and minus, fit with 0; other keys are the panel's."""
+        """Zoom with plus and minus, and fit with 0; other keys are left to the panel."""
         match event.key():
             case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
                 self.zoom(1.25)
@@ -548,7 +548,7 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and text: labels beside the layers take more room, or less."""
+        """Follow changes of theme and font; the font determines the room for labels beside the layers."""
         if event.type() == QEvent.Type.FontChange:
             self._column = self._column_px()
             if self._fitted:
@@ -571,7 +571,7 @@ class ImageView(QWidget):
     # ------------------------------------------------------------------------------------------- painting
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint layers, marks and note."""
+        """Paint the view, with a frame if it has the focus."""
         with QPainter(self) as painter:
             self.draw(painter)
             if self.hasFocus():
@@ -580,7 +580,7 @@ class ImageView(QWidget):
                 painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
 
     def draw(self, painter: QPainter) -> None:
-        """Draw what the view shows, as large as the view; the painter may enlarge it."""
+        """Draw the contents at the size of the view; the painter may be scaled."""
         look = theme.current()
         painter.fillRect(self.rect(), QColor(look.surface))
         if self._scene is None:
@@ -614,7 +614,7 @@ class ImageView(QWidget):
             QLineF(x, area.top(), x, y - gap),
             QLineF(x, y + gap, x, area.bottom()),
         )
-        return [arm for arm in arms if arm.dx() + arm.dy() > 0]  # No room for one that would point back.
+        return [arm for arm in arms if arm.dx() + arm.dy() > 0]  # Drop arms for which there is no room.
 
     def _crosshair_region(self) -> QRegion:
         region = QRegion()

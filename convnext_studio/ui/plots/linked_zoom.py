@@ -1,4 +1,4 @@
-"""Views of one picture that share a crosshair and a zoom."""
+"""Link views of one picture, so that they share a crosshair and a zoom."""
 
 from collections.abc import Callable
 
@@ -13,22 +13,22 @@ Place = Callable[[float, float], Point | None]
 
 
 def same_point(x: float, y: float) -> Point:
-    """For a scene that is the picture."""
+    """Return the point itself, for a scene in picture coordinates."""
     return x, y
 
 
 class LinkedCrosshair(QObject):
-    """Ties a view to the point that is shown in all views of the current picture; lives as long as the view.
+    """Links a view's crosshair to those of all views of the current picture, as long as the view exists.
 
     Parameters
     ----------
     state
-        Holds the point.
+        State that holds the point.
     view
-        Tells where the pointer is, and shows where it is in other views.
+        View that reports its pointer and shows the pointer of other views.
     to_picture, to_scene
-        From a point of the view's scene to the picture's pixels, and back; None where there is no such point.
-        To be left out where the scene is the picture.
+        Functions from a point of the view's scene to the picture's pixels and back, which return None if there
+        is no such point. By default the scene has the picture's coordinates.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class LinkedCrosshair(QObject):
 
 
 class LinkedZoom(QObject):
-    """Ties a view to the part of the current picture that is seen; lives as long as the view.
+    """Links a view's zoom to those of all views of the current picture, as long as the view exists.
 
-    It tells and follows only while the state says that zooms are linked. Parameters as of `LinkedCrosshair`.
+    It reports and follows zooms only while the state says that they are linked. The parameters are those of
+    `LinkedCrosshair`.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class LinkedZoom(QObject):
             self._is_telling = False
 
     def _viewport(self) -> Viewport | None:
-        """What of the picture this view shows; None where it shows all of its scene."""
+        """Return the part of the picture that this view shows; None if it shows its whole scene."""
         view = self._view
         x, y = view.centre
         here, beside = self._to_picture(x, y), self._to_picture(x + 1, y)

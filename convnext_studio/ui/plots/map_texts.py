@@ -1,4 +1,4 @@
-"""What the map panels say and do alike: scaling, statistics, and a read-out of the unit under the pointer."""
+"""Helpers shared by the map panels: placement, layers, statistics and read-outs."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,21 +26,21 @@ _HATCHED_PX = 400
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the units of a map are: in the network's input, and in the picture.
+    """The positions of a map's units in the network's input and in the picture.
 
     Attributes
     ----------
     field
         Geometry of the node's units.
     crop
-        Where the input lies in the picture.
+        Position of the input in the picture.
     """
 
     field: FieldGeometry
     crop: CropGeometry
 
     def of_boxes(self, side: int) -> "Placement":
-        """Of a map whose values each stand for `side` by `side` units, the first for those from 0 on."""
+        """Return the placement of a map whose values each represent `side` × `side` units, from unit 0 on."""
         field = replace(
             self.field,
             stride_px=self.field.stride_px * side,
@@ -49,46 +49,46 @@ class Placement:
         return replace(self, field=field)
 
     def to_map(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the picture, in the map's own units: unit *i* covers [i, i + 1)."""
+        """Return a point of the picture in map coordinates, in which unit *i* covers [i, i + 1)."""
         start, _, _, _ = self.field.map_box(1, 1)
         in_x, in_y = self.crop.to_input(x, y)
         return (in_x - start) / self.field.stride_px, (in_y - start) / self.field.stride_px
 
     def from_map(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the map, as a point of the picture; the inverse of `to_map`."""
+        """Return a point of the map in picture coordinates; the inverse of `to_map`."""
         start, _, _, _ = self.field.map_box(1, 1)
         return self.crop.to_picture(start + x * self.field.stride_px, start + y * self.field.stride_px)
 
     def box(self, height: int, width: int) -> Box:
-        """The map's box in the picture."""
+        """Return the map's box in the picture."""
         return self.crop.box_to_picture(self.field.map_box(height, width))
 
     def unit_at(self, x: float, y: float, height: int, width: int) -> tuple[int, int] | None:
-        """Row and column of the unit drawn at a point of the picture."""
+        """Return row and column of the unit drawn at a point of the picture, or None."""
         return self.field.unit_at(*self.crop.to_input(x, y), height, width)
 
     def unit_box(self, row: int, column: int) -> Box:
-        """Where a unit is drawn in the picture: one stride wide."""
+        """Return the box, one stride wide, in which a unit is drawn in the picture."""
         x, y, _, _ = self.field.map_box(1, 1)
         stride = float(self.field.stride_px)
         return self.crop.box_to_picture((x + column * stride, y + row * stride, stride, stride))
 
     def centre(self, row: int, column: int) -> tuple[float, float]:
-        """Centre of a unit's field in the picture."""
+        """Return the centre of a unit's field in the picture."""
         return self.crop.to_picture(self.field.centre_px(column), self.field.centre_px(row))
 
 
 def is_signed(colormap: str) -> bool:
-    """Whether a colour map is for signed data, and its limits are symmetric about 0."""
+    """Return whether a colour map is for signed data, so that its limits are symmetric about 0."""
     return colormap in DIVERGING
 
 
 def map_layer(
     values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False, opacity: float = 1.0
 ) -> Layer:
-    """A map in its box: its units as they are, or interpolated between their centres before colouring.
+    """Return a layer with a coloured map; if `smooth`, values are interpolated between units before colouring.
 
-    What is not finite is hatched.
+    Without smoothing, values that are not finite are hatched.
     """
     if smooth:
         height, width = values.shape
@@ -102,13 +102,13 @@ def map_layer(
 
 
 def picture_layer(picture: ImageInfo) -> Layer:
-    """The picture in its own coordinates, whatever the preview's size."""
+    """Return a layer with the picture in its own coordinates, whatever the preview's size."""
     width, height = picture.size
     return Layer(Bitmap(picture.preview), (0.0, 0.0, float(width), float(height)))
 
 
 def statistics(values: Map) -> str:
-    """Extremes, mean and zeros of a map in words; what is not finite is counted and left out."""
+    """Describe the extremes, mean and zeros of a map; values that are not finite are only counted."""
     finite = values[np.isfinite(values)]
     missing = values.size - finite.size
     said = [f"{missing} of {values.size} values are not finite"] if missing else []
@@ -127,10 +127,10 @@ def statistics(values: Map) -> str:
 
 
 def value_text(value: float) -> str:
-    """A value in a read-out."""
+    """Format a value for a read-out."""
     return f"value {format_number(value)}"
 
 
 def point_text(x: float, y: float) -> str:
-    """A pixel of the picture in a read-out."""
+    """Format a pixel of the picture for a read-out."""
     return f"picture ({math.floor(x)}, {math.floor(y)})"

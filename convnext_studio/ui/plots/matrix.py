@@ -1,4 +1,4 @@
-"""A small square table of numbers from -1 to 1, coloured."""
+"""A view of a small square matrix with values from -1 to 1, as a coloured table."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ COLORMAP = "vik"
 
 
 class MatrixView(QWidget):
-    """Rows with names and numbers, columns with the same numbers; each cell has its value in it."""
+    """A table that names and numbers its rows, numbers its columns, and shows the value of each cell."""
 
-    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+    pointed = Signal(str)  # the read-out under the pointer; empty if there is none
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,34 +33,34 @@ class MatrixView(QWidget):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the rows and columns."""
+        """The names of the rows and columns."""
         return self._names
 
     def show_matrix(self, names: Sequence[str], values: NDArray[np.float64], is_whole: bool = True) -> None:
-        """Show (n, n) values; what is not finite has no number, or, unless `is_whole`, none yet."""
+        """Show (n, n) values; those that are not finite are undefined, or, unless `is_whole`, still missing."""
         self._names, self._values, self._is_whole = tuple(names), values, is_whole
         self._colours = colorize(np.nan_to_num(values), LIMITS, COLORMAP)
         self.update()
 
     def text_at(self, row: int, column: int) -> str:
-        """What stands in a cell."""
+        """Return the text of a cell."""
         value = float(self._values[row, column])
         if not np.isfinite(value):
             return "–" if self._is_whole else "…"
         return f"{value:.2f}".replace("-", "−")
 
     def sizeHint(self) -> QSize:
-        """Room for two digits in each of fourteen columns."""
+        """Return a size with room for two digits in each of fourteen columns."""
         return QSize(480, 340)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme, and step back where something newer is under way."""
+        """Follow changes of the theme, and dim the table while it is disabled."""
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
             self.update()
         super().changeEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Read the cell."""
+        """Emit a read-out of the cell under the pointer."""
         place = self._cell_at(event.position())
         if place is None:
             self.pointed.emit("")
@@ -72,7 +72,7 @@ class MatrixView(QWidget):
             self.pointed.emit(said)
 
     def leaveEvent(self, _event: QEvent) -> None:
-        """Nothing is under the pointer any more."""
+        """Clear the read-out."""
         self.pointed.emit("")
 
     def _box(self, row: int, column: int) -> QRectF:
@@ -98,7 +98,7 @@ class MatrixView(QWidget):
         return next((cell for cell in cells if self._box(*cell).contains(point)), None)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Names, cells, numbers."""
+        """Paint the names, the numbers of rows and columns, and the cells."""
         look = theme.current()
         with QPainter(self) as painter:
             painter.setOpacity(1.0 if self.isEnabled() else 0.4)
@@ -119,7 +119,7 @@ class MatrixView(QWidget):
                 self._paint_cell(painter, row, column, look)
 
     def _cell_font(self) -> QFont:
-        """As large as the window's, or as small as it takes for a number to fit its cell."""
+        """Return the widget's font, made smaller if a number would not fit its cell."""
         font = QFont(self.font())
         needed = self.fontMetrics().horizontalAdvance("−0.00") + 4
         if self._count and self._box(0, 0).width() < needed:

@@ -1,4 +1,4 @@
-"""Small pictures in rows, each with a few lines of text below."""
+"""A grid of small pictures, each with a few lines of text below it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _GAP_PX = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tile:
-    """A picture, the lines below it, and what its tooltip says."""
+    """A picture with the lines below it and its tooltip."""
 
     picture: Rgb
     texts: tuple[str, ...]
@@ -24,7 +24,7 @@ class Tile:
 
 
 class TileGrid(QWidget):
-    """As many tiles in a row as makes them largest; their pixels stay sharp."""
+    """A grid of tiles with the number of columns that makes them largest; their pixels stay sharp."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,28 +36,28 @@ class TileGrid(QWidget):
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """What is shown."""
+        """The tiles that are shown."""
         return self._tiles
 
     def show_tiles(self, tiles: Sequence[Tile]) -> None:
-        """Show these."""
+        """Show these tiles in place of the previous ones."""
         self._tiles = tuple(tiles)
         self._bitmaps = tuple(Bitmap(tile.picture) for tile in tiles)
         self.setAccessibleDescription(". ".join(tile.tip for tile in tiles))
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Two rows of four."""
+        """Return a size for two rows of four tiles."""
         return QSize(4 * 110, 2 * 150)
 
     def box_of(self, index: int) -> QRectF:
-        """Where a tile's picture is, in the widget."""
+        """Return the box of a tile's picture in the widget."""
         side, columns = self._layout()
         row, column = divmod(index, columns)
         return QRectF(column * (side + _GAP_PX) + _GAP_PX, row * (side + self._text_px) + 2, side, side)
 
     def event(self, event: QEvent) -> bool:
-        """Tell of the tile under the pointer."""
+        """Show the tooltip of the tile under the pointer."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             for index, tile in enumerate(self._tiles):
                 if self.box_of(index).contains(event.pos()):
@@ -68,7 +68,7 @@ class TileGrid(QWidget):
         return super().event(event)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme, and step back where something newer is under way."""
+        """Follow changes of the theme, and dim the tiles while the grid is disabled."""
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
             self.update()
         super().changeEvent(event)
@@ -79,7 +79,7 @@ class TileGrid(QWidget):
         return lines * self.fontMetrics().height() + _GAP_PX
 
     def _layout(self) -> tuple[float, int]:
-        """Side of a picture and number in a row, such that they are as large as the room allows."""
+        """Return the side of a picture and the number of columns for the largest possible pictures."""
         count = max(1, len(self._tiles))
         best = (1.0, count)
         for columns in range(1, count + 1):
@@ -90,7 +90,7 @@ class TileGrid(QWidget):
         return best
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Pictures and their lines."""
+        """Paint the pictures and the lines below them."""
         look = theme.current()
         height = self.fontMetrics().height()
         with QPainter(self) as painter:

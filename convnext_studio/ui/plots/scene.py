@@ -1,4 +1,4 @@
-"""What a view shows, as plain values: bitmaps in boxes, frames around boxes, and a few words.
+"""The contents of a view as plain values: bitmaps in boxes, frames, lines, spots and a note.
 
 Boxes are those of `convnext_studio.common.geometry`: pixel *i* covers [i, i + 1).
 """
@@ -17,27 +17,27 @@ from convnext_studio.ui.widgets.qimage import to_qimage
 
 
 class Bitmap:
-    """Colours ready to be painted at any size: reduced copies are made when they are needed, and kept."""
+    """An image to be painted at any size, for which reduced copies are created when needed and cached."""
 
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
         self._levels = [to_qimage(rgb)]
 
     @property
     def image(self) -> QImage:
-        """The whole, not reduced."""
+        """The image at full size."""
         return self._levels[0]
 
     def reduce(self, smallest_px: int) -> "Bitmap":
-        """Make the reduced copies now, down to about that size, so that none is waited for; from any thread."""
+        """Create the reduced copies down to about this size now, which may be done in any thread."""
         longest = max(self.image.width(), self.image.height())
         if longest > smallest_px:
             self.level(smallest_px / longest)
         return self
 
     def level(self, scale: float) -> QImage:
-        """The copy, halved as often as it takes, that is nearest above `scale` times the size.
+        """Return the smallest copy, halved repeatedly, that is at least `scale` times the full size.
 
-        Qt's own reduction samples four pixels only, and makes thin lines of a large mosaic come and go.
+        Qt's own reduction samples only four pixels, so thin lines of a large mosaic would come and go.
         """
         wanted = max(0, math.floor(-math.log2(scale))) if scale < 1 else 0
         while len(self._levels) <= wanted:
@@ -53,9 +53,9 @@ class Bitmap:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A bitmap in a box of the scene; enlarged, its pixels stay sharp unless `smooth`.
+    """A bitmap in a box of the scene; when enlarged, its pixels stay sharp unless `smooth`.
 
-    Only what lies in the box `clip` is painted; all of it where None.
+    Only the part inside the box `clip` is painted, or all of it if None.
     """
 
     bitmap: Bitmap
@@ -67,9 +67,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A frame around a box of the scene, as thin at any zoom.
+    """A frame around a box of the scene, with the same line width at any zoom.
 
-    Its label stands at one of its corners, or, if `beside`, in a column right of the layers.
+    Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers.
     """
 
     box: Box
@@ -81,20 +81,20 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Thin lines of the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
+    """Thin lines with the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
 
     ends: NDArray[np.float64]
     colour: str = "#ffffff"
 
     @cached_property
     def drawn(self) -> list[QLineF]:
-        """For Qt: made once, because making them takes as long as drawing them."""
+        """The lines for Qt, cached because creating them takes as long as drawing them."""
         return [QLineF(*line) for line in self.ends.reshape(-1, 4).tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A point of the scene, marked by a small cross of the same size at any zoom."""
+    """A point of the scene that is marked by a small cross of the same size at any zoom."""
 
     x: float
     y: float
@@ -103,22 +103,22 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that a view shows.
+    """Everything that a view shows.
 
     Attributes
     ----------
     size
-        Width and height of the coordinates shown; the view fits them.
+        Width and height of the scene's coordinates, which the view fits.
     layers, marks
-        Painted in their order, marks above layers.
+        Layers and, above them, marks, each painted in this order.
     bright_box
-        Everything outside it is dimmed slightly; nothing where None.
+        Box outside which the layers are dimmed slightly; None dims nothing.
     note
-        Lines printed beside the layers, below the marks' labels.
+        Lines of text beside the layers, below the marks' labels.
     lines
-        Painted above the layers, below the marks.
+        Lines painted above the layers and below the marks.
     spots
-        Painted above the marks.
+        Spots painted above the marks.
     """
 
     size: tuple[float, float]

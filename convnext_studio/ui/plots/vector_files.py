@@ -1,4 +1,4 @@
-"""Files in which letters stay letters and lines stay lines at any size: SVG and PDF."""
+"""Write SVG and PDF files, in which text and lines remain vectors."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -20,7 +20,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.widgets import theme
 
 DOTS_PER_INCH = 96
-"""So that the units of a page are a screen's logical pixels, and fonts have their size on the screen."""
+"""Resolution at which a page's units are logical pixels and fonts have the same size as on the screen."""
 _POINTS_PER_INCH = 72
 _MARGIN_PX = 12
 _TITLE_SCALE = 1.2
@@ -28,16 +28,16 @@ _NOT_IN_XML = bytes(code for code in range(32) if chr(code) not in "\t\n\r")
 
 
 class Painted(Protocol):
-    """What can be painted anywhere."""
+    """The interface of a view that any painter can paint."""
 
     def painted_size(self) -> QSize:
-        """In logical pixels."""
+        """Return the size in logical pixels."""
 
     def paint_on(self, painter: QPainter) -> None:
-        """Paint all of it."""
+        """Paint the whole view."""
 
     def font(self) -> QFont:
-        """Of its texts."""
+        """Return the font of the texts."""
 
 
 def svg_bytes(
@@ -47,14 +47,14 @@ def svg_bytes(
     description: str = "",
     dpi: int = DOTS_PER_INCH,
 ) -> bytes:
-    """What `paint` paints, as an SVG file of that size in pixels.
+    """Return an SVG file of this size in pixels with what `paint` paints.
 
     Parameters
     ----------
     dpi
-        Pixels per inch, by which the sizes of fonts become pixels.
+        Pixels per inch, which convert font sizes to pixels.
     """
-    from PySide6.QtSvg import QSvgGenerator  # Here, because the window need not wait for it to appear.
+    from PySide6.QtSvg import QSvgGenerator  # Imported here, so that it does not delay the window.
 
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -67,14 +67,14 @@ def svg_bytes(
     svg.setDescription(_printable(description))
     _paint(svg, paint)
     written = bytes(buffer.data().data()).translate(None, _NOT_IN_XML)
-    # Of the two, browsers keep to the second. Quotation marks in texts are escaped.
+    # Browsers respect only the second form. Texts cannot match, because their quotation marks are escaped.
     return written.replace(b'image-rendering="optimizeSpeed"', b'style="image-rendering:pixelated"')
 
 
 def pdf_bytes(
     page: QPageLayout, paint: Callable[[QPainter, QPdfWriter], object], title: str, dpi: int = DOTS_PER_INCH
 ) -> bytes:
-    """What `paint` paints on pages of that layout, as a PDF file; from any thread."""
+    """Return a PDF file with what `paint` paints on pages of this layout; may be called from any thread."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QPdfWriter(buffer)
@@ -87,13 +87,13 @@ def pdf_bytes(
 
 
 def view_svg(painted: Painted, title: str, caption: str) -> bytes:
-    """A view as SVG, with its title above and its caption below; in the theme's colours."""
+    """Return a view as SVG in the theme's colours, with its title above and its caption below."""
     page = _ViewPage(painted, title, caption)
     return svg_bytes(page.size.toSize(), page.paint, title, caption)
 
 
 def view_pdf(painted: Painted, title: str, caption: str) -> bytes:
-    """A view as one page as large as that, with its title above and its caption below."""
+    """Return a view as a PDF page of matching size, with its title above and its caption below."""
     page = _ViewPage(painted, title, caption)
     size = QPageSize(page.size * _POINTS_PER_INCH / DOTS_PER_INCH, QPageSize.Unit.Point)
     layout = QPageLayout(size, QPageLayout.Orientation.Portrait, QMarginsF(0, 0, 0, 0))
@@ -101,7 +101,7 @@ def view_pdf(painted: Painted, title: str, caption: str) -> bytes:
 
 
 class _ViewPage:
-    """A view between its title and its caption."""
+    """The layout of a view between its title and its caption."""
 
     def __init__(self, painted: Painted, title: str, caption: str) -> None:
         self._painted = painted
@@ -122,7 +122,7 @@ class _ViewPage:
         self.size = QSizeF(view.width() + 2 * _MARGIN_PX, view.height() + self._above + below + 2 * _MARGIN_PX)
 
     def paint(self, painter: QPainter) -> None:
-        """Paint all of it, from the upper left corner."""
+        """Paint the page from the upper left corner."""
         look, view = theme.current(), self._view
         painter.fillRect(QRectF(0, 0, self.size.width(), self.size.height()), QColor(look.surface))
         painter.translate(_MARGIN_PX, _MARGIN_PX)
@@ -147,6 +147,6 @@ def _paint(device: QPaintDevice, paint: Callable[[QPainter], object]) -> None:
 
 
 def _printable(text: str) -> str:
-    """Names of files may have characters that no font or no encoding has."""
+    """Replace unprintable and unencodable characters, which file names may contain."""
     encodable = text.encode(errors="replace").decode()
     return "".join(char if char.isprintable() else " " for char in encodable)

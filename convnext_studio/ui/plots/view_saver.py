@@ -1,4 +1,4 @@
-"""Copying and saving what a view shows."""
+"""Copy, save and drag out the contents of a view."""
 
 import atexit
 import shutil
@@ -42,16 +42,16 @@ MOST_COPIED = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """What a view shows, for files of it.
+    """The contents of a view for files.
 
     Attributes
     ----------
     name
-        Suggested for the file, without extension.
+        Suggested file name without extension.
     caption
         Scale and geometry in words.
     values
-        The numbers behind the colours; None where there are none.
+        Numbers behind the colours; None if there are none.
     """
 
     name: str
@@ -63,20 +63,23 @@ RANDOM_WEIGHTS = "random weights: the network has learnt nothing"
 
 
 class Drawn(Painted, Protocol):
-    """A view with its colour bar."""
+    """The interface of a view with its colour bar."""
 
     view: ImageView
 
     @property
     def contents(self) -> Contents | None:
-        """What it shows."""
+        """The contents that are shown, or None."""
 
     def picture(self, width_px: int | None = None) -> QImage:
-        """All of it, that wide; as on the screen where None."""
+        """Return an image of view and colour bar of this width; as on the screen if None."""
 
 
 class ViewSaver(QObject):
-    """The menu that copies and saves a view; files are written in the background, its own until `use`."""
+    """A menu that copies and saves a view.
+
+    Files are written by the saver's own background worker, unless `use` sets another one.
+    """
 
     noticed = Signal(object)  # Notice
 
@@ -114,16 +117,16 @@ class ViewSaver(QObject):
         return self._background.is_busy
 
     def use(self, background: Background) -> None:
-        """Work in that one from now on."""
+        """Use another background worker from now on."""
         self._background = background
 
     def copy(self) -> None:
-        """Put the picture on the clipboard."""
+        """Copy the picture to the clipboard."""
         QGuiApplication.clipboard().setImage(self._drawn.picture())
         self.noticed.emit(Notice(SAVING, "The picture was copied.", good=True))
 
     def copy_numbers(self) -> None:
-        """Put the numbers on the clipboard, as a spreadsheet takes them."""
+        """Copy the numbers to the clipboard as tab-separated text for spreadsheets."""
         values = self._values
         if values is None:
             self.noticed.emit(Notice(SAVING, "This view has no values to save."))
@@ -140,20 +143,20 @@ class ViewSaver(QObject):
         self.noticed.emit(Notice(SAVING, "The numbers were copied.", good=True))
 
     def write_png(self, path: Path, width_px: int | None = None) -> None:
-        """Save the picture, as on the screen or that wide."""
+        """Save the picture as PNG in this width; as on the screen if None."""
         rgb = from_qimage(self._drawn.picture(width_px))
         self._run(lambda: save_png(path, rgb, self._name, self._caption))
 
     def write_svg(self, path: Path) -> None:
-        """Save the picture as lines, text and maps, with the colour bar."""
+        """Save view and colour bar as SVG."""
         self._write_painted(path, view_svg)
 
     def write_pdf(self, path: Path) -> None:
-        """Save what is seen as a page of PDF."""
+        """Save view and colour bar as a PDF page."""
         self._write_painted(path, view_pdf)
 
     def _write_painted(self, path: Path, encode: Callable[[Painted, str, str], bytes]) -> None:
-        """Paint now, as only this thread may, and write in the background."""
+        """Paint now, because only the GUI thread may, and write in the background."""
         try:
             data = encode(self._drawn, self._name, self._caption)
         except StudioError as error:
@@ -162,22 +165,22 @@ class ViewSaver(QObject):
             self._run(lambda: write_file(path, lambda file: file.write(data)))
 
     def write_npy(self, path: Path) -> None:
-        """Save the numbers behind the colours."""
+        """Save the numbers as a NumPy array."""
         if (values := self._values) is not None:
             self._run(lambda: save_npy(path, values))
 
     def write_npz(self, path: Path, views: Sequence[Contents]) -> None:
-        """Save the numbers of several views, this one or others, in one file."""
+        """Save the numbers of several views, which need not include this one, in one file."""
         numbers = [(view.name, view.caption, view.values) for view in views if view.values is not None]
         self._run(lambda: save_npz(path, numbers))
 
     def write_csv(self, path: Path) -> None:
-        """Save the numbers as a table."""
+        """Save the numbers as CSV."""
         if (values := self._values) is not None:
             self._run(lambda: save_csv(path, values))
 
     def write_json(self, path: Path) -> None:
-        """Save the numbers with the name and the caption."""
+        """Save the numbers as JSON with the name and the caption."""
         if (values := self._values) is not None:
             name, caption = self._name, self._caption
             self._run(lambda: save_json(path, values, name, caption))
@@ -211,7 +214,7 @@ class ViewSaver(QObject):
             self._save_png(width)
 
     def _save(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
-        """Ask for a file, and write it."""
+        """Ask for a file, and write it unless the user cancels."""
         suggested = Path.home() / f"{safe_stem(f'{self._name}.{suffix}')}.{suffix}"
         path = ask_path(self._owner, "Save view", suggested, f"{kind} (*.{suffix})")
         if path is not None:
@@ -245,18 +248,20 @@ class ViewSaver(QObject):
 _SHOWN_PX = 160
 
 
-_COMPRESSION = 90  # Qt's "quality": hardly any, because a person holds the mouse meanwhile.
+_COMPRESSION = 90  # Qt's "quality": little compression, because the user is holding the mouse button.
 
 
 class DragOut(QObject):
-    """Lets a picture be dragged out of a widget with Ctrl and the left button, as a PNG file and as pixels.
+    """An event filter that lets the user drag a picture out of a widget with Ctrl and the left button.
+
+    The picture is offered as a PNG file and as pixels.
 
     Parameters
     ----------
     source
-        The widget.
+        Widget to drag from.
     picture, name
-        Give the picture, and what its file is called, without extension.
+        Functions that return the picture, and the name of its file without extension.
     """
 
     def __init__(self, source: QWidget, picture: Callable[[], QImage], name: Callable[[], str]) -> None:
@@ -269,7 +274,7 @@ class DragOut(QObject):
         source.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Take the mouse from a press with Ctrl until it is released."""
+        """Consume the mouse events from a press with Ctrl until the release."""
         if not isinstance(event, QMouseEvent):
             return False
         match event.type():
@@ -287,7 +292,7 @@ class DragOut(QObject):
         return False
 
     def mime(self) -> QMimeData:
-        """The picture as another program gets it; its file is there until this program ends."""
+        """Return the picture as MIME data; its file is kept until this program ends."""
         image, mime = self._picture(), QMimeData()
         mime.setImageData(image)
         if self._folder is None:

@@ -1,1 +1,1 @@
-"""The main window and what belongs to it: docks, menus, the command palette, the status bar."""
+"""The main window with its docks, menus, command palette and status bar."""

@@ -1,4 +1,4 @@
-"""The theme and the size of the text, as a person chooses them."""
+"""The theme and the text size that the user chooses."""
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication
@@ -8,12 +8,12 @@ from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets import text_size as textsize
 from convnext_studio.ui.widgets import theme
 
-_STEPS_MS = 250  # Who presses a key again and again takes no longer between two strokes.
-_SETTLED_MS = 50  # Until every part of the window has heard of the size of its text, and knows what it needs.
+_STEPS_MS = 250  # Debounce: repeated key presses follow each other faster than this.
+_SETTLED_MS = 50  # Until every widget has updated its size hint for the new text size.
 
 
 class Appearance(QObject):
-    """Changes the theme and the size of the text, and remembers both."""
+    """Changes the theme and the text size, and saves both in the settings."""
 
     text_resized = Signal()
 
@@ -26,7 +26,7 @@ class Appearance(QObject):
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
 
     def use_theme(self, choice: theme.ThemeChoice) -> None:
-        """Change to the dark or the light look, or follow the system."""
+        """Change to the given theme, or follow the system."""
         self._settings.update(theme=choice)
         theme.choose(_application(), choice)
 
@@ -35,26 +35,26 @@ class Appearance(QObject):
             theme.apply(_application(), theme.chosen(_application(), "system"))
 
     def larger_text(self) -> None:
-        """Make the text, and everything beside it, larger by a step."""
+        """Make the text, and everything that scales with it, one step larger."""
         self._want_text(textsize.next_larger(self._wanted_pt))
 
     def smaller_text(self) -> None:
-        """Make the text, and everything beside it, smaller by a step."""
+        """Make the text, and everything that scales with it, one step smaller."""
         self._want_text(textsize.next_smaller(self._wanted_pt))
 
     def systems_text(self) -> None:
-        """Make the text as large as the desktop has it."""
+        """Use the text size of the desktop."""
         self._want_text(textsize.AS_SYSTEM)
 
     @property
     def _wanted_pt(self) -> float:
-        """The size that is chosen; it may not be in force yet."""
+        """The chosen text size in points, which may not have been applied yet."""
         if not self._restyle.isActive():
             return textsize.current_pt()
         return self._settings.values.text_pt or textsize.system_size_pt()
 
     def _want_text(self, size_pt: int) -> None:
-        """Say the size at once, and take it once no other follows: each holds up the window for a moment."""
+        """Show the size at once, but debounce applying it, because that blocks the window for a moment."""
         self._settings.update(text_pt=size_pt)
         self._restyle.start()
         self._state.hovered.emit(f"Text size {self._wanted_pt:g} pt")
@@ -63,11 +63,11 @@ class Appearance(QObject):
         before_pt = textsize.current_pt()
         textsize.apply(_application(), self._settings.values.text_pt)
         if textsize.current_pt() != before_pt:
-            theme.apply(_application(), theme.current())  # Its lengths are those beside the text.
+            theme.apply(_application(), theme.current())  # Its lengths scale with the text.
             QTimer.singleShot(_SETTLED_MS, self, self.text_resized.emit)
 
 
 def _application() -> QApplication:
     application = QApplication.instance()
-    assert isinstance(application, QApplication)  # There is a window.
+    assert isinstance(application, QApplication)  # There is a window, hence an application.
     return application

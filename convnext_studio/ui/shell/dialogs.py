@@ -1,4 +1,4 @@
-"""The window's dialogs: which file or folder a person chooses, and what then is opened or written."""
+"""The file dialogs of the window."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _LAYOUTS: dict[str, WeightsLayout] = {
 
 
 class Dialogs(QObject):
-    """Opens a file dialog, and hands what was chosen to the part of the program that reads or writes it."""
+    """Opens file dialogs, and passes the chosen path to the part that reads or writes it."""
 
     noticed = Signal(object)  # Notice
 
@@ -54,18 +54,18 @@ class Dialogs(QObject):
     # ---------------------------------------------------------------------------------------------- opening
 
     def open_pictures(self) -> None:
-        """Choose picture files."""
+        """Ask for picture files, and open them."""
         paths, _ = QFileDialog.getOpenFileNames(self._window, "Open pictures", self._pictures_folder())
         self._controller.open_paths(paths)
 
     def open_folder(self) -> None:
-        """Choose a folder and open all pictures in it and its sub-folders."""
+        """Ask for a folder, and open all pictures in it and its subfolders."""
         folder = self._choose_folder("Open the pictures of a folder", self._recent_folder())
         if folder:
             self._controller.open_paths([folder])
 
     def toggle_watching(self) -> None:
-        """Choose a folder and open what comes into it, or stop doing so."""
+        """Ask for a folder and watch it for new pictures, or stop watching."""
         if self._folder_watch.folder:
             self._folder_watch.stop()
             return
@@ -73,16 +73,16 @@ class Dialogs(QObject):
         if folder:
             self._folder_watch.start(folder)
         else:
-            self._folder_watch.changed.emit("")  # The menu has ticked the action already.
+            self._folder_watch.changed.emit("")  # Untick the action, which the menu has already ticked.
 
     def open_session(self) -> None:
-        """Choose a session file and open what it names."""
+        """Ask for a session file, and open it."""
         path, _ = QFileDialog.getOpenFileName(self._window, "Open a session", self._recent_folder(), _SESSIONS)
         if path:
             self._sessions.open(path)
 
     def open_weights(self) -> None:
-        """Choose a weights file."""
+        """Ask for a weights file, and open it."""
         path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._pictures_folder(), _WEIGHTS)
         if path:
             self._controller.change_model(source=path)
@@ -90,7 +90,7 @@ class Dialogs(QObject):
     # ----------------------------------------------------------------------------------------------- saving
 
     def save_session(self) -> None:
-        """Choose a file and write what is open into it."""
+        """Ask for a file, and save the session to it."""
         recent = self._settings.values.recent_sessions
         suggested = Path(recent[0]) if recent else Path(self._recent_folder(), f"session{SUFFIX}")
         path = ask_path(self._window, "Save the session", suggested, _SESSIONS)
@@ -98,7 +98,7 @@ class Dialogs(QObject):
             self._sessions.save(path)
 
     def save_weights(self) -> None:
-        """Choose a file and its kind, and write the weights of the model that is open."""
+        """Ask for a file and a format, and save the weights of the open model."""
         model = self._state.model
         if model is None:
             return
@@ -110,7 +110,7 @@ class Dialogs(QObject):
             self._controller.save_model(str(path), _LAYOUTS[kind])
 
     def export(self) -> None:
-        """Choose a folder and write all figures and numbers about the current picture."""
+        """Ask for a folder, and export all figures and numbers about the current picture to it."""
         if not self._controller.exporter.is_possible:
             message = "There is nothing to export yet: an export needs a picture and its prediction."
             self.noticed.emit(Notice("export", message))
@@ -120,7 +120,7 @@ class Dialogs(QObject):
             self._controller.exporter.export(Path(folder))
 
     def save_map(self) -> None:
-        """Choose a folder and write the attribution that is shown, with its numbers."""
+        """Ask for a folder, and save the current attribution map and its numbers in it."""
         if self._state.explanation is None:
             self.noticed.emit(Notice("export", "There is no map to save yet."))
             return
@@ -129,14 +129,14 @@ class Dialogs(QObject):
             self._controller.exporter.export_map(Path(folder))
 
     def save_contact_sheet(self, explanations: tuple[Explanation, ...]) -> None:
-        """Choose a file and write the maps of all pictures into it."""
+        """Ask for a file, and save the maps of all pictures to it."""
         suggested = Path(self._pictures_folder(), "contact-sheet.png")
         path = ask_path(self._window, "Save the contact sheet", suggested, "PNG (*.png)")
         if path is not None:
             self._controller.exporter.export_sheet(path, explanations)
 
     def save_screenshot(self) -> None:
-        """Choose a file and write a picture of the window."""
+        """Ask for a file, and save a screenshot of the window to it."""
         suggested = Path(self._pictures_folder(), "convnext-studio.png")
         path = ask_path(self._window, "Save screenshot", suggested, "PNG (*.png)")
         if path is None:
@@ -149,7 +149,7 @@ class Dialogs(QObject):
             self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
 
     def save_handout(self) -> None:
-        """Choose a file and write the whole lecture into it, with the current model and picture."""
+        """Ask for a file, and save the whole lecture to it, with the current model and picture."""
         suggested = Path(self._pictures_folder(), "lecture.pdf")
         kinds = "PDF (*.pdf);;HTML, one file (*.html *.htm)"
         path = ask_path(self._window, "Save the lecture hand-out", suggested, kinds)
@@ -162,12 +162,12 @@ class Dialogs(QObject):
         return QFileDialog.getExistingDirectory(self._window, title, first)
 
     def _pictures_folder(self) -> str:
-        """Where the picture that was opened last lies."""
+        """Return the folder of the picture that was opened last."""
         recent = self._settings.values.recent_pictures
         return str(Path(recent[0]).parent) if recent else str(Path.home())
 
     def _recent_folder(self) -> str:
-        """The folder that was opened last, or else where the last session or picture lies."""
+        """Return the folder that was opened last, or else that of the last session or picture."""
         values = self._settings.values
         if values.recent_folders:
             return values.recent_folders[0]

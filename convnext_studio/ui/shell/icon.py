@@ -1,4 +1,4 @@
-"""The program's icon."""
+"""The icon of the program."""
 
 from PySide6.QtGui import QIcon
 
@@ -8,7 +8,7 @@ _FOLDER = ASSETS / "icons"
 
 
 def application_icon() -> QIcon:
-    """In all sizes that were drawn."""
+    """Return the icon with all its sizes."""
     icon = QIcon()
     for path in sorted(_FOLDER.glob("convnext-studio-*.png")):
         icon.addFile(str(path))

@@ -1,4 +1,4 @@
-"""The zoom of the window's views: of the one in use, and of all together."""
+"""The zoom of the active view, and of all views together."""
 
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
@@ -9,7 +9,7 @@ from convnext_studio.ui.state.settings import SettingsFile
 
 
 class MapZoom:
-    """Zooms the view with the keyboard or under the pointer, and those that are linked to it."""
+    """Zooms the view with the keyboard focus or under the pointer, and the views linked to it."""
 
     def __init__(self, window: QWidget, state: AppState, settings: SettingsFile) -> None:
         self._window = window
@@ -18,24 +18,24 @@ class MapZoom:
         state.link_zoom(settings.values.linked_zoom)
 
     def fit_active(self) -> None:
-        """Show all of the active view."""
+        """Fit the active view to its contents."""
         if (view := self._active()) is not None:
             view.show_all()
 
     def show_pixels(self) -> None:
-        """Show one pixel on one of the screen in the active view."""
+        """Show one picture pixel per screen pixel in the active view."""
         if (view := self._active()) is not None:
             view.show_pixels()
 
     def reset(self) -> None:
-        """Show all in every view."""
+        """Fit every view to its contents."""
         self._state.set_viewport(None)
         for view in self._window.findChildren(ImageView):
             if not view.is_fitted:
                 view.show_all()
 
     def toggle_link(self) -> None:
-        """Let all views of the picture show the same part, or each its own, and remember that."""
+        """Switch linked zoom, with which all views show the same part of the picture, and save the choice."""
         self._state.link_zoom(not self._state.zoom_is_linked)
         self._settings.update(linked_zoom=self._state.zoom_is_linked)
 

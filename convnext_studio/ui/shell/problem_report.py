@@ -1,4 +1,4 @@
-"""A text file about a problem, for whoever mends it: versions, device, settings and log, nothing private."""
+"""The problem report: versions, device, settings and log as text, without private data."""
 
 import getpass
 import platform
@@ -21,7 +21,7 @@ Please write here what you did, what happened, and what you expected:
 
 """
 SHORTEST_NAME = 3
-# Of these settings only their number is told; those of Qt's opaque bytes say nothing at all.
+# These settings are Qt's opaque bytes, which tell the reader nothing.
 _OPAQUE = ("geometry", "layout")
 _SOMEBODYS_HOME = re.compile(r"(?i)((?:[a-z]:)?[/\\]+(?:home|users)[/\\]+)[^/\\\s\"':;,]+")
 
@@ -29,16 +29,17 @@ _SOMEBODYS_HOME = re.compile(r"(?i)((?:[a-z]:)?[/\\]+(?:home|users)[/\\]+)[^/\\\
 def problem_report(
     model: ModelInfo | None, settings: Settings, lines: Iterable[str], private: Sequence[str] = ()
 ) -> str:
-    """The file's content.
+    """Return the text of the report.
 
     Parameters
     ----------
     model
-        That is open.
+        The open model, or None.
     lines
-        The log.
+        The lines of the log.
     private
-        Names and folders that are not to be told, besides the home folder and the names of person and machine.
+        Names and folders to hide, in addition to the home folder, the recently used folders, and the names of
+        user and machine.
     """
     sections = (
         ("Versions", [*system_facts(), *package_facts(), ("Qt", qVersion())]),
@@ -55,10 +56,10 @@ def problem_report(
 
 
 def without_private(text: str, private: Iterable[str] = ()) -> str:
-    """The text with everything replaced that tells who wrote it or where their files lie.
+    """Return the text with everything replaced that reveals its author or the location of their files.
 
-    The home folder becomes ``~``, private folders and names ``…``, names of person and machine ``user`` and
-    ``machine``, anybody's home folder loses its name.
+    The home folder becomes ``~``, private folders and names become ``…``, the names of user and machine become
+    ``user`` and ``machine``, and so does the name in any other home folder (``user``).
     """
     home = Path.home()
     for hidden in sorted(private, key=len, reverse=True):
@@ -74,14 +75,14 @@ def without_private(text: str, private: Iterable[str] = ()) -> str:
 
 
 def settings_folders(settings: Settings) -> list[str]:
-    """The folders of what was opened lately, where they are more than a name."""
+    """Return the folders of the recently opened files that have more than one path component."""
     files = (*settings.recent_pictures, *settings.recent_sessions, *settings.recent_models)
     folders = [PurePath(path).parent for path in files] + [PurePath(path) for path in settings.recent_folders]
     return [str(folder) for folder in folders if len(folder.parts) > 1]
 
 
 def _replaced(text: str, hidden: str, stand_in: str) -> str:
-    """Also where backslashes are doubled, as Python prints them."""
+    """Replace a path, also with backslashes doubled, as in Python's repr, or as slashes."""
     for form in {hidden, hidden.replace("\\", "\\\\"), hidden.replace("\\", "/")}:
         text = text.replace(form, stand_in)
     return text
@@ -90,7 +91,7 @@ def _replaced(text: str, hidden: str, stand_in: str) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # A process of a user without a name.
+    except (OSError, KeyError, ImportError):  # The user of the process has no name.
         return ""
 
 
@@ -115,7 +116,7 @@ def _model_facts(model: ModelInfo | None) -> list[tuple[str, str]]:
 
 
 def _setting_facts(settings: Settings) -> list[tuple[str, str]]:
-    """Single values as they are; of lists only how long they are."""
+    """Return the settings as text, with only the lengths of collections."""
     values = {name: value for name, value in asdict(settings).items() if name not in _OPAQUE}
     return [
         (name, str(len(value)) if isinstance(value, (tuple, list, dict)) else str(value))

@@ -1,4 +1,4 @@
-"""What was opened lately, to be opened again."""
+"""The menu of recently opened pictures, folders, sessions and models."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -19,14 +19,14 @@ _GONE = "It no longer exists"
 
 
 class RecentMenu(QObject):
-    """A menu of pictures, folders, sessions and models; those that have gone are greyed.
+    """Fills a menu with recently opened pictures, folders, sessions and models; missing ones are greyed out.
 
     Parameters
     ----------
     menu
-        Which is filled when it is about to be shown.
+        The menu, which is filled when it is about to be shown.
     background
-        Looks for the files: one on a drive that sleeps takes its time.
+        Checks in the background whether the files exist, because a sleeping drive can be slow.
     """
 
     path_chosen = Signal(str)  # picture, folder or session
@@ -42,7 +42,7 @@ class RecentMenu(QObject):
         menu.aboutToShow.connect(self._fill)
 
     def clear(self) -> None:
-        """Forget all that was opened."""
+        """Clear the lists of recently opened files."""
         self._settings.update(recent_pictures=(), recent_folders=(), recent_sessions=(), recent_models=())
 
     def _fill(self) -> None:
@@ -83,7 +83,7 @@ class RecentMenu(QObject):
 
 
 def is_file(source: str) -> bool:
-    """Whether a picture's path or a model's source names a file or a folder."""
+    """Whether the path of a picture or the source of a model is that of a file or folder."""
     return not source.startswith(_PREFIXES) and source not in (*BUNDLED_TRAINED, BUNDLED_RANDOM, BUILT)
 
 
@@ -92,7 +92,7 @@ def _call(choose: Callable[[str], None], entry: str, _checked: bool = False) -> 
 
 
 def _gone(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that are not there."""
+    """Return the paths that do not exist."""
     return tuple(path for path in paths if not _is_there(path))
 
 

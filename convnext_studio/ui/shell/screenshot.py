@@ -1,4 +1,4 @@
-"""A picture of the window, for documentation and for a first look over ssh."""
+"""Screenshots of the window, for documentation and for a first look over ssh."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +10,17 @@ from convnext_studio.common.files import written_whole
 
 POLL_MS = 50
 TIMEOUT_S = 120
-# How often in a row all must be quiet: an answer may make a panel ask again.
+# Number of consecutive quiet polls required: an answer may make a panel send another request.
 QUIET_POLLS = 4
 
 
 def save_picture_of(widget: QWidget, path: Path) -> None:
-    """Write a widget's picture as a PNG file, at once or not at all.
+    """Save a screenshot of a widget as a PNG file, completely or not at all.
 
     Raises
     ------
     StudioError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     encoded = QBuffer()
     widget.grab().save(encoded, "PNG")
@@ -29,7 +29,7 @@ def save_picture_of(widget: QWidget, path: Path) -> None:
 
 
 def larger_than(widget: QWidget, wanted: QSize | None) -> list[str]:
-    """A sentence where a widget has another size than was wanted; none where it has, or where none was."""
+    """Return a message if a widget does not have the wanted size; no message if that is None."""
     size = widget.size()
     if wanted is None or size == wanted:
         return []
@@ -42,12 +42,12 @@ def larger_than(widget: QWidget, wanted: QSize | None) -> list[str]:
 
 
 class Quiet(QObject):
-    """Waits until all is shown, and says so once.
+    """Waits until everything is shown, and then emits `reached`, or `timed_out` after `TIMEOUT_S`.
 
     Parameters
     ----------
     is_quiet
-        Asked again and again.
+        Whether everything is shown; polled every `POLL_MS`.
     """
 
     reached = Signal()

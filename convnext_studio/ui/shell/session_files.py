@@ -1,4 +1,4 @@
-"""Saving what is open as a session, and opening one again."""
+"""Saving the open model, pictures and selection as a session file, and opening one again."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ MOST_NAMED = 5
 
 @dataclass(slots=True)
 class _Opening:
-    """A session while its parts come."""
+    """A session that is being opened."""
 
     path: Path
     session: SavedSession
@@ -56,10 +56,10 @@ class _Opening:
 
 
 class SessionFiles(QObject):
-    """Writes session files and follows them.
+    """Saves sessions to files and opens them again.
 
-    What a session names and is not there, or is another file than it was, is told by its name, and the rest is
-    opened.
+    Pictures that are missing or have changed since a session was saved are reported by name; the rest of the
+    session is opened.
     """
 
     noticed = Signal(object)  # Notice
@@ -79,14 +79,14 @@ class SessionFiles(QObject):
         self._controller = controller
         self._layout = layout
         self._settings = settings
-        self._selection: SavedSession | None = None  # To be selected once its model is there.
+        self._selection: SavedSession | None = None  # Applied once its model is loaded.
         state.model_loaded.connect(self._select)
         controller.model_refused.connect(self._forget_selection)
 
     # ---------------------------------------------------------------------------------------------- saving
 
     def save(self, path: Path) -> None:
-        """Write what is open; the engine reads the pictures' digests first."""
+        """Save the session to a file, after the engine has computed the digests of the pictures."""
         keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
         if keys:
             self._bridge.ask(
@@ -139,7 +139,7 @@ class SessionFiles(QObject):
     # --------------------------------------------------------------------------------------------- opening
 
     def open(self, path: str) -> None:
-        """Open what a session names, in place of what is open."""
+        """Open a session file in place of what is open now."""
         self._controller.background.run(
             partial(read_session, Path(path)),
             partial(self._follow, Path(path)),
@@ -182,7 +182,7 @@ class SessionFiles(QObject):
             self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding, precision)
 
     def _select(self, model: ModelInfo) -> None:
-        """The session's model is there: select what was selected in it, as far as it has that."""
+        """Restore the selection of the session, as far as the model that was loaded has it."""
         session, self._selection = self._selection, None
         if session is None:
             return
@@ -195,7 +195,8 @@ class SessionFiles(QObject):
             self._state.set_unit(*session.unit)
         self._state.set_target(session.target if (session.target or 0) < len(model.labels) else None)
         against = session.against if (session.against or 0) < len(model.labels) else None
-        output: Output = "logit" if against is None else "difference"  # The controls may say “probability”.
+        # The controls of the session may set “probability” after this.
+        output: Output = "logit" if against is None else "difference"
         self._state.set_explaining(replace(self._state.explaining, against=against, output=output))
         for name, dock in self._remembered():
             if values := session.panels.get(name):
@@ -228,7 +229,7 @@ class SessionFiles(QObject):
             )
 
     def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
-        """Of the files that are there, which are other ones than they were."""
+        """Report which picture files have changed since the session was saved."""
         if not isinstance(answer, CheckedPictures):
             return
         opening.missing += tuple(failure.path for failure in answer.failures)
@@ -298,14 +299,14 @@ _KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton)
 
 
 def control_values(panel: QWidget) -> dict[str, Value]:
-    """What each control of a panel is set to, by its accessible name; a second of that name is “… 2”."""
+    """Return the values of a panel's controls by accessible name; a second one of a name is “… 2”."""
     return {name: value for name, control in _controls(panel) if (value := _value(control)) is not None}
 
 
 def set_controls(panel: QWidget, values: Mapping[str, Value]) -> None:
-    """Set the controls as they were; what is not there, or cannot be set so, stays as it is.
+    """Set the controls of a panel to saved values; skip those that are missing or do not accept their value.
 
-    Twice, because one choice may bring others with it: a method its parameters.
+    This is done twice, because one choice may add other controls, as a method does for its parameters.
     """
     for _ in range(2):
         for name, control in _controls(panel):

@@ -1,4 +1,4 @@
-"""The status bar: what is under the pointer, where the network runs, how long it took, what is being done."""
+"""The status bar, with the value under the pointer, progress, timings, and the device of the network."""
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
@@ -15,12 +15,12 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
-# Work that is over sooner is not announced: a flicker tells nothing.
+# Shorter computations are not announced: they would only make the bar flicker.
 ANNOUNCE_AFTER_MS = 150
 
 
 class StatusBar(QStatusBar):
-    """Listens to the state and to the bridge; its Cancel button stops all that is being computed."""
+    """A status bar that follows the state and the bridge; its Cancel button stops all computations."""
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,12 +71,12 @@ class StatusBar(QStatusBar):
             self._announce.start()
 
     def _started(self, request: Request) -> None:
-        # An engine that works has started, even where its word came before this window listened.
+        # An engine that runs a request is ready, even if this window missed the signal that said so.
         self._engine_is_ready = True
         if isinstance(request, Thumbnail) and not all(
             isinstance(other, Thumbnail) for other in self._bridge.pending
         ):
-            return  # It only interrupts something longer.
+            return  # It only interrupts a longer computation.
         self.progress.setRange(0, 0)
         self.doing.setText(f"{request.doing}…")
 
@@ -98,7 +98,7 @@ class StatusBar(QStatusBar):
             self._show_busy()
 
     def _show_timings(self) -> None:
-        """The network's own time, which people compare, and that of the latest other answer."""
+        """Show the time of the last prediction, for comparison, and that of the latest other request."""
         others = [kind for kind in self._seconds if kind is not Predict]
         shown = ([Predict] if Predict in self._seconds else []) + others[-1:]
         self.timings.setText(" · ".join(f"{kind.timed_as} {spoken(self._seconds[kind])}" for kind in shown))

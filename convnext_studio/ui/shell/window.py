@@ -1,4 +1,4 @@
-"""The window: makes its parts, connects them, and passes on what they say."""
+"""The main window, which creates the parts of the user interface and connects them."""
 
 import sys
 from typing import TYPE_CHECKING, cast
@@ -38,7 +38,7 @@ from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 
-if TYPE_CHECKING:  # Not imported before they are wanted.
+if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
@@ -47,32 +47,34 @@ LARGEST_FIRST_SIZE = QSize(1760, 1040)
 
 
 class StudioWindow(QMainWindow):
-    """All panels around one state, one bridge to the engine and one controller.
+    """The main window: all panels around one state, one bridge to the engine and one controller.
 
-    Its public parts are what the tables of actions and of panels refer to.
+    The tables of actions and panels refer to its public attributes.
 
     Attributes
     ----------
     state, bridge, controller, settings
-        What is open and selected, the way to the engine, what opens and asks, and what is remembered.
+        What is open and selected, the connection to the engine, the controller that opens files and sends
+        requests, and the saved settings.
     strip
         The network strip, above the panels.
     messages
-        The bar that says what went wrong.
+        The message bar, which reports problems and successes.
     dock_layout
-        The panels' docks.
+        The layout of the panels' docks.
     appearance, zoom, history
         Theme and text size, the zoom of the views, and undo for the selection.
     log_store, activity_log
-        What the program notes, and what is computed and was.
+        The lines of the log, and the running and finished jobs.
     folder_watch, sessions, dialogs
-        Open what comes into a folder, read and write sessions, and ask for files and folders.
+        The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
+        folders.
     lecture
-        Presents, and makes hand-outs.
+        The part that presents lectures and writes hand-outs.
     guide
-        Command palette, cheat sheet, help, tour, log and report.
+        Command palette, cheat sheet, help, tour, log and problem report.
     actions_by_id
-        The menus' actions.
+        The actions of the menus, by id.
     """
 
     state: AppState
@@ -105,8 +107,9 @@ class StudioWindow(QMainWindow):
         self.settings = settings
         self._shares_out_at_first = True
         self.setDockNestingEnabled(True)
-        self.setAnimated(False)  # A layout that is restored has its sizes at once.
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # Qt's would hide the strip for good.
+        self.setAnimated(False)  # A restored layout then has its sizes at once.
+        # Qt's own context menu could hide the strip for good.
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self._make_parts()
         self._make_menus()
         self._connect()
@@ -176,7 +179,7 @@ class StudioWindow(QMainWindow):
             dock.made.connect(self._listen_to_views)
             if dock.is_made:
                 self._listen_to_views(dock.panel)
-        # The command line, too, may name a session, and waits for what the controller says.
+        # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
@@ -202,46 +205,46 @@ class StudioWindow(QMainWindow):
             view.noticed.connect(self.messages.tell)
             view.saver.use(self.controller.background)
 
-    # ------------------------------------------------------------------------------------------- the panels
+    # --------------------------------------------------------------------------------------------- panels
 
     @property
     def model_panel(self) -> ModelPanel:
-        """Which model is open."""
+        """The panel that shows the open model."""
         return cast(ModelPanel, self.dock_layout.docks["model"].panel)
 
     @property
     def pictures_panel(self) -> PicturesPanel:
-        """Which pictures are open."""
+        """The panel that lists the open pictures."""
         return cast(PicturesPanel, self.dock_layout.docks["pictures"].panel)
 
     @property
     def predictions_panel(self) -> PredictionsPanel:
-        """What the network predicts."""
+        """The panel that shows the predictions."""
         return cast(PredictionsPanel, self.dock_layout.docks["predictions"].panel)
 
     @property
     def receptive_field_panel(self) -> ReceptiveFieldPanel:
-        """The field of the selected unit."""
+        """The panel that shows the receptive field of the selected unit."""
         return cast(ReceptiveFieldPanel, self.dock_layout.docks["receptive_field"].panel)
 
     @property
     def attribution_panel(self) -> AttributionPanel:
-        """Which places speak for a class."""
+        """The panel that shows the attribution map of a class."""
         return cast(AttributionPanel, self.dock_layout.docks["attribution"].panel)
 
     @property
     def activity_panel(self) -> "ActivityPanel":
-        """What is being computed and what was."""
+        """The panel that lists running and finished jobs, and the log."""
         return cast("ActivityPanel", self.dock_layout.docks["activity"].panel)
 
     @property
     def field_lab(self) -> "ReceptiveFieldLab":
-        """The receptive-field lab."""
+        """The panel of the receptive-field lab."""
         return cast("ReceptiveFieldLab", self.dock_layout.docks["field_lab"].panel)
 
     @property
     def is_settled(self) -> bool:
-        """Whether all that can be seen shows its answer, and nothing is being computed."""
+        """Whether all visible panels show their results, and nothing is being computed."""
         panels = self.dock_layout.visible_panels
         return (
             not self.bridge.pending
@@ -249,10 +252,10 @@ class StudioWindow(QMainWindow):
             and all(panel.is_settled for panel in panels)
         )
 
-    # ---------------------------------------------------------------------------------- what several parts do
+    # ---------------------------------------------------------------------------------- commands across parts
 
     def restore_or_stop(self) -> None:
-        """Put all panels back, where one fills the window; or else stop all that is being computed."""
+        """Restore the layout if a panel is maximised, or else stop all computations."""
         if self.dock_layout.maximised is not None:
             self.dock_layout.leave_maximised()
         else:
@@ -261,12 +264,12 @@ class StudioWindow(QMainWindow):
             self.bridge.cancel_all()
 
     def choose_field(self) -> None:
-        """Choose saved receptive fields, which the lab shows."""
+        """Ask for a file of saved receptive fields, and show it in the lab."""
         self.dock_layout.show_panel("field_lab")
         self.field_lab.choose_field()
 
     def _show_field(self, path: str) -> None:
-        """A saved field was dropped or named on the command line."""
+        """Show a saved receptive field that was dropped or named on the command line."""
         self.dock_layout.show_panel("field_lab")
         self.field_lab.open_field(path)
 
@@ -290,14 +293,14 @@ class StudioWindow(QMainWindow):
         self._shares_out_at_first = not self.dock_layout.restore(layout)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Only now the window has the size that the panels share."""
+        """Share out the window among the panels, now that its size is known."""
         super().showEvent(event)
         if self._shares_out_at_first:
             self._shares_out_at_first = False
             self.dock_layout.share_out()
 
     def remember(self) -> None:
-        """Write the settings of this launch, the place of window and docks among them."""
+        """Save the settings, including the geometry of the window and the layout of the docks."""
         place = Place(
             screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
         )
@@ -309,7 +312,7 @@ class StudioWindow(QMainWindow):
             sys.stderr.write(f"{error}\n")
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember, end the engine, leave no thread."""
+        """Save the settings, and stop the engine and all threads."""
         self.remember()
         self.folder_watch.stop()
         self.lecture.stop_saving()
@@ -320,7 +323,7 @@ class StudioWindow(QMainWindow):
 
 
 def _top_bar(window: QMainWindow, name: str, title: str, widget: QWidget) -> QToolBar:
-    """A row of its own under the menus, which stays where it is."""
+    """Add a fixed toolbar in a row of its own below the menu bar."""
     bar = QToolBar(title, window)
     bar.setObjectName(name)
     bar.setMovable(False)

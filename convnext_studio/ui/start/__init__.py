@@ -1,1 +1,1 @@
-"""From the command line to a running window."""
+"""Starting the program: from the command line to a running window."""

@@ -1,4 +1,4 @@
-"""Opens the window. No Qt is imported here before it is known that Qt can run."""
+"""Opens the window. Qt is imported only after a check that it can run."""
 
 import os
 import sys
@@ -13,26 +13,26 @@ from convnext_studio.ui.start.platform_check import Finding, blocks_window, miss
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowOptions:
-    """What the command line says about the window.
+    """The options of the command line for the window.
 
     Attributes
     ----------
     images
-        Picture files, folders or a session; the first picture is shown, and a sample where there is none.
+        Picture files, folders or a session; the first picture is shown, or a sample if there are none.
     model
         Source of the model, as in `LoadModel`.
     device, precision, offline, stem_stride, stem_padding
-        As in `LoadModel`.
+        Options of the model, as in `LoadModel`.
     node
         Name of the node that is selected at first.
     screenshot
-        PNG file: save a picture of the window when all is shown, and end.
+        PNG file for a screenshot, which is saved once everything is shown; the program then exits.
     present
-        Folder of a lecture to present at once, empty for the bundled one; no lecture where None.
+        Folder of a lecture to present at once, empty for the bundled one; None for no lecture.
     step
-        Of the lecture, counted from 1; the first where None.
+        First step of the lecture to show, counted from 1; None for the first.
     size
-        Width and height of the window in pixels; the last one, or what fits the screen, where None.
+        Width and height of the window in pixels; None for the last size, or what fits the screen.
     """
 
     images: tuple[str, ...] = ()
@@ -50,9 +50,10 @@ class WindowOptions:
 
 
 def run(options: WindowOptions) -> int:
-    """Show the window until it is closed; the program's exit status.
+    """Show the window until it is closed, and return the exit status.
 
-    2 where no window can be opened on this machine, told on stderr; 1 where a screenshot could not be made.
+    The status is 2, with a message on stderr, if no window can be opened on this machine, and 1 if a screenshot
+    could not be saved.
     """
     if options.screenshot is not None and not Path(options.screenshot).absolute().parent.is_dir():
         sys.stderr.write(f"The folder of the screenshot {options.screenshot} does not exist.\n")
@@ -65,7 +66,7 @@ def run(options: WindowOptions) -> int:
         sys.stderr.write(spoken(findings))
         return 2
     with collecting_later():
-        # Not before: Qt aborts where it cannot run.
+        # Imported after the check, because Qt aborts the process if it cannot run.
         from convnext_studio.ui.start.launch import launch
 
     client = EngineClient()
@@ -76,7 +77,7 @@ def run(options: WindowOptions) -> int:
 
 
 def spoken(findings: list[Finding]) -> str:
-    """What hinders Qt on this machine, and what to do about it."""
+    """Return a message about what keeps Qt from running on this machine, and what to do about it."""
     blocking = [finding for finding in findings if finding.blocking]
     lines = [f"{finding.message}\n  {finding.hint}\n" for finding in blocking]
     return "The window cannot be opened.\n" + "".join(lines)

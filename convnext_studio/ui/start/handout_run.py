@@ -1,4 +1,4 @@
-"""A hand-out without a window: opens model and picture, makes the file, ends."""
+"""Writes a hand-out without opening a window."""
 
 import argparse
 import sys
@@ -25,18 +25,18 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 
 def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: bool = False) -> int:
-    """Run Qt's event loop until the file is written; the program's exit status.
+    """Run Qt's event loop until the file is written, and return the exit status.
 
     Parameters
     ----------
     options
-        As `convnext_studio.cli.handout` reads them: out, image, lecture, model, device, precision, offline,
-        stem_stride, stem_padding.
+        Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
+        offline, stem_stride, stem_padding.
 
     Raises
     ------
     StudioError
-        Where the lecture cannot be read, or the file's name says not what to write.
+        If the lecture cannot be read, or the suffix of the file names no known format.
     """
     lecture = checked_lecture(Path(options.lecture) if options.lecture else BUNDLED_LECTURE)
     application = start_application(needs_font)
@@ -62,7 +62,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
 
 
 class _Run(QObject):
-    """Starts the hand-out when model and picture are open, and ends the program with it or with a failure."""
+    """Starts the hand-out once model and picture are open, and exits when it is finished or has failed."""
 
     def __init__(self, state: AppState, bridge: EngineBridge, controller: Controller, handout: Handout) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _Run(QObject):
         handout.failed.connect(self._fail)
 
     def close(self) -> None:
-        """Leave no thread."""
+        """Cancel the hand-out, and stop all threads."""
         self._handout.cancel()
         self._controller.close()
 
@@ -90,7 +90,7 @@ class _Run(QObject):
             self._handout.start()
 
     def _notice(self, notice: Notice) -> None:
-        # Later ones are about single views, and stand on their pages.
+        # Later notices are about single views, and are printed on their pages.
         if not notice.good and not self._has_begun:
             self._end(1, notice.text)
 

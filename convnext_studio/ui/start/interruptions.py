@@ -1,4 +1,4 @@
-"""Ctrl+C, a terminal that is closed, and a system that wants the program to end: heard by Qt's event loop."""
+"""Delivers the signals that ask the program to end (SIGINT, SIGTERM, SIGHUP) to Qt's event loop."""
 
 import signal
 import socket
@@ -6,20 +6,20 @@ from types import FrameType, TracebackType
 
 from PySide6.QtCore import QObject, QSocketNotifier, Signal
 
-_SHELLS_BASE = 128  # A shell tells of a program that a signal has ended with this, and the signal's number.
-# The terminal's end is no signal on Windows.
+_SHELLS_BASE = 128  # For a program ended by a signal, a shell reports this plus the signal's number.
+# SIGHUP does not exist on Windows.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Interruptions(QObject):
-    """Tells of the first signal that asks the program to end, while the context lasts.
+    """A context manager that reports the first signal that asks the program to end.
 
-    Python runs a handler only between two of its own steps, of which an event loop makes none. So the signal's
-    number goes through a socket that the loop watches, and what comes before the loop runs waits there.
-    A signal that whoever started the program has it ignore (``nohup``) stays ignored.
+    Python runs a signal handler only between its own bytecode instructions, and Qt's event loop executes none.
+    So the number of the signal is written to a socket that the loop watches; a signal that arrives before the
+    loop runs waits there. A signal that the parent process has set to be ignored (``nohup``) stays ignored.
     """
 
-    came = Signal(int)  # The exit status by which a shell knows the signal.
+    came = Signal(int)  # The exit status that a shell reports for the signal.
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,4 +58,4 @@ class Interruptions(QObject):
 
 
 def _leave_to_the_socket(_number: int, _frame: FrameType | None) -> None:
-    """Without a handler of Python's, Python would not write to the socket either."""
+    """Do nothing: Python writes to the wakeup socket only for signals that have a Python handler."""

@@ -1,4 +1,4 @@
-"""From the command line's options to a running window."""
+"""Starts the Qt application and opens the window for the options of the command line."""
 
 import logging
 import sys
@@ -32,33 +32,34 @@ from convnext_studio.ui.widgets import text_size as textsize
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.message_bar import Notice
 
-if TYPE_CHECKING:  # Not imported before a lecture is wanted.
+if TYPE_CHECKING:  # Imported only for a lecture.
     from convnext_studio.ui.lecture.presenter.presentation import Presentation
     from convnext_studio.ui.lecture.presenter.presenter import Presenter
 
 _LOG = logging.getLogger(__name__)
-DESKTOP_NAME = "convnext-studio"  # As the installed desktop file is called.
-PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would fill 10 MB with thumbnails of pictures long closed.
+DESKTOP_NAME = "convnext-studio"  # Name of the installed desktop file.
+PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would keep 10 MB of thumbnails of closed pictures.
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
 def launch(options: WindowOptions, client: EngineClient, needs_font: bool = False) -> int:
-    """Run Qt's event loop until the window is closed; the program's exit status.
+    """Run Qt's event loop until the window is closed, and return the exit status.
 
-    A signal that asks the program to end closes the window, too; the status is then what a shell has for it.
+    A signal that asks the program to end closes the window, too; the status is then the one that a shell
+    reports for that signal.
     """
     application = start_application(needs_font)
     with Interruptions() as interruptions:
         window = _open_window(application, options, client)
         interruptions.came.connect(partial(_close, window))
-        # A session that ends may close the window after that, or kill the program.
+        # At the end of a desktop session, the window may be closed after this, or the program killed.
         application.commitDataRequest.connect(window.remember)
         return application.exec()
 
 
 def _open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
-    """The window, or what the command line wants in its place, with model and pictures on their way."""
-    # A window that is only shown to be photographed is none that a person arranged.
+    """Open the window, or the presentation in its place, and request the model and the pictures."""
+    # A window that is only shown for a screenshot was not arranged by the user.
     settings = SettingsFile(read_only=options.screenshot is not None)
     sys.excepthook = _tell_exception
     textsize.apply(application, settings.values.text_pt)
@@ -69,8 +70,8 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     state.set_node(options.node)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
-    # Not before: on few processors the engine's import of torch would hold up Qt's and the window, and the
-    # engine would be ready hardly sooner.
+    # Not earlier: with few CPU cores, the engine's import of torch would delay the window, and the engine would
+    # be ready hardly sooner.
     client.start()
     if options.size is not None:
         window.resize(*options.size)
@@ -105,7 +106,7 @@ def _close(window: StudioWindow, status: int) -> None:
 
 
 def start_application(needs_font: bool = False) -> QApplication:
-    """Qt's application with the program's name, icon and style; a look has to be chosen yet."""
+    """Create the Qt application with name, icon and style; the theme is applied by the caller."""
     qInstallMessageHandler(_tell_qts_message)
     application = QApplication([PROGRAM])
     QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
@@ -119,26 +120,26 @@ def start_application(needs_font: bool = False) -> QApplication:
 
 
 def _load_for_answers() -> None:
-    """Load what is not needed before the first answer, and would then hold up Qt's thread."""
+    """Load in advance what the first answer needs and would otherwise block the GUI thread."""
     load_colour_maps()
-    np.percentile((0.0, 1.0), 50)  # NumPy's first one imports its masked arrays.
+    np.percentile((0.0, 1.0), 50)  # NumPy imports its masked arrays on the first call.
 
 
 def _present(presentation: "Presentation", options: WindowOptions) -> None:
-    """Present what the command line names, in place of the window."""
+    """Start the presentation of the lecture from the command line, in place of the window."""
     folder = Path(options.present) if options.present else None
     presentation.start(folder, place=(options.step or 1) - 1, size=options.size)
 
 
 def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
-    """Pass on what Qt says, but for one sentence that means nothing and comes with every offscreen window."""
+    """Log Qt's messages, except a meaningless one that every offscreen window causes."""
     if message != "This plugin does not support propagateSizeHints()":
         _LOG.warning("Qt says: %s", message)
         sys.stderr.write(f"{message}\n")
 
 
 def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Keep for the person's report what would otherwise only be seen in a terminal."""
+    """Log an uncaught exception, so that the problem report has it, and print it as usual."""
     _LOG.error("An internal error occurred in the window.", exc_info=(kind, error, trace))
     sys.__excepthook__(kind, error, trace)
 
@@ -158,10 +159,10 @@ def _end_with_screenshot(
     path: Path,
     size: QSize | None,
 ) -> None:
-    """When all is shown, save the window's picture and end with 0; with 1 and a sentence on what failed.
+    """Save a screenshot once everything is shown, and exit with 0, or with 1 and a message about what failed.
 
-    A window that what it shows has made larger than asked for gets its size again; where it needs more, that is
-    told.
+    A window that its contents have enlarged is resized to the requested size; if it needs more room, that is
+    reported.
     """
     failures: dict[str, Notice] = {}
 

@@ -1,7 +1,7 @@
-"""Can a window be opened here? Looked up before Qt is, because Qt aborts the process where it cannot.
+"""Checks whether Qt can open a window, before Qt is loaded: it aborts the process if it cannot.
 
-No Qt in this module: `doctor` uses it too. What each platform plugin needs was read off the plugins with
-``ldd``; asking the display itself is done with the same library calls that Qt makes.
+This module does not import Qt, because `doctor` uses it, too. The libraries that each platform plugin needs
+were determined with ``ldd``; the display is checked with the same library calls that Qt makes.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from pathlib import Path
 
 EXPORT_HINT = "convnext-studio export writes the same figures without a window."
 
-# Library to Debian package. What libQt6Gui links, whatever the platform:
+# Debian package by library. These are the libraries that libQt6Gui links on every platform:
 ALWAYS = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -52,14 +52,14 @@ BY_PLATFORM = {"xcb": XCB, "wayland": WAYLAND}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is missing for the window.
+    """A requirement of the window that is missing.
 
     Attributes
     ----------
     message, hint
         What is missing, and what to do about it.
     blocking
-        No window can be opened until that is done.
+        Whether no window can be opened without it.
     """
 
     message: str
@@ -68,12 +68,12 @@ class Finding:
 
 
 def missing_for_window(environment: Mapping[str, str] = os.environ) -> list[Finding]:
-    """What is missing on this machine to open the window; empty where all is there.
+    """Return what is missing on this machine to open the window; empty if nothing is.
 
     Parameters
     ----------
     environment
-        Variables that Qt chooses its platform by: QT_QPA_PLATFORM, WAYLAND_DISPLAY, DISPLAY.
+        Environment variables by which Qt chooses its platform: QT_QPA_PLATFORM, WAYLAND_DISPLAY, DISPLAY.
     """
     if find_spec("PySide6") is None:
         return [Finding("PySide6 is not installed.", "pip install PySide6-Essentials")]
@@ -82,7 +82,7 @@ def missing_for_window(environment: Mapping[str, str] = os.environ) -> list[Find
     if findings := _missing_libraries(ALWAYS):
         return findings
     candidates = _candidates(environment)
-    # Qt tries its platforms in turn: one that works is enough, and the last one's trouble is the plainest.
+    # Qt tries its platforms in turn: one that works is enough, and the last one's findings are the clearest.
     for platform in candidates:
         findings = _missing_for_platform(platform, environment)
         if not findings:
@@ -125,14 +125,14 @@ def _missing_for_platform(platform: str, environment: Mapping[str, str]) -> list
 
 def _unknown_platform(platform: str, environment: Mapping[str, str]) -> list[Finding]:
     if environment.get("QT_PLUGIN_PATH") or environment.get("QT_QPA_PLATFORM_PLUGIN_PATH"):
-        return []  # Plugins may lie elsewhere; Qt knows better.
+        return []  # The plugins may be elsewhere; leave the check to Qt.
     spec = find_spec("PySide6")
     folders = (spec.submodule_search_locations or []) if spec is not None else []
     plugins = [
         path for folder in folders for path in Path(folder, "Qt", "plugins", "platforms").glob("libq*.so")
     ]
     known = sorted(path.stem.removeprefix("libq") for path in plugins)
-    # A distribution's own PySide6 keeps its plugins elsewhere; then there is nothing to compare with.
+    # A distribution's own PySide6 keeps its plugins elsewhere, so there is nothing to compare with.
     if not known or platform in known or (platform.startswith("wayland") and "wayland" in known):
         return []
     return [
@@ -189,7 +189,7 @@ def _wayland_answers(display: str) -> bool:
 
 
 class _FontSet(ctypes.Structure):
-    """The head of fontconfig's FcFontSet."""
+    """The first fields of fontconfig's FcFontSet."""
 
     _fields_ = (("count", ctypes.c_int), ("room", ctypes.c_int))
 
@@ -198,7 +198,7 @@ def _missing_fonts() -> list[Finding]:
     fontconfig = ctypes.CDLL("libfontconfig.so.1")
     fontconfig.FcConfigGetFonts.restype = ctypes.POINTER(_FontSet)
     fontconfig.FcConfigGetFonts.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    fonts = fontconfig.FcConfigGetFonts(None, 0)  # The current configuration's system fonts.
+    fonts = fontconfig.FcConfigGetFonts(None, 0)  # System fonts of the current configuration.
     if fonts and fonts.contents.count > 0:
         return []
     return [
@@ -211,7 +211,7 @@ def _missing_fonts() -> list[Finding]:
 
 
 def spare_font() -> Path | None:
-    """A font file that an installed package brings, for machines that have none."""
+    """Return a font file from an installed package, for machines without fonts, or None."""
     spec = find_spec("matplotlib")
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         path = Path(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")

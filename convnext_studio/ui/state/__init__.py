@@ -1,1 +1,1 @@
-"""The state of the window and its connection to the engine: no panels, no drawing."""
+"""The state of the window and its connection to the engine, without panels or drawing."""

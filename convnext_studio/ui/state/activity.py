@@ -1,4 +1,4 @@
-"""What was asked of the engine, what became of it, and how long it took."""
+"""Records the requests to the engine, what became of them and how long they took."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ CAPACITY = 200
 Outcome = Literal["waiting", "running", "done", "failed", "stopped"]
 _LOG = logging.getLogger(__name__)
 
-# What asks that is no panel with a title of its own.
+# Names for requesters that are not panels with titles of their own.
 _ASKERS = {
     "": "Window",
     "predict": "Predictions",
@@ -29,32 +29,32 @@ _ASKERS = {
     "patches": "Feature maps",
     "strip": "Network",
 }
-# Qt counts a progress bar in 32 bits; the bytes of a download do not fit.
+# Qt stores progress in 32 bits, which is too little for the bytes of a download.
 LARGEST_STEP = 1 << 30
 
 
 @dataclass(slots=True, eq=False)
 class Activity:
-    """A request on its way, or what became of it.
+    """A request that is under way, or its outcome.
 
     Attributes
     ----------
     id
-        The request's; below 0 for what the window does itself, which cannot be stopped.
+        Id of the request; negative for the window's own work, which cannot be stopped.
     what, asker
-        In words: what is computed, and for which panel.
+        What is computed and for which panel, in words.
     device
-        Where it runs; empty while that is not known.
+        Device on which it runs; empty while unknown.
     outcome
-        How far it is.
+        Current status.
     seconds
-        That it took: computing where it is done, else from asking to its end.
+        Computing time if it is done, otherwise the time from the request to its end.
     done, total
-        Steps; 0 of 0 where nobody knows how many.
+        Steps done and their number; both 0 if the number is unknown.
     note
-        What it says of its progress, or why it failed.
+        Description of the progress, or the reason for the failure.
     asked_s
-        When it was asked for, by the log's clock.
+        Time of the request, by the log's clock.
     """
 
     id: int
@@ -70,18 +70,18 @@ class Activity:
 
 
 class ActivityLog(QObject):
-    """Follows the engine's work and the window's own: what is under way, and the latest that is over.
+    """Follows the work of the engine and the window: what is under way, and what finished recently.
 
     Parameters
     ----------
     titles
-        Of the panels, by the name under which they ask.
+        Titles of the panels, by the name that they use in requests.
     clock_s
-        Tells the time in seconds.
+        Returns the time in seconds.
     """
 
     asked = Signal(object)  # Activity
-    moved = Signal(object)  # Activity: begun, or a step further
+    moved = Signal(object)  # Activity: started or advanced
     finished = Signal(object)  # Activity
 
     def __init__(
@@ -109,12 +109,12 @@ class ActivityLog(QObject):
 
     @property
     def under_way(self) -> tuple[Activity, ...]:
-        """What is waited for, in the order of asking."""
+        """Unfinished activities, in the order of the requests."""
         return tuple(self._under_way.values())
 
     @property
     def over(self) -> tuple[Activity, ...]:
-        """What is over, the latest first; no more than `CAPACITY`."""
+        """Finished activities, latest first, at most `CAPACITY` of them."""
         return tuple(self._over)
 
     def _ask(self, request: Request) -> None:
@@ -158,7 +158,7 @@ class ActivityLog(QObject):
         self.finished.emit(activity)
 
     def _begin_own(self, number: int, what: str) -> None:
-        # Below 0, where the engine has no requests.
+        # Negative ids cannot clash with those of requests to the engine.
         activity = Activity(-number, what, "Window", "cpu", "running")
         self._under_way[activity.id] = activity
         self.asked.emit(activity)
@@ -181,19 +181,19 @@ class ActivityLog(QObject):
 
 
 def spoken_work(request: Request) -> str:
-    """What a request computes, and of which node where it is of one."""
+    """Describe what a request computes, with its node if it has one."""
     node = getattr(request, "node", "")
     return f"{request.doing}: {node}" if node else request.doing
 
 
 def spoken_asker(request: Request, titles: Mapping[str, str]) -> str:
-    """Who asked, in words: a panel by its title."""
+    """Return who made a request, in words; for a panel its title."""
     name = request.panel.partition(" ")[0]
     return titles.get(name) or _ASKERS.get(name, name.replace("_", " ").capitalize())
 
 
 def spoken(seconds: float) -> str:
-    """A duration for people: "< 1 ms", "84 ms", "2.4 s"."""
+    """Format a duration for people, such as "< 1 ms", "84 ms" or "2.4 s"."""
     if seconds < 0.001:
         return "< 1 ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"

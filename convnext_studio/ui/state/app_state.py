@@ -1,4 +1,4 @@
-"""The one selection that drives every panel."""
+"""The state that all panels share: what is open and what is selected."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from convnext_studio.ui.state.viewport import Viewport
 
 NO_PICTURE = "Drop a picture here, or open one."
 NOTHING_OPEN = "No picture is open."
-"""Said by the panels beside the one that asks for a picture."""
+"""Shown by all panels except the one that asks for a picture."""
 NO_MODEL = "No model is open yet."
 
 FIRST_NODE = "stage4"
@@ -24,7 +24,7 @@ FIRST_NODE = "stage4"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pin:
-    """What something else is to be compared with: a node of a model on a picture."""
+    """A node of a model on a picture, pinned so that the selection can be compared with it."""
 
     model: ModelInfo
     picture: ImageInfo
@@ -32,27 +32,27 @@ class Pin:
 
 
 class AppState(QObject):
-    """What is open and what is selected. Panels read it, listen to its signals and never talk to each other.
+    """What is open and what is selected. Panels read it and listen to its signals, but not to each other.
 
-    Setting a value to what it already is emits nothing. Arrays in it are read-only.
+    Setting a value that is already set emits no signal. All arrays in the state are read-only.
     """
 
     model_loaded = Signal(object)  # ModelInfo
     picture_selected = Signal(object)  # ImageInfo | None
-    picture_chosen = Signal(object)  # ListedPicture | None: selected once it is decoded
+    picture_chosen = Signal(object)  # ListedPicture | None: becomes the selected one once decoded
     pictures_changed = Signal(object)  # tuple[ListedPicture, ...]
     node_selected = Signal(str)
     channel_selected = Signal(int)
     unit_selected = Signal(object)  # tuple[int, int] | None: row and column
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
-    viewport_changed = Signal(object)  # Viewport | None: all of the picture
+    viewport_changed = Signal(object)  # Viewport | None: None for the whole picture
     pinned = Signal(object)  # Pin | None
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
-    hovered = Signal(str)  # the status bar's read-out
+    hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -80,14 +80,14 @@ class AppState(QObject):
         return self._model
 
     def set_model(self, model: ModelInfo) -> None:
-        """A model was loaded: results of the one before are void.
+        """Set the model that was loaded, and discard the results of the previous one.
 
-        The node stays where the model has it; otherwise its last stage is selected. The unit does not stay:
-        another model's is another one.
+        The node stays selected if the new model has it; otherwise the last stage is selected. The unit is
+        cleared, because units of different models do not correspond.
         """
         self.clear_unit()
         node_before = self._node
-        # Whoever looks while the signals are on their way must find a node that the model has.
+        # Set before any signal, so that slots never see a node that the model does not have.
         self._model = model
         if all(node.name != node_before for node in model.nodes):
             self._node = model.config.stages[-1]
@@ -95,7 +95,7 @@ class AppState(QObject):
         self._explained = self._measured = None
         if self._target is not None and self._target >= len(model.labels):
             self.set_target(None)
-        # Its nodes are another network's.
+        # The chosen nodes belong to the previous network.
         self._explaining = replace(self._explaining, nodes=())
         if self._node != node_before:
             self.node_selected.emit(self._node)
@@ -113,31 +113,31 @@ class AppState(QObject):
 
     @property
     def chosen(self) -> ListedPicture | None:
-        """The picture that is shown, or that will be once it is decoded."""
+        """The picture that is shown, or will be shown once it is decoded."""
         return self._chosen
 
     def row(self, key: str) -> int | None:
-        """Where a picture stands among the opened ones; None where it is not open."""
+        """Return the index of a picture among the opened ones, or None if it is not open."""
         return self._pictures.row(key)
 
     def preview(self, key: str) -> ImageInfo | None:
-        """A picture that was shown lately; None where it would have to be decoded."""
+        """Return a picture that was shown recently, or None if it would have to be decoded."""
         return self._pictures.preview(key)
 
     def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
-        """Add pictures behind the others; one whose file has changed takes its own place again."""
+        """Append pictures to the list; one whose file has changed replaces its former entry."""
         if self._pictures.add(pictures):
             self.pictures_changed.emit(self.pictures)
 
     def add_picture(self, picture: ImageInfo, select: bool = True) -> None:
-        """A picture was decoded: add it (once), keep its preview and, if wanted, select it."""
+        """Add a decoded picture unless it is listed, cache its preview and, by default, select it."""
         self._pictures.keep_preview(picture)
         self.list_pictures([picture.listed])
         if select:
             self.select_picture(picture.key)
 
     def remove_pictures(self, keys: Collection[str]) -> None:
-        """Take pictures out; the next that is left is selected where the current one was among them."""
+        """Remove pictures; if the current one is among them, select the next one that remains."""
         chosen = self._chosen
         neighbours = () if chosen is None else self._pictures.neighbours(chosen.key)
         if self._pictures.remove(keys):
@@ -153,7 +153,7 @@ class AppState(QObject):
                 self._set_picture(None)
 
     def select_picture(self, key: str) -> None:
-        """Make an opened picture the current one once it is decoded; KeyError where it is not open."""
+        """Make an opened picture the current one once it is decoded; raise KeyError if it is not open."""
         self._choose(self._pictures.picture(key))
         if self._picture is not None and self._picture.key == key:
             return
@@ -162,12 +162,12 @@ class AppState(QObject):
             self._set_picture(preview)
 
     def give_up_choice(self) -> None:
-        """The chosen picture will not come: the one that is shown is the chosen one again."""
+        """Choose the picture that is shown again, because the chosen one will not be decoded."""
         shown = self._picture
         self._choose(shown.listed if shown is not None and self.row(shown.key) is not None else None)
 
     def step_picture(self, step: int) -> None:
-        """Choose the picture so many rows on, or the last one there."""
+        """Choose the picture `step` rows further on, stopping at the ends of the list."""
         stepped = None if self._chosen is None else self._pictures.stepped(self._chosen.key, step)
         if stepped is not None:
             self.select_picture(stepped.key)
@@ -190,7 +190,7 @@ class AppState(QObject):
         return self._node
 
     def set_node(self, node: str) -> None:
-        """Select a node by name; the selected unit becomes the one of that node at the same place."""
+        """Select a node by name, and move the selected unit to the same place in that node."""
         if node == self._node:
             return
         unit_before = self._unit
@@ -203,7 +203,7 @@ class AppState(QObject):
 
     @property
     def channel(self) -> int:
-        """Index of the selected channel; may lie beyond a node with fewer channels."""
+        """Index of the selected channel, which may be out of range for a node with fewer channels."""
         return self._channel
 
     def set_channel(self, channel: int) -> None:
@@ -214,11 +214,11 @@ class AppState(QObject):
 
     @property
     def unit(self) -> tuple[int, int] | None:
-        """Row and column of the selected unit in the node's map; None where none is selected."""
+        """Row and column of the selected unit in the node's map, or None if none is selected."""
         return self._unit
 
     def set_unit(self, y: int, x: int) -> None:
-        """Select the unit in that row and column."""
+        """Select the unit in this row and column."""
         self._change_unit((y, x))
 
     def clear_unit(self) -> None:
@@ -232,22 +232,22 @@ class AppState(QObject):
 
     @property
     def pointed(self) -> tuple[float, float] | None:
-        """Where the pointer is, whatever panel it is in: a point of the current picture, in its pixels."""
+        """The point of the current picture under the pointer, in picture pixels, whichever panel it is in."""
         return self._pointed
 
     def point_at(self, point: tuple[float, float] | None) -> None:
-        """The pointer shows this point of the current picture, or none of it."""
+        """Set the point of the current picture that is under the pointer, or None."""
         if point != self._pointed:
             self._pointed = point
             self.pointed_at.emit(point)
 
     @property
     def viewport(self) -> Viewport | None:
-        """Which part of the current picture all its views show, while they are linked; None for all of it."""
+        """The part of the current picture that all linked views show, or None for the whole picture."""
         return self._viewport
 
     def set_viewport(self, viewport: Viewport | None) -> None:
-        """A view of the current picture was zoomed or moved."""
+        """Set the visible part of the current picture, after a view of it was zoomed or moved."""
         if viewport != self._viewport:
             self._viewport = viewport
             self.viewport_changed.emit(viewport)
@@ -258,22 +258,22 @@ class AppState(QObject):
         return self._zoom_is_linked
 
     def link_zoom(self, is_linked: bool) -> None:
-        """Let all views of the picture show the same part from now on, or each its own."""
+        """Set whether all views of the picture show the same part of it, or each its own."""
         self._zoom_is_linked = is_linked
         self._viewport = None
 
     @property
     def pin(self) -> Pin | None:
-        """What was pinned, to be compared with what is selected."""
+        """The pin that the selection is compared with, or None."""
         return self._pin
 
     def pin_selection(self) -> None:
-        """Pin the selected node of the model on the picture; nothing where a part of that is missing."""
+        """Pin the selected node with the current model and picture; do nothing unless there are both."""
         if self._model is not None and self._picture is not None:
             self._set_pin(Pin(self._model, self._picture, self._node))
 
     def unpin(self) -> None:
-        """Compare with nothing any more."""
+        """Remove the pin."""
         self._set_pin(None)
 
     def _set_pin(self, pin: Pin | None) -> None:
@@ -283,7 +283,7 @@ class AppState(QObject):
 
     @property
     def target(self) -> int | None:
-        """Class that the attribution explains; None for whatever is predicted first."""
+        """Class that the attribution explains, or None for the top prediction."""
         return self._target
 
     def set_target(self, target: int | None) -> None:
@@ -294,18 +294,18 @@ class AppState(QObject):
 
     @property
     def explained_class(self) -> int | None:
-        """The class to explain: the target, or the one predicted first; None while that is not known."""
+        """The class to explain: the target or else the top prediction; None while that is unknown."""
         if self._target is None and self._prediction is not None:
             return self._prediction.top(1)[0]
         return self._target
 
     @property
     def prediction(self) -> Prediction | None:
-        """Of the current picture by the current model; None until it is there."""
+        """The prediction for the current picture and model, or None until it arrives."""
         return self._prediction
 
     def set_prediction(self, prediction: Prediction | None) -> None:
-        """A prediction arrived, or the one shown is void."""
+        """Set the prediction, or discard the current one with None."""
         self._prediction_failure = ""
         if prediction is not self._prediction:
             self._prediction = prediction
@@ -313,18 +313,18 @@ class AppState(QObject):
 
     @property
     def prediction_failure(self) -> str:
-        """Why there is no prediction for this picture and model; empty while there may still be one."""
+        """Why there is no prediction for this picture and model; empty while one may still arrive."""
         return self._prediction_failure
 
     def fail_prediction(self, reason: str) -> None:
-        """There will be no prediction for this picture and model."""
+        """Set the reason why there will be no prediction for this picture and model."""
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
 
     @property
     def explaining(self) -> Explain:
-        """How the class is explained: method, nodes, output; without the picture and the class."""
+        """How the class is explained (method, nodes, output), without the picture and the class."""
         return self._explaining
 
     def set_explaining(self, explaining: Explain) -> None:
@@ -335,32 +335,32 @@ class AppState(QObject):
 
     @property
     def explanation(self) -> Explanation | None:
-        """The maps of what is selected; None until they are there, and whole."""
+        """The attribution maps for the selection, or None until they are complete."""
         return None if self._explained is None else self._explained[1]
 
     def set_explanation(self, question: Explain, explanation: Explanation) -> None:
-        """The maps of what is selected arrived."""
+        """Set the attribution maps for the selection, with the question they answer."""
         self._explained = replace(question, id=0, panel=""), explanation
 
     def drop_explanation(self) -> None:
-        """Something else was selected."""
+        """Discard the attribution maps, because something else was selected."""
         self._explained = None
 
     @property
     def faithfulness(self) -> Faithfulness | None:
-        """What was measured of one of those maps; None where it was not."""
+        """The faithfulness of one of the attribution maps, or None if it was not measured."""
         if self._explained is None or self._measured is None or self._measured[0] != self._explained[0]:
             return None
         return self._measured[1]
 
     def set_faithfulness(self, question: Explain, measured: Faithfulness) -> None:
-        """One of the maps that answer a question was measured to the end."""
+        """Set the completed faithfulness measurement of one of the maps that answer a question."""
         self._measured = replace(question, id=0, panel=""), measured
         self.faithfulness_measured.emit(measured)
 
 
 def _nearest_unit(before: NodeInfo, unit: tuple[int, int], after: NodeInfo) -> tuple[int, int]:
-    """The unit of one node whose field's centre is nearest to that of a unit of another."""
+    """Return the unit of `after` whose field is centred nearest to that of `unit` in `before`."""
     row, column = (
         min(
             max(

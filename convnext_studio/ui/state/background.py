@@ -1,4 +1,4 @@
-"""Work that would hold up the window: encoding a pasted picture, writing an export."""
+"""Runs work that would block the window, such as writing an export, in background threads."""
 
 import itertools
 import time
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 class Background(QObject):
-    """Runs functions in threads of their own and tells the outcome in Qt's thread."""
+    """Runs functions in separate threads and reports their outcomes in Qt's thread."""
 
-    begun = Signal(int, str)  # number and name of work that has a name
-    ended = Signal(int, float, str)  # its number, the seconds it took, and why it failed or nothing
+    begun = Signal(int, str)  # number and name of named work
+    ended = Signal(int, float, str)  # number, duration in seconds, and reason for a failure or empty
     _finished = Signal(object)  # A function to call in Qt's thread.
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -40,10 +40,10 @@ class Background(QObject):
         on_failure: Callable[[StudioError], None] | None = None,
         what: str = "",
     ) -> None:
-        """Call `work` in a thread, and then one of the others here, with its result or its StudioError.
+        """Call `work` in a thread, then report its result or StudioError to a callback in Qt's thread.
 
-        Without `on_failure`, a StudioError is as loud as any other. Work that a person waits for has a name,
-        `what`.
+        Without `on_failure`, a StudioError is raised in the thread like any other error. Work that a person
+        waits for has a name, `what`.
         """
         if what:
             work = self._announced(work, what)
@@ -63,7 +63,7 @@ class Background(QObject):
         self._threads[-1].start()
 
     def _announced(self, work: Callable[[], Result], what: str) -> Callable[[], Result]:
-        """The same work, of which beginning and end are told."""
+        """Return the work wrapped so that its beginning and end are reported."""
         number = next(self._numbers)
         self.begun.emit(number, what)
 
@@ -84,7 +84,7 @@ class Background(QObject):
         return timed
 
     def close(self) -> None:
-        """Wait for what is running, so that no file stays half written; nothing is told any more."""
+        """Wait for running work, so that no file stays half written, and report no more outcomes."""
         self._is_closed = True
         for thread in self._threads:
             thread.join()

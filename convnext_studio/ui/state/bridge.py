@@ -1,4 +1,4 @@
-"""Carries questions from the panels to the engine, and answers back into Qt's thread."""
+"""Carries requests from the panels to the engine, and the answers back to Qt's thread."""
 
 import logging
 from collections.abc import Callable
@@ -37,14 +37,14 @@ class _Asker:
 
 
 class EngineBridge(QObject):
-    """The panels' view of the engine: `ask`, and the callback runs in Qt's thread if it is still wanted."""
+    """The panels' interface to the engine: `ask` sends a request, and its callback runs in Qt's thread."""
 
     engine_ready = Signal(object)  # EngineReady
     engine_lost = Signal(object)  # EngineLost
     request_asked = Signal(object)  # Request
     request_started = Signal(object)  # Request
     progressed = Signal(object)  # Progress
-    request_failed = Signal(object)  # Failed, where the asker gave no on_failure
+    request_failed = Signal(object)  # Failed, if no on_failure was given
     request_finished = Signal(object)  # (Request, Done | Failed | Cancelled)
     _received = Signal(object)
 
@@ -52,7 +52,7 @@ class EngineBridge(QObject):
         super().__init__(parent)
         self._client = client
         self._askers: dict[int, _Asker] = {}
-        # The client calls from its reader thread; a queued signal brings the message into this object's thread.
+        # The client calls from its reader thread; a queued signal moves the message to this object's thread.
         self._received.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
         client.listen(self._received.emit)
 
@@ -64,9 +64,9 @@ class EngineBridge(QObject):
         on_failure: OnFailure | None = None,
         on_cancel: Callable[[], None] | None = None,
     ) -> int:
-        """Send a request and return its id; one of the callbacks runs later.
+        """Send a request and return its id; the callbacks run later.
 
-        Of a request that was cancelled or replaced, `on_cancel` runs, and no other.
+        If the request is cancelled or replaced, only `on_cancel` runs.
         """
         identifier = self._client.ask(request)
         request = replace(request, id=identifier)
@@ -76,20 +76,20 @@ class EngineBridge(QObject):
 
     @property
     def pending(self) -> tuple[Request, ...]:
-        """What has been asked and not yet been answered."""
+        """The requests that have not been answered yet."""
         return tuple(asker.request for asker in self._askers.values())
 
     def cancel(self, identifier: int) -> None:
-        """Stop working on a request; of its callbacks only `on_cancel` will run."""
+        """Cancel a request; only its `on_cancel` callback will run."""
         self._client.cancel(identifier)
 
     def cancel_all(self) -> None:
-        """Stop all that is being worked on or waiting."""
+        """Cancel all requests, both running and waiting."""
         for identifier in list(self._askers):
             self._client.cancel(identifier)
 
     def close(self) -> None:
-        """End the engine process, within 2 s also when it computes."""
+        """End the engine process within 2 s, even while it computes."""
         self._client.close()
 
     def _dispatch(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What can be compared: networks to measure and saved fields, one by one or in ready-made pairs."""
+"""Entries for a comparison: networks to measure and saved fields, singly or in ready-made pairs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import Subject
 
 MOST = 4
-_ANY_INPUT_PX = 224  # Names do not depend on it.
+_ANY_INPUT_PX = 224  # Node names do not depend on it.
 PAPER_SCALE = 1e-6
-# Of the families that the paper and its tutorial compare ConvNeXt with; timm has their weights.
+# From the families that the paper and its tutorial compare ConvNeXt with; timm has their weights.
 RELATIVES = (
     "timm:resnet50",
     "timm:vit_small_patch16_224",
@@ -29,16 +29,16 @@ RELATIVES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A place in the comparison.
+    """One entry of a comparison.
 
     Attributes
     ----------
     title
-        For people; empty for the model that is open, which has its own.
+        Title for people; empty for the open model, which has its own.
     subject
         The network to measure; None for a saved field.
     path
-        Of the saved field.
+        Path of the saved field; empty for a network.
     """
 
     title: str = ""
@@ -50,12 +50,12 @@ OPEN_MODEL = Entry(subject=Subject())
 
 
 def saved_field(path: str) -> Entry:
-    """A field in a file."""
+    """Return an entry for a saved field."""
     return Entry(title=Path(path).name, path=path)
 
 
 def network(source: str, offline: bool) -> Entry:
-    """A preset, a model of timm's, a step on the road to ConvNeXt or a weights file."""
+    """Return an entry for a preset, a timm model, a step on the road to ConvNeXt or a weights file."""
     kind, _, name = source.partition(":")
     title = name if kind in ("preset", "timm") else Path(source).name
     if kind == "road" and name in ROAD:
@@ -64,7 +64,7 @@ def network(source: str, offline: bool) -> Entry:
 
 
 def at_node(subject: Subject, node: str) -> Subject:
-    """The subject, measured at its last stage where it is known to have no node of that name."""
+    """Return the subject, measured at its last stage if it is known to have no node of that name."""
     kind, _, name = subject.source.partition(":")
     if kind == "timm":
         has_node = name.startswith("convnext")
@@ -79,18 +79,18 @@ def at_node(subject: Subject, node: str) -> Subject:
 
 
 def suggestions() -> tuple[str, ...]:
-    """Sources that a person may type."""
+    """Return the sources to suggest to a person who types one."""
     presets = (f"preset:{name}" for name in PRESETS)
     return (*bundled_models(), *presets, *RELATIVES, *(step.source for step in ROAD.values()))
 
 
 def untrained(config: ConvNeXtConfig, title: str) -> Entry:
-    """Random weights in an architecture."""
+    """Return an entry for an architecture with random weights."""
     return Entry(title=title, subject=Subject(config=config, title=title))
 
 
 def random_weights(model: ModelInfo) -> Entry:
-    """Random weights in the architecture that is open; a StudioError where it is no ConvNeXt."""
+    """Return an entry for the open architecture with random weights; StudioError if it is no ConvNeXt."""
     return untrained(_convnext(model.config), f"Random weights: {model.title}")
 
 
@@ -104,14 +104,14 @@ def _convnext(config: object) -> ConvNeXtConfig:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A ready-made one.
+    """A ready-made comparison.
 
     Attributes
     ----------
     title, tip
-        For the menu.
+        Texts for the menu.
     entries
-        What it compares, from the model that is open.
+        Returns the entries to compare, given the open model.
     """
 
     title: str
@@ -124,7 +124,7 @@ def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
 
 
 def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
-    # At a layer scale of 1e-6 the blocks of an untrained network hardly count, whatever their kernels.
+    # With a layer scale of 1e-6, the blocks of an untrained network hardly contribute, whatever their kernels.
     config = with_layer_scale(_convnext(model.config), 1.0)
     return tuple(
         untrained(replace(config, kernel_size=side), f"{side} × {side} kernels, random") for side in (3, 7)
@@ -147,7 +147,7 @@ def _versions(model: ModelInfo) -> tuple[Entry, ...]:
 
 
 def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
-    """With another initial layer scale, where the architecture has one."""
+    """Return a config with another initial layer scale, if the architecture has one."""
     return replace(config, layer_scale_init_value=value) if config.layer_scale_init_value > 0 else config
 
 

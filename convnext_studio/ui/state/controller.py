@@ -1,4 +1,4 @@
-"""What follows when a person opens, drops, pastes or chooses: asks the engine, fills the state."""
+"""Carries out what a person opens, drops, pastes or chooses, by asking the engine and updating the state."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -32,18 +32,18 @@ SAVE = "save"
 
 
 class Controller(QObject):
-    """Reacts to intents (its methods) and to the state; knows no widget.
+    """Carries out user actions (its methods) and reacts to state changes, without knowing any widget.
 
     Parameters
     ----------
     offline
-        Models open no network connection.
+        Whether models are loaded without opening a network connection.
     """
 
     noticed = Signal(object)  # Notice
-    succeeded = Signal(str)  # the topic whose notice is over
-    model_asked = Signal(object)  # LoadModel: what is being loaded
-    model_refused = Signal()  # the model that was open stays
+    succeeded = Signal(str)  # topic whose notice is to be withdrawn
+    model_asked = Signal(object)  # LoadModel: the request that was sent
+    model_refused = Signal()  # the open model stays open
     field_asked = Signal(str)  # path of a saved receptive field
     session_asked = Signal(str)  # path of a session file
 
@@ -65,8 +65,8 @@ class Controller(QObject):
         self._model_id = 0
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
-        self._left_model: LoadModel | None = None  # For a while, for another one.
-        self._passed_over: LoadModel | None = None  # It was loading when another was asked for.
+        self._left_model: LoadModel | None = None  # The chosen model, while another is open temporarily.
+        self._passed_over: LoadModel | None = None  # Still loading when another one was requested.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
@@ -85,12 +85,12 @@ class Controller(QObject):
 
     @property
     def is_offline(self) -> bool:
-        """Whether models open no network connection."""
+        """Whether models are loaded without opening a network connection."""
         return self._offline
 
     @property
     def loaded(self) -> LoadModel | None:
-        """How the model that is open was asked for."""
+        """The request that loaded the open model, or None."""
         return self._loaded_model
 
     def open_model(
@@ -102,7 +102,7 @@ class Controller(QObject):
         stem_stride: int | None = None,
         stem_padding: int | None = None,
     ) -> None:
-        """Load a model; the one that is open stays until then, and where that fails."""
+        """Load a model; the current one stays open until that succeeds."""
         self._left_model = None
         self._ask_model(
             LoadModel(
@@ -123,7 +123,7 @@ class Controller(QObject):
         stem_padding: int | None,
         precision: Precision | None = None,
     ) -> None:
-        """Load a model as it was once, where the model runs now; in its precision, too, where none is given."""
+        """Load a model with its former stem on the current device, by default in the current precision."""
         now = self._asked_model or LoadModel(source=source)
         self.open_model(
             source,
@@ -136,7 +136,7 @@ class Controller(QObject):
     def build_model(
         self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
     ) -> None:
-        """Build a network with random weights; where and how it is computed is as `reopen_model` says."""
+        """Build a network with random weights; device and precision are chosen as in `reopen_model`."""
         self._left_model = None
         asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
         if (now := self._asked_model) is not None:
@@ -153,7 +153,7 @@ class Controller(QObject):
         )
 
     def change_model(self, *, source: str = "", device: str = "", precision: Precision | None = None) -> None:
-        """Load the model again, with something changed about it."""
+        """Load the model again with another source, device or precision; do nothing if there is no model."""
         now = self._asked_model
         if now is None:
             return
@@ -164,13 +164,13 @@ class Controller(QObject):
             self._ask_model(replace(now, device=device, precision=precision))
 
     def open_for_a_while(self, source: str) -> None:
-        """Open a model in place of the one that a person chose, which `reopen_left_model` opens again."""
+        """Open a model temporarily; `reopen_left_model` returns to the one that the person chose."""
         left = self._left_model or self._loaded_model
         self.change_model(source=source)
         self._left_model = left
 
     def reopen_left_model(self) -> None:
-        """Open the model that a person chose in place of the one that is open for a while."""
+        """Return to the model that `open_for_a_while` replaced, or to the default model if there is none."""
         left, self._left_model = self._left_model, None
         if left and (now := self._asked_model):
             self._ask_model(replace(left, device=now.device, precision=now.precision))
@@ -178,12 +178,12 @@ class Controller(QObject):
             self.change_model(source=default_model())
 
     def change_stem(self, stride: int, padding: int) -> None:
-        """Load the model again, with this stride and padding of its first convolution."""
+        """Load the model again with another stride and padding for its first convolution."""
         if self._asked_model is not None:
             self._ask_model(replace(self._asked_model, stem_stride=stride, stem_padding=padding))
 
     def save_model(self, path: str, layout: WeightsLayout) -> None:
-        """Write the weights of the model that is open."""
+        """Write the weights of the open model to a file."""
         if self._state.model is not None:
             self._bridge.ask(
                 SaveModel(panel="save", path=path, layout=layout, title=self._state.model.title),
@@ -200,7 +200,7 @@ class Controller(QObject):
         if request is not self._asked_model or not isinstance(answer, ModelInfo):
             return
         self._loaded_model, self._passed_over = request, None
-        if request.config is None:  # What was built is nowhere to be opened from.
+        if request.config is None:  # A built model has no source to reopen it from.
             recent = latest_first(request.source, self._settings.values.recent_models)
             self._settings.update(recent_models=recent)
         self.succeeded.emit(MODEL)
@@ -217,7 +217,7 @@ class Controller(QObject):
             self._keep_model()
 
     def _keep_model(self) -> None:
-        """The model asked for will not come: the one that is open stays."""
+        """Keep the open model, because the requested one will not be loaded."""
         self._passed_over = None
         if self._loaded_model is not None:
             self._asked_model = self._loaded_model
@@ -226,7 +226,7 @@ class Controller(QObject):
     # ----------------------------------------------------------------------------------------- the pictures
 
     def open_paths(self, paths: Iterable[str]) -> None:
-        """Open pictures and folders, weights files, saved fields and sessions."""
+        """Open pictures, folders, weights files, saved fields and sessions."""
         pictures = []
         for path in paths:
             if path.lower().endswith(WEIGHTS_SUFFIXES):
@@ -244,8 +244,8 @@ class Controller(QObject):
         self.open_paths([SAMPLE_PREFIX + name])
 
     def open_mime(self, mime: QMimeData) -> None:
-        """Open what was dropped or pasted: files, or a picture itself."""
-        # Once: on X11 every call fetches them from the other program, and waits up to 5 s where it has gone.
+        """Open what was dropped or pasted: files or the picture itself."""
+        # Read once: on X11 every call asks the other program, and waits up to 5 s if that has exited.
         urls = mime.urls()
         local = [url.toLocalFile() for url in urls if url.isLocalFile()]
         remote = [url for url in urls if not url.isLocalFile()]
@@ -263,18 +263,18 @@ class Controller(QObject):
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
 
     def close_picture(self) -> None:
-        """Take the current picture out of the list."""
+        """Remove the current picture from the list."""
         if self._state.chosen is not None:
             self.pictures.close([self._state.chosen.key])
 
     def close_all_pictures(self) -> None:
-        """Take all pictures out of the list."""
+        """Remove all pictures from the list."""
         self.pictures.close([picture.key for picture in self._state.pictures])
 
     def _open_pixels(self, pixels: QImage) -> None:
         self._pasted += 1
         name = f"Pasted picture {self._pasted}"
-        # Encoding a screen's worth of pixels takes longer than a frame.
+        # In the background, because encoding a full screen of pixels takes longer than one frame.
         self.background.run(
             partial(encode_png, pixels),
             lambda data: self.pictures.open_data(data, name),
@@ -285,7 +285,7 @@ class Controller(QObject):
     # ------------------------------------------------------------------------------ predicting and explaining
 
     def predict(self) -> None:
-        """Run the current model on the current picture, where there are both."""
+        """Run the current model on the current picture, if there are both."""
         model, picture = self._state.model, self._state.picture
         if model is None or picture is None:
             return
@@ -302,7 +302,7 @@ class Controller(QObject):
         use: Callable[[Payload | Failed], None],
         answer: Payload | Failed,
     ) -> None:
-        """Use an answer only where the model and the picture it was asked about are still the current ones."""
+        """Pass an answer on only if the model and picture it was requested for are still current."""
         if self._state.model is model and self._state.picture is picture:
             use(answer)
 
@@ -314,13 +314,13 @@ class Controller(QObject):
 
     def _not_predicted(self, answer: Payload | Failed) -> None:
         if isinstance(answer, Failed):
-            # A prediction that is there stays: only another class could not be explained.
+            # An existing prediction stays: only the explanation of another class has failed.
             if self._state.prediction is None:
                 self._state.fail_prediction(f"{answer.message} {answer.hint}".rstrip())
             self._refuse(PREDICTION, answer)
 
     def _follow_target(self) -> None:
-        """Have the Grad-CAM that comes with the prediction explain the class that is chosen."""
+        """Predict again if the Grad-CAM of the prediction does not explain the chosen class."""
         prediction = self._state.prediction
         if prediction is not None and prediction.target != self._state.explained_class:
             self.predict()
@@ -342,7 +342,7 @@ class Controller(QObject):
         if isinstance(answer, Done) and isinstance(request, Predict):
             self.succeeded.emit(ENGINE)
         elif isinstance(answer, Cancelled):
-            # What was only replaced by a newer request has another id.
+            # A request that was merely replaced by a newer one has another id.
             if answer.id == self._predict_id and self._state.prediction is None:
                 self._state.fail_prediction("The prediction was stopped.")
             elif answer.id == self._model_id:
@@ -351,7 +351,7 @@ class Controller(QObject):
     # ---------------------------------------------------------------------------------------------- telling
 
     def close(self) -> None:
-        """Wait for files being written; the engine is the bridge's to close."""
+        """Wait for files that are being written; the bridge closes the engine."""
         self.background.close()
 
     def _refuse(self, topic: str, failed: Failed) -> None:
@@ -362,11 +362,11 @@ class Controller(QObject):
 
 
 def encode_png(pixels: QImage) -> bytes:
-    """A picture as the bytes of a PNG file; StudioError where that cannot be done."""
+    """Encode a picture as PNG; raise StudioError if that is not possible."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QImageWriter(buffer, QByteArray(b"PNG"))
-    writer.setQuality(90)  # Hardly compressed: the bytes only go to the engine, next door.
+    writer.setQuality(90)  # Hardly compressed, because the bytes only go to the local engine.
     if not writer.write(pixels):
         raise StudioError("The picture on the clipboard cannot be read.")
     return bytes(buffer.data().data())

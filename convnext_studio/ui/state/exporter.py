@@ -1,4 +1,4 @@
-"""Collects from the engine what an export still lacks, then writes the export in the background."""
+"""Collects the missing parts of an export from the engine, then writes it in the background."""
 
 import itertools
 from collections.abc import Callable
@@ -28,15 +28,15 @@ TILE_PX = 320
 
 
 class SheetPictures:
-    """The pictures of some explanations, in the size of a sheet's tile; calls back once all are there.
+    """Collects the pictures of some explanations, in the size of a contact sheet's tiles, then calls back.
 
     Parameters
     ----------
     on_done
-        Gets them, in the order of the explanations.
+        Called with the pictures, in the order of the explanations, once all of them have arrived.
     on_failure, on_cancel
-        The first gets the engine's first refusal, the other is called where somebody stops it; nothing comes
-        after either.
+        The first is called with the engine's first failure, the second if a person stops the work. Neither is
+        followed by another callback.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ EXPORT = "export"
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """One export while its parts arrive."""
+    """An export whose parts are being collected."""
 
     directory: Path
     model: ModelInfo
@@ -117,7 +117,7 @@ class _Job:
 
 
 class Exporter(QObject):
-    """Writes what `convnext-studio export` writes, for the picture and the selection of the moment."""
+    """Writes the same files as `convnext-studio export`, for the current picture and selection."""
 
     noticed = Signal(object)  # Notice
 
@@ -133,11 +133,11 @@ class Exporter(QObject):
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is something to export: a picture with its prediction."""
+        """Whether there is something to export, that is, a picture with its prediction."""
         return self._state.prediction is not None
 
     def export(self, directory: Path) -> None:
-        """Collect the parts of the current picture's export, and write them into the directory."""
+        """Collect the parts of the current picture's export, and write them to the directory."""
         state = self._state
         if state.model is None or state.picture is None or state.prediction is None:
             return
@@ -153,7 +153,7 @@ class Exporter(QObject):
             faithfulness=state.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
-        # A panel of its own each: requests of one panel replace one another, also those of two exports.
+        # Every request has its own panel name: those of one panel replace one another, even across exports.
         panel = f"export {next(self._numbers)}"
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
@@ -161,12 +161,12 @@ class Exporter(QObject):
         self._ask(job, ReceptiveField(panel=panel, node=job.cam_stage, images=pictures))
 
     def stop(self) -> None:
-        """Stop exports that are being drawn; what they still ask of the engine is stopped there."""
+        """Stop exports that are being drawn; those still collecting parts end when their requests do."""
         for job in self._writing:
             job.should_stop.set()
 
     def export_map(self, directory: Path) -> None:
-        """Write the attribution that is shown, with its numbers, into the picture's folder in the directory."""
+        """Write the attribution shown, with its numbers, to the picture's folder in the directory."""
         state = self._state
         explanation, prediction = state.explanation, state.prediction
         if state.model is None or state.picture is None or prediction is None or explanation is None:
@@ -187,7 +187,7 @@ class Exporter(QObject):
         )
 
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
-        """Write the maps of several pictures as one picture."""
+        """Write the maps of several pictures as one contact sheet."""
         model = self._state.model
         if model is not None:
             SheetPictures(
@@ -206,7 +206,7 @@ class Exporter(QObject):
         pictures: tuple[ImageInfo, ...],
         explanations: tuple[Explanation, ...],
     ) -> None:
-        there = {picture.key for picture in pictures}  # One of them may have been closed meanwhile.
+        there = {picture.key for picture in pictures}  # One of them may have been closed in the meantime.
         shown = tuple(each for each in explanations if each.image in there)
         self._background.run(
             partial(export_contact_sheet, path, model, pictures, shown),
@@ -268,7 +268,7 @@ class Exporter(QObject):
         self._tell(error.message, error.hint)
 
     def _give_up(self, job: _Job, message: str, hint: str = "") -> None:
-        """Nothing comes of it without one of its parts: the others are not wanted any more."""
+        """Give up an export that lacks one of its parts, and cancel the requests for the others."""
         if not job.is_over:
             job.is_over = True
             for identifier in job.asked:

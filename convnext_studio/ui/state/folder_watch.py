@@ -1,4 +1,4 @@
-"""Watching a folder into which a microscope or a camera writes pictures."""
+"""Watches a folder to which a microscope or a camera writes pictures."""
 
 import time
 from pathlib import Path
@@ -15,19 +15,19 @@ from convnext_studio.ui.widgets.message_bar import Notice
 WATCHING = "watching"
 SETTLE_MS = 1000
 LOOK_MS = 5000
-"""Other machines' writing to a shared folder is told by nobody: one has to look."""
-_REST = 20  # Looking takes no more than a twentieth of the time.
+"""Interval between scans, which find what other machines write to a shared folder without notification."""
+_REST = 20  # Scans take no more than a twentieth of the time.
 
 
 class FolderWatch(QObject):
-    """Opens the pictures that come into a folder or its sub-folders, once they are written to the end.
+    """Opens new pictures in a folder or its subfolders, once they are completely written.
 
-    A picture counts as written when it is the same, in size and time of change, in two looks at the folder,
-    `SETTLE_MS` apart. What lies there when the watch begins is not opened.
+    A picture counts as completely written when two scans of the folder, `SETTLE_MS` apart, find the same size
+    and modification time. Pictures that exist when the watch begins are not opened.
     """
 
     noticed = Signal(object)  # Notice
-    changed = Signal(str)  # the folder; empty once it is not watched any more
+    changed = Signal(str)  # the folder; empty once it is no longer watched
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class FolderWatch(QObject):
         self._folder = ""
         self._request: int | None = None
         self._asked_at = 0.0
-        self._known: set[str] | None = None  # None before the first look.
+        self._known: set[str] | None = None  # None before the first scan.
         self._fresh: set[str] = set()
         self._watcher = QFileSystemWatcher(self)
         self._watcher.directoryChanged.connect(lambda _path: self._look_soon())
@@ -55,11 +55,11 @@ class FolderWatch(QObject):
 
     @property
     def folder(self) -> str:
-        """What is watched; empty for nothing."""
+        """The folder that is watched, or empty."""
         return self._folder
 
     def start(self, folder: str) -> None:
-        """Watch a folder from now on, and no other."""
+        """Watch a folder instead of the current one, if any."""
         self.stop()
         self._folder = folder
         self._watcher.addPath(folder)
@@ -75,7 +75,7 @@ class FolderWatch(QObject):
         )
 
     def stop(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching."""
         if self._folder:
             self._watcher.removePath(self._folder)
             self._soon.stop()
@@ -98,7 +98,7 @@ class FolderWatch(QObject):
             )
             self._request = identifier
         else:
-            self._look_soon()  # The answer that is under way may not know of the change.
+            self._look_soon()  # The pending answer may not include the latest change.
 
     def _seen(self, identifier: int, answer: Payload) -> None:
         if identifier != self._request or not isinstance(answer, ListedPictures):
@@ -126,7 +126,7 @@ class FolderWatch(QObject):
             self._end(f"The folder {Path(self._folder).name} is not watched any more: {failed.message}")
 
     def _notice_cancelled(self, finished: tuple[Request, Done | Failed | Cancelled]) -> None:
-        """A person stopped what was being computed, and not the watch: look again."""
+        """Scan again after a person cancelled the engine's work, which does not end the watch."""
         answer = finished[1]
         if isinstance(answer, Cancelled) and answer.id == self._request:
             self._request = None

@@ -1,4 +1,4 @@
-"""Undo and redo of what a person selected."""
+"""Undo and redo for the selection."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ TOGETHER_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was selected at one time; `picture` is a key, empty for none."""
+    """The selection at one point in time; `picture` is a key, or empty for none."""
 
     picture: str
     node: str
@@ -26,16 +26,16 @@ class Selection:
 
 
 class SelectionHistory(QObject):
-    """Remembers the selections of an `AppState`, and goes back and forth between them.
+    """Records the selections of an `AppState`, and undoes and redoes them.
 
-    Changes of the same kind that follow each other within a second (a key that is held) are one step. What
-    the engine did is not undone: a picture stays open, a model stays loaded; with another network the
-    history begins anew.
+    Changes of the same kind that follow each other within a second, as when a key is held, are one step. The
+    engine's work is not undone: a picture stays open, and a model stays loaded. The history is cleared when
+    another network is loaded.
 
     Parameters
     ----------
     clock_s
-        Tells the time in seconds.
+        Returns the time in seconds.
     """
 
     changed = Signal()
@@ -66,20 +66,20 @@ class SelectionHistory(QObject):
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an earlier selection."""
+        """Whether there is an earlier selection to return to."""
         return bool(self._before)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is a selection that was undone."""
+        """Whether there is an undone selection to restore."""
         return bool(self._behind)
 
     def undo(self) -> None:
-        """Select what was selected before; nothing where there is none."""
+        """Restore the previous selection, if there is one."""
         self._go(self._before, self._behind)
 
     def redo(self) -> None:
-        """Select again what was undone; nothing where there is none."""
+        """Restore the selection that was undone last, if there is one."""
         self._go(self._behind, self._before)
 
     def _go(self, source: list[Selection], other: list[Selection]) -> None:
@@ -120,9 +120,9 @@ class SelectionHistory(QObject):
             part.name for part in fields(now) if getattr(now, part.name) != getattr(self._now, part.name)
         )
         time_s = self._clock_s()
-        # A node takes the unit along: both change at once, and the next step may change the node only.
+        # Selecting a node moves the unit, so both change at once, while the next step may change only the node.
         is_more_of_it = bool(kind & self._last_kind) and time_s - self._last_s < TOGETHER_S
-        # There is no going back to no picture.
+        # The state without any picture cannot be restored.
         is_first_picture = not self._now.picture and kind == {"picture"}
         if not is_first_picture and not is_more_of_it:
             self._before = [*self._before, self._now][-CAPACITY:]
@@ -131,7 +131,7 @@ class SelectionHistory(QObject):
         self.changed.emit()
 
     def _begin_anew(self, model: ModelInfo) -> None:
-        """Of another network there are other nodes and classes; the same one loaded again keeps them."""
+        """Clear the history if the model has other nodes; a model that is loaded again keeps it."""
         nodes = tuple(node.name for node in model.nodes)
         if nodes != self._nodes:
             self._nodes = nodes
@@ -141,7 +141,7 @@ class SelectionHistory(QObject):
         self.changed.emit()
 
     def _forget_closed(self, pictures: tuple[ListedPicture, ...]) -> None:
-        """What was selected on a picture that is closed cannot be selected again."""
+        """Drop the selections on closed pictures, which cannot be restored."""
         there = {"", *(picture.key for picture in pictures)}
         self._before, self._behind = (
             [selection for selection in steps if selection.picture in there]

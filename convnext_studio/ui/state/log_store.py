@@ -1,4 +1,4 @@
-"""The program's log, as it is kept for the person: bounded, in memory, never in a file of its own accord."""
+"""Keeps the program's latest log lines in memory for display; nothing is written to a file."""
 
 import logging
 from collections import deque
@@ -12,7 +12,7 @@ LOGGER = "convnext_studio"
 
 
 class _LineHandler(logging.Handler):
-    """Hands every record on as text."""
+    """A logging handler that passes every record on as text."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _LineHandler(logging.Handler):
 
 
 class LogStore(QObject):
-    """Keeps the latest lines that the program's loggers write, the engine's among them, until it is closed."""
+    """Keeps the latest lines from the program's loggers, including the engine's, until it is closed."""
 
     added = Signal(str)
     _arrived = Signal(str)
@@ -32,7 +32,7 @@ class LogStore(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._lines: deque[str] = deque(maxlen=CAPACITY)
-        # Any thread may log; a signal brings the line into this object's.
+        # Any thread may log; a signal moves the line to this object's thread.
         self._arrived.connect(self._keep)
         self._handler = _LineHandler(self._arrived.emit)
         logger = logging.getLogger(LOGGER)
@@ -42,11 +42,11 @@ class LogStore(QObject):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The latest `CAPACITY` lines, the oldest first; one with a traceback holds line breaks."""
+        """The latest `CAPACITY` lines, oldest first; one with a traceback contains line breaks."""
         return tuple(self._lines)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop recording."""
         logging.getLogger(LOGGER).removeHandler(self._handler)
 
     def _keep(self, line: str) -> None:

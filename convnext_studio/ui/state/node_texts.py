@@ -1,4 +1,4 @@
-"""Nodes in words: names, shapes and costs as the window writes them."""
+"""Names, shapes and costs of nodes as text for the window."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _NORMS = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simp
 
 
 def shape_text(node: NodeInfo) -> str:
-    """Channels, height and width: "384 × 14 × 14"."""
+    """Return channels, height and width, such as "384 × 14 × 14"."""
     return " × ".join(str(size) for size in node.shape)
 
 
 def stem_texts(model: ModelInfo) -> tuple[str, str]:
-    """The two lines of the stem: "4×4", "stride 4"; its channels, where it is another family's."""
+    """Return the two lines for the stem, such as "4×4" and "stride 4"; other families have channels first."""
     if not isinstance(model.config, ConvNeXtConfig):
         stem = model.node("stem")
         return f"{stem.shape[0]} ch", f"stride {stem.field.stride_px}"
@@ -34,7 +34,7 @@ def stem_texts(model: ModelInfo) -> tuple[str, str]:
 
 
 def stage_texts(model: ModelInfo, stage: str) -> tuple[str, str]:
-    """The two lines of a stage: "Stage 3", "9 blocks · 384 ch · 14×14"."""
+    """Return the two lines for a stage, such as "Stage 3" and "9 blocks · 384 ch · 14×14"."""
     node = model.node(stage)
     depth = model.config.depths[model.config.stages.index(stage)]
     channels, height, width = node.shape
@@ -43,7 +43,7 @@ def stage_texts(model: ModelInfo, stage: str) -> tuple[str, str]:
 
 
 def part_texts(model: ModelInfo, node: NodeInfo) -> tuple[str, ...]:
-    """The lines of a node within a stage or block: its name, what it does where that can be said, its shape."""
+    """Return the lines for a node in a stage or block: its name, for an operation what it does, its shape."""
     last = node.name.rpartition(".")[2]
     if node.kind == "block":
         return f"Block {last.removeprefix('block')}", shape_text(node)
@@ -53,21 +53,21 @@ def part_texts(model: ModelInfo, node: NodeInfo) -> tuple[str, ...]:
 
 
 def short_title(node: NodeInfo) -> str:
-    """What a node is called within what holds it: "Stage 3", "Block 5", "dwconv"; the head by its full name."""
+    """Return a node's name within its parent, such as "Stage 3" or "dwconv"; the full title for the head."""
     if node.kind == "head":
         return node.title
     return node.operation or node.title.rpartition(", ")[2].capitalize()
 
 
 def short_name(node: NodeInfo) -> str:
-    """A name for a place that is too narrow for words."""
+    """Return a name for a place that is too narrow for words."""
     last = node.name.rpartition(".")[2]
     return "↓" if node.kind == "downsample" else last.removeprefix("block")
 
 
 def _doing(model: ModelInfo, node: NodeInfo) -> str:
     config, holder = model.config, model.node(node.parent)
-    assert isinstance(config, ConvNeXtConfig)  # Others have no nodes within nodes.
+    assert isinstance(config, ConvNeXtConfig)  # Other families have no nested nodes.
     stage = config.stages.index(node.name.partition(".")[0])
     if holder.kind == "downsample":
         return _NORMS[config.norm] if node.operation == "norm" else "2×2, stride 2"
@@ -86,7 +86,7 @@ def _doing(model: ModelInfo, node: NodeInfo) -> str:
 
 
 def statistics_text(values: ValueStatistics) -> str:
-    """Extremes and mean of a tensor; what is not finite is counted."""
+    """Return the extremes and mean of a tensor, and the number of non-finite values if there are any."""
     said = (
         f"min {format_number(values.minimum)} · mean {format_number(values.mean)}"
         f" · max {format_number(values.maximum)}"
@@ -95,7 +95,7 @@ def statistics_text(values: ValueStatistics) -> str:
 
 
 def describe(node: NodeInfo, config: Architecture) -> str:
-    """A node in a read-out."""
+    """Describe a node in one line, with its size and costs."""
     channels, height, width = node.shape
     if node.kind == "head":
         return (
@@ -121,7 +121,7 @@ COST_TITLES: dict[CostKind, str] = {
 
 
 def counted(number: float) -> str:
-    """A large number for people: "14.2 M", "49 k"."""
+    """Format a large number for people, such as "14.2 M" or "49 k"."""
     for factor, unit in ((1e9, " G"), (1e6, " M")):
         if number >= factor:
             return f"{number / factor:.1f}{unit}"
@@ -129,7 +129,7 @@ def counted(number: float) -> str:
 
 
 def sized(count: float) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes for people."""
     for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
@@ -137,7 +137,7 @@ def sized(count: float) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """A duration for people."""
+    """Format a duration for people."""
     if seconds >= 1:
         return f"{format_number(seconds)} s"
     return f"{format_number(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{format_number(seconds * 1e6)} µs"
@@ -154,16 +154,16 @@ _TEXTS: dict[CostKind, Callable[[float], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What nodes cost, in one kind.
+    """Costs of nodes, all of one kind.
 
     Attributes
     ----------
     kind
         What is counted.
     of
-        By node name; what is not known is not in it.
+        Costs by node name; nodes whose cost is unknown are missing.
     total
-        Of the whole network; 0 where it is not known.
+        Cost of the whole network; 0 if it is unknown.
     """
 
     kind: CostKind
@@ -171,20 +171,20 @@ class Costs:
     total: float
 
     def text(self, cost: float) -> str:
-        """A cost in words."""
+        """Format a cost with its unit."""
         return _TEXTS[self.kind](cost)
 
     def share(self, name: str) -> float:
-        """Of the largest of these nodes' costs, from 0 to 1."""
+        """Return a node's cost relative to the largest of these costs, from 0 to 1."""
         return self.of.get(name, 0.0) / (max(self.of.values(), default=0.0) or 1.0)
 
     def part_of_total(self, cost: float) -> str:
-        """A cost as percentage of the whole network's; empty where it is nothing."""
+        """Format a cost as a percentage of the whole network's; empty if it is 0 or the total is unknown."""
         return format_percent(cost / self.total, 0) if cost and self.total else ""
 
     @property
     def legend(self) -> str:
-        """What a full bar stands for, and what the percentages are of."""
+        """The cost that a full bar stands for, and the total that the percentages refer to."""
         if not any(self.of.values()):
             return ""
         return f"full bar: {self.text(max(self.of.values()))} · whole network: {self.text(self.total)}"
@@ -197,10 +197,10 @@ def costs_of(
     kind: CostKind,
     measured: MeasuredCosts | None,
 ) -> Costs:
-    """The costs of nodes that are shown together.
+    """Return the costs of nodes that are shown together.
 
-    The head's are those of all behind the last stage. Of a block that is opened they are those of the sum of
-    branch and shortcut alone, so that what is shown adds up to the block.
+    The head's cost covers everything after the last stage. The cost of an opened block covers only the sum of
+    its branch and shortcut, so that the costs shown add up to those of the block.
     """
     if kind == "none" or (kind == "memory" and not isinstance(model.config, ConvNeXtConfig)):
         return Costs(kind, {}, 0.0)

@@ -1,4 +1,4 @@
-"""How pictures come in: listed first, by the thousand if need be, and decoded when they are looked at."""
+"""Opens pictures: lists them first, even thousands of them, and decodes each when it is looked at."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,14 +32,14 @@ MOST_TOLD = 20
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Pictures that were opened with one gesture.
+    """Pictures that were opened in one action.
 
     Attributes
     ----------
     count
-        Pictures that were found, broken ones included.
+        Number of pictures that were found, including broken ones.
     failures
-        By path, in the order in which they were found.
+        Failures by path, in the order in which they were found.
     """
 
     count: int = 0
@@ -47,7 +47,7 @@ class Batch:
 
     @property
     def notice(self) -> Notice:
-        """All failures as one notice."""
+        """All failures combined in one notice."""
         failures = list(self.failures.values())
         first = failures[0]
         if self.count == 1:
@@ -60,14 +60,14 @@ class Batch:
 
 
 class PictureOpener(QObject):
-    """Asks the engine for pictures, and puts what comes into the state.
+    """Requests pictures from the engine and adds them to the state.
 
-    A path is only passed on: the engine lists what it finds there. A picture is decoded when it is chosen; what
-    turns out to be broken is taken out again and told once for all that were opened together.
+    A path is only passed on, and the engine lists what it finds there. A picture is decoded when it is chosen.
+    Broken pictures are removed again, and reported in one notice for all that were opened together.
     """
 
     noticed = Signal(object)  # Notice
-    succeeded = Signal(str)  # the topic whose notice is over
+    succeeded = Signal(str)  # topic whose notice is to be withdrawn
 
     def __init__(
         self, state: AppState, bridge: EngineBridge, settings: SettingsFile, parent: QObject | None = None
@@ -76,12 +76,12 @@ class PictureOpener(QObject):
         self._state = state
         self._bridge = bridge
         self._settings = settings
-        self._batches: dict[str, Batch] = {}  # By the key of a picture that is not known to be sound.
+        self._batches: dict[str, Batch] = {}  # By the key of each picture that may still be broken.
         self._decoding = 0
         state.picture_chosen.connect(self._decode_chosen)
 
     def open_paths(self, paths: Sequence[str]) -> None:
-        """Open picture files and folders; the first picture is shown."""
+        """Open picture files and folders, and show the first picture."""
         if paths:
             self._bridge.ask(
                 ListPictures(panel=PICTURES, paths=tuple(paths)),
@@ -98,18 +98,18 @@ class PictureOpener(QObject):
         )
 
     def add(self, pictures: Sequence[ListedPicture], select: ListedPicture | None) -> None:
-        """Add pictures that were listed, and show one of them, or keep what is shown."""
+        """Add listed pictures and show `select`; with None, keep the current picture if there is one."""
         self._state.list_pictures(pictures)
         if select is not None or self._state.chosen is None:
             self._state.select_picture((select or pictures[0]).key)
 
     def refuse(self, failure: PictureFailure) -> None:
-        """Take out what turned out to be no picture, and tell it with what was opened together with it."""
+        """Remove a picture that turned out to be broken, and report it together with its batch."""
         if self._state.row(failure.key) is not None:
             self._refuse(self._batches.get(failure.key) or Batch(count=1), [failure])
 
     def close(self, keys: Iterable[str]) -> None:
-        """Take pictures out, here and in the engine."""
+        """Remove pictures from the state and from the engine."""
         images = tuple(keys)
         if images:
             self._bridge.ask(CloseImage(images=images), lambda _: None)
@@ -145,13 +145,13 @@ class PictureOpener(QObject):
             self._refuse(batch, answer.failures)
 
     def _refuse(self, batch: Batch, failures: Sequence[PictureFailure]) -> None:
-        """These are none: out with them, and tell it together with what is known already."""
+        """Remove broken pictures, and report them with the earlier failures of their batch."""
         batch.failures.update((failure.path, failure) for failure in failures)
         self.noticed.emit(batch.notice)
         self.close([failure.key for failure in failures])
 
     def _remember(self, answer: ListedPictures) -> None:
-        """Recent are the folders and the files that a person named."""
+        """Remember the folders that were opened, or the files if there were no folders, as recent."""
         values = self._settings.values
         folders, files = values.recent_folders, values.recent_pictures
         for folder in answer.folders:
@@ -165,7 +165,7 @@ class PictureOpener(QObject):
     # ------------------------------------------------------------------------------------------- decoding
 
     def _decode_chosen(self, picture: ListedPicture | None) -> None:
-        """Have the chosen picture decoded, unless it is shown or its preview is at hand."""
+        """Have the chosen picture decoded, unless it is shown or its preview is cached."""
         shown = self._state.picture
         if picture is None or (shown is not None and shown.key == picture.key):
             return
@@ -174,12 +174,12 @@ class PictureOpener(QObject):
                 ShowPicture(panel=PICTURES, image=picture.key),
                 partial(self._shown, picture),
                 on_failure=partial(self._not_shown, picture),
-                # Of what a newer choice replaced, too: then it has another id.
+                # Also called for a request that a newer choice replaced, whose id is no longer current.
                 on_cancel=lambda: self._give_up(picture) if identifier == self._decoding else None,
             )
 
     def _shown(self, picture: ListedPicture, answer: Payload) -> None:
-        """It is there; it may have been closed, or another may be wanted, meanwhile."""
+        """Add a decoded picture unless it was closed, and select it if it is still the chosen one."""
         if self._state.row(picture.key) is None:
             return
         if isinstance(answer, PictureFailure):
@@ -189,12 +189,12 @@ class PictureOpener(QObject):
             self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)
 
     def _not_shown(self, picture: ListedPicture, failed: Failed) -> None:
-        """The engine is in trouble; nothing is wrong with the picture."""
+        """Report a failure of the engine, which says nothing about the picture."""
         self._give_up(picture)
         self._tell(failed.message, failed.hint)
 
     def _give_up(self, picture: ListedPicture) -> None:
-        """It will not come: what is shown is the chosen one again, so that it can be chosen once more."""
+        """Choose the picture that is shown again, so that this one can be chosen once more."""
         if self._state.chosen == picture:
             self._state.give_up_choice()
 

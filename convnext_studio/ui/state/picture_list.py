@@ -1,21 +1,21 @@
-"""The opened pictures in their order, thousands if need be, with the previews of those shown lately."""
+"""An ordered list of the opened pictures, possibly thousands, with a cache of recent previews."""
 
 from collections.abc import Collection, Iterable
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 
-# To be shown again at once.
+# Cached previews can be shown again at once.
 PREVIEW_BYTES = 128 << 20
 
 
 class PictureList:
-    """Knows where each picture stands; forgets previews that were not used for long. No Qt.
+    """An ordered list of pictures that caches the most recently used previews; it needs no Qt.
 
     Parameters
     ----------
     preview_bytes
-        Of the previews that are kept.
+        Total size of the cached previews.
     """
 
     def __init__(self, preview_bytes: int) -> None:
@@ -27,30 +27,33 @@ class PictureList:
 
     @property
     def all(self) -> tuple[ListedPicture, ...]:
-        """In the order of opening."""
+        """All pictures, in the order of opening."""
         return self._all
 
     def row(self, key: str) -> int | None:
-        """Where a picture stands; None where it is not there."""
+        """Return the index of a picture, or None if it is not in the list."""
         return self._rows.get(key)
 
     def picture(self, key: str) -> ListedPicture:
-        """The picture of that key; KeyError where there is none."""
+        """Return the picture with a key; raise KeyError if there is none."""
         return self._all[self._rows[key]]
 
     def preview(self, key: str) -> ImageInfo | None:
-        """A picture that was shown lately."""
+        """Return a picture with its preview if that is cached, otherwise None."""
         return self._previews.get(key)
 
     def keep_preview(self, picture: ImageInfo) -> None:
-        """Keep a preview; the one that is there stays."""
+        """Cache a preview unless there is already one for the picture."""
         if self._previews.get(picture.key) is None:
             self._previews.put(picture.key, picture)
 
     def add(self, pictures: Iterable[ListedPicture]) -> bool:
-        """Add pictures behind the others; one whose file has changed takes its own place again.
+        """Append pictures; one whose file has changed replaces its former entry.
 
-        Gives whether that changes anything.
+        Returns
+        -------
+        bool
+            Whether the list has changed.
         """
         known = list(self._all)
         places = {each.path: row for row, each in enumerate(known) if each.path}
@@ -66,17 +69,17 @@ class PictureList:
         return self._set(tuple(known))
 
     def remove(self, keys: Collection[str]) -> bool:
-        """Take pictures out, and forget their previews; gives whether that changes anything."""
+        """Remove pictures and their previews, and return whether the list has changed."""
         self._previews.forget_where(lambda key, _: key in keys)
         return self._set(tuple(each for each in self._all if each.key not in keys))
 
     def neighbours(self, key: str) -> tuple[ListedPicture, ...]:
-        """The other pictures, those behind first, then those before, the nearest first."""
+        """Return the other pictures: those after this one, then those before it, each nearest first."""
         row = self._rows.get(key)
         return () if row is None else (*self._all[row + 1 :], *reversed(self._all[:row]))
 
     def stepped(self, key: str, step: int) -> ListedPicture | None:
-        """The picture so many rows on, or the last one there; None where there is none of that key."""
+        """Return the picture `step` rows further on, within the list, or None if the key is unknown."""
         row = self._rows.get(key)
         return None if row is None else self._all[min(max(row + step, 0), len(self._all) - 1)]
 

@@ -1,4 +1,4 @@
-"""A question to the engine: it is asked once, and only the answer to the latest one is handed on."""
+"""Asks the engine each question only once, and passes on only the answer to the latest one."""
 
 from collections.abc import Callable
 
@@ -9,27 +9,27 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class Query(QObject):
-    """Ask the engine one thing at a time, and drop the answers to what was asked before.
+    """Asks the engine one question at a time, and drops the answers to earlier ones.
 
-    A question is one request, or several whose answers are wanted together.
+    A question is one request, or several requests whose answers are needed together.
 
     Parameters
     ----------
     on_answer
-        Gets the answers once all of them are there, in the order of the requests.
+        Called with the answers, in the order of the requests, once all of them have arrived.
     on_failure
-        Gets the sentence that says why there will be no answer.
+        Called with a sentence that says why there will be no answer.
     on_progress
-        Gets the engine's word on work that goes on.
+        Called with the engine's progress reports.
     on_part
-        Gets the index of a request and an answer to it that is partial, or that others are still awaited with.
+        Called with the index of a request and either a partial answer or its answer while others are pending.
     on_cancel
-        Is called where the person stopped the work; without it that is the failure "Stopped.".
+        Called when a person stopped the work; without it, `on_failure` gets "Stopped.".
 
     Attributes
     ----------
     failure
-        What the engine said when the latest question failed; None where it did not.
+        The engine's message if the latest question failed, otherwise None.
     """
 
     def __init__(
@@ -51,21 +51,21 @@ class Query(QObject):
         self._on_part = on_part
         self._on_cancel = on_cancel
         self._asked: tuple[object, tuple[Request, ...]] | None = None
-        self._running: dict[int, int] = {}  # The index of a request, by the id under which it was asked.
+        self._running: dict[int, int] = {}  # Index of each request, by its id.
         self._answers: dict[int, Payload] = {}
         self.failure: Failed | None = None
 
     @property
     def is_running(self) -> bool:
-        """Whether the engine owes an answer."""
+        """Whether an answer is pending."""
         return bool(self._running)
 
     def is_news(self, *requests: Request, of: object = None) -> bool:
-        """Whether this is not what was asked last, of the very same object (such as the open model)."""
+        """Whether this differs from the last question or is about another object (such as the open model)."""
         return self._asked is None or self._asked[0] is not of or self._asked[1] != requests
 
     def ask(self, *requests: Request, of: object = None) -> None:
-        """Ask, unless that is what was asked last, even in vain; what was asked before is dropped."""
+        """Drop the last question and ask this one, unless it is the same, even one that failed."""
         if not self.is_news(*requests, of=of):
             return
         self.drop()
@@ -76,22 +76,22 @@ class Query(QObject):
             self._on_answer()
 
     def take_as_asked(self, *requests: Request, of: object = None) -> None:
-        """Count this as asked: its answer is at hand."""
+        """Treat this question as asked, because its answer is already available."""
         self._asked = (of, requests)
 
     def drop(self) -> None:
-        """Await no answer any more; the same may be asked again."""
+        """Cancel the pending question, so that the same one can be asked again."""
         self._asked = None
         self._end()
         self.failure = None
 
     def stop(self) -> None:
-        """Stop the work as when the person cancels it in the status bar: the engine's word comes back."""
+        """Stop the work as if the person cancelled it in the status bar; the cancellation is reported back."""
         for identifier in list(self._running):
             self._bridge.cancel(identifier)
 
     def _send(self, index: int, request: Request) -> None:
-        # The callbacks run in later turns of the event loop, when the id is known.
+        # The callbacks run in a later iteration of the event loop, when the id is known.
         identifier = self._bridge.ask(
             request,
             on_answer=lambda payload: self._receive(identifier, payload),

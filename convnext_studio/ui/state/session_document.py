@@ -1,8 +1,8 @@
-"""Session files: what was open and what was looked at, as versioned JSON; no Qt, no torch.
+"""Session files, which store what was open and selected as versioned JSON; needs neither Qt nor torch.
 
-A picture that lies beside the file, or in a folder below that, is named relative to it, so that both can move
-together; others by their whole paths. What belongs to a machine and to the person at it is no part of a
-session: the device that computes, theme, size of text.
+The path of a picture in the session file's folder, or below it, is stored relative to that folder, so that both
+can be moved together; other paths are absolute. A session does not contain what belongs to a machine or its
+user: the compute device, the theme and the text size.
 """
 
 import json
@@ -16,7 +16,7 @@ from convnext_studio.common.samples import SAMPLE_PREFIX
 
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
-VERSION = 2  # 1 knew neither the precision nor the class to set against.
+VERSION = 2  # Version 1 had neither `precision` nor `against`.
 LARGEST_BYTES = 64 << 20
 
 Panels = dict[str, dict[str, bool | int | float | str]]
@@ -24,14 +24,14 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 
 
 class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
-    """How the model is opened again; the attributes are those of `LoadModel`.
+    """How to open the model again; the attributes are those of `LoadModel`.
 
     Attributes
     ----------
     config
-        Of a network that was built with random weights, as its `to_dict` gives it; None for all others.
+        Result of `to_dict` for a network that was built with random weights; None for all others.
     precision
-        Of the forward pass; empty where the file does not say, as the first version's do not.
+        Precision of the forward pass; empty if the file does not say, as in version 1.
     """
 
     source: str
@@ -44,14 +44,14 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture by its file.
+    """A picture, identified by its file.
 
     Attributes
     ----------
     path
-        Whole, or ``sample:NAME``.
+        Absolute path (in the file possibly a relative one), or ``sample:NAME``.
     sha256
-        Hexadecimal digest of the file; empty where it is not known.
+        Hexadecimal digest of the file; empty if it is unknown.
     """
 
     path: Annotated[str, msgspec.Meta(min_length=1)]
@@ -59,24 +59,24 @@ class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """What was open and what was looked at.
+    """What was open and what was selected.
 
     Attributes
     ----------
     model
-        None where there was none.
+        The open model; None if there was none.
     pictures
-        In their order.
+        The opened pictures, in their order.
     picture
-        Index of the one that was shown; None where none was.
+        Index of the picture that was shown; None if there was none.
     node, channel, unit, target
         The selection, as `AppState` has it.
     against
-        The class that the explained one is set against; None where none is.
+        The class that the explained class is contrasted with; None if there was none.
     panels
-        What the controls of each panel were set to: by the panel's name, then by the control's.
+        Values of the panels' controls, by the name of the panel and then of the control.
     layout
-        Of the docks, as Qt's opaque bytes in base64.
+        Layout of the docks, as Qt's opaque bytes in base64.
     """
 
     model: SessionModel | None = None
@@ -97,11 +97,11 @@ class _Selection(msgspec.Struct, kw_only=True):
     channel: Count
     unit: tuple[Count, Count] | None
     target: Count | None
-    against: Count | None = None  # The first version knew no such class.
+    against: Count | None = None  # Missing in version 1.
 
 
 class _Document(msgspec.Struct, kw_only=True):
-    """What stands in a file."""
+    """The content of a session file."""
 
     format: Literal["convnext-studio session"] = FORMAT
     version: int = VERSION
@@ -113,14 +113,14 @@ class _Document(msgspec.Struct, kw_only=True):
 
 
 class _Header(msgspec.Struct):
-    """What can be read of any version's file."""
+    """The part that can be read from files of every version."""
 
     format: Literal["convnext-studio session"]
     version: Annotated[int, msgspec.Meta(ge=1)]
 
 
 def to_text(session: SavedSession, folder: Path) -> str:
-    """The content of a session file that will lie in a folder."""
+    """Return the content of a session file that is to be saved in a folder."""
     document = _Document(
         model=session.model,
         pictures=tuple(
@@ -140,20 +140,20 @@ def read_session(path: Path) -> SavedSession:
     Raises
     ------
     StudioError
-        Where it cannot be read, is no session, or was written by a newer version.
+        If it cannot be read, is not a session, or was written by a newer version.
     """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise StudioError(f"The session {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # A path with a null character.
+    except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
     return from_bytes(data, path)
 
 
 def from_bytes(data: bytes, path: Path) -> SavedSession:
-    """The session in the content of a file; StudioError as `read_session`."""
+    """Parse the content of a session file; raise StudioError as `read_session` does."""
     if len(data) > LARGEST_BYTES:
         raise _no_session(path, "it is too large")
     try:
@@ -196,7 +196,7 @@ def _whole(path: str, folder: Path) -> str:
 
 
 def _relative(path: str, folder: Path) -> str:
-    """With forward slashes, which every system reads."""
+    """Return a path relative to the folder if possible, with forward slashes, which every system reads."""
     if path.startswith(SAMPLE_PREFIX):
         return path
     whole = PurePath(path)

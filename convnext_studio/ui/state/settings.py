@@ -1,4 +1,4 @@
-"""What the program remembers between two launches: one small JSON file."""
+"""Settings that the program keeps between launches in one small JSON file."""
 
 import json
 import os
@@ -18,7 +18,7 @@ RECENT_COUNT = 10
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where window and docks were on a set of screens, which `screens` names with their sizes."""
+    """Positions of the window and its docks on a set of screens; `screens` has their names and sizes."""
 
     screens: str
     geometry: str
@@ -26,28 +26,28 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is remembered.
+    """All settings that are saved.
 
     Attributes
     ----------
     theme
-        Name of the look, or ``system``.
+        Name of the theme, or ``system``.
     text_pt
-        Size of all text, or `AS_SYSTEM`.
+        Size of all text in points, or `AS_SYSTEM`.
     linked_zoom
-        All views of a picture show the same part.
+        Whether all views of a picture show the same part of it.
     geometry, layout
-        The window's last place and its docks, as Qt's opaque bytes in base64; empty for the defaults.
+        Last state of the window and of its docks, as Qt's opaque bytes in base64; empty for the defaults.
     places
-        The same of other sets of screens, the latest first.
+        The same for each set of screens, latest first.
     recent_pictures, recent_folders, recent_sessions, recent_models
-        Paths, and model sources, the latest first.
+        Paths and model sources, latest first.
     recent_choices
-        Keys of what was chosen in the command palette, the latest first.
+        Keys of the entries chosen in the command palette, latest first.
     is_tour_over
-        The tour was seen, or skipped.
+        Whether the tour was completed or skipped.
     shows_newest
-        Of the folder that is watched, the newest picture is shown, and not only added.
+        Whether the newest picture in the watched folder is shown as well as added.
     """
 
     theme: ThemeChoice = "system"
@@ -70,42 +70,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Version(msgspec.Struct):
-    """What can be read of a file that a newer version has written."""
+    """The part that can be read from a file of a newer version."""
 
     version: int
 
 
 def place_on(values: Settings, screens: str) -> tuple[str, str]:
-    """Geometry and layout on a set of screens; those of the last launch where it was never used."""
+    """Return geometry and layout for a set of screens, or the last ones if it is new."""
     known = next((place for place in values.places if place.screens == screens), None)
     return (values.geometry, values.layout) if known is None else (known.geometry, known.layout)
 
 
 def remember_place(values: Settings, latest: Place) -> tuple[Place, ...]:
-    """Put a place at the front of those that are remembered, once, and keep the list short."""
+    """Return the saved places with this one first, replacing that for the same screens, in a short list."""
     others = (place for place in values.places if place.screens != latest.screens)
     return (latest, *others)[:RECENT_COUNT]
 
 
 def latest_first(latest: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
-    """Put an entry at the front of a list of recent ones, once, and keep the list short."""
+    """Return a recent list with this entry moved or added to the front, and the list kept short."""
     return (latest, *(entry for entry in earlier if entry != latest))[:RECENT_COUNT]
 
 
 class SettingsFile:
-    """The settings of this launch and the file behind them. Reading never fails; what went wrong is told.
+    """The current settings and their file. Reading never raises; `problem` says what went wrong.
 
     Parameters
     ----------
     read_only
-        Nothing is remembered of this launch.
+        Whether nothing of this launch is to be saved.
 
     Attributes
     ----------
     values
-        The settings as they are now.
+        The current settings.
     problem
-        One sentence about why the file could not be used; empty where it could.
+        One sentence that says why the file could not be used; empty if it could.
     """
 
     def __init__(self, read_only: bool = False) -> None:
@@ -117,16 +117,16 @@ class SettingsFile:
         self._read()
 
     def update(self, **changes: Any) -> None:
-        """Change some settings; `save` writes them."""
+        """Change some settings in memory; `save` writes them."""
         self.values = msgspec.structs.replace(self.values, **changes)
 
     def save(self) -> None:
-        """Write the file, at once or not at all; it is left alone where it is a newer version's or read-only.
+        """Write the file atomically, unless settings are read-only or it is from a newer version.
 
         Raises
         ------
         StudioError
-            Where the folder cannot be written.
+            If the folder cannot be written to.
         """
         if self._keep_file:
             return

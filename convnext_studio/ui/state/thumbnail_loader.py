@@ -1,4 +1,4 @@
-"""Small pictures of those that are seen, decoded by the engine when they come into sight."""
+"""Loads thumbnails, which the engine decodes when they come into view."""
 
 from functools import partial
 
@@ -18,18 +18,18 @@ AT_ONCE = 2
 
 
 class ThumbnailLoader(QObject):
-    """Keeps a bounded number of thumbnails, and asks for one when somebody wants to see it.
+    """Caches thumbnails up to a size limit, and requests one when it is about to be shown.
 
-    What came into sight last is asked for first, and what has long left it not at all.
+    The thumbnails that came into view last are requested first; those that left it long ago are not requested.
 
     Parameters
     ----------
     longest_px
-        Of the thumbnails' sides.
+        Longest side of the thumbnails, in pixels.
     """
 
-    arrived = Signal(str)  # key: it is there, or it is known why it will not come
-    found_broken = Signal(object)  # PictureFailure: there will be none, because it is no picture
+    arrived = Signal(str)  # key: the thumbnail is available or has failed
+    found_broken = Signal(object)  # PictureFailure: the file is no valid picture
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class ThumbnailLoader(QObject):
             )
             for number in range(AT_ONCE)
         ]
-        self._asked: dict[int, str] = {}  # Keys of pictures, by the number of the query that asks for them.
+        self._asked: dict[int, str] = {}  # Picture keys, by the number of the query that requests them.
         state.pictures_changed.connect(self._forget_closed)
 
     @property
     def is_settled(self) -> bool:
-        """Whether none is waited for."""
+        """Whether no thumbnail is pending."""
         return not (self._waiting or self._asked)
 
     def get(self, key: str) -> Rgb | None:
-        """A thumbnail; None where it is yet to come, which `arrived` tells, or will not come."""
+        """Return a thumbnail, or None if it has failed or is yet to be loaded, which `arrived` will report."""
         kept = self._kept.get(key)
         if kept is not None:
             return kept
@@ -80,7 +80,7 @@ class ThumbnailLoader(QObject):
         return None
 
     def why_not(self, key: str) -> str:
-        """Why there is no thumbnail; empty where there is one, or may still be."""
+        """Return why there is no thumbnail; empty if there is one or one may still arrive."""
         return self._failures.get(key, "")
 
     def _keep(self, key: str, pixels: Rgb) -> None:
@@ -110,7 +110,7 @@ class ThumbnailLoader(QObject):
         self._go_on(key)
 
     def _forget_waiting(self, number: int) -> None:
-        """What was stopped is asked for again when it is next painted."""
+        """Forget the pending requests after a cancellation; painting a picture again requests it again."""
         del self._asked[number]
         self._waiting.clear()
 

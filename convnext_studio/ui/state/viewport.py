@@ -1,18 +1,18 @@
-"""Which part of the picture is seen."""
+"""The visible part of a picture."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """Which part of the picture is seen.
+    """The part of a picture that a view shows.
 
     Attributes
     ----------
     x, y
-        In the middle of the view, in the picture's pixels.
+        Centre of the view, in the picture's pixels.
     span_px
-        So many of the picture's pixels go into the shorter side of the view.
+        Length of the view's shorter side, in the picture's pixels.
     """
 
     x: float

@@ -1,4 +1,4 @@
-"""A line to find a class in, by a part of its name or by its number."""
+"""A search field that finds a class by part of its name or by its number."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 
 
 class ClassSearch(QLineEdit):
-    """Offers the classes whose names hold what was typed; empty again once one is chosen."""
+    """A search field that offers the classes matching the typed text, and clears itself after a choice."""
 
     chosen = Signal(int)
     not_found = Signal(str)  # what was typed
@@ -30,7 +30,7 @@ class ClassSearch(QLineEdit):
         self.setCompleter(completer)
 
     def set_labels(self, labels: Sequence[str]) -> None:
-        """Search among other classes."""
+        """Set the classes to search."""
         self._labels = tuple(labels)
         self._choices.setStringList([_entry(label, index) for index, label in enumerate(labels)])
 
@@ -57,5 +57,5 @@ class ClassSearch(QLineEdit):
 
 
 def _entry(label: str, index: int) -> str:
-    """The number makes equal names (ImageNet has two cranes) distinct."""
+    """Return a label with its number, which tells equal names apart (ImageNet has two cranes)."""
     return f"{label} · {index}"

@@ -1,4 +1,4 @@
-"""Files and pictures dropped anywhere on the window or on a floating panel."""
+"""Accepts files and pictures dropped anywhere on the window or on a floating panel."""
 
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -6,19 +6,19 @@ from PySide6.QtWidgets import QWidget
 
 
 class DropTarget(QObject):
-    """Watches top-level widgets; whatever is dropped on them, and refused by their children, arrives here."""
+    """Watches top-level widgets for drops that their children did not accept."""
 
     dropped = Signal(object)  # QMimeData, valid during the signal only
 
     def watch(self, widget: QWidget) -> None:
-        """Take drops on a widget, too."""
+        """Accept drops on a widget as well."""
         widget.setAcceptDrops(True)
         widget.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Accept anything with addresses or pixels; whether it can be opened is told after the drop."""
+        """Accept anything with URLs or pixels; whether it can be opened is checked after the drop."""
         if isinstance(event, QDragEnterEvent | QDropEvent) and event.source() is not None:
-            event.ignore()  # It comes from this window itself.
+            event.ignore()  # The drag started in this program.
             return True
         if isinstance(event, QDragEnterEvent):
             if event.mimeData().hasUrls() or event.mimeData().hasImage():

@@ -1,4 +1,4 @@
-"""A label that never asks for more room than it gets."""
+"""A label that shortens its text with an ellipsis to fit."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
@@ -6,12 +6,12 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
 class ElidedLabel(QLabel):
-    """Plain text on one line, cut short with an ellipsis where it is too long.
+    """A one-line label for plain text, shortened with an ellipsis if it is too long.
 
     Parameters
     ----------
     wants_room
-        It would like the room that its text takes, rather than what others leave.
+        Whether it prefers the width of its text to the width that other widgets leave.
     """
 
     def __init__(self, parent: QWidget | None = None, *, wants_room: bool = False) -> None:
@@ -22,7 +22,7 @@ class ElidedLabel(QLabel):
         self.setMinimumWidth(1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Only what fits."""
+        """Paint as much of the text as fits."""
         painter, inside = QPainter(self), self.contentsRect()
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, inside.width())
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))

@@ -1,4 +1,4 @@
-"""A frame around whatever has the keyboard: the same for all controls, and seen on all backgrounds."""
+"""A frame around the widget with keyboard focus, the same for all controls and visible on any background."""
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QRegion
@@ -9,12 +9,12 @@ from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 PAINTS_FOCUS = "paints_focus"
-"""Property of widgets that show for themselves that they have the keyboard."""
+"""Property of widgets that paint their own focus indicator."""
 _FOLLOWED = (QEvent.Type.Move, QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide)
 
 
 class FocusRings(QObject):
-    """Gives each window of the program a ring, when the keyboard first comes to it."""
+    """Creates a focus ring in each window when it first gets the keyboard focus."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -34,7 +34,7 @@ class FocusRings(QObject):
 
 
 class FocusRing(QWidget):
-    """The frame in one window; it lets the mouse through."""
+    """The focus frame of one window, which is transparent to the mouse."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -49,11 +49,11 @@ class FocusRing(QWidget):
 
     @property
     def around(self) -> QWidget | None:
-        """What it frames."""
+        """The widget that is framed, or None."""
         return self._around
 
     def follow(self, widget: QWidget) -> None:
-        """Frame this widget, wherever it moves, unless it shows for itself that it has the keyboard."""
+        """Frame a widget, even when it moves, unless it paints its own focus indicator."""
         self._forget()
         if widget.property(PAINTS_FOCUS) or widget is widget.window():
             return
@@ -66,13 +66,13 @@ class FocusRing(QWidget):
         self._place()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Stay around the widget."""
+        """Keep the frame around the widget when it or a parent moves."""
         if event.type() in _FOLLOWED:
             self._place()
         return False
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The mask leaves a frame of this."""
+        """Fill the whole area, of which the mask leaves only a frame."""
         with QPainter(self) as painter:
             painter.fillRect(self.rect(), QColor(theme.current().accent))
 
@@ -82,7 +82,7 @@ class FocusRing(QWidget):
 
     def _forget(self) -> None:
         for each in self._watched:
-            if isValid(each):  # What had the keyboard may be gone by now.
+            if isValid(each):  # The widget that had the focus may have been deleted.
                 each.removeEventFilter(self)
         self._watched.clear()
         self._around = None
@@ -98,7 +98,7 @@ class FocusRing(QWidget):
         width = scaled_px(2)
         frame = QRect(widget.mapTo(window, QPoint()), widget.size()).adjusted(-1, -1, 1, 1)
         seen = frame
-        for above in self._watched[1:]:  # What is scrolled out of sight has no frame there.
+        for above in self._watched[1:]:  # Clip the frame where the widget is scrolled out of view.
             seen = seen.intersected(QRect(above.mapTo(window, QPoint()), above.size()).adjusted(-1, -1, 1, 1))
         if not widget.isVisible() or seen.isEmpty():
             self.hide()

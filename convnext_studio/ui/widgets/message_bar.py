@@ -1,4 +1,4 @@
-"""The slim bar that says what went wrong, in place of dialogs."""
+"""A slim bar that reports failures and successes in place of dialogs."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell.
+    """A message to the person.
 
     Attributes
     ----------
     topic
-        What it is about. A new notice on a topic replaces the one before, and a success withdraws it.
+        What it is about. A new notice on a topic replaces the previous one, and a success withdraws it.
     message, hint
         What happened, and what to do about it.
     details
-        More sentences, shown while the pointer rests on the bar; the whole text where there are none.
+        Further sentences for the tool tip of the bar; without any, it shows the whole text.
     good
-        It is no failure.
+        Whether it reports a success.
     """
 
     topic: str
@@ -37,9 +37,9 @@ class Notice:
 
 
 class MessageBar(QFrame):
-    """Holds the latest notice until its button or a success ends it. The window shows and hides the bar."""
+    """A bar with the latest notice, until it is dismissed or withdrawn. The window shows and hides the bar."""
 
-    shown = Signal(bool)  # Whether there is something to read.
+    shown = Signal(bool)  # whether there is a notice
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,17 +58,17 @@ class MessageBar(QFrame):
 
     @property
     def text(self) -> str:
-        """What is to be read; empty while there is nothing."""
+        """The text shown, or empty if there is no notice."""
         return self._label.text() if self._notices else ""
 
     def tell(self, notice: Notice) -> None:
-        """Show a notice, in front of those on other topics."""
+        """Show a notice in front of those on other topics."""
         self._notices.pop(notice.topic, None)
         self._notices[notice.topic] = notice
         self._show_latest()
 
     def withdraw(self, topic: str) -> None:
-        """Something on that topic went well: its notice is over."""
+        """Remove the notice on a topic, because a later action succeeded."""
         if self._notices.pop(topic, None) is not None:
             self._show_latest()
 

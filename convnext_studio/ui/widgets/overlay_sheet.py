@@ -1,4 +1,4 @@
-"""Sheets that lie over the window for a moment."""
+"""Sheets that temporarily cover part of the window."""
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -11,16 +11,16 @@ BORDER_PX = 2
 
 
 class Overlay(QFrame):
-    """A part of the window above its panels. Escape and a click elsewhere close it.
+    """A sheet above the panels of a window, closed by Escape or a click elsewhere.
 
-    It is no window of its own: nothing of the desktop's can come between, and it is in every screenshot.
+    It is not a window of its own, so that no other window can come between and it appears in every screenshot.
 
     Attributes
     ----------
     host
-        The window.
+        The window that it covers.
     stays
-        A click elsewhere does not close it.
+        Whether it stays open after a click elsewhere.
     """
 
     stays = False
@@ -33,11 +33,11 @@ class Overlay(QFrame):
         self.hide()
         window.installEventFilter(self)
         application = QApplication.instance()
-        assert isinstance(application, QApplication)  # There is a window.
+        assert isinstance(application, QApplication)  # It exists, because there is a window.
         application.focusChanged.connect(self._follow_focus)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Stand out from the panels, which may have the same colours."""
+        """Paint a border, because the panels may have the same background colour."""
         look = theme.current()
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -47,11 +47,11 @@ class Overlay(QFrame):
             painter.drawRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset))
 
     def place(self) -> None:
-        """Lie where one should in the window as it is now."""
+        """Set the sheet's geometry for the current size of the window."""
         raise NotImplementedError
 
     def open(self) -> None:
-        """Lie over the window, with the keyboard."""
+        """Show the sheet and give it the keyboard focus."""
         self._came_from = QApplication.focusWidget()
         self.place()
         self.show()
@@ -59,16 +59,16 @@ class Overlay(QFrame):
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def close_sheet(self) -> None:
-        """Go away, and give the keyboard back to whoever had it."""
+        """Hide the sheet, and return the keyboard focus to the widget that had it."""
         if self.isVisible():
             came_from, self._came_from = self._came_from, None
             self.hide()
-            # A row of a list, say, may be gone meanwhile.
+            # That widget, such as a row of a list, may have been deleted in the meantime.
             if came_from is not None and isValid(came_from) and came_from.isVisible():
                 came_from.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def event(self, event: QEvent) -> bool:
-        """Take Escape from the window's actions."""
+        """Close the sheet on Escape, before the window's actions receive it."""
         if not _is_escape(event):
             return super().event(event)
         if event.type() == QEvent.Type.KeyPress:
@@ -77,7 +77,7 @@ class Overlay(QFrame):
         return True
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep the place while window or text change their size; hear Escape wherever the keyboard is."""
+        """Update the geometry when the window or text is resized, and close on Escape wherever the focus is."""
         if watched is self.host and self.isVisible() and _is_escape(event):
             return self.event(event)
         changes_place = event.type() in (QEvent.Type.Resize, QEvent.Type.FontChange)
@@ -88,7 +88,7 @@ class Overlay(QFrame):
     def _follow_focus(self, _before: QWidget | None, now: QWidget | None) -> None:
         if self.stays or now is None or not self.isVisible():
             return
-        # A dialog that this sheet opened takes the keyboard only for a while.
+        # A dialog that this sheet opened takes the focus only temporarily.
         if now.window() is self.window() and now is not self and not self.isAncestorOf(now):
             self._came_from = None
             self.hide()

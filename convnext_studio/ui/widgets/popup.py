@@ -1,15 +1,15 @@
-"""Controls that are seldom needed, in a sheet that opens below a button."""
+"""A button that opens a sheet with rarely needed controls."""
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
 
-# For a button whose text ends in ▾: its own arrow would cover the text.
+# For a button whose text ends in ▾, because the arrow that Qt draws would cover the text.
 MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"
 
 
 class _Sheet(QFrame):
-    """Closes with Escape, or with a click elsewhere."""
+    """The popup of a button, closed by Escape or a click elsewhere."""
 
     def __init__(self, button: QToolButton) -> None:
         super().__init__(button, Qt.WindowType.Popup)
@@ -35,23 +35,23 @@ class PopupButton(QToolButton):
         self.clicked.connect(self.open_sheet)
 
     def add_row(self, text: str, control: QWidget) -> None:
-        """Add a control with its name before it."""
+        """Add a control with its label in front of it."""
         label = QLabel(text)
         label.setBuddy(control)
         self._form.addRow(label, control)
 
     def clear(self) -> None:
-        """Take all controls away."""
+        """Remove all controls."""
         while self._form.rowCount():
             self._form.removeRow(0)
 
     @property
     def sheet(self) -> QWidget:
-        """What opens."""
+        """The sheet that the button opens."""
         return self._sheet
 
     def open_sheet(self) -> None:
-        """Open the form, and give its first control the keyboard."""
+        """Open the form within the screen, and give its first control the keyboard focus."""
         self._sheet.adjustSize()
         place = self.mapToGlobal(QPoint(0, self.height()))
         room = self.screen().availableGeometry()

@@ -1,4 +1,4 @@
-"""The one way from an array to Qt's pictures and back, and from them to PNG files."""
+"""Conversions between arrays and QImage, and from QImage to PNG."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,37 +7,37 @@ from PySide6.QtGui import QImage, QImageWriter
 
 
 def to_qimage(rgb: NDArray[np.uint8]) -> QImage:
-    """Colours as a QImage that owns its memory.
+    """Convert an array of colours to a QImage that owns its memory.
 
     Parameters
     ----------
     rgb
-        (height, width, 3), red first.
+        Array (height, width, 3) of uint8, in the order red, green, blue.
 
     Returns
     -------
     QImage
-        Format_RGB32, the format that Qt paints fastest.
+        Image in Format_RGB32, the format that Qt paints fastest.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"a picture is (height, width, 3) uint8, not {rgb.shape} {rgb.dtype}")
     height, width, _ = rgb.shape
     data = np.ascontiguousarray(rgb)
     shared = QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    # The conversion copies, so that the array may go.
+    # The conversion copies, so the array need not outlive the image.
     return shared.convertToFormat(QImage.Format.Format_RGB32)
 
 
 def from_qimage(image: QImage) -> NDArray[np.uint8]:
-    """The colours of a QImage, (height, width, 3), red first, without transparency; inverse of `to_qimage`."""
+    """Return a QImage's colours without alpha, RGB of shape (height, width, 3); inverse of `to_qimage`."""
     plain = image.convertToFormat(QImage.Format.Format_RGB888)
-    # Rows begin at multiples of four bytes.
+    # Rows are padded to multiples of four bytes.
     rows = np.frombuffer(plain.constBits(), dtype=np.uint8).reshape(plain.height(), plain.bytesPerLine())
     return rows[:, : 3 * plain.width()].reshape(plain.height(), plain.width(), 3).copy()
 
 
 def png_of(image: QImage) -> bytes:
-    """A picture as the bytes of a PNG file."""
+    """Encode an image as the bytes of a PNG file."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     QImageWriter(buffer, QByteArray(b"PNG")).write(image)

@@ -1,4 +1,4 @@
-"""The control of what a colour scale holds: all values, most of them, or what lies between two numbers."""
+"""A control for the range of a colour scale: all values, most of them, or those between two numbers."""
 
 from collections.abc import Sequence
 
@@ -22,17 +22,17 @@ _TIP = (
 
 
 class RangeChoice(QWidget):
-    """A list of kinds, and beside it what the chosen kind needs.
+    """A list of range kinds, next to the controls that the chosen kind needs.
 
     Parameters
     ----------
     kinds
-        Which are offered, the first to begin with.
+        The kinds to offer; the first is selected initially.
 
     Attributes
     ----------
     kind, percentile, low, high, problem
-        The controls, and the sentence where the two numbers are in the wrong order.
+        The controls, and the message that the two numbers are in the wrong order.
     """
 
     changed = Signal()
@@ -71,12 +71,12 @@ class RangeChoice(QWidget):
 
     @property
     def value(self) -> Range:
-        """What is chosen."""
+        """The chosen range."""
         kind: RangeKind = self.kind.currentData()
         return Range(kind, self.percentile.value(), self._hand())
 
     def propose(self, limits: Limits) -> None:
-        """Two numbers to begin with, where there are none yet."""
+        """Fill in two initial numbers if they are needed and both fields are empty."""
         if self.value.kind == "hand" and not self.low.text() and not self.high.text():
             self.low.setText(format_number(limits.low))
             self.high.setText(format_number(limits.high))
@@ -104,7 +104,7 @@ class RangeChoice(QWidget):
 def _edit(name: str) -> QLineEdit:
     edit = QLineEdit()
     validator = QDoubleValidator(edit)
-    validator.setLocale(QLocale.c())  # As Python reads and the colour bar prints numbers.
+    validator.setLocale(QLocale.c())  # The number format that Python reads and the colour bar shows.
     edit.setValidator(validator)
     edit.setAccessibleName(name)
     edit.setToolTip(f"{name} of the colour scale; values beyond it get the colour of that end")

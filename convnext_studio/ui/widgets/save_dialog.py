@@ -1,4 +1,4 @@
-"""Asks into which file something is to be written."""
+"""A dialog that asks for the file to save something to."""
 
 import re
 from pathlib import Path
@@ -7,21 +7,21 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 
 def ask_path(parent: QWidget, title: str, suggested: Path, kinds: str) -> Path | None:
-    """The file that a person chose; None where they did not. The parameters are those of `ask_file`."""
+    """Return the file that a person chose, or None. The parameters are those of `ask_file`."""
     chosen = ask_file(parent, title, suggested, kinds)
     return None if chosen is None else chosen[0]
 
 
 def ask_file(parent: QWidget, title: str, suggested: Path, kinds: str) -> tuple[Path, str] | None:
-    """The file that a person chose, and its kind, one of `kinds`; None where they chose none.
+    """Return the file that a person chose and its kind, one of `kinds`, or None.
 
-    A name that ends as no kind does gets the chosen kind's first ending, and the person is asked again where
-    there is a file of that name: the dialog has asked about replacing the one that was typed, and no other.
+    A name without the extension of any kind gets the first extension of the chosen kind. If a file of that name
+    exists, the person is asked again, because the dialog only asked about replacing the name as typed.
 
     Parameters
     ----------
     kinds
-        As Qt's dialogs take them, such as ``PNG (*.png);;SVG (*.svg)``. The first is chosen at first.
+        File filters in Qt's format, such as ``PNG (*.png);;SVG (*.svg)``. The first is selected initially.
     """
     offered, known = suggested, _endings(kinds)
     kind = kinds.split(";;")[0]
@@ -30,7 +30,7 @@ def ask_file(parent: QWidget, title: str, suggested: Path, kinds: str) -> tuple[
         if not typed:
             return None
         path = Path(typed)
-        kind = chosen if chosen in kinds.split(";;") else kind  # Not every desktop's own dialog tells it.
+        kind = chosen if chosen in kinds.split(";;") else kind  # Not every desktop's native dialog reports it.
         if path.name.lower().endswith(known):
             return path, kind
         offered = path.with_name(path.name + _endings(kind)[0])

@@ -1,4 +1,4 @@
-"""How large the text is, and with it everything else: sizes in the code are those beside text of 9 points."""
+"""Sets the text size and scales everything with it; sizes in the code are for text of 9 points."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 SIZES_PT = (9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 24, 26, 28)
 AS_SYSTEM = 0
-"""In place of a size: whatever the desktop uses."""
+"""Stands for the text size of the desktop."""
 _BASE_FONT_PX = 12  # 9 points at 96 dots per inch.
 _SPARE_PT = 9.0
 
 
 def apply(application: QApplication, size_pt: int) -> None:
-    """Give all text this size, or the system's where `AS_SYSTEM`.
+    """Set the size of all text, where `AS_SYSTEM` stands for the system's.
 
-    Widgets that are open hear of it with the style sheet that `theme.apply` gives them afterwards.
+    Existing widgets are updated by the style sheet that `theme.apply` must set afterwards.
     """
     font = QFont(application.font())
     font.setPointSizeF(float(size_pt) if size_pt != AS_SYSTEM else system_size_pt())
@@ -25,57 +25,57 @@ def apply(application: QApplication, size_pt: int) -> None:
 
 
 def system_size_pt() -> float:
-    """What the desktop uses; it may say so in pixels only."""
+    """Return the desktop's text size in points, even if it is given only in pixels."""
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
     size_pt = font.pointSizeF() if font.pointSizeF() > 0 else QFontInfo(font).pointSizeF()
     return size_pt if size_pt > 0 else _SPARE_PT
 
 
 def current_pt() -> float:
-    """The size that is in force."""
+    """Return the current text size in points."""
     return QApplication.font().pointSizeF()
 
 
 def next_larger(size_pt: float) -> int:
-    """The next size, or the largest."""
+    """Return the next larger size, or the largest."""
     return next((size for size in SIZES_PT if size > size_pt), SIZES_PT[-1])
 
 
 def next_smaller(size_pt: float) -> int:
-    """The size before, or the smallest."""
+    """Return the next smaller size, or the smallest."""
     return next((size for size in reversed(SIZES_PT) if size < size_pt), SIZES_PT[0])
 
 
 def scaled(base_px: float) -> float:
-    """Logical pixels of something that has `base_px` beside text of 9 points."""
+    """Return a length in logical pixels, scaled from `base_px`, its value for text of 9 points."""
     return base_px * QFontInfo(QApplication.font()).pixelSize() / _BASE_FONT_PX
 
 
 def scaled_px(base_px: float) -> int:
-    """`scaled`, in whole pixels, and one at least."""
+    """Return the length given by `scaled` in whole pixels, and at least 1."""
     return max(1, round(scaled(base_px)))
 
 
 def base_font(font: QFont) -> QFont:
-    """A font as large as text of 9 points, for a drawing that is scaled as a whole."""
+    """Return the font at the size of 9-point text, for a drawing that is scaled as a whole."""
     base = QFont(font)
     base.setPixelSize(_BASE_FONT_PX)
     return base
 
 
 def follow_text(widget: QWidget, size: Callable[[], None]) -> None:
-    """Call `size`, which gives a widget its size in relation to its text, now and whenever the text changes."""
+    """Call `size`, which sizes a widget relative to its text, now and whenever the font changes."""
     size()
     widget.installEventFilter(_Follower(widget, size))
 
 
 def keep_room(widget: QWidget, text: str, beside_px: int) -> None:
-    """Let a widget be wide enough for a text, with so much beside it, whatever the size of the text."""
+    """Keep a widget wide enough for a text plus `beside_px`, at every text size."""
     follow_text(widget, lambda: widget.setMinimumWidth(_width_px(widget, text, beside_px)))
 
 
 def limit_width(widget: QWidget, text: str, beside_px: int = 0) -> None:
-    """Let a widget be no wider than a text takes, with so much beside it, whatever the size of the text."""
+    """Keep a widget no wider than a text plus `beside_px`, at every text size."""
     follow_text(widget, lambda: widget.setMaximumWidth(_width_px(widget, text, beside_px)))
 
 

@@ -1,7 +1,7 @@
-"""The looks of the window and of a lecture: colours, and how they reach Qt.
+"""Colour themes of the window and of lectures, and how they are applied in Qt.
 
 Widgets that paint themselves read `current()` when they paint, and repaint on `QEvent.Type.PaletteChange`,
-which Qt sends to every widget when `apply` changes the look.
+which Qt sends to every widget when `apply` changes the theme.
 """
 
 from dataclasses import dataclass, replace
@@ -19,26 +19,26 @@ ThemeChoice = Literal["system", "dark", "light"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """Colours as ``#rrggbb``.
+    """The colours of a theme, as ``#rrggbb``.
 
     Attributes
     ----------
     name
         ``dark`` or ``light``.
     background
-        Of the window, between the panels.
+        Background of the window, between the panels.
     surface
-        Of panels, lists and the area around pictures.
+        Background of panels, of lists and of the area around pictures.
     raised
-        Of controls, and of bars that stand out from the panel.
+        Background of controls, and of bars that stand out from the panel.
     text, muted
-        Text, and text that steps back; both are readable (WCAG AA, 4.5:1) on the three above.
+        Normal and de-emphasised text, both readable (WCAG AA, 4.5:1) on the three backgrounds.
     accent, on_accent
-        What is selected or active (also readable as text); text on a filled accent.
+        Whatever is selected or active (also readable as text), and text on a filled accent.
     border, outline
-        Between areas, decorative; around controls (3:1).
+        Decorative lines between areas, and outlines of controls (3:1).
     good, warning, error
-        Text of that meaning, readable on the three backgrounds.
+        Text with that meaning, readable on the three backgrounds.
     """
 
     name: ThemeName
@@ -97,55 +97,55 @@ PROJECTOR = replace(
     border="#a9afb7",
     outline="#5c626b",
 )
-"""Light, with more contrast: a projector in a lit room washes greys out. For lectures only."""
+"""A light theme with more contrast, for lectures only: a projector in a lit room washes greys out."""
 
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
 OUTLINED = ("QCheckBox", "QLineEdit", "QAbstractSpinBox", "QComboBox", "QAbstractButton", "QSlider")
-"""Classes of controls that have an outline."""
+"""Widget classes that are drawn with an outline."""
 
 CHOICES: tuple[ThemeChoice, ...] = get_args(ThemeChoice)
 
 
 def current() -> Theme:
-    """The look that is in force."""
+    """Return the theme in use."""
     window = QApplication.palette().color(QPalette.ColorRole.Window).name()
     return next((look for look in (LIGHT, PROJECTOR) if look.background == window), DARK)
 
 
 def choose(application: QApplication, choice: ThemeChoice) -> None:
-    """Take one look, frames of windows and the system's dialogs included; or follow the system."""
+    """Use a theme, including for window frames and system dialogs, or follow the system."""
     schemes = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light, "system": Qt.ColorScheme.Unknown}
     application.styleHints().setColorScheme(schemes[choice])
     apply(application, chosen(application, choice))
 
 
 def chosen(application: QApplication, choice: ThemeChoice) -> Theme:
-    """The look that a choice means now: the dark one where Qt does not know what the system has."""
+    """Return the theme for a choice; it is dark if Qt does not know the system's colour scheme."""
     is_light = application.styleHints().colorScheme() == Qt.ColorScheme.Light
     name: ThemeName = ("light" if is_light else "dark") if choice == "system" else choice
     return THEMES[name]
 
 
 def apply(application: QApplication, theme: Theme) -> None:
-    """Give the whole program a look, at the present size of text; every widget gets a palette-change event."""
+    """Apply a theme at the current text size; every widget receives a palette-change event."""
     application.setPalette(palette(theme))
     outlined = QPalette()
-    # Fusion draws the outline of a control in its window colour, darkened so much, and of
-    # boxes to tick a little lighter; else these, and fields to type in, could hardly be seen.
+    # Fusion draws a control's outline in its window colour, darkened by this much, and that of a check box a
+    # little lighter; otherwise check boxes and input fields would be hardly visible.
     outlined.setColor(QPalette.ColorRole.Window, QColor(theme.outline).lighter(125))
     for control in OUTLINED:
-        # The stubs want bytes, which PySide6 refuses.
+        # The stubs require bytes, which PySide6 refuses.
         application.setPalette(outlined, cast(bytes, control))
     application.setStyleSheet(stylesheet(theme))
 
 
 def seen_on(red: int, green: int, blue: int) -> QColor:
-    """Black or white, whichever stands out on a colour: by the eye's weights of the three parts."""
+    """Return black or white, whichever stands out on a colour, using the eye's weights of its components."""
     return QColor("black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white")
 
 
 def palette(theme: Theme) -> QPalette:
-    """The look as Qt's palette, for the Fusion style."""
+    """Return a theme as a Qt palette for the Fusion style."""
     role, group = QPalette.ColorRole, QPalette.ColorGroup
     colours = {
         role.Window: theme.background,
@@ -179,9 +179,9 @@ def palette(theme: Theme) -> QPalette:
 
 
 def stylesheet(theme: Theme) -> str:
-    """What the palette cannot say. Lengths are those beside the present size of text."""
+    """Return a style sheet for what the palette cannot express, with lengths scaled to the text size."""
     px = {length: f"{scaled_px(length)}px" for length in range(1, 15)}
-    # The first line changes with each size, because Qt passes a font on only with a style sheet that changed.
+    # The first line differs for each size, because Qt propagates a font only when the style sheet changes.
     return f"""/* {QApplication.font().pointSizeF():g} points */
 QToolTip {{
     color: {theme.text}; background: {theme.raised}; border: 1px solid {theme.outline}; padding: {px[3]};

@@ -1,4 +1,4 @@
-"""Small pictures for lists and buttons, sharp on any screen."""
+"""Thumbnail icons for lists and buttons, sharp on any screen."""
 
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QImage, QPainter, QPixmap
@@ -7,19 +7,19 @@ SMOOTH, SHARP = Qt.TransformationMode.SmoothTransformation, Qt.TransformationMod
 
 
 def device_px(side_px: int) -> int:
-    """How many pixels of the finest screen a side of so many logical ones has."""
+    """Convert a length in logical pixels to device pixels of the primary screen, at least 1."""
     return max(1, round(side_px * _ratio()))
 
 
 def thumbnail(image: QImage, side_px: int, mode: Qt.TransformationMode = SMOOTH) -> QIcon:
-    """An image in the middle of a square, so that texts below stand in line.
+    """Return an icon with the image centred in a square, so that the texts below are aligned.
 
     Parameters
     ----------
     side_px
-        Of the square, in logical pixels; there are as many pixels in it as the finest screen has.
+        Side of the square in logical pixels; the icon has the resolution of the primary screen.
     mode
-        `SHARP` for maps whose units are to be seen.
+        How the image is scaled; `SHARP` for maps whose units are to be visible.
     """
     side = device_px(side_px)
     fitting = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
@@ -31,7 +31,7 @@ def thumbnail(image: QImage, side_px: int, mode: Qt.TransformationMode = SMOOTH)
         painter.drawImage(place, fitting)
     square.setDevicePixelRatio(_ratio())
     icon = QIcon(square)
-    # Qt would mix the colour of the selection into it, and colours have a meaning here.
+    # Otherwise Qt would blend in the selection colour, and colours have a meaning here.
     icon.addPixmap(square, QIcon.Mode.Selected)
     return icon
 

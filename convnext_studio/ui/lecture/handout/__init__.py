@@ -1,1 +1,1 @@
-"""The lecture as a document, in PDF or HTML."""
+"""Save the lecture as a PDF or HTML document."""

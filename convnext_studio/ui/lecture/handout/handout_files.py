@@ -33,13 +33,13 @@ class Page:
     Attributes
     ----------
     number
-        Of the step, from 1.
+        Number of the step, from 1.
     chapter
         Number and title of its chapter.
     image
-        The view; None where it did not settle in time.
+        Image of the view; None if the view did not settle in time.
     caption
-        What exactly the view shows, or why there is none.
+        Description of exactly what the view shows, or of why there is no image.
     """
 
     number: int
@@ -58,7 +58,7 @@ class HandoutContents:
     subject
         Model and picture.
     formulas
-        Outlines by source; those that could not be set are missing.
+        Outlines by TeX source; those of formulas that could not be typeset are missing.
     """
 
     pages: tuple[Page, ...]

@@ -1,4 +1,4 @@
-"""Make a hand-out of the lecture: an image of the view of every step, for the current model and picture."""
+"""Make a hand-out of the lecture with an image of every step's view for the current model and picture."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ VIEW_PX = (1500, 1200)
 TEXT_PX = 34
 TIMEOUT_S = 60.0
 _POLL_MS = 30
-_QUIET_POLLS = 3  # Successive polls without activity, because an answer may make a view ask again.
+_QUIET_POLLS = 3  # Successive polls without activity, because an answer may make a view send another request.
 
 
 _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
@@ -39,7 +39,7 @@ class Handout(QObject):
     Raises
     ------
     StudioError
-        Where the file's name ends in neither .pdf nor .html.
+        If the name of the file ends in none of .pdf, .html and .htm.
     """
 
     progressed = Signal(int, int)  # Finished steps, total steps
@@ -84,7 +84,7 @@ class Handout(QObject):
         return self._clock.isActive()
 
     def start(self) -> None:
-        """Start; a signal reports the end."""
+        """Start making the hand-out; a signal reports the end."""
         self._formulas.ask(step.formula for step in self._lecture.steps)
         self._next()
         self._clock.start()

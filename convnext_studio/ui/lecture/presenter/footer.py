@@ -1,4 +1,4 @@
-"""The thin line below a step: where in the lecture, which network, which picture."""
+"""The footer below a step, which shows the place in the lecture, the network and the picture."""
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
@@ -6,11 +6,11 @@ from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
-_TEXT = 0.62  # Of the slide's text.
+_TEXT = 0.62  # Size relative to the slide's text.
 
 
 class Footer(QWidget):
-    """Follows the selection by itself, and the step when it is told."""
+    """A footer that follows the selected model and picture; the step is set with `show_step`."""
 
     def __init__(self, state: AppState, lecture: Lecture, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,14 +37,14 @@ class Footer(QWidget):
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text of the footer."""
         badge = "" if self._badge.isHidden() else self._badge.text()
         return " · ".join(
             text for text in (self._chapter.text(), self._subject.text(), badge, self._step.text()) if text
         )
 
     def show_step(self, index: int) -> None:
-        """Another step is shown; a message is over."""
+        """Show the place of a step, and clear the message."""
         self._index = index
         self._message = ""
         number = self._lecture.chapter_of(index)
@@ -53,17 +53,17 @@ class Footer(QWidget):
         self._follow()
 
     def show_typed(self, digits: str) -> None:
-        """The number of a step is being typed."""
+        """Show the digits typed so far of a step's number; if empty, the current step's number."""
         where = f"step {self._index + 1} of {len(self._lecture.steps)}"
         self._step.setText(f"go to step {digits} ⏎" if digits else where)
 
     def tell(self, message: str) -> None:
-        """Say something in the subject's place, until the next step or picture."""
+        """Show a message in place of model and picture, until one of them or the step changes."""
         self._message = message
         self._show_subject()
 
     def set_text_px(self, px: int) -> None:
-        """Scale with the slide's text."""
+        """Scale the footer with the slide's text."""
         font = self.font()
         font.setPixelSize(max(8, round(px * _TEXT)))
         for label in (self._chapter, self._subject, self._badge, self._step):

@@ -1,4 +1,4 @@
-"""The live views around the current step: made and asked for ahead, and few at a time."""
+"""Prefetch the live views of the steps next to the current one."""
 
 from collections.abc import Mapping
 
@@ -17,15 +17,16 @@ _POLL_MS = 30
 class StepViews(QObject):
     """Keeps the views of the current step and of its neighbours in a stack, and shows the current one.
 
-    The next step's view is made, and asks the engine, once the current one shows its answer; then that before.
+    Once the current view shows its answer, the next step's view is created and queries the engine, then the
+    previous step's.
 
     Parameters
     ----------
     stack
-        Where the views live.
+        Stack that holds the views.
     """
 
-    network_chosen = Signal(str)  # A view's; see `LectureView`.
+    network_chosen = Signal(str)  # Forwarded from the views; see `LectureView`.
     network_left = Signal()
 
     def __init__(
@@ -51,7 +52,7 @@ class StepViews(QObject):
 
     @property
     def live(self) -> tuple[int, ...]:
-        """Indices of the steps that have a view now."""
+        """The indices of the steps that have a view now."""
         return tuple(sorted(self._views))
 
     @property
@@ -61,11 +62,11 @@ class StepViews(QObject):
 
     @property
     def is_looking_ahead(self) -> bool:
-        """Whether a neighbour is still to be made."""
+        """Whether a neighbour may still have to be created."""
         return self._ahead.isActive()
 
     def show(self, index: int) -> LectureView:
-        """Show a step's view; make it where it was not made ahead."""
+        """Show a step's view, and create it if it was not prefetched."""
         self._index = index
         view = self._made(index)
         self._stack.setCurrentWidget(view)
@@ -82,7 +83,7 @@ class StepViews(QObject):
             view.set_text_px(px)
 
     def close(self) -> None:
-        """Discard all views; nothing is asked any more."""
+        """Discard all views and their requests."""
         self._ahead.stop()
         for index in list(self._views):
             self._discard(index)
@@ -94,15 +95,15 @@ class StepViews(QObject):
             view.network_chosen.connect(self.network_chosen)
             view.network_left.connect(self.network_left)
             self._stack.addWidget(view)
-            view.ensurePolished()  # Or Qt would take the fonts back when it is shown.
+            view.ensurePolished()  # Otherwise Qt would reset the fonts when the view is shown.
             view.set_text_px(self._text_px)
-            # As large as it will be: the layout is done, and not awaited, when it is shown.
+            # At its final size, the view is already laid out when it is shown.
             view.resize(self._stack.size())
             self._views[index] = view
         return self._views[index]
 
     def _look_ahead(self) -> None:
-        """Make one neighbour a turn, once what is shown is there."""
+        """Create one missing neighbour per call, once the current view has settled."""
         if not self.current.is_settled:
             return
         for neighbour in (self._index + 1, self._index - 1):

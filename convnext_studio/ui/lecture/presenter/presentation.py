@@ -1,4 +1,4 @@
-"""Entering and leaving a lecture: screens, look, speaker's window, and the place that is kept."""
+"""Start and leave a lecture: choose screens and theme, open the speaker's window, and remember the step."""
 
 import time
 from pathlib import Path
@@ -24,12 +24,12 @@ Screen = TypeVar("Screen")
 
 
 def checked_lecture(folder: Path = BUNDLED_LECTURE) -> Lecture:
-    """Read a lecture and check what its steps name.
+    """Read a lecture, and check the views and settings that its steps name.
 
     Raises
     ------
     StudioError
-        Names file and line of the first mistake.
+        If there is a mistake; the message names file and line of the first one.
     """
     lecture = read_lecture(folder)
     check_lecture(lecture)
@@ -37,26 +37,26 @@ def checked_lecture(folder: Path = BUNDLED_LECTURE) -> Lecture:
 
 
 def arrange(screens: list[Screen], own: Screen) -> tuple[Screen, Screen | None]:
-    """Which screen the audience sees, and which the speaker; None where there is only one.
+    """Return the screens for the audience and for the speaker, the latter None if there is only one screen.
 
     Parameters
     ----------
     own
-        The one that the speaker works at.
+        Screen at which the speaker works.
     """
     others = [screen for screen in screens if screen is not own]
     return (others[0], own) if others else (own, None)
 
 
 class Presentation(QObject):
-    """Shows a lecture in place of the window, and the window again in place of the lecture.
+    """Shows a lecture in place of the main window, and the window again when the lecture is left.
 
     Attributes
     ----------
     presenter
-        While a lecture is shown.
+        Window of the lecture; None unless a lecture is shown.
     speaker
-        The speaker's window, while there is one.
+        Window of the speaker; None unless it is open.
     """
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
@@ -79,7 +79,7 @@ class Presentation(QObject):
 
     @property
     def folder(self) -> Path:
-        """Of the lecture that is shown, or would be."""
+        """The folder of the lecture that is shown, or would be shown next."""
         return self._folder
 
     @property
@@ -90,21 +90,21 @@ class Presentation(QObject):
     def start(
         self, folder: Path | None = None, place: int | None = None, size: tuple[int, int] | None = None
     ) -> None:
-        """Show a lecture, the last one where none is named, at the place where it was left.
+        """Show a lecture, by default the last one at the step where it was left.
 
         Parameters
         ----------
         folder
-            Of the lecture.
+            Folder of the lecture.
         place
             Index of the step to begin with.
         size
-            In pixels, of a window; full screen where None.
+            Size of the window in pixels; full screen if None.
 
         Raises
         ------
         StudioError
-            Where the lecture cannot be read; nothing has changed then.
+            If the lecture cannot be read; nothing has changed in that case.
         """
         if self.presenter is not None:
             self.presenter.raise_()
@@ -122,14 +122,14 @@ class Presentation(QObject):
         self._open(lecture, size)
 
     def leave(self) -> None:
-        """Show the window again; the place is kept."""
+        """Show the main window again, and remember the step."""
         if self.presenter is None:
             return
         presenter, self.presenter = self.presenter, None
         self._controller.noticed.disconnect(presenter.tell)
         self._close_speaker()
         presenter.close_views()
-        # First the one, then the other: Qt ends the program when no window is left.
+        # Show the window before hiding the presenter, because Qt quits when no window is left.
         self._window.show()
         presenter.hide()
         presenter.deleteLater()
@@ -156,7 +156,7 @@ class Presentation(QObject):
             presenter.resize(*size)
             presenter.show()
         presenter.activateWindow()
-        self._window.hide()  # Its panels would ask the engine, too, for every picture.
+        self._window.hide()  # Otherwise its panels would query the engine, too, for every picture.
 
     def _stepped(self, index: int) -> None:
         self._place = index
@@ -176,7 +176,7 @@ class Presentation(QObject):
                 self._controller.open_mime(QGuiApplication.clipboard().mimeData())
 
     def _open_speaker(self, screen: QScreen | None) -> None:
-        """Open it, filling a screen of its own where there is one."""
+        """Open the speaker's window, filling the screen if one is given."""
         if self.presenter is None or self._lecture is None or self._started_s is None:
             return
         self.speaker = SpeakerWindow(self._lecture, self._started_s, self.presenter)

@@ -1,4 +1,4 @@
-"""What every live view of a lecture has in common."""
+"""The base classes of the live views of a lecture."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 
 SMALL = 0.75
-"""Numbers at axes and captions, as a part of the text that the audience must read."""
+"""Size of captions and axis numbers relative to the text that the audience must read."""
 
 
 class LectureView(QWidget):
@@ -24,20 +24,20 @@ class LectureView(QWidget):
     Parameters
     ----------
     settings
-        Of the step, checked and with the defaults of what it leaves out.
+        Settings of the step, checked and completed with defaults.
 
     Attributes
     ----------
     state, bridge
-        The selection, and the way to the engine.
+        State with the selection, and connection to the engine.
     panel
-        Name under which it asks the engine; each view has its own.
+        Unique panel name for the view's requests.
     text_px
         Height of the text that the audience must read.
     """
 
-    network_chosen = Signal(str)  # The source of a network to open for a while.
-    network_left = Signal()  # The model that was open before is to be open again.
+    network_chosen = Signal(str)  # The source of a network to open temporarily.
+    network_left = Signal()  # The model that was open before is to be reopened.
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__()
@@ -48,35 +48,35 @@ class LectureView(QWidget):
         self.text_px = 16
 
     def prepare(self) -> None:
-        """Ask for what will be shown; nothing where that was asked already."""
+        """Request what will be shown, unless it was requested already."""
         raise NotImplementedError
 
     def retire(self) -> None:
-        """Want no answer any more: the view is about to be deleted."""
+        """Drop all requests, because the view is about to be deleted."""
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows its answer, or a sentence in its place."""
+        """Whether the view shows its answer, or a sentence in its place."""
         return True
 
     def set_text_px(self, px: int) -> None:
-        """Scale all text, that of the children too."""
+        """Scale all text, including that of child widgets."""
         self.text_px = px
-        # Under a style sheet Qt hands fonts down to some only, and takes them back when the look changes.
+        # With a style sheet, Qt passes fonts to some children only, and resets them when the theme changes.
         for widget in (self, *self.findChildren(QWidget)):
             font = widget.font()
             font.setPixelSize(px)
             widget.setFont(font)
             if isinstance(widget, QComboBox):
-                # Qt keeps the least width of the font before, until the style changes.
+                # Qt keeps the minimum width of the previous font until the style changes.
                 QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
 
     def caption(self) -> str:
-        """What exactly is shown: model, whether its weights are random, picture, and what a view adds."""
+        """Return what exactly is shown: model, note on random weights, picture, and a view's additions."""
         return self.subject()
 
     def subject(self, *more: str) -> str:
-        """The open model, its weights where they are random, the picture, and more, as a caption says it."""
+        """Return a caption with the model, a note if its weights are random, the picture, and further texts."""
         model, picture = self.state.model, self.state.picture
         parts: list[str] = []
         if model is not None:
@@ -89,16 +89,16 @@ class LectureView(QWidget):
 
 
 class AskingView(LectureView):
-    """A view whose content the engine computes: it asks questions, and shows all their answers at once.
+    """A view whose content the engine computes: it sends requests, and shows all their answers at once.
 
-    It follows the selection: another model or picture makes it ask again, at once where it can be seen, and
-    a little later where not. Answers for an old model or picture are dropped; what is shown is dimmed until
-    the new ones are there.
+    It follows the selection: when the model or picture changes, it sends new requests, immediately if it is
+    visible, and otherwise a little later. Answers for an old model or picture are dropped; the content is
+    dimmed until the new answers arrive.
 
     Attributes
     ----------
     needs_model, needs_picture
-        There is nothing to ask before one is open.
+        Whether a model or a picture must be open before the view sends requests.
     """
 
     needs_model: ClassVar[bool] = True
@@ -123,7 +123,7 @@ class AskingView(LectureView):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._stack)
-        # Unseen views wait for the end of the turn, so that the engine gets the visible one's questions first.
+        # Hidden views wait for the next event loop turn, so that the visible view's requests go first.
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -131,45 +131,45 @@ class AskingView(LectureView):
         state.model_loaded.connect(self.follow)
         state.picture_selected.connect(self.follow)
 
-    # ------------------------------------------------------------------------------- what a view tells
+    # ------------------------------------------------------------------------- implemented by subclasses
 
     def questions(self) -> Sequence[Request] | str:
-        """What to ask now, or the sentence that says why there is nothing to ask.
+        """Return the requests to send now, or a sentence that says why there are none.
 
-        Model and picture are open where the view needs them. Questions of one class need `panel` names of
-        their own (``f"{self.panel} 2"``), or they would replace each other.
+        Model and picture are open if the view needs them. Requests of the same class need different `panel`
+        names (``f"{self.panel} 2"``); otherwise they would replace each other.
         """
         raise NotImplementedError
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
-        """Show the answers, which are in the order of the questions."""
+        """Show the answers, which are in the order of the requests."""
         raise NotImplementedError
 
     def show_partial(self, index: int, payload: Payload) -> None:
-        """An answer so far, or one whose fellows are still under way; views that can show it do."""
+        """Show a partial answer, or one while others are pending; by default it is ignored."""
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the content while a newer one is being computed, or undo that."""
 
     def show_body(self) -> None:
-        """The content in the sentence's place, not dimmed."""
+        """Show the content in place of the sentence, and do not dim it."""
         self.set_dimmed(False)
         self._stack.setCurrentIndex(1)
 
-    # --------------------------------------------------------------------------- what it is told
+    # ------------------------------------------------------------------------------------- content
 
     def set_body(self, body: QWidget) -> None:
-        """What is shown when the answers are there; called once, by the constructor."""
+        """Set the widget that shows the answers; to be called once, in the constructor."""
         self._stack.addWidget(body)
 
     def prepare(self) -> None:
-        """Ask for what will be shown; nothing where that was asked already."""
+        """Request what will be shown, unless it was requested already."""
         self._is_wanted = True
         questions = self._questions()
         if isinstance(questions, str):
             self._query.drop()
             self.show_notice(questions)
-        # A model loaded again is another one, even if it says the same of itself: the engine may be new.
+        # A reloaded model counts as a new one even if its description is equal, because the engine may be new.
         elif self._query.is_news(*questions, of=self.state.model):
             if not self.shows_body:
                 self.show_notice("Computing …")
@@ -177,7 +177,7 @@ class AskingView(LectureView):
             self._query.ask(*questions, of=self.state.model)
 
     def follow(self, _changed: object = None) -> None:
-        """Something that the questions depend on has changed."""
+        """Send new requests, because something that they depend on has changed."""
         if not self._is_wanted:
             return
         if self.isVisible():
@@ -186,32 +186,32 @@ class AskingView(LectureView):
             self._later.start()
 
     def retire(self) -> None:
-        """Want no answer any more: the view is about to be deleted."""
+        """Drop all requests, because the view is about to be deleted."""
         self._is_wanted = False
         self._later.stop()
         self._query.drop()
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows its answers, or a sentence in their place."""
+        """Whether the view shows its answers, or a sentence in their place."""
         return not self._query.is_running and not self._later.isActive()
 
     @property
     def shows_body(self) -> bool:
-        """Whether there is content."""
+        """Whether the content is shown, and not a sentence."""
         return self._stack.currentIndex() == 1
 
     @property
     def notice(self) -> str:
-        """The sentence in the content's place; empty while there is content."""
+        """The sentence shown in place of the content; empty while the content is shown."""
         return "" if self.shows_body else self._notice.text()
 
     def show_notice(self, text: str) -> None:
-        """A plain sentence in the content's place."""
+        """Show a sentence in place of the content."""
         self._notice.setText(text)
         self._stack.setCurrentIndex(0)
 
-    # ------------------------------------------------------------------------------------ asking
+    # ------------------------------------------------------------------------------------ requests
 
     def _questions(self) -> Sequence[Request] | str:
         if self.needs_model and self.state.model is None:
@@ -227,24 +227,24 @@ class AskingView(LectureView):
         self.setAccessibleDescription(self.caption())
 
     def _show_stopped(self) -> None:
-        self._query.drop()  # It is asked again when the view is prepared again.
+        self._query.drop()  # The requests are sent again when the view is prepared again.
         self.show_notice("Stopped.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSpec:
-    """A view that a lecture's steps can name.
+    """A kind of view that the steps of a lecture can name.
 
     Attributes
     ----------
     name
-        In a step's front matter: ``view: NAME``.
+        Name in a step's front matter: ``view: NAME``.
     title
-        What it shows, in a few words, for documentation.
+        Short description for the documentation.
     make
-        Makes one, with settings that were checked and completed.
+        Function that creates a view with checked and completed settings.
     settings
-        What an author may choose, by name.
+        Settings that an author may choose, by name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is being computed and what was; and the log."""
+"""The activity panel: the running and finished activities, and the log."""
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
@@ -23,13 +23,13 @@ from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
-# What is over sooner is only listed.
+# Shorter activities appear only in the list of finished ones.
 ANNOUNCE_AFTER_MS = 300
 HEADINGS = ("What", "For", "Where", "Time", "Outcome")
 
 
 class ActivityPanel(QWidget):
-    """Two pages: the activities, and the log of window and engine."""
+    """A panel with two tabs: the activities, and the log of window and engine."""
 
     title = "Activity"
     report_asked = Signal()
@@ -58,20 +58,20 @@ class ActivityPanel(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows what it is going to show: it asks nothing itself."""
+        """Whether the panel is up to date; always true, because it sends no requests."""
         return True
 
     def sizeHint(self) -> QSize:
-        """Wide enough for most rows."""
+        """Make room for most rows."""
         return QSize(self.fontMetrics().averageCharWidth() * 92, 560)
 
     def minimumSizeHint(self) -> QSize:
-        """Less would be outcomes of nobody knows what."""
+        """Keep enough room to tell which activity an outcome belongs to."""
         return QSize(self.fontMetrics().averageCharWidth() * 72, super().minimumSizeHint().height())
 
 
 class ActivityList(QWidget):
-    """What is under way, each with its progress and a button that stops it; below, what is over."""
+    """The running activities with progress and a Cancel button each, above a table of the finished ones."""
 
     def __init__(self, log: ActivityLog, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -110,7 +110,7 @@ class ActivityList(QWidget):
         log.finished.connect(self._finish)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up with what went on while nobody looked."""
+        """Catch up with the activities that were recorded while the list was hidden."""
         super().showEvent(event)
         self.table.setRowCount(0)
         for activity in reversed(self._log.over):
@@ -118,7 +118,7 @@ class ActivityList(QWidget):
         self._announce()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks any more."""
+        """Stop showing running activities while the list is hidden."""
         super().hideEvent(event)
         self._soon.stop()
         for identifier in list(self.rows):
@@ -168,7 +168,7 @@ class ActivityList(QWidget):
 
 
 class ActivityRow(QWidget):
-    """One that is under way."""
+    """A row for one activity that is running or waiting."""
 
     def __init__(self, activity: Activity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -190,20 +190,20 @@ class ActivityRow(QWidget):
         self.show_activity(activity)
 
     def show_activity(self, activity: Activity) -> None:
-        """How far it is."""
+        """Update the text and the progress."""
         said = activity.note or ("waits" if activity.outcome == "waiting" else "")
         self.text.setText(" · ".join(part for part in (activity.what, activity.asker, said) if part))
         unit = 1 + activity.total // LARGEST_STEP
-        # What waits stands still: a bar that runs to and fro says that something is being done.
+        # A waiting activity has a range of 1, because Qt animates a bar with a range of 0 as if it were busy.
         total = activity.total // unit if activity.outcome == "running" else 1
         self.progress.setRange(0, total)
         self.progress.setValue(activity.done // unit)
 
 
 class LogView(QWidget):
-    """The log's lines, to read and to copy.
+    """A read-only view of the log's lines, with buttons to copy them and to report a problem.
 
-    They are laid out while somebody looks: Qt takes 7 kB for each.
+    It holds the lines only while it is visible, because Qt's layout takes 7 kB for each.
     """
 
     def __init__(self, store: LogStore, parent: QWidget | None = None) -> None:
@@ -231,14 +231,14 @@ class LogView(QWidget):
         store.added.connect(self._add)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up with what was noted while nobody looked."""
+        """Load the log's lines."""
         super().showEvent(event)
-        self.text.clear()  # A minimised window goes on hearing, and is shown again.
-        # Unlike setting the text, this shows its end, as does every line that follows.
+        self.text.clear()  # A minimised window still receives lines, and is shown again.
+        # Unlike setPlainText, appending scrolls to the end and follows the lines added later.
         self.text.appendPlainText("\n".join(self._store.lines))
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks any more."""
+        """Discard the lines while the view is hidden."""
         super().hideEvent(event)
         self.text.clear()
 

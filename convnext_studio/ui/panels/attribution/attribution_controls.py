@@ -40,7 +40,7 @@ from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
 
 
 class LookButton(PopupButton):
-    """Opens the choice of part, colour map, ends of the scale and resampling."""
+    """A button that opens the choice of part, colour map, range and resampling."""
 
     changed = Signal()
 
@@ -76,7 +76,7 @@ class LookButton(PopupButton):
         self.resampling.currentIndexChanged.connect(self.changed)
 
     def suit(self, is_signed: bool) -> None:
-        """Offer the signed part only where the sign means something."""
+        """Offer the signed part only if the sign has a meaning."""
         if is_signed != self.part.isEnabled():
             self.part.setEnabled(is_signed)
             was_blocked = self.part.blockSignals(True)
@@ -86,7 +86,7 @@ class LookButton(PopupButton):
 
     @property
     def shading(self) -> Shading:
-        """How maps are to be coloured."""
+        """The chosen shading of the maps."""
         chosen = self.range.value
         return Shading(
             part=self._part,
@@ -120,7 +120,7 @@ Field = QComboBox | QSpinBox | QDoubleSpinBox
 
 
 class ParameterButton(PopupButton):
-    """Opens the form of the method's parameters; hidden where it has none."""
+    """A button that opens the form of the method's parameters; hidden if it has none."""
 
     changed = Signal()
 
@@ -133,7 +133,7 @@ class ParameterButton(PopupButton):
         self.hide()
 
     def show_method(self, method: Method) -> None:
-        """Offer another method's parameters, as they were left."""
+        """Show another method's parameters, with the values that were set before."""
         if method is self._method:
             return
         self._method = method
@@ -149,7 +149,7 @@ class ParameterButton(PopupButton):
 
     @property
     def given(self) -> tuple[tuple[str, Value], ...]:
-        """What differs from the defaults."""
+        """The parameters that differ from their defaults, as (name, value) pairs."""
         if self._method is None:
             return ()
         values = self._given.get(self._method.name, {})
@@ -177,7 +177,7 @@ class ParameterButton(PopupButton):
             spin.setSingleStep((parameter.high - parameter.low) / 20)
             spin.setRange(parameter.low, parameter.high)
             spin.setValue(float(value))
-        spin.setKeyboardTracking(False)  # A number half typed is not meant yet.
+        spin.setKeyboardTracking(False)  # Ignore numbers that are only half typed.
         spin.setAccessibleName(parameter.title)
         spin.setToolTip(f"{parameter.sentence} From {parameter.low:g} to {parameter.high:g}")
         spin.valueChanged.connect(lambda number: self._take(parameter, number))
@@ -193,7 +193,7 @@ ROWS = 5
 
 
 class TargetColumn(QWidget):
-    """Rows of classes; a click explains one, or, with “And not” pressed, sets one against it."""
+    """A list of classes; a click explains one or, in “And not” mode, compares it with the explained one."""
 
     target_chosen = Signal(int)
     against_chosen = Signal(object)  # int | None
@@ -219,7 +219,7 @@ class TargetColumn(QWidget):
         self.output.currentIndexChanged.connect(self.output_chosen)
         self.rows = [PredictionRow(compact=True) for _ in range(ROWS)]
         for row in self.rows:
-            row.hide()  # Until there is a prediction.
+            row.hide()  # Hidden until there is a prediction.
             row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
         self.search = ClassSearch(
             "Search for a class",
@@ -231,17 +231,17 @@ class TargetColumn(QWidget):
 
     @property
     def chosen_output(self) -> Output:
-        """The logit or the probability."""
+        """The output to explain: the logit or the probability."""
         return "probability" if self.output.currentData() == "probability" else "logit"
 
     def show_output(self, output: Output) -> None:
-        """The logit or the probability was chosen elsewhere."""
+        """Show an output that was chosen elsewhere."""
         was_blocked = self.output.blockSignals(True)
         self.output.setCurrentIndex(self.output.findData(output))
         self.output.blockSignals(was_blocked)
 
     def show_classes(self, model: ModelInfo, prediction: Prediction, target: int, against: int | None) -> None:
-        """The likeliest classes; where another one is explained or set against it, in the last rows' place."""
+        """Show the most likely classes; a target or contrast that is not among them takes a last row."""
         self._against = against
         chosen = [index for index in (target, against) if index is not None]
         top = list(prediction.top(ROWS))
@@ -261,7 +261,7 @@ class TargetColumn(QWidget):
         )
 
     def hide_classes(self) -> None:
-        """There is nothing whose classes could be explained."""
+        """Hide the classes when there is no prediction to explain."""
         for row in self.rows:
             row.hide()
 
@@ -289,7 +289,7 @@ class TargetColumn(QWidget):
         follow_text(self, lambda: self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 26))
 
     def _list_of_rows(self) -> QScrollArea:
-        """All rows where there is room for them; where a long caption takes it, they scroll."""
+        """Return a scroll area with all rows; it scrolls when a long caption leaves too little room."""
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
@@ -336,7 +336,7 @@ QToolButton::menu-button { width: 16px; border: none; }
 
 
 class WhereRow(QWidget):
-    """A button for each stage, one for all of them, one for the average with a menu of what to average."""
+    """A row of buttons: one per stage, one for all stages, and one for an average with a menu of its nodes."""
 
     stage_chosen = Signal(str)
     changed = Signal()
@@ -375,16 +375,16 @@ class WhereRow(QWidget):
 
     @property
     def where(self) -> Where:
-        """What is chosen."""
+        """The chosen place: a single node, all stages, or the average."""
         return self._where
 
     @property
     def averaged(self) -> tuple[str, ...]:
-        """The nodes that an average is of."""
+        """The names of the nodes to average."""
         return tuple(name for name, action in self._averaged.items() if action.isChecked())
 
     def choose(self, where: Where) -> None:
-        """Choose one node, all stages, or an average."""
+        """Choose a single node, all stages, or the average."""
         self._where = where
         self.changed.emit()
 
@@ -392,7 +392,7 @@ class WhereRow(QWidget):
         self.choose("node" if self._where == where else where)
 
     def show_model(self, model: ModelInfo) -> None:
-        """Offer another network's stages, and its nodes to average: at first the last two stages."""
+        """Offer the stages of another network, and its nodes to average (initially the last two stages)."""
         for name, button in self.stages.items():
             button.setVisible(name in model.config.stages)
         self._menu.clear()
@@ -415,7 +415,7 @@ class WhereRow(QWidget):
         self._averaged[name] = action
 
     def show_choice(self, node: str, has_nodes: bool, thumbnails: Mapping[str, Rgb]) -> None:
-        """Check what is shown; a method on the input's pixels has no nodes to choose."""
+        """Check the buttons for the current choice; disable them for a method on the input's pixels."""
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
             picture = thumbnails.get(name)
@@ -446,7 +446,7 @@ def _icon(picture: Rgb) -> QIcon:
 
 
 class AttributionBar(QWidget):
-    """Method and parameters emit `changed`; progress and Stop are there while a long method runs."""
+    """A toolbar that emits `changed` for a new method or parameter; it shows progress of long methods."""
 
     changed = Signal()
 
@@ -491,7 +491,7 @@ class AttributionBar(QWidget):
 
     @property
     def method(self) -> Method:
-        """The method chosen."""
+        """The chosen method."""
         return method_named(str(self._list.currentData()))
 
     def choose_method(self, name: str) -> None:
@@ -499,7 +499,7 @@ class AttributionBar(QWidget):
         self._list.setCurrentIndex(self._list.findData(name))
 
     def show_progress(self, done_of: tuple[int, int] | None) -> None:
-        """Show how much of how much is done, and a way to stop; None where nothing runs."""
+        """Show how much is done of how much, with a Stop button; hide both if given None."""
         self.progress.setVisible(done_of is not None)
         self.stop.setVisible(done_of is not None)
         if done_of is not None:
@@ -517,7 +517,7 @@ class AttributionBar(QWidget):
 
 
 def about(method: Method) -> str:
-    """What a method does, and where it comes from."""
+    """Return what a method does, and its source."""
     return f"{method.sentence} {method.source}"
 
 

@@ -1,4 +1,4 @@
-"""One attribution map over the picture: from its numbers to colours, and the widget that shows it."""
+"""Colouring an attribution map, and the widget that shows it over the picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,20 +36,20 @@ COLORMAPS: dict[Part, tuple[str, ...]] = {"signed": DIVERGING, "positive": SEQUE
 
 @dataclass(frozen=True, slots=True)
 class Shading:
-    """How maps are coloured.
+    """The settings that determine how maps are coloured.
 
     Attributes
     ----------
     part
-        The signed map, symmetric about 0, or its positive part, from 0.
+        The signed map, with limits symmetric about 0, or its positive part, with limits from 0.
     colormap
-        One of `COLORMAPS` of that part.
+        One of `COLORMAPS` for that part.
     percentile
-        Of the magnitude; what lies beyond it has the colours of the scale's ends.
+        Percentile of the magnitude at which the scale ends; values beyond it are clipped.
     hand
-        Ends of the scale in place of all that.
+        Limits set by hand, which replace the automatic ones.
     smooth
-        Interpolated between the units' centres, in place of the units as they are.
+        Whether to interpolate between the units' centres instead of showing the units as they are.
     """
 
     part: Part = "signed"
@@ -59,24 +59,24 @@ class Shading:
     hand: Limits | None = None
 
     def part_of(self, values: Map) -> Map:
-        """The part that is coloured."""
+        """Return the part of the map that is coloured."""
         return np.maximum(values, 0) if self.part == "positive" else values
 
     def limits_of(self, maps: Sequence[Map]) -> Limits:
-        """One scale for maps that are to be compared; to 1 where nothing in them differs from 0."""
+        """Return the common limits for maps that are to be compared; they end at 1 if all values are 0."""
         if self.hand is not None:
             return self.hand
         shown = [self.part_of(values) for values in maps]
         magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
         end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
         if end == 0 and magnitudes.size:
-            end = float(magnitudes.max())  # Few values differ from 0: the percentile misses them all.
+            end = float(magnitudes.max())  # So few values differ from 0 that the percentile is 0.
         end = end or 1.0
         return Limits(-end if self.part == "signed" else 0.0, end)
 
     @property
     def text(self) -> str:
-        """In a caption."""
+        """The settings in words, for a caption."""
         said = ["bilinear" if self.smooth else "nearest"]
         said.append("signed" if self.part == "signed" else "positive part (ReLU)")
         if self.hand is not None:
@@ -87,7 +87,7 @@ class Shading:
 
 
 def why_empty(values: Map, part: Part) -> str:
-    """Why a picture of the map would show nothing; empty where it shows something."""
+    """Return why a picture of the map would show nothing; empty if it shows something."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return "No value of this map is finite: the weights or the picture contain extreme values."
@@ -104,20 +104,20 @@ def why_empty(values: Map, part: Part) -> str:
 
 
 def missing_text(values: Map) -> str:
-    """How many values cannot be shown; empty where all can."""
+    """Return how many values cannot be shown; empty if all can."""
     missing = int(np.count_nonzero(~np.isfinite(values)))
     return f"{missing} of {values.size} values are not finite" if missing else ""
 
 
 _BAR_PX = 7
-# Beyond this side a map is coloured from a reduced copy: more than the screen shows, less than a turn takes.
+# Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
 _LARGEST_SIDE = 640
 _SMOOTH_SIDE = 448
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlacedMap:
-    """A map, where it lies in the picture, and what it is called."""
+    """A map with its title and its placement in the picture."""
 
     title: str
     values: Map
@@ -126,12 +126,12 @@ class PlacedMap:
 
 @dataclass(frozen=True, slots=True)
 class Veil:
-    """How much of the picture the map covers.
+    """The settings for how much of the picture the map covers.
 
     Attributes
     ----------
     opacity
-        From 0 to 1.
+        Opacity of the map, from 0 to 1.
     curtain
         Share of the picture's width, from the left, that shows no map.
     """
@@ -141,7 +141,7 @@ class Veil:
 
 
 class ColorLine(QWidget):
-    """A flat colour bar above its two end numbers, for a map among several."""
+    """A flat colour bar with its two limits below, for one of several maps."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -151,22 +151,22 @@ class ColorLine(QWidget):
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The numbers at its ends: "≥ 2.41" where there are values beyond."""
+        """The labels of its two ends, such as "≥ 2.41" if some values are beyond the limit."""
         return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
 
     def set_scale(self, scale: ColorScale | None) -> None:
-        """Say something else; None leaves the place empty."""
+        """Set the colour scale; None leaves the bar empty."""
         if scale != self._scale:
             self._scale = scale
             self.setAccessibleDescription("From {} to {}".format(*self.ends) if self.ends else "")
             self.update()
 
     def sizeHint(self) -> QSize:
-        """The bar and one line of text."""
+        """Make room for the bar and one line of text."""
         return QSize(80, scaled_px(_BAR_PX) + 2 + self.fontMetrics().height())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow theme and text."""
+        """Follow changes of the palette and the font."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
         elif event.type() == QEvent.Type.FontChange:
@@ -174,7 +174,7 @@ class ColorLine(QWidget):
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The colours, and below them the lower and the higher number."""
+        """Paint the colours, and the lower and upper limit below them."""
         if self._scale is None or self.ends is None:
             return
         look, (low, high) = theme.current(), self.ends
@@ -196,16 +196,16 @@ class ColorLine(QWidget):
 
 
 class MapCell(QWidget):
-    """A map over the picture; words in its place where a picture of it would show nothing."""
+    """A map over the picture, or a sentence in its place if the map would show nothing."""
 
-    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+    pointed = Signal(str)  # the text for what is under the pointer, or ""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.heading = ElidedLabel()
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
-        # Beside one of several maps it would take as much room as the map.
+        # Used for several maps: beside a small map, the button would take as much room as the map.
         self.save = self.map.save_button("Attribution", "▾")
         self.line = ColorLine()
         self.words = plain_label("muted")
@@ -233,12 +233,12 @@ class MapCell(QWidget):
 
     @property
     def shown(self) -> PlacedMap | None:
-        """The map that is shown, or of which the words speak."""
+        """The map that is shown or described by the sentence."""
         return self._shown
 
     @property
     def says(self) -> str:
-        """The words in the figure's place; empty while there is a figure."""
+        """The sentence shown instead of the figure; empty while there is a figure."""
         return self.words.text() if self._stack.currentIndex() == 1 else ""
 
     def show_map(
@@ -250,7 +250,7 @@ class MapCell(QWidget):
         shading: Shading,
         read_out: str,
     ) -> None:
-        """Show a map over the picture's layer `below`; `read_out` begins what is said of a pixel or unit."""
+        """Show a map over the layer `below`; `read_out` is the start of the hover text."""
         self._shown, self._picture, self._below, self._read_out = shown, picture, below, read_out
         self.heading.setText(shown.title)
         self.map.view.setAccessibleName(f"Attribution, {shown.title}")
@@ -271,7 +271,7 @@ class MapCell(QWidget):
         self._compose()
 
     def be_one_of(self, count: int) -> None:
-        """Alone there is room for an upright bar; among several a heading tells which it is."""
+        """Use an upright colour bar for a single map; a heading and a flat bar for one of several."""
         self.map.bar.setVisible(count == 1)
         self.map.save.setVisible(count == 1)
         self.save.setVisible(count > 1)
@@ -279,13 +279,13 @@ class MapCell(QWidget):
         self.line.setVisible(count > 1)
 
     def set_veil(self, veil: Veil) -> None:
-        """Cover more or less of the picture."""
+        """Set how much of the picture the map covers."""
         if veil != self._veil:
             self._veil = veil
             self._compose()
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the map while a newer one is being computed."""
         self.map.view.set_dimmed(dimmed)
 
     def _compose(self) -> None:
@@ -317,7 +317,7 @@ class MapCell(QWidget):
 
 
 def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
-    """The map as a layer; where it is to be smooth, values are interpolated, not colours."""
+    """Return the map as a layer; if it is to be smooth, interpolate the values and not the colours."""
     values = shading.part_of(_reduced(shown.values))
     height, width = values.shape
     if shading.smooth:
@@ -328,7 +328,7 @@ def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
 
 
 def _reduced(values: Map) -> Map:
-    """Means over squares, where they tile the map: no more of them than a screen shows."""
+    """Reduce a large map by averaging squares that tile it, to about the resolution of a screen."""
     height, width = values.shape
     factor = next(
         (

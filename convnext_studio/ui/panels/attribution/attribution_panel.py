@@ -1,4 +1,4 @@
-"""The attribution panel: where in the picture the evidence for a class is, in one or several maps."""
+"""The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
 from msgspec.structs import replace
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -48,9 +48,9 @@ MOST_MAPS = 4
 
 
 class AttributionFigure(QWidget):
-    """Up to four cells; the first map is there at once, each other one is coloured in a turn of its own."""
+    """A figure of up to four maps; the first is painted at once, the others one per event-loop turn."""
 
-    pointed = Signal(str)  # what is under the pointer; empty where nothing is
+    pointed = Signal(str)  # the text for what is under the pointer, or ""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,13 +74,13 @@ class AttributionFigure(QWidget):
 
     @property
     def is_painting(self) -> bool:
-        """Whether a map still waits for its turn."""
+        """Whether any map still has to be painted."""
         return bool(self._to_paint)
 
     def show_explanation(
         self, explanation: Explanation, picture: ImageInfo, model: ModelInfo, shading: Shading
     ) -> None:
-        """Show all maps of an answer, each on its scale."""
+        """Show all maps of an answer, each group on its own scale."""
         if picture is not self._picture or self._below is None:
             self._picture, self._below = picture, picture_layer(picture)
         self._shading = shading
@@ -98,27 +98,27 @@ class AttributionFigure(QWidget):
         self._paint_next()
 
     def set_veil(self, veil: Veil) -> None:
-        """Cover more or less of the picture."""
+        """Set how much of the picture the maps cover."""
         for cell in self.cells:
             cell.set_veil(veil)
 
     @property
     def is_dimmed(self) -> bool:
-        """Whether what is shown awaits something newer."""
+        """Whether the maps are dimmed because newer ones are being computed."""
         return self.cells[0].map.view.is_dimmed
 
     def set_dimmed(self, dimmed: bool) -> None:
-        """Step back while something newer is under way."""
+        """Dim the maps while newer ones are being computed."""
         for cell in self.cells:
             cell.set_dimmed(dimmed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Another shape may have room for larger maps in other rows."""
+        """Rearrange the maps so that they are as large as possible."""
         super().resizeEvent(event)
         self._arrange()
 
     def _arrange(self) -> None:
-        """As many maps in a row as makes them largest."""
+        """Use the number of columns that makes the maps largest."""
         columns = self._best_columns()
         if columns != self._columns:
             self._columns = columns
@@ -150,9 +150,9 @@ _WAIT_MS = 120
 
 
 class AttributionPanel(Panel):
-    """The maps of a method over the picture: for a class, or for one and not another, at one place or several.
+    """A panel of a method's maps over the picture, for one class or a difference, at one or more places.
 
-    Grad-CAM at the stages comes with every prediction and is shown at once; everything else is asked for.
+    Grad-CAM at the stages comes with every prediction and is shown at once; everything else is requested.
     """
 
     title = "Attribution"
@@ -189,9 +189,9 @@ class AttributionPanel(Panel):
     # ------------------------------------------------------------------------------------------- the parts
 
     def _surround(self) -> None:
-        """Put the classes beside the figure, or the words in its place, and what belongs to it below."""
+        """Put the classes beside the figure or notice, and the other controls below."""
         around, whole = QWidget(), self.layout()
-        assert whole is not None  # Every panel has one.
+        assert whole is not None  # Every panel has a layout.
         whole.replaceWidget(self._stack, around)
         across = QSplitter(Qt.Orientation.Horizontal)
         across.addWidget(self._stack)
@@ -249,7 +249,7 @@ class AttributionPanel(Panel):
     # ------------------------------------------------------------------------------------------ the choices
 
     def _choose(self) -> None:
-        """Tell the state what the controls say."""
+        """Copy the choices from the controls to the state."""
         method, model, where = self.bar.method, self.state.model, self.where.where
         against = self.state.explaining.against
         nodes: tuple[str, ...] = ()
@@ -273,7 +273,7 @@ class AttributionPanel(Panel):
         if target == self.state.explaining.against:
             self._set_against(None)
         self.state.set_target(target)
-        self._show_classes()  # Also where it was the target before: the click unchecked its row.
+        self._show_classes()  # Even if the target is the same: the click unchecked its row.
 
     def _set_against(self, against: int | None) -> None:
         output = "difference" if against is not None else self.target.chosen_output
@@ -289,7 +289,7 @@ class AttributionPanel(Panel):
                 self._set_against(None)
 
     def _follow_explaining(self, explaining: Explain) -> None:
-        """The panel is not the only one that chooses: a session does, too."""
+        """Follow choices made elsewhere, such as by a restored session."""
         if explaining.output != "difference":
             self.target.show_output(explaining.output)
         self._await()
@@ -303,22 +303,22 @@ class AttributionPanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the maps of what is selected are there, or will not come."""
+        """Whether the maps for the selection are shown, or none are expected."""
         if not self.isVisible():
             return True
         return self.query.is_settled and not self.figure.is_painting and self.question() != WAITING
 
     def question(self) -> Explain | str:
-        """The maps of what is selected."""
+        """Return the request for the maps of the selection, or why there is none."""
         return explain_question(self.state, "attribution")
 
     def _known_question(self) -> Explain | str | None:
-        """The question; None while what is shown stays, dimmed, until it is known what to ask."""
+        """Return the question; None keeps the dimmed maps until it is known what to ask."""
         question = self.question()
         return None if question == WAITING and self.shows_body else question
 
     def _recall(self, question: Explain) -> Explanation | None:
-        """The maps that came with the prediction, where they are the ones asked for."""
+        """Return the maps that came with the prediction if they are the ones requested."""
         prediction, model = self.state.prediction, self.state.model
         if prediction is None or model is None or not comes_with_prediction(question, model):
             return None
@@ -327,7 +327,7 @@ class AttributionPanel(Panel):
         return explanation_of(prediction, model, question.nodes)
 
     def _take_prediction(self, _prediction: Prediction | None) -> None:
-        """Show the maps that come with a prediction, also where they have been asked for meanwhile."""
+        """Show the maps that came with a prediction, even if they have already been requested."""
         question = self.question()
         is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
         self._show_classes()
@@ -336,7 +336,7 @@ class AttributionPanel(Panel):
         self._await()
 
     def _await(self, _changed: object = None) -> None:
-        """Something else was selected: what is shown is old; once all has changed, the answer is asked for."""
+        """Schedule a new request after the selection has changed."""
         self.query.schedule()
         self._show_classes()
         self._show_where()
@@ -385,14 +385,14 @@ class AttributionPanel(Panel):
         target = state.explained_class
         if state.model is not None and state.prediction is not None and target is not None:
             self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
-        elif state.picture is None:  # Else there will soon be new ones in their place.
+        elif state.picture is None:  # With a picture, new classes will soon replace these.
             self.target.hide_classes()
 
     def _show_where(self) -> None:
         self.where.show_choice(self.state.node, self.bar.method.kind == "cam", self._thumbnails())
 
     def _thumbnails(self) -> dict[str, Rgb]:
-        """Small maps for the stage buttons, where they come with the prediction."""
+        """Return small maps for the stage buttons if they came with the prediction."""
         prediction = self.state.prediction
         if prediction is None or prediction.target != self.state.explained_class:
             return {}

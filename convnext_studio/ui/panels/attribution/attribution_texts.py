@@ -1,4 +1,4 @@
-"""The request that the attribution panel makes of the selection, and the texts that say what was explained."""
+"""The attribution panel's request for the current selection, and the texts that describe its answer."""
 
 import numpy as np
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ WAITING = "Computing …"
 
 
 def explain_question(state: AppState, panel: str) -> Explain | str:
-    """The whole question, or why there is none (yet)."""
+    """Return the complete request, or a sentence saying why there is none (yet)."""
     if state.picture is None:
         return NOTHING_OPEN
     if state.model is None:
@@ -37,7 +37,7 @@ def explain_question(state: AppState, panel: str) -> Explain | str:
 
 
 def map_name(state: AppState, question: Explain) -> str:
-    """Which of the question's maps is measured, where there are several: the selected node's."""
+    """Return which of the request's maps is measured: of several, that of the selected node."""
     if method_named(question.method).kind == "input":
         return INPUT
     if question.average:
@@ -46,7 +46,7 @@ def map_name(state: AppState, question: Explain) -> str:
 
 
 def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
-    """Whether the maps are those that every prediction brings."""
+    """Whether these are the maps that come with every prediction."""
     return (
         explaining.method == "gradcam"
         and explaining.output == "logit"
@@ -57,19 +57,19 @@ def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
 
 
 def has_sign(method: MethodName, output: Output) -> bool:
-    """Whether negative values of the map say something; those of a difference always do."""
+    """Whether negative values of the map have a meaning; those of a difference always do."""
     return output == "difference" or method_named(method).is_signed
 
 
 def node_text(name: str, model: ModelInfo) -> str:
-    """A map's name as people read it."""
+    """Return the display name of a map."""
     if name == INPUT:
         return "input pixels"
     return "average" if name == AVERAGE else model.node(name).title
 
 
 def output_text(explanation: Explanation, model: ModelInfo, prediction: Prediction | None) -> str:
-    """What was explained, with its value: ``“tabby” (logit 9.21, 86.1 %)``."""
+    """Return what was explained, with its value: ``“tabby” (logit 9.21, 86.1 %)``."""
     name, score = label_of(model, explanation.target), format_number(explanation.score)
     if explanation.output == "difference" and explanation.against is not None:
         return f"“{name}” and not “{label_of(model, explanation.against)}” (logits differ by {score})"
@@ -82,7 +82,7 @@ def output_text(explanation: Explanation, model: ModelInfo, prediction: Predicti
 
 
 def placed_maps(explanation: Explanation, model: ModelInfo) -> tuple[PlacedMap, ...]:
-    """The maps to show beside each other: of a difference at one place also the two that were subtracted."""
+    """Return the maps to show side by side; a difference at one place is preceded by its two operands."""
     maps = {node_text(name, model): (name, values) for name, values in explanation.maps.items()}
     if len(explanation.maps) == 1 and explanation.target_maps:
         [name] = explanation.maps
@@ -103,7 +103,7 @@ def placed_maps(explanation: Explanation, model: ModelInfo) -> tuple[PlacedMap, 
 
 
 def _names(explanation: Explanation, model: ModelInfo) -> tuple[str, str]:
-    """The two classes of a difference; equal names are told apart by their numbers."""
+    """Return the names of a difference's two classes; equal names get their class numbers added."""
     classes = [explanation.target, explanation.against or 0]
     names = [model.labels[index] if index < len(model.labels) else f"class {index}" for index in classes]
     if names[0] == names[1]:
@@ -112,7 +112,7 @@ def _names(explanation: Explanation, model: ModelInfo) -> tuple[str, str]:
 
 
 def scale_groups(shown: tuple[PlacedMap, ...], explanation: Explanation) -> list[list[PlacedMap]]:
-    """Maps that share a scale: the two of a difference; every other has its own."""
+    """Group the maps that share a scale: the two operands of a difference; all others have their own."""
     if explanation.target_maps and len(explanation.maps) == 1:
         return [list(shown[:2]), list(shown[2:])]
     return [[each] for each in shown]
@@ -125,7 +125,7 @@ def caption(
     model: ModelInfo,
     prediction: Prediction | None,
 ) -> str:
-    """Method, target, place, resolution, scale and numbers."""
+    """Return the caption: method, target, place, resolution, scale and numbers."""
     method = method_named(explanation.method)
     where = ", ".join(node_text(name, model).lower() for name in explanation.nodes) or "the input's pixels"
     if len(explanation.nodes) > 1 and explanation.nodes == model.config.stages and len(shown) > 1:
@@ -152,7 +152,7 @@ def caption(
 
 
 def _settings(explanation: Explanation, method: Method) -> list[str]:
-    """Those of the windows are left to the note, which tells what a 0 came to."""
+    """Return the parameters in words, without window and stride, whose effective values are in the notes."""
     titles = {parameter.name: parameter.title.lower() for parameter in method.parameters}
     return [
         f"{titles.get(name, name)} {value if isinstance(value, str) else format(value, 'g')}"
@@ -174,7 +174,7 @@ def _extremes(shown: PlacedMap) -> str:
 
 
 def areas_text(measured: Faithfulness | None, model: ModelInfo) -> str:
-    """The areas of insertion and deletion, and of which map, where they were measured."""
+    """Return the areas of insertion and deletion, and their map; empty if they were not measured."""
     if measured is None:
         return ""
     insertion, deletion = measured.of_map.insertion_area, measured.of_map.deletion_area

@@ -1,4 +1,4 @@
-"""The catalogue of pretrained models: search it, see data and licence before a download, and open a model."""
+"""The catalogue of pretrained models: search it, see data and licence before a download, open a model."""
 
 from collections.abc import Iterable
 
@@ -39,7 +39,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class CatalogueTable(QTreeView):
-    """One row a model; what cannot be opened is grey."""
+    """A table with one row per model; models that cannot be opened are grey."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class CatalogueTable(QTreeView):
         follow_text(self, self._fit_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
-        """Show these models, and keep the one that was selected."""
+        """Show these models and keep the selection."""
         selected = self.selected
         self._rows.removeRows(0, self._rows.rowCount())
         for entry in entries:
@@ -77,52 +77,52 @@ class CatalogueTable(QTreeView):
     def _fit_columns(self) -> None:
         for column in range(len(COLUMNS)):
             self.resizeColumnToContents(column)
-        # The longest names leave room for the numbers beside them; their beginning and end tell them apart.
+        # Limit the width of long names to leave room for the numbers; they are elided in the middle.
         name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
         self.setColumnWidth(0, min(self.columnWidth(0), name_px))
 
     def search(self, text: str) -> None:
-        """Leave the rows that have all these words somewhere in them."""
+        """Show only the rows that contain all these words, in any column."""
         self._found.set_words(text)
 
     @property
     def selected(self) -> PretrainedInfo | None:
-        """The model whose row is selected and can be seen."""
+        """The model of the selected, visible row, or None."""
         indices = self.selectionModel().selectedRows()
         entry = indices[0].data(_ENTRY) if indices else None
         return entry if isinstance(entry, PretrainedInfo) else None
 
     @property
     def texts(self) -> list[list[str]]:
-        """What stands in the rows that are left, in their order."""
+        """The texts of the rows that match the search, in their order."""
         rows = range(self._found.rowCount())
         return [[self._found.index(row, column).data() for column in range(len(COLUMNS))] for row in rows]
 
     def select(self, name: str) -> None:
-        """Select a model by its name, or nothing where its row is not shown."""
+        """Select a model by its name; do nothing if its row is not shown."""
         for row in range(self._found.rowCount()):
             if self._found.index(row, 0).data() == name:
                 self.setCurrentIndex(self._found.index(row, 0))
 
     def select_first(self) -> None:
-        """Select the uppermost row, where there is one."""
+        """Select the first row, if there is one."""
         self.setCurrentIndex(self._found.index(0, 0))
 
 
 class _Found(QSortFilterProxyModel):
-    """Rows that have all words that are searched for, in any column."""
+    """A filter model that keeps the rows with all search words, in any column."""
 
     def __init__(self, parent: CatalogueTable) -> None:
         super().__init__(parent)
         self._words: list[str] = []
 
     def set_words(self, text: str) -> None:
-        """Search for the words of a text."""
+        """Set the text whose words are searched for."""
         self._words = text.lower().split()
         self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex | QPersistentModelIndex) -> bool:
-        """Whether a row has all the words."""
+        """Whether a row contains all the words."""
         source = self.sourceModel()
         columns = range(source.columnCount())
         texts = [str(source.index(source_row, column, source_parent).data()).lower() for column in columns]
@@ -130,7 +130,7 @@ class _Found(QSortFilterProxyModel):
 
 
 def spoken_megabytes(count: int) -> str:
-    """A size of a download for people: "114 MB", "3.4 GB"."""
+    """Format the size of a download: "114 MB", "3.4 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
 
 
@@ -138,7 +138,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     licence = f"{entry.licence} (non-commercial)" if entry.is_noncommercial else entry.licence
     size = entry.download_bytes or 0
     here = "yes" if entry.is_cached else f"no, about {spoken_megabytes(size)}"
-    # What is sorted by: floats, because Qt compares the integers of Python in 32 bits.
+    # The sort keys are floats, because Qt compares Python's integers in 32 bits.
     cells: list[tuple[str, str | float]] = [
         (entry.name, entry.name),
         (format_count(entry.parameters), float(entry.parameters)),
@@ -162,12 +162,12 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
 
 
 class CataloguePanel(Panel):
-    """A table of what timm offers. The engine is asked for it when it is first seen, and only then.
+    """A panel with a table of timm's models, which is requested only once, when it is first shown.
 
     Parameters
     ----------
     offline
-        Nothing can be downloaded.
+        Whether downloads are impossible.
     """
 
     title = "Pretrained"
@@ -195,7 +195,7 @@ class CataloguePanel(Panel):
         self.open.setToolTip("Open this model in place of the open one (Enter)")
         self._lay_out()
         self._connect()
-        # Asked once, when the panel is first seen: the list is the same for every model.
+        # Sent once, when the panel is first shown: the list does not depend on the open model.
         self.query = PanelQuery(
             self,
             lambda: ListPretrained(panel="catalogue", offline=offline),
@@ -209,15 +209,15 @@ class CataloguePanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows the list, or a sentence in its place."""
+        """Whether the panel shows the list or a notice, and no look-up is in progress."""
         return super().is_settled and not (self.isVisible() and self._look_up.is_running)
 
     def sizeHint(self) -> QSize:
-        """Wide enough for most of a row."""
+        """Make room for most of a row."""
         return QSize(self.fontMetrics().averageCharWidth() * 110, 560)
 
     def minimumSizeHint(self) -> QSize:
-        """Wide enough for a name and its numbers: less would be a list of nothing."""
+        """Keep room for a model's name and its numbers."""
         return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
 
     # -------------------------------------------------------------------------------------------- the list
@@ -229,7 +229,7 @@ class CataloguePanel(Panel):
             self._show_selected()
 
     def _show_found(self, answer: Payload) -> None:
-        """A model that was looked up joins the list."""
+        """Add a model that was looked up to the list, and select it."""
         if isinstance(answer, Catalogue):
             known = {entry.name for entry in answer.entries}
             self._entries = (*(entry for entry in self._entries if entry.name not in known), *answer.entries)
@@ -239,7 +239,7 @@ class CataloguePanel(Panel):
             self._show_selected()
 
     def _model_loaded(self, model: ModelInfo) -> None:
-        """What was opened lies on this computer now."""
+        """Mark the opened model as available on this computer."""
         kept = tuple(
             replace(entry, is_cached=True, download_bytes=None, why_not="")
             if model.source == f"timm:{entry.name}"
@@ -260,7 +260,7 @@ class CataloguePanel(Panel):
     def _go_to_table(self) -> None:
         typed = self.search.text().strip().removeprefix("timm:")
         if not self.table.texts and typed and not self._look_up.is_running:
-            # It may be of another family, whose models are not in the list.
+            # It may belong to another model family, which is not in the list.
             self.about.setText(f"Looking up {typed} …")
             self._look_up.drop()
             self._look_up.ask(ListPretrained(panel="catalogue", offline=self._offline, name=typed))
@@ -293,7 +293,7 @@ class CataloguePanel(Panel):
         self.search.returnPressed.connect(self._go_to_table)
         self.table.selectionModel().selectionChanged.connect(self._show_selected)
         self.table.doubleClicked.connect(self._open)
-        # Not `activated`: on some desktops a single click sets that off, and may begin a download.
+        # Not `activated`: on some desktops a single click emits that, and could start a download.
         for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             shortcut = QShortcut(QKeySequence(key), self.table)
             shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
@@ -316,7 +316,7 @@ class CataloguePanel(Panel):
 
 
 def _about(entry: PretrainedInfo) -> str:
-    """What to know before opening it."""
+    """Return what to know before opening a model."""
     sentences = [f"Licence of the weights: {entry.licence}."]
     if entry.is_noncommercial:
         sentences.append("It does not allow commercial use.")

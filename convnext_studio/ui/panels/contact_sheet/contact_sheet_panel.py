@@ -1,4 +1,4 @@
-"""The contact sheet: one attribution method on all opened pictures, as tiles."""
+"""The contact sheet panel: one attribution method on all opened pictures, as tiles."""
 
 from collections.abc import Sequence
 
@@ -38,12 +38,12 @@ _NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
 
 
 def shown_map(explanation: Explanation) -> tuple[str, Map]:
-    """The map of an answer that a thumbnail shows, with its name: the last."""
+    """Return the name and values of the map that a thumbnail shows: the last one."""
     return list(explanation.maps.items())[-1]
 
 
 def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading, opacity: float) -> Rgb:
-    """The map over the picture, which may be a reduced one; the picture alone where the map shows nothing."""
+    """Draw the map over the picture (at any resolution); return the picture alone if the map is empty."""
     name, values = shown_map(explanation)
     if why_empty(values, shading.part):
         return picture
@@ -60,7 +60,7 @@ def _scaled(box: Box, across: float, down: float) -> Box:
 
 
 class ContactTiles(QListWidget):
-    """Pictures in rows, each with lines of text below; arrow keys and clicks choose one."""
+    """A grid of pictures with lines of text below each; arrow keys and clicks choose one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,19 +73,19 @@ class ContactTiles(QListWidget):
         self.setSpacing(4)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setFrameShape(QListWidget.Shape.NoFrame)
-        self.setAcceptDrops(False)  # The window takes them.
+        self.setAcceptDrops(False)  # The window handles drops.
         self.setAccessibleName("Contact sheet")
         self.setToolTip("Click a picture to select it, or use the arrow keys")
         self._items: dict[str, QListWidgetItem] = {}
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Qt marks the first where none is; it is not selected for that."""
+        """Block signals, because Qt makes the first item current on focus, which must not select it."""
         was_blocked = self.blockSignals(True)
         super().focusInEvent(event)
         self.blockSignals(was_blocked)
 
     def show_pictures(self, pictures: Sequence[tuple[ListedPicture, Rgb | None]]) -> None:
-        """Show these, bare, with the pixels that are at hand."""
+        """Show these pictures without maps, with the pixels that are cached."""
         was_blocked = self.blockSignals(True)
         self.clear()
         self._items = {}
@@ -99,12 +99,12 @@ class ContactTiles(QListWidget):
         self.blockSignals(was_blocked)
 
     def show_tile(self, key: str, colours: Rgb) -> None:
-        """Give a picture's thumbnail its map."""
+        """Set a picture's thumbnail to one with its map."""
         if key in self._items:
             self._items[key].setIcon(_icon(colours))
 
     def label(self, key: str, lines: Sequence[str]) -> None:
-        """Say something below a thumbnail; what has no room is in its tooltip."""
+        """Set the text below a thumbnail; its tooltip also has the lines that do not fit."""
         item = self._items.get(key)
         if item is not None:
             item.setText("\n".join(lines[:LINES]))
@@ -112,11 +112,11 @@ class ContactTiles(QListWidget):
             item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
 
     def text_of(self, key: str) -> str:
-        """What stands below a thumbnail."""
+        """Return the text below a thumbnail."""
         return self._items[key].text()
 
     def choose(self, key: str) -> None:
-        """Mark the current picture; emits nothing."""
+        """Make a picture the current item, without emitting signals."""
         if key in self._items:
             was_blocked = self.blockSignals(True)
             self.setCurrentItem(self._items[key])
@@ -124,16 +124,16 @@ class ContactTiles(QListWidget):
 
 
 def _icon(colours: Rgb) -> QIcon:
-    """In the middle of a square, so that the texts below stand in line."""
+    """Return an icon centred in a square, so that the texts below are aligned."""
     return thumbnail(to_qimage(colours), scaled_px(TILE_PX))
 
 
 MOST = 500
-"""Pictures on one sheet: more are neither looked through nor held in memory."""
+"""The maximum number of pictures on a sheet; further pictures are neither explained nor held in memory."""
 
 
 class ContactSheetPanel(Panel):
-    """A thumbnail of each picture with its map, class and probability; a click selects the picture."""
+    """A panel with a thumbnail of each picture with its map, class and probability; a click selects it."""
 
     title = "Contact sheet"
     save_asked = Signal()
@@ -146,7 +146,7 @@ class ContactSheetPanel(Panel):
         self._predictions: dict[str, Prediction] = {}
         self._thumbnails = ThumbnailLoader(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
-        # Each thumbnail is coloured in a turn of its own.
+        # One thumbnail is coloured per event-loop turn, so that the window stays responsive.
         self._to_paint: list[str] = []
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._paint_next)
@@ -175,7 +175,7 @@ class ContactSheetPanel(Panel):
         self.query.refresh()
 
     def sizeHint(self) -> QSize:
-        """Three thumbnails wide."""
+        """Make room for three thumbnails side by side."""
         return QSize(500, 560)
 
     def _beside_each_other(self) -> QWidget:
@@ -190,23 +190,23 @@ class ContactSheetPanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether all thumbnails are there, or will not come."""
+        """Whether all thumbnails are complete, or none are expected."""
         is_painted = self._thumbnails.is_settled and not self._to_paint
         return super().is_settled and (is_painted or not self.isVisible())
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """What was found so far, in the order of the pictures."""
+        """The explanations received so far, in the order of the pictures."""
         keys = [picture.key for picture in self._pictures]
         return tuple(self._explanations[key] for key in keys if key in self._explanations)
 
     @property
     def _pictures(self) -> tuple[ListedPicture, ...]:
-        """Those that are on the sheet."""
+        """The pictures on the sheet."""
         return self.state.pictures[:MOST]
 
     def question(self) -> ExplainSeveral | str:
-        """The map of the selected node on every picture: of the class chosen, or of each one's first."""
+        """Return the request for the selected node's maps of the chosen or each top class, or why not."""
         state = self.state
         if not state.pictures:
             return NO_PICTURE
@@ -225,7 +225,7 @@ class ContactSheetPanel(Panel):
         )
 
     def _show_bare(self) -> None:
-        """Show the pictures without their maps, which are asked for."""
+        """Show the pictures without their maps, which have just been requested."""
         self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
         self.tiles.show_pictures([(picture, self._bare(picture.key)) for picture in self._pictures])
         self._mark_current(self.state.picture)
@@ -234,7 +234,7 @@ class ContactSheetPanel(Panel):
         self._describe()
 
     def _show(self, payload: Payload) -> None:
-        """Show the pictures that are done."""
+        """Show the maps that have been computed."""
         if not isinstance(payload, Explanations):
             return
         for explanation in payload.explanations:
@@ -251,7 +251,7 @@ class ContactSheetPanel(Panel):
         self.tiles.setEnabled(not dimmed)
 
     def _ask_prediction(self, key: str) -> None:
-        """The probability of the class; the engine has it at hand, because it has just predicted."""
+        """Request the probability of the class, which the engine still has cached."""
         model = self.state.model
 
         def receive(answer: Payload) -> None:
@@ -267,7 +267,7 @@ class ContactSheetPanel(Panel):
     # --------------------------------------------------------------------------------------------- display
 
     def _bare(self, key: str) -> Rgb | None:
-        """A picture without its map, where that is at hand."""
+        """Return a picture's thumbnail without its map if it is cached."""
         preview = self.state.preview(key)
         return None if preview is None else preview.thumbnail
 
@@ -307,7 +307,7 @@ class ContactSheetPanel(Panel):
             self._next.start()
 
     def _show_scale(self, key: str, values: Map) -> None:
-        """Say with the colour bar how this map is coloured, and whether any has values beyond its scale."""
+        """Show this map's colour scale in the bar, and whether any map has values beyond its scale."""
         shading = self.look.shading
         self._clipped[key] = Clipping.of(shading.part_of(values), shading.limits_of([values]))
         clipped = self._clipped.values()
@@ -317,14 +317,14 @@ class ContactSheetPanel(Panel):
         self.bar.set_scale(ColorScale(shading.colormap, shading.hand, ends, beyond))
 
     def _label(self, key: str) -> None:
-        """Name, class and probability below the thumbnail."""
+        """Set the text below the thumbnail: name, class and probability."""
         row = self.state.row(key)
         if row is not None and self.state.model is not None:
             name = self.state.pictures[row].name
             self.tiles.label(key, [name, *self.lines_about(key, self.state.model)])
 
     def lines_about(self, key: str, model: ModelInfo) -> list[str]:
-        """What is said of a picture: class, probability, what is wrong with its map; or why it has none."""
+        """Return a picture's class, probability and scale or map problem; or why it has no map."""
         explanation = self._explanations.get(key)
         if explanation is None:
             return [self._failures.get(key, "…")]

@@ -1,4 +1,4 @@
-"""The evidence panel: insertion and deletion, the randomisation check, and the agreement of methods."""
+"""The evidence panels: insertion and deletion, the randomisation check, and the agreement of methods."""
 
 import math
 
@@ -44,7 +44,7 @@ ALL: tuple[MethodName, ...] = tuple(method.name for method in METHODS)
 
 
 class AgreementPanel(Panel):
-    """The methods' maps at the selected node, each against each."""
+    """A panel that compares the methods' maps at the selected node pairwise."""
 
     title = "Agreement"
 
@@ -72,7 +72,7 @@ class AgreementPanel(Panel):
         self.query.refresh()
 
     def question(self) -> CompareMethods | str:
-        """The methods' agreement on the class explained, at the selected node."""
+        """Return the request to compare the methods for the explained class, or why there is none."""
         asked = explain_question(self.state, "")
         if isinstance(asked, str) or self.state.model is None:
             return asked if isinstance(asked, str) else ""
@@ -90,7 +90,7 @@ class AgreementPanel(Panel):
         )
 
     def _show(self, payload: Payload) -> None:
-        """Show the matrix, whole or so far."""
+        """Show the matrix, complete or partial."""
         model = self.state.model
         if not isinstance(payload, Agreement) or model is None:
             return
@@ -116,7 +116,7 @@ _AXES = Axes(x="fraction of the pixels, most important first", y="probability")
 
 
 class CurvesPanel(Panel):
-    """The two curves of the map and of a random one, their areas, and what the top 20 % hold."""
+    """A panel with the curves of the map and of a random order, their areas, and the effect of the top 20 %."""
 
     title = "Insertion and deletion"
 
@@ -150,7 +150,7 @@ class CurvesPanel(Panel):
         self.query.refresh()
 
     def question(self) -> MeasureFaithfulness | str:
-        """The curves of the map shown."""
+        """Return the request for the curves of the current map, or why there is none."""
         asked = explain_question(self.state, "")
         if isinstance(asked, str):
             return asked
@@ -163,7 +163,7 @@ class CurvesPanel(Panel):
         )
 
     def _show(self, payload: Payload) -> None:
-        """Draw the curves, whole or so far."""
+        """Draw the curves, complete or partial."""
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
             return
@@ -181,7 +181,7 @@ class CurvesPanel(Panel):
 
 
 def _curves(measured: Faithfulness) -> list[Curve]:
-    """Insertion and deletion, those of the random order dashed."""
+    """Return the insertion and deletion curves; those of the random order are dashed."""
     return [
         Curve(label=label, x=measured.shares, y=y, series=series, dashed=dashed)
         for label, y, series, dashed in (
@@ -194,7 +194,7 @@ def _curves(measured: Faithfulness) -> list[Curve]:
 
 
 def _probabilities(curves: list[Curve]) -> Limits:
-    """From 0 to a round number above all curves: they may all lie low."""
+    """Return limits from 0 to a round number above all curves, since all of them may be low."""
     largest = max(float(np.nanmax(curve.y, initial=0.0)) for curve in curves)
     return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
 
@@ -209,7 +209,7 @@ def _caption(measured: Faithfulness, of: str) -> str:
 
 
 class _Numbers(QWidget):
-    """Areas and probabilities of the map, and of the random order for scale."""
+    """A table of areas and probabilities for the map, with those of a random order as a baseline."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -228,7 +228,7 @@ class _Numbers(QWidget):
                 self._grid.addWidget(cell, row + 1, column + 1)
 
     def show_curves(self, measured: Faithfulness) -> None:
-        """Show the numbers that are known."""
+        """Show the numbers that are known so far."""
         top = f"{100 * measured.top_share:g} %"
         whole = format_percent(measured.probability)
         heads = (
@@ -265,7 +265,7 @@ _EVIDENCE_SANITY_AXES = Axes(x="randomised down to", y="rank correlation")
 
 
 class SanityPanel(Panel):
-    """The map as the weights are randomised from the head down, and its rank correlation with the first."""
+    """A panel of maps while the weights are randomised from the head down, with their rank correlations."""
 
     title = "Sanity"
 
@@ -289,14 +289,14 @@ class SanityPanel(Panel):
         self.query.refresh()
 
     def question(self) -> CheckSanity | str:
-        """The cascade for the map shown."""
+        """Return the request for the randomisation check of the current map, or why there is none."""
         asked = explain_question(self.state, "")
         if isinstance(asked, str):
             return asked
         return CheckSanity(question=asked, map_name=map_name(self.state, asked), panel="evidence")
 
     def _show(self, payload: Payload) -> None:
-        """Show the maps and the correlations, whole or so far."""
+        """Show the maps and the correlations, complete or partial."""
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Sanity) or model is None or isinstance(asked, str):
             return
@@ -358,7 +358,7 @@ def _tile(step: SanityStep, name: str, is_signed: bool) -> Tile:
 
 
 class EvidencePanels(QWidget):
-    """Insertion and deletion, sanity, agreement. What cannot be seen measures nothing."""
+    """The dock's tabs: insertion and deletion, sanity, agreement. Hidden tabs measure nothing."""
 
     title = "Evidence"
 
@@ -380,13 +380,13 @@ class EvidencePanels(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the measurement that can be seen is there, or will not come."""
+        """Whether the visible measurement is complete, or none is expected."""
         return all(panel.is_settled for panel in (self.curves, self.sanity, self.agreement))
 
     def sizeHint(self) -> QSize:
-        """Wide enough for the curves and their numbers."""
+        """Make room for the curves and their numbers."""
         return QSize(520, 560)
 
     def minimumSizeHint(self) -> QSize:
-        """Less would be curves without numbers."""
+        """Keep room for the numbers below the curves."""
         return QSize(self.fontMetrics().averageCharWidth() * 60, super().minimumSizeHint().height())

@@ -1,4 +1,4 @@
-"""Saving what a view shows, in any format, with a look at it before."""
+"""The export panel: save what a view shows in any format, with a preview."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,19 +54,19 @@ FORMATS = (
 
 
 class ExportPanel(QWidget):
-    """Choose a view and a format, see what comes of it, save or copy it; or write the whole report.
+    """A panel to choose a view and a format, preview the file, save or copy it, or write the full report.
 
     Parameters
     ----------
     views
-        Gives all views of the window; those that are seen and show something can be chosen.
+        Returns all views of the window; those that are visible and not empty can be chosen.
 
     Attributes
     ----------
-    views, formats, width
-        The choices; the width is that of a PNG picture.
+    views, formats, width_px
+        The controls for view, format, and the width of a PNG picture in pixels.
     preview
-        What will be in the file.
+        The preview of the file's contents.
     """
 
     title = "Export"
@@ -105,21 +105,21 @@ class ExportPanel(QWidget):
         return not (self.isVisible() and self._soon.isActive())
 
     def sizeHint(self) -> QSize:
-        """Room for a preview."""
+        """Make room for a preview."""
         return QSize(420, 520)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up."""
+        """Update the preview soon after the panel is shown."""
         super().showEvent(event)
         self._soon.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Draw the preview in its new size."""
+        """Update the preview soon, for its new size."""
         super().resizeEvent(event)
         self._soon.start()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """The view that is previewed was painted anew."""
+        """Update the preview soon after the previewed view was repainted."""
         if event.type() == QEvent.Type.Paint and not self._soon.isActive() and self.isVisible():
             self._soon.start()
         return False
@@ -207,7 +207,7 @@ class ExportPanel(QWidget):
             self.facts.setText(contents.caption)
 
     def _list_views(self) -> None:
-        """Those that can be seen now; the chosen one stays chosen."""
+        """List the visible views and keep the current choice."""
         before = self._view
         shown = [view for view in self._views() if view.isVisible() and view.contents is not None]
         names = [view.contents.name for view in shown if view.contents is not None]
@@ -237,7 +237,7 @@ class ExportPanel(QWidget):
 
     @property
     def _numbered(self) -> list[Contents]:
-        """What is seen and has numbers."""
+        """The contents of the visible views that have values."""
         shown = (view.contents for view in self._shown)
         return [contents for contents in shown if contents is not None and contents.values is not None]
 
@@ -285,7 +285,7 @@ class ExportPanel(QWidget):
             self.write(path)
 
     def write(self, path: Path) -> None:
-        """Write the chosen view, or the numbers of all, in the chosen format."""
+        """Write the chosen view, or the values of all views, in the chosen format."""
         view = self._view
         if view is None:
             return

@@ -1,4 +1,4 @@
-"""One channel in numbers: histogram, statistics, and its depthwise kernel."""
+"""Show one channel in numbers: histogram, statistics, and its depthwise kernel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ _SIGNED = "vik"
 
 
 class ChannelNumbersView(QWidget):
-    """Histogram and statistics on one side, the kernel on the other. Asks only while it is seen."""
+    """A view with the histogram, the kernel and the statistics; it asks only while visible."""
 
     read_out = Signal(str)
 
@@ -52,7 +52,7 @@ class ChannelNumbersView(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing that can be seen is waited for."""
+        """Whether no answer is pending that would be visible."""
         return not (self.isVisible() and self._question.is_running)
 
     def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
@@ -63,9 +63,10 @@ class ChannelNumbersView(QWidget):
         self._ask()
 
     def colour_kernel(self, colormap: str, chosen: Range) -> None:
-        """Colour the kernel in this way; empty for the map of signed data.
+        """Set the kernel's colour map and range; an empty name selects the map for signed data.
 
-        Two numbers are those of a map's values, and mean nothing for weights, all of which are shown then.
+        A range set by hand applies to the values of the feature map. It means nothing for weights, so all of
+        them are then shown.
         """
         self._kernel_colormap = colormap or _SIGNED
         self._kernel_range = ALL_VALUES if chosen.kind == "hand" else chosen
@@ -73,15 +74,15 @@ class ChannelNumbersView(QWidget):
             self._show_weights(self._kernel.kernel)
 
     def forget(self) -> None:
-        """The model is another one: its kernels are others."""
+        """Drop the pending question, because another model has other kernels."""
         self._question.drop()
 
     def showEvent(self, _event: object) -> None:
-        """Catch up."""
+        """Ask for the kernel when the view becomes visible."""
         self._ask()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Side by side where it is wide, one above the other where it is high."""
+        """Put the pictures side by side in a wide view, one above the other in a tall one."""
         is_wide = event.size().width() > 0.8 * event.size().height()
         self._pictures.setDirection(
             QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
@@ -135,7 +136,7 @@ class ChannelNumbersView(QWidget):
 
 
 def _statistics_text(shown: ChannelValues) -> str:
-    """The channel's numbers in words."""
+    """Return the channel's statistics as text."""
     finite: NDArray[np.float64] = shown.finite.astype(np.float64)
     total = shown.values.size
     said = []

@@ -1,4 +1,4 @@
-"""One channel, large: where its values come from, and the view with its contour and the selected unit."""
+"""Show one channel large, with its contour and the selected unit, and get its exact values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,18 +25,18 @@ from convnext_studio.ui.widgets import theme
 
 @dataclass(frozen=True, eq=False)
 class ChannelValues:
-    """One channel.
+    """The values of one channel.
 
     Attributes
     ----------
     subject, channel
-        What it is of.
+        The maps and the index of the channel.
     values
-        (height, width).
+        The values, of shape (height, width).
     placement
-        Where they lie.
+        Where the values are in the photograph.
     is_exact
-        They are the network's own, one a unit.
+        Whether they are the network's own values, one per unit, and not an overview.
     """
 
     subject: Subject
@@ -47,27 +47,27 @@ class ChannelValues:
 
     @property
     def has_units(self) -> bool:
-        """Whether its values are units that can be selected: neither an overview's nor the head's."""
+        """Whether the values are selectable units, which those of an overview and of the head are not."""
         return self.is_exact and self.subject.node.kind != "head"
 
     @cached_property
     def finite(self) -> NDArray[np.float32]:
-        """The values that are finite, in one row."""
+        """The finite values, flattened."""
         finite: NDArray[np.float32] = self.values[np.isfinite(self.values)]
         return finite
 
     @property
     def name(self) -> str:
-        """Node and channel, as read-outs have them."""
+        """Node and channel, as shown in read-outs."""
         return f"{self.subject.result.node} · channel {self.channel}"
 
     def holds(self, unit: tuple[int, int]) -> bool:
-        """Whether there is such a unit."""
+        """Whether the channel has this unit."""
         height, width = self.values.shape
         return bool(0 <= unit[0] < height and 0 <= unit[1] < width)
 
     def read_out(self, row: int, column: int, where: str = "") -> str:
-        """A value in words; `where` in the picture, the centre of its field if not given."""
+        """Describe a value; `where` is its place in the picture, by default the centre of its field."""
         side = self.subject.result.reduction
         unit = f"unit (y {row}, x {column})"
         if not self.is_exact:
@@ -77,18 +77,18 @@ class ChannelValues:
 
 
 def from_maps(subject: Subject, channel: int) -> ChannelValues:
-    """A channel out of the maps at hand."""
+    """Return a channel of the maps that are already available."""
     result = subject.result
     return ChannelValues(subject, channel, result.maps[channel], subject.placement, result.is_exact)
 
 
 class ExactChannel(QObject):
-    """Asks for a channel whose maps are only an overview.
+    """Asks the engine for a channel if its maps are only an overview.
 
     Parameters
     ----------
     on_values
-        Gets it.
+        Called with the exact channel.
     """
 
     def __init__(
@@ -98,16 +98,16 @@ class ExactChannel(QObject):
         self._on_values = on_values
         self._subject: Subject | None = None
         self._known: ChannelValues | None = None
-        # Where the engine will not say, the overview stays, and is called one.
+        # If the engine gives no answer, the overview stays, and is labelled as one.
         self._question = Query(bridge, self._receive, lambda _reason: None, parent=self)
 
     @property
     def is_running(self) -> bool:
-        """Whether the engine owes an answer."""
+        """Whether an answer from the engine is pending."""
         return self._question.is_running
 
     def values_of(self, subject: Subject, channel: int) -> ChannelValues:
-        """A channel as exactly as it is known; asks for what is not, and tells it later."""
+        """Return a channel as exactly as known; if that is only an overview, ask for the exact values."""
         if subject.result.is_exact:
             self.drop()
             return from_maps(subject, channel)
@@ -124,7 +124,7 @@ class ExactChannel(QObject):
         return from_maps(subject, channel)
 
     def drop(self) -> None:
-        """Want nothing, and keep nothing."""
+        """Drop the pending question and the known values."""
         self._question.drop()
         self._known = None
 
@@ -136,7 +136,7 @@ class ExactChannel(QObject):
 
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
-"""Rows and columns of the map that a key walks."""
+"""Row and column steps in the map for each arrow key."""
 
 _MOST_LINES = 4000
 
@@ -151,9 +151,9 @@ class ChannelOptions:
     Attributes
     ----------
     on_picture, opacity
-        Over the picture, and how densely.
+        Whether to show it over the picture, and with which opacity.
     quantile
-        Share of the values below the contour; None for no contour.
+        Share of the values below the contour's level; None for no contour.
     """
 
     on_picture: bool = False
@@ -162,7 +162,7 @@ class ChannelOptions:
 
 
 class ChannelView(MapView):
-    """Shows a channel; a click or the arrow keys name a unit."""
+    """A view of one channel; a click or the arrow keys choose a unit."""
 
     unit_chosen = Signal(int, int)
     read_out = Signal(str)
@@ -184,18 +184,18 @@ class ChannelView(MapView):
 
     @property
     def shown(self) -> ChannelValues | None:
-        """What is shown."""
+        """The channel on display, or None."""
         return self._shown
 
     @property
     def contour_text(self) -> str:
-        """Where the contour is, or why it is not drawn; empty where none is wanted."""
+        """The contour's level, or why it is not drawn; empty if no contour is wanted."""
         if self._level is None:
             return ""
         return f"contour at {format_number(self._level)}{self._contour_problem}"
 
     def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
-        """Show a channel in these colours."""
+        """Show a channel with this scale and colour map."""
         if self._shown is None or shown.subject.picture is not self._shown.subject.picture:
             self._picture = None
         self._shown = shown
@@ -205,11 +205,11 @@ class ChannelView(MapView):
         self._compose()
 
     def set_options(self, options: ChannelOptions) -> None:
-        """Show it otherwise; nothing is coloured again."""
+        """Change how the channel is shown; the values are not coloured again."""
         before, self._options = self._options, options
         if self._shown is None or self._layer is None:
             return
-        # The opacity changes with every step of a slider.
+        # Opacity changes with every step of the slider, and needs no new contour.
         if replace(options, opacity=before.opacity) != before:
             self._layer = replace(self._layer, box=self._box(self._shown))
             self._trace()
@@ -222,7 +222,7 @@ class ChannelView(MapView):
 
     @property
     def unit(self) -> Unit | None:
-        """The selected unit, where this channel has it."""
+        """The selected unit if this channel has it, or None."""
         shown = self._shown
         return (
             self._unit
@@ -233,13 +233,13 @@ class ChannelView(MapView):
     # ------------------------------------------------------------------------------------------ geometry
 
     def to_picture(self, x: float, y: float) -> Point | None:
-        """A point of the scene, in the photograph's pixels."""
+        """Convert a point of the scene to the photograph's pixels."""
         if self._shown is None or self._options.on_picture:
             return x, y
         return self._shown.placement.from_map(x, y)
 
     def to_scene(self, x: float, y: float) -> Point | None:
-        """A point of the photograph, in the scene; the inverse of `to_picture`."""
+        """Convert a point of the photograph to the scene; the inverse of `to_picture`."""
         if self._shown is None or self._options.on_picture:
             return x, y
         return self._shown.placement.to_map(x, y)
@@ -256,7 +256,7 @@ class ChannelView(MapView):
         return float(unit[1]), float(unit[0]), 1.0, 1.0
 
     def unit_at(self, x: float, y: float) -> Unit | None:
-        """Row and column of the value at a point of the scene."""
+        """Return row and column of the value at a point of the scene, or None."""
         shown = self._shown
         if shown is None:
             return None
@@ -273,7 +273,7 @@ class ChannelView(MapView):
             return
         self._level = float(np.quantile(shown.finite, quantile))
         ends = contour(shown.values, self._level)
-        # What consists of more pieces is no contour to the eye, and would take too long to draw.
+        # With more pieces, it no longer looks like a contour and would take too long to draw.
         self._contour_problem = ", not reached anywhere" if not len(ends) else ""
         if len(ends) > _MOST_LINES:
             self._contour_problem = ", too many pieces to draw"
@@ -287,7 +287,7 @@ class ChannelView(MapView):
         layers: tuple[Layer, ...] = (layer,)
         size = layer.box[2:]
         if self._options.on_picture:
-            # A large picture takes a while to convert: once, and only where it is seen.
+            # Converting a large picture is slow: do it once, and only if it is shown.
             self._picture = self._picture or picture_layer(shown.subject.picture)
             layers = (self._picture, replace(layer, opacity=self._options.opacity))
             size = self._picture.box[2:]
@@ -313,7 +313,7 @@ class ChannelView(MapView):
             self.unit_chosen.emit(*unit)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
-        """Walk the units with the arrow keys, from the middle where none is selected."""
+        """Move to the next unit with the arrow keys, starting in the middle if none is selected."""
         shown = self._shown
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress or shown is None:
             return False
@@ -331,6 +331,6 @@ class ChannelView(MapView):
 
 
 def _into(box: Box, shape: tuple[int, ...], ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points in units of a map, as points of the box that the map fills."""
+    """Convert points in units of a map to points of the box that the map fills."""
     x, y, width, height = box
     return ends * (width / shape[1], height / shape[0]) + (x, y)

@@ -1,4 +1,4 @@
-"""The feature maps of a node: all channels side by side, and the selected channel large."""
+"""The feature maps of a node: all channels side by side, and the selected channel enlarged."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ from convnext_studio.ui.widgets import theme
 
 
 def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
-    """Shape, scale, order, and what is wrong with channels."""
+    """Describe shape, scale and order of a mosaic, and any problems with its channels."""
     subject = painting.subject
     side = subject.result.reduction
     shape = " × ".join(map(str, subject.node.shape if side > 1 else subject.shape))
@@ -48,7 +48,7 @@ def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
 
 
 def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] | None) -> str:
-    """The selected channel's numbers, its contour and the selected unit."""
+    """Describe the selected channel's statistics, its contour and the selected unit."""
     said = [f"Channel {shown.channel}: {statistics(shown.values)}"]
     if contour:
         said.append(contour)
@@ -69,7 +69,7 @@ def _scale_text(painting: Painting, look: Look) -> str:
 
 
 def _beyond(painting: Painting, limits: Limits) -> str:
-    """How many channels have values outside of a scale that does not hold all."""
+    """Say how many channels have values outside of a scale that does not cover all; empty if none has."""
     numbers = painting.subject.numbers
     with np.errstate(invalid="ignore"):
         count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
@@ -102,7 +102,7 @@ def _counted(count: int, thing: str) -> str:
 _PANEL = "feature_maps"
 _KEPT_BYTES = 192 << 20
 _REARRANGE_MS = 120
-# Flat and narrow, so that all fit beside the mosaic on a small screen.
+# Flat and narrow, so that all tabs fit beside the mosaic on a small screen.
 _TABS_STYLE = """
 QTabWidget::pane { border: none; }
 QTabBar { qproperty-drawBase: 0; }
@@ -115,7 +115,7 @@ QTabBar:focus::tab:selected { background: palette(button); }
 
 
 class FeatureMapsPanel(Panel):
-    """The mosaic on the left, the selected channel on the right. Arrow keys walk the channels."""
+    """A panel with the mosaic on the left, the selected channel on the right; arrow keys change the channel."""
 
     title = "Feature maps"
 
@@ -157,7 +157,7 @@ class FeatureMapsPanel(Panel):
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
         self.tabs.setAccessibleName("Selected channel")
         self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
-        # The pages' own least widths would take the room that the mosaic needs more.
+        # The pages' own minimum widths would take room that the mosaic needs more.
         self.tabs.setMinimumSize(190, 110)
         self.tabs.setStyleSheet(_TABS_STYLE)
         splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -208,7 +208,7 @@ class FeatureMapsPanel(Panel):
     # ------------------------------------------------------------------------------------------ the engine
 
     def question(self) -> Request | str:
-        """The maps of the selected node on the selected picture."""
+        """Return the request for the selected node's maps on the selected picture, or why there is none."""
         if self.state.picture is None:
             return NOTHING_OPEN
         if self.state.model is None:
@@ -216,7 +216,7 @@ class FeatureMapsPanel(Panel):
         return maps_request(self.state.picture.key, self.state.node, _PANEL)
 
     def _recall(self, question: FeatureMaps) -> FeatureMapsResult | None:
-        """The maps, where they were seen lately."""
+        """Return the maps if they are cached and the panel is visible."""
         kept = self._kept.get(question) if self.isVisible() else None
         return None if kept is None else kept.result
 
@@ -234,13 +234,13 @@ class FeatureMapsPanel(Panel):
         return maps_request(subject.result.image, subject.result.node, _PANEL)
 
     def _forget_closed(self) -> None:
-        """What was seen of a picture goes with it."""
+        """Forget what was computed for pictures that have been closed."""
         opened = {picture.key for picture in self.state.pictures}
         self._kept.forget_where(lambda _, subject: subject.picture.key not in opened)
         self._painter.forget_all_but(opened)
 
     def _forget(self, _model: ModelInfo) -> None:
-        """Nothing that was seen is the new model's."""
+        """Forget everything computed with the previous model."""
         self._kept.clear()
         self._painter.forget()
         self._exact.drop()
@@ -253,7 +253,7 @@ class FeatureMapsPanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the maps are there and arranged for the panel's size."""
+        """Whether the maps have arrived and are arranged for the panel's size."""
         if not self.isVisible():
             return True
         is_working = self._rearrange_soon.isActive() or self._painter.is_busy or self._exact.is_running
@@ -264,22 +264,22 @@ class FeatureMapsPanel(Panel):
 
     @property
     def channel(self) -> int:
-        """The channel shown: the selected one, or the last where the node has fewer."""
+        """The channel shown: the selected one, or the last one if the node has fewer."""
         last = self._subject.channels - 1 if self._subject is not None else 0
         return min(self.state.channel, last)
 
     def _show_subject(self, subject: Subject) -> None:
         self._subject = subject
-        # The selected channel stays selected, for a later node that has it.
+        # The selected channel is kept for later nodes that have it.
         with QSignalBlocker(self.choices.channel_box):
             self.choices.channel_box.setRange(0, subject.channels - 1)
             self.choices.channel_box.setValue(self.channel)
         self._paint()
-        # Until it is painted, what is seen is something else.
+        # Until the new maps are painted, the view still shows the old ones.
         self._dim(self._painter.is_busy)
 
     def _paint(self) -> None:
-        """Have the mosaics coloured as the controls ask."""
+        """Have the mosaics coloured as chosen in the controls."""
         self._rearrange_soon.stop()
         if self._subject is None:
             return
@@ -305,7 +305,7 @@ class FeatureMapsPanel(Panel):
         self._show_channel()
 
     def _show_numbers(self, subject: Subject) -> None:
-        """The engine told what the channels are sorted by; of an overview, the subject knows it from now on."""
+        """Repaint once the engine has sent the statistics to sort by; an overview's subject keeps them."""
         if self._subject is not None and subject.result is self._subject.result:
             if subject is not self._subject:
                 self._subject = subject
@@ -313,7 +313,7 @@ class FeatureMapsPanel(Panel):
             self._paint()
 
     def _show_channel(self) -> None:
-        """Show the selected channel of what is painted."""
+        """Show the selected channel of the painted maps."""
         subject, painting = self._subject, self.mosaic_map.painting
         with QSignalBlocker(self.choices.channel_box):
             self.choices.channel_box.setValue(self.channel)
@@ -358,7 +358,7 @@ class FeatureMapsPanel(Panel):
         self._name_contents(shown)
 
     def _name_contents(self, shown: ChannelValues) -> None:
-        """Say what the views show, for files of them."""
+        """Tell the views the names and captions to use when they are saved to files."""
         for view in (self.mosaic_map, self.pinned.map):
             if view.painting is not None:
                 subject = view.painting.subject
@@ -370,7 +370,7 @@ class FeatureMapsPanel(Panel):
         self.channel_map.set_contents(Contents(name, caption, shown.values))
 
     def _show_pin(self) -> None:
-        """Something was pinned, and its maps are there; or nothing is any more."""
+        """Show the pinned maps once they have arrived, or hide their tab."""
         is_pinned = self.pinned.subject is not None
         self.choices.set_pinned(self.state.pin is not None)
         was_seen = self.tabs.currentWidget() is self.pinned
@@ -395,7 +395,7 @@ class FeatureMapsPanel(Panel):
         self.state.hovered.emit(shown.read_out(*unit[1:]))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Paint the gaps in the new theme's colour."""
+        """Repaint the gaps when the theme changes."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._paint()

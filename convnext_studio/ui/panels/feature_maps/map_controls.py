@@ -1,4 +1,4 @@
-"""How the feature maps are to be seen: the panel's row of controls, and the menu behind it."""
+"""The controls for how the feature maps are shown: the panel's row, and the menu behind it."""
 
 from typing import cast
 
@@ -24,12 +24,12 @@ _LOW, _HIGH = ROBUST_PERCENTILES
 
 
 class FeatureChoices(QObject):
-    """Makes the controls, and tells what they say.
+    """Creates the controls and gives access to what is chosen in them.
 
     Attributes
     ----------
     range
-        What the common scale holds, seen only while that is asked for; to be put below the controls.
+        The range of the common scale, visible only while it is asked for; belongs below the controls.
     """
 
     look_changed = Signal()
@@ -83,14 +83,14 @@ class FeatureChoices(QObject):
         self._connect()
 
     def add_to(self, row: QHBoxLayout) -> None:
-        """Put the controls into a row."""
+        """Add the controls to a row."""
         boxes = (self.channel_box, self.order, self.scaling, self.colormap)
         for control in (*boxes, self.on_picture, self.opacity, self.more):
             row.addWidget(control)
 
     @property
     def look(self) -> Look:
-        """Of the mosaics."""
+        """How to show the mosaics."""
         return Look(
             order=cast("Order", self.order.currentData()),
             scaling=cast("Scaling", self.scaling.currentData()),
@@ -100,12 +100,12 @@ class FeatureChoices(QObject):
 
     @property
     def kernel_range(self) -> Range:
-        """Which weights the colour scale of a channel's kernel holds: all, unless a range is asked for."""
+        """The range of weights that a kernel's colour scale covers: all, unless a range is asked for."""
         return self.range.value if self.scaling.currentData() == "fixed" else ALL_VALUES
 
     @property
     def options(self) -> ChannelOptions:
-        """Of the selected channel."""
+        """How to show the selected channel."""
         checked = self._quantiles.checkedAction()
         return ChannelOptions(
             on_picture=self.on_picture.isChecked(),
@@ -114,11 +114,11 @@ class FeatureChoices(QObject):
         )
 
     def propose_range(self, limits: Limits) -> None:
-        """Numbers to begin with, where there are none yet."""
+        """Fill in initial limits where none have been entered."""
         self.range.propose(limits)
 
     def set_pinned(self, pinned: bool) -> None:
-        """Say what the entry about comparing does."""
+        """Set the text of the menu entry for pinning."""
         self.pin.setText("&Unpin" if pinned else "&Pin for comparison")
 
     def _more_button(self, owner: QWidget) -> QToolButton:

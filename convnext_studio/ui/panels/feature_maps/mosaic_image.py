@@ -1,4 +1,4 @@
-"""How the channels of a node become a picture: order, scale and colours. Runs in any thread."""
+"""Turn the channels of a node into an image: order, scale and colours. Usable from any thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,31 +34,31 @@ Scaling = Literal["channel", "layer", "robust", "fixed"]
 AllLimits = Limits | tuple[Limits, ...]
 
 BUDGET_BYTES = 24 << 20
-"""Most that the maps of a node take: 96 channels at 223 × 223 do; larger ones come as an overview."""
+"""Most bytes of maps per node: enough for 96 channels at 223 × 223; larger maps come as an overview."""
 _SIGNED, _UNSIGNED = "vik", "viridis"
-# Reduced copies smaller than this are made in no time when they are painted.
+# Reduced copies smaller than this can be made quickly while painting.
 _REDUCED_PX = 200
 
 
 def maps_request(image: str, node: str, panel: str) -> FeatureMaps:
-    """The question that a `Subject` answers."""
+    """Return the request whose answer a `Subject` holds."""
     return FeatureMaps(image=image, node=node, panel=panel, budget_bytes=BUDGET_BYTES)
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """An answer, with what was selected when it was asked for: it stays, dimmed, when something else is.
+    """Maps, with what they were asked for; they stay on display, dimmed, when something else is selected.
 
     Attributes
     ----------
     result
         The maps.
     node
-        Of the model that it was asked of.
+        The node they belong to.
     model, picture
-        What it was asked of.
+        The model and the picture they were computed with.
     exact
-        Each channel in numbers, where the maps are only an overview; None while that is not known.
+        The exact statistics of each channel, where the maps are only an overview; None until they are known.
     """
 
     result: FeatureMapsResult
@@ -69,7 +69,7 @@ class Subject:
 
     @property
     def channels(self) -> int:
-        """How many there are."""
+        """Number of channels."""
         return len(self.result.maps)
 
     @property
@@ -80,34 +80,34 @@ class Subject:
 
     @property
     def units(self) -> int:
-        """How many values a channel has."""
+        """Number of values in each channel."""
         _, height, width = self.shape
         return height * width
 
     @property
     def title(self) -> str:
-        """Node, picture and model, for people."""
+        """Node, picture and model, as text for the user."""
         random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
         return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
 
     @property
     def file_name(self) -> str:
-        """For files about it."""
+        """The start of the names of files made from it."""
         return f"{self.picture.name.partition('.')[0]} {self.result.node}"
 
     @property
     def is_sortable(self) -> bool:
-        """Whether the channels' exact numbers are at hand."""
+        """Whether the channels' exact statistics are available."""
         return self.result.is_exact or self.exact is not None
 
     @cached_property
     def numbers(self) -> ChannelNumbers:
-        """Each channel in numbers; of the overview while the exact ones are not known."""
+        """The statistics of each channel; those of the overview until the exact ones are known."""
         return self.exact if self.exact is not None else channel_numbers(self.result.maps)
 
     @cached_property
     def placement(self) -> Placement:
-        """Where the values of `result` lie."""
+        """Where the values of `result` are in the picture."""
         return Placement(self.result.field, self.result.geometry).of_boxes(self.result.reduction)
 
     @cached_property
@@ -115,7 +115,7 @@ class Subject:
         return robust_limits(self.result.maps)
 
     def shared_limits(self, scaling: Scaling, symmetric: bool) -> Limits:
-        """One scale for all channels: of all values, or without the outermost."""
+        """Return one scale for all channels, of all values or without the extreme ones."""
         if scaling != "robust":
             return self.numbers.shared_limits(symmetric)
         limits = self._robust
@@ -123,29 +123,29 @@ class Subject:
 
     @property
     def size_bytes(self) -> int:
-        """Of the maps."""
+        """Size of the maps in bytes."""
         return self.result.maps.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the person wants to see the channels.
+    """How the user wants to see the channels.
 
     Attributes
     ----------
     order
-        What they are sorted by.
+        What the channels are sorted by.
     scaling
-        ``channel``: each from its smallest to its largest value; ``layer``: all together; ``robust``: without
-        the outermost values of all; ``fixed``: as `range` says, of all together.
+        ``channel``: each channel from its smallest to its largest value; ``layer``: one scale for all;
+        ``robust``: one scale without the extreme values; ``fixed``: one scale as `range` says.
     range
-        What the common scale holds.
+        The range of the common scale.
     colormap
-        Its name; empty for one that suits the data.
+        Name of the colour map; empty for one that suits the data.
     target
-        Class whose contributions they are sorted by; None while those are not known.
+        The class to whose score the contributions used for sorting refer; None until they are known.
     gap_colour
-        Between the tiles.
+        Colour of the gaps between the tiles.
     """
 
     order: Order = "index"
@@ -158,18 +158,18 @@ class Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Painting:
-    """A mosaic in colours.
+    """A coloured mosaic.
 
     Attributes
     ----------
     subject, mosaic, layer
-        What it shows, where, and the colours.
+        The maps, their arrangement, and the coloured layer.
     limits
-        One for all channels, or one for each.
+        One scale for all channels, or one per channel.
     colormap
-        The one used.
+        Name of the colour map used.
     order
-        What the channels are sorted by: what was wished, once what it takes is known.
+        What the channels are sorted by: the wanted order, once the numbers for it are known.
     """
 
     subject: Subject
@@ -180,24 +180,24 @@ class Painting:
     order: Order
 
     def limits_of(self, channel: int) -> Limits:
-        """Scale of a channel."""
+        """Return the scale of a channel."""
         return self.limits if isinstance(self.limits, Limits) else self.limits[channel]
 
     @property
     def shared(self) -> Limits | None:
-        """The scale of all channels, where they share one."""
+        """The scale of all channels if they share one, otherwise None."""
         return self.limits if isinstance(self.limits, Limits) else None
 
     @property
     def clipping(self) -> Clipping:
-        """Whether the scale that all channels share leaves values out."""
+        """Whether the shared scale leaves values out."""
         numbers = self.subject.numbers
         ends = np.array([numbers.minimum, numbers.maximum])
         return UNCLIPPED if self.shared is None else Clipping.of(ends, self.shared)
 
     @property
     def size_bytes(self) -> int:
-        """About: colours with their reduced copies, and the maps that they keep."""
+        """Approximate size: the colours with their reduced copies, and the maps that they keep alive."""
         width, height = self.mosaic.size_px
         return width * height * 4 * 4 // 3 + self.subject.size_bytes
 
@@ -210,9 +210,9 @@ def paint(
     Parameters
     ----------
     subjects, mosaics
-        What is seen, and how its tiles are arranged, by index.
+        The maps and the arrangements of their tiles, in the same order.
     scores
-        Contribution of each channel of the first; None where it is not known.
+        Contribution of each channel of the first subject; None if not known.
     """
     first = subjects[0]
     order, by = _order(first, look.order, scores)
@@ -231,14 +231,14 @@ def paint(
 
 
 def suited(subjects: Sequence[Subject]) -> str:
-    """The diverging colour map where any value is negative."""
+    """Return the diverging colour map if any value is negative, otherwise the sequential one."""
     return _SIGNED if any(subject.numbers.is_signed for subject in subjects) else _UNSIGNED
 
 
 def _order(
     subject: Subject, wanted: Order, scores: NDArray[np.floating] | None
 ) -> tuple[tuple[int, ...], Order]:
-    """Channels in their tiles, and what they are really sorted by."""
+    """Return the channels in tile order, and what they are actually sorted by."""
     if wanted != "contribution":
         numbers = subject.numbers
         known = {
@@ -254,10 +254,10 @@ def _order(
 
 
 def _limits(subjects: Sequence[Subject], look: Look, symmetric: bool) -> list[AllLimits]:
-    """Of each subject; common to all that can be compared."""
+    """Return the limits of each subject; comparable subjects share theirs."""
     if look.scaling == "fixed" and look.range.kind != "data":
         return [_around([look.range.limits(subject.result.maps) for subject in subjects])] * len(subjects)
-    # A single unit on a scale of its own would say nothing.
+    # A single unit on a scale of its own would show nothing.
     if look.scaling != "channel" or any(subject.units == 1 for subject in subjects):
         each = [subject.shared_limits(look.scaling, symmetric) for subject in subjects]
         return [_around(each)] * len(subjects)

@@ -1,4 +1,4 @@
-"""What only the engine can say of channels: contributions to a class, and exact numbers behind an overview."""
+"""Get what only the engine can compute: contributions to a class, and exact statistics behind an overview."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +20,12 @@ _KEPT_BYTES = 8 << 20
 
 
 class MosaicNumbers(QObject):
-    """Asks where it takes the engine, and keeps what it said.
+    """Asks the engine for channel statistics where they are needed, and caches them.
 
     Parameters
     ----------
     on_known
-        Gets the subject, with its exact numbers in it, when the engine has answered.
+        Called with the subject, which then holds its exact statistics, after the engine has answered.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class MosaicNumbers(QObject):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the engine owes no answer."""
+        """Whether no answer from the engine is pending."""
         return not self._question.is_running
 
     @property
     def class_name(self) -> str:
-        """The class that contributions are to, for people."""
+        """The class that contributions refer to, as text for the user."""
         target, model = self._target, self._state.model
         if target is None or model is None:
             return "the class"
         return f"“{model.labels[target]}”" if target < len(model.labels) else f"class {target}"
 
     def ask(self, subject: Subject, order: Order) -> tuple[int | None, NDArray[np.float32] | None]:
-        """Class and contributions where they are wanted and known; asks for what is not known."""
+        """Return class and contributions if wanted and known; ask the engine for what is not known."""
         self._subject, self._order = subject, order
         request = self._wanted(subject, order)
         if request is None:
@@ -73,7 +73,7 @@ class MosaicNumbers(QObject):
         return (request.target, known.contributions) if known.contributions is not None else (None, None)
 
     def contribution_text(self, subject: Subject, channel: int) -> str:
-        """A channel's contribution, where it is what is sorted by."""
+        """Describe a channel's contribution, or return an empty text if it is not what is sorted by."""
         if self._order != "contribution":
             return ""
         request = self._wanted(subject, self._order)
@@ -85,7 +85,7 @@ class MosaicNumbers(QObject):
 
     @property
     def _target(self) -> int | None:
-        """The class to explain, or what is predicted first; None while that is not known."""
+        """The class to explain, or else the top prediction; None while neither is known."""
         if self._state.target is None and self._state.prediction is not None:
             return self._state.prediction.top(1)[0]
         return self._state.target

@@ -1,4 +1,4 @@
-"""The mosaic of all channels of a node: coloured in a worker thread, shown, and pinned for comparison."""
+"""The mosaic of a node's channels, which is coloured in a worker thread and can be pinned for comparison."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -33,12 +33,12 @@ OnPainted = Callable[[Paintings], None]
 
 
 class MosaicPainter(QObject):
-    """Gives the painting asked for last: at once where it is kept, or else from a thread.
+    """Delivers the painting that was last asked for: at once if it is cached, otherwise from a thread.
 
     Parameters
     ----------
     on_painted
-        Gets what was asked for last.
+        Called with the paintings that were last asked for.
     """
 
     def __init__(self, on_painted: OnPainted, owner: QObject) -> None:
@@ -53,7 +53,7 @@ class MosaicPainter(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether what was asked for is not there yet."""
+        """Whether the requested painting is still pending."""
         return self._wanted is not None
 
     def ask(
@@ -63,10 +63,10 @@ class MosaicPainter(QObject):
         look: Look,
         scores: NDArray[np.floating] | None,
     ) -> None:
-        """Want a painting, as `paint` says; nothing happens where it was the last one given."""
+        """Ask for a painting, with the arguments of `paint`; do nothing if it was the last one delivered."""
         key = (*subjects, *mosaics, look)
         kept = self._kept.get(key)
-        if key == self._shown:  # One that is too large to be kept is not painted again, either.
+        if key == self._shown:  # Also keeps a painting too large for the cache from being painted again.
             self._wanted = None
         elif kept is not None:
             self._wanted, self._shown = None, key
@@ -77,13 +77,13 @@ class MosaicPainter(QObject):
             self._latest.run(work, partial(self._keep, key))
 
     def forget_all_but(self, pictures: Collection[str]) -> None:
-        """Keep only what is of pictures with these keys: the others were closed."""
+        """Keep only paintings of pictures with these keys; the others were closed."""
         self._kept.forget_where(
             lambda _, paintings: any(painting.subject.picture.key not in pictures for painting in paintings)
         )
 
     def forget(self) -> None:
-        """Keep nothing: the model is another one."""
+        """Drop all paintings, because another model was loaded."""
         self._kept.clear()
         self._shown = None
 
@@ -95,13 +95,13 @@ class MosaicPainter(QObject):
 
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
-"""Rows and columns of the mosaic that a key walks."""
+"""Row and column steps in the mosaic for each arrow key."""
 
 Point = tuple[float, float]
 
 
 class MosaicView(MapView):
-    """Shows a painting with one channel framed; the pointer, a click and the arrow keys name channels."""
+    """A view of a painting with one channel framed; pointer, click and arrow keys choose channels."""
 
     unit_hovered = Signal(object)  # tuple[int, int, int] | None: channel, row and column of the value
     channel_chosen = Signal(int)
@@ -117,39 +117,39 @@ class MosaicView(MapView):
 
     @property
     def painting(self) -> Painting | None:
-        """What is shown."""
+        """The painting on display, or None."""
         return self._painting
 
     @property
     def channel(self) -> int:
-        """The framed channel: the one that was named, or the last where there are fewer."""
+        """The framed channel: the one asked for, or the last one if there are fewer."""
         last = self._painting.subject.channels - 1 if self._painting is not None else 0
         return min(self._channel, last)
 
     def fitting(self, subject: Subject) -> Mosaic:
-        """The arrangement that uses the view's shape best; the one shown, while that is zoomed into."""
+        """Return the arrangement that suits the view's shape best; while zoomed in, the one on display."""
         shown = self._painting
         if shown is not None and shown.subject.result is subject.result and not self.view.is_fitted:
             return replace(shown.mosaic, order=())
         channels, height, width = subject.shape
-        # Gaps that are seen also where large tiles are shown reduced; single units need none.
+        # Gaps remain visible even where large tiles are shown reduced; single units need none.
         gap_px = max(1, round(max(height, width) / 40)) if height * width > 1 else 0
         return Mosaic.fitting((channels, height, width), self.view.width() / max(self.view.height(), 1), gap_px)
 
     def show_painting(self, painting: Painting) -> None:
-        """Show something else."""
+        """Show another painting."""
         self._painting = painting
         ends = ("-max", "max") if is_signed(painting.colormap) else ("min", "max")
         self.bar.set_scale(ColorScale(painting.colormap, painting.shared, ends, painting.clipping))
         self._frame()
 
     def frame_channel(self, channel: int) -> None:
-        """Mark a channel."""
+        """Frame a channel as the selected one."""
         self._channel = channel
         self._frame()
 
     def highlight_channel(self, channel: int | None) -> None:
-        """Frame a channel as if the pointer were on it."""
+        """Highlight a channel as if the pointer were on it."""
         painting = self._painting
         if painting is None or channel is None or channel >= painting.subject.channels:
             self.view.set_highlight(None)
@@ -157,11 +157,11 @@ class MosaicView(MapView):
             self.view.set_highlight(painting.mosaic.tile_box(channel))
 
     def follow(self, other: "MosaicView") -> None:
-        """See the same part as another mosaic."""
+        """Show the same part as another mosaic."""
         self.view.set_viewpoint(other.view.viewpoint)
 
     def to_picture(self, x: float, y: float) -> Point | None:
-        """A point of a tile, in the photograph's pixels; None between the tiles."""
+        """Convert a point of a tile to the photograph's pixels; None between the tiles."""
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
         if self._painting is None or unit is None:
             return None
@@ -186,7 +186,7 @@ class MosaicView(MapView):
             self.channel_chosen.emit(channel)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
-        """Walk the tiles with the arrow keys, in the order in which they are seen."""
+        """Move between the tiles with the arrow keys, in the displayed order."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress or self._painting is None:
             return False
         step = _STEPS.get(Qt.Key(event.key()))
@@ -200,7 +200,7 @@ class MosaicView(MapView):
 
 
 class PinnedView(QWidget):
-    """Keeps the maps of the pin, whatever is selected or loaded later."""
+    """A view that keeps the pinned maps, whatever is selected or loaded later."""
 
     changed = Signal()
 
@@ -226,19 +226,19 @@ class PinnedView(QWidget):
 
     @property
     def subject(self) -> Subject | None:
-        """What is pinned, once its maps are there."""
+        """The pinned maps once they have arrived, otherwise None."""
         return self._subject
 
     @property
     def is_settled(self) -> bool:
-        """Whether the engine owes no answer."""
+        """Whether no answer from the engine is pending."""
         return not self._question.is_running
 
     def _follow(self, pin: Pin | None) -> None:
         self._pin, self._subject = pin, None
         self._question.drop()
         if pin is not None:
-            # The engine has them at hand: they are what is seen now.
+            # The engine still has these maps cached, because they are on display.
             self._question.ask(maps_request(pin.picture.key, pin.node, "pinned"))
         self.changed.emit()
 
@@ -259,7 +259,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _Worker:
-    """The thread that runs, and whether anyone listens still; outlives the QObject."""
+    """The running thread, and whether its results are still wanted; outlives the QObject."""
 
     thread: Thread | None = None
     is_closed: bool = False
@@ -271,31 +271,31 @@ class _Worker:
 
 
 class LatestOnly(QObject):
-    """Runs one function at a time in a thread; of those that wait only the newest is ever run.
+    """Runs one function at a time in a thread; of those waiting, only the newest is run.
 
     Parameters
     ----------
     owner
-        With it this ends, after what is running.
+        Its destruction ends this object, after the running function has finished.
     """
 
-    _finished = Signal(object)  # A function to call in Qt's thread.
+    _finished = Signal(object)  # A function to call in Qt's main thread.
 
     def __init__(self, owner: QObject) -> None:
         super().__init__(owner)
         self._worker = _Worker()
         self._waiting: Callable[[], None] | None = None
         self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
-        # A method of the worker's: this object is being deleted by then.
+        # A method of the worker, because this object is already being deleted by then.
         owner.destroyed.connect(self._worker.close)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a function runs, or its result waits to be told."""
+        """Whether a function is running or its result has not been delivered yet."""
         return self._worker.thread is not None
 
     def run(self, work: Callable[[], Result], on_done: Callable[[Result], Any]) -> None:
-        """Call `work` in a thread, once it is free, and `on_done` with the result here."""
+        """Call `work` in the thread once it is free, then `on_done` with the result in this thread."""
         self._waiting = partial(self._work, work, on_done)
         if not self.is_busy:
             self._start()
@@ -322,4 +322,4 @@ class LatestOnly(QObject):
 
 
 def _nothing() -> None:
-    """What there is to tell of work that failed: Python has said on standard error how."""
+    """Deliver nothing for failed work; Python has printed its traceback to standard error."""

@@ -1,4 +1,4 @@
-"""Where in the opened pictures a channel is strongest."""
+"""Show where in the opened pictures a channel is strongest."""
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
@@ -33,7 +33,7 @@ _WAIT_MS = 150
 
 
 class PatchesView(QWidget):
-    """The strongest patches of the selected channel over all opened pictures. Asks only while it is seen."""
+    """A list of the selected channel's strongest patches in all opened pictures; it asks only while visible."""
 
     patch_chosen = Signal(object)  # Patch
 
@@ -43,7 +43,7 @@ class PatchesView(QWidget):
         self._channel: int | None = None
         self._result: StrongestPatchesResult | None = None
         self._question = Query(bridge, self._receive, self._fail, self._advance, parent=self)
-        # Whoever walks the channels wants the last one's.
+        # While the channels are stepped through, only the last one is asked for.
         self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._soon.timeout.connect(self._ask)
         self.list = _patch_list()
@@ -72,22 +72,22 @@ class PatchesView(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing that can be seen is waited for."""
+        """Whether no answer is pending that would be visible."""
         return not (self.isVisible() and (self._question.is_running or self._soon.isActive()))
 
     def show_channel(self, channel: int) -> None:
-        """Look for another channel of the selected node."""
+        """Search for another channel of the selected node."""
         if channel != self._channel:
             self._channel = channel
             self._schedule()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up."""
+        """Ask for the patches when the view becomes visible."""
         super().showEvent(event)
         self._ask()
 
     def _schedule(self) -> None:
-        # What is shown are units of another channel, and lead nowhere any more.
+        # The listed patches belong to another channel and must not be chosen any more.
         self.list.setEnabled(False)
         self._soon.start()
 

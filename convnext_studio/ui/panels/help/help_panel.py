@@ -1,4 +1,4 @@
-"""What each panel shows, by which definition, and what it does not mean."""
+"""The help panel: what each panel shows, by which definition, and what it does not mean."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ FOLDER = ASSETS / "help"
 
 
 class HelpPanel(QWidget):
-    """Shows a page at a time; pages link to each other, and links to the web open in a browser when clicked.
+    """A panel that shows one help page at a time; links to the web open in the user's browser.
 
     Parameters
     ----------
     names
-        The pages to choose from, the one to begin with first. Each panel's page is named after its dock.
+        The pages to choose from, beginning with the initial one. Each panel's page is named after its dock.
     """
 
     title = "Help"
@@ -35,7 +35,7 @@ class HelpPanel(QWidget):
         self.browser.setAccessibleName("Help")
         self.browser.setAccessibleDescription("A page about one panel; Tab moves between its links")
         self.browser.setToolTip("")
-        self.browser.setOpenExternalLinks(True)  # In the person's own browser, by the person's click only.
+        self.browser.setOpenExternalLinks(True)  # In the user's own browser, and only on a click.
         self.browser.sourceChanged.connect(self._follow)
         self.browser.backwardAvailable.connect(self.back.setEnabled)
         self.back.clicked.connect(self.browser.backward)
@@ -51,30 +51,30 @@ class HelpPanel(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows what it is going to show: it awaits nothing."""
+        """Whether the panel is up to date; always true, because it sends no requests."""
         return True
 
     @property
     def page(self) -> str:
-        """Name of the page that is shown; empty before the first."""
+        """The name of the current page; empty before the first."""
         return _page_at(self.browser.source())
 
     def show_page(self, name: str) -> None:
-        """Show a page by its name, which is that of a panel's dock; the first where there is none."""
+        """Show a page by its name, that of a panel's dock; an unknown name shows the first page."""
         self.browser.setSource(
             QUrl.fromLocalFile(str(page_path(name if name in self._names else self._names[0])))
         )
 
     def sizeHint(self) -> QSize:
-        """Wide enough for a line that is read easily."""
+        """Make room for lines of a comfortable length."""
         return QSize(self.fontMetrics().averageCharWidth() * 68, 640)
 
     def minimumSizeHint(self) -> QSize:
-        """Less would be a column of words."""
+        """Keep the text from becoming a narrow column."""
         return QSize(self.fontMetrics().averageCharWidth() * 44, super().minimumSizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Read the pages' headings when they are first wanted."""
+        """Read the pages' headings when the panel is first shown."""
         super().showEvent(event)
         if not self.pages.count():
             for name in self._names:
@@ -84,7 +84,7 @@ class HelpPanel(QWidget):
         self._follow(self.browser.source())
 
     def _follow(self, source: QUrl) -> None:
-        # While the browser tells of another source, it still has the one before.
+        # Use the signal's argument: while it is emitted, the browser still has the previous source.
         self.pages.setCurrentIndex(self.pages.findData(_page_at(source), Qt.ItemDataRole.UserRole))
 
 
@@ -93,11 +93,11 @@ def _page_at(source: QUrl) -> str:
 
 
 def page_path(name: str) -> Path:
-    """Where a page lies."""
+    """Return the path of a page."""
     return FOLDER / f"{name}.md"
 
 
 def page_title(name: str) -> str:
-    """A page's heading."""
+    """Return a page's heading."""
     with page_path(name).open(encoding="utf-8") as file:
         return file.readline().removeprefix("#").strip()

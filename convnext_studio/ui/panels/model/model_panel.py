@@ -1,4 +1,4 @@
-"""The model panel: which network is open, how to choose another, and stem settings that weights cannot tell."""
+"""The model panel: the open network, the choice of another, and stem settings that a file does not state."""
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -24,7 +24,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 
 class StemChoice(QWidget):
-    """Two numbers and a button; seen only where the file that is open does not tell them."""
+    """A form for the stem's stride and padding, shown only if the open file does not state them."""
 
     chosen = Signal(int, int)  # stride, padding
 
@@ -57,7 +57,7 @@ class StemChoice(QWidget):
         self.hide()
 
     def show_model(self, model: ModelInfo | None) -> None:
-        """Show the numbers with which a model is open."""
+        """Show the stride and padding that the model was opened with."""
         if model is None or not model.is_stem_untold or not isinstance(model.config, ConvNeXtConfig):
             self.hide()
             return
@@ -71,14 +71,15 @@ class StemChoice(QWidget):
         self.show()
 
     def _follow(self) -> None:
-        """There is something to apply only where a number differs from the network's."""
+        """Enable Apply only if a number differs from the network's."""
         self.apply.setEnabled((self.stride.value(), self.padding.value()) != self._shown)
 
 
 def _number(name: str, prefix: str, tip: str) -> QSpinBox:
     box = QSpinBox()
     box.setPrefix(f"{prefix} ")
-    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # The panel is narrow; keys and wheel do the same.
+    # The panel is too narrow for buttons; keys and wheel still work.
+    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     box.setAccessibleName(name)
     box.setToolTip(tip)
     return box
@@ -93,7 +94,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class ModelPanel(QWidget):
-    """Shows a `ModelInfo`; asks for another model by signal, so that one place decides how it is loaded."""
+    """A panel that shows a `ModelInfo`; requests for another model are signals, handled in one place."""
 
     title = "Model"
     source_chosen = Signal(str)
@@ -107,7 +108,7 @@ class ModelPanel(QWidget):
         self._typed = QLineEdit()
         self._typed.setAccessibleName("Model name or file")
         self._typed.setToolTip(SOURCE_TIP)
-        self._typed.setAcceptDrops(False)  # The window takes them.
+        self._typed.setAcceptDrops(False)  # The window handles drops.
         self._source = _source_choice(self._typed)
         self._source.activated.connect(self._choose)
         self._typed.returnPressed.connect(self._choose_typed)
@@ -129,20 +130,20 @@ class ModelPanel(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether a model is shown, or a sentence instead of one."""
+        """Whether a model is shown, or a message that none is open."""
         return self._state.model is not None or self._failed
 
     def show_asked(self, request: LoadModel) -> None:
-        """A model is being loaded: show what was asked for."""
+        """Show the source and device of a model that is being loaded."""
         self._failed = False
         self._source.setEditText(request.source)
-        self._typed.setCursorPosition(0)  # A long name shows its beginning.
+        self._typed.setCursorPosition(0)  # Show the beginning of a long name.
         self._device.setCurrentText(request.device)
         if self._state.model is None:
             self._title.setText("Loading…")
 
     def show_refused(self, open_now: LoadModel | None) -> None:
-        """It could not be loaded: show again what is open."""
+        """Show the open model again after loading another one failed."""
         self._failed = True
         if open_now is None:
             self._title.setText("No model is open.")
@@ -151,13 +152,13 @@ class ModelPanel(QWidget):
             self.show_asked(open_now)
 
     def offer(self, sources: tuple[str, ...]) -> None:
-        """Add sources that were used before to the choice."""
+        """Add recently used sources to the choice."""
         for source in sources:
             if self._source.findText(source) < 0:
                 self._source.addItem(source)
 
     def _choose_typed(self) -> None:
-        # What stands in the list is reported by the list.
+        # For an item of the list, the combo box emits `activated` itself.
         if self._source.findText(self._source.currentText()) < 0:
             self._choose()
 
@@ -190,13 +191,13 @@ class ModelPanel(QWidget):
         self._offer_each_gpu(model)
 
     def _offer_each_gpu(self, model: ModelInfo) -> None:
-        """Where there are several, each can be chosen by its number."""
+        """Offer each GPU by its number if there are several."""
         gpus = [device.name for device in model.devices if device.name.startswith("cuda")]
         if len(gpus) > 1:
             self._device.addItems([name for name in gpus if self._device.findText(name) < 0])
 
     def _lay_out(self) -> None:
-        # Not a form layout: of a text that wraps anew it keeps the height that the one before it had.
+        # Not a form layout, which keeps the old height when a text wraps differently.
         facts = QGridLayout()
         facts.setContentsMargins(0, 0, 0, 0)
         facts.setColumnStretch(1, 1)
@@ -223,7 +224,7 @@ class ModelPanel(QWidget):
         inner.addWidget(self.stem)
         inner.addWidget(self._notes)
         inner.addStretch(1)
-        # Notes may be long: they scroll, and never push the panels below out of the window.
+        # Long notes scroll instead of pushing the panels below out of the window.
         scroll = QScrollArea()
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)

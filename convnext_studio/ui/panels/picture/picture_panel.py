@@ -1,4 +1,4 @@
-"""The picture as it was opened, the part of it that the network sees, and what the selected unit sees."""
+"""The picture as it was opened, with the part that the network sees and what the selected unit sees."""
 
 from dataclasses import replace
 
@@ -31,14 +31,14 @@ from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
-"""Rows and columns that a key moves the unit."""
+"""Row and column steps of the unit for each arrow key."""
 
 
 class PicturePanel(Panel):
-    """Shows the picture with the network's crop on it, in the coordinates of the full picture.
+    """A panel that shows the picture with the network's crop on it, in the coordinates of the full picture.
 
-    A click selects the unit there, of the node and channel that are selected; arrow keys move it. Its
-    theoretical field is arithmetic and drawn at once, its effective one when the engine has it.
+    A click selects the unit there, in the selected node and channel; arrow keys move it. Its theoretical field
+    is drawn at once, its effective field when the engine has computed it.
     """
 
     title = "Picture"
@@ -98,21 +98,21 @@ class PicturePanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the unit's field is there, if one is to be seen."""
+        """Whether the unit's field has arrived, if one is to be shown."""
         return not (self.isVisible() and self._field_question.is_running)
 
     # --------------------------------------------------------------------------------- what the state says
 
     @property
     def _node(self) -> NodeInfo | None:
-        """The selected node, where its units have places in the picture."""
+        """The selected node if its units have positions in the picture, otherwise None."""
         model = self.state.model
         node = None if model is None else model.node(self.state.node)
         return node if node is not None and node.has_positions else None
 
     @property
     def unit(self) -> SelectedUnit | None:
-        """The selected unit, where it has a place in this picture."""
+        """The selected unit if it has a position in this picture, otherwise None."""
         node, unit, crop = self._node, self.state.unit, self._crop
         if node is None or unit is None or crop is None:
             return None
@@ -122,7 +122,7 @@ class PicturePanel(Panel):
         return SelectedUnit(node, self._channel_of(node), *unit, crop)
 
     def _channel_of(self, node: NodeInfo) -> int:
-        """The channel that is shown: the selected one, or the last where the node has fewer."""
+        """Return the channel shown: the selected one, or the last one if the node has fewer."""
         return min(self.state.channel, node.shape[0] - 1)
 
     def _show_picture(self, picture: ImageInfo | None) -> None:
@@ -136,13 +136,13 @@ class PicturePanel(Panel):
         self._refresh()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
-        # While there is none, the crop of the last prediction stays: most often it is the next one's too.
+        # Without a prediction, the crop of the last one stays: it is usually the same for the next.
         if prediction is not None and self.state.picture is not None:
             self._crop = prediction.geometry
         self._refresh()
 
     def _refresh(self) -> None:
-        """Ask for what is to be seen now, and show what is known."""
+        """Ask for what is to be shown now, and show what is already known."""
         unit, picture, result = self.unit, self.state.picture, self._result
         if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
             self._result = None
@@ -152,7 +152,7 @@ class PicturePanel(Panel):
         self._colour()
 
     def _ask(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
-        # The prediction goes first: it says where the network looks, and what the person waits for.
+        # The prediction goes first: it determines the crop, and it is what the user waits for.
         if picture is None or self.state.prediction is None or not self.isVisible():
             self._field_question.drop()
             self._channel_question.drop()
@@ -215,7 +215,7 @@ class PicturePanel(Panel):
         layers = [self._layer]
         if self._heat is not None:
             layers.append(replace(self._heat.layer, opacity=self.opacity.value() / 100))
-        # The unit's field needs the room that the words would take.
+        # The label would take room that the unit's field needs.
         words = "what the network sees" if unit is None else ""
         marks = () if crop is None else (Mark(crop.crop_box, words, theme.DARK.accent),)
         scene = Scene(
@@ -251,7 +251,7 @@ class PicturePanel(Panel):
     # -------------------------------------------------------------------------------------------- pointing
 
     def _unit_at(self, x: float, y: float) -> tuple[int, int] | None:
-        """Row and column of the selected node's unit at a point of the picture."""
+        """Return row and column of the selected node's unit at a point of the picture, or None."""
         node, crop = self._node, self._crop
         if node is None or crop is None:
             return None
@@ -263,7 +263,7 @@ class PicturePanel(Panel):
             self.state.set_unit(*unit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move the unit; the first key selects the one in the middle."""
+        """Move the unit with the arrow keys; the first key selects the one in the middle."""
         step, node = _STEPS.get(Qt.Key(event.key())), self._node
         if step is None or node is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
@@ -286,7 +286,7 @@ class PicturePanel(Panel):
         self.state.hovered.emit(" · ".join(said))
 
     def _unit_texts(self, unit: tuple[int, int] | None) -> list[str]:
-        """Node, channel, unit and its value, where it is known."""
+        """Describe node, channel and unit, with its value if known."""
         node, known, picture = self._node, self._channel, self.state.picture
         if unit is None or node is None or picture is None:
             return []

@@ -19,21 +19,21 @@ from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 COLORMAP = "magma"
-"""Its lowest colour is black: over the photograph it darkens what the unit does not look at."""
+"""The lowest colour is black, which darkens the parts of the photograph that do not affect the unit."""
 LOG_DECADES = 4
-"""What is smaller than this many powers of ten below the largest has the lowest colour."""
+"""Values more than this many powers of ten below the largest get the lowest colour."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedUnit:
-    """A unit of a node, in a picture that the network sees a part of.
+    """A unit of a node, for a picture of which the network sees a part.
 
     Attributes
     ----------
     y, x
         Row and column in the node's map.
     crop
-        Where the network's input lies in the picture.
+        Where the network's input is in the picture.
     """
 
     node: NodeInfo
@@ -44,12 +44,12 @@ class SelectedUnit:
 
     @property
     def input_box(self) -> Box:
-        """What of its theoretical field lies in the network's input; all of that where it is no box."""
+        """The part of the theoretical field inside the network's input; all of the input if it is no box."""
         return self._box_in_input[0]
 
     @property
     def is_clipped(self) -> bool:
-        """Whether its theoretical field reaches beyond the input."""
+        """Whether the theoretical field reaches beyond the input."""
         return self.node.field.is_box and self._box_in_input[1]
 
     @property
@@ -58,12 +58,12 @@ class SelectedUnit:
         return self.node.field.box_in_input(self.y, self.x, height, width)
 
     def answers(self, result: UnitFieldResult, image: str) -> bool:
-        """Whether a result is this unit's on that picture."""
+        """Whether a result is for this unit on that picture."""
         asked = (image, self.node.name, self.channel, self.y, self.x)
         return asked == (result.image, result.node, result.channel, result.y, result.x)
 
     def question(self, image: str) -> UnitField:
-        """What to ask the engine."""
+        """Return the request for the unit's field."""
         return UnitField(
             image=image, node=self.node.name, channel=self.channel, y=self.y, x=self.x, panel="picture"
         )
@@ -71,7 +71,7 @@ class SelectedUnit:
     # ------------------------------------------------------------------------------------- what is painted
 
     def marks(self) -> tuple[Mark, ...]:
-        """The theoretical field, clipped; none where it is no box, or all of the input, framed anyway."""
+        """Return the clipped theoretical field as a mark; none if it is no box or the whole, framed input."""
         if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
@@ -80,11 +80,11 @@ class SelectedUnit:
         return (Mark(box, label, theme.DARK.warning, dashed=True),)
 
     def spot(self) -> Spot:
-        """The true centre of its field."""
+        """Return a spot at the true centre of the field."""
         return Spot(*Placement(self.node.field, self.crop).centre(self.y, self.x), theme.DARK.warning)
 
     def describe(self) -> str:
-        """Its theoretical field in words."""
+        """Describe the unit and its theoretical field."""
         x, y = self.node.field.centre_px(self.x), self.node.field.centre_px(self.y)
         size = f"{self.node.field.size_px} × {self.node.field.size_px} px"
         if self.node.field.is_global:
@@ -99,14 +99,14 @@ class SelectedUnit:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """An effective field, coloured.
+    """A coloured effective field.
 
     Attributes
     ----------
     layer
-        On the picture.
+        The colours, placed on the picture.
     colormap, limits, clipping
-        What its colour bar says; zeros are below a logarithmic scale.
+        What the colour bar shows; zeros are below a logarithmic scale.
     """
 
     layer: Layer
@@ -122,14 +122,14 @@ def heat_of(
     colormap: str = COLORMAP,
     chosen: Range = ALL_VALUES,
 ) -> Heat | None:
-    """The effective field where it can be other than zero; None where all of it is zero, or not finite.
+    """Colour the effective field inside the unit's input box; None if all of it is zero or not finite.
 
     Parameters
     ----------
     is_log
-        Colours stand for the logarithm of the parts of the largest.
+        Whether the colours show the logarithm of each value's fraction of the largest.
     chosen
-        Which values the scale holds: all of them from 0, or from `LOG_DECADES` below the largest.
+        Which values the scale covers; by default all from 0, or from `LOG_DECADES` below the largest.
     """
     largest = _largest(result)
     if largest <= 0:
@@ -140,7 +140,7 @@ def heat_of(
     values = result.effective[top:bottom, left:right]
     has_less = is_log and bool((values < largest * 10.0**-LOG_DECADES).any())
     if is_log:
-        # Zeros take the lowest colour, as does all that is smaller than the scale shows; NaN stays NaN.
+        # Zeros and all values below the scale get the lowest colour; NaN stays NaN.
         values = np.log10(np.maximum(values / np.float32(largest), np.float32(10.0**-LOG_DECADES)))
     limits = Limits(-LOG_DECADES, 0.0) if is_log else Limits(0.0, largest)
     if chosen.kind == "percentile" or (chosen.kind == "hand" and chosen.hand is not None):
@@ -160,7 +160,7 @@ def _largest(result: UnitFieldResult) -> float:
 
 
 def result_text(result: UnitFieldResult, is_log: bool) -> str:
-    """What was found, in words."""
+    """Describe the result."""
     said = [f"value {format_number(result.value)}"]
     if _largest(result) <= 0:
         said.append("no pixel affects it")
@@ -173,7 +173,7 @@ def result_text(result: UnitFieldResult, is_log: bool) -> str:
 
 
 class UnitLookButton(PopupButton):
-    """Opens the choice of colour map and range."""
+    """A button that opens the choice of colour map and range."""
 
     changed = Signal()
 

@@ -1,4 +1,4 @@
-"""The opened pictures as Qt's list views want them: nothing is kept for a picture that is not seen."""
+"""The Qt list model of the opened pictures; it keeps nothing for pictures that are not visible."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,12 +33,12 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 def short_name(picture: ListedPicture) -> str:
-    """Below a thumbnail: without the suffix, the name's end, which tells it from its neighbours, has room."""
+    """Return the name without its suffix, so that its end, which tells it from its neighbours, fits."""
     return Path(picture.name).stem if picture.path else picture.name
 
 
 class PicturesModel(QAbstractListModel):
-    """One row for each opened picture. Its thumbnail is asked for when it is first painted."""
+    """A list model with one row per opened picture; a thumbnail is requested when it is first painted."""
 
     def __init__(self, state: AppState, bridge: EngineBridge) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class PicturesModel(QAbstractListModel):
         self.thumbnails.arrived.connect(self._thumbnail_arrived)
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
-        """How many pictures are open."""
+        """Return the number of opened pictures."""
         return 0 if parent.isValid() else len(self._pictures)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Name, thumbnail and facts of a row's picture."""
+        """Return name, thumbnail or facts of a row's picture."""
         if not index.isValid() or index.row() >= len(self._pictures):
             return None
         picture = self._pictures[index.row()]
@@ -72,16 +72,16 @@ class PicturesModel(QAbstractListModel):
         return None
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
-        """Rows can be selected, and dragged where they are files."""
+        """Make rows selectable, and draggable if they are files."""
         flags = super().flags(index)
         return flags | Qt.ItemFlag.ItemIsDragEnabled if self._is_file(index) else flags
 
     def mimeTypes(self) -> list[str]:
-        """What is dragged: addresses of files."""
+        """Return the type of dragged data, which is a list of file URLs."""
         return ["text/uri-list"]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """The files of these rows, for another program."""
+        """Return the URLs of these rows' files, for dropping into another program."""
         mime = QMimeData()
         mime.setUrls(
             [QUrl.fromLocalFile(self._pictures[each.row()].path) for each in indexes if self._is_file(each)]
@@ -89,7 +89,7 @@ class PicturesModel(QAbstractListModel):
         return mime
 
     def show(self, pictures: tuple[ListedPicture, ...]) -> None:
-        """Have a row for each of these; rows that only came or went leave the view where it is."""
+        """Show these pictures; if rows were only appended or one removed, the view keeps its position."""
         before, count = self._pictures, len(self._pictures)
         if len(pictures) > count and pictures[:count] == before:
             self.beginInsertRows(QModelIndex(), count, len(pictures) - 1)
@@ -110,7 +110,7 @@ class PicturesModel(QAbstractListModel):
         self._icons.forget_where(lambda key, _: self._state.row(str(key)) is None)
 
     def forget_icons(self) -> None:
-        """They have to be drawn in another size."""
+        """Drop all icons, which have to be drawn in another size."""
         self._icons.clear()
 
     def _is_file(self, index: _Index) -> bool:
@@ -137,7 +137,7 @@ class PicturesModel(QAbstractListModel):
         return icon
 
     def _stand_in(self, key: str, side: int) -> QIcon:
-        """Nothing, in the size of a thumbnail; a sign of warning where none will come."""
+        """Return an empty icon of a thumbnail's size, or a warning sign if no thumbnail will come."""
         if self.thumbnails.why_not(key):
             return QApplication.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
         empty = QImage(QSize(1, 1), QImage.Format.Format_ARGB32_Premultiplied)

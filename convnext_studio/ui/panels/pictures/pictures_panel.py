@@ -1,4 +1,4 @@
-"""The opened pictures: thumbnails to step through, however many there are."""
+"""The opened pictures as thumbnails to step through, however many there are."""
 
 from pathlib import Path
 
@@ -28,14 +28,14 @@ EMPTY = (
 
 
 class PicturesPanel(QWidget):
-    """Thumbnails of the opened pictures: arrow keys step through them, Delete closes one.
+    """A panel with thumbnails of the opened pictures; arrow keys step through them, Delete closes one.
 
     Attributes
     ----------
     list
-        The thumbnails.
+        The list of thumbnails.
     count
-        Which of how many is shown.
+        A label such as “3 of 12 pictures”.
     """
 
     title = "Pictures"
@@ -73,11 +73,11 @@ class PicturesPanel(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether all thumbnails that can be seen are there, or will not come."""
+        """Whether all visible thumbnails have arrived or failed."""
         return not self.isVisible() or self._model.thumbnails.is_settled
 
     def show_watched(self, folder: str) -> None:
-        """Say that a folder is watched; that none is, where empty."""
+        """Say which folder is watched; an empty text means none."""
         self._watched = Path(folder).name if folder else ""
         self.count.setToolTip(f"New pictures in {folder} are opened as they appear" if folder else "")
         self._mark_chosen(self._state.chosen)
@@ -91,7 +91,7 @@ class PicturesPanel(QWidget):
         self._empty.setVisible(not pictures)
         self.list.setVisible(bool(pictures))
         selection = self.list.selectionModel()
-        was_blocked = selection.blockSignals(True)  # What Qt marks while rows go is no person's choice.
+        was_blocked = selection.blockSignals(True)  # Qt's changes with the rows are not the user's choice.
         self._model.show(pictures)
         selection.blockSignals(was_blocked)
         self._mark_chosen(self._state.chosen)
@@ -107,20 +107,20 @@ class PicturesPanel(QWidget):
         if row is None:
             return
         index = self._model.index(row)
-        # Choosing what is chosen already changes nothing.
+        # Selecting the chosen picture again changes nothing.
         self.list.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self.list.scrollTo(index)
 
 
 class _WholeCell(QStyledItemDelegate):
-    """As large as the grid has it: else every name has the room that the first one takes."""
+    """A delegate whose cells fill the grid; otherwise every name would get only the width of the first."""
 
     def __init__(self, view: QListView) -> None:
         super().__init__(view)
         self._view = view
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """The cell's width, and the height that icon and name take."""
+        """Return the cell's width, and the height of icon and name."""
         return QSize(self._view.gridSize().width() - 2, super().sizeHint(option, index).height())
 
 
@@ -144,7 +144,7 @@ class _ThumbnailList(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setDragEnabled(True)
         self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
-        self.setAcceptDrops(False)  # The window takes them.
+        self.setAcceptDrops(False)  # The window handles drops.
         self.setAccessibleName("Opened pictures")
         self.setToolTip(
             "Choose a picture with the arrow keys; Delete closes it; drag it out to give its "
@@ -153,14 +153,14 @@ class _ThumbnailList(QListView):
         follow_text(self, self._size)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close the current picture with Delete; other keys are the list's."""
+        """Close the current picture with Delete; leave other keys to the list."""
         if event.key() == Qt.Key.Key_Delete:
             self.delete_pressed.emit()
         else:
             super().keyPressEvent(event)
 
     def _size(self) -> None:
-        """Thumbnails and names beside the text's size; one row is always seen whole."""
+        """Fit thumbnails and names to the text size; one whole row is always visible."""
         self._icons.forget_icons()
         icon = scaled_px(ICON_PX)
         cell = QSize(icon + scaled_px(17), icon + self.fontMetrics().height() + scaled_px(10))

@@ -1,4 +1,4 @@
-"""A class with its probability, to be clicked."""
+"""A clickable row that shows a class with its probability."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -11,12 +11,12 @@ from convnext_studio.ui.widgets.text_size import follow_text
 
 
 class PredictionRow(QAbstractButton):
-    """One class: its name, its probability as a number and as a bar. Checked where it is being explained.
+    """A row with one class: its name, and its probability as a number and a bar. Checked while it is explained.
 
     Parameters
     ----------
     compact
-        As low as its text allows, for a list beside something else.
+        Whether the row is only as high as its text, for a list beside something else.
     """
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
@@ -42,7 +42,7 @@ class PredictionRow(QAbstractButton):
 
     @property
     def percentage(self) -> str:
-        """The probability as it is shown."""
+        """The probability as displayed."""
         return format_percent(self.probability)
 
     def show_class(self, target: int, label: str, probability: float) -> None:
@@ -54,27 +54,27 @@ class PredictionRow(QAbstractButton):
 
     @property
     def is_contrast(self) -> bool:
-        """Whether it is the class that the one explained is set against."""
+        """Whether this is the class that the explained one is contrasted with."""
         return self._is_contrast
 
     def set_contrast(self, is_contrast: bool) -> None:
-        """Mark it as the class that the one explained is set against."""
+        """Set whether this is the class that the explained one is contrasted with."""
         if is_contrast != self._is_contrast:
             self._is_contrast = is_contrast
             self.update()
 
     def sizeHint(self) -> QSize:
-        """A line of text above a thin bar."""
+        """Return the size for a line of text above a thin bar."""
         return QSize(160, self.fontMetrics().height() + 7 + 2 * self._margin_px)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Repaint in the new colours."""
+        """Repaint when the theme changes."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Name on the left, number on the right, the bar below both; the frame says focus or hover."""
+        """Paint name and number above the bar; the frame shows focus or hover."""
         with QPainter(self) as painter:
             self._paint(painter)
 

@@ -1,4 +1,4 @@
-"""What the network takes the picture for, and which class is to be explained."""
+"""Show what the network takes the picture for, and choose the class to be explained."""
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -20,7 +20,7 @@ MEANINGLESS = "These percentages mean nothing."
 
 
 class PredictionsPanel(Panel):
-    """The five likeliest classes as bars, and a search over all classes. A click explains that class."""
+    """A panel with the five likeliest classes and a search over all classes; a click explains a class."""
 
     title = "Predictions"
     again_asked = Signal()
@@ -56,13 +56,13 @@ class PredictionsPanel(Panel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the prediction is shown, or a sentence that says why there is none."""
+        """Whether the prediction is shown, or the reason why there is none."""
         state = self.state
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
 
     def ask_again(self) -> None:
-        """Try once more to predict."""
+        """Try to predict once more."""
         self.again_asked.emit()
 
     def _body(self) -> QWidget:
@@ -115,4 +115,4 @@ class PredictionsPanel(Panel):
 
     def _explain(self, target: int) -> None:
         self.state.set_target(target)
-        self._show(None)  # Also where it was the target before: the click unchecked its row.
+        self._show(None)  # Needed even if it was already the target, because the click has unchecked its row.

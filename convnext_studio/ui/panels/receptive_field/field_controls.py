@@ -1,4 +1,4 @@
-"""How fields are measured: protocol, inputs, how many, where; and what that means in a sentence each."""
+"""The controls for how fields are measured: protocol, inputs, their number and the unit, each explained."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ LARGEST_SEED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSettings:
-    """How to measure; the attributes are those of `ReceptiveField`."""
+    """How to measure; the attributes have the same meaning as those of `ReceptiveField`."""
 
     protocol: Protocol = "centred"
     inputs: Inputs = "pictures"
@@ -54,7 +54,7 @@ class FieldSettings:
     unit: tuple[int, int] | None = None
 
     def why_not(self, state: AppState) -> str:
-        """Why there is nothing to measure on, in a sentence; empty where there is."""
+        """Return a sentence that says why nothing can be measured; empty if something can."""
         if self._takes_pictures and not state.pictures:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
@@ -62,7 +62,7 @@ class FieldSettings:
         return ""
 
     def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
-        """Measure the selected node on a subject."""
+        """Return the request for the field of the selected node on a subject."""
         return ReceptiveField(
             panel=panel,
             node=state.node,
@@ -78,7 +78,7 @@ class FieldSettings:
         )
 
     def growth_request(self, state: AppState, panel: str, subject: Subject, most: int) -> FieldGrowth:
-        """Measure all stages and blocks of a subject, on `most` pictures at most."""
+        """Return the request for all stages and blocks of a subject, on at most `most` pictures."""
         count = min(self.count, most)
         return FieldGrowth(
             panel=panel,
@@ -101,19 +101,19 @@ class FieldSettings:
         return self.folder if self.inputs == "folder" else ""
 
     def _images(self, state: AppState) -> tuple[str, ...]:
-        """Keys of the pictures that count: others can come and go without a new question."""
+        """Return the keys of the pictures measured on; other pictures can come and go without a new request."""
         if not self._takes_pictures:
             return ()
         return tuple(picture.key for picture in state.pictures[: self.count])
 
 
 class FieldControls(QWidget):
-    """The choices, in one row, and the less frequent ones below it behind “More”.
+    """The choices in one row, and the less frequent ones below it behind “More”.
 
     Attributes
     ----------
     row, rest_row
-        The layouts of the first and the last row, to which others may add.
+        The layouts of the first and the last row, to which other widgets may be added.
     """
 
     changed = Signal()
@@ -128,16 +128,16 @@ class FieldControls(QWidget):
         self._show_settings()
 
     def add_before_more(self, widget: QWidget) -> None:
-        """Put a widget into the first row, behind the choices that are always seen."""
+        """Add a widget to the first row, after the choices that are always visible."""
         self.row.insertWidget(self.row.indexOf(self.more), widget)
 
     @property
     def settings(self) -> FieldSettings:
-        """What is chosen."""
+        """The chosen settings."""
         return self._settings
 
     def set_unit(self, unit: tuple[int, int]) -> None:
-        """Choose the unit in this row and column."""
+        """Measure the unit in this row and column."""
         for number, value in zip((self.unit_row, self.unit_column), unit, strict=True):
             number.blockSignals(True)
             number.setValue(value)
@@ -146,30 +146,30 @@ class FieldControls(QWidget):
         self._notice_change()
 
     def reset_unit(self) -> None:
-        """Choose the middle one: rows and columns of another node's map mean other places."""
+        """Measure the middle unit again, because rows and columns mean other places in another node's map."""
         self.is_middle.setChecked(True)
 
     def follow_unit(self, state: AppState) -> None:
-        """Measure whatever unit is selected from now on; the middle one where none is."""
+        """From now on, measure the selected unit, or the middle one if none is selected."""
         state.unit_selected.connect(lambda _unit: self._take_unit(state))
         state.node_selected.connect(lambda _node: self._take_unit(state))
 
     def choose_unit(self, unit: tuple[int, int], state: AppState) -> None:
-        """Choose a unit that was pointed at; where the map is as large as in other panels, for all of them."""
+        """Measure a unit that was pointed at; at the normal input size, select it for all panels."""
         if self._settings.input_px:
             self.set_unit(unit)
         else:
             state.set_unit(*unit)
 
     def _take_unit(self, state: AppState) -> None:
-        # At another input size the map has other rows and columns.
+        # At another input size, the map has other rows and columns.
         if state.unit is None or self._settings.input_px:
             self.reset_unit()
         else:
             self.set_unit(state.unit)
 
     def show_unit(self, unit: tuple[int, int]) -> None:
-        """Say which unit was measured, where it is the middle one."""
+        """Show which unit was measured, if it is the middle one."""
         if self.is_middle.isChecked():
             self.unit_row.setValue(unit[0])
             self.unit_column.setValue(unit[1])
@@ -289,7 +289,7 @@ class FieldControls(QWidget):
         for number in (self.unit_row, self.unit_column):
             number.setVisible(settings.unit is not None)
         if settings.inputs == "folder" and not settings.folder:
-            self.more.setChecked(True)  # There is the button for it.
+            self.more.setChecked(True)  # The button to choose a folder is there.
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -1,4 +1,4 @@
-"""A receptive field that a panel measures, shows while it is averaged, and offers in a smaller size."""
+"""A receptive field that a panel measures, shows while it is being averaged, and offers at a smaller size."""
 
 from collections.abc import Callable
 
@@ -16,41 +16,41 @@ STOP_TIP = "Stop averaging and keep the partial result, or measure again"
 
 
 def averaged_so_far(query: PanelQuery) -> str:
-    """How far an average is, or where it was stopped; empty where it is whole."""
+    """Say how far an average is, or where it was stopped; empty if it is complete."""
     progress = query.progress
     average = None if progress is None else progress.partial
     if progress is None or not isinstance(average, ReceptiveFieldResult | FieldGrowthResult):
         return ""
-    # Those whose gradient was not finite are left out of the average.
+    # Inputs whose gradient was not finite are left out of the average.
     text = averaged_text(average.pictures, average.noises, progress.total)
     return f"stopped after {text}" if query.is_stopped else text
 
 
 class MeasuredField(QObject):
-    """The figure of one field, whole or so far, and what is asked for it.
+    """The figure of one field, complete or partial, and the query for it.
 
     Parameters
     ----------
     question
-        Gives what to ask, or why there is nothing to ask.
+        Returns what to ask, or why there is nothing to ask.
     paint
         Shows a field in `map`.
     point_text
-        Says what is under the pointer, at a point of the scene.
+        Describes what is under the pointer, at a point of the scene.
     offers_smaller
-        Whether a smaller input can be chosen where memory does not take the one asked for.
+        Whether a smaller input can be chosen if memory is too small for the one asked for.
 
     Attributes
     ----------
     query, stop
-        What is asked, and the button that stops it.
+        The query, and the button that stops it.
     map
         The figure and its colour bar.
     smaller
-        The button that chooses the size that memory may take.
+        The button that chooses the size that fits into memory.
     """
 
-    changed = Signal()  # Another field is there, or none any more.
+    changed = Signal()  # A different field is available, or none any more.
     smaller_chosen = Signal(int)  # The side of the input in pixels.
 
     def __init__(
@@ -91,23 +91,23 @@ class MeasuredField(QObject):
 
     @property
     def view(self) -> FieldView | None:
-        """The field, whole or so far; None before there is one."""
+        """The field, complete or partial; None before there is one."""
         answer = self.query.answer
         return answer if isinstance(answer, FieldView) else None
 
     @property
     def progress(self) -> str:
-        """How far the average is, or where it was stopped; empty where it is whole."""
+        """How far the average is, or where it was stopped; empty if it is complete."""
         return averaged_so_far(self.query)
 
     def repaint(self) -> None:
-        """Show the field anew, because it changed or is to look different."""
+        """Show the field again after it or its display settings have changed."""
         view = self.view
         if view is None:
             return
         sentence = why_no_figure(view)
         if sentence:
-            self._panel.show_notice(sentence)  # There is a field, of which there are numbers.
+            self._panel.show_notice(sentence)  # No figure, but the field's numbers are available.
         else:
             self._panel.show_body()
             self._paint(view)

@@ -1,4 +1,4 @@
-"""What a unit of the selected node can see, and what it does see: the quick view."""
+"""The quick view of what a unit of the selected node can see, and of what it does see."""
 
 from PySide6.QtWidgets import QComboBox, QWidget
 
@@ -25,14 +25,14 @@ from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 SCALES = (("Linear", "linear"), ("Log", "log"))
 SCALE_TIP = "Whether colours and squares show the field itself or log10(field + 1)"
-LINES_BESIDE = 11  # Five labels, a note of five lines, and some room between them.
+LINES_BESIDE = 11  # Five labels, a note of five lines, and some spacing.
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
 )
 
 
 def scale_choice(fields: FieldControls) -> QComboBox:
-    """The scale of colours and squares; with each protocol that is chosen comes the one of its squares."""
+    """Return the choice of scale for colours and squares; choosing a protocol sets the scale of its squares."""
     scale = choice("Scale", SCALE_TIP, SCALES)
 
     def take_protocols() -> None:
@@ -43,7 +43,7 @@ def scale_choice(fields: FieldControls) -> QComboBox:
 
 
 class ReceptiveFieldPanel(Panel):
-    """The effective receptive field, sharpening while it is averaged; its squares and the theoretical one."""
+    """A panel that shows the effective field while it is averaged, its squares and the theoretical field."""
 
     title = "Receptive field"
 
@@ -81,7 +81,7 @@ class ReceptiveFieldPanel(Panel):
         self.map.view.resized.connect(self._follow_size)
 
     def question(self) -> Request | str:
-        """The field of the selected node, over the chosen inputs."""
+        """Return the request for the selected node's field over the chosen inputs, or why there is none."""
         settings, model = self.fields.settings, self.state.model
         if sentence := settings.why_not(self.state):
             return sentence
@@ -92,7 +92,7 @@ class ReceptiveFieldPanel(Panel):
         return settings.field_request(self.state, "receptive_field", Subject())
 
     def paint(self, view: FieldView) -> None:
-        """The field, its squares and the theoretical one."""
+        """Show the field, its squares and the theoretical field."""
         scale, colormap = self._scale, str(self.colormap.currentData())
         values = shown_values(view, scale)
         self.range.propose(limits_of(values))
@@ -114,7 +114,7 @@ class ReceptiveFieldPanel(Panel):
 
     @property
     def _has_little_room(self) -> bool:
-        """Whether the labels and the note have no room beside the map, below each other."""
+        """Whether the labels and the note do not fit beside the map, one below the other."""
         return self.map.view.height() < LINES_BESIDE * self.fontMetrics().lineSpacing()
 
     def _follow_size(self) -> None:
@@ -126,7 +126,7 @@ class ReceptiveFieldPanel(Panel):
         return "log" if self.scale.currentData() == "log" else "linear"
 
     def _choose_unit(self, x: float, y: float) -> None:
-        """The unit whose field is centred nearest to a point of the input."""
+        """Choose the unit whose field is centred nearest to a point of the input."""
         view = self.measured.view
         if isinstance(view, ReceptiveFieldResult):
             self.fields.choose_unit(nearest_unit(view, x, y), self.state)

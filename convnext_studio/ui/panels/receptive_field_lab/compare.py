@@ -1,4 +1,4 @@
-"""Up to four receptive fields side by side on one scale, with a table of their areas and their curves."""
+"""Compare up to four receptive fields side by side on one scale, with a table of areas and with curves."""
 
 import itertools
 from collections import deque
@@ -60,14 +60,14 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What is chosen.
+    """How the compared fields are displayed.
 
     Attributes
     ----------
     scale, is_relative, colormap
-        As in `Colours`.
+        The same as in `Colours`.
     range
-        Which values the colour scale holds; what is left out at either end is so of each field.
+        Which values the colour scale covers; the share to leave out at each end is taken per field.
     """
 
     scale: Scale = "linear"
@@ -76,17 +76,17 @@ class Display:
     range: Range = ALL_VALUES
 
     def limits(self, view: FieldView) -> Limits:
-        """Ends of the colour scale for this field alone, all of whose values are finite."""
+        """Return the ends of the colour scale for this field alone, whose values are all finite."""
         if self.range.hand is not None and self.range.kind == "hand":
             return self.range.hand
         if self.range.kind != "percentile":
             return limits_of(self._extremes(view))
         share = self.range.percentile
-        # Both scales keep the order of the values: the ends are looked for before all are scaled.
+        # Both scales keep the order of the values, so the ends can be found before anything is scaled.
         return limits_of(self._coloured(np.percentile(view.field_map, (100 - share, share)), view))
 
     def colours(self, views: Sequence[FieldView], limits: Sequence[Limits]) -> tuple[Colours, Clipping]:
-        """One scale for all, from the lowest to the highest of their own ends; and what lies beyond it."""
+        """Return one scale from the lowest to the highest of the fields' own ends, and what it clips."""
         low = min((each.low for each in limits), default=0.0)
         high = max((each.high for each in limits), default=1.0)
         common = Limits(low, high)
@@ -97,11 +97,11 @@ class Display:
         ), beyond
 
     def _extremes(self, view: FieldView) -> NDArray[np.float64]:
-        """The smallest and the largest value as they are coloured; of no other, because fields are large."""
+        """Return the smallest and the largest value as coloured; fields are too large to scale all values."""
         return self._coloured(np.array([view.field_map.min(), view.field_map.max()]), view)
 
     def _coloured(self, values: NDArray[np.float64], view: FieldView) -> NDArray[np.float64]:
-        """Some of a field's values, as they are coloured."""
+        """Return some of a field's values as they are coloured."""
         largest = float(view.field_map.max())
         if self.scale == "log":
             values, largest = np.log10(values + 1), float(np.log10(largest + 1))
@@ -109,7 +109,7 @@ class Display:
 
 
 class TaskQueue(QObject):
-    """Calls functions one by one, each in a turn of Qt's event loop."""
+    """A queue that calls functions one by one, each in its own turn of Qt's event loop."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -119,11 +119,11 @@ class TaskQueue(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is something left to do."""
+        """Whether any work is left."""
         return bool(self._pieces)
 
     def do(self, pieces: Iterable[Callable[[], None]]) -> None:
-        """Do these, in place of what is left of those before."""
+        """Run these functions in place of any that are still waiting."""
         self._pieces = deque(pieces)
         if self._pieces:
             self._timer.start()
@@ -137,19 +137,19 @@ class TaskQueue(QObject):
         piece()
 
 
-_WIDEST = 34  # Of a column, in letters.
+_WIDEST = 34  # Maximum width of a column, in characters.
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class NumberTable(QTableWidget):
-    """A table of texts, as high as its rows; Ctrl+C copies all of it, tab separated, with its heading.
+    """A table of texts, as high as its rows. Ctrl+C copies all of it, tab-separated, with its header.
 
     Parameters
     ----------
     columns
-        Title and explanation of each.
+        Title and explanation of each column.
     words
-        How many columns, from the left, hold words; the others hold numbers and are set to the right.
+        How many columns, from the left, hold words; the others hold numbers and are right-aligned.
     """
 
     def __init__(self, name: str, columns: dict[str, str], words: int, parent: QWidget | None = None) -> None:
@@ -176,12 +176,12 @@ class NumberTable(QTableWidget):
     def _fit_text(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.setIconSize(QSize(scaled_px(LINE_PX[0]), scaled_px(LINE_PX[1])))
-        # A long name would push the numbers out of sight; it is whole in its tooltip.
+        # A long name would push the numbers out of view; its tooltip shows it in full.
         self.horizontalHeader().setMaximumSectionSize(self.fontMetrics().averageCharWidth() * _WIDEST)
         self.updateGeometry()
 
     def show_rows(self, rows: Sequence[Sequence[str]], icons: Sequence[QIcon]) -> None:
-        """Show these rows in place of the others, each with its icon."""
+        """Replace all rows with these, each with its icon."""
         self.setRowCount(len(rows))
         for row, texts in enumerate(rows):
             for column, text in enumerate(texts):
@@ -195,18 +195,18 @@ class NumberTable(QTableWidget):
         self.updateGeometry()
 
     def text(self) -> str:
-        """All of it, a line a row, cells parted by tabs, the heading first."""
+        """Return the table as text: the header first, one line per row, cells separated by tabs."""
         columns = range(self.columnCount())
         rows = [[self._cell(row, column) for column in columns] for row in range(self.rowCount())]
         lines = [list(self._titles), *rows]
         return "".join("\t".join(cells) + "\n" for cells in lines)
 
     def copy(self) -> None:
-        """Put it on the clipboard."""
+        """Copy the whole table to the clipboard."""
         QGuiApplication.clipboard().setText(self.text())
 
     def hide_cut_columns(self) -> list[int]:
-        """Hide the columns that do not fit into the width, for a picture; which they are."""
+        """Hide the columns that do not fit into the width, for a saved figure, and return their indices."""
         width = self.viewport().width()
         cut = [
             column
@@ -218,7 +218,7 @@ class NumberTable(QTableWidget):
         return cut
 
     def sizeHint(self) -> QSize:
-        """All rows without scrolling down, where there is room."""
+        """Return the size at which all rows fit without vertical scrolling, where there is room."""
         heading, bar = (
             self.horizontalHeader().sizeHint().height(),
             self.horizontalScrollBar().sizeHint().height(),
@@ -255,18 +255,18 @@ _SOON_MS = 40
 
 
 class ComparePage(QWidget):
-    """The subjects, what they have in common, and what tells them apart.
+    """The page that shows the compared subjects, what they have in common and how they differ.
 
     Attributes
     ----------
     table
-        The ratios.
+        The table of area ratios.
     """
 
     save_asked = Signal(object)  # FieldView
     subjects_changed = Signal()
     unit_measured = Signal(object)  # row and column, of the first subject
-    limits_found = Signal(object)  # Limits: of the colour scale
+    limits_found = Signal(object)  # Limits of the colour scale
     smaller_chosen = Signal(int)  # side of the input in pixels
 
     def __init__(
@@ -293,7 +293,7 @@ class ComparePage(QWidget):
         self.empty = QLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
-        # A field that sharpens changes limits, table and curves; several at a time are shown once.
+        # Each update of a field changes limits, table and curves; several at once are shown together.
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._show_all)
         for plot in (self.cumulative, self.radial):
@@ -302,7 +302,7 @@ class ComparePage(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        """Whether every subject that can be seen shows its answer."""
+        """Whether every visible subject shows its answer."""
         is_shown = not (self._soon.isActive() or self._tasks.is_busy)
         return is_shown and all(subject.is_settled for subject in self.subjects)
 
@@ -312,7 +312,7 @@ class ComparePage(QWidget):
         return len(self.subjects) < MOST
 
     def add(self, entry: Entry) -> None:
-        """Add a subject, while there is room."""
+        """Add a subject if there is room."""
         if not self.has_room:
             return
         asker = f"field_lab {next(self._numbers)}"
@@ -325,11 +325,11 @@ class ComparePage(QWidget):
         subject.measured.changed.connect(self.show_soon)
         self.subjects.append(subject)
         self._row.insertWidget(len(self.subjects), subject, 1)
-        subject.show()  # Which asks; the layout would do it in a later turn.
+        subject.show()  # Sends its request now; the layout would show it only in a later turn.
         self._count_changed()
 
     def remove(self, subject: SubjectView) -> None:
-        """Take a subject out, and forget what is being computed for it."""
+        """Remove a subject and drop what is being computed for it."""
         subject.measured.query.drop()
         self._tasks.do(())
         self.subjects.remove(subject)
@@ -340,25 +340,25 @@ class ComparePage(QWidget):
         self._count_changed()
 
     def show_entries(self, entries: Iterable[Entry]) -> None:
-        """Compare these, in place of the others."""
+        """Compare these entries in place of the current ones."""
         for subject in list(self.subjects):
             self.remove(subject)
         for entry in entries:
             self.add(entry)
 
     def schedule(self) -> None:
-        """Something about the question changed: ask all that have something new to ask."""
+        """Let every subject whose question has changed ask it; called when the settings change."""
         for subject in self.subjects:
             subject.measured.query.schedule()
 
     def set_display(self, display: Display) -> None:
-        """Colour all in another way; nothing is measured again."""
+        """Change how all fields are coloured; nothing is measured again."""
         self._display = display
         self.show_soon()
 
     @contextmanager
     def figure(self) -> Iterator[QWidget]:
-        """What is saved: all but the buttons, and the columns that would be cut off."""
+        """Yield the widget to save, with its buttons and the columns that would be cut off hidden."""
         hidden = [button for subject in self.subjects for button in subject.buttons if not button.isHidden()]
         for button in hidden:
             button.hide()
@@ -372,7 +372,7 @@ class ComparePage(QWidget):
                 self.table.showColumn(column)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme, in the lines beside the names."""
+        """Redraw the curves and the colours beside the names when the theme changes."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.show_soon()
@@ -380,7 +380,7 @@ class ComparePage(QWidget):
     # ----------------------------------------------------------------------------------------------- showing
 
     def show_soon(self) -> None:
-        """Show limits, table and curves anew, once for several changes."""
+        """Update limits, table and curves soon, once for several changes."""
         if not self._soon.isActive():
             self._soon.start()
 
@@ -392,7 +392,7 @@ class ComparePage(QWidget):
         limits: list[Limits] = []
         rows = [self._cells(subject, view) for subject, view in views]
         self.table.show_rows(rows, [line_icon(subject.place) for subject, _ in views])
-        # To look through a field of 1024 × 1024, to colour it, or to draw the curves, takes most of a frame.
+        # Reading a field of 1024 × 1024, colouring it and drawing the curves each take most of a frame.
         self._tasks.do(
             [
                 *(partial(self._find_limits, view, limits) for view in coloured),
@@ -470,7 +470,7 @@ class ComparePage(QWidget):
         layout.addWidget(self._figure)
 
 
-# The table beside them is their legend.
+# The table beside the plots is their legend.
 _CUMULATIVE = Axes(x=DISTANCE, y="Share within (%)", has_legend=False)
 _RADIAL = Axes(x=DISTANCE, y="Mean gradient", is_log=True, has_legend=False)
 _Shown = list[tuple[SubjectView, FieldView]]
@@ -498,7 +498,7 @@ def _radial_curves(views: _Shown) -> list[Curve]:
 
 
 def _about(views: _Shown, scale: Scale) -> str:
-    """What has to be known about the figure, each once: the protocol, what differs, what is missing."""
+    """Describe the figure, stating each fact once: the protocol, what differs, and what is missing."""
     texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
     said = [OTHERS_DIFFER] if len(texts) > 1 else []
     if any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
@@ -517,7 +517,7 @@ def _about(views: _Shown, scale: Scale) -> str:
 def _weights(view: FieldView) -> str:
     if view.random_weights:
         return "random"
-    # A bare array says nothing of where it was measured, nor on what.
+    # A bare array does not say on which node or with which weights it was measured.
     return "not stated" if isinstance(view, OpenedField) and not view.node else "learnt"
 
 

@@ -1,4 +1,4 @@
-"""Theoretical and effective size of every stage and block, in one plot: how the field grows with depth."""
+"""Plot the theoretical and the effective size of every stage and block: how the field grows with depth."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ _SHARES = (0.99, 0.5)
 
 
 class GrowthPage(Panel):
-    """The growth of one subject's field. It is measured when it is seen, because it takes a pass a block.
+    """A page that plots how one subject's field grows; it measures only while visible, at one pass per block.
 
     Attributes
     ----------
     subject
-        Which one: the choices are those of the comparison.
+        The choice of the subject, from those in the comparison.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class GrowthPage(Panel):
         self.plot.pointed.connect(state.hovered)
 
     def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
-        """Offer these, by title, and keep the one that is chosen."""
+        """Offer these subjects by title, and keep the chosen one."""
         chosen = self.subject.currentData()
         self.subject.blockSignals(True)
         self.subject.clear()
         for title, subject in subjects:
             self.subject.addItem(title, subject)
-        # Not `findData`, which compares by identity.
+        # `findData` would compare by identity.
         index = next((i for i, (_, subject) in enumerate(subjects) if subject == chosen), 0)
         self.subject.setCurrentIndex(index if subjects else -1)
         self.subject.blockSignals(False)
         self.query.schedule()
 
     def question(self) -> Request | str:
-        """The growth of the chosen subject."""
+        """Return the request for the growth of the chosen subject, or why there is none."""
         settings, subject = self._settings(), self.subject.currentData()
         if sentence := settings.why_not(self.state):
             return sentence
@@ -100,7 +100,7 @@ class GrowthPage(Panel):
         self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
 
     def _show_badge(self, _model: ModelInfo | None) -> None:
-        # Whether the weights are random is said of the subject that is chosen, in the caption.
+        # The caption says whether the chosen subject's weights are random.
         self._badge.hide()
 
 
@@ -119,7 +119,7 @@ def _curves(points: Sequence[GrowthPoint], input_px: int) -> list[Curve]:
 
 
 def _ticks(points: Sequence[GrowthPoint]) -> list[tuple[float, str]]:
-    """The stem, and the last block of every stage; between them there would be no room for names."""
+    """Return ticks for the stem and the last block of every stage; names between them would not fit."""
     stages = [point.node.partition(".")[0] for point in points]
     return [
         (float(index), stage.replace("stage", "stage "))

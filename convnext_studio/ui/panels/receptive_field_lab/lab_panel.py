@@ -1,4 +1,4 @@
-"""The receptive-field lab: what is compared, how it is measured and coloured, and three ways to look at it."""
+"""The receptive-field lab: what is compared, how it is measured and coloured, and three pages that show it."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -56,14 +56,14 @@ _TOPIC = "field_lab"
 
 
 class ReceptiveFieldLab(QWidget):
-    """Measure, compare and explain receptive fields.
+    """The panel that measures, compares and explains receptive fields.
 
     Parameters
     ----------
     background
-        For work that would hold up the window.
+        Runs work that would block the window.
     offline
-        Subjects open no network connection.
+        Whether subjects must not open network connections.
     """
 
     title = "Receptive-field lab"
@@ -109,29 +109,29 @@ class ReceptiveFieldLab(QWidget):
         self._subjects_changed()
 
     def sizeHint(self) -> QSize:
-        """Room for four fields beside each other."""
+        """Return a size with room for four fields side by side."""
         return QSize(1280, 720)
 
     def minimumSizeHint(self) -> QSize:
-        """Less would show nothing of four fields."""
+        """Return the smallest size at which four fields are still visible."""
         return QSize(760, 480)
 
     @property
     def is_settled(self) -> bool:
-        """Whether the page that can be seen shows its answers."""
+        """Whether the visible page shows its answers."""
         return all(
             not page.isVisible() or page.is_settled for page in (self.compare, self.growth, self.one_picture)
         )
 
     def open_field(self, path: str) -> None:
-        """Show a saved field beside the others; where there is no room, in the last one's place."""
+        """Show a saved field beside the others; if there is no room, it replaces the last one."""
         self.pages.setCurrentWidget(self.compare)
         if not self.compare.has_room:
             self.compare.remove(self.compare.subjects[-1])
         self.compare.add(saved_field(path))
 
     def choose_field(self) -> None:
-        """Choose saved fields to show."""
+        """Open a file dialog and show the chosen fields."""
         kinds = "Receptive fields (*.npy *.npz);;All files (*)"
         paths, _ = QFileDialog.getOpenFileNames(self, "Open fields", "", kinds)
         for path in paths[:MOST]:
@@ -195,7 +195,7 @@ class ReceptiveFieldLab(QWidget):
     # ------------------------------------------------------------------------------------------------ output
 
     def save_figure(self) -> None:
-        """Choose a file and write what this page shows."""
+        """Open a file dialog and save what the current page shows."""
         path = ask_path(self, "Save figure", Path.home() / "receptive-fields.png", FIGURE_KINDS)
         if path is None:
             return
@@ -209,7 +209,7 @@ class ReceptiveFieldLab(QWidget):
             self._tell_good(f"The figure was saved as {path}.")
 
     def save_field(self, view: FieldView | None) -> None:
-        """Choose a file and write a field, with its protocol (.npz) or alone (.npy)."""
+        """Open a file dialog and save a field, with its protocol (.npz) or alone (.npy)."""
         if not isinstance(view, ReceptiveFieldResult):
             self._tell("There is no receptive field to save yet.")
             return
@@ -265,7 +265,7 @@ class ReceptiveFieldLab(QWidget):
         if typed is not None:
             typed.setPlaceholderText("Add preset:…, timm:… or a file")
             typed.returnPressed.connect(self._add_typed)
-            typed.setAcceptDrops(False)  # The window takes them.
+            typed.setAcceptDrops(False)  # The window handles drops.
         self.add = _button("Add", "Add this to the comparison (Enter)")
         self.open = _button("Open field…", "Add a saved field (.npy or .npz) to the comparison")
         self.copy = _button("Copy table", "Copy the ratios as tab-separated text (Ctrl+C in the table)")
@@ -310,7 +310,7 @@ class ReceptiveFieldLab(QWidget):
         self.pages.currentChanged.connect(self._page_changed)
 
     def _page_changed(self) -> None:
-        """The choices of display are the comparison's."""
+        """Show the display controls only on the comparison page, to which they apply."""
         for control in self._display_controls:
             control.setVisible(self.pages.currentWidget() is self.compare)
 
@@ -343,12 +343,12 @@ FIGURE_KINDS = "Pixels, at twice the screen resolution (*.png);;Scalable lines a
 
 
 def save_figure(widget: QWidget, path: Path) -> None:
-    """Write what a widget shows as PNG or, where the name ends so, as SVG; at once or not at all.
+    """Save what a widget shows as SVG if the file name ends in .svg, otherwise as PNG; the write is atomic.
 
     Raises
     ------
     StudioError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     data = _svg_of(widget) if path.suffix.lower() == ".svg" else _pixels_of(widget)
     with written_whole(path) as stream:
@@ -368,5 +368,5 @@ def _svg_of(widget: QWidget) -> bytes:
         painter.fillRect(widget.rect(), widget.palette().window())
         widget.render(painter, QPoint())
 
-    # With another resolution, texts would have another size than the widget made room for.
+    # At another resolution, texts would not have the size that the widget made room for.
     return svg_bytes(widget.size(), paint, widget.accessibleName(), dpi=widget.logicalDpiX())

@@ -1,4 +1,4 @@
-"""What in one photograph decides about a unit, or about the score of a class."""
+"""Show what in one photograph decides about a unit, or about the score of a class."""
 
 from collections.abc import Callable
 
@@ -33,12 +33,12 @@ from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 
 class OnePicturePage(Panel):
-    """The gradient of the current picture, laid over it.
+    """A page that shows the gradient for the current picture, laid over it.
 
     Parameters
     ----------
     settings
-        Protocol and unit, at the time when it is asked.
+        Returns the protocol and the unit at the time of the request.
     """
 
     unit_chosen = Signal(object)  # (row, column)
@@ -52,7 +52,7 @@ class OnePicturePage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        # The input's size is the picture's, and no choice.
+        # The input size is that of the picture and cannot be chosen.
         self.measured = MeasuredField(self, self.question, self.paint, self.point_text, offers_smaller=False)
         self.map = self.measured.map
         self.what = choice(
@@ -87,7 +87,7 @@ class OnePicturePage(Panel):
         self.map.view.clicked.connect(self._choose_unit)
 
     def question(self) -> Request | str:
-        """The field of this picture alone, in the crop that the network sees."""
+        """Return the request for this picture's field, in the crop the network sees, or why there is none."""
         state, settings = self.state, self._settings()
         if state.picture is None:
             return NO_PICTURE
@@ -113,7 +113,7 @@ class OnePicturePage(Panel):
         )
 
     def paint(self, view: FieldView) -> None:
-        """The photograph, the field on it, its squares and the theoretical field."""
+        """Show the photograph with the field on it, its squares and the theoretical field."""
         picture = self.state.picture
         if picture is None or not isinstance(view, ReceptiveFieldResult) or view.geometry is None:
             return
@@ -145,7 +145,7 @@ class OnePicturePage(Panel):
         self.set_caption(f"{describe(view, scale, self.measured.progress)} {view.protocol_text}")
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
-        """What is under the pointer, where the network sees it."""
+        """Describe what is under the pointer, in the coordinates of the network's input."""
         if not isinstance(view, ReceptiveFieldResult) or view.geometry is None:
             return ""
         in_x, in_y = view.geometry.to_input(x, y)

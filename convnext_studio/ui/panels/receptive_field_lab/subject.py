@@ -1,4 +1,4 @@
-"""One place in the comparison: its field, how far it is, and buttons to stop it, to keep it, to take it out."""
+"""One subject of the comparison: its field, its progress, and buttons to stop, save or remove it."""
 
 from collections.abc import Callable
 
@@ -32,18 +32,18 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
 class SubjectView(Panel):
-    """The field of one subject, measured as all the others are, or read from a file.
+    """A view of one subject's field, which is measured like all the others or read from a file.
 
     Parameters
     ----------
     entry
-        What it is.
+        What to show: a network or a file.
     place
-        Its place among the others, from 0, which gives it its colour.
+        Its index among the others, from 0, which determines its colour.
     asker
-        As whom it asks the engine: a newer request of the same replaces an older one.
+        The name under which it asks the engine: a newer request under the same name replaces an older one.
     settings
-        How to measure, at the time when it is asked.
+        Returns how to measure, at the time of the request.
     """
 
     removed = Signal()
@@ -84,28 +84,28 @@ class SubjectView(Panel):
 
     @property
     def name(self) -> str:
-        """Its title in the comparison."""
+        """The title in the comparison."""
         if self.entry is not OPEN_MODEL:
             return self.entry.title
         return self.state.model.title if self.state.model is not None else "The open model"
 
     @property
     def buttons(self) -> tuple[QWidget, ...]:
-        """What is for the hand, not for the eye."""
+        """The buttons, which saved figures leave out."""
         return self.measured.stop, self.save, self.remove
 
     @property
     def place(self) -> int:
-        """Its place among the others, from 0."""
+        """The index among the others, from 0."""
         return self._place
 
     def set_place(self, place: int) -> None:
-        """Move it among the others."""
+        """Set the index among the others, and thereby the colour."""
         self._place = place
         self._swatch.set_series(place)
 
     def question(self) -> Request | str:
-        """Its field at the selected node, or the file's."""
+        """Return the request for the field at the selected node or for the file, or why there is none."""
         if self.entry.subject is None:
             return OpenField(panel=self._asker, path=self.entry.path)
         settings, model = self._settings(), self.state.model
@@ -118,13 +118,13 @@ class SubjectView(Panel):
         return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))
 
     def show_colours(self, colours: Colours, scale: ColorScale | None) -> None:
-        """Take over the comparison's common colours, and the scale that a saved picture tells."""
+        """Use the comparison's common colours, and the scale that a saved picture states."""
         self._colours = colours
         self.map.bar.set_scale(scale)
         self.measured.repaint()
 
     def paint(self, view: FieldView) -> None:
-        """The field in the common colours, its squares overlaid."""
+        """Show the field in the common colours, with its squares over it."""
         if self._colours is None:
             return
         self.map.view.set_scene(field_scene(view, self._colours, is_small=True))
@@ -156,7 +156,7 @@ class SubjectView(Panel):
         self.save.setEnabled(is_field and self.shows_body)
 
     def _show_badge(self, _model: ModelInfo | None) -> None:
-        # The badge tells of this subject's weights, not of the open model's.
+        # The badge is about this subject's weights, not those of the open model.
         self._badge.setVisible(self._is_random)
 
     def _save(self) -> None:
@@ -166,7 +166,7 @@ class SubjectView(Panel):
     # --------------------------------------------------------------------------------------------- set up
 
     def _lay_out(self) -> None:
-        self.map.hide_scale()  # One for all stands beside them.
+        self.map.hide_scale()  # The comparison shows one scale for all.
         follow_text(self, self._fit_text)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         keeps = self._bar.sizePolicy()
@@ -182,7 +182,7 @@ class SubjectView(Panel):
 
     def _fit_text(self) -> None:
         self.measured.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
-        # Fields beside each other are as large as each other, whatever is said below them.
+        # Fields side by side are equally large, whatever their captions say.
         self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
 
     def _show_title(self) -> None:
@@ -195,7 +195,7 @@ class SubjectView(Panel):
 
 
 class _Swatch(QWidget):
-    """The colour in which a subject's curves are drawn."""
+    """A swatch of the colour in which a subject's curves are drawn."""
 
     def __init__(self, series: int) -> None:
         super().__init__()
@@ -212,13 +212,13 @@ class _Swatch(QWidget):
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Update the colour when the theme changes."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
         super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Fill it."""
+        """Fill the swatch with its colour."""
         with QPainter(self) as painter:
             painter.fillRect(self.rect(), QColor(series_colour(self._series)))
 

@@ -1,4 +1,4 @@
-"""The drawing in the strip: what is where, what the pointer is on, and what the keys ask for."""
+"""The drawing in the network strip, which reacts to the pointer and the keys."""
 
 from collections.abc import Callable, Mapping
 
@@ -45,15 +45,15 @@ _OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
 
 
 class NetworkCanvas(QWidget):
-    """Draws one level of the network; a click selects, a double click opens.
+    """A widget that draws one level of the network; a click selects a node, a double click opens it.
 
     Parameters
     ----------
     tip
-        What is known of a node, for its tooltip.
+        Returns what is known about a node, for its tooltip.
     """
 
-    pointed_at = Signal(object)  # NodeInfo | None: what is under the pointer
+    pointed_at = Signal(object)  # NodeInfo | None: the node under the pointer
     stepped = Signal(int)
     open_asked = Signal()
     up_asked = Signal()
@@ -79,7 +79,7 @@ class NetworkCanvas(QWidget):
     # ------------------------------------------------------------------------------------- what is shown
 
     def show_level(self, opened: str) -> None:
-        """Show the network, or what is inside a node; of whatever model is open by now."""
+        """Show the network, or what is inside a node, of the model that is open now."""
         self._opened = opened
         self._layout = None
         self._hover(None)
@@ -91,25 +91,25 @@ class NetworkCanvas(QWidget):
         self.update()
 
     def show_costs(self, costs: Costs) -> None:
-        """Draw bars below the nodes, or none."""
+        """Draw cost bars below the nodes, or none."""
         self._costs = costs
         bars = 0 if costs.kind == "none" else BAR_PX + QFontMetrics(base_font(self.font())).height()
         self._layout = None
         self.setFixedHeight(round(scaled(BOXES_PX + bars)))
-        # Large text on a small screen: texts are cut short before the window gets wider than the screen.
+        # With large text on a small screen, texts are elided before the window gets wider than the screen.
         self.setMinimumWidth(min(scaled_px(_LEAST_PX), self.screen().availableSize().width() * 2 // 3))
         self.update()
 
     def show_values(self, values: Mapping[str, ValueStatistics]) -> None:
-        """Print the numbers of the nodes' outputs where there is room."""
+        """Show the value statistics of the nodes' outputs where there is room."""
         self._values = values
         self.update()
 
     @property
     def places(self) -> NetworkLayout | RowLayout | None:
-        """Where everything is drawn, before it is scaled as the text is; None without a model."""
+        """The layout before it is scaled with the text size; None without a model."""
         model = self._state.model
-        # It may be asked for before the strip heard of another model.
+        # This may be called before the strip is told about another model.
         if model is not None and (self._layout is None or self._layout_model is not model):
             self._layout_model = model
             self._layout = self._inside(model) or self._whole(model)
@@ -129,27 +129,27 @@ class NetworkCanvas(QWidget):
 
     @property
     def _width(self) -> float:
-        """Before the drawing is scaled."""
+        """Return the width before the drawing is scaled."""
         return self.width() / scaled(1)
 
     def sizeHint(self) -> QSize:
-        """As wide as the window."""
+        """Return the preferred size, as wide as the window."""
         return QSize(1200, self.height())
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
+        """Repaint when the theme changes."""
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
         super().changeEvent(event)
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
-        """Place everything anew."""
+        """Lay everything out again."""
         self._layout = None
 
     # ------------------------------------------------------------------------------------ pointer and keys
 
     def node_at(self, position: QPointF) -> NodeInfo | None:
-        """The node under a point."""
+        """Return the node at a position, or None."""
         places = self.places
         part = (
             None
@@ -159,11 +159,11 @@ class NetworkCanvas(QWidget):
         return None if part is None else part.node
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Say what is under the pointer."""
+        """Report what is under the pointer."""
         self._hover(self.node_at(event.position()))
 
     def leaveEvent(self, _event: QEvent) -> None:
-        """Nothing is under the pointer any more."""
+        """Report that nothing is under the pointer any more."""
         self._hover(None)
 
     def _hover(self, node: NodeInfo | None) -> None:
@@ -186,7 +186,7 @@ class NetworkCanvas(QWidget):
             self.open_asked.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Walk the level, open what is selected, or go back up."""
+        """Move along the level, open the selected node, or go back up."""
         key = event.key()
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
@@ -200,7 +200,7 @@ class NetworkCanvas(QWidget):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
-        """Take Escape from the window while something is opened, and show what is known of a node."""
+        """Handle Escape before the window does while a node is opened, and show a node's tooltip."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
             if event.key() == Qt.Key.Key_Escape and self._opened != NETWORK:
                 event.accept()
@@ -214,11 +214,11 @@ class NetworkCanvas(QWidget):
     # -------------------------------------------------------------------------------------------- painting
 
     def focusInEvent(self, _event: QEvent) -> None:
-        """Show that the keys are heard here."""
+        """Show that the strip has the keyboard focus."""
         self.update()
 
     def focusOutEvent(self, _event: QEvent) -> None:
-        """Show that the keys are heard elsewhere."""
+        """Show that the strip has lost the keyboard focus."""
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:

@@ -1,4 +1,4 @@
-"""Where the strip draws each node of the network, of a stage or of a block."""
+"""Compute where the strip draws each node of the network, of a stage or of a block."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _SMALLEST_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A node's place: what is drawn, and what a click hits."""
+    """A node's place: where it is drawn and can be clicked."""
 
     node: NodeInfo
     rect: QRectF
@@ -31,9 +31,9 @@ class StagePlace:
     Attributes
     ----------
     blocks
-        Those that can be selected.
+        The blocks that can be selected.
     bars
-        Those that cannot: of networks that have no nodes in their stages.
+        The blocks that cannot be selected, in networks without nodes inside their stages.
     """
 
     node: NodeInfo
@@ -46,7 +46,7 @@ class StagePlace:
 
 @dataclass(frozen=True, slots=True)
 class NetworkLayout:
-    """All places of the network seen whole; the head is a part only where it can be selected."""
+    """All places of the whole network; the head is a part only if it can be selected."""
 
     stem: Part
     stages: tuple[StagePlace, ...]
@@ -56,7 +56,7 @@ class NetworkLayout:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Everything that can be selected, a block before the stage that it lies in."""
+        """Everything that can be selected, with blocks before the stage that contains them."""
         blocks = (block for stage in self.stages for block in stage.blocks)
         stages = (Part(stage.node, stage.rect) for stage in self.stages)
         head = () if self.head is None else (self.head,)
@@ -64,12 +64,12 @@ class NetworkLayout:
 
 
 def part_at(parts: Sequence[Part], x: float, y: float) -> Part | None:
-    """The first part at a point."""
+    """Return the first part at a point, or None."""
     return next((part for part in parts if part.rect.contains(x, y)), None)
 
 
 def rect_of(parts: Sequence[Part], name: str) -> QRectF | None:
-    """Where the node of that name is drawn."""
+    """Return where the node of that name is drawn, or None."""
     return next((part.rect for part in parts if part.node.name == name), None)
 
 
@@ -81,18 +81,18 @@ def lay_out(
     text_width: float,
     text_height: float,
 ) -> NetworkLayout:
-    """Place the network.
+    """Lay out the whole network.
 
     Parameters
     ----------
     nodes
         The node table.
     depths
-        Blocks of each stage.
+        Number of blocks in each stage.
     width, height
-        Room, in logical pixels.
+        Available size, in logical pixels.
     text_width, text_height
-        Room that a stage's texts need; stages get narrower only where they cannot all have it.
+        Size that a stage's texts need; stages become narrower only if there is not enough room for all.
     """
     by_name = {node.name: node for node in nodes}
     stages = [node for node in nodes if node.kind == "stage"]
@@ -152,9 +152,9 @@ NETWORK = ""
 
 
 def nodes_of(nodes: Sequence[NodeInfo], opened: str) -> tuple[NodeInfo, ...]:
-    """The nodes of a level in the order of the forward pass.
+    """Return the nodes of a level in the order of the forward pass.
 
-    Of a block, the block itself comes last: its output is the sum of its operations' and the shortcut.
+    In a block, the block itself comes last: its output is the sum of its operations' output and the shortcut.
     """
     return tuple(
         node for node in nodes if node.parent == opened or (node.name == opened and node.kind == "block")
@@ -162,32 +162,32 @@ def nodes_of(nodes: Sequence[NodeInfo], opened: str) -> tuple[NodeInfo, ...]:
 
 
 def is_openable(nodes: Sequence[NodeInfo], name: str) -> bool:
-    """Whether there are nodes within this one."""
+    """Whether there are nodes inside this one."""
     return any(node.parent == name for node in nodes)
 
 
 def level_above(opened: str) -> str:
-    """The level that holds an opened node."""
+    """Return the level that contains an opened node."""
     return opened.rpartition(".")[0]
 
 
 def holds(opened: str, name: str) -> bool:
-    """Whether a node is opened, or within what is opened."""
+    """Whether a node is the opened one or inside it."""
     return opened in (NETWORK, name) or name.startswith(f"{opened}.")
 
 
 def level_showing(opened: str, node: NodeInfo) -> str:
-    """The level to show when a node is selected from elsewhere: as deep as before where that still shows it."""
+    """Return the level to show when a node is selected elsewhere: as deep as before if that shows the node."""
     while not holds(opened, node.name):
         opened = level_above(opened)
     return node.parent if node.kind == "operation" else opened
 
 
 def neighbour(nodes: Sequence[NodeInfo], opened: str, selected: str, step: int) -> tuple[str, str] | None:
-    """The level and the node that one comes to from a node of a level; None at the network's ends.
+    """Return the level and the node that a step leads to; None at the ends of the network.
 
-    Walking leads on from a stage into the next one's blocks, and from a block into the next one's operations.
-    A node within one of the level counts as that one.
+    Steps continue from a stage into the blocks of the next one, and from a block into the operations of the
+    next one. A node inside one of the level's nodes counts as that one.
 
     Parameters
     ----------
@@ -199,14 +199,14 @@ def neighbour(nodes: Sequence[NodeInfo], opened: str, selected: str, step: int) 
     on_level = [(index, name) for index, (level, name) in enumerate(walk) if level == opened]
     here = [index for index, name in on_level if name == selected]
     here = here or [index for index, name in on_level if holds(name, selected)]
-    # What is opened may itself be selected: outside of its own level, in front of it.
+    # The opened node itself may be selected: it is not on its own level, but comes before it.
     index = here[0] + step if here else on_level[0][0] + min(step, 0)
     return walk[index] if 0 <= index < len(walk) else None
 
 
 def _levels(nodes: Sequence[NodeInfo], depth: int) -> list[str]:
-    """All levels of a depth that have nodes, in order."""
-    # The head has a dot in its name, but is no level.
+    """Return all levels of a depth that have nodes, in order."""
+    # The head's name has a dot, but the head is no level.
     inside = (node for node in nodes if node.name.count(".") == depth and node.kind != "head")
     return list(dict.fromkeys(node.parent for node in inside))
 
@@ -223,18 +223,18 @@ _LEAST_SHARE = 0.55
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """All places within a stage, a block or a downsampling layer.
+    """All places inside a stage, a block or a downsampling layer.
 
     Attributes
     ----------
     opened
-        What is looked into, in front of the row.
+        The opened node, drawn in front of the row.
     row
-        The nodes in it, in the order of the forward pass.
+        The nodes of the row, in the order of the forward pass.
     total
-        Where branch and shortcut are summed; it is the block itself. None but in a block.
+        Where branch and shortcut are summed, which is the block itself; None outside blocks.
     gap
-        Between two nodes of the row.
+        The gap between two nodes of the row.
     """
 
     opened: Part
@@ -250,20 +250,20 @@ class RowLayout:
 
 
 def lay_out_row(nodes: Sequence[NodeInfo], opened: NodeInfo, width: float, height: float) -> RowLayout:
-    """Place the nodes within a node.
+    """Lay out the nodes inside a node.
 
     Parameters
     ----------
     nodes
-        Those within `opened`, in order, without itself.
+        The nodes inside `opened`, in order, without `opened` itself.
     width, height
-        Room, in logical pixels.
+        Available size, in logical pixels.
     """
     top, tall = MARGIN_PX, height - 2 * MARGIN_PX
     left = MARGIN_PX + _OPENED_PX + _STRIP_ROWS_GAP_PX
     is_block = opened.kind == "block"
     room = width - MARGIN_PX - left - (_SUM_PX + _STRIP_ROWS_GAP_PX if is_block else 0.0)
-    # Sides by the root of the channels, as the eye compares areas.
+    # Sides grow with the square root of the channels, because the eye compares areas.
     most = max(node.shape[0] for node in nodes)
     shares = [max(math.sqrt(node.shape[0] / most), _LEAST_SHARE) for node in nodes]
     gap = (

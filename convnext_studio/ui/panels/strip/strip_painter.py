@@ -1,4 +1,4 @@
-"""Paints the network, or what is inside a stage or a block, with the costs below."""
+"""Paint the network, or what is inside a stage or a block, with the costs below."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _HEAD_PX = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is to be seen, besides the places.
+    """What is shown, apart from the layout.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Content:
     thumbnails
         Mean activations by stage.
     values
-        Of the nodes' outputs, where they are known.
+        Statistics of the nodes' outputs, where known.
     """
 
     model: ModelInfo
@@ -52,7 +52,7 @@ class Content:
 
 
 def shared_ends(values: Sequence[ValueStatistics | None]) -> tuple[float, float] | None:
-    """Ends of a scale that holds all of these and 0; None where that is no scale."""
+    """Return the ends of a scale that covers all of these and 0; None where there is no such scale."""
     ends = [end for each in values if each is not None for end in (each.minimum, each.maximum)]
     low, high = min((0.0, *ends)), max((0.0, *ends))
     return (low, high) if low < high and all(map(math.isfinite, ends)) else None
@@ -63,12 +63,12 @@ def _span(values: ValueStatistics, digits: int) -> str:
 
 
 class StripPainter:
-    """One painting of the strip.
+    """A painter for one painting of the strip.
 
     Parameters
     ----------
     bars_top
-        Where the costs' bars begin, below everything else.
+        Where the cost bars begin, below everything else.
     """
 
     def __init__(self, painter: QPainter, font: QFont, content: Content, bars_top: float) -> None:
@@ -88,7 +88,7 @@ class StripPainter:
     # ------------------------------------------------------------------------------------ the whole network
 
     def paint_network(self, layout: NetworkLayout) -> None:
-        """Stem, stages, downsampling and head."""
+        """Paint stem, stages, downsampling and head."""
         model = self._content.model
         self._box(layout.stem)
         self._lines(layout.stem.rect, ("Stem", *stem_texts(model)))
@@ -118,7 +118,7 @@ class StripPainter:
         first.setWidth(stage.text.width())
         inside = self._content.selected.partition(".")[0] == stage.node.name
         self._text(first, name, self._look.accent if inside else self._look.text, bold=True, centred=False)
-        # Where there is no room for all of it, its shape says most.
+        # Where not all of the text fits, the shape says most.
         while " · " in size and self._metrics.horizontalAdvance(size) > first.width():
             size = size.partition(" · ")[2]
         self._text(first.translated(0, first.height()), size, self._look.muted, centred=False)
@@ -134,7 +134,7 @@ class StripPainter:
             self._painter.drawRoundedRect(bar, 1, 1)
 
     def _funnel(self, part: Part) -> None:
-        """A downsampling: what comes in tall goes out half as tall."""
+        """Paint a downsampling as a funnel: its output is half as tall as its input."""
         centre, half = part.rect.center(), part.rect.width() / 2 - 5
         left, right = QPointF(-half, 13), QPointF(half, 6.5)
         corners = [centre + QPointF(-half, -13), centre + QPointF(half, -6.5), centre + right, centre + left]
@@ -146,7 +146,7 @@ class StripPainter:
     # ----------------------------------------------------------------------------- inside a stage or a block
 
     def paint_row(self, layout: RowLayout) -> None:
-        """The nodes inside what is opened, and the shortcut around a block's operations."""
+        """Paint the nodes inside the opened one, and the shortcut around a block's operations."""
         self._ends = shared_ends([self._content.values.get(part.node.name) for part in layout.row])
         self._opened(layout.opened)
         for part in layout.row:
@@ -197,7 +197,7 @@ class StripPainter:
         self._lines(part.rect, texts)
 
     def _whisker(self, place: QRectF, values: ValueStatistics, ends: tuple[float, float]) -> None:
-        """A line from minimum to maximum and a tick at the mean, on the scale that all in the row share."""
+        """Paint a line from minimum to maximum and a tick at the mean, on the scale shared by the row."""
         low, high = ends
 
         def y_of(value: float) -> float:
@@ -223,14 +223,14 @@ class StripPainter:
         self._arrow(layout.row[-1].rect.right() + 2, total.left() - 1, y)
         start, end = QPointF(layout.opened.rect.right(), high), QPointF(total.center().x(), total.top() - 1)
         if first.node.operation == "shortcut":
-            # The shortcut is a convolution, and the branch begins behind it.
+            # Here the shortcut is a convolution, and the branch begins after it.
             branch = layout.row[1].rect
             self._arch(start + QPointF(0, 4), QPointF(branch.center().x(), branch.top() - 1), high + 4)
             start = QPointF(first.rect.center().x(), first.rect.top())
         self._arch(start, end, high)
 
     def _arch(self, start: QPointF, end: QPointF, y: float) -> None:
-        """Up from the start, along at a height, and down to the end."""
+        """Paint a line up from the start, along at a height, and down to the end."""
         self._painter.setBrush(Qt.BrushStyle.NoBrush)
         self._painter.setPen(QPen(QColor(self._look.outline), 1.5))
         self._painter.drawPolyline([start, QPointF(start.x(), y), QPointF(end.x(), y), end])
@@ -287,7 +287,7 @@ class StripPainter:
             self._painter.drawRect(part.rect.adjusted(-around_px, -around_px, around_px, around_px))
 
     def _lines(self, rect: QRectF, texts: tuple[str, ...]) -> None:
-        """Lines in the middle of a box, the first in bold."""
+        """Paint lines of text in the middle of a box, the first in bold."""
         line = self._metrics.height()
         top = rect.center().y() - line * len(texts) / 2
         inner = rect.adjusted(2, 0, -2, 0)

@@ -1,4 +1,4 @@
-"""The network strip: a drawing of the network, to choose the node that all panels show."""
+"""The network strip: a drawing of the network for choosing the node that all panels show."""
 
 from collections.abc import Sequence
 
@@ -41,13 +41,13 @@ from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.qimage import to_qimage
 
-_DEEPEST = 4  # network, stage, block, operation
+_DEEPEST = 4  # Levels: network, stage, block, operation.
 
 
 class StripHeader(QWidget):
-    """Breadcrumb, numbers, mark of random weights, legend, and what the bars count."""
+    """The strip's header: breadcrumb, numbers, random-weights badge, legend, and the choice of costs."""
 
-    level_chosen = Signal(str)  # name of what is to be opened; empty for the network
+    level_chosen = Signal(str)  # name of the node to open; empty for the network
     costs_chosen = Signal(str)  # CostKind
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -93,11 +93,11 @@ class StripHeader(QWidget):
 
     @property
     def cost_kind(self) -> CostKind:
-        """What the bars count."""
+        """What the cost bars show."""
         return COST_KINDS[self.costs.currentIndex()]
 
     def show_path(self, titles: list[str], names: list[str]) -> None:
-        """Say where one is, from the network inwards."""
+        """Show the path from the network to the selected node."""
         self._names = names
         for index, crumb in enumerate(self.crumbs):
             is_used = index < len(titles)
@@ -108,12 +108,12 @@ class StripHeader(QWidget):
                 self._arrows[index - 1].setVisible(is_used)
 
     def show_numbers(self, text: str) -> None:
-        """Say what is known of the selected node."""
+        """Show what is known about the selected node."""
         self.numbers.setText(text)
         self.numbers.setToolTip(text)
 
     def choose_costs(self, kind: str) -> None:
-        """Let the bars count something else."""
+        """Choose what the cost bars show."""
         self.costs.setCurrentIndex(COST_KINDS.index(kind))
 
 
@@ -121,16 +121,16 @@ _PANEL = "strip"
 
 
 class NodeNumbers(QObject):
-    """Asks the engine for what is wanted and not known yet, and forgets what another picture or model voids.
+    """Asks the engine for missing values, and drops those that a new picture or model invalidates.
 
     Attributes
     ----------
     before, after
-        Values that went into nodes, and that came out, by node name.
+        Statistics of the nodes' inputs and of their outputs, by node name.
     measured
-        Time of the nodes of this model; None where it was not measured.
+        Times of this model's nodes; None if they were not measured.
     times_failure
-        Why it was not; empty where it was, or may be.
+        Why measuring failed; empty if it has not.
     """
 
     changed = Signal()
@@ -150,7 +150,7 @@ class NodeNumbers(QObject):
         state.prediction_made.connect(self._forget_values)
 
     def want_values(self, nodes: Sequence[str]) -> None:
-        """Ask for the values of these nodes on the current picture, once it is predicted: that goes first."""
+        """Ask for these nodes' values on the current picture, after its prediction, which goes first."""
         missing = frozenset(nodes) - self.after.keys()
         picture = self._state.picture
         if not missing or self._values_refused or picture is None or self._state.prediction is None:
@@ -161,7 +161,7 @@ class NodeNumbers(QObject):
             self._values.ask(NodeValues(image=picture.key, nodes=wanted, panel=_PANEL))
 
     def want_times(self, again: bool = False) -> None:
-        """Have the nodes of this model timed, once; after a failure only `again`."""
+        """Have this model's nodes timed once; after a failure only with `again`."""
         if self._state.model is None or self.measured is not None:
             return
         if again and self.times_failure:
@@ -188,21 +188,21 @@ class NodeNumbers(QObject):
 
     def _forget_values(self, prediction: Prediction | None = None) -> None:
         if prediction is not None and not self._values_refused:
-            return  # The same model on the same picture, which explains another class.
+            return  # Same model and picture; only the explained class has changed.
         self._values.drop()
         self.before, self.after, self._values_refused = {}, {}, False
 
     def _forget_times(self) -> None:
-        # What is being measured is of the model before.
+        # Any measurement in progress is for the previous model.
         self._times.drop()
         self.measured, self.times_failure = None, ""
 
 
 class NetworkStrip(QWidget):
-    """Stem, stages and head; inside a stage its blocks, inside a block its operations.
+    """The network strip: stem, stages and head; inside a stage its blocks, inside a block its operations.
 
-    A click selects, arrow keys walk, Enter opens what is selected and Escape goes back up. Numbers before and
-    after the nodes, and how long they take, are asked of the engine.
+    A click selects, arrow keys move, Enter opens the selected node and Escape goes back up. The engine is asked
+    for the values before and after the nodes, and for how long they take.
     """
 
     title = "Network"
@@ -244,14 +244,14 @@ class NetworkStrip(QWidget):
     # ------------------------------------------------------------------------------------------ navigation
 
     def step(self, step: int) -> None:
-        """Select the node that is so many behind, on the level that is shown."""
+        """Select the node that many steps further on, on the level that is shown."""
         model = self.state.model
         place = None if model is None else neighbour(model.nodes, self.opened, self.state.node, step)
         if place is not None:
             self._open(*place)
 
     def open_selected(self) -> None:
-        """Show what is inside the selected node; or, where it lies deeper, the level that it is on."""
+        """Show what is inside the selected node or, if it is deeper than this level, the level it is on."""
         model = self.state.model
         if model is None:
             return
@@ -264,17 +264,17 @@ class NetworkStrip(QWidget):
             self._open(node.name, first.name)
 
     def go_up(self) -> None:
-        """Show the level that holds what is opened, and select that."""
+        """Show the level that contains the opened node, and select that node."""
         if self.opened != NETWORK:
             self._open(level_above(self.opened), self.opened)
 
     def select_stage(self, number: int) -> None:
-        """Select the output of a stage, counted from 1; nothing where there are fewer."""
+        """Select the output of a stage, counted from 1; do nothing if there are fewer stages."""
         if number <= len(self._stages):
             self.state.set_node(self._stages[number - 1])
 
     def step_stage(self, step: int) -> None:
-        """Select the output of the stage that is so many further on."""
+        """Select the output of the stage that many steps further on."""
         stages, stage = self._stages, self.state.node.partition(".")[0]
         if stages:
             # The stem comes before the first, the head after the last.
@@ -287,7 +287,7 @@ class NetworkStrip(QWidget):
         return () if self.state.model is None else self.state.model.config.stages
 
     def _go_to(self, name: str) -> None:
-        """Open a node of the breadcrumb, and select it."""
+        """Open a node of the breadcrumb and select it."""
         model = self.state.model
         if model is None:
             return
@@ -297,7 +297,7 @@ class NetworkStrip(QWidget):
             self._open(name if is_openable(model.nodes, name) else model.node(name).parent, name)
 
     def _open(self, level: str, node: str) -> None:
-        # First the level: the node's signal must find it.
+        # Set the level first: handlers of the node's signal need it.
         self.opened = level
         self.canvas.show_level(level)
         if node == self.state.node:
@@ -306,7 +306,7 @@ class NetworkStrip(QWidget):
             self.state.set_node(node)
 
     def _follow(self, name: str) -> None:
-        """A node was selected, here or elsewhere: show a level that shows it."""
+        """Show a level that contains the node, which was selected here or elsewhere."""
         model = self.state.model
         if model is not None:
             level = level_showing(self.opened, model.node(name))
@@ -325,7 +325,7 @@ class NetworkStrip(QWidget):
         self._follow(self.state.node)
 
     def _show_prediction(self, prediction: Prediction | None) -> None:
-        # Without a prediction the old thumbnails stay; the next ones are under way.
+        # Without a prediction the old thumbnails stay; the next ones are on their way.
         if prediction is not None:
             self.canvas.show_thumbnails(
                 {
@@ -341,7 +341,7 @@ class NetworkStrip(QWidget):
         model = self.state.model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
-            # With room for the bars to come: nothing in the window moves when there is a model.
+            # Reserve room for the bars, so that nothing in the window moves once there is a model.
             self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
             return
         node = model.node(self.state.node)
@@ -355,7 +355,7 @@ class NetworkStrip(QWidget):
         self._show_costs(model)
 
     def _show_path(self, model: ModelInfo, node: NodeInfo) -> None:
-        """The nodes that lead to the selected one; each can be gone to."""
+        """Show the path of nodes that leads to the selected one; each of them can be opened."""
         names = [node.name]
         while model.node(names[0]).parent:
             names.insert(0, model.node(names[0]).parent)
@@ -373,11 +373,11 @@ class NetworkStrip(QWidget):
 
     @property
     def cost_kind(self) -> CostKind:
-        """What the bars count."""
+        """What the cost bars show."""
         return self.header.cost_kind
 
     def choose_costs(self, kind: str) -> None:
-        """Let the bars count parameters, MACs, memory, time, or nothing."""
+        """Let the cost bars show parameters, MACs, memory, time, or nothing."""
         self.header.choose_costs(kind)
 
     def _choose_costs(self, kind: CostKind) -> None:

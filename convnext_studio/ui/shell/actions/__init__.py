@@ -1,1 +1,1 @@
-"""The actions of the menus, and their shortcuts."""
+"""The actions of the menus and their shortcuts."""

@@ -1,4 +1,4 @@
-"""Going back, and finding."""
+"""The actions of the Edit menu."""
 
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 

@@ -1,4 +1,4 @@
-"""What comes in and goes out."""
+"""The actions of the File menu."""
 
 from PySide6.QtGui import QGuiApplication
 

@@ -1,4 +1,4 @@
-"""What the program says about itself."""
+"""The actions of the Help menu."""
 
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 from convnext_studio.ui.shell.docks.panel_specs import panel_actions

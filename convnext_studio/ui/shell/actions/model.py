@@ -1,4 +1,4 @@
-"""Which network is open, and on what it runs."""
+"""The actions of the Model menu."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +17,7 @@ def _has_convnext(window: "StudioWindow") -> bool:
 
 
 def _loaded(window: "StudioWindow", what: Literal["device", "precision"]) -> str:
-    """What the model that is open was asked to run on, or in; empty before there is one."""
+    """Return the requested device or precision of the open model; empty before there is one."""
     loaded = window.controller.loaded
     return "" if loaded is None else str(getattr(loaded, what))
 

@@ -1,4 +1,4 @@
-"""What is looked at, and what is explained."""
+"""The actions of the Navigate menu."""
 
 from typing import TYPE_CHECKING
 

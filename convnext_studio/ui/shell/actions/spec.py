@@ -1,4 +1,4 @@
-"""What an action is."""
+"""The specification of an action."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ SEPARATOR = "-"
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """An action.
+    """A row of the table of actions.
 
     Attributes
     ----------
     id
-        Unique; the QAction's object name.
+        Unique id, also the object name of the QAction.
     menu
-        Path of the menu it is in: ``File``, ``File/Samples``.
+        Path of its menu, such as ``File`` or ``File/Samples``.
     text
-        In the menu; with an ampersand before the access key. `SEPARATOR` draws a line there.
+        Text in the menu, with an ampersand before the access key. `SEPARATOR` draws a line instead.
     tip
-        What it does, in a sentence.
+        What the action does, in a sentence.
     run
-        Calls the method of whichever part of the window does it.
+        Called with the window when the action is triggered.
     shortcut
         Portable key sequence; empty for none.
     group
-        Of the actions of a group, one is on.
+        Name of a group of actions of which exactly one is checked; empty for none.
     needs
-        What has to be there before it can be done, after the word "needs"; empty where it always can.
+        What the action requires, as read after the word "needs"; empty if it is always enabled.
     enabled
-        Whether that is there; None where it always can be done.
+        Whether the requirement is met; None if the action is always enabled.
     checked
-        Whether it is on; None where it is not an action that can be on or off.
+        Whether the action is checked; None if it is not checkable.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""One table of all actions, from which menus, shortcuts and tooltips are made: a file for each menu."""
+"""The table of all actions, from which the menus, shortcuts and tooltips are built."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *NAVIGATE, *HELP
 
 
 def build_actions(window: "StudioWindow") -> dict[str, QAction]:
-    """All actions of the table, by id, added to the window so that their shortcuts work everywhere in it."""
+    """Create all actions, by id, and add them to the window so that their shortcuts work everywhere in it."""
     actions: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for spec in ACTIONS:
@@ -45,18 +45,18 @@ def build_actions(window: "StudioWindow") -> dict[str, QAction]:
 
 
 def update_actions(window: "StudioWindow", actions: Mapping[str, QAction]) -> None:
-    """Enable what can be done now, and tick what is on."""
+    """Update which actions are enabled and checked."""
     for spec in ACTIONS:
         if spec.enabled is not None:
             actions[spec.id].setEnabled(spec.enabled(window))
         if spec.checked is not None:
             is_on = spec.checked(window)
-            if is_on or not spec.group:  # One of a group is unticked by ticking another.
+            if is_on or not spec.group:  # Checking one action of a group unchecks the others.
                 actions[spec.id].setChecked(is_on)
 
 
 def build_menus(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
-    """The menus of the table, by path without ampersands, in the order of the table."""
+    """Build the menus, in the order of the table, and return them by path without ampersands."""
     menus: dict[str, QMenu] = {}
     for spec in ACTIONS:
         _menu_at(bar, menus, spec.menu).addAction(actions[spec.id])

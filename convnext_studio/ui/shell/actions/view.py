@@ -1,4 +1,4 @@
-"""How the window looks."""
+"""The actions of the View menu."""
 
 from PySide6.QtCore import Qt
 

@@ -1,4 +1,4 @@
-"""Which panels stand where, for which occasion."""
+"""The arrangements of panels that the View menu offers."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,15 +9,15 @@ Columns = tuple[tuple[float, tuple[tuple[str, float], ...]], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """Panels in columns.
+    """An arrangement of panels in columns.
 
     Attributes
     ----------
     title, tip
-        For the menu.
+        Text and tooltip of the menu entry.
     columns
-        From left to right: part of the window's width, and its panels from top to bottom with their parts of
-        the height. All other panels are hidden.
+        The columns from left to right: the fraction of the window's width, and the panels from top to bottom
+        with their fractions of the height. All other panels are hidden.
     """
 
     title: str

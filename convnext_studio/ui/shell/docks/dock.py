@@ -1,4 +1,4 @@
-"""A panel's frame in the window: its title, and scroll bars where it has less room than it needs."""
+"""The dock widget around a panel, with a title bar, and scroll bars when there is too little room."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,21 +25,21 @@ _Glyph = Literal["help", "maximise", "float", "close"]
 _BUTTON_PX = 16
 _ACTIVE_PX = 3
 _STEP_PX = 24
-LEAST_SIZE = QSize(96, 48)  # Of what a dock shows of its panel; the panel itself may need more, and scrolls.
+LEAST_SIZE = QSize(96, 48)  # Of the dock's visible area; a panel that needs more scrolls.
 
 
 class DockPanel(Protocol):
-    """What a panel tells the window."""
+    """The interface that the window expects of a panel."""
 
     title: str
 
     @property
     def is_settled(self) -> bool:
-        """Whether it shows its answer, or a sentence in its place."""
+        """Whether the panel shows its result, or a message in its place."""
 
 
 class PanelDock(QDockWidget):
-    """A dock with a panel in it, which is made when it is first shown or asked for."""
+    """A dock whose panel is created when it is first shown or accessed."""
 
     maximise_asked = Signal()
     help_asked = Signal()
@@ -57,7 +57,7 @@ class PanelDock(QDockWidget):
 
     @property
     def panel(self) -> QWidget:
-        """What it shows."""
+        """The panel, created on first access."""
         if self._panel is None:
             self._panel = self._make()
             self._bar = _TitleBar(self)
@@ -68,26 +68,26 @@ class PanelDock(QDockWidget):
 
     @property
     def is_made(self) -> bool:
-        """Whether its panel is there already."""
+        """Whether the panel has been created."""
         return self._panel is not None
 
     def needed_height(self, width_px: int) -> int:
-        """The height that its title and its panel need to be shown without a scroll bar, at a width."""
+        """Return the height at which title bar and panel need no scroll bar, for a given width."""
         return self.titleBarWidget().sizeHint().height() + needed(self.panel, width_px).height()
 
     @property
     def shows_panel(self) -> bool:
-        """Whether its panel can be seen."""
+        """Whether the panel has been created and is visible."""
         return self._panel is not None and self._panel.isVisible()
 
     def setVisible(self, visible: bool) -> None:
-        """Make the panel before it is first seen."""
+        """Create the panel before it is first shown."""
         if visible and self._panel is None:
             _ = self.panel
         super().setVisible(visible)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """An edge where it floats: no system frames a window with a title of its own."""
+        """Draw an edge around a floating dock: with a custom title bar, the system draws no frame."""
         super().paintEvent(event)
         if self.isFloating():
             with QPainter(self) as painter:
@@ -95,12 +95,12 @@ class PanelDock(QDockWidget):
                 painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def set_active(self, is_active: bool) -> None:
-        """Show at the title whether the keys are heard here."""
+        """Show in the title bar whether the panel has the keyboard focus."""
         if self._bar is not None:
             self._bar.set_active(is_active)
 
     def take_focus(self) -> None:
-        """Give the keyboard to what had it last in the panel, or to its first control."""
+        """Give the focus to the widget of the panel that had it last, or else to its first control."""
         wanted = self.panel.focusWidget() or self.panel
         if not (wanted.isEnabled() and wanted.isVisibleTo(self) and _takes_focus(wanted)):
             wanted = self._first_control() or self.panel
@@ -116,10 +116,10 @@ class PanelDock(QDockWidget):
 
 
 def end_drag(window: QMainWindow) -> None:
-    """Put down the dock that a person is dragging just now, if any, where it is.
+    """Drop the dock that the user is dragging, if any, where it is.
 
-    Before docks are placed, shown, hidden or restored: doing that under a drag corrupts Qt's memory. Qt ends a
-    drag when the mouse is released, and takes no other hint.
+    Call this before docks are placed, shown, hidden or restored: doing that during a drag corrupts Qt's memory.
+    Only a mouse release makes Qt end a drag, so one is sent.
     """
     direct = Qt.FindChildOption.FindDirectChildrenOnly
     draggable = [*window.findChildren(PanelDock, options=direct), *window.findChildren(QTabBar, options=direct)]
@@ -141,9 +141,10 @@ def _takes_focus(widget: QWidget) -> bool:
 
 
 def needed(panel: QWidget, width_px: int) -> QSize:
-    """Width that a panel needs, and height that it needs where it is so wide.
+    """Return the minimum width of a panel, and the height that it needs at the given width.
 
-    Its minimum size hint counts long captions as if they were in a narrow column.
+    The height of its minimum size hint would be too large: it assumes that long captions wrap in a narrow
+    column.
     """
     least = panel.minimumSizeHint()
     layout = panel.layout()
@@ -153,7 +154,7 @@ def needed(panel: QWidget, width_px: int) -> QSize:
 
 
 class _PanelArea(QScrollArea):
-    """Shows all of the panel where there is room, and scrolls where there is none."""
+    """A scroll area that shows all of a panel if there is room, and scrolls otherwise."""
 
     def __init__(self, panel: QWidget) -> None:
         super().__init__()
@@ -162,25 +163,25 @@ class _PanelArea(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.setSingleStep(_STEP_PX)
-        # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel would like.
+        # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel's size hint.
         self.setWidget(panel)
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
-        """A corner of the panel: whatever it shows, and however large its text, the window stays as it is."""
+        """Return a small fixed size, so that neither contents nor text size can enlarge the window."""
         return LEAST_SIZE
 
     def sizeHint(self) -> QSize:
-        """What the panel would like."""
+        """Return the size hint of the panel."""
         return self._panel.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Let the panel fill the room."""
+        """Let the panel fill the viewport."""
         super().resizeEvent(event)
         self._fit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Hear that the panel needs more or less room."""
+        """Refit the panel when it needs more or less room."""
         if watched is self._panel and event.type() == QEvent.Type.LayoutRequest:
             self._fit()
         return super().eventFilter(watched, event)
@@ -191,7 +192,7 @@ class _PanelArea(QScrollArea):
 
 
 class _TitleBar(QWidget):
-    """Title and four buttons; dragging moves the panel, a double click maximises it."""
+    """A title bar with four buttons; dragging moves the panel, a double click maximises it."""
 
     def __init__(self, dock: PanelDock) -> None:
         super().__init__(dock)
@@ -220,7 +221,7 @@ class _TitleBar(QWidget):
         self._dispensable = (floating, explain)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The title goes before the buttons that the menus have, too."""
+        """Hide the buttons that the menus offer too if they would cut off the title."""
         super().resizeEvent(event)
         button_px = scaled_px(_BUTTON_PX) + 2
         room = self.width() - scaled_px(12) - self._title.sizeHint().width() - 2 * button_px
@@ -228,17 +229,17 @@ class _TitleBar(QWidget):
             button.setVisible(room >= number * button_px)
 
     def set_active(self, is_active: bool) -> None:
-        """Show that the keys are heard in the panel."""
+        """Mark whether the panel has the keyboard focus."""
         if is_active != self._is_active:
             self._is_active = is_active
             self.update()
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
-        """Maximise; what comes of a press in between is the dock's."""
+        """Maximise the panel; all other mouse events are left to the dock."""
         self._dock.maximise_asked.emit()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """A mark before the title of the panel that has the keyboard."""
+        """Draw a mark before the title of the panel that has the keyboard focus."""
         if self._is_active:
             with QPainter(self) as painter:
                 mark = QRectF(0, self.height() * 0.2, scaled(_ACTIVE_PX), self.height() * 0.6)
@@ -246,9 +247,9 @@ class _TitleBar(QWidget):
 
 
 class _TitleButton(QAbstractButton):
-    """Painted, so that it is as large as the text and as sharp as the screen.
+    """A button that is painted, so that it scales with the text and is sharp on every screen.
 
-    Not in the order of the Tab key, which would stop four times at each panel: the menus have the same.
+    It is not in the tab order, which would stop four times at each panel; the menus offer the same actions.
     """
 
     def __init__(self, glyph: _Glyph, tip: str) -> None:
@@ -261,7 +262,7 @@ class _TitleButton(QAbstractButton):
         follow_text(self, lambda: self.setFixedSize(scaled_px(_BUTTON_PX), scaled_px(_BUTTON_PX)))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The glyph in thin lines."""
+        """Draw the glyph in thin lines."""
         look = theme.current()
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)

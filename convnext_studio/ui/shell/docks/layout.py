@@ -1,4 +1,4 @@
-"""The docks: where each panel is, how large it is, and how all that is remembered."""
+"""Arrangement of the docks: where each panel is, how large it is, and how the layout is saved."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -13,28 +13,28 @@ from convnext_studio.ui.shell.docks.dock import DockPanel, PanelDock, end_drag
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES, PANELS
 from convnext_studio.ui.widgets.text_size import scaled_px
 
-if TYPE_CHECKING:  # The window imports this.
+if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
-# To be raised when docks are added or renamed: a remembered layout of another version is not restored.
+# Increase it when docks are added or renamed: a saved layout of another version is not restored.
 VERSION = 6
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
 _WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
-SEPARATOR_PX = 5  # As in the style sheet.
+SEPARATOR_PX = 5  # Must match the style sheet.
 MESSAGES_BAR = "messages_bar"
 
 
 class DockLayout(QObject):
-    """Puts each panel of the table into a dock of a window.
+    """Puts each panel in `PANELS` into a dock of the window.
 
-    Qt lays the docks out, resizes them with the window, and remembers where they are. A panel that has less
-    room than it needs scrolls.
+    Qt lays out the docks, resizes them with the window, and saves their positions. A panel that has less room
+    than it needs scrolls.
 
     Attributes
     ----------
     docks
-        By panel name.
+        The docks by panel name.
     """
 
     def __init__(self, window: "StudioWindow") -> None:
@@ -45,7 +45,7 @@ class DockLayout(QObject):
         self._columns = COLUMNS
         self._maximised: str | None = None
         self._is_restoring = False
-        self._floated: set[str] = set()  # For want of room, and not by a person.
+        self._floated: set[str] = set()  # Floated for lack of room, not by the user.
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
         for spec in PANELS:
@@ -63,22 +63,22 @@ class DockLayout(QObject):
 
     @property
     def visible_panels(self) -> list[DockPanel]:
-        """The panels that can be seen."""
+        """The panels that are visible."""
         return [cast(DockPanel, dock.panel) for dock in self.docks.values() if dock.shows_panel]
 
-    # -------------------------------------------------------------------------------------- arranging them
+    # ------------------------------------------------------------------------------------------ arranging
 
     def reset(self) -> None:
-        """Put every panel where it was at first."""
+        """Restore the default arrangement of the panels."""
         self.arrange("inspect")
 
     def arrange(self, name: ArrangementName) -> None:
-        """Show the panels of an arrangement in their places, and no others."""
+        """Show the panels of an arrangement in their places, and hide all others."""
         end_drag(self._window)
         self.leave_maximised()
         self._columns = ARRANGEMENTS[name].columns
         for dock in self.docks.values():
-            # One that floats would be put back into the window, and widen it, before it is hidden.
+            # Hidden first: docking a visible floating dock would widen the window.
             dock.hide()
             dock.setFloating(False)
         self._place()
@@ -106,9 +106,9 @@ class DockLayout(QObject):
             window.tabifyDockWidget(behind, before)
 
     def share_out(self) -> None:
-        """Give each panel its part of the window, which must have its size by now.
+        """Give each panel its share of the window, which must have its final size.
 
-        A panel that needs more gets it from those that have more than they need.
+        A panel that needs more than its share gets it from those that have more than they need.
         """
         columns = [[self.docks[name] for name, _ in rows] for _, rows in self._columns]
         window, separator_px = self._window, scaled_px(SEPARATOR_PX)
@@ -123,10 +123,10 @@ class DockLayout(QObject):
             heights = shared_px(room_px, [share for _, share in rows], needed)
             window.resizeDocks(column, heights, Qt.Orientation.Vertical)
 
-    # ----------------------------------------------------------------------------------------- one of them
+    # ----------------------------------------------------------------------------------------- one panel
 
     def show_panel(self, name: str) -> None:
-        """Show a panel, whichever it is, and give it the keyboard."""
+        """Show a panel by name, and give it the keyboard focus."""
         end_drag(self._window)
         if self._maximised not in (None, name):
             self.leave_maximised()
@@ -140,7 +140,7 @@ class DockLayout(QObject):
             self._make_room_for(dock)
         if dock.isFloating():
             if name in ASIDES:
-                keep_on_screen(dock, least_px(dock))  # Only what is shown knows its text, and what it needs.
+                keep_on_screen(dock, least_px(dock))  # The needed width is known only once shown.
             dock.activateWindow()
         else:
             self._uncover(dock)
@@ -148,7 +148,7 @@ class DockLayout(QObject):
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _make_room_for(self, dock: PanelDock) -> None:
-        """Let a column that was just opened be as wide as it would like, and squeeze no other for that."""
+        """Give a newly opened column its preferred width, without squeezing the others below their minimum."""
         columns = [column for column in self._docked_columns() if column and dock not in column]
         least = list(map(least_width, columns))
         room_px = self._window.width() - scaled_px(SEPARATOR_PX) * len(columns)
@@ -158,22 +158,22 @@ class DockLayout(QObject):
         self._window.resizeDocks(docks, [*widths, own_px], Qt.Orientation.Horizontal)
 
     def _uncover(self, dock: PanelDock) -> None:
-        """Hide what floats above the middle of a dock; it keeps what it shows until it is asked for."""
+        """Hide the floating docks that cover the middle of a dock; they keep their contents."""
         layout = self._window.layout()
         if layout is not None:
-            layout.activate()  # Else a dock that was hidden does not lie yet where it will.
+            layout.activate()  # Otherwise a dock that was hidden does not have its final geometry yet.
         middle = dock.mapToGlobal(dock.rect().center())
         for other in self.docks.values():
             if other.isFloating() and other.isVisible() and other.frameGeometry().contains(middle):
                 other.hide()
 
     def prepare_asides(self) -> None:
-        """Before they are shown: where their column has no room beside the others, they are to float above."""
+        """Let hidden asides float once they are shown, if the window has no room for another column."""
         for name in self._made_asides:
             self._prepare_aside(name)
 
     def text_changed(self) -> None:
-        """Text of another size needs other room: what crowds the other panels now floats, and fits its text."""
+        """Refit the visible asides to a new text size; those that no longer fit into the window float."""
         end_drag(self._window)
         for name in self._made_asides:
             if self.docks[name].isFloating() or not self.docks[name].isHidden():
@@ -181,17 +181,17 @@ class DockLayout(QObject):
 
     @property
     def _made_asides(self) -> list[str]:
-        """But for those that have a place among the others in this arrangement."""
+        """The asides that have been made, except those that the current arrangement places in a column."""
         placed = {name for _, rows in self._columns for name, _ in rows}
         return [name for name in ASIDES if name not in placed and self.docks[name].is_made]
 
     def _float_changed(self, name: str, floats: bool) -> None:
-        """One that a person puts back and lets float again stays where it is."""
+        """Forget why an aside floated once it is docked, so that it stays floating if the user floats it."""
         if not floats:
             self._floated.discard(name)
 
     def _panel_made(self, name: str, _panel: QWidget) -> None:
-        """An aside is about to be shown for the first time; where a layout is restored, that says where."""
+        """Place an aside before it is first shown, unless a layout that is being restored does so."""
         if not self._is_restoring:
             self._prepare_aside(name)
 
@@ -200,7 +200,7 @@ class DockLayout(QObject):
             self._settle_aside(name, least_px(self.docks[name]))
 
     def _settle_aside(self, name: str, width_px: int) -> None:
-        """Let an aside float where it has no room in the window, and where it floated for that, be put back."""
+        """Let an aside float if the window has no room for it, and dock it again once there is room."""
         dock, window, has_room = self.docks[name], self._window, self._has_room_for(name)
         if dock.isFloating() and name in self._floated and has_room:
             dock.setFloating(False)
@@ -211,7 +211,7 @@ class DockLayout(QObject):
             float_above(dock, window, is_high=name in _WIDE)
 
     def _has_room_for(self, name: str) -> bool:
-        """Whether an aside fits into the window beside the others, none of them squeezed."""
+        """Whether an aside fits into the window beside the other columns at their minimum widths."""
         panel = self.docks[name].panel
         own_px = (panel.sizeHint() if name in _WIDE else panel.minimumSizeHint()).width()
         columns = self._docked_columns()
@@ -220,7 +220,7 @@ class DockLayout(QObject):
 
     @property
     def active(self) -> str | None:
-        """The panel that has the keyboard, or else that is under the pointer."""
+        """Name of the panel with the keyboard focus, or else of the one under the pointer."""
         focused = QApplication.focusWidget()
         for name, dock in self.docks.items():
             if focused is not None and (dock is focused or dock.isAncestorOf(focused)):
@@ -231,7 +231,7 @@ class DockLayout(QObject):
         return None
 
     def toggle_floating(self) -> None:
-        """Let the active panel float, or put it back into the window."""
+        """Float the active panel, or dock it again."""
         end_drag(self._window)
         name = self.active
         if name is not None:
@@ -246,7 +246,7 @@ class DockLayout(QObject):
             self.docks[name].close()
 
     def step(self, step: int, others: tuple[QWidget, ...]) -> None:
-        """Give the keyboard to the next or previous panel, from the left down; to `others` before the first."""
+        """Move the focus by a step through `others` and then the panels, left to right, top to bottom."""
         docks = [dock for dock in self.docks.values() if dock.shows_panel]
         docks.sort(key=lambda dock: (dock.isFloating(), dock.x(), dock.y()))
         places: list[QWidget] = [*(other for other in others if other.isVisible()), *docks]
@@ -278,11 +278,11 @@ class DockLayout(QObject):
 
     @property
     def maximised(self) -> str | None:
-        """The panel that fills the window; None most of the time."""
+        """Name of the panel that fills the window, or None."""
         return self._maximised
 
     def toggle_maximised(self, name: str | None = None) -> None:
-        """Let a panel fill the window, the active one where None; or put all back."""
+        """Maximise a panel (the active one for None), or restore the layout if one is maximised."""
         end_drag(self._window)
         if self._maximised is not None:
             self.leave_maximised()
@@ -301,7 +301,7 @@ class DockLayout(QObject):
         dock.take_focus()
 
     def leave_maximised(self) -> None:
-        """Put all back, where a panel fills the window."""
+        """Restore the layout if a panel is maximised."""
         if self._maximised is None:
             return
         name, self._maximised = self._maximised, None
@@ -313,23 +313,23 @@ class DockLayout(QObject):
 
     @property
     def _navigation_bars(self) -> list[QToolBar]:
-        """The bars that a maximised panel takes the place of; messages are always shown."""
+        """The toolbars that are hidden while a panel is maximised; the message bar never is."""
         return [bar for bar in self._bars if bar.objectName() != MESSAGES_BAR]
 
-    # ------------------------------------------------------------------------------------------- remembering
+    # --------------------------------------------------------------------------------------------- saving
 
     def save(self) -> str:
-        """The layout as text; while a panel fills the window, that of before."""
+        """Return the layout as text; while a panel is maximised, the layout before that."""
         is_whole = self._maximised is None
         return to_text(self._window.saveState(VERSION) if is_whole else self._before_maximised)
 
     def restore(self, layout: str) -> bool:
-        """Take over what `save` gave; False where it is of another version or no layout."""
+        """Restore a layout from `save`; return False if it is invalid or of another version."""
         return bool(layout) and self._restore_docks(from_text(layout))
 
     def _restore_docks(self, layout: QByteArray) -> bool:
         end_drag(self._window)
-        # Qt remembers the bars with the docks; whether they are shown is not a matter of layout.
+        # Qt saves the toolbars with the docks, but their visibility is not part of the layout.
         hidden = {bar: bar.isHidden() for bar in self._bars}
         self._is_restoring = True
         is_restored = self._window.restoreState(layout, VERSION)
@@ -342,13 +342,13 @@ class DockLayout(QObject):
         return [self._docked([name for name, _ in rows]) for _, rows in self._columns]
 
     def _docked(self, names: Iterable[str]) -> list[PanelDock]:
-        """Those of them that take room in the window, be it behind another's tab."""
+        """Return the named docks that take up room in the window, those behind a tab included."""
         docks = [self.docks[name] for name in names if name in self.docks]
         return [dock for dock in docks if not dock.isHidden() and not dock.isFloating()]
 
 
 def screens_text() -> str:
-    """The screens that there are, by name and size: where a layout belongs to."""
+    """Describe the connected screens by name and size; layouts are saved per set of screens."""
     screens = (
         (screen.name(), screen.size().width(), screen.size().height()) for screen in QApplication.screens()
     )
@@ -356,24 +356,24 @@ def screens_text() -> str:
 
 
 def to_text(data: QByteArray) -> str:
-    """Qt's opaque bytes for a JSON file."""
+    """Encode Qt's opaque bytes as text for a JSON file."""
     return bytes(data.toBase64().data()).decode("ascii")
 
 
 def from_text(text: str) -> QByteArray:
-    """The inverse of `to_text`."""
+    """Decode what `to_text` encoded."""
     return QByteArray.fromBase64(text.encode("ascii", errors="replace"))
 
 
 def least_width(column: list[PanelDock]) -> int:
-    """Of panels above each other, the width that the widest needs."""
+    """Return the width that the widest panel of a column needs."""
     return max((dock.panel.minimumSizeHint().width() for dock in column), default=0)
 
 
 def shared_px(room_px: int, shares: Sequence[float], least_px: Sequence[int]) -> list[int]:
-    """Divide room in proportion to shares, with no part below its least as long as there is room for all.
+    """Divide room in proportion to shares, with no part below its minimum as long as there is room for all.
 
-    Where there is not, each gets the same part of its least.
+    Otherwise each part gets the same fraction of its minimum.
     """
     if sum(least_px) >= room_px:
         return [room_px * least // sum(least_px) for least in least_px]
@@ -391,12 +391,12 @@ _MARGIN_PX = 8
 
 
 def float_above(dock: PanelDock, window: QMainWindow, *, is_high: bool) -> None:
-    """Let a panel float above the right part of the window, as wide as it would like to be.
+    """Let a panel float above the right part of the window, at its preferred width.
 
     Parameters
     ----------
     is_high
-        It covers all below the menus, and not only the panels.
+        Whether it covers everything below the menu bar, rather than only the panels.
     """
     dock.setFloating(True)
     top_px = window.menuBar().height() if is_high else window.height() // 6
@@ -407,7 +407,7 @@ def float_above(dock: PanelDock, window: QMainWindow, *, is_high: bool) -> None:
 
 
 def keep_on_screen(dock: PanelDock, width_px: int) -> None:
-    """Let one that floats be at least so wide, and wholly on its screen."""
+    """Give a floating dock at least this width, and keep it entirely on its screen."""
     place, screen = dock.geometry(), dock.screen().availableGeometry()
     place.setWidth(min(max(place.width(), width_px), screen.width()))
     place.setHeight(min(place.height(), screen.height()))
@@ -417,10 +417,10 @@ def keep_on_screen(dock: PanelDock, width_px: int) -> None:
 
 
 def least_px(dock: PanelDock) -> int:
-    """The width that a panel needs, with a scroll bar."""
+    """Return the minimum width of a panel, with a scroll bar."""
     return dock.panel.minimumSizeHint().width() + scaled_px(_SCROLL_BAR_PX)
 
 
 def wanted_px(dock: PanelDock) -> int:
-    """The width that a panel would like, with a scroll bar."""
+    """Return the preferred width of a panel, with a scroll bar."""
     return max(dock.panel.sizeHint().width() + scaled_px(_SCROLL_BAR_PX), least_px(dock))

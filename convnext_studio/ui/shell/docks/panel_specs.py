@@ -1,8 +1,8 @@
-"""One table of all panels.
+"""The table of all panels.
 
-A new panel is its folder under ``panels``, a row here, and a page of the help that is named after it. The
-docks, the View menu, the command palette, the help and the sessions all read the table. An arrangement that is
-to show the panel at first names it in `arrangements`.
+To add a panel, add its folder under ``panels``, a row here, and a help page of the same name. The docks, the
+View menu, the command palette, the help and the sessions all read this table. An arrangement that should show
+the panel names it in `arrangements`.
 """
 
 from collections.abc import Callable
@@ -27,28 +27,27 @@ if TYPE_CHECKING:  # The window imports this table.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelSpec:
-    """A panel.
+    """A row of the table of panels.
 
     Attributes
     ----------
     name
-        Unique; that of its dock, and of its page of the help.
+        Unique name, also of its dock and its help page.
     title
-        In its title bar and in the menus.
+        Title in the title bar and in the menus.
     make
-        Makes the panel, and connects what it asks for.
+        Creates the panel, and connects its signals.
     is_aside
-        It is hidden at first, and imported and made when it is first shown: to make all panels would keep the
-        window 150 ms from appearing, and most launches want none of these. While they are open, the asides
-        share a column of their own at the right, one in front of the other, unless the arrangement has a place
-        for them.
+        Whether it is hidden at first, and imported and created only when it is first shown: creating all panels
+        would delay the window by 150 ms, and most launches need none of these. Open asides share a tabbed
+        column at the right, unless the arrangement has a place for them.
     is_wide
-        An aside that floats over the whole window where there is no room for the width that it would like.
+        Whether it is an aside that floats over the whole window if there is no room for its preferred width.
     keeps_controls
-        Sessions remember how its controls are set. False where these do something at once, or are no part of
-        how a picture is looked at.
+        Whether sessions save the values of its controls. False if the controls take effect at once, or do not
+        belong to the view of a picture.
     opened_by
-        The entry of a menu that shows it, beside the one of the View menu that every panel has.
+        Menu entry that shows it, in addition to the one in the View menu that every panel has.
     """
 
     name: str
@@ -72,7 +71,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
 
     def offer_loaded() -> None:
         loaded = controller.loaded
-        if loaded is not None and loaded.config is None:  # What was built is nowhere to be opened from.
+        if loaded is not None and loaded.config is None:  # A built network has no source to reopen.
             panel.offer((loaded.source,))
 
     window.state.model_loaded.connect(offer_loaded)
@@ -283,11 +282,11 @@ PANELS: tuple[PanelSpec, ...] = (
 )
 TITLES = {spec.name: spec.title for spec in PANELS}
 ASIDES = tuple(spec.name for spec in PANELS if spec.is_aside)
-# The first is about the whole program, the second about the strip, which is in no dock.
+# The first is about the whole program, the second about the network strip, which has no dock.
 HELP_PAGES = ("start", "network", *(spec.name for spec in PANELS))
 
 
 def panel_actions(menu: str) -> tuple[ActionSpec, ...]:
-    """The entries of a menu that show panels, in the order of the table."""
+    """Return the entries of a menu that show panels, in the order of the table."""
     openers = [spec.opened_by for spec in PANELS if spec.opened_by is not None]
     return tuple(opener for opener in openers if opener.menu == menu)

@@ -1,1 +1,1 @@
-"""Ways to find things: the command palette, the list of shortcuts, and the tour."""
+"""The command palette, the list of shortcuts, and the tour."""

@@ -1,4 +1,4 @@
-"""All keys at a glance, to search and to print."""
+"""The list of all keyboard shortcuts, which can be searched, printed and saved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -23,7 +23,7 @@ from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
 Group = tuple[str, Sequence[tuple[str, str]]]
-"""A heading, and pairs of keys and what they do."""
+"""A heading, and pairs of a shortcut and what it does."""
 
 IN_PANELS: Group = (
     "In the panels",
@@ -41,19 +41,19 @@ IN_PANELS: Group = (
 MOST_COLUMNS = 4
 COLUMN_CHARACTERS = 54
 PAGE_COLUMNS = 2
-_PX_PER_POINT = 96 / 72  # As Qt lays out text where there is no device.
+_PX_PER_POINT = 96 / 72  # The resolution at which Qt lays out text without a paint device.
 _BESIDE_PX = 56  # Margins, frames and a scroll bar.
 PAPER_PT = 9
 PAGE_MARGIN_MM = 12.0
 
 
 class CheatSheet(Overlay):
-    """Lists shortcuts by menu, in columns, over the window.
+    """An overlay that lists the shortcuts by menu, in columns.
 
     Parameters
     ----------
     groups
-        What there is.
+        The shortcuts to list.
     """
 
     noticed = Signal(object)  # Notice
@@ -83,7 +83,7 @@ class CheatSheet(Overlay):
         self._columns = 1
 
     def place(self) -> None:
-        """In the middle, in as many columns as there is room for, no higher than they are."""
+        """Centre the sheet, with as many columns as fit, and no higher than its contents."""
         room = self.host.size() - QSize(48, 96)
         column_px = self.fontMetrics().averageCharWidth() * COLUMN_CHARACTERS
         self._columns = min(max(room.width() // column_px, 1), MOST_COLUMNS)
@@ -96,25 +96,31 @@ class CheatSheet(Overlay):
         self._show(self.search.text())
 
     def save_pdf(self, path: Path) -> None:
-        """Write the whole list as a PDF file; StudioError where that cannot be done."""
+        """Write the whole list as a PDF file.
+
+        Raises
+        ------
+        StudioError
+            If the file cannot be written.
+        """
         buffer = QBuffer()
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         writer = QPdfWriter(buffer)
         writer.setTitle("ConvNeXt Studio: keyboard shortcuts")
         writer.setPageLayout(_page())
         self._paper().print_(writer)
-        # The writer ends the file when it goes.
+        # The writer completes the file when it is destroyed.
         del writer
         write_file(path, lambda file: file.write(buffer.data().data()))
 
     def document(self, columns: int = PAGE_COLUMNS) -> QTextDocument:
-        """The whole list; for paper, if nothing else is said."""
+        """Return the whole list as a document, by default with the columns of a printed page."""
         document = QTextDocument()
         document.setHtml(sheet_html(self._groups, columns))
         return document
 
     def _paper(self) -> QTextDocument:
-        """The whole list on a page: without a size, Qt would add margins and a number of its own."""
+        """Return the whole list with a page size; without one, Qt would add margins and a page number."""
         document = self.document()
         font = self.font()
         font.setPointSize(PAPER_PT)
@@ -145,7 +151,7 @@ class CheatSheet(Overlay):
             self.noticed.emit(Notice("keys", f"The shortcuts were saved as {path}.", good=True))
 
     def _print(self) -> None:
-        # Not at the top: it loads what talks to printers, which hardly anybody needs.
+        # Imported here, because it loads the printing libraries, which are rarely needed.
         from PySide6.QtPrintSupport import QPrintDialog, QPrinter
 
         printer = QPrinter()
@@ -156,7 +162,7 @@ class CheatSheet(Overlay):
 
 
 def sheet_html(groups: Sequence[Group], columns: int) -> str:
-    """The groups as tables beside each other, in columns of about the same length."""
+    """Return the groups as HTML tables, in columns of about the same length."""
     cells = "".join(
         f'<td width="{100 // columns}%">{"".join(_group_html(*group) for group in column)}</td>'
         for column in in_columns(groups, columns)
@@ -165,7 +171,7 @@ def sheet_html(groups: Sequence[Group], columns: int) -> str:
 
 
 def in_columns(groups: Sequence[Group], columns: int) -> list[Sequence[Group]]:
-    """The groups in their order, so that the longest column is as short as can be."""
+    """Divide the groups, in their order, so that the longest column is as short as possible."""
     columns = min(columns, len(groups))
     ways = (
         [groups[begin:end] for begin, end in pairwise((0, *breaks, len(groups)))]
@@ -185,7 +191,7 @@ def _group_html(heading: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def groups_of(shortcuts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Group]:
-    """The menus' shortcuts and those that only work in a panel."""
+    """Return the shortcuts of the menus, followed by those that work only in a panel."""
     return [*((menu, pairs) for menu, pairs in shortcuts.items() if pairs), IN_PANELS]
 
 

@@ -1,4 +1,4 @@
-"""Which text a few typed letters mean, and which letters of it they are."""
+"""Fuzzy matching of a few typed letters against a text."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 
 class Fit(IntEnum):
-    """How well a typed word fits a text; less is better."""
+    """How well a typed word fits a text; lower is better."""
 
     BEGINNING = 0
     WORD_BEGINNING = 1
@@ -19,12 +19,12 @@ class Fit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """That a text is meant.
+    """A match of a query in a text.
 
     Attributes
     ----------
     rank
-        Sum of the typed words' `Fit`; less is better, and 0 where nothing was typed.
+        Sum of the `Fit` of the typed words; lower is better, and 0 for an empty query.
     letters
         Indices of the text's letters that were typed, ascending.
     """
@@ -34,10 +34,10 @@ class Match:
 
 
 def match(query: str, text: str) -> Match | None:
-    """Find every word of a query in a text, in any order and case; None where one is not in it.
+    """Find all words of a query in a text, in any order and case; return None if one is missing.
 
-    Best is a word at the beginning of the text, then one at the beginning of a word, then initials, then one
-    inside a word, and last letters that only come in that order.
+    The best fit is at the beginning of the text, followed by the beginning of a word, the initials of words,
+    the inside of a word, and letters that merely occur in the same order.
     """
     folded = _folded(text)
     rank, letters = 0, set[int]()
@@ -52,12 +52,12 @@ def match(query: str, text: str) -> Match | None:
 
 def _folded(text: str) -> str:
     lower = text.lower()
-    # A few letters become two when they are made small: then indices would not be the text's.
+    # The lower case of a few letters is two characters, which would shift the indices.
     return lower if len(lower) == len(text) else text
 
 
 def _find(word: str, text: str) -> tuple[Fit, tuple[int, ...]] | None:
-    if _in_order(word).match(text) is None:  # Soon told, and true of most texts.
+    if _in_order(word).match(text) is None:  # A fast test that rules out most texts.
         return None
     at = first = text.find(word)
     while at > 0 and not _begins_word(text, at):
@@ -76,12 +76,12 @@ def _find(word: str, text: str) -> tuple[Fit, tuple[int, ...]] | None:
 
 @lru_cache(maxsize=64)
 def _in_order(word: str) -> re.Pattern[str]:
-    """Matches where the word's letters come in this order; takes time linear in the text."""
+    """Return a pattern for texts with the word's letters in this order; it matches in linear time."""
     return re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in word), re.DOTALL)
 
 
 def _begins_word(text: str, index: int) -> bool:
-    """Whether a word begins there; a number behind letters counts as one."""
+    """Whether a word begins at an index; a number after letters counts as a word."""
     if not text[index].isalnum():
         return False
     before = text[index - 1] if index else " "
@@ -89,7 +89,7 @@ def _begins_word(text: str, index: int) -> bool:
 
 
 def _walk(word: str, text: str, may_be: Callable[[int], bool]) -> tuple[int, ...] | None:
-    """The word's letters in the text, each as early as possible, at places that may be."""
+    """Return the index of each letter of the word in the text, the earliest that `may_be` allows, or None."""
     found: list[int] = []
     index = -1
     for letter in word:

@@ -1,4 +1,4 @@
-"""Leads a person through the window: command palette, cheat sheet, help, tour, log, report."""
+"""The guide, which opens the command palette, cheat sheet, help, tour, log and problem report."""
 
 import logging
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import ask_path
 
-if TYPE_CHECKING:  # Not imported before they are wanted: they would keep the window from appearing.
+if TYPE_CHECKING:  # Imported when needed: they would delay the window.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
     from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet
@@ -37,21 +37,21 @@ the network decided.</p>
 <p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
 <p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
-_TOUR_AFTER_MS = 250  # The panels show the first prediction by then; all at once would hold up the window.
+_TOUR_AFTER_MS = 250  # The panels show the first prediction by then; both at once would block the window.
 
 
 class Guide(QObject):
-    """Finds and explains what the window has. Its sheets are made when they are first wanted.
+    """Finds and explains what the window offers. Its sheets are created when they are first opened.
 
     Parameters
     ----------
     strip
-        The network strip, which has a page of the help although it is in no dock.
+        The network strip, which has a help page although it has no dock.
 
     Attributes
     ----------
     entries
-        What the command palette offers.
+        The entries of the command palette.
     """
 
     noticed = Signal(object)  # Notice
@@ -87,11 +87,11 @@ class Guide(QObject):
 
     @property
     def help_panel(self) -> "HelpPanel":
-        """The panel with the pages."""
+        """The panel that shows the help pages."""
         return cast("HelpPanel", self._layout.docks["help"].panel)
 
     def show_page(self, name: str = "") -> None:
-        """Show a page of the help; without a name, that of the strip or the panel in use."""
+        """Show a help page; without a name, that of the strip or the active panel."""
         focused = QApplication.focusWidget()
         is_strip = focused is not None and self._strip.isAncestorOf(focused)
         here = NETWORK if is_strip else self._layout.active or "start"
@@ -99,7 +99,7 @@ class Guide(QObject):
         self._layout.show_panel("help")
 
     def offer_tour(self) -> None:
-        """Take the person around once there is something to see, unless they were before."""
+        """Start the tour after the first prediction, unless the user has already ended it once."""
         if not self._settings.values.is_tour_over:
             self._state.prediction_made.connect(self._start_first_tour, Qt.ConnectionType.SingleShotConnection)
 
@@ -110,19 +110,19 @@ class Guide(QObject):
             QTimer.singleShot(_TOUR_AFTER_MS, self, self.start_tour)
 
     def start_tour(self) -> None:
-        """Six steps through the window."""
+        """Start the tour of the window."""
         if self._tour is None:
             from convnext_studio.ui.shell.find.tour import Tour
 
             messages = self._window.findChild(QWidget, MESSAGES_BAR)
-            assert messages is not None  # The window has its bars before it has a guide.
+            assert messages is not None  # The window creates its toolbars before the guide.
             self._tour = Tour(self._window, self._locate, messages)
             self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
         self._tour.start()
 
     @property
     def tour(self) -> "Tour | None":
-        """The tour; None where it was not begun."""
+        """The tour, or None before it was first started."""
         return self._tour
 
     def _locate(self, target: str) -> QWidget | None:
@@ -138,7 +138,7 @@ class Guide(QObject):
     # ------------------------------------------------------------------------------------------- the sheets
 
     def open_palette(self) -> None:
-        """Find a command, a node, a class, a picture or a model; or close the palette again."""
+        """Open the command palette, or close it if it is open."""
         if self._palette is None:
             from convnext_studio.ui.shell.find.palette import Palette
 
@@ -151,14 +151,14 @@ class Guide(QObject):
 
     @property
     def palette(self) -> "Palette | None":
-        """The command palette; None before it was opened."""
+        """The command palette, or None before it was first opened."""
         return self._palette
 
     def _remember(self, key: str) -> None:
         self._settings.update(recent_choices=latest_first(key, self._settings.values.recent_choices))
 
     def open_keys(self) -> None:
-        """List all shortcuts; or close the list again."""
+        """Open the list of all shortcuts, or close it if it is open."""
         if self._keys is None:
             from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, groups_of
 
@@ -171,11 +171,11 @@ class Guide(QObject):
 
     @property
     def cheat_sheet(self) -> "CheatSheet | None":
-        """The list of keys; None before it was opened."""
+        """The list of shortcuts, or None before it was first opened."""
         return self._keys
 
     def _shortcuts(self) -> dict[str, list[tuple[str, str]]]:
-        """By menu: the keys as this desktop writes them, and what they do."""
+        """Return, by menu, the shortcuts in the desktop's notation and what they do."""
         found: dict[str, list[tuple[str, str]]] = {}
         for spec in ACTIONS:
             keys = self._actions[spec.id].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
@@ -187,23 +187,23 @@ class Guide(QObject):
 
     @property
     def activity_panel(self) -> "ActivityPanel":
-        """The panel with activities and log."""
+        """The panel with the activities and the log."""
         return cast("ActivityPanel", self._layout.docks["activity"].panel)
 
     def show_log(self) -> None:
-        """List what the program noted."""
+        """Show the log in the activity panel."""
         self._layout.show_panel("activity")
         self.activity_panel.tabs.setCurrentWidget(self.activity_panel.log)
 
     def choose_report(self) -> None:
-        """Choose a file and write what a bug report needs into it."""
+        """Ask for a file, and write the problem report to it."""
         suggested = Path.home() / "convnext-studio-report.txt"
         path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
         if path is not None:
             self.write_report(path)
 
     def write_report(self, path: Path) -> None:
-        """Write the report and say so, or why not."""
+        """Write the problem report, and notify the user of success or failure."""
         from convnext_studio.ui.shell.problem_report import problem_report
 
         names = [picture.name for picture in self._state.pictures if picture.path]
@@ -217,7 +217,7 @@ class Guide(QObject):
             self.noticed.emit(Notice("report", message, "Read it before you send it.", good=True))
 
     def show_about(self) -> None:
-        """Say what this is."""
+        """Show the About dialog."""
         title, close = "About ConvNeXt Studio", QMessageBox.StandardButton.Close
         box = QMessageBox(QMessageBox.Icon.NoIcon, title, ABOUT, close, self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -1,4 +1,4 @@
-"""The command palette: finds anything that can be done or opened by a few letters, and paints its rows."""
+"""The command palette, which finds commands and things to open by a few typed letters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,16 +39,16 @@ KIND_CHARACTERS = 11
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is painted.
+    """What the delegate paints in a row of the list.
 
     Attributes
     ----------
     text, letters
         The text, and the indices of its letters that were typed.
     beside, kind
-        What stands behind it.
+        Detail and kind, which are painted to the right of the text.
     is_possible
-        Whether it can be chosen.
+        Whether the row can be chosen.
     """
 
     text: str
@@ -59,10 +59,10 @@ class Row:
 
 
 class PaletteDelegate(QStyledItemDelegate):
-    """Text at the left, with the typed letters bold and underlined; detail and kind at the right."""
+    """Paints text at the left, with the typed letters bold and underlined, and detail and kind at the right."""
 
     def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """As wide as the list, a line and a half high."""
+        """Return the size of a row: one and a half lines high, with the width left to the list."""
         return QSize(0, round(option.fontMetrics.height() * 1.5))
 
     def paint(
@@ -93,7 +93,7 @@ class PaletteDelegate(QStyledItemDelegate):
 
 
 def _line(row: Row, font: QFont, width_px: int, metrics: QFontMetrics, mark: QColor) -> QTextLayout:
-    """The row's text on one line, the typed letters marked: not by colour alone."""
+    """Lay out the text of a row on one line, with the typed letters marked, and not by colour alone."""
     text = _cut(row.text, width_px, metrics)
     marked = QTextCharFormat()
     marked.setForeground(mark)
@@ -125,10 +125,10 @@ _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[tuple[Entry, Match]]:
-    """The entries that a query means: what fits best first, among equals the latest chosen, then the shortest.
+    """Return the entries that match a query: best fit first, then most recently chosen, then shortest.
 
-    Without a query, what was chosen lately comes before what is offered. A single letter means nothing else,
-    either: most of thousands of classes, nodes and pictures have it.
+    Without a query, recently chosen entries come before those that are always offered. A single letter searches
+    only these, too, because most of the thousands of classes, nodes and pictures contain it.
     """
     ages = {key: age for age, key in enumerate(recent)}
     typed_count = len(query.strip())
@@ -146,12 +146,12 @@ def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[
 
 
 class Palette(Overlay):
-    """A line to type in and what it may mean, at the top of the window; the keyboard alone is enough.
+    """An overlay with a search line and the matching entries, which can be used by keyboard alone.
 
     Parameters
     ----------
     entries
-        Gives what there is to choose, whenever the palette opens.
+        Returns the entries to choose from; called whenever the palette opens.
     """
 
     chosen = Signal(str)  # the key of what was chosen
@@ -186,7 +186,7 @@ class Palette(Overlay):
         self.setFocusProxy(self.line)
 
     def open_with(self, recent: Sequence[str]) -> None:
-        """Open with nothing typed; `recent` are the keys of what was chosen lately, the latest first."""
+        """Open with an empty query; `recent` holds the keys of recently chosen entries, the latest first."""
         self._recent = tuple(recent)
         self._entries = self._gather()
         self.line.clear()
@@ -194,7 +194,7 @@ class Palette(Overlay):
         self.open()
 
     def place(self) -> None:
-        """In the middle, at the top, not wider than the window."""
+        """Place the palette at the top centre of the window, no larger than the window allows."""
         window = self.host
         row_px = self.list.sizeHintForRow(0) if self.list.count() else self.fontMetrics().height()
         wanted = QSize(
@@ -205,7 +205,7 @@ class Palette(Overlay):
         self.setGeometry((window.width() - size.width()) // 2, 32, size.width(), size.height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the line's arrow keys move in the list, and Enter choose."""
+        """Pass the arrow keys of the search line to the list, and let Enter choose the current entry."""
         if watched is self.line and isinstance(event, QKeyEvent) and not event.modifiers() & _CHANGING:
             is_list_key = event.key() in _LIST_KEYS
             if event.type() == QEvent.Type.ShortcutOverride and (is_list_key or event.key() in _ENTER_KEYS):
@@ -224,7 +224,7 @@ class Palette(Overlay):
         self.list.clear()
         for entry, fit in self._found:
             beside = entry.why_not or entry.detail
-            # The text is what screen readers say of the row.
+            # Screen readers read this text.
             item = QListWidgetItem(", ".join(part for part in (entry.text, beside, entry.kind) if part))
             item.setData(ROW_ROLE, Row(entry.text, fit.letters, beside, entry.kind, not entry.why_not))
             self.list.addItem(item)
@@ -234,7 +234,7 @@ class Palette(Overlay):
     def _choose(self) -> None:
         row = self.list.currentRow()
         if 0 <= row < len(self._found) and not (entry := self._found[row][0]).why_not:
-            # The keyboard first goes back, so that the entry may send it elsewhere.
+            # Return the focus first, so that the entry may move it elsewhere.
             self.close_sheet()
             self.chosen.emit(entry.key)
             entry.run()

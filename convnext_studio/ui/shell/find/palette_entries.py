@@ -1,4 +1,4 @@
-"""The entries of the command palette: what one is, and where they come from."""
+"""The entries of the command palette, and how they are gathered."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from convnext_studio.ui.state.settings import SettingsFile
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something to choose.
+    """An entry of the command palette.
 
     Attributes
     ----------
     key
-        Unique; remembered of those that were chosen.
+        Unique key, under which the settings remember recently chosen entries.
     text
-        What is searched and shown.
+        Text that is searched and shown.
     kind
-        What sort of thing it is.
+        Kind of entry, shown at the right.
     run
-        What choosing it does.
+        Called when the entry is chosen.
     detail
-        A shortcut, a folder, a shape: shown beside it, not searched.
+        A shortcut, folder or shape that is shown beside the text, but not searched.
     why_not
-        Why it cannot be chosen now; empty where it can.
+        Why the entry cannot be chosen now; empty if it can.
     is_offered
-        Whether it is there before anything is typed.
+        Whether the entry is listed before anything is typed.
     """
 
     key: str
@@ -50,7 +50,7 @@ PALETTE = "palette"
 
 
 class PaletteEntries:
-    """Gathers the table's actions, the panels, and what can be gone to or opened."""
+    """Gathers the actions, the panels, and the nodes, pictures, models and classes that can be chosen."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class PaletteEntries:
         self._settings = settings
 
     def gather(self) -> list[Entry]:
-        """All there is now."""
+        """Return all entries that are available now."""
         return [
             *self._commands(),
             *self._panels(),
@@ -168,6 +168,6 @@ class PaletteEntries:
 
 
 def spoken(spec: ActionSpec) -> str:
-    """An action as one reads it outside its menu."""
+    """Return the text of an action as it reads outside its menu."""
     sub_menu = spec.menu.rpartition("/")[2] if "/" in spec.menu else ""
     return f"{sub_menu}: {spec.text}".removeprefix(": ").replace("&", "").rstrip("…")

@@ -1,4 +1,4 @@
-"""Six steps through the window, for who sees it for the first time."""
+"""The tour of the window, in six steps, for new users."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ CARD_CHARACTERS = 52
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is pointed at, and what is said about it.
+    """A step of the tour.
 
     Attributes
     ----------
     target
-        Name of a dock, or ``network`` for the strip, or ``menus``.
+        What the card points at: the name of a dock, ``network`` for the strip, or ``menus``.
     heading, text
-        On the card.
+        Heading and text of the card.
     """
 
     target: str
@@ -88,18 +88,18 @@ _CHANGES = (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.Resize, QEvent.Type.
 
 
 class Tour(Overlay):
-    """A card beside what it talks about, and a frame around that.
+    """An overlay card beside the widget that it explains, with a frame around that widget.
 
     Parameters
     ----------
     locate
-        Gives the widget of a step's target; None where it cannot be seen.
+        Returns the widget of a step's target, or None if it is not visible.
     messages
-        The bar that the card never covers.
+        The message bar, which the card never covers.
     """
 
     ended = Signal()
-    stays = True  # One may try out what the card says, and go on.
+    stays = True  # The user may try out what the card says.
 
     def __init__(self, window: QWidget, locate: Callable[[str], QWidget | None], messages: QWidget) -> None:
         super().__init__(window, "Tour")
@@ -135,11 +135,11 @@ class Tour(Overlay):
 
     @property
     def step(self) -> Step:
-        """What the card talks about."""
+        """The current step."""
         return STEPS[self._index]
 
     def start(self) -> None:
-        """From the first step on."""
+        """Start at the first step."""
         self._index = 0
         self._show_step()
         if not self.isVisible():
@@ -152,13 +152,13 @@ class Tour(Overlay):
         self.ended.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Make way for a message."""
+        """Move the card out of the way of a message."""
         if watched is self._messages and event.type() in _CHANGES and self.isVisible():
-            QTimer.singleShot(0, self, self.place)  # The window has not made room for it yet.
+            QTimer.singleShot(0, self, self.place)  # The window has not laid out the message yet.
         return super().eventFilter(watched, event)
 
     def place(self) -> None:
-        """Beside the target, where the window has room for the card; else inside of it."""
+        """Place the card beside its target if the window has room there, or else inside it."""
         window = self.host
         self.setFixedWidth(self.fontMetrics().averageCharWidth() * CARD_CHARACTERS)
         size = QSize(self.width(), self.heightForWidth(self.width()))
@@ -197,7 +197,7 @@ class Tour(Overlay):
 
 
 class _Frame(QWidget):
-    """Surrounds what is talked about, and lets the pointer through."""
+    """A frame around the target that lets mouse events through."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -218,7 +218,7 @@ class _Frame(QWidget):
 
 
 def beside(target: QRect, card: QSize, room: QRect) -> QRect:
-    """Where a card lies beside a target without covering it: right, left, below, above; else in its corner."""
+    """Place a card to the right, left, below or above a target without covering it, or else in its corner."""
     top = min(max(target.top(), room.top()), room.bottom() - card.height())
     left = min(max(target.left() + GAP_PX, room.left()), room.right() - card.width())
     places = (
@@ -235,7 +235,7 @@ def beside(target: QRect, card: QSize, room: QRect) -> QRect:
 
 
 def below(bar: QRect, card: QRect, room: QRect) -> QRect:
-    """Where a card lies that is to leave a bar free: under it, where it would cover it and there is room."""
+    """Move a card that covers a bar below that bar, if there is room."""
     moved = QRect(QPoint(card.left(), bar.bottom() + GAP_PX), card.size())
     return moved if card.intersects(bar) and room.contains(moved) else card
 

@@ -1,4 +1,4 @@
-"""The road from ResNet-50 to ConvNeXt-T: a plot of accuracy against cost, and what each step changes."""
+"""A lecture view of the road from ResNet-50 to ConvNeXt-T: accuracy against cost, and each step's changes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,28 +22,28 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 STEPS = tuple(ROAD.values())
 _COST, _ACCURACY = Limits(2.1, 5.5), Limits(75.6, 82.5)
-_LIST_PART = 0.46  # Of the width, at most.
-_DIGITS, _FIGURE = "000 ", "00.00  "  # As wide as a number and an accuracy in the list.
-_DOT = 0.24  # Radius of a point, in text heights.
+_LIST_PART = 0.46  # Largest fraction of the width.
+_DIGITS, _FIGURE = "000 ", "00.00  "  # Texts as wide as a number and an accuracy in the list.
+_DOT = 0.24  # Radius of a point in text heights.
 _DIRECTIONS, _RINGS = 16, (1.0, 1.5, 2.1, 2.8, 3.6)
-_NEAR = 1.2  # Within so many text heights, a click takes the nearest point.
+_NEAR = 1.2  # Distance in text heights within which a click selects the nearest point.
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
+"""Left, top, right and bottom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoadPlot:
-    """Where everything is.
+    """The layout of the plot and the list of steps.
 
     Attributes
     ----------
     room
-        All of it.
+        The whole rectangle.
     px
         Height of the small text.
     list_width
-        Of the names beside the plot.
+        Width of the list of names beside the plot.
     """
 
     room: QRectF
@@ -52,7 +52,7 @@ class RoadPlot:
 
     @property
     def area(self) -> QRectF:
-        """Within the axes."""
+        """The area between the axes."""
         left, below = self.px * 4.0, self.px * 2.9
         width = self.room.width() - self.list_width - left - self.px * 1.2
         return QRectF(
@@ -60,7 +60,7 @@ class RoadPlot:
         )
 
     def place(self, gmacs: float, accuracy: float) -> QPointF:
-        """Where a network of that cost and accuracy is."""
+        """Return the position of a network of this cost and accuracy."""
         area = self.area
         return QPointF(
             Ink.along(area, _COST, gmacs),
@@ -68,17 +68,17 @@ class RoadPlot:
         )
 
     def point(self, step: RoadStep) -> QPointF:
-        """Where a step is, as published."""
+        """Return the position of a step by its published figures."""
         return self.place(step.gmacs, step.accuracy)
 
     def row(self, step: RoadStep) -> QRectF:
-        """The step's line in the list."""
+        """Return the step's row in the list."""
         height = self.room.height() / len(STEPS)
         left = self.room.right() - self.list_width
         return QRectF(left, self.room.top() + (step.number - 1) * height, self.list_width, height)
 
     def step_at(self, x: float, y: float) -> RoadStep | None:
-        """The step whose line or point is there, or near there; None where there is none."""
+        """Return the step whose row contains the position or whose point is near it, or None."""
         for step in STEPS:
             if self.row(step).contains(x, y):
                 return step
@@ -87,7 +87,7 @@ class RoadPlot:
 
 
 def paint_road(ink: Ink, room: QRectF, current: RoadStep) -> RoadPlot:
-    """Axes, the road with its points, what it is compared with; and the list, with the current step marked."""
+    """Paint the axes, the reference, the road with its points, and the list with the current step marked."""
     plot = RoadPlot(room=room, px=ink.small, list_width=_list_width(ink, room))
     _paint_axes(ink, plot)
     _paint_reference(ink, plot)
@@ -119,7 +119,7 @@ def _paint_axes(ink: Ink, plot: RoadPlot) -> None:
 
 
 def _paint_reference(ink: Ink, plot: RoadPlot) -> None:
-    """Swin-T: a dashed line, and a square where it is."""
+    """Paint Swin-T as a dashed line at its accuracy and a square at its position."""
     area, at = plot.area, plot.place(SWIN_T_GMACS, SWIN_T_ACCURACY)
     ink.painter.setPen(QPen(QColor(ink.look.warning), 2, Qt.PenStyle.DashLine))
     ink.painter.drawLine(QLineF(area.left(), at.y(), area.right(), at.y()))
@@ -131,7 +131,7 @@ def _paint_reference(ink: Ink, plot: RoadPlot) -> None:
 
 
 def _paint_road(ink: Ink, plot: RoadPlot) -> None:
-    """Lines from each network to those that build on it; dashed to what was tried and left."""
+    """Paint a line from each network to those that build on it, dotted if that was tried but not kept."""
     for step in STEPS[1:]:
         style = Qt.PenStyle.SolidLine if step.is_adopted else Qt.PenStyle.DotLine
         ink.painter.setPen(QPen(QColor(ink.look.outline), 1.5, style))
@@ -139,7 +139,7 @@ def _paint_road(ink: Ink, plot: RoadPlot) -> None:
 
 
 def _paint_legend(ink: Ink, plot: RoadPlot, current: RoadStep) -> None:
-    """What an empty point and a diamond are, where nothing else is."""
+    """Paint the legend of empty points and diamonds in the empty corner of the plot."""
     lines = ["○ tried, not kept", *(["◇ counted here"] if current.remark else [])]
     height = ink.line(ink.small)
     top = plot.area.bottom() - height * (len(lines) + 0.2)
@@ -149,7 +149,7 @@ def _paint_legend(ink: Ink, plot: RoadPlot, current: RoadStep) -> None:
 
 
 def _paint_count(ink: Ink, plot: RoadPlot, step: RoadStep) -> None:
-    """Our own count, where it is another one: a diamond, joined to the published point."""
+    """Paint our own count, which differs from the published one, as a diamond joined to the published point."""
     at, half = plot.place(step.macs / 1e9, step.accuracy), ink.small * 0.42
     ink.painter.setPen(QPen(QColor(ink.look.accent), 2, Qt.PenStyle.DotLine))
     ink.painter.drawLine(QLineF(at, plot.point(step)))
@@ -185,7 +185,7 @@ def _paint_points(ink: Ink, plot: RoadPlot, current: RoadStep) -> None:
 
 
 def _paint_current(ink: Ink, number: QRectF, at: QPointF) -> None:
-    """A ring around the point, and a plate under its number."""
+    """Paint a ring around the point, and a plate under its number."""
     ring = ink.small * _DOT * 2
     ink.painter.setBrush(Qt.BrushStyle.NoBrush)
     ink.painter.setPen(QPen(QColor(ink.look.accent), 3))
@@ -221,16 +221,16 @@ def _row_px(ink: Ink, room: QRectF) -> float:
 
 
 def _list_width(ink: Ink, room: QRectF) -> float:
-    """As much as the longest name takes, and a part of the room at most."""
+    """Return the width that the longest name needs, limited to a fraction of the room."""
     px = _row_px(ink, room)
     longest = max(ink.width(_listed(step), px, bold=True) for step in STEPS)
     return min(longest + ink.width(_DIGITS + _FIGURE, px) + px * 0.8, room.width() * _LIST_PART)
 
 
-# ------------------------------------------------------------------------------------- where numbers stand
+# ------------------------------------------------------------------------------------ placement of numbers
 
 
-@lru_cache(maxsize=16)  # It takes a few milliseconds, and stays as it is until the size changes.
+@lru_cache(maxsize=16)  # It takes a few milliseconds, and the result stays valid until the size changes.
 def labels_beside(
     centres: Sequence[tuple[float, float]],
     size: tuple[float, float],
@@ -238,20 +238,22 @@ def labels_beside(
     radius: float,
     first: int,
 ) -> tuple[Box, ...]:
-    """Find a free place near each point for a label, so that none lies on another or on a point.
+    """Find a free place for a label near each point, so that it overlaps no other label and no point.
+
+    A label that fits nowhere is placed above its point.
 
     Parameters
     ----------
     centres
-        Of the points.
+        Centres of the points.
     size
         Width and height of a label.
     area
-        Within which they stay.
+        Box that must contain the labels.
     radius
-        Of the points.
+        Radius of the points.
     first
-        Index of the point that chooses first.
+        Index of the point whose label is placed first.
     """
     points = [(x - radius, y - radius, x + radius, y + radius) for x, y in centres]
     found: dict[int, Box] = {}
@@ -264,7 +266,7 @@ def labels_beside(
 
 
 def _around(centre: tuple[float, float], size: tuple[float, float], radius: float) -> Iterator[Box]:
-    """Places around a point, nearest first; above comes before below."""
+    """Yield places around a point, nearest first, each ring clockwise from the top."""
     width, height = size
     for ring in _RINGS:
         for turn in range(_DIRECTIONS):
@@ -288,8 +290,8 @@ def _corners(place: QRectF) -> Box:
     return place.left(), place.top(), place.right(), place.bottom()
 
 
-_PLOT_PART = 0.5  # Of the height.
-_FIGURES_PART = 0.29  # Of the width.
+_PLOT_PART = 0.5  # Fraction of the height.
+_FIGURES_PART = 0.29  # Fraction of the width.
 OPEN_TIP = "Build this network with random weights and open it in place of the open model"
 HOW_TO_READ = (
     "This is the second block of stage 1. Wider boxes have more channels: input at the top, output at "
@@ -299,28 +301,28 @@ BACK_TIP = "Open the previous model again, or the bundled one"
 
 
 class RoadView(PaintedView):
-    """Plot and list of all steps; below, the current step's network beside the one that it builds on.
+    """A view with a plot and list of all steps, and below it the current step's network and its predecessor's.
 
     Attributes
     ----------
     step
-        The current one.
+        The current step.
     steps
-        Box that chooses it, as a click on a point or a name does.
+        Combo box that chooses the step, as does a click on a point or a name.
     opens, goes_back
-        Buttons that open its network, and the model that was open before.
+        Buttons that open the step's network, and the model that was open before.
     """
 
     name = "The road from ResNet-50 to ConvNeXt-T"
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
-        self._plot: RoadPlot | None = None  # As it was painted last: what a click means.
+        self._plot: RoadPlot | None = None  # The last painted layout, for mapping clicks to steps.
         titles = [(f"{step.number}  {step.title}", key) for key, step in ROAD.items()]
         self.steps = self.add_choice("Step", "The step to show", titles, settings["step"], self._choose)
         self.opens = self.add_button("Open this network", OPEN_TIP, self._open)
         self.goes_back = self.add_button("Back", BACK_TIP, self.network_left.emit)
-        # All three find room beside each other; the box's list is as wide as its texts.
+        # Let the combo box shrink, so that all three fit in one row; its popup is as wide as its texts.
         self.steps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.steps.setMinimumContentsLength(10)
         self.steps.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -332,18 +334,18 @@ class RoadView(PaintedView):
 
     @property
     def step(self) -> RoadStep:
-        """The current one."""
+        """The current step."""
         return ROAD[str(self.steps.currentData())]
 
     def caption(self) -> str:
-        """Whose figures these are."""
+        """Return the step's title and the sources of the figures."""
         return (
             f"{self.step.full_title} · accuracies and GMACs as published (Liu et al. 2022, "
             "Table 10) · our count: convolutions and classifier at 224 × 224 px"
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """The plot above, the change below."""
+        """Paint the plot above and the change below."""
         above = QRectF(room.left(), room.top(), room.width(), room.height() * _PLOT_PART)
         self._plot = paint_road(ink, above, self.step)
         top = above.bottom() + ink.small * 0.6
@@ -375,7 +377,7 @@ class RoadView(PaintedView):
         self.canvas.update()
 
     def _offer(self, _model: ModelInfo | None = None) -> None:
-        """Open what is not open; go back from what is no model of one's own."""
+        """Enable opening unless the network is open, and show "Back" while a network of the road is open."""
         source = "" if self.state.model is None else self.state.model.source
         self.opens.setEnabled(source != self.step.source)
         self.goes_back.setVisible(source in {step.source for step in ROAD.values()})
@@ -399,7 +401,7 @@ class RoadView(PaintedView):
 
 
 def spoken(step: RoadStep) -> str:
-    """All that is shown of a step, in sentences."""
+    """Describe in sentences everything that is shown of a step."""
     sentences = [
         f"{step.full_title}.",
         step.change,
@@ -411,7 +413,7 @@ def spoken(step: RoadStep) -> str:
 
 
 def signed(difference: float, decimals: int) -> str:
-    """A difference with its sign: "+0.31", "−1.23"; or that there is none."""
+    """Format a difference with its sign, such as "+0.31" or "−1.23", or as "same" if it rounds to 0."""
     text = f"{difference:+.{decimals}f}"
     return "same" if float(text) == 0 else text.replace("-", "−")
 
@@ -422,7 +424,7 @@ def _published(step: RoadStep) -> str:
 
 
 def _paint_figures(ink: Ink, room: QRectF, step: RoadStep) -> None:
-    """Published and counted, with what the step added or saved."""
+    """Paint the published and counted figures, and how the step changed them."""
     before = ROAD.get(step.builds_on)
     deviation = "" if step.deviation is None else f" ± {step.deviation:.2f}"
     rows = [

@@ -34,9 +34,9 @@ class Row:
     Attributes
     ----------
     text
-        What it says.
+        Text of the row.
     channels
-        In and out, of a convolution, which is drawn as a box as wide as they are; None of what is said only.
+        Input and output channels of a convolution, which set the width of its box; None for a row of text only.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Row:
 
 
 def network_rows(config: RoadConfig) -> tuple[Row, ...]:
-    """Return the facts around the blocks: stem, stages, where maps are halved, head."""
+    """Return the rows about the network apart from its blocks: stem, stages, downsampling and head."""
     between = ", ".join(_said(config, layer) for layer in downsampling_layers(config, 1))
     halving = between or "first block of a stage"
     norm = f"{_NORMS[config.norm]}, " if config.separate_downsampling else ""
@@ -161,7 +161,7 @@ def _paint_note(
 
 
 def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: bool, is_new: bool) -> None:
-    """Paint a convolution; its width is that of its input channels at the top, of its output at the bottom."""
+    """Paint a convolution, as wide as its input channels at the top and its output channels at the bottom."""
     assert row.channels is not None
     top, bottom = (
         place.width() * (_NARROWEST + (1 - _NARROWEST) * channels / widest) / 2 for channels in row.channels
@@ -195,7 +195,7 @@ def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:
 
 
 def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str) -> None:
-    """Paint the shortcut from the input around the branch to the sum, with a text in the middle."""
+    """Paint the shortcut from the input around the branch to the sum, leaving room for the text of the sum."""
     right = drawn.right() + ink.small * 1.1
     y = drawn.bottom() - last / 2
     ink.painter.setPen(QPen(QColor(ink.look.muted), 2))
