@@ -132,7 +132,7 @@ class Program:
         """The engine's process; None while there is none."""
         for process in living(self._process.pid):
             with contextlib.suppress(psutil.Error):
-                if any("convnext_studio.engine.server.child" in word for word in process.cmdline()):
+                if any("convnext_studio.engine.server.engine_child" in word for word in process.cmdline()):
                     return process
         return None
 

@@ -64,7 +64,7 @@ def test_the_window_survives_engines_that_are_killed(start: Start, weights: Path
 
     kill_engine(program)
     assert "The engine stopped unexpectedly (killed by signal 9" in wait_for_losses(program, 1)
-    wait_for("the window says that the engine is back", lambda: "started again" in program.shown().message)
+    wait_for("the window says that the engine is back", lambda: "was restarted" in program.shown().message)
 
     # The new engine knows the model and the picture: it can be asked at once about another node.
     program.ask("select", "stage3", 2)

@@ -95,6 +95,6 @@ def test_a_hundred_kills_at_random_moments(client: EngineClient, heard: Recorder
     engines = [
         process
         for process in psutil.Process().children(recursive=True)
-        if any("convnext_studio.engine.server.child" in word for word in process.cmdline())
+        if any("convnext_studio.engine.server.engine_child" in word for word in process.cmdline())
     ]
     assert [process.pid for process in engines] == [client.pid]
