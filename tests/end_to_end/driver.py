@@ -66,7 +66,9 @@ class Observer(QObject):
 
     def shown(self) -> Shown:
         window, state = self._window, self._state
-        panels: dict[str, Any] = {name: dock.panel for name, dock in window.dock_layout.docks.items()}
+        # Asking for a hidden panel would make it, within the very turn of the event loop that is measured.
+        docks = window.dock_layout.docks
+        panels: dict[str, Any] = {name: dock.panel for name, dock in docks.items() if dock.is_made}
         rows = window.predictions_panel.rows
         return Shown(
             settled=window.is_settled,
