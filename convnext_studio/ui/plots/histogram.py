@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRectF, QTimer, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits, colorize, format_number, format_percent, limits_of, number_ticks
@@ -31,6 +31,7 @@ class Histogram(QWidget):
         self._counts: NDArray[np.int64] = np.zeros(BINS, dtype=np.int64)
         self._range = Limits(0.0, 1.0)
         self._colours: list[QColor] = []
+        self._is_drawn = False
         self._view: AxesView | None = None
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -76,7 +77,15 @@ class Histogram(QWidget):
         self.setAccessibleDescription(
             f"{finite.size} values from {format_number(span[0])} to {format_number(span[1])}"
         )
-        self._draw()
+        self._is_drawn = False
+        if self.isVisible():
+            self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what came while the histogram was hidden: until it is seen, pyqtgraph is not even imported."""
+        super().showEvent(event)
+        if self._colours and not self._is_drawn:
+            self._draw()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow changes of theme and font."""
@@ -86,6 +95,7 @@ class Histogram(QWidget):
         super().changeEvent(event)
 
     def _draw(self) -> None:
+        self._is_drawn = True
         view = self.view
         view.clear_all()
         view.add_bars(np.arange(BINS + 1.0), self._counts, self._colours)
