@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
@@ -28,7 +27,7 @@ TicksBetween = Callable[[Limits], Ticks]
 
 
 class AxesView(QWidget):
-    """A widget that shows curves and bars on one pair of axes.
+    """A widget that shows curves on one pair of axes.
 
     The wheel and the right mouse button zoom (over an axis, only along it), dragging moves, and a double click
     or 0 fits. A click on a line in the legend, or its number on the keyboard, hides that curve.
@@ -139,7 +138,7 @@ class AxesView(QWidget):
         self._show_ticks()
 
     def clear_all(self) -> None:
-        """Remove the curves, the bars and the legend."""
+        """Remove the curves and the legend."""
         if self._legend is not None:
             self._grid.removeItem(self._legend)
             self._canvas.scene().removeItem(self._legend)
@@ -169,12 +168,6 @@ class AxesView(QWidget):
             self._lines.append(line)
         if has_legend and curves:
             self._add_legend(curves)
-
-    def add_bars(self, edges: Numbers, heights: NDArray[np.int64], colours: Sequence[QColor]) -> None:
-        """Draw bars from 0 up, each between two successive edges."""
-        brushes = [pg.mkBrush(colour) for colour in colours]
-        bars = pg.BarGraphItem(x0=edges[:-1], x1=edges[1:], y0=0, height=heights, brushes=brushes, pen=None)
-        self._box.addItem(bars)
 
     def toggle_curve(self, index: int) -> None:
         """Hide a curve, or show it if it is hidden."""
