@@ -153,9 +153,11 @@ class AxesView(QWidget):
             pen = curve.pen(look)
             pen.setCosmetic(True)  # The same width at any zoom.
             dots = curve.dots or _has_lone_points(y)
+            # pyqtgraph warns about a curve without a single number, whose bounds it cannot find.
+            shown = slice(None) if np.isfinite(y).any() else slice(0)
             line = pg.PlotDataItem(
-                curve.x,
-                y,
+                curve.x[shown],
+                y[shown],
                 pen=pen,
                 connect="finite",
                 antialias=True,

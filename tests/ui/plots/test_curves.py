@@ -100,6 +100,13 @@ def test_a_value_that_is_missing_parts_the_line_and_one_alone_is_a_dot(qtbot: Qt
     assert not ((shares > 0.28) & (shares < 0.95)).any()
 
 
+def test_a_curve_without_any_number_is_drawn_as_nothing(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    nothing = Curve(label="a", x=np.arange(3.0), y=np.full(3, np.nan), dots=True)
+    plot.show_curves([nothing], x=Limits(0, 2), y=Limits(0, 1))
+    assert painted(plot, theme.current().accent)[int(plot.area.top()) :].sum() == 0
+
+
 def test_zero_has_no_logarithm(qtbot: QtBot) -> None:
     plot = shown(qtbot, Axes(x="x", y="y", is_log=True, decades=3))
     plot.show_curves([Curve(label="a", x=np.arange(4.0), y=np.array([0.0, 1e-9, 1.0, 100.0]))])
