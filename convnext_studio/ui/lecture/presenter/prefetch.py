@@ -49,6 +49,7 @@ class StepViews(QObject):
         self._views: dict[int, LectureView] = {}
         self._index = 0
         self._text_px = 16
+        self._inset_px = 0
         self._ahead = QTimer(self)
         self._ahead.setInterval(_POLL_MS)
         self._ahead.timeout.connect(self._look_ahead)
@@ -85,6 +86,12 @@ class StepViews(QObject):
         for view in self._views.values():
             view.set_text_px(px)
 
+    def set_inset(self, px: int) -> None:
+        """Set the border inside all views, so that a view on the whole screen does not touch its edges."""
+        self._inset_px = px
+        for view in self._views.values():
+            view.setContentsMargins(px, px, px, px)
+
     def close(self) -> None:
         """Discard all views and their requests."""
         self._ahead.stop()
@@ -100,6 +107,7 @@ class StepViews(QObject):
             self._stack.addWidget(view)
             view.ensurePolished()  # Otherwise Qt would reset the fonts when the view is shown.
             view.set_text_px(self._text_px)
+            view.setContentsMargins(*[self._inset_px] * 4)
             # At its final size, the view is already laid out when it is shown.
             view.resize(self._stack.size())
             self._views[index] = view

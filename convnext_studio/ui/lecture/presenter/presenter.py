@@ -339,6 +339,7 @@ class Presenter(QWidget):
 
     def _set_gaps(self) -> None:
         px = 0 if self.is_zoomed else self.text_px
+        self.views.set_inset(self.text_px // 2 if self.is_zoomed else 0)
         self._body.setSpacing(px)
         self._column.setSpacing(px // 2)
         self._column.setContentsMargins(px, px, px, px // 2)

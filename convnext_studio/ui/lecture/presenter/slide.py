@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.markup import join_sizes, to_html, to_plain
 from convnext_studio.lecture.script import Step
@@ -34,8 +34,17 @@ class Slide(QWidget):
         self._rule = QFrame()
         self._rule.setProperty("rule", True)
         self._try = _label("lecture_try")
-        self._layout = QGridLayout(self)
+        self._aside = QVBoxLayout()
+        self._aside.addWidget(self._formula)
+        self._pair = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._pair.addWidget(self._text)
+        self._pair.addLayout(self._aside)
+        self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self._title)
+        self._layout.addLayout(self._pair)
+        self._layout.addStretch(1)
+        self._layout.addWidget(self._rule)
         self._place()
         book.changed.connect(self._fit)
 
@@ -77,23 +86,16 @@ class Slide(QWidget):
 
     def _place(self) -> None:
         """Put the parts below one another, or text and what to try side by side."""
-        for widget in (self._title, self._text, self._formula, self._rule, self._try):
-            self._layout.removeWidget(widget)
         is_beside = self._arrangement == "beside"
-        self._layout.setRowStretch(3, 1 if is_beside else 0)
-        self._layout.setColumnStretch(0, _TEXT_COLUMN)
-        self._layout.setColumnStretch(1, 0 if is_beside else _TRY_COLUMN)
-        if is_beside:
-            for row, widget in enumerate((self._title, self._text, self._formula, None, self._rule, self._try)):
-                if widget is not None:
-                    self._layout.addWidget(widget, row, 0)
-            return
-        has_two = not self._try.isHidden() or not self._formula.isHidden()
-        self._layout.addWidget(self._title, 0, 0, 1, 2)
-        self._layout.addWidget(self._text, 1, 0, 2, 1 if has_two else 2)
-        self._layout.addWidget(self._formula, 1, 1)
-        self._layout.addWidget(self._try, 2, 1)
-        self._layout.setRowStretch(2, 1)
+        directions = QBoxLayout.Direction
+        self._pair.setDirection(directions.TopToBottom if is_beside else directions.LeftToRight)
+        has_two = not is_beside and not (self._try.isHidden() and self._formula.isHidden())
+        self._pair.setStretch(0, _TEXT_COLUMN if has_two else 0)
+        self._pair.setStretch(1, _TRY_COLUMN if has_two else 0)
+        for layout in (self._aside, self._layout):
+            layout.removeWidget(self._try)
+        (self._layout if is_beside else self._aside).addWidget(self._try)
+        self._pair.setAlignment(self._aside, Qt.AlignmentFlag(0) if is_beside else Qt.AlignmentFlag.AlignTop)
 
     def _fit(self) -> None:
         """Choose the largest size at which everything fits; above a view, take no more height than needed."""
@@ -117,10 +119,14 @@ class Slide(QWidget):
             label.setFont(font)
         self._formula.set_text_px(round(px * _FORMULA))
         is_beside = self._arrangement == "beside"
-        self._formula.fit(round(self.width() * (1 if is_beside else _TRY_COLUMN / (_TEXT_COLUMN + _TRY_COLUMN))))
+        self._formula.fit(
+            round(self.width() * (1 if is_beside else _TRY_COLUMN / (_TEXT_COLUMN + _TRY_COLUMN)))
+        )
         self._rule.setFixedHeight(max(1, px // 16))
-        self._layout.setVerticalSpacing(round(px * (0.7 if is_beside else 0.4)))
-        self._layout.setHorizontalSpacing(0 if is_beside else round(px * 1.5))
+        gap = round(px * (0.7 if is_beside else 0.4))
+        self._layout.setSpacing(gap)
+        self._aside.setSpacing(gap)
+        self._pair.setSpacing(gap if is_beside else round(px * 1.5))
         self._layout.invalidate()
 
 
