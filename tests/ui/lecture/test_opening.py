@@ -56,7 +56,7 @@ def test_the_maps_are_the_means_of_the_networks_outputs(
     kept: list[torch.Tensor] = []
     block = next(iter(module.stages[1].children()))
     handle = block.register_forward_hook(lambda _module, _args, output: kept.append(output))
-    module(input_of(live.model)[None])
+    module(input_of(live.model))
     handle.remove()
     mean = kept[0][0].mean(dim=0).numpy()
     assert view.maps["stage2.block1"].ends == pytest.approx(np.percentile(mean, (0.5, 99.5)), rel=1e-4)
@@ -69,7 +69,7 @@ def test_classes_follow_the_prediction_and_nothing_old_stays(
     prediction = live.dispatcher.run(Predict(image=live.picture.key))
     assert isinstance(prediction, Prediction)
     best = int(prediction.probabilities.argmax())
-    assert [share for _, share in view.rows()][0] == float(prediction.probabilities[best])
+    assert view.rows()[0][1] == float(prediction.probabilities[best])
     assert len(view.rows()) == 3
     live.state.set_model(make_model("Other"))
     assert view.maps == {}

@@ -231,13 +231,13 @@ def test_a_zoomed_view_is_the_whole_screen_and_keeps_off_its_edges(presenter: Pr
 
 
 def test_a_wide_view_has_the_whole_width_below_the_words(
-    qtbot: QtBot, open_state: AppState, bridge: EngineBridge, lecture: Lecture, background: Background
+    qapp: QApplication, open_state: AppState, bridge: EngineBridge, lecture: Lecture, background: Background
 ) -> None:
     wide = {name: replace(spec, arrangement="below") for name, spec in TOYS.items()}
     presenter = Presenter(open_state, bridge, lecture, FormulaBook(background), views=wide)
     presenter.resize(1920, 1080)
     presenter.show()
-    QApplication.processEvents()
+    qapp.processEvents()
     assert presenter.view.width() == 1920 - 2 * presenter.text_px
     assert presenter.slide.fits
     assert presenter.view.height() > 0.75 * 1080  # The words take no more than they need.
