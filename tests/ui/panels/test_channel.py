@@ -67,7 +67,7 @@ def test_a_unit_that_the_map_lacks_is_not_marked(qtbot: QtBot) -> None:
     assert panel.channel_map.view.scene.spots == ()
     desk.state.set_unit(0, 0)
     assert len(panel.channel_map.view.scene.spots) == 1
-    panel.choices.clear_unit.trigger()
+    panel.choices.clear_unit.click()
     assert desk.state.unit is None
     assert panel.channel_map.view.scene.spots == ()
 
