@@ -32,7 +32,7 @@ def test_pinning_shows_it_beside_and_unpinning_hides_it(desk_and_panel: tuple[De
     assert "Stage 3 · cat.png" in panel.pinned.text.text()
     assert panel.pinned.map.painting.subject.result.node == "stage3"
     assert panel.mosaic_map.painting.subject.result.node == "stage3.block1"
-    assert panel.choices.pin.text() == "&Unpin"
+    assert panel.choices.pin.text() == "Unpin"
     panel.choices.pin.click()
     painted(desk, panel)
     assert desk.state.pin is None
