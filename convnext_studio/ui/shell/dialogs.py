@@ -146,7 +146,8 @@ class Dialogs(QObject):
         except StudioError as error:
             self.noticed.emit(Notice("screenshot", error.message, error.hint))
         else:
-            self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
+            message = f"The screenshot was saved as {path}."
+            self.noticed.emit(Notice("screenshot", message, good=True, path=str(path)))
 
     def save_handout(self) -> None:
         """Ask for a file, and save the whole lecture to it, with the current model and picture."""

@@ -218,7 +218,7 @@ class ReceptiveFieldLab(QWidget):
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
                 lambda: save_field(path, view),
-                lambda written: self._tell_good(f"The receptive field was saved as {written}."),
+                lambda written: self._tell_good(f"The receptive field was saved as {written}.", str(written)),
                 lambda error: self._tell(error.message, error.hint),
                 "Writing the receptive field",
             )
@@ -228,8 +228,8 @@ class ReceptiveFieldLab(QWidget):
         rows = self.compare.table.rowCount()
         self._tell_good(f"{rows} rows were copied as tab-separated text.")
 
-    def _tell_good(self, message: str) -> None:
-        self.noticed.emit(Notice(_TOPIC, message, good=True))
+    def _tell_good(self, message: str, path: str = "") -> None:
+        self.noticed.emit(Notice(_TOPIC, message, good=True, path=path))
 
     def _tell(self, message: str, hint: str = "") -> None:
         self.noticed.emit(Notice(_TOPIC, message, hint))
