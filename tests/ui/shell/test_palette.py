@@ -159,7 +159,7 @@ def test_every_action_that_is_ever_disabled_says_what_it_needs(window: StudioWin
     # The empty window: what can be disabled is.
     disabled = [spec for spec in REAL if not window.actions_by_id[spec.id].isEnabled()]
     assert [spec.id for spec in disabled if not spec.needs] == []
-    assert {"close", "export", "undo", "pin"} <= {spec.id for spec in disabled}
+    assert {"close", "undo", "pin"} <= {spec.id for spec in disabled}
 
 
 def test_what_was_chosen_is_remembered_and_comes_first(

@@ -21,7 +21,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 if TYPE_CHECKING:  # Imported when needed: they would delay the window.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -66,6 +66,7 @@ class Guide(QObject):
         controller: Controller,
         settings: SettingsFile,
         log_store: LogStore,
+        saving: SaveDialogs,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -75,6 +76,7 @@ class Guide(QObject):
         self._state = state
         self._settings = settings
         self._log_store = log_store
+        self._saving = saving
         self.entries = PaletteEntries(actions, layout, state, controller, settings)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
@@ -162,7 +164,7 @@ class Guide(QObject):
         if self._keys is None:
             from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, groups_of
 
-            self._keys = CheatSheet(self._window, groups_of(self._shortcuts()))
+            self._keys = CheatSheet(self._window, groups_of(self._shortcuts()), self._saving)
             self._keys.noticed.connect(self.noticed)
         if self._keys.isVisible():
             self._keys.close_sheet()
@@ -197,8 +199,8 @@ class Guide(QObject):
 
     def choose_report(self) -> None:
         """Ask for a file, and write the problem report to it."""
-        suggested = Path.home() / "convnext-studio-report.txt"
-        path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
+        kinds = (FileKind("Text", ("txt",)),)
+        path = self._saving.ask_file(self._window, "Save the report", "convnext-studio-report", kinds)
         if path is not None:
             self.write_report(path)
 
