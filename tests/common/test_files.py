@@ -196,9 +196,7 @@ def test_another_ending_is_refused_in_one_sentence(name: str) -> None:
 
 
 def test_a_new_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
-    with pytest.raises(
-        StudioError, match="“field.npy” is the name of a file, but .* Give a folder, such as field"
-    ):
+    with pytest.raises(StudioError, match=r"“field.npy” is the name of a file.* Give a folder, such as field"):
         check_folder_name(tmp_path / "field.npy")
     (tmp_path / "field.npy").mkdir()
     for name in ("field.npy", "field", "field.2", "run 0.5"):

@@ -172,6 +172,7 @@ class StudioWindow(QMainWindow):
             self.settings,
             self.log_store,
             self.saving,
+            self.lecture,
         )
         self._update_actions()
 

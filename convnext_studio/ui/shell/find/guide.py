@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
+from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
@@ -37,6 +38,7 @@ the network decided.</p>
 <p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
 <p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
+_MAKE_MS = 30  # Between two panels that are created while the palette is open, so that typing is not held up.
 _TOUR_AFTER_MS = 250  # The panels show the first prediction by then; both at once would block the window.
 
 
@@ -67,6 +69,7 @@ class Guide(QObject):
         settings: SettingsFile,
         log_store: LogStore,
         saving: SaveDialogs,
+        lecture: LateLecture,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -77,7 +80,9 @@ class Guide(QObject):
         self._settings = settings
         self._log_store = log_store
         self._saving = saving
-        self.entries = PaletteEntries(actions, layout, state, controller, settings)
+        self.entries = PaletteEntries(actions, layout, state, controller, settings, lecture, self.show_page)
+        self._make_next = QTimer(self, interval=_MAKE_MS)
+        self._make_next.timeout.connect(self._make_panel)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
         self._tour: Tour | None = None
@@ -150,6 +155,16 @@ class Guide(QObject):
             self._palette.close_sheet()
         else:
             self._palette.open_with(self._settings.values.recent_choices)
+            self._make_next.start()
+
+    def _make_panel(self) -> None:
+        """Create one more panel while the palette is open, so that the options of all panels are found."""
+        palette = self._palette
+        if palette is None or not palette.isVisible():
+            self._make_next.stop()
+        elif not self._layout.make_one():
+            self._make_next.stop()
+            palette.refresh()
 
     @property
     def palette(self) -> "Palette | None":
