@@ -1,4 +1,4 @@
-"""The table of timm's models names what timm has and this program opens, and its accuracies are published ones."""
+"""The table names what timm has and this program opens, and its accuracies are published ones."""
 
 import csv
 from pathlib import Path
@@ -16,14 +16,20 @@ def test_it_names_every_model_of_timm_that_can_be_opened() -> None:
     opened = {name for name in of_timm if find_family(name.partition(".")[0]) is not None}
     opened |= set(timm.list_models(PATTERNS, pretrained=True))
     on_hub = {name for name in opened if timm.get_pretrained_cfg(name).hf_hub_id}
-    assert set(known_models()) >= on_hub or set(known_models()) <= of_timm  # Of this version, or of an older one.
+    assert (
+        set(known_models()) >= on_hub or set(known_models()) <= of_timm
+    )  # Of this version, or of an older one.
     assert len(on_hub & set(known_models())) > 0.9 * len(on_hub)
 
 
 def test_the_accuracies_agree_with_those_of_the_authors() -> None:
     """The presets have the figures of the papers; timm measured the same weights at the same size."""
     compared = 0
-    for name, tag in (("convnext_tiny", "fb_in1k"), ("convnext_base", "fb_in1k"), ("convnextv2_atto", "fcmae_ft_in1k")):
+    for name, tag in (
+        ("convnext_tiny", "fb_in1k"),
+        ("convnext_base", "fb_in1k"),
+        ("convnextv2_atto", "fcmae_ft_in1k"),
+    ):
         published, known = PRESETS[name].published, known_models()[f"{name}.{tag}"]
         assert published is not None
         assert known.accuracy is not None
