@@ -266,7 +266,7 @@ class ViewSaver(QObject):
         self._background.run(write, self._tell_written, self._tell_failed, "Saving a view")
 
     def _tell_written(self, path: Path) -> None:
-        self.noticed.emit(Notice(SAVING, f"Saved as {path}.", good=True))
+        self.noticed.emit(Notice(SAVING, f"Saved as {path}.", good=True, path=str(path)))
 
     def _tell_failed(self, error: StudioError) -> None:
         self.noticed.emit(Notice(SAVING, error.message, error.hint))

@@ -209,7 +209,8 @@ class Exports(QObject):
         except StudioError as error:
             self._tell(error)
         else:
-            self.noticed.emit(Notice("screenshot", f"The screenshot was saved as {path}.", good=True))
+            message = f"The screenshot was saved as {path}."
+            self.noticed.emit(Notice("screenshot", message, good=True, path=str(path)))
         end()
 
     def _write_handout(self, path: Path) -> None:

@@ -141,7 +141,7 @@ class SessionFiles(QObject):
     def _written(self, left_out: int, path: Path) -> None:
         self._remember(path)
         hint = f"{_counted(left_out)} from the clipboard have no file and are not included." if left_out else ""
-        self.noticed.emit(Notice(SESSION, f"The session was saved as {path}.", hint, good=True))
+        self.noticed.emit(Notice(SESSION, f"The session was saved as {path}.", hint, good=True, path=str(path)))
 
     # --------------------------------------------------------------------------------------------- opening
 

@@ -21,7 +21,7 @@ from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
@@ -130,13 +130,13 @@ class StudioWindow(QMainWindow):
     def _make_parts(self) -> None:
         state, bridge, controller, settings = self.state, self.bridge, self.controller, self.settings
         self.strip = NetworkStrip(state, bridge)
-        self.messages = MessageBar()
+        self.messages = MessageBar(self)
         _top_bar(self, "network_bar", "Network", self.strip)
-        self._message_bar = _top_bar(self, MESSAGES_BAR, "Messages", self.messages)
-        self._message_bar.hide()
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
-        self.setStatusBar(StatusBar(state, bridge, self))
+        status = StatusBar(state, bridge, self)
+        status.cancel.clicked.connect(self.stop_work)
+        self.setStatusBar(status)
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
@@ -195,7 +195,6 @@ class StudioWindow(QMainWindow):
             source.noticed.connect(self.messages.tell)
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
-        self.messages.shown.connect(self._message_bar.setVisible)
         for dock in docks:
             dock.made.connect(self._listen_to_views)
             if dock.is_made:
@@ -275,14 +274,20 @@ class StudioWindow(QMainWindow):
 
     # ---------------------------------------------------------------------------------- commands across parts
 
-    def restore_or_stop(self) -> None:
-        """Restore the layout if a panel is maximised, or else stop all computations."""
+    def go_back(self) -> None:
+        """Close the message, restore a maximised panel, or go up in the network; never stop any work."""
+        if self.messages.dismiss_latest():
+            return
         if self.dock_layout.maximised is not None:
             self.dock_layout.leave_maximised()
         else:
-            self.lecture.stop_saving()
-            self.controller.exporter.stop()
-            self.bridge.cancel_all()
+            self.strip.go_up()
+
+    def stop_work(self) -> None:
+        """Stop all computations, exports and hand-outs."""
+        self.lecture.stop_saving()
+        self.controller.exporter.stop()
+        self.bridge.cancel_all()
 
     def choose_field(self) -> None:
         """Ask for a file of saved receptive fields, and show it in the lab."""

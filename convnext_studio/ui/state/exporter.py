@@ -199,7 +199,7 @@ class Exporter(QObject):
         self._background.run(
             partial(save_field, path, field),
             lambda written: self.noticed.emit(
-                Notice(EXPORT, f"The receptive field was saved as {written}.", good=True)
+                Notice(EXPORT, f"The receptive field was saved as {written}.", good=True, path=str(written))
             ),
             lambda error: self._tell(error.message, error.hint),
             "Writing the receptive field",
@@ -230,7 +230,7 @@ class Exporter(QObject):
         self._background.run(
             partial(export_contact_sheet, path, model, pictures, shown),
             lambda written: self.noticed.emit(
-                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True)
+                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True, path=str(written))
             ),
             lambda error: self._tell(error.message, error.hint),
             "Writing the contact sheet",
@@ -238,7 +238,9 @@ class Exporter(QObject):
 
     def _map_written(self, paths: list[Path]) -> None:
         names = ", ".join(path.name for path in paths)
-        self.noticed.emit(Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True))
+        self.noticed.emit(
+            Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True, path=str(paths[0]))
+        )
 
     def _ask(self, job: _Job, request: FeatureMaps | ReceptiveField) -> None:
         identifier = self._bridge.ask(
@@ -280,7 +282,7 @@ class Exporter(QObject):
     def _written(self, job: _Job, paths: list[Path]) -> None:
         self._writing.remove(job)
         message = f"{len(paths)} files for {job.image.name} were written to {paths[0].parent}."
-        self.noticed.emit(Notice(EXPORT, message, good=True))
+        self.noticed.emit(Notice(EXPORT, message, good=True, path=str(paths[0])))
 
     def _not_written(self, job: _Job, error: StudioError) -> None:
         self._writing.remove(job)

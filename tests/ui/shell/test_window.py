@@ -316,7 +316,36 @@ def test_a_message_does_not_enlarge_the_window(
     filled_window.resize(*size)
     qtbot.wait(50)
     before = filled_window.size()
+    panels = {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()}
+    for good in (False, True):
+        filled_window.messages.tell(Notice("test", "Something that is told.", good=good))
+        qtbot.wait(50)
+        assert filled_window.messages.isVisible()
+        assert filled_window.size() == before
+        assert {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()} == panels
+
+
+def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
+    filled_window: StudioWindow, engine: FakeEngine, state: AppState
+) -> None:
+    escape, layout = filled_window.actions_by_id["go_back"].trigger, filled_window.dock_layout
+    assert filled_window.actions_by_id["go_back"].shortcut().toString() == "Esc"
+    assert filled_window.actions_by_id["cancel"].shortcut().toString() == "Ctrl+."
+    state.set_node("stage3")
+    filled_window.actions_by_id["open_node"].trigger()
+    layout.toggle_maximised("picture")
     filled_window.messages.tell(Notice("test", "Something that is told."))
-    qtbot.wait(50)
-    assert filled_window.messages.isVisible()
-    assert filled_window.size() == before
+    escape()
+    assert not filled_window.messages.isVisible()
+    assert layout.maximised == "picture"
+    escape()
+    assert layout.maximised is None
+    assert filled_window.strip.opened == "stage3"
+    escape()
+    assert filled_window.strip.opened == ""
+    is_asked = [request.id for request in engine.open(Request)]
+    assert is_asked
+    escape()
+    assert [request.id for request in engine.open(Request)] == is_asked
+    filled_window.statusBar().cancel.click()
+    assert not engine.open(Request)

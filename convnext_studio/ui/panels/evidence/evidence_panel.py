@@ -57,7 +57,7 @@ class AgreementPanel(Panel):
             [(f"{len(QUICK)} quick methods", QUICK), (f"All {len(ALL)} methods", ALL)],
         )
         self.methods.currentIndexChanged.connect(self.query.schedule)
-        self.controls.addWidget(self.methods)
+        self.controls.add(self.methods, word="Compare")
         self.stop = add_running_controls(self, self.query)
         self.matrix = MatrixView("Rank correlations among methods")
         self.matrix.pointed.connect(state.hovered)
@@ -136,7 +136,7 @@ class CurvesPanel(Panel):
         self.steps.setCurrentIndex(1)
         for box in (self.fill, self.steps):
             box.currentIndexChanged.connect(self.query.schedule)
-            self.controls.addWidget(box)
+            self.controls.add(box)
         self.stop = add_running_controls(self, self.query)
         self.plot = CurvePlot("Insertion and deletion curves", _AXES)
         self.plot.pointed.connect(state.hovered)

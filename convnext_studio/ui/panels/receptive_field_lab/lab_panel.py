@@ -215,7 +215,7 @@ class ReceptiveFieldLab(QWidget):
         except StudioError as error:
             self._tell(error.message, error.hint)
         else:
-            self._tell_good(f"The figure was saved as {path}.")
+            self._tell_good(f"The figure was saved as {path}.", str(path))
 
     def save_field(self, view: FieldView | None) -> None:
         """Open a file dialog and save a field, with its protocol (.npz) or alone (.npy)."""
@@ -227,7 +227,7 @@ class ReceptiveFieldLab(QWidget):
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
                 lambda: save_field(path, view),
-                lambda written: self._tell_good(f"The receptive field was saved as {written}."),
+                lambda written: self._tell_good(f"The receptive field was saved as {written}.", str(written)),
                 lambda error: self._tell(error.message, error.hint),
                 "Writing the receptive field",
             )
@@ -237,8 +237,8 @@ class ReceptiveFieldLab(QWidget):
         rows = self.compare.table.rowCount()
         self._tell_good(f"{rows} rows were copied as tab-separated text.")
 
-    def _tell_good(self, message: str) -> None:
-        self.noticed.emit(Notice(_TOPIC, message, good=True))
+    def _tell_good(self, message: str, path: str = "") -> None:
+        self.noticed.emit(Notice(_TOPIC, message, good=True, path=path))
 
     def _tell(self, message: str, hint: str = "") -> None:
         self.noticed.emit(Notice(_TOPIC, message, hint))

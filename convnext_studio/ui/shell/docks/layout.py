@@ -17,12 +17,11 @@ if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
-VERSION = 6
+VERSION = 7
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
 _WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
 SEPARATOR_PX = 5  # Must match the style sheet.
-MESSAGES_BAR = "messages_bar"
 
 
 class DockLayout(QObject):
@@ -302,7 +301,7 @@ class DockLayout(QObject):
         for other, dock in self.docks.items():
             if other != name:
                 dock.hide()
-        for bar in self._navigation_bars:
+        for bar in self._bars:
             bar.hide()
         dock = self.docks[name]
         dock.setFloating(False)
@@ -314,16 +313,11 @@ class DockLayout(QObject):
         if self._maximised is None:
             return
         name, self._maximised = self._maximised, None
-        for bar in self._navigation_bars:
+        for bar in self._bars:
             bar.show()
         self._restore_docks(self._before_maximised)
         if self.docks[name].isVisible():
             self.docks[name].take_focus()
-
-    @property
-    def _navigation_bars(self) -> list[QToolBar]:
-        """The toolbars that are hidden while a panel is maximised; the message bar never is."""
-        return [bar for bar in self._bars if bar.objectName() != MESSAGES_BAR]
 
     # --------------------------------------------------------------------------------------------- saving
 

@@ -32,7 +32,7 @@ IN_PANELS: Group = (
         ("0", "Fit the view"),
         ("Arrow keys", "In the picture: move the unit; in the strip: move along the network"),
         ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
-        ("Esc", "In the strip: go back up; elsewhere: stop computing"),
+        ("Esc", "Close what is open, restore a panel, or go back up in the network"),
         ("Delete", "In the list of pictures: close the picture"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
     ),
@@ -150,7 +150,7 @@ class CheatSheet(Overlay):
         except StudioError as error:
             self.noticed.emit(Notice("keys", error.message, error.hint))
         else:
-            self.noticed.emit(Notice("keys", f"The shortcuts were saved as {path}.", good=True))
+            self.noticed.emit(Notice("keys", f"The shortcuts were saved as {path}.", good=True, path=str(path)))
 
     def _print(self) -> None:
         # Imported here, because it loads the printing libraries, which are rarely needed.

@@ -15,13 +15,13 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.shell.actions.table import ACTIONS
-from convnext_studio.ui.shell.docks.layout import MESSAGES_BAR, DockLayout
+from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
-from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 if TYPE_CHECKING:  # Imported when needed: they would delay the window.
@@ -121,8 +121,8 @@ class Guide(QObject):
         if self._tour is None:
             from convnext_studio.ui.shell.find.tour import Tour
 
-            messages = self._window.findChild(QWidget, MESSAGES_BAR)
-            assert messages is not None  # The window creates its toolbars before the guide.
+            messages = self._window.findChild(MessageBar)
+            assert messages is not None  # The window creates it before the guide.
             self._tour = Tour(self._window, self._locate, messages)
             self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
         self._tour.start()
@@ -231,7 +231,8 @@ class Guide(QObject):
             self.noticed.emit(Notice("report", error.message, error.hint))
         else:
             message = f"The report was saved as {path}."
-            self.noticed.emit(Notice("report", message, "Read it before you send it.", good=True))
+            hint = "Read it before you send it."
+            self.noticed.emit(Notice("report", message, hint, good=True, path=str(path)))
 
     def show_about(self) -> None:
         """Show the About dialog."""
