@@ -163,7 +163,7 @@ class AttributionPanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self.bar = AttributionBar()
-        self.controls.addWidget(self.bar, 1)
+        self.controls.add(self.bar, 1)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,

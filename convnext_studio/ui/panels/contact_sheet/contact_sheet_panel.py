@@ -6,7 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListView, QListWidget, QListWidgetItem, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListView, QListWidget, QListWidgetItem, QPushButton, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
@@ -154,10 +154,10 @@ class ContactSheetPanel(Panel):
         self.opacity = opacity_slider()
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the contact sheet as a PNG picture")
-        for control in (self.look, QLabel("Opacity"), self.opacity):
-            self.controls.addWidget(control)
+        self.controls.add(self.look)
+        self.controls.add(self.opacity, word="Opacity")
         add_running_controls(self, self.query)
-        self.controls.addWidget(self.save)
+        self.controls.add(self.save)
         self.tiles = ContactTiles()
         self.bar = ColorBar()
         self._clipped: dict[str, Clipping] = {}
