@@ -142,6 +142,12 @@ class PaintedView(AskingView):
 
     # --------------------------------------------------------------------------------------- controls
 
+    def hide_controls(self) -> None:
+        """Hide the rows of controls."""
+        body = self.canvas.parentWidget()
+        for child in body.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            child.setVisible(child is self.canvas)
+
     def new_row(self) -> QHBoxLayout:
         """Start another row of controls."""
         self.controls = QHBoxLayout()
