@@ -72,6 +72,11 @@ class HandoutContents:
         """Return the steps of a chapter, counted from 1, without the one on the cover."""
         return [each for each in self.steps if each.chapter == chapter]
 
+    def listed_of(self, chapter: int) -> list[HandoutStep]:
+        """Return the steps of a chapter, counted from 1, with the one on the cover."""
+        on_cover = [] if self.cover is None or self.cover.chapter != chapter else [self.cover]
+        return [*on_cover, *self.steps_of(chapter)]
+
     def begins_chapter(self, step: HandoutStep) -> bool:
         """Return whether a step is the first of its chapter."""
         return self.steps_of(step.chapter)[0] is step

@@ -92,11 +92,11 @@ def _table_of_contents(contents: HandoutContents) -> str:
         steps = "".join(
             f'<li><span class="number">{each.number}</span>'
             f'<a href="#step-{each.number}">{escape(each.step.title)}</a></li>'
-            for each in contents.steps_of(number)
+            for each in contents.listed_of(number)
         )
-        if steps:
-            link = f'<a href="#chapter-{number}"><b>{number}  {escape(title)}</b></a>'
-            rows.append(f"<li>{link}<ol>{steps}</ol></li>")
+        place = f"#chapter-{number}" if contents.steps_of(number) else "#step-1"
+        link = f'<a href="{place}"><b>{number}  {escape(title)}</b></a>'
+        rows.append(f"<li>{link}<ol>{steps}</ol></li>")
     return f'<nav class="contents"><h2>Contents</h2><ol>{"".join(rows)}</ol></nav>'
 
 

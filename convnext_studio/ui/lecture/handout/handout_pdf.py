@@ -21,6 +21,7 @@ _TEXT_PART = 0.42  # Fraction of the width for the words beside an image.
 _ABOVE_PART = 0.6  # Fraction of the width for the text above an image; what to try is beside it.
 _GAP_PT, _STEP_GAP_PT = 14.0, 18.0
 _TEXT_PT, _TITLE_PT, _SMALL_PT, _CHAPTER_PT = 9.5, 13.0, 7.0, 17.0
+_SHORT_WORD = 2
 _SCALES = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Sizes of the images, so that more steps fit on a page."""
 
@@ -116,7 +117,7 @@ class _Block:
             chapter = f"<p><b>{each.chapter}&nbsp; {escape(contents.chapters[each.chapter - 1])}</b></p>"
         self._chapter = _Words(chapter, _CHAPTER_PT, width, PROJECTOR.accent) if chapter else None
         number = f'<span style="color: {PROJECTOR.muted}">{each.number}</span>&nbsp; '
-        title = f"<p>{number}<b>{escape(step.title)}</b></p>"
+        title = f"<p>{number}<b>{_together(escape(step.title))}</b></p>"
         text_width = width * (_ABOVE_PART if each.is_wide else _TEXT_PART)
         aside_width = width - text_width - gap if each.is_wide else text_width
         self._aside_x = text_width + gap
@@ -287,9 +288,8 @@ class _Paper:
         gap = 2 * _GAP_PT * _PT
         width = (self._room.width() - gap) / 2
         chapters = [
-            (number, title, steps)
+            (number, title, self._contents.listed_of(number))
             for number, title in enumerate(self._contents.chapters, 1)
-            if (steps := self._contents.steps_of(number))
         ]
         line = 1.55 * _TEXT_PT * _PT
         heights = [(len(steps) + 2.4) * line for _, _, steps in chapters]
@@ -302,7 +302,7 @@ class _Paper:
             head.paint(self._painter, left, y)
             y += max(head.height, line) + 0.3 * line
             for each in steps:
-                self._paint_entry(QRectF(left, y, width, line), each, page_of[each.number])
+                self._paint_entry(QRectF(left, y, width, line), each, page_of.get(each.number, 1))
                 y += line
             y += 0.9 * line
         self._paint_footer(2)
@@ -330,6 +330,12 @@ class _Paper:
         words = f"{self._contents.title} · {self._contents.subject}"
         self._painter.drawText(room, int(Qt.AlignmentFlag.AlignLeft | middle), words)
         self._painter.drawText(room, int(Qt.AlignmentFlag.AlignRight | middle), str(page))
+
+
+def _together(title: str) -> str:
+    """Keep a short last word on the line of the word before it."""
+    words, _, last = title.rpartition(" ")
+    return f"{words}&nbsp;{last}" if words and len(last) <= _SHORT_WORD else title
 
 
 def _font(size_pt: float) -> QFont:
