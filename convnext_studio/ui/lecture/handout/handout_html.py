@@ -40,6 +40,9 @@ figcaption { font-size: .85rem; line-height: 1.4; margin-top: .4rem; }
 .notes { margin-top: 1rem; padding: .7rem .9rem; background: #f1f3f5; font-size: .95rem; }
 svg.formula { display: block; max-width: 100%; height: auto; margin: .8rem 0 1rem; }
 .missing { color: #a8221a; }
+@media (max-width: 56rem) {
+  figure:target a { display: block; overflow-x: auto; } figure:target img { width: 48rem; }
+}
 @media (min-width: 56rem) {
   body { padding: 0 2.5rem 5rem; }
   .contents > ol { columns: 2; column-gap: 3rem; } .contents > ol > li:first-child { margin-top: 0; }
@@ -116,8 +119,9 @@ def _figure(each: HandoutStep) -> str:
     if image is None:
         return f'<p class="missing">{escape(each.caption)}</p>'
     return (
-        f'<figure><img src="{_data_url(image)}" alt="{escape(each.step.title)}" '
-        f'width="{image.width()}" height="{image.height()}">'
+        f'<figure id="view-{each.number}"><a href="#view-{each.number}" title="Enlarge on a small screen">'
+        f'<img src="{_data_url(image)}" alt="{escape(each.step.title)}" '
+        f'width="{image.width()}" height="{image.height()}"></a>'
         f"<figcaption>{escape(each.caption)}</figcaption></figure>"
     )
 
