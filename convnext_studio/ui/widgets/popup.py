@@ -40,6 +40,10 @@ class PopupButton(QToolButton):
         label.setBuddy(control)
         self._form.addRow(label, control)
 
+    def add_wide(self, control: QWidget) -> None:
+        """Add a control that needs no label, as wide as the sheet."""
+        self._form.addRow(control)
+
     def clear(self) -> None:
         """Remove all controls."""
         while self._form.rowCount():

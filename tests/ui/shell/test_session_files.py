@@ -179,7 +179,7 @@ def test_a_selection_that_the_model_does_not_have_is_left_out(
     session = SavedSession(model=SessionModel(source="m.pth"), node="stage9", unit=(999, 0), target=999)
     opened(window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     engine.answer(engine.open(LoadModel)[0], make_model())
-    assert (state.node, state.unit, state.target) == ("stage4", None, None)
+    assert (state.node, state.unit, state.target) == ("stage2", None, None)
 
 
 def test_panels_are_set_as_they_were(
