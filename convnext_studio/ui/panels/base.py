@@ -172,7 +172,8 @@ class PanelQuery(QObject):
     """A query that keeps a panel's content up to date with the panel's request.
 
     It sends a request when that differs from the last one sent, and only while the panel is visible. Until the
-    answer arrives, the old content stays, dimmed; answers to older requests are dropped.
+    answer arrives, the old content stays, dimmed; answers to older requests are dropped. Content of another
+    network than the open one is removed at once, because the new name and badge would stand over old numbers.
 
     Parameters
     ----------
@@ -235,10 +236,13 @@ class PanelQuery(QObject):
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
+        self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
         panel.set_query(self)
+        if needs_model:
+            panel.state.model_loaded.connect(self._remove_content_of_another_model)
 
     @property
     def is_running(self) -> bool:
@@ -344,6 +348,11 @@ class PanelQuery(QObject):
         self._query.ask(question, of=self._model)
         self.asked.emit()
 
+    def _remove_content_of_another_model(self, model: ModelInfo) -> None:
+        if self.answer is not None and self._answered_by is not model:
+            self._say(self._waiting)
+            self.changed.emit()
+
     def _say(self, text: str, can_retry: bool = False) -> None:
         self.answer = None
         self.panel.show_notice(text, can_retry)
@@ -351,7 +360,7 @@ class PanelQuery(QObject):
     def _put(self, answer: Payload) -> None:
         self._dim(False)
         self.panel.show_body()
-        self.answer = answer
+        self.answer, self._answered_by = answer, self._model
         self._show(answer)
 
     def _receive(self, answer: Payload) -> None:

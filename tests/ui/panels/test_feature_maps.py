@@ -284,18 +284,22 @@ def test_a_node_with_fewer_channels_shows_its_last(desk: Desk, filled: FeatureMa
 
 
 def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMapsPanel) -> None:
-    """What was selected since may have other sizes, or not have the node at all."""
+    """A picture that was selected since may have another size; under another network, no old map stays."""
     filled.choices.on_picture.setChecked(True)
     desk.state.set_node("stage3.block2")
     answer(desk, filled, feature_maps(desk, "stage3.block2"))
     desk.state.add_picture(picture("dog", size=(40, 60)))
-    desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
     desk.state.set_channel(3)
     assert "Stage 3, block 2" in filled.caption
     assert "Channel 3" in filled.caption
     assert filled.channel_map.view.scene is not None
     assert filled.channel_map.view.scene.size == (120, 80)
     assert filled.channel_map.view.is_dimmed
+    desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
+    assert not filled.shows_body
+    assert filled.caption == ""
+    desk.state.set_channel(2)
+    assert not filled.shows_body
 
 
 def test_a_closed_picture_leaves_nothing_behind(desk: Desk, filled: FeatureMapsPanel) -> None:

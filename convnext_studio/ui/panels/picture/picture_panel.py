@@ -10,6 +10,7 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
@@ -88,8 +89,8 @@ class PicturePanel(Panel):
         self.no_unit.clicked.connect(state.clear_unit)
         state.picture_selected.connect(self._show_picture)
         state.prediction_made.connect(self._show_crop)
+        state.model_loaded.connect(self._forget_crop)
         for signal in (
-            state.model_loaded,
             state.node_selected,
             state.channel_selected,
             state.unit_selected,
@@ -136,9 +137,14 @@ class PicturePanel(Panel):
         self._refresh()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
-        # Without a prediction, the crop of the last one stays: it is usually the same for the next.
+        # Without a prediction, the crop of the last one stays: for another class it is the same.
         if prediction is not None and self.state.picture is not None:
             self._crop = prediction.geometry
+        self._refresh()
+
+    def _forget_crop(self, _model: ModelInfo) -> None:
+        """Draw no box until the new network's prediction says what that network sees."""
+        self._crop = None
         self._refresh()
 
     def _refresh(self) -> None:
