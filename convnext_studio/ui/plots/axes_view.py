@@ -22,7 +22,6 @@ _USUAL_FONT_PX = 13  # The size of text at which lines have the width that their
 _STILL_PX = 4  # Up to here a press and a release are a click, and not a drag.
 _GAP_PX = 4
 _ZOOM_STEP = 0.8
-_ROUNDING = 1e-6  # Relative.
 _BAND_OPACITY = 0.22
 _LEGEND_LINE_PX = 44  # Width of the line sample beside a label, with its gaps.
 
@@ -125,12 +124,8 @@ class AxesView(QWidget):
     def fit(self) -> None:
         """Show everything."""
         self._is_fitted = True
-        ranges = []
-        for limits in self._limits:
-            # Otherwise, rounding leaves out the numbers at the ends.
-            margin = _ROUNDING * (limits.high - limits.low)
-            ranges.append((limits.low - margin, limits.high + margin))
-        self._box.setRange(xRange=ranges[0], yRange=ranges[1], padding=0)
+        across, up = self._limits
+        self._box.setRange(xRange=(across.low, across.high), yRange=(up.low, up.high), padding=0)
 
     def set_limits(self, x: Limits, y: Limits) -> None:
         """Set the limits at which everything is shown; a part that the user chose stays in view."""

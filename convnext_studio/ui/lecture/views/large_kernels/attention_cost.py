@@ -13,6 +13,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.design_costs import attention_macs, depthwise_macs
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Payload
+from convnext_studio.render import Limits
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, kernel_slider
@@ -28,6 +29,7 @@ WINDOW = 7
 """The window size of Swin, in positions."""
 SIDES = tuple(range(128, 2049, 32))
 """The sides of the input, in pixels."""
+_MARGIN = 0.02  # In decades, at either end of the axis, so that the numbers there are seen.
 _TICKS = (128, 224, 384, 512, 1024, 2048)
 _ATTENTION, _WINDOWS = 1, 2  # Indices of the colours; the convolution's is 0.
 _PREFIXES = ("", "k", "M", "G", "T", "P")
@@ -160,7 +162,9 @@ class AttentionCostView(SeenView):
         names = [(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]]
         mark = Mark(x=float(self.side.value), text=f"{self.side.value} px")
         self.plot.show_title(self.sentence())
-        self.plot.plot.show_curves(curves, names=names, marks=[mark])
+        low, high = np.log10(sides[[0, -1]]).tolist()
+        across = Limits(low - _MARGIN, high + _MARGIN)
+        self.plot.plot.show_curves(curves, x=across, names=names, marks=[mark])
 
 
 def _written(macs: float) -> str:

@@ -19,6 +19,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 MISSING = "Where the theoretical curve is missing"
 _SHARES = (0.99, 0.5)
+_MARGIN = 0.03  # Of the axis at either end, so that the names there are seen.
 
 
 class FieldGrowthView(NetworkView):
@@ -119,7 +120,8 @@ class FieldGrowthView(NetworkView):
         highest = max((np.nanmax(curve.y) for curve in curves if np.isfinite(curve.y).any()), default=1.0)
         sizes = None if self.decades.isChecked() else Limits(0.0, 1.05 * float(highest))
         names = [(float(index), name) for index, name in enumerate(tick_names(points)) if name]
-        depth = Limits(0.0, max(len(points) - 1.0, 1.0))
+        last = max(len(points) - 1.0, 1.0)
+        depth = Limits(-_MARGIN * last, (1 + _MARGIN) * last)
         plot.show_curves(curves, x=depth, y=sizes, names=names)
         self.plot.show_note(self.sentence())
 
