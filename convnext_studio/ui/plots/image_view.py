@@ -392,9 +392,9 @@ class ImageView(QWidget):
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint an empty view, which the canvas covers as soon as there is one."""
+        """Paint an empty view, or one that is grabbed while it is hidden; a canvas covers all this."""
         with QPainter(self) as painter:
-            painter.fillRect(self.rect(), QColor(theme.current().surface))
+            self.draw(painter)
             if self.hasFocus():
                 paint_focus(painter, self.rect())
 
