@@ -1,8 +1,8 @@
 """Prepare the import of pyqtgraph in short steps, between which the window stays responsive.
 
-Most of the time that pyqtgraph takes to import goes to what it imports itself and to PySide6's classes, which are
-created when they are first named; it names them all. It is never imported in a thread, because that has crashed
-while Qt was painting.
+Most of the time that pyqtgraph takes to import goes to what it imports itself and to the classes of PySide6, which
+are created when they are first named; it names them all. It is never imported in a thread, because that has
+crashed while Qt was painting.
 """
 
 import time
@@ -44,7 +44,7 @@ class Preloader(QObject):
         window.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Begin after the first painting of the window; all its parts are painted before the event loop turns."""
+        """Begin after the window was painted: all its parts are, before the event loop turns."""
         if event.type() == QEvent.Type.Paint:
             self._window.removeEventFilter(self)
             self._timer.start(0)

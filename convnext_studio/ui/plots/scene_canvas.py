@@ -44,6 +44,7 @@ class SceneCanvas:
         self._layers = LayersItem()
         self._veil, self._highlight, self._crosshair = VeilItem(), HighlightItem(), CrosshairItem()
         self._focus = FocusItem()
+        self._surface = ""
         self._items: tuple[SceneItem, ...] = (
             self._veil,
             LinesItem(),
@@ -71,7 +72,10 @@ class SceneCanvas:
 
     def show_scene(self, scene: Scene | None, projection: Projection) -> None:
         """Show a scene with this projection."""
-        self._canvas.setBackground(theme.current().surface)
+        surface = theme.current().surface
+        if surface != self._surface:
+            self._surface = surface
+            self._canvas.setBackground(surface)
         self._follow(projection)
         for item in (self._layers, *self._items):
             item.show_scene(scene, projection)

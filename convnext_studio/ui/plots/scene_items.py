@@ -1,7 +1,7 @@
 """The parts of a scene as graphics items: layers in the scene's coordinates, all else in the view's pixels.
 
-The items exist as long as their view and only change what they paint: removing items while Qt tells a scene of a new
-palette has crashed.
+The items exist as long as their view and only change what they paint: removing items while Qt tells a scene of
+a new palette has crashed.
 """
 
 import math
@@ -66,7 +66,7 @@ class SceneItem(QGraphicsItem):
 
 
 class LayersItem(SceneItem):
-    """The layers, from copies of their bitmaps that are as large as needed, and the shade around the bright box.
+    """The layers, from copies of their bitmaps in the size needed, and the shade around the bright box.
 
     It belongs into the view box, whose transform gives it the scene's coordinates.
     """

@@ -21,7 +21,7 @@ _REDUCED_PX = 200
 def main() -> None:
     """Report the seconds of each frame."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=("new", "old"))
+    parser.add_argument("--kind", choices=("new", "old"), default="new")
     parser.add_argument("--size", type=int, nargs=2, default=(1920, 1080))
     arguments = parser.parse_args()
     application = QApplication([])
