@@ -4,6 +4,11 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+# Requests up to this priority take one or two forward passes at most, and run before all others.
+QUICK_PRIORITY = 3
+# Nobody waits for requests from this priority on, which run while there is nothing else to do.
+BACKGROUND_PRIORITY = 8
+
 
 class Request(Struct, frozen=True, kw_only=True, tag=True):
     """A request to the engine; the client assigns its id.
@@ -21,7 +26,8 @@ class Request(Struct, frozen=True, kw_only=True, tag=True):
     on_processor
         Whether it always runs on the CPU, regardless of the model's device.
     priority
-        Lower numbers run first; a running request with a higher number yields between its steps.
+        Lower numbers run first among requests that have computed for about as long; see
+        `convnext_studio.engine.server.scheduler` for the rule.
     replaces
         Whether a newer request of the same class and panel makes this one obsolete.
     """
@@ -33,6 +39,16 @@ class Request(Struct, frozen=True, kw_only=True, tag=True):
     on_processor: ClassVar[bool] = False
     priority: ClassVar[int] = 5
     replaces: ClassVar[bool] = True
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the request takes so little time that it runs before all others."""
+        return self.priority <= QUICK_PRIORITY
+
+    @property
+    def is_background(self) -> bool:
+        """Whether the request runs only while there is nothing else to do."""
+        return self.priority >= BACKGROUND_PRIORITY
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag=True):
@@ -50,13 +66,26 @@ class Started(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True, tag=True):
-    """The progress of a request; `total` is 0 if it is unknown. `partial` can already be shown."""
+    """The progress of a request.
+
+    Attributes
+    ----------
+    done, total
+        How much is done, of how much; `total` is 0 if that is unknown.
+    text
+        What is being done, in plain words.
+    partial
+        An answer that can already be shown.
+    gives_way
+        Whether the request waits for a network or a disk, so that everything else may be computed meanwhile.
+    """
 
     id: int
     done: int
     total: int
     text: str
     partial: Payload = None
+    gives_way: bool = False
 
 
 class Done(Struct, frozen=True, kw_only=True, tag=True):

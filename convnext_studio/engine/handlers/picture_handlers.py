@@ -93,7 +93,7 @@ def _pictures_below(
         if time.monotonic() - last > _STEP_S:
             last = time.monotonic()
             count = before + len(paths)
-            yield Progress(id=request.id, done=0, total=0, text=f"{count:,} pictures found")
+            yield Progress(id=request.id, done=0, total=0, text=f"{count:,} pictures found", gives_way=True)
     if not paths:
         raise no_pictures(folder)
     return [str(path) for path in sorted(paths, key=natural_key)]
@@ -121,7 +121,7 @@ def _listed(
         if time.monotonic() - last > _STEP_S:  # On a slow network drive, each file takes a while.
             last = time.monotonic()
             text = f"{len(pictures):,} of {len(paths):,} pictures listed"
-            yield Progress(id=request.id, done=len(pictures), total=len(paths), text=text)
+            yield Progress(id=request.id, done=len(pictures), total=len(paths), text=text, gives_way=True)
     return pictures
 
 

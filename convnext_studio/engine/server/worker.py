@@ -142,7 +142,9 @@ class _Worker:
             if job.work is None:
                 self.send(Started(id=identifier))
                 job.work = dispatcher.answer(job.request, lambda: job.cancelled)
-            return next(job.work)
+            progress = next(job.work)
+            job.gives_way = progress.gives_way
+            return progress
         except StopIteration as finished:
             payload: Payload = finished.value
             return Done(id=identifier, payload=payload, seconds=job.seconds + time.perf_counter() - begin)

@@ -18,6 +18,7 @@ from convnext_studio.ui.widgets import theme
 HALO = QColor(0, 0, 0, 215)
 _SHADE = QColor(0, 0, 0, 110)
 _VEIL_ALPHA = 150
+_FAINT = ((QColor(0, 0, 0, 26), 2.0), (QColor(255, 255, 255, 56), 1.0))
 _SPOT_ARM_PX = 7.0
 _CROSSHAIR_GAP_PX = 7
 # Below this, a difference is the rounding of the view box's transform and not a place between two pixels.
@@ -186,7 +187,7 @@ def _paint_lines(painter: QPainter, lines: Lines, projection: Projection) -> Non
     else:
         painter.setTransform(placing, combine=True)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
+    for colour, width in _FAINT if lines.faint else ((HALO, 3.0), (QColor(lines.colour), 1.4)):
         pen = QPen(colour, width * enlarged)
         pen.setCosmetic(True)
         # Round caps would take three times as long.

@@ -190,11 +190,11 @@ def test_on_the_picture_a_unit_covers_its_stride_of_the_crop(desk: Desk, panel: 
     panel.choices.on_picture.setChecked(True)
     panel.choices.opacity.setValue(100)
     view = panel.channel_map.view
-    low, high = (tuple(lut("viridis")[step].tolist()) for step in (0, 255))
+    high = tuple(lut("glow")[255].tolist())
     for x, y in [(77, 25), (91, 25), (77, 39), (91, 39)]:
         assert colour_at(view, x, y) == high
     for x, y in [(75, 30), (80, 23), (80, 41)]:
-        assert colour_at(view, x, y) == low
+        assert colour_at(view, x, y) == (100, 100, 100)  # 0 is transparent.
     for x, y in [(93, 30), (27, 40), (60, 7), (60, 73)]:
         assert colour_at(view, x, y) == (100, 100, 100)
     point_at(view, view.to_widget(90.5, 38.5))
@@ -218,7 +218,7 @@ def test_the_tutorials_stem_is_half_a_pixel_off(desk: Desk) -> None:
     panel.choices.opacity.setValue(100)
     view = panel.channel_map.view
     view.zoom(20, view.to_widget(29, 9))
-    high = tuple(lut("viridis")[255].tolist())
+    high = tuple(lut("glow")[255].tolist())
     for x, y in [(28.6, 8.6), (29.4, 9.4)]:
         assert colour_at(view, x, y) == high
     for x, y in [(28.4, 9), (29, 8.4)]:
@@ -284,18 +284,22 @@ def test_a_node_with_fewer_channels_shows_its_last(desk: Desk, filled: FeatureMa
 
 
 def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMapsPanel) -> None:
-    """What was selected since may have other sizes, or not have the node at all."""
+    """A picture that was selected since may have another size; under another network, no old map stays."""
     filled.choices.on_picture.setChecked(True)
     desk.state.set_node("stage3.block2")
     answer(desk, filled, feature_maps(desk, "stage3.block2"))
     desk.state.add_picture(picture("dog", size=(40, 60)))
-    desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
     desk.state.set_channel(3)
     assert "Stage 3, block 2" in filled.caption
     assert "Channel 3" in filled.caption
     assert filled.channel_map.view.scene is not None
     assert filled.channel_map.view.scene.size == (120, 80)
     assert filled.channel_map.view.is_dimmed
+    desk.state.set_model(model(ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(4, 6, 8, 10))))
+    assert not filled.shows_body
+    assert filled.caption == ""
+    desk.state.set_channel(2)
+    assert not filled.shows_body
 
 
 def test_a_closed_picture_leaves_nothing_behind(desk: Desk, filled: FeatureMapsPanel) -> None:

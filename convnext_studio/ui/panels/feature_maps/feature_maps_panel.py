@@ -245,6 +245,7 @@ class FeatureMapsPanel(Panel):
         self._painter.forget()
         self._exact.drop()
         self.numbers.forget()
+        self._subject = None
         self.query.refresh()
 
     def _dim(self, dimmed: bool) -> None:

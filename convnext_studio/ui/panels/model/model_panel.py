@@ -136,11 +136,8 @@ class ModelPanel(QWidget):
     def show_asked(self, request: LoadModel) -> None:
         """Show the source and device of a model that is being loaded."""
         self._failed = False
-        self._source.setEditText(request.source)
-        self._typed.setCursorPosition(0)  # Show the beginning of a long name.
-        self._device.setCurrentText(request.device)
-        if self._state.model is None:
-            self._title.setText("Loading…")
+        self._show_source(request)
+        self._show_loading()
 
     def show_refused(self, open_now: LoadModel | None) -> None:
         """Show the open model again after loading another one failed."""
@@ -148,8 +145,23 @@ class ModelPanel(QWidget):
         if open_now is None:
             self._title.setText("No model is open.")
         else:
-            self.stem.show_model(self._state.model)
-            self.show_asked(open_now)
+            self._show_source(open_now)
+            self._show(self._state.model)
+
+    def _show_source(self, request: LoadModel) -> None:
+        self._source.setEditText(request.source)
+        self._typed.setCursorPosition(0)  # Show the beginning of a long name.
+        self._device.setCurrentText(request.device)
+
+    def _show_loading(self) -> None:
+        """Show no facts, because those of the open model would stand under the new one's name."""
+        self._title.setText("Loading…")
+        self._random.hide()
+        self._notes.hide()
+        self.stem.show_model(None)
+        for value in self._facts.values():
+            value.setText("–")
+            value.setToolTip("")
 
     def offer(self, sources: tuple[str, ...]) -> None:
         """Add recently used sources to the choice."""
@@ -172,7 +184,7 @@ class ModelPanel(QWidget):
         self._notes.setVisible(model is not None and bool(model.notes))
         self.stem.show_model(model)
         if model is None:
-            self._title.setText("Loading…")
+            self._show_loading()
             return
         config = model.config
         self._title.setText(model.title)

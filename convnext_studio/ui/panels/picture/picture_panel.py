@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
@@ -73,9 +74,11 @@ class PicturePanel(Panel):
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
-        self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
-        for control in self._unit_controls:
-            self.controls.addWidget(control)
+        self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
+        self.controls.add(self.scale, word="Field")
+        self.controls.add(self.no_unit)
+        self.controls.add(self.look)
+        self.controls.add(self.opacity, word="Opacity")
 
     def _connect(self) -> None:
         state = self.state
@@ -88,8 +91,8 @@ class PicturePanel(Panel):
         self.no_unit.clicked.connect(state.clear_unit)
         state.picture_selected.connect(self._show_picture)
         state.prediction_made.connect(self._show_crop)
+        state.model_loaded.connect(self._forget_crop)
         for signal in (
-            state.model_loaded,
             state.node_selected,
             state.channel_selected,
             state.unit_selected,
@@ -136,9 +139,14 @@ class PicturePanel(Panel):
         self._refresh()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
-        # Without a prediction, the crop of the last one stays: it is usually the same for the next.
+        # Without a prediction, the crop of the last one stays: for another class it is the same.
         if prediction is not None and self.state.picture is not None:
             self._crop = prediction.geometry
+        self._refresh()
+
+    def _forget_crop(self, _model: ModelInfo) -> None:
+        """Draw no box until the new network's prediction says what that network sees."""
+        self._crop = None
         self._refresh()
 
     def _refresh(self) -> None:
@@ -204,7 +212,8 @@ class PicturePanel(Panel):
             self.map.bar.set_scale(None)
         else:
             heat = self._heat
-            self.map.bar.set_scale(ColorScale(heat.colormap, heat.limits, clipping=heat.clipping))
+            scale = ColorScale(heat.colormap, heat.limits, clipping=heat.clipping, zero=heat.zero)
+            self.map.bar.set_scale(scale)
             self.look.range.propose(heat.limits)
         self._paint()
 
