@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QMenu,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QToolButton,
@@ -28,6 +27,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.flow_layout import FlowLayout
 from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
@@ -449,11 +449,8 @@ class AttributionBar(QWidget):
         self.save = _attribution_bar_button(
             "Save…", "Save this map: its values (.npy, .json) and its figure (.png)"
         )
-        self.progress = QProgressBar()
+        self.progress = ProgressBar("Progress of the map")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress of the map")
-        self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
         layout = FlowLayout(self)
@@ -487,9 +484,7 @@ class AttributionBar(QWidget):
         self.progress.setVisible(done_of is not None)
         self.stop.setVisible(done_of is not None)
         if done_of is not None:
-            done, total = done_of
-            self.progress.setRange(0, total)
-            self.progress.setValue(done)
+            self.progress.show_progress(*done_of)
 
     def _method_chosen(self) -> None:
         self._explain_method()
