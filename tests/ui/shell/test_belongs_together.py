@@ -26,7 +26,7 @@ from tests.ui.conftest import FakeEngine
 
 SEQUENCES = 30
 NODES = ("stem", "stage1", "stage2", "stage4", "stage3.block1.dwconv", "stage4.block1")
-DOCKS = ("receptive_field", "picture", "field_lab", "evidence", "contact_sheet", "feature_maps", "attribution")
+DOCKS = ("receptive_field", "picture", "field_lab", "contact_sheet", "feature_maps", "attribution", "evidence")
 
 
 class SteppedEngine(FakeEngine):
@@ -217,7 +217,8 @@ def test_content_caption_and_badge_belong_together(
         controller.open_paths(paths)
         engine.finish()
         for _ in range(12):
-            act(rng, window, sources)
+            # Evidence takes hundreds of passes.
+            act(rng, window, sources, DOCKS if seed >= 5 else DOCKS[:-1])
             for _ in range(rng.choice((0, 1, 3, 10))):
                 engine.step()
             qapp.processEvents()
@@ -230,12 +231,12 @@ def test_content_caption_and_badge_belong_together(
     assert {"FeatureMapsPanel", "AttributionPanel"} <= onlooker.contents_seen
 
 
-def act(rng: random.Random, window: StudioWindow, sources: list[str]) -> None:
+def act(rng: random.Random, window: StudioWindow, sources: list[str], docks: tuple[str, ...]) -> None:
     """Do one thing that a person might do."""
     state, controller = window.state, window.controller
     match rng.choice(("model", "model", "picture", "node", "unit", "class", "panel")):
         case "panel":
-            window.dock_layout.show_panel(rng.choice(DOCKS))
+            window.dock_layout.show_panel(rng.choice(docks))
         case "model":
             controller.open_model(rng.choice(sources), "cpu")
         case "picture":
