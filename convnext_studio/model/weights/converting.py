@@ -28,7 +28,7 @@ from convnext_studio.model.weights.formats import (
     reshaped,
     stage_of_norm,
 )
-from convnext_studio.model.weights.heads import Head, clip_head, find_heads
+from convnext_studio.model.weights.heads import Head, clip_head, find_heads, own_head
 from convnext_studio.model.weights.inference import infer_config
 from convnext_studio.model.weights.lora import merge_adapters
 from convnext_studio.model.weights.pickles import Leaf, make_tensor
@@ -102,8 +102,8 @@ def convert(
     file_bytes
         Size of the file. Tensors that share storage or repeat one number can be far larger.
     part
-        The prefix of the network to open, or the name of one of its heads; by default the averaged weights or the
-        teacher, where there are several networks.
+        The prefix of the network to open, or the name of one of its heads; by default the averaged weights or
+        the teacher, where there are several networks.
     adapter
         The contents of ``adapter_config.json`` beside the file, for LoRA adapters in it.
 
@@ -116,11 +116,9 @@ def convert(
     named, notes_of_adapters = merge_adapters(named, adapter or {}, file_bytes)
     parts = find_parts(named.leaves)
     if not parts:
-        raise refuse_unknown(named, contents)
+        raise refuse_unknown(named)
     found, head = _chosen(named, parts, part)
     _refuse_called(named, found)
-    if found.part.format is TIMM:
-        _check_patches(named.leaves, found.part.prefix)
     state_dict, names_in_file = _state_dict(named, found, head, file_bytes)
     notes = [f"The weights are in the format of {found.part.format.name}."]
     notes += [*notes_of_adapters, *_choice_notes(found, head), *_left_out(found)]
@@ -138,7 +136,7 @@ def convert(
     )
 
 
-# ------------------------------------------------------------------------------------- which network, which head
+# ------------------------------------------------------------------------------- which network, which head
 
 
 def _chosen(named: NamedTensors, parts: list[Part], wanted: str) -> tuple[_Found, Head | None]:
@@ -188,6 +186,8 @@ def _has_architecture(leaves: Mapping[str, Leaf], found: _Found) -> bool:
 def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
     """Sort the tensors of a file into the trunk of one network, and what lies beside it."""
     others = tuple(other for other in parts if other is not part)
+    if part.format is TIMM:
+        _check_patches(named.leaves, part.prefix)
     trunk, beside = _split(named, part, others)
     found = _Found(part=part, trunk=trunk, beside=beside, others=others)
     if not found.features:
@@ -198,14 +198,14 @@ def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
         heads = [] if projection is None else [projection]
     else:
         heads = find_heads(named.leaves, beside, channels, "norm.weight" in trunk)
+        if not heads and (own := own_head(named.leaves, part.prefix)) is not None:
+            heads = [own]
     used = {name for head in heads for name in named.leaves if name.startswith(f"{head.name}.")}
     beside = {name: base for name, base in beside.items() if name not in used}
     return _Found(part=part, trunk=trunk, beside=beside, heads=tuple(heads), others=others)
 
 
-def _split(
-    named: NamedTensors, part: Part, others: tuple[Part, ...]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _split(named: NamedTensors, part: Part, others: tuple[Part, ...]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the names of the trunk by our names, and those beside it, each with the module that it is in."""
     trunk: dict[str, str] = {}
     beside: dict[str, str] = {}
@@ -256,8 +256,8 @@ def _refuse_called(named: NamedTensors, found: _Found) -> None:
             ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
             if OF_TRUNK.fullmatch(ours) and holds_tensors(stub):
                 raise StudioError(
-                    f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run code "
-                    f"(it asks for {stub.what}).",
+                    f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
+                    f"code (it asks for {stub.what}).",
                     "Save only the tensors: torch.save(model.state_dict(), path).",
                 )
 
@@ -296,7 +296,9 @@ def _state_dict(
     if head is not None:
         for ours, tensor in head.tensors(named.leaves).items():
             tensors[ours] = tensor
-            in_file[ours] = f"{head.name}.{ours.rpartition('.')[2]}"
+            module, _, parameter = ours.rpartition(".")
+            layer = {"head": head.layers[-1], "pre_logits": head.layers[0]}.get(module, head.layer_norm)
+            in_file[ours] = named.in_file.get(f"{layer}.{parameter}", f"{layer}.{parameter}")
     return tensors, in_file
 
 
@@ -340,7 +342,9 @@ def _choice_notes(found: _Found, head: Head | None) -> list[str]:
         notes.append(f"The file has other networks, which can be opened instead: {_listed(others)}.")
     if head is not None and len(found.heads) > 1:
         names = [other.name for other in found.heads if other is not head]
-        notes.append(f"Its head {head.name} is used; it also has {_listed(names)}, which can be opened instead.")
+        notes.append(
+            f"Its head {head.name} is used; it also has {_listed(names)}, which can be opened instead."
+        )
     return notes
 
 

@@ -1,7 +1,7 @@
 """Find the ConvNeXts in what a file holds, behind any prefix and under any wrapper.
 
-Dicts, lists and prefixes are one thing here: a tensor's full name is the way to it, with dots between. A network
-is where the marker of a format is, and what precedes the marker is its prefix.
+Dicts, lists and prefixes are one thing here: a tensor's full name is the way to it, with dots between. A
+network is where the marker of a format is, and what precedes the marker is its prefix.
 """
 
 import re
@@ -129,17 +129,18 @@ def _children(value: Any) -> Iterator[tuple[str, Any]] | None:
 def find_parts(names: Mapping[str, object]) -> list[Part]:
     """Return the networks among tensors of these names, the one to be opened first."""
     found: dict[str, Part] = {}
-    for name in names:
-        for known in FORMATS:
+    for known in FORMATS:
+        for name in names:
             if not name.endswith(known.marker):
                 continue
             prefix = name[: len(name) - len(known.marker)]
-            if prefix and not prefix.endswith(".") or prefix in found:
+            if (prefix and not prefix.endswith(".")) or prefix in found or not prefix.endswith(known.within):
                 continue
-            if (not known.also or prefix + known.also in names) and prefix.endswith(known.within):
+            if not known.also or prefix + known.also in names:
                 found[prefix] = Part(prefix=prefix, format=known)
-    # Sorting keeps the order in the file among those of the same rank.
-    return sorted(found.values(), key=lambda part: -part.rank)
+    place = {name: at for at, name in enumerate(names)}
+    # Those of the same rank stay in the order of the file.
+    return sorted(found.values(), key=lambda part: (-part.rank, place[part.prefix + part.format.marker]))
 
 
 def ways_up(prefix: str) -> list[str]:
@@ -148,19 +149,17 @@ def ways_up(prefix: str) -> list[str]:
     return [f"{'.'.join(parts[:count])}." for count in range(len(parts), 0, -1)] + [""]
 
 
-def refuse_unknown(names: NamedTensors, values: Any) -> StudioError:
+def refuse_unknown(names: NamedTensors) -> StudioError:
     """Return the error for a file in which no ConvNeXt is found; it says what is there instead."""
-    if (made_by := _made_of_tensors(values, names.stubs)) is not None:
+    if (made_by := _made_of_tensors(names.stubs)) is not None:
         return StudioError(
-            "It is not opened, because it contains more than weights: its tensors are in an object, and reading "
-            f"it could run code (it asks for {made_by}).",
+            "It is not opened, because it contains more than weights: its tensors are in an object, and "
+            f"reading it could run code (it asks for {made_by}).",
             "Save only the tensors: torch.save(model.state_dict(), path).",
         )
     leaves = names.leaves
     if not leaves:
-        return StudioError(
-            "The file contains no named tensors.", "ConvNeXt Studio opens a model's state_dict."
-        )
+        return StudioError("The file contains no named tensors.", "ConvNeXt Studio opens a model's state_dict.")
     known = dict.fromkeys(known.name for known in FORMATS)
     return StudioError(
         f"These are not the weights of a ConvNeXt: {len(leaves)} tensors, such as "
@@ -169,7 +168,7 @@ def refuse_unknown(names: NamedTensors, values: Any) -> StudioError:
     )
 
 
-def _made_of_tensors(values: Any, stubs: Mapping[str, Stub]) -> str | None:
+def _made_of_tensors(stubs: Mapping[str, Stub]) -> str | None:
     """Return what a file would call to make an object, preferably one that tensors were given to."""
     for stub in stubs.values():
         if holds_tensors(stub):

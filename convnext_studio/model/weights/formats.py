@@ -157,8 +157,8 @@ def our_name(name: str, rules: Rules) -> str:
 def stage_of_norm(name: str) -> int | None:
     """Return the index of the stage whose output a norm beside the stages belongs to, or None.
 
-    Detectors and segmenters have one for each of their outputs (``norm0`` to ``norm3``, ``norms.3``). That of the
-    last stage is the last norm of the network.
+    Detectors and segmenters have one for each of their outputs (``norm0`` to ``norm3``, ``norms.3``). That of
+    the last stage is the last norm of the network.
     """
     found = _STAGE_NORM.fullmatch(name)
     return int(found[1]) if found else None

@@ -14,10 +14,11 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.weights.pickles import Leaf, make_tensor
 
 _NO_HEAD = re.compile(
-    r"proj|predict|prototype|queue|dino|ibot|contrast|criterion|loss|decode|aux|mask|neck|rpn|roi|bbox|fpn"
+    r"proj|^pred$|predictor|prototype|queue|dino|ibot|contrast|criterion|loss|decode|aux|mask|neck|rpn|roi|bbox|fpn"
     r"|cent(er|re)|embed|logit_scale|text|last_layer|arcface|margin|memory|densify|optim|norms"
 )
 """What parts of a name say that it belongs to something else: self-supervision, detection, segmentation."""
@@ -76,7 +77,9 @@ class Head:
         return found
 
 
-def find_heads(leaves: Mapping[str, Leaf], bases: Mapping[str, str], features: int, has_norm: bool) -> list[Head]:
+def find_heads(
+    leaves: Mapping[str, Leaf], bases: Mapping[str, str], features: int, has_norm: bool
+) -> list[Head]:
     """Return the classifiers among tensors that belong to no trunk, the most usual first.
 
     Parameters
@@ -114,15 +117,27 @@ def _heads_in(name: str, group: Mapping[str, Leaf], features: int, has_norm: boo
         below = full[len(name) + 1 :].partition(".")[0]
         if below not in _PARAMETERS:
             subgroups[f"{name}.{below}"][full] = leaf
-    return [
-        head
-        for inside, entries in subgroups.items()
-        for head in _heads_in(inside, entries, features, has_norm, depth - 1)
-    ]
+    found = [_heads_in(inside, entries, features, has_norm, depth - 1) for inside, entries in subgroups.items()]
+    # The layers of a Sequential are no heads; a list of heads consists of nothing else.
+    if any(inside.rpartition(".")[2].isdecimal() for inside in subgroups) and not all(found):
+        return []
+    return [head for heads in found for head in heads]
 
 
 def _is_something_else(name: str) -> bool:
     return _NO_HEAD.search(name.rpartition(".")[2].lower()) is not None
+
+
+def own_head(leaves: Mapping[str, Leaf], prefix: str) -> Head | None:
+    """Return the classifier under the name that its format gives to it, even if it is damaged; else None."""
+    for name in ("head", "head.fc"):
+        if f"{prefix}{name}.bias" in leaves and f"{prefix}{name}.weight" not in leaves:
+            raise StudioError(
+                f"These are not the weights of a whole ConvNeXt: {prefix}{name}.weight is missing."
+            )
+        if f"{prefix}{name}.weight" in leaves:
+            return Head(name=f"{prefix}{name}", layers=(f"{prefix}{name}",))
+    return None
 
 
 def clip_head(leaves: Mapping[str, Leaf], prefix: str) -> Head | None:

@@ -67,7 +67,7 @@ def merge_adapters(
         base = str(config.get("base_model_name_or_path") or "the network that it was trained on")[:100]
         raise StudioError(
             f"This is a LoRA adapter without its base: it holds only what is to be added to {base}.",
-            "Load both with peft, and save the state_dict of merge_and_unload(), or that of the whole PeftModel.",
+            "Load both with peft, and save the state_dict of merge_and_unload(), or of the whole PeftModel.",
         )
     merged = {name: leaf for name, leaf in leaves.items() if ".lora_" not in name and not _ORIGINAL.match(name)}
     for name in list(merged):
@@ -111,6 +111,11 @@ def _merge_sites(
         file_bytes -= base.nbytes + down.nbytes + up.nbytes
         if file_bytes < 0:
             raise StudioError("The file is not opened, because its adapters are larger than the file.")
+        if base.ndim == 4 and base.shape[1] != down.shape[1]:
+            raise StudioError(
+                f"The LoRA adapter of {site.name} cannot be merged: it adds a dense convolution to one that "
+                "keeps its channels apart.",
+            )
         scale = _scale(site.name, down.shape[0] if down.ndim else 0, config)
         try:
             merged[f"{site.name}.weight"] = base.float() + scale * _product(base, down.float(), up.float())
@@ -129,9 +134,7 @@ def _product(base: Tensor, down: Tensor, up: Tensor) -> Tensor:
         return up @ down
     if base.shape[2:] == (1, 1):
         return (up.flatten(1) @ down.flatten(1))[:, :, None, None]
-    product = functional.conv2d(down.transpose(0, 1), up)
-    # A depthwise layer has one channel a filter.
-    return product if product.shape == base.shape else product.transpose(0, 1)
+    return functional.conv2d(down.transpose(0, 1), up).transpose(0, 1)
 
 
 def _scale(site: str, rank: int, config: Mapping[str, Any]) -> float:

@@ -1,10 +1,10 @@
 """Read a pickle as data, with nothing in it executed.
 
-A pickle is a program for a machine with a stack and a memo. This module is such a machine, and one that can make
-nothing but plain values: numbers, texts, lists, tuples, dicts, and descriptions of tensors and arrays. The names
-in a pickle are never looked up, so no module is imported, no class made and no function called. What tensors are
-made of is known here by name; every other object becomes a `Stub`, which keeps what was given to it and can do
-nothing. Work and memory are limited, whatever the instructions say.
+A pickle is a program for a machine with a stack and a memo. This module is such a machine, and one that can
+make nothing but plain values: numbers, texts, lists, tuples, dicts, and descriptions of tensors and arrays. The
+names in a pickle are never looked up, so no module is imported, no class made and no function called. What
+tensors are made of is known here by name; every other object becomes a `Stub`, which keeps what was given to it
+and can do nothing. Work and memory are limited, whatever the instructions say.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_INSTRUCTIONS = 1_000_000
+MAX_INSTRUCTIONS = 500_000
 """A checkpoint of the largest ConvNeXt with its optimiser has 50,000."""
 MOST_AXES = 8
 LARGEST_KEY = 2**53
@@ -204,17 +204,17 @@ class PickleReader:
             If there are more of them than in any checkpoint.
         """
         self._stack, self._marked, self._memo = [], [], {}
-        end = len(self.data)
+        data, steps, stop = self.data, _INSTRUCTIONS, _STOP
         try:
             while True:
-                if self.position >= end:
-                    raise DamagedPickleError("it ends in the middle")
-                opcode = self.data[self.position]
+                opcode = data[self.position]
                 self.position += 1
-                if opcode == _STOP:
+                if opcode == stop:
                     return self._stack.pop()
-                self.charge(1)
-                _INSTRUCTIONS[opcode](self)
+                self._work += 1
+                if self._work > MAX_INSTRUCTIONS:
+                    raise TooManyObjectsError
+                steps[opcode](self)
         except (TooManyObjectsError, DamagedPickleError):
             raise
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
@@ -237,6 +237,10 @@ class PickleReader:
 
     def _number(self, count: int) -> int:
         return int.from_bytes(self._take(count), "little")
+
+    def _check_frame(self) -> None:
+        if self._number(8) > len(self.data) - self.position:
+            raise DamagedPickleError("it ends in the middle")
 
     def _line(self) -> bytes:
         end = self.data.find(b"\n", self.position)
@@ -273,6 +277,11 @@ class PickleReader:
         if len(items) < count:
             raise DamagedPickleError("the stack is too short")
         self._stack[-count:] = [items]
+
+    def _push_dict(self) -> None:
+        items = self._since_mark()
+        self._push({})
+        self._set_items(items)
 
     # --------------------------------------------------------------------------------------- filling values
 
@@ -586,10 +595,7 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._tensor", "_rebuild_from_type"): _of_type,
     ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
     ("torch.storage", "_load_from_bytes"): _in_bytes,
-    **{
-        (module, "_reconstruct"): _new_array
-        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    },
+    **{(module, "_reconstruct"): _new_array for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
     **{(module, "scalar"): _scalar for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
     **{(module, "_frombuffer"): _array_of_bytes for module in ("numpy.core.numeric", "numpy._core.numeric")},
     ("numpy", "dtype"): _numpy_type,
@@ -654,7 +660,7 @@ _STEPS: dict[str, _Step] = {
     "l": lambda r: r._push(r._since_mark()),
     "t": lambda r: r._push(tuple(r._since_mark())),
     "\x91": lambda r: r._push(r._since_mark()),
-    "d": lambda r: (items := r._since_mark(), r._push({}), r._set_items(items)),
+    "d": lambda r: r._push_dict(),
     "\x85": lambda r: r._push_tuple(1),
     "\x86": lambda r: r._push_tuple(2),
     "\x87": lambda r: r._push_tuple(3),
@@ -690,7 +696,7 @@ _STEPS: dict[str, _Step] = {
     "Q": lambda r: r._persistent(r._stack.pop()),
     # What says something about the file only.
     "\x80": lambda r: r._take(1),
-    "\x95": lambda r: r._take(8),
+    "\x95": lambda r: r._check_frame(),
     "\x98": lambda _r: None,
 }
 _INSTRUCTIONS: dict[int, _Step] = {ord(code): step for code, step in _STEPS.items()}

@@ -1,8 +1,8 @@
 """Read what torch.save and pickle.dump write, with nothing in the file executed.
 
 `convnext_studio.model.weights.pickle_reader` reads the pickle as data. This module finds the pickle and the
-bytes of the tensors in the file, and makes tensors of them, those that are asked for. The file is mapped, so that
-only these bytes are read.
+bytes of the tensors in the file, and makes tensors of them, those that are asked for. The file is mapped, so
+that only these bytes are read.
 """
 
 import io
