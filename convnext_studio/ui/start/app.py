@@ -24,8 +24,6 @@ class WindowOptions:
         Source of the model, as in `LoadModel`.
     device, precision, offline, stem_stride, stem_padding, part
         Options of the model, as in `LoadModel`.
-    node
-        Name of the node that is selected at first.
     screenshot
         PNG file for a screenshot, which is saved once everything is shown; the program then exits.
     present
@@ -43,11 +41,7 @@ class WindowOptions:
     offline: bool = False
     stem_stride: int | None = None
     stem_padding: int | None = None
-<<<<<<< HEAD
     part: str = ""
-    node: str = "stage4"
-=======
->>>>>>> main
     screenshot: str | None = None
     present: str | None = None
     step: int | None = None

@@ -31,11 +31,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     ----------
     options
         Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-<<<<<<< HEAD
-        offline, stem_stride, stem_padding, part.
-=======
-        offline, stem_stride, stem_padding, notes.
->>>>>>> main
+        offline, stem_stride, stem_padding, part, notes.
 
     Raises
     ------
