@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_INSTRUCTIONS = 500_000
+MAX_INSTRUCTIONS = 300_000
 """A checkpoint of the largest ConvNeXt with its optimiser has 50,000."""
 MOST_AXES = 8
 LARGEST_KEY = 2**53
