@@ -2,6 +2,7 @@
 
 import io
 from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
@@ -142,12 +143,11 @@ def lab_to_srgb(lab: NDArray[np.float32], is_d65: bool) -> Bytes:
     xyz = np.where(cubes > 6 / 29, cubes**3, 3 * (6 / 29) ** 2 * (cubes - 4 / 29)) * np.array(white)
     linear = np.clip(xyz @ np.array(to_linear).T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * encoded).astype(np.uint8)
+    return np.asarray(np.rint(255 * encoded), np.uint8)
 
 
 def on_white(rgb: Bytes, alpha: NDArray[np.float64], is_premultiplied: bool) -> Bytes:
     """Return colours (h, w, 3) with alpha (h, w), 0 to 1, blended with white."""
     cover = alpha[..., None]
     own = rgb.astype(np.float64) if is_premultiplied else rgb * cover
-    blended: Bytes = np.rint(np.clip(own + 255 * (1 - cover), 0, 255)).astype(np.uint8)
-    return blended
+    return np.rint(np.clip(own + 255 * (1 - cover), 0, 255)).astype(np.uint8)

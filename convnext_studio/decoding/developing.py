@@ -160,7 +160,7 @@ def _developed(plan: _Plan, notes: list[str]) -> NDArray[np.uint8]:
         if plan.alpha is not None:
             rgb = on_white(rgb, _alpha(plan, rows), plan.raster.alpha == "premultiplied")
         if plan.values.no_data is not None:
-            none: NDArray[np.bool_] = is_no_data(values, plan.values.no_data).all(axis=2)
+            none = np.asarray(is_no_data(values, plan.values.no_data).all(axis=2))
             missing += int(np.count_nonzero(none))
             rgb = np.where(none[..., None], np.uint8(255), rgb)
         pixels[rows] = rgb

@@ -127,6 +127,14 @@ def not_decoded(name: str, kind: str, hint: str = "") -> StudioError:
     )
 
 
+def failed(name: str, kind: str) -> StudioError:
+    """Return the error for a file of a kind whose only decoder fails, whatever the reason may be."""
+    return StudioError(
+        f"“{name}” cannot be decoded: it is {kind}, and damaged or of a rare sort.",
+        "Copy it again, or save it as PNG with another program.",
+    )
+
+
 def as_bands(samples: NDArray[Any]) -> NDArray[Any]:
     """Return samples as (H, W, bands)."""
     return samples[..., None] if samples.ndim == 2 else samples

@@ -40,7 +40,8 @@ class ValueRange:
         # Halves keep the largest float64 from overflowing.
         span = self.high / 2 - self.low / 2
         scaled = (values.astype(np.float64) / 2 - self.low / 2) / np.where(span > 0, span, 1.0)
-        return np.clip(scaled, 0, 1)
+        # Values that are no numbers are left only where they stand for no data.
+        return np.nan_to_num(np.clip(scaled, 0, 1), nan=1.0)
 
 
 def range_of(raster: Raster, shown: NDArray[Any], name: str) -> ValueRange:
@@ -70,6 +71,9 @@ def range_of(raster: Raster, shown: NDArray[Any], name: str) -> ValueRange:
         said = "; ".join(f"{_number(a)} to {_number(b)}" for a, b in bounds)
         note = f"Contrast from {shares} of the values of each shown band ({said})."
         return ValueRange(low=np.array(bounds)[:, 0], high=np.array(bounds)[:, 1], note=note, no_data=no_data)
+    if raster.alpha != "none" and is_whole(dtype):
+        # Alpha has the range of the colours, and reaches its end more often.
+        high = max(high, float(raster.samples[..., count].max()))
     low, high, note = _joint(raster, shown, low, high)
     return ValueRange(low=np.full(count, low), high=np.full(count, high), note=note, no_data=no_data)
 
@@ -115,11 +119,7 @@ def _whole(high: float, declared: int, width: int) -> tuple[float, float, str]:
 
 def _dim(shown: NDArray[Any]) -> str:
     """Return a note about 8-bit pictures that are all but black: they are shown as they are."""
-    if (
-        shown.dtype != np.uint8
-        or shown.size == 0
-        or shown.reshape(-1)[:: max(1, shown.size // 1000)].max() > _LABELS
-    ):
+    if shown.dtype != np.uint8 or shown.shape[2] != 1 or shown[::32, ::32].max() > _LABELS:
         return ""
     high = int(shown.max())
     if not 0 < high <= _LABELS:
@@ -194,6 +194,8 @@ def _all_whole(shown: NDArray[Any]) -> bool:
 
 
 def _number(value: float) -> str:
+    if not np.isfinite(value):
+        return str(value)
     return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"
 
 

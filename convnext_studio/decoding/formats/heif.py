@@ -3,9 +3,10 @@
 import importlib.util
 from typing import Any, BinaryIO
 
-from convnext_studio.decoding.developing import TURNS
+from convnext_studio.decoding.developing import TURNS, turn_note
 from convnext_studio.decoding.formats.extras import library
-from convnext_studio.decoding.formats.pillow import as_raster, seek
+from convnext_studio.decoding.formats.pillow import BOXES, as_raster, seek
+from convnext_studio.decoding.formats.turning_boxes import turned_by_boxes
 from convnext_studio.decoding.raster import Raster, check_size
 
 _KIND = "a HEIC picture"
@@ -27,8 +28,9 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
     if frame:
         seek(image, frame, frames, name)
     notes: list[str] = []
-    if int(image.info.get("original_orientation", 1) or 1) in TURNS:
-        notes.append("Turned upright by its rotation and mirror boxes (irot, imir).")
+    orientation = turned_by_boxes(stream)
+    if orientation in TURNS:
+        notes.append(turn_note(orientation, BOXES))
     if frames > 1 and not frame and start:
         notes.append(f"The main picture is number {start + 1}.")
     image.load()

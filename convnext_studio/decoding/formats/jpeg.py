@@ -7,10 +7,11 @@ import imagecodecs
 from PIL import Image, UnidentifiedImageError
 
 from convnext_studio.decoding.formats import pillow
-from convnext_studio.decoding.raster import Raster, as_bands, check_bytes, check_size, not_decoded
+from convnext_studio.decoding.raster import Raster, as_bands, check_bytes, check_size, failed
 
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _LOSSLESS, _JPEG_LS = 0xC3, 0xF7
+_END = b"\xff\xd9"
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _SEARCHED_BYTES = 1 << 24
 
@@ -40,7 +41,11 @@ def _unusual(stream: BinaryIO, name: str, marker: int, bits: int, found: tuple[i
     check_bytes(found, 4, 2, name)
     stream.seek(0)
     data = stream.read()
-    decoders: list[Any] = [imagecodecs.jpegls_decode] if marker == _JPEG_LS else [imagecodecs.jpeg_decode]
+    is_jpeg_ls = marker == _JPEG_LS
+    kind = "a JPEG-LS picture" if is_jpeg_ls else f"a {'lossless ' * (marker == _LOSSLESS)}JPEG of {bits} bits"
+    if is_jpeg_ls and _END not in data:
+        raise failed(name, kind)  # The decoder would search for its end for ever.
+    decoders: list[Any] = [imagecodecs.jpegls_decode] if is_jpeg_ls else [imagecodecs.jpeg_decode]
     if marker == _LOSSLESS:
         decoders += [imagecodecs.ljpeg_decode, imagecodecs.jpegsof3_decode]
     for decode in decoders:
@@ -50,8 +55,7 @@ def _unusual(stream: BinaryIO, name: str, marker: int, bits: int, found: tuple[i
             continue
         break
     else:
-        kind = "JPEG-LS" if marker == _JPEG_LS else f"a JPEG of {bits} bits" if bits > 8 else "a lossless JPEG"
-        raise not_decoded(name, kind)
+        raise failed(name, kind)
     raster = Raster(
         samples=samples,
         colours="grey" if samples.shape[2] == 1 else "rgb",

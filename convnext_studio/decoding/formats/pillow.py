@@ -35,6 +35,8 @@ _PLUGINS = (
     WebPImagePlugin.WebPImageFile,
 )
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
+BOXES = "rotation and mirror boxes (irot, imir)"
+"""What turns the pictures of HEIC and AVIF files."""
 _ORIENTATION = 0x0112
 _EXIF_DIRECTORY, _INTEROPERABILITY, _INDEX, _COLOUR_SPACE = 0x8769, 0xA005, 1, 0xA001
 _UNCALIBRATED = 0xFFFF
@@ -137,7 +139,7 @@ def stated_orientation(image: Image.Image, notes: list[str]) -> tuple[int, str]:
 def orientation_source(image: Image.Image) -> str:
     """Return what states the orientation that Pillow found."""
     if image.format == "AVIF":
-        return "rotation and mirror boxes (irot, imir)"
+        return BOXES
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif") or b"")

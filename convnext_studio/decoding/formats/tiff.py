@@ -5,6 +5,7 @@ What tifffile leaves out (subsampled chroma outside JPEG, old JPEG in pieces, Lo
 
 import contextlib
 import logging
+import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ from convnext_studio.decoding.raster import (
     Raster,
     check_bytes,
     check_size,
+    failed,
     not_decoded,
     stripes,
 )
@@ -372,10 +374,15 @@ def _through_libtiff(page: Page, stream: BinaryIO, name: str) -> Raster:
     if page.parent.filehandle.size > 1 << 29:
         raise not_decoded(name, "a TIFF of more than 512 MB with unusual colours")
     stream.seek(0)
+    data = bytearray(stream.read())
+    orientation = page.tags.get(_ORIENTATION)
+    if orientation is not None:  # libtiff would turn some, and leave others.
+        data[orientation.valueoffset : orientation.valueoffset + 2] = struct.pack(
+            page.parent.byteorder + "H", 1
+        )
     try:
-        rgba = imagecodecs.tiff_decode(stream.read(), index=page.index, asrgb=True)
+        rgba = imagecodecs.tiff_decode(bytes(data), index=page.index, asrgb=True)
     except (imagecodecs.TiffError, ValueError, RuntimeError, IndexError) as error:
         kind = f"a TIFF with the compression {getattr(page.compression, 'name', page.compression)}"
         raise not_decoded(name, kind) from error
-    # Where the picture is not to be turned, libtiff already has the first row on top.
     return Raster(samples=rgba[..., :3], colours="rgb")
