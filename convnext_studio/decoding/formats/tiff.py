@@ -383,6 +383,6 @@ def _through_libtiff(page: Page, stream: BinaryIO, name: str) -> Raster:
     try:
         rgba = imagecodecs.tiff_decode(bytes(data), index=page.index, asrgb=True)
     except (imagecodecs.TiffError, ValueError, RuntimeError, IndexError) as error:
-        kind = f"a TIFF with the compression {getattr(page.compression, 'name', page.compression)}"
-        raise not_decoded(name, kind) from error
+        compression = getattr(page.compression, "name", page.compression)
+        raise failed(name, f"a TIFF with the compression {compression}") from error
     return Raster(samples=rgba[..., :3], colours="rgb")
