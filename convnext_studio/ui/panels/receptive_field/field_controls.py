@@ -9,16 +9,24 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from convnext_studio.protocol.receptive_fields import FieldGrowth, Inputs, Protocol, ReceptiveField, Subject
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    FieldGrowth,
+    Inputs,
+    Protocol,
+    ReceptiveField,
+    Subject,
+)
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.popup import PopupButton
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
     "centred": (
@@ -48,7 +56,7 @@ class FieldSettings:
     protocol: Protocol = "centred"
     inputs: Inputs = "pictures"
     folder: str = ""
-    count: int = 8
+    count: int = USUAL_COUNT
     input_px: int = 0
     seed: int = 0
     unit: tuple[int, int] | None = None
@@ -58,7 +66,7 @@ class FieldSettings:
         if self._takes_pictures and not state.pictures:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
-            return "First choose the folder of pictures under “More”."
+            return "First choose the folder of pictures."
         return ""
 
     def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
@@ -68,6 +76,7 @@ class FieldSettings:
             node=state.node,
             images=self._images(state),
             count=self.count,
+            fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
             seed=self.seed,
@@ -84,6 +93,7 @@ class FieldSettings:
             panel=panel,
             images=self._images(state)[:count],
             count=count,
+            fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
             seed=self.seed,
@@ -108,12 +118,12 @@ class FieldSettings:
 
 
 class FieldControls(QWidget):
-    """The choices in one row, and the less frequent ones below it behind “More”.
+    """The choices that are always visible, and the less frequent ones in the sheet of the button “More”.
 
     Attributes
     ----------
-    row, rest_row
-        The layouts of the first and the last row, to which other widgets may be added.
+    rest_row
+        The layout of the last row of the sheet, to which other widgets may be added.
     """
 
     changed = Signal()
@@ -128,8 +138,8 @@ class FieldControls(QWidget):
         self._show_settings()
 
     def add_before_more(self, widget: QWidget) -> None:
-        """Add a widget to the first row, after the choices that are always visible."""
-        self.row.insertWidget(self.row.indexOf(self.more), widget)
+        """Add a widget after the choices that are always visible."""
+        self._row.insert_widget(self._row.indexOf(self.more), widget)
 
     @property
     def settings(self) -> FieldSettings:
@@ -192,15 +202,14 @@ class FieldControls(QWidget):
             "The inputs to average over: the opened pictures, the pictures in a folder, or noise",
             [(text, name) for name, text in INPUTS.items()],
         )
-        self.count = _number("Pictures to average", "How many inputs to average, if there are that many")
+        self.count = _number(
+            "Inputs to average", "How many inputs to average; noise fills up what the opened pictures lack"
+        )
         self.count.setRange(1, LARGEST_COUNT)
-        self.count.setValue(8)
+        self.count.setValue(USUAL_COUNT)
         self.count.setPrefix("× ")
-        self.more = QToolButton()
-        self.more.setText("More")
+        self.more = PopupButton("More…", "Scale, colours, input size, seed and position of the unit")
         self.more.setAccessibleName("More options")
-        self.more.setCheckable(True)
-        self.more.setToolTip("Input size, seed, folder and position of the unit")
 
     def _make_rest(self) -> None:
         self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
@@ -230,26 +239,20 @@ class FieldControls(QWidget):
         self.rest = QWidget()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        self.row = _row(self.protocol, self.inputs, self.count, self.more)
-        self.row.addStretch()
-        layout.addLayout(self.row)
+        self._row = FlowLayout(self)
+        for widget in (self.protocol, self.inputs, self.choose, self.folder, self.count, self.more):
+            self._row.addWidget(widget)
         below = QVBoxLayout(self.rest)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(4)
-        upper = _row(self.side, self.seed, self.choose)
-        upper.addWidget(self.folder, 1)
+        upper = _row(self.side, self.seed)
         self.rest_row = _row(self.is_middle, self.unit_row, self.unit_column)
         below.addLayout(upper)
         below.addLayout(self.rest_row)
         below.addWidget(self.sentence)
-        layout.addWidget(self.rest)
-        self.rest.hide()
+        self.more.add_wide(self.rest)
 
     def _connect(self) -> None:
-        self.more.toggled.connect(self.rest.setVisible)
         for box in (self.protocol, self.inputs):
             box.currentIndexChanged.connect(self._notice_change)
         for number in (self.count, self.side, self.seed, self.unit_row, self.unit_column):
@@ -288,8 +291,8 @@ class FieldControls(QWidget):
         self.inputs.setEnabled(settings.protocol != "luo")
         for number in (self.unit_row, self.unit_column):
             number.setVisible(settings.unit is not None)
-        if settings.inputs == "folder" and not settings.folder:
-            self.more.setChecked(True)  # The button to choose a folder is there.
+        for part in (self.choose, self.folder):
+            part.setVisible(settings.inputs == "folder" and settings.protocol != "luo")
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:
