@@ -25,8 +25,10 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="folder for the pictures")
     parser.add_argument("--sizes", nargs="*", default=SIZES, metavar="WxH[@SCALE]", help="of the screen")
     parser.add_argument("--themes", nargs="*", default=("dark",), choices=("dark", "light"))
+    parser.add_argument("--display", type=int, default=80, help="number of the first X server")
     parser.add_argument("--text-pt", type=int, default=9, help="text size in points")
     parser.add_argument("--views", default="", help="only views whose name contains this")
+    parser.add_argument("--faults", action="store_true", help="also write what is cut off or overlaps")
     options = parser.parse_args()
     failed = False
     for number, size in enumerate(options.sizes):
@@ -34,9 +36,10 @@ def main() -> int:
         for theme in options.themes:
             folder = options.out / f"{size.replace('@', '_at_')}_{theme}_{options.text_pt}pt"
             folder.mkdir(parents=True, exist_ok=True)
-            with _screen(f":{80 + number}", pixels) as variables:
+            with _screen(f":{options.display + number}", pixels) as variables:
                 command = [sys.executable, "-m", "tests.looks.photographer", str(folder.resolve())]
                 command += ["--theme", theme, "--text-pt", str(options.text_pt), "--views", options.views]
+                command += ["--faults"] if options.faults else []
                 variables["QT_SCALE_FACTOR"] = scale or "1"
                 failed |= subprocess.run(command, env=variables, check=False).returncode != 0
     return int(failed)

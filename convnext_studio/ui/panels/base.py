@@ -27,6 +27,7 @@ from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -41,6 +42,8 @@ class Panel(QWidget):
         The application state (the selection), and the connection to the engine.
     is_of_model
         Whether the panel shows data of the open model, so that random weights have to be marked.
+    controls
+        The row of controls above the content; those that do not fit fold into a popup.
     ways_out
         The row of buttons below the notice.
     """
@@ -53,8 +56,7 @@ class Panel(QWidget):
         self.state = state
         self.bridge = bridge
         self._query: PanelQuery | None = None
-        self.controls = QHBoxLayout()
-        self.controls.setSpacing(4)
+        self.controls = ControlRow(f"More controls of “{self.title}”")
         self._badge = random_badge()
         self._notice = QLabel()
         self._notice.setWordWrap(True)
@@ -78,7 +80,7 @@ class Panel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)
-        layout.addLayout(self.controls)
+        layout.addWidget(self.controls)
         layout.addWidget(self._stack, 1)
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
@@ -97,9 +99,8 @@ class Panel(QWidget):
         return page
 
     def set_body(self, body: QWidget) -> None:
-        """Set the widget for the panel's content; call this once, after adding the controls."""
+        """Set the widget for the panel's content; call this once."""
         self._stack.addWidget(body)
-        self.controls.addStretch()
 
     def set_query(self, query: "PanelQuery") -> None:
         """Set the query whose answer the panel shows; it is refreshed whenever the panel is shown."""
@@ -459,7 +460,7 @@ def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBo
     for text, data in items:
         box.addItem(text, data)
     box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-    box.setMinimumContentsLength(5)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     return box
 
 

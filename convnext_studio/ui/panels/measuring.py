@@ -39,8 +39,8 @@ def add_running_controls(panel: Panel, query: PanelQuery) -> StopButton:
     stop = StopButton(query, "Stop measuring and keep the partial result, or measure again")
     progress = QueryProgressBar(query, "Progress of the measurement")
     follow_text(progress, lambda: progress.setFixedSize(scaled_px(80), scaled_px(10)))
-    panel.controls.addWidget(stop)
-    panel.controls.addWidget(progress)
+    panel.controls.add(stop, kept=True)
+    panel.controls.add(progress)
     return stop
 
 

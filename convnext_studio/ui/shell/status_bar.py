@@ -20,7 +20,7 @@ ANNOUNCE_AFTER_MS = 150
 
 
 class StatusBar(QStatusBar):
-    """A status bar that follows the state and the bridge; its Cancel button stops all computations."""
+    """A status bar that follows the state and the bridge; the window stops all work when Cancel is clicked."""
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,8 +38,7 @@ class StatusBar(QStatusBar):
         self.progress.setToolTip("Progress of the computation")
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName("Cancel the computation")
-        self.cancel.setToolTip("Cancel the computation (Esc)")
-        self.cancel.clicked.connect(bridge.cancel_all)
+        self.cancel.setToolTip("Stop all running computations (Ctrl+.)")
         self.timings = _label("Last timings", "Computing times of the last answers")
         self.device = _label("Device and precision", "The device and the precision of the network")
         self.addWidget(self.hover, 1)

@@ -194,7 +194,7 @@ class Controller(QObject):
     def _model_saved(self, answer: Payload) -> None:
         if isinstance(answer, SavedModel):
             message = f"The weights were saved as {answer.path} ({answer.size_bytes / 1e6:,.1f} MB)."
-            self.noticed.emit(Notice(SAVE, message, good=True))
+            self.noticed.emit(Notice(SAVE, message, good=True, path=answer.path))
 
     def _model_loaded(self, request: LoadModel, answer: Payload) -> None:
         if request is not self._asked_model or not isinstance(answer, ModelInfo):

@@ -11,7 +11,14 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.export import ExportContents, MapContents, export_contact_sheet, export_map, export_picture
+from convnext_studio.export import (
+    ExportContents,
+    MapContents,
+    export_contact_sheet,
+    export_map,
+    export_picture,
+    save_field,
+)
 from convnext_studio.protocol.attributions import Explanation, Faithfulness
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -194,6 +201,18 @@ class Exporter(QObject):
             "Writing the map",
         )
 
+    def export_field(self, path: Path, field: ReceptiveFieldResult) -> None:
+        """Write a receptive field with its protocol (.npz), or only its array (.npy)."""
+        # Compressing a field of 1024 × 1024 takes several frames.
+        self._background.run(
+            partial(save_field, path, field),
+            lambda written: self.noticed.emit(
+                Notice(EXPORT, f"The receptive field was saved as {written}.", good=True, path=str(written))
+            ),
+            lambda error: self._tell(error.message, error.hint),
+            "Writing the receptive field",
+        )
+
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
         """Write the maps of several pictures as one contact sheet."""
         model = self._state.model
@@ -219,7 +238,7 @@ class Exporter(QObject):
         self._background.run(
             partial(export_contact_sheet, path, model, pictures, shown),
             lambda written: self.noticed.emit(
-                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True)
+                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True, path=str(written))
             ),
             lambda error: self._tell(error.message, error.hint),
             "Writing the contact sheet",
@@ -227,7 +246,9 @@ class Exporter(QObject):
 
     def _map_written(self, paths: list[Path]) -> None:
         names = ", ".join(path.name for path in paths)
-        self.noticed.emit(Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True))
+        self.noticed.emit(
+            Notice(EXPORT, f"{names} were written to {paths[0].parent}.", good=True, path=str(paths[0]))
+        )
 
     def _ask(self, job: _Job, request: FeatureMaps | ReceptiveField) -> None:
         identifier = self._bridge.ask(
@@ -269,7 +290,7 @@ class Exporter(QObject):
     def _written(self, job: _Job, paths: list[Path]) -> None:
         self._writing.remove(job)
         message = f"{len(paths)} files for {job.image.name} were written to {paths[0].parent}."
-        self.noticed.emit(Notice(EXPORT, message, good=True))
+        self.noticed.emit(Notice(EXPORT, message, good=True, path=str(paths[0])))
 
     def _not_written(self, job: _Job, error: StudioError) -> None:
         self._writing.remove(job)

@@ -27,7 +27,6 @@ from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
 PICTURES = "pictures"
-MOST_TOLD = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -51,12 +50,11 @@ class Batch:
         failures = list(self.failures.values())
         first = failures[0]
         if self.count == 1:
-            return Notice(PICTURES, first.message, first.hint, (first.message,))
-        told = [failure.message for failure in failures[:MOST_TOLD]]
-        if len(failures) > MOST_TOLD:
-            told.append(f"… and {len(failures) - MOST_TOLD:,} more.")
+            return Notice(PICTURES, first.message, first.hint, (first.message,), path=first.path)
+        told = tuple(failure.message for failure in failures)
         message = f"{len(failures):,} of {self.count:,} could not be opened: {first.message}"
-        return Notice(PICTURES, message, first.hint if len(failures) == 1 else "", tuple(told))
+        hint = first.hint if len(failures) == 1 else ""
+        return Notice(PICTURES, message, hint, told, path=first.path)
 
 
 class PictureOpener(QObject):

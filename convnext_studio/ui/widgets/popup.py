@@ -35,10 +35,22 @@ class PopupButton(QToolButton):
         self.clicked.connect(self.open_sheet)
 
     def add_row(self, text: str, control: QWidget) -> None:
-        """Add a control with its label in front of it."""
-        label = QLabel(text)
-        label.setBuddy(control)
-        self._form.addRow(label, control)
+        """Add a control with its label in front of it, or alone for an empty text."""
+        if text:
+            label = QLabel(text)
+            label.setBuddy(control)
+            self._form.addRow(label, control)
+        else:
+            self._form.addRow(control)
+
+    def release_rows(self) -> None:
+        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
+        while self._form.rowCount():
+            row = self._form.takeRow(0)
+            label = None if row.labelItem is None else row.labelItem.widget()
+            if label is not None:
+                label.hide()
+                label.deleteLater()
 
     def add_wide(self, control: QWidget) -> None:
         """Add a control that needs no label, as wide as the sheet."""
@@ -64,7 +76,8 @@ class PopupButton(QToolButton):
             place.setY(self.mapToGlobal(QPoint()).y() - self._sheet.height())
         self._sheet.move(place)
         self._sheet.show()
-        first = self._form.itemAt(0, QFormLayout.ItemRole.FieldRole)
+        roles = (QFormLayout.ItemRole.FieldRole, QFormLayout.ItemRole.SpanningRole)
+        first = next((item for role in roles if (item := self._form.itemAt(0, role)) is not None), None)
         control = None if first is None else first.widget()
         if control is not None:
             control.setFocus(Qt.FocusReason.PopupFocusReason)

@@ -67,7 +67,7 @@ def test_a_unit_that_the_map_lacks_is_not_marked(qtbot: QtBot) -> None:
     assert panel.channel_map.view.scene.spots == ()
     desk.state.set_unit(0, 0)
     assert len(panel.channel_map.view.scene.spots) == 1
-    panel.choices.clear_unit.trigger()
+    panel.choices.clear_unit.click()
     assert desk.state.unit is None
     assert panel.channel_map.view.scene.spots == ()
 
@@ -101,7 +101,7 @@ def test_pointing_at_the_mosaic_points_at_the_photograph(qtbot: QtBot) -> None:
 def test_a_contour_runs_at_the_quantile(qtbot: QtBot) -> None:
     """0..15: 90 % lie below 13.5, which the interpolated ramp has between the third and the last row only."""
     _, panel = filled_panel(qtbot, ramp())
-    panel.choices._quantiles.actions()[NINETY].trigger()
+    panel.choices.contour.setCurrentIndex(NINETY)
     assert "contour at 13.5" in panel.caption
     (lines,) = panel.channel_map.view.scene.lines
     x, y = lines.ends[..., 0] - 0.5, lines.ends[..., 1] - 0.5
@@ -109,21 +109,21 @@ def test_a_contour_runs_at_the_quantile(qtbot: QtBot) -> None:
     panel.choices.on_picture.setChecked(True)
     (on_picture,) = panel.channel_map.view.scene.lines
     np.testing.assert_allclose(on_picture.ends, lines.ends * 16 + (28, 8))
-    panel.choices._quantiles.actions()[NONE].trigger()
+    panel.choices.contour.setCurrentIndex(NONE)
     assert panel.channel_map.view.scene.lines == ()
     assert "contour" not in panel.caption
 
 
 def test_a_contour_without_a_line_says_so(qtbot: QtBot) -> None:
     _, panel = filled_panel(qtbot, np.zeros((8, 4, 4)))
-    panel.choices._quantiles.actions()[NINETY].trigger()
+    panel.choices.contour.setCurrentIndex(NINETY)
     assert panel.channel_map.view.scene.lines == ()
     assert panel.channel_map.contour_text == "contour at 0, not reached anywhere"
 
 
 def test_nothing_finite_has_no_contour(qtbot: QtBot) -> None:
     _, panel = filled_panel(qtbot, np.full((8, 4, 4), np.nan))
-    panel.choices._quantiles.actions()[NINETY].trigger()
+    panel.choices.contour.setCurrentIndex(NINETY)
     assert panel.channel_map.contour_text == ""
     assert "16 of 16 values are not finite" in panel.caption
 

@@ -16,7 +16,7 @@ def desk_and_panel(qtbot: QtBot) -> tuple[Desk, FeatureMapsPanel]:
     """Stage 3, from 0 to 3, is pinned; its other block, from 0 to 12, is selected."""
     low = np.tile(np.linspace(0, 3, 16).reshape(4, 4), (8, 1, 1))
     desk, panel = filled_panel(qtbot, low)
-    panel.choices.pin.trigger()
+    panel.choices.pin.click()
     reply(desk, FeatureMaps, feature_maps(desk, "stage3", low))
     painted(desk, panel)
     desk.state.set_node("stage3.block1")
@@ -32,8 +32,8 @@ def test_pinning_shows_it_beside_and_unpinning_hides_it(desk_and_panel: tuple[De
     assert "Stage 3 · cat.png" in panel.pinned.text.text()
     assert panel.pinned.map.painting.subject.result.node == "stage3"
     assert panel.mosaic_map.painting.subject.result.node == "stage3.block1"
-    assert panel.choices.pin.text() == "&Unpin"
-    panel.choices.pin.trigger()
+    assert panel.choices.pin.text() == "Unpin"
+    panel.choices.pin.click()
     painted(desk, panel)
     assert desk.state.pin is None
     assert not panel.tabs.isTabVisible(panel.tabs.indexOf(panel.pinned))

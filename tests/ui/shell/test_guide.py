@@ -13,8 +13,9 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.help.help_panel import FOLDER, HelpPanel, page_path, page_title
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
+from convnext_studio.ui.shell.find import tour as tour_module
 from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, Group, in_columns
-from convnext_studio.ui.shell.find.tour import STEPS, Tour, below, beside
+from convnext_studio.ui.shell.find.tour import STEPS, Tour, above, beside
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
@@ -168,6 +169,9 @@ def test_escape_ends_the_tour_and_stops_nothing_while_a_panel_has_the_keyboard(
     assert not tour.isVisible()
     assert engine.cancelled == before
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert engine.cancelled == before
+    control = Qt.KeyboardModifier.ControlModifier
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Period, control)
     assert len(engine.cancelled) > len(before)
 
 
@@ -184,8 +188,13 @@ def test_the_card_lies_in_the_window_and_not_on_what_it_talks_about(
         tour.next.click()
 
 
-def test_the_card_makes_way_for_a_message(tour: Tour, filled_window: StudioWindow, qtbot: QtBot) -> None:
-    """Below the strip, where messages appear."""
+def test_the_card_makes_way_for_a_message(
+    tour: Tour, filled_window: StudioWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the bottom, where messages appear."""
+    at_the_bottom = QRect(10, filled_window.height() - tour.height(), tour.width(), tour.height())
+    monkeypatch.setattr(tour_module, "beside", lambda *_: QRect(at_the_bottom))
+    tour.place()
     before = tour.geometry()
     filled_window.messages.tell(Notice("test", "Something that is told."))
 
@@ -207,11 +216,11 @@ def test_a_panel_that_is_hidden_is_talked_about_all_the_same(tour: Tour, filled_
     assert tour.isVisible()
 
 
-def test_a_card_is_moved_off_a_bar_where_there_is_room() -> None:
-    room, bar = QRect(0, 0, 1000, 800), QRect(0, 100, 1000, 30)
-    assert below(bar, QRect(14, 110, 200, 100), room) == QRect(14, 143, 200, 100)
-    assert below(bar, QRect(14, 400, 200, 100), room) == QRect(14, 400, 200, 100)
-    assert below(bar, QRect(14, 50, 200, 700), room) == QRect(14, 50, 200, 700)
+def test_the_card_lies_above_a_message_that_it_would_cover() -> None:
+    room, bar = QRect(0, 0, 1000, 800), QRect(0, 770, 600, 30)
+    assert above(bar, QRect(14, 690, 200, 100), room) == QRect(14, 656, 200, 100)
+    assert above(bar, QRect(14, 400, 200, 100), room) == QRect(14, 400, 200, 100)
+    assert above(bar, QRect(14, 50, 200, 780), room) == QRect(14, 50, 200, 780)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_session_whose_saving_is_stopped_says_so(
     path = tmp_path / "monday.cnxsession"
     window.sessions.save(path)
     [check] = engine.open(CheckPictures)
-    window.restore_or_stop()
+    window.stop_work()
     assert check.id in engine.cancelled
     assert "Nothing was written" in window.messages.text
     assert not path.exists()

@@ -86,12 +86,13 @@ def test_waiting_for_the_engine_is_said(
     assert bar.doing.text() == "Starting the engine…"
 
 
-def test_cancel_stops_all_that_is_asked(
+def test_cancel_is_there_for_all_that_is_asked(
     bar: StatusBar, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     ask(bridge, "stage1")
     ask(bridge, "stage2")
     qtbot.waitUntil(bar.cancel.isVisible)
+    bar.cancel.clicked.connect(bridge.cancel_all)  # As the window does.
     qtbot.mouseClick(bar.cancel, Qt.MouseButton.LeftButton)
     assert engine.cancelled == [1, 2]
     qtbot.waitUntil(lambda: not bar.cancel.isVisible())

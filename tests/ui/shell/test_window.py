@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.envelope import Request
@@ -64,17 +64,6 @@ def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
 
 
-def test_no_folder_is_asked_for_where_there_is_no_map_to_save(
-    window: StudioWindow, state: AppState, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append("folder"))
-    assert state.explanation is None
-    window.actions_by_id["save_map"].trigger()
-    assert asked == []
-    assert window.messages.text == "There is no map to save yet."
-
-
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["field_lab"].trigger()
     lab = filled_window.field_lab
@@ -92,11 +81,6 @@ def test_the_lab_floats_inside_a_window_without_room_for_it(
     dock = filled_window.dock_layout.docks["field_lab"]
     assert dock.isFloating()
     assert filled_window.frameGeometry().contains(dock.geometry())
-
-
-def test_without_a_field_there_is_none_to_save(filled_window: StudioWindow) -> None:
-    filled_window.actions_by_id["save_field"].trigger()
-    assert "no receptive field to save" in filled_window.messages.text
 
 
 def test_text_is_not_accepted(window: StudioWindow) -> None:
@@ -332,7 +316,36 @@ def test_a_message_does_not_enlarge_the_window(
     filled_window.resize(*size)
     qtbot.wait(50)
     before = filled_window.size()
+    panels = {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()}
+    for good in (False, True):
+        filled_window.messages.tell(Notice("test", "Something that is told.", good=good))
+        qtbot.wait(50)
+        assert filled_window.messages.isVisible()
+        assert filled_window.size() == before
+        assert {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()} == panels
+
+
+def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
+    filled_window: StudioWindow, engine: FakeEngine, state: AppState
+) -> None:
+    escape, layout = filled_window.actions_by_id["go_back"].trigger, filled_window.dock_layout
+    assert filled_window.actions_by_id["go_back"].shortcut().toString() == "Esc"
+    assert filled_window.actions_by_id["cancel"].shortcut().toString() == "Ctrl+."
+    state.set_node("stage3")
+    filled_window.actions_by_id["open_node"].trigger()
+    layout.toggle_maximised("picture")
     filled_window.messages.tell(Notice("test", "Something that is told."))
-    qtbot.wait(50)
-    assert filled_window.messages.isVisible()
-    assert filled_window.size() == before
+    escape()
+    assert not filled_window.messages.isVisible()
+    assert layout.maximised == "picture"
+    escape()
+    assert layout.maximised is None
+    assert filled_window.strip.opened == "stage3"
+    escape()
+    assert filled_window.strip.opened == ""
+    is_asked = [request.id for request in engine.open(Request)]
+    assert is_asked
+    escape()
+    assert [request.id for request in engine.open(Request)] == is_asked
+    filled_window.statusBar().cancel.click()
+    assert not engine.open(Request)

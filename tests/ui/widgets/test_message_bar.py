@@ -1,10 +1,14 @@
-"""What went wrong is read in the bar until it is dismissed or goes well."""
+"""What went wrong is read in the toast until it is dismissed or goes well; a success goes by itself."""
+
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.ui.widgets import message_bar
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 
 
@@ -52,7 +56,7 @@ def test_dismissing_shows_the_one_before(bar: MessageBar, qtbot: QtBot) -> None:
     bar.tell(Notice("model", "No model."))
     bar.tell(Notice("pictures", "No picture."))
     for expected in ("No model.", ""):
-        qtbot.mouseClick(bar.findChild(QPushButton), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(bar.dismiss, Qt.MouseButton.LeftButton)
         assert bar.text == expected
     assert seen == [True, True, True, False]
 
@@ -60,3 +64,62 @@ def test_dismissing_shows_the_one_before(bar: MessageBar, qtbot: QtBot) -> None:
 def test_markup_in_a_file_name_is_shown_as_it_is(bar: MessageBar) -> None:
     bar.tell(Notice("pictures", "<b>x</b>.png is no picture."))
     assert bar.text == "<b>x</b>.png is no picture."
+
+
+def test_a_success_goes_by_itself_and_a_failure_stays(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert message_bar.GOOD_MS == 6000
+    monkeypatch.setattr(message_bar, "GOOD_MS", 30)
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.move(500, 500)  # Under the pointer, it would stay.
+    bar.tell(Notice("model", "No model."))
+    bar.tell(Notice("save", "Saved as x.png.", good=True))
+    assert bar.text == "Saved as x.png."
+    qtbot.waitUntil(lambda: bar.text == "No model.")
+    qtbot.wait(100)
+    assert bar.text == "No model."
+
+
+def test_every_reason_is_read_and_copied(bar: MessageBar, qtbot: QtBot) -> None:
+    reasons = tuple(f"{number}.png is damaged." for number in range(50))
+    bar.tell(Notice("pictures", "50 of 60 could not be opened: 0.png is damaged.", "", reasons))
+    qtbot.mouseClick(bar.copy, Qt.MouseButton.LeftButton)
+    copied = QGuiApplication.clipboard().text().splitlines()
+    assert copied == ["50 of 60 could not be opened: 0.png is damaged.", *reasons]
+
+
+def test_the_folder_of_the_file_is_opened(
+    bar: MessageBar, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    bar.tell(Notice("pictures", "It is no picture."))
+    assert bar.folder.isHidden()
+    for place in (tmp_path, tmp_path / "x.png"):
+        bar.tell(Notice("save", "Saved.", good=True, path=str(place)))
+        assert not bar.folder.isHidden()
+        qtbot.mouseClick(bar.folder, Qt.MouseButton.LeftButton)
+    assert opened == [str(tmp_path)] * 2
+
+
+def test_it_lies_at_the_bottom_and_shows_the_whole_text_on_demand(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 400)
+    bar = MessageBar(window)
+    window.show()
+    for text in ("Short.", "A very long sentence. " * 40):
+        bar.tell(Notice("pictures", text))
+        for width in (700, 500):
+            window.resize(width, 400)
+            assert QRect(0, 300, width, 100).contains(bar.geometry())
+            assert bar.geometry().bottom() == 398
+            buttons = [bar.copy, bar.dismiss]
+            assert all(button.width() >= button.sizeHint().width() for button in buttons)
+    assert bar.details.isVisible()
+    qtbot.mouseClick(bar.details, Qt.MouseButton.LeftButton)
+    assert bar._details.isVisible()
+    assert window.rect().contains(bar.geometry())
+    assert bar.height() > 60
+    bar.tell(Notice("pictures", "Short."))
+    assert bar.height() < 60

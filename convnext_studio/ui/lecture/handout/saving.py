@@ -65,11 +65,11 @@ class HandoutSaver(QObject):
 
     def _tell_progress(self, done: int, total: int) -> None:
         message = f"Making the hand-out: step {done} of {total}."
-        self.noticed.emit(Notice(HANDOUT, message, "Esc stops it.", good=True))
+        self.noticed.emit(Notice(HANDOUT, message, "Ctrl+. stops it.", good=True))
 
     def _finish(self, path: Path) -> None:
         self._end()
-        self.noticed.emit(Notice(HANDOUT, f"The hand-out was saved as {path}.", good=True))
+        self.noticed.emit(Notice(HANDOUT, f"The hand-out was saved as {path}.", good=True, path=str(path)))
 
     def _fail(self, error: StudioError) -> None:
         self._end()

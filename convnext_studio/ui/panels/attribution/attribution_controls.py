@@ -289,7 +289,7 @@ class WhereRow(QObject):
         self.pin = choice(
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
-            [("At the selected node", FOLLOWING)],
+            [("At the selection", FOLLOWING)],
         )
         self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pin.currentIndexChanged.connect(self._pin_chosen)
@@ -370,7 +370,7 @@ class WhereRow(QObject):
         is_first_model = count == 0
         was_blocked = self.pin.blockSignals(True)
         self.pin.clear()
-        self.pin.addItem("At the selected node", FOLLOWING)
+        self.pin.addItem("At the selection", FOLLOWING)
         for stage in stages:
             self.pin.addItem(f"At {model.node(stage).title.lower()} (pinned)", stage)
         if is_first_model or was_last or (before and before not in stages):
@@ -446,9 +446,6 @@ class AttributionBar(QWidget):
         self.sheet = _attribution_bar_button(
             "Contact sheet", "This method on all opened pictures, as a contact sheet"
         )
-        self.save = _attribution_bar_button(
-            "Save…", "Save this map: its values (.npy, .json) and its figure (.png)"
-        )
         self.progress = QProgressBar()
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
         self.progress.setTextVisible(False)
@@ -464,8 +461,8 @@ class AttributionBar(QWidget):
             self.target.that,
             self.progress,
             self.stop,
-            self.save,
             self.evidence,
+            self.sheet,
         ):
             layout.addWidget(control)
         self._list.currentIndexChanged.connect(self._method_chosen)

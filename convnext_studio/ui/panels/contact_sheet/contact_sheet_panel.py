@@ -27,7 +27,6 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
@@ -151,13 +150,11 @@ class ContactSheetPanel(Panel):
         self.look = Look(self)
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the contact sheet as a PNG picture")
-        looks = QWidget()
-        row = FlowLayout(looks)
-        for control in (self.look.resolution, self.look.part, self.look.more):
-            row.addWidget(control)
-        self.controls.addWidget(looks, 1)
+        self.controls.add(self.look.resolution, word="Resolution")
+        self.controls.add(self.look.part, word="Part")
+        self.controls.add(self.look.more)
         add_running_controls(self, self.query)
-        self.controls.addWidget(self.save)
+        self.controls.add(self.save)
         self.tiles = ContactTiles()
         self.bar = ColorBar()
         self._clipped: dict[str, Clipping] = {}

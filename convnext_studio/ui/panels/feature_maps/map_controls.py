@@ -1,22 +1,15 @@
-"""The controls for how the feature maps are shown: the panel's row, and the menu behind it."""
+"""The controls for how the feature maps are shown: the panel's row, and the popup behind it."""
 
 from typing import cast
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QMenu,
-    QSpinBox,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QPushButton, QSpinBox, QWidget
 
 from convnext_studio.render import ALL_VALUES, ROBUST_PERCENTILES, Limits, Range
 from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.feature_maps.channel_view import ChannelOptions
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Order, Scaling
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 _QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
@@ -40,7 +33,6 @@ class FeatureChoices(QObject):
     def __init__(self, owner: QWidget) -> None:
         super().__init__(owner)
         self.channel_box = QSpinBox()
-        self.channel_box.setPrefix("ch ")
         self.channel_box.setAccessibleName("Channel")
         self.channel_box.setToolTip("The selected channel; you can also click one or use the arrow keys")
         self.channel_box.setKeyboardTracking(False)
@@ -74,19 +66,30 @@ class FeatureChoices(QObject):
         self.on_picture.setToolTip("Show the selected channel over the picture, at its exact position")
         self.opacity = opacity_slider()
         self.opacity.setEnabled(False)
-        self.opacity.setFixedWidth(60)
-        self.more = self._more_button(owner)
+        self.contour = choice(
+            "Contour",
+            "A line around the values above a quantile of the selected channel",
+            [("None", None), *((f"At the {100 * each:g} % quantile", each) for each in _QUANTILES)],
+        )
+        self.pin = QPushButton("Pin for comparison")
+        self.pin.setToolTip("Keep these maps, and show them next to those of the next selection")
+        self.clear_unit = QPushButton("Clear the unit")
+        self.clear_unit.setToolTip("Select no unit")
         self.range = RangeChoice(("hand", "percentile", "symmetric"), owner)
         self.range.hide()
-        for box in (self.order, self.scaling, self.colormap):
-            box.setMinimumContentsLength(4)
         self._connect()
 
-    def add_to(self, row: QHBoxLayout) -> None:
-        """Add the controls to a row."""
-        boxes = (self.channel_box, self.order, self.scaling, self.colormap)
-        for control in (*boxes, self.on_picture, self.opacity, self.more):
-            row.addWidget(control)
+    def add_to(self, row: ControlRow) -> None:
+        """Add the controls to a row, and the less frequent ones to its popup."""
+        row.add(self.channel_box, word="Channel")
+        row.add(self.order, word="Sort")
+        row.add(self.scaling, word="Scale")
+        row.add(self.colormap, word="Colours")
+        row.add(self.on_picture)
+        row.add(self.opacity, word="Opacity")
+        row.add(self.contour, word="Contour", rare=True)
+        row.add(self.pin, rare=True)
+        row.add(self.clear_unit, rare=True)
 
     @property
     def look(self) -> Look:
@@ -106,12 +109,11 @@ class FeatureChoices(QObject):
     @property
     def options(self) -> ChannelOptions:
         """How to show the selected channel."""
-        checked = self._quantiles.checkedAction()
         return ChannelOptions(
             on_picture=self.on_picture.isChecked(),
             opacity=self.opacity.value() / 100,
             is_colormap_free=not self.colormap.currentData(),
-            quantile=None if checked is None else checked.data(),
+            quantile=self.contour.currentData(),
         )
 
     def propose_range(self, limits: Limits) -> None:
@@ -119,32 +121,8 @@ class FeatureChoices(QObject):
         self.range.propose(limits)
 
     def set_pinned(self, pinned: bool) -> None:
-        """Set the text of the menu entry for pinning."""
-        self.pin.setText("&Unpin" if pinned else "&Pin for comparison")
-
-    def _more_button(self, owner: QWidget) -> QToolButton:
-        menu = QMenu(owner)
-        menu.setToolTipsVisible(True)
-        contours = menu.addMenu("&Contour")
-        self._quantiles = QActionGroup(self)
-        for quantile in (None, *_QUANTILES):
-            action = contours.addAction("None" if quantile is None else f"At the {100 * quantile:g} % quantile")
-            action.setCheckable(True)
-            action.setData(quantile)
-            self._quantiles.addAction(action)
-        self._quantiles.actions()[0].setChecked(True)
-        self.pin: QAction = menu.addAction("&Pin for comparison")
-        self.pin.setToolTip("Keep these maps, and show them next to those of the next selection")
-        self.clear_unit: QAction = menu.addAction("Clear the &unit")
-        self.clear_unit.setToolTip("Select no unit")
-        button = QToolButton()
-        button.setText("⋯")
-        button.setAccessibleName("More about feature maps")
-        button.setToolTip("Contour, comparison, unit")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        button.setMenu(menu)
-        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        return button
+        """Set the text of the button for pinning."""
+        self.pin.setText("Unpin" if pinned else "Pin for comparison")
 
     def _connect(self) -> None:
         for box in (self.order, self.scaling, self.colormap):
@@ -153,9 +131,9 @@ class FeatureChoices(QObject):
         self.on_picture.toggled.connect(self.opacity.setEnabled)
         self.on_picture.toggled.connect(self.options_changed)
         self.opacity.valueChanged.connect(self.options_changed)
-        self._quantiles.triggered.connect(self.options_changed)
-        self.pin.triggered.connect(self.pin_asked)
-        self.clear_unit.triggered.connect(self.unit_cleared)
+        self.contour.currentIndexChanged.connect(self.options_changed)
+        self.pin.clicked.connect(self.pin_asked)
+        self.clear_unit.clicked.connect(self.unit_cleared)
 
     def _change_look(self) -> None:
         self.range.setVisible(self.scaling.currentData() == "fixed")

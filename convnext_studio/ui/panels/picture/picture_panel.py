@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.nodes import NodeInfo
@@ -74,9 +74,11 @@ class PicturePanel(Panel):
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
-        self._unit_controls = (self.scale, self.look, QLabel("Opacity"), self.opacity, self.no_unit)
-        for control in self._unit_controls:
-            self.controls.addWidget(control)
+        self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
+        self.controls.add(self.scale, word="Field")
+        self.controls.add(self.no_unit)
+        self.controls.add(self.look)
+        self.controls.add(self.opacity, word="Opacity")
 
     def _connect(self) -> None:
         state = self.state

@@ -82,7 +82,7 @@ class ReceptiveFieldPanel(Panel):
         self.fields.add_before_more(self.zoom)
         for control in (self.scale, self.colormap, self.range):
             self.fields.rest_row.addWidget(control)
-        self.controls.addWidget(self.fields, 1)
+        self.controls.add(self.fields, 1)
         self.set_body(self.map)
         self._connect()
         self.measured.query.refresh()

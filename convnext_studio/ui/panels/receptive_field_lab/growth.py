@@ -48,7 +48,7 @@ class GrowthPage(Panel):
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
-            self.controls.addWidget(widget)
+            self.controls.add(widget)
         self.set_body(self.plot)
         self.subject.currentIndexChanged.connect(self.query.schedule)
         self.plot.pointed.connect(state.hovered)

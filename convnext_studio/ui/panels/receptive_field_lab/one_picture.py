@@ -75,7 +75,7 @@ class OnePicturePage(Panel):
         self.range = RangeChoice(("data", "percentile", "hand"))
         self.opacity = opacity_slider()
         for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.measured.stop):
-            self.controls.addWidget(control)
+            self.controls.add(control)
         self.set_body(self.map)
         self._connect()
 

@@ -173,7 +173,7 @@ class SubjectView(Panel):
         keeps.setRetainSizeWhenHidden(True)
         self._bar.setSizePolicy(keeps)
         for widget in (self._swatch, self._name, self.measured.stop, self.save, self.remove):
-            self.controls.addWidget(widget, 1 if widget is self._name else 0)
+            self.controls.add(widget, 1 if widget is self._name else 0)
         self._stack.addWidget(self.map)
         layout = self.layout()
         if layout is not None:

@@ -169,8 +169,16 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "cancel",
         "Navigate",
         "&Stop computing",
-        "Stop all running computations",
-        lambda window: window.restore_or_stop(),
+        "Stop all running computations, exports and hand-outs",
+        lambda window: window.stop_work(),
+        "Ctrl+.",
+    ),
+    ActionSpec(
+        "go_back",
+        "Navigate",
+        "Go &back",
+        "Close the message, restore a maximised panel, or go up in the network",
+        lambda window: window.go_back(),
         "Esc",
     ),
 )

@@ -17,12 +17,11 @@ if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
-VERSION = 6
+VERSION = 7
 
 COLUMNS = ARRANGEMENTS["inspect"].columns
 _WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
 SEPARATOR_PX = 5  # Must match the style sheet.
-MESSAGES_BAR = "messages_bar"
 
 
 class DockLayout(QObject):
@@ -44,7 +43,7 @@ class DockLayout(QObject):
         self._bars = window.findChildren(QToolBar, options=direct)
         self._columns = COLUMNS
         self._maximised: str | None = None
-        self._is_restoring = False
+        self._is_restoring = self._is_placed_later = False
         self._floated: set[str] = set()  # Floated for lack of room, not by the user.
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
@@ -172,6 +171,15 @@ class DockLayout(QObject):
         for name in self._made_asides:
             self._prepare_aside(name)
 
+    def make_one(self) -> bool:
+        """Create one of the panels that have not been shown yet, still hidden; return whether there was one."""
+        dock = next((dock for dock in self.docks.values() if not dock.is_made), None)
+        if dock is not None:
+            self._is_placed_later = True  # Once it is shown.
+            _ = dock.panel
+            self._is_placed_later = False
+        return dock is not None
+
     def text_changed(self) -> None:
         """Refit the visible asides to a new text size; those that no longer fit into the window float."""
         end_drag(self._window)
@@ -192,7 +200,7 @@ class DockLayout(QObject):
 
     def _panel_made(self, name: str, _panel: QWidget) -> None:
         """Place an aside before it is first shown, unless a layout that is being restored does so."""
-        if not self._is_restoring:
+        if not (self._is_restoring or self._is_placed_later):
             self._prepare_aside(name)
 
     def _prepare_aside(self, name: str) -> None:
@@ -293,7 +301,7 @@ class DockLayout(QObject):
         for other, dock in self.docks.items():
             if other != name:
                 dock.hide()
-        for bar in self._navigation_bars:
+        for bar in self._bars:
             bar.hide()
         dock = self.docks[name]
         dock.setFloating(False)
@@ -305,16 +313,11 @@ class DockLayout(QObject):
         if self._maximised is None:
             return
         name, self._maximised = self._maximised, None
-        for bar in self._navigation_bars:
+        for bar in self._bars:
             bar.show()
         self._restore_docks(self._before_maximised)
         if self.docks[name].isVisible():
             self.docks[name].take_focus()
-
-    @property
-    def _navigation_bars(self) -> list[QToolBar]:
-        """The toolbars that are hidden while a panel is maximised; the message bar never is."""
-        return [bar for bar in self._bars if bar.objectName() != MESSAGES_BAR]
 
     # --------------------------------------------------------------------------------------------- saving
 

@@ -172,7 +172,7 @@ class Tour(Overlay):
         card = beside(around, size, window.rect())
         if self._messages.isVisible():
             told = QRect(self._messages.mapTo(window, QPoint()), self._messages.size())
-            card = below(told, card, window.rect())
+            card = above(told, card, window.rect())
         self.move(card.topLeft())
         self._frame.surround(around)
         self.raise_()
@@ -234,9 +234,9 @@ def beside(target: QRect, card: QSize, room: QRect) -> QRect:
     return QRect(corner, card)
 
 
-def below(bar: QRect, card: QRect, room: QRect) -> QRect:
-    """Move a card that covers a bar below that bar, if there is room."""
-    moved = QRect(QPoint(card.left(), bar.bottom() + GAP_PX), card.size())
+def above(bar: QRect, card: QRect, room: QRect) -> QRect:
+    """Move a card that covers a bar above that bar, if there is room."""
+    moved = QRect(QPoint(card.left(), bar.top() - GAP_PX - card.height()), card.size())
     return moved if card.intersects(bar) and room.contains(moved) else card
 
 

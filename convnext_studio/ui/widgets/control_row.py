@@ -1,0 +1,259 @@
+"""A row of controls that folds those that do not fit into a popup."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
+
+from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.text_size import scaled_px
+
+_GAP_PX = 4
+_VISIBILITY = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A control of the row.
+
+    Attributes
+    ----------
+    label
+        The word in front of the control in the row, or None.
+    word
+        The word in front of the control in the popup.
+    stretch
+        Its share of the room that is left over.
+    is_kept
+        Whether it stays in the row until only kept controls are left.
+    is_rare
+        Whether it is always in the popup.
+    """
+
+    control: QWidget
+    label: QLabel | None
+    word: str
+    stretch: int
+    is_kept: bool
+    is_rare: bool
+    is_folded: bool = False
+
+    @property
+    def width(self) -> int:
+        """The width that control and label need for their whole texts."""
+        label_px = 0 if self.label is None else self.label.sizeHint().width() + scaled_px(_GAP_PX)
+        return label_px + wanted_size(self.control).width()
+
+    @property
+    def least_width(self) -> int:
+        """The width that it can be squeezed to; only what stretches can be squeezed."""
+        squeezed_px = self.control.minimumSizeHint().expandedTo(self.control.minimumSize()).width()
+        return min(self.width, squeezed_px) if self.stretch else self.width
+
+
+class ControlRow(QWidget):
+    """A row of controls, each as wide as its text needs; the last ones fold into a popup if there is no room.
+
+    The popup lies over the panel, so that opening it never takes room from what the panel shows. Controls can
+    be shown and hidden as in any layout.
+
+    Attributes
+    ----------
+    more
+        The button that opens the popup; hidden while nothing is folded.
+    """
+
+    def __init__(self, tip: str = "More controls", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._items: list[_Item] = []
+        self._is_arranging = False
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.more = PopupButton("More", tip, self)
+        self.more.setAccessibleName(tip)
+        self.more.hide()
+        self.hide()  # Without controls, it takes no room.
+
+    # ------------------------------------------------------------------------------------------- filling it
+
+    def add(
+        self, control: QWidget, stretch: int = 0, *, word: str = "", kept: bool = False, rare: bool = False
+    ) -> None:
+        """Add a control.
+
+        Parameters
+        ----------
+        stretch
+            Its share of the room that is left over; 0 for its own width.
+        word
+            The label in front of it, in the row and in the popup. Without one, the popup uses the control's
+            accessible name.
+        kept
+            Whether it is folded only after all others; the first control is always kept.
+        rare
+            Whether it is always in the popup.
+        """
+        label = None
+        if word:
+            label = QLabel(word, self)
+            label.setBuddy(control)
+        kept = kept or not any(item.is_kept for item in self._items)
+        has_word = isinstance(control, QAbstractButton) and bool(control.text())
+        said = "" if has_word else word or control.accessibleName()
+        item = _Item(control, label, said, stretch, kept and not rare, rare)
+        self._items.append(item)
+        _move(control, self)
+        control.installEventFilter(self)
+        self.show()
+        self._want_room()
+
+    @property
+    def folded(self) -> list[QWidget]:
+        """The controls that are in the popup now."""
+        return [item.control for item in self._items if item.is_folded]
+
+    # -------------------------------------------------------------------------------------------- its size
+
+    def sizeHint(self) -> QSize:
+        """Return the size in which everything is in the row."""
+        items = [item for item in self._shown if not item.is_rare]
+        widths = [item.width for item in items]
+        if len(items) < len(self._shown):
+            widths.append(self.more.sizeHint().width())
+        return QSize(_row_px(widths), self._height)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size in which all controls but those that are kept are in the popup."""
+        kept = [item.least_width for item in self._shown if item.is_kept]
+        if len(kept) < len(self._shown):
+            kept.append(self.more.sizeHint().width())
+        return QSize(min(_row_px(kept), self.sizeHint().width()), self._height)
+
+    @property
+    def _shown(self) -> list[_Item]:
+        """The items whose controls have not been hidden by the panel."""
+        return [item for item in self._items if not item.control.isHidden()]
+
+    @property
+    def _height(self) -> int:
+        """The height of the highest control, shown or not, so that nothing moves when one is shown."""
+        heights = [wanted_size(item.control).height() for item in self._items if not item.is_rare]
+        return max(heights, default=0)
+
+    def event(self, event: QEvent) -> bool:
+        """Arrange the controls anew when one of them needs another width."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
+            self._want_room()
+        return super().event(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow the panel when it shows or hides a control."""
+        if event.type() in _VISIBILITY and not self._is_arranging:
+            self._want_room()
+        return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fold what does not fit, and unfold what fits again."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Arrange the controls with the sizes that they have on this screen."""
+        super().showEvent(event)
+        self._arrange()
+
+    def _want_room(self) -> None:
+        self.updateGeometry()
+        self._arrange()
+
+    # ------------------------------------------------------------------------------------------ arranging
+
+    def _arrange(self) -> None:
+        if self._is_arranging or self.more.sheet.isVisible():
+            return
+        self._is_arranging = True
+        shown = self._shown
+        in_row = self._fitting(shown)
+        folded = [item for item in shown if item not in in_row]
+        if folded != [item for item in self._items if item.is_folded]:
+            self._fold(folded)
+        self._place(in_row, has_more=bool(folded))
+        self._is_arranging = False
+
+    def _fitting(self, shown: list[_Item]) -> list[_Item]:
+        """Return the items that fit into the row beside “More”; the last are folded first."""
+        in_row = [item for item in shown if not item.is_rare]
+        more_px = self.more.sizeHint().width()
+
+        def is_too_wide() -> bool:
+            widths = [item.width for item in in_row]
+            return _row_px([*widths, more_px] if len(in_row) < len(shown) else widths) > self.width()
+
+        while len(in_row) > 1 and is_too_wide():
+            loose = [item for item in in_row if not item.is_kept]
+            in_row.remove((loose or in_row)[-1])
+        return in_row
+
+    def _fold(self, folded: list[_Item]) -> None:
+        """Put exactly these items into the popup, and the others back into the row."""
+        self.more.release_rows()
+        before: QWidget = self
+        for item in self._items:
+            item.is_folded = item in folded
+            if item.is_folded:
+                self.more.add_row(item.word, item.control)
+                item.control.show()
+            else:
+                _move(item.control, self)
+                # A control that comes back would otherwise be the last one that Tab reaches.
+                QWidget.setTabOrder(before, item.control)
+                before = item.control
+        QWidget.setTabOrder(before, self.more)
+
+    def _place(self, in_row: list[_Item], *, has_more: bool) -> None:
+        """Give every control of the row its place, and what is left over to those that stretch."""
+        gap, x, height = scaled_px(_GAP_PX), 0, self.height()
+        widths = [item.width for item in in_row]
+        more_px = self.more.sizeHint().width()
+        spare = max(self.width() - _row_px([*widths, more_px] if has_more else widths), 0)
+        stretches = sum(item.stretch for item in in_row)
+        for item in self._items:
+            if item.label is not None:
+                item.label.setVisible(item in in_row)
+        for item in in_row:
+            if item.label is not None:
+                label_px = item.label.sizeHint().width()
+                item.label.setGeometry(x, 0, label_px, height)
+                x += label_px + gap
+            size = wanted_size(item.control)
+            width = size.width() + (spare * item.stretch // stretches if stretches else 0)
+            width = max(min(width, self.width() - x), 1)
+            tall = min(size.height(), height)
+            item.control.setGeometry(QRect(x, (height - tall) // 2, width, tall))
+            x += width + gap
+        self.more.setVisible(has_more)
+        size = self.more.sizeHint()
+        tall = min(size.height(), height)
+        self.more.setGeometry(x, (height - tall) // 2, size.width(), tall)
+
+
+def wanted_size(control: QWidget) -> QSize:
+    """Return the preferred size of a control within its limits."""
+    wanted = control.sizeHint()
+    if control.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Ignored:
+        wanted.setWidth(0)  # It takes the room that the others leave.
+    least = control.minimumSizeHint().expandedTo(control.minimumSize())
+    return wanted.expandedTo(least).boundedTo(control.maximumSize())
+
+
+def _row_px(widths: list[int]) -> int:
+    return sum(widths) + scaled_px(_GAP_PX) * max(len(widths) - 1, 0)
+
+
+def _move(control: QWidget, parent: QWidget) -> None:
+    """Give a control another parent, and leave it hidden only if it was hidden on purpose."""
+    if control.parent() is parent:
+        return
+    was_hidden = control.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide) and control.isHidden()
+    control.setParent(parent)
+    control.setVisible(not was_hidden)

@@ -1,0 +1,274 @@
+"""The named views of the program: what brings each of them onto the screen.
+
+The views of a group follow one another; every group begins with the window as it is after a first launch, so
+that one group can be looked at without the others.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from convnext_studio.common.samples import SAMPLES, sample_path
+from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.popup import PopupButton
+
+Show = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its name, and what brings it onto the screen after the one before."""
+
+    name: str
+    show: Show
+
+
+class Views:
+    """All views of a window, in groups."""
+
+    def __init__(self, window: StudioWindow) -> None:
+        self._window = window
+        self._state = window.state
+        self._do: dict[str, Show] = {name: action.trigger for name, action in window.actions_by_id.items()}
+
+    def groups(self) -> Iterator[list[View]]:
+        """The groups, in the order in which they are photographed."""
+        yield [View("first_launch", lambda: None)]
+        yield self._stages()
+        yield self._inside()
+        yield self._costs()
+        yield self._selections()
+        yield self._arrangements()
+        yield from self._panels()
+        yield self._asides()
+        yield self._popups()
+        yield self._messages()
+        yield self._overlays()
+        yield self._menus()
+        yield self._pictures()
+        yield self._text_sizes()
+        yield self._networks()
+        yield self._lecture()
+
+    def go_home(self) -> None:
+        """Return to what a first launch shows, with the pictures that are open."""
+        do = self._do
+        _close_menus()
+        if self._window.guide.tour is not None:
+            self._window.guide.tour.close_sheet()
+        while self._window.messages.dismiss_latest():
+            pass
+        do["reset"]()
+        do["clear_unit"]()
+        do["follow_top"]()
+        while self._window.strip.opened:
+            do["go_up"]()
+        do["costs_parameters"]()
+        do["stage_2"]()
+
+    # --------------------------------------------------------------------------------------- the network
+
+    def _stages(self) -> list[View]:
+        return [View(f"stage{number}", self._do[f"stage_{number}"]) for number in (1, 3, 4)]
+
+    def _inside(self) -> list[View]:
+        do, state = self._do, self._state
+        return [
+            View("stage3_open", lambda: (do["stage_3"](), do["open_node"]())),
+            View("block_open", lambda: (state.set_node("stage3.block2"), do["open_node"]())),
+            View("dwconv", lambda: state.set_node("stage3.block2.dwconv")),
+        ]
+
+    def _costs(self) -> list[View]:
+        return [View(f"costs_{kind}", self._do[f"costs_{kind}"]) for kind in ("macs", "memory", "time")]
+
+    def _selections(self) -> list[View]:
+        do, state = self._do, self._state
+        return [
+            View("unit", lambda: state.set_unit(5, 7)),
+            View("second_class", lambda: state.set_target(1)),
+            View("no_unit", lambda: (do["clear_unit"](), do["follow_top"]())),
+            View("pinned", lambda: (do["pin"](), do["stage_3"]())),
+            View("unpinned", do["pin"]),
+        ]
+
+    # ---------------------------------------------------------------------------------------- the panels
+
+    def _arrangements(self) -> list[View]:
+        return [View(f"arrangement_{name}", self._do[f"arrange_{name}"]) for name in ("compare", "teach")]
+
+    def _panels(self) -> Iterator[list[View]]:
+        """Each panel in front, and each filling the window."""
+        layout = self._window.dock_layout
+        for name in layout.docks:
+            yield [
+                View(f"front_{name}", partial(layout.show_panel, name)),
+                View(f"large_{name}", partial(layout.toggle_maximised, name)),
+                View(f"after_{name}", layout.leave_maximised),
+            ]
+
+    def _asides(self) -> list[View]:
+        layout = self._window.dock_layout
+        return [View("two_asides", lambda: (layout.show_panel("help"), layout.show_panel("activity")))]
+
+    def _popups(self) -> list[View]:
+        """The first popup of every panel that has one."""
+        return [
+            View(f"popup_{name}", partial(self._open_popup, name))
+            for name in ("feature_maps", "attribution", "receptive_field", "picture")
+        ]
+
+    def _open_popup(self, name: str) -> None:
+        _close_menus()
+        self._state.set_unit(5, 7)
+        self._window.dock_layout.show_panel(name)
+        QApplication.processEvents()
+        panel = self._window.dock_layout.docks[name].panel
+        button = next((each for each in panel.findChildren(PopupButton) if each.isVisible()), None)
+        if button is not None:
+            button.open_sheet()
+
+    # ------------------------------------------------------------------------------------- over the window
+
+    def _messages(self) -> list[View]:
+        window = self._window
+        return [
+            View("success", lambda: window.messages.tell(_SAVED)),
+            View("failure", lambda: window.messages.tell(_FAILED)),
+            View("failure_details", lambda: window.messages.details.click()),
+            View("rubbish_dropped", lambda: (window.messages.dismiss_latest(), _drop(window, [__file__]))),
+            View("dragged", lambda: (window.messages.dismiss_latest(), _drag(window, _samples()))),
+            View("not_dragged", lambda: QApplication.sendEvent(window, QDragLeaveEvent())),
+        ]
+
+    def _overlays(self) -> list[View]:
+        do, window = self._do, self._window
+        return [
+            View("palette", do["palette"]),
+            View("palette_typed", lambda: _type(window, "grad")),
+            View("palette_no_match", lambda: _type(window, "xyzzy")),
+            View("shortcuts", lambda: (_escape(window), do["shortcuts"]())),
+            View("tour", lambda: (_escape(window), window.guide.start_tour())),
+            *(View(f"tour_{number}", lambda: _next_of_tour(window)) for number in range(2, 7)),
+        ]
+
+    def _menus(self) -> list[View]:
+        bar = self._window.menuBar()
+        names = [action.text().replace("&", "").lower() for action in bar.actions()]
+        return [View(f"menu_{name}", partial(_open_menu, bar, index)) for index, name in enumerate(names)]
+
+    # ------------------------------------------------------------------------------------ other contents
+
+    def _pictures(self) -> list[View]:
+        do, layout = self._do, self._window.dock_layout
+        return [
+            View("many_pictures", lambda: _drop(self._window, _samples())),
+            View("many_pictures_large", lambda: layout.toggle_maximised("pictures")),
+            View("many_on_a_sheet", lambda: (layout.leave_maximised(), do["arrange_compare"]())),
+            View("no_picture", lambda: (do["reset"](), do["close_all"]())),
+            View("pictures_back", do["undo"]),
+        ]
+
+    def _text_sizes(self) -> list[View]:
+        return [
+            View("text_larger", partial(self._use_text, 14)),
+            View("text_20", partial(self._use_text, 20)),
+            View("text_28", partial(self._use_text, 28)),
+            View("text_back", partial(self._use_text, self._window.settings.values.text_pt)),
+        ]
+
+    def _use_text(self, size_pt: int) -> None:
+        self._window.settings.update(text_pt=size_pt)
+        self._window.appearance._use_text()
+
+    def _networks(self) -> list[View]:
+        change = self._window.controller.change_model
+        return [
+            View("random_weights", lambda: change(source="preset:tutorial")),
+            View("large_network", lambda: change(source="preset:convnext-base")),
+            View("other_family", lambda: change(source="timm-random:resnet18")),
+            View("bundled_again", lambda: change(source="bundled")),
+        ]
+
+    def _lecture(self) -> list[View]:
+        """Every step of the lecture, and the window after it."""
+        steps = range(1, len(checked_lecture().steps))
+        return [
+            View("lecture_01", self._do["present"]),
+            *(View(f"lecture_{index + 1:02}", partial(self._go_to, index)) for index in steps),
+            View("after_the_lecture", self._leave),
+        ]
+
+    def _go_to(self, index: int) -> None:
+        presenter = self._window.lecture.presentation.presenter
+        assert presenter is not None
+        presenter.go_to(index)
+
+    def _leave(self) -> None:
+        presenter = self._window.lecture.presentation.presenter
+        assert presenter is not None
+        presenter.close()
+
+
+_SAVED = Notice("test", "The session was saved as /home/ada/session.json.", good=True, path=__file__)
+_REASONS = tuple(f"picture-{number}.png is cut off after {number},024 bytes." for number in range(1, 8))
+_FAILED = Notice(
+    "test2", f"7 of 12 could not be opened: {_REASONS[0]}", "Copy them again.", _REASONS, path=__file__
+)
+
+
+def _samples() -> list[str]:
+    return [str(sample_path(name)) for name in SAMPLES]
+
+
+def _type(window: QWidget, text: str) -> None:
+    QTest.keyClicks(QApplication.focusWidget() or window, text)
+
+
+def _escape(window: QWidget) -> None:
+    QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Escape)
+
+
+def _next_of_tour(window: StudioWindow) -> None:
+    tour = window.guide.tour
+    assert tour is not None
+    tour.next.click()
+
+
+def _open_menu(bar: QWidget, index: int) -> None:
+    _close_menus()
+    action = bar.actions()[index]
+    menu = action.menu()
+    assert menu is not None
+    menu.popup(bar.mapToGlobal(bar.actionGeometry(action).bottomLeft()))
+
+
+def _close_menus() -> None:
+    while (menu := QApplication.activePopupWidget()) is not None:
+        menu.close()
+
+
+def _mime(paths: list[str]) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(Path(path).absolute())) for path in paths])
+    return data
+
+
+def _drop(window: StudioWindow, paths: list[str]) -> None:
+    window.controller.open_mime(_mime(paths))
+
+
+def _drag(window: StudioWindow, paths: list[str]) -> None:
+    """Drag files over the window, and do not drop them."""
+    place = QPointF(window.rect().center()).toPoint() if window.width() else QPoint()
+    button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QDragEnterEvent(place, Qt.DropAction.CopyAction, _mime(paths), button, none)
+    QApplication.sendEvent(window, event)

@@ -1,0 +1,139 @@
+"""Controls that do not fit fold into a popup, come back, and stay as they were shown or hidden."""
+
+import pytest
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.ui.widgets.control_row import ControlRow
+
+
+class Bench:
+    """A row of four controls in a window of any width."""
+
+    def __init__(self, qtbot: QtBot) -> None:
+        self.window = QWidget()
+        qtbot.addWidget(self.window)
+        self.row = ControlRow("More controls of the test")
+        self.method = QComboBox()
+        self.method.addItems(["Grad-CAM", "A much longer name"])
+        self.order = QComboBox()
+        self.order.addItems(["By index"])
+        self.check = QCheckBox("On picture")
+        self.save = QPushButton("Save…")
+        self.row.add(self.method)
+        self.row.add(self.order, word="Sort")
+        self.row.add(self.check)
+        self.row.add(self.save)
+        layout = QHBoxLayout(self.window)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.row)
+        self.window.resize(800, 60)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+
+    def use_width(self, width: int) -> None:
+        self.window.resize(width, 60)
+        QApplication.processEvents()
+
+    @property
+    def in_row(self) -> list[QWidget]:
+        controls: list[QWidget] = [self.method, self.order, self.check, self.save]
+        return [control for control in controls if control.isVisible() and control.window() is self.window]
+
+
+@pytest.fixture
+def bench(qtbot: QtBot) -> Bench:
+    return Bench(qtbot)
+
+
+def test_with_room_everything_is_in_the_row_and_nothing_is_squeezed(bench: Bench) -> None:
+    assert bench.in_row == [bench.method, bench.order, bench.check, bench.save]
+    assert not bench.row.more.isVisible()
+    for control in bench.in_row:
+        assert control.width() >= control.sizeHint().width()
+    places = [control.geometry() for control in bench.in_row]
+    assert not any(a.intersects(b) for a, b in zip(places[:-1], places[1:], strict=True))
+
+
+def test_the_last_controls_fold_first_and_come_back_in_their_order(bench: Bench) -> None:
+    seen = []
+    for width in range(bench.row.sizeHint().width(), bench.row.minimumSizeHint().width() - 1, -5):
+        bench.use_width(width)
+        seen.append(len(bench.in_row))
+        assert bench.in_row == [bench.method, bench.order, bench.check, bench.save][: seen[-1]]
+        assert bench.row.more.isVisible() == (seen[-1] < 4)
+        assert bench.row.more.geometry().right() < width or seen[-1] == 4
+        for control in bench.in_row:
+            assert control.width() >= control.sizeHint().width()
+            assert control.geometry().right() < width
+    assert seen == sorted(seen, reverse=True)
+    assert set(seen) == {1, 2, 3, 4} or set(seen) == {1, 2, 4}
+    bench.use_width(800)
+    assert bench.in_row == [bench.method, bench.order, bench.check, bench.save]
+
+
+def test_what_is_folded_has_its_word_in_the_popup_and_works_there(bench: Bench) -> None:
+    bench.use_width(bench.row.minimumSizeHint().width())
+    bench.row.more.click()
+    sheet = bench.row.more.sheet
+    assert sheet.isVisible()
+    assert sheet.isAncestorOf(bench.order)
+    assert [label.text() for label in sheet.findChildren(QLabel) if label.isVisible()] == ["Sort"]
+    bench.check.click()
+    assert bench.check.isChecked()
+    sheet.hide()
+
+
+def test_a_control_that_the_panel_hides_takes_no_room_and_stays_hidden(bench: Bench) -> None:
+    bench.use_width(bench.row.minimumSizeHint().width())
+    bench.check.hide()
+    QApplication.processEvents()
+    assert bench.row.folded == [bench.order, bench.save]
+    bench.use_width(800)
+    assert bench.in_row == [bench.method, bench.order, bench.save]
+    bench.check.show()
+    QApplication.processEvents()
+    assert bench.in_row == [bench.method, bench.order, bench.check, bench.save]
+
+
+def test_a_rare_control_is_always_in_the_popup_and_a_kept_one_stays(bench: Bench) -> None:
+    stop, seed = QPushButton("Stop"), QPushButton("Seed")
+    bench.row.add(stop, kept=True)
+    bench.row.add(seed, rare=True)
+    QApplication.processEvents()
+    assert bench.row.folded == [seed]
+    assert bench.row.more.isVisible()
+    bench.use_width(bench.row.minimumSizeHint().width())
+    assert bench.row.folded == [bench.order, bench.check, bench.save, seed]
+    assert stop.window() is bench.window
+
+
+def test_tab_reaches_the_controls_in_the_order_in_which_they_are_seen(bench: Bench) -> None:
+    bench.use_width(bench.row.minimumSizeHint().width())
+    bench.use_width(800)
+    bench.window.activateWindow()
+    bench.method.setFocus()
+    reached = []
+    for _ in range(4):
+        reached.append(bench.window.focusWidget())
+        QTest.keyClick(bench.window.focusWidget(), "\t")
+    assert reached == [bench.method, bench.order, bench.check, bench.save]
+
+
+def test_another_text_of_a_control_is_never_cut(bench: Bench) -> None:
+    bench.use_width(bench.row.sizeHint().width())
+    bench.save.setText("Save the whole contact sheet…")
+    QApplication.processEvents()
+    assert bench.row.folded == [bench.save]
+    bench.save.setText("Save…")
+    QApplication.processEvents()
+    assert bench.row.folded == []
+
+
+def test_the_row_is_as_high_with_a_control_as_without(bench: Bench) -> None:
+    high = bench.row.sizeHint().height()
+    for control in (bench.method, bench.order, bench.save):
+        control.hide()
+    QApplication.processEvents()
+    assert bench.row.sizeHint().height() == high
