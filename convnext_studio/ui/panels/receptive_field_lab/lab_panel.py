@@ -102,6 +102,7 @@ class ReceptiveFieldLab(QWidget):
             "One colour scale for all fields, or each field relative to its own maximum",
             ((ONE_SCALE, False), (OWN_SCALE, True)),
         )
+        self.relative.setEnabled(False)  # As on the scale in decades, with which it begins.
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
         self._make_buttons()
