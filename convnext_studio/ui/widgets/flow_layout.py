@@ -28,12 +28,6 @@ class FlowLayout(QLayout):
         """Append an item, as `addWidget` does."""
         self._items.append(item)
 
-    def insert_widget(self, index: int, widget: QWidget) -> None:
-        """Add a widget in front of the item with that index."""
-        self.addWidget(widget)
-        self._items.insert(index, self._items.pop())
-        self.invalidate()
-
     def count(self) -> int:
         """Return the number of items."""
         return len(self._items)

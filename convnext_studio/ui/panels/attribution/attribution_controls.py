@@ -26,7 +26,7 @@ from convnext_studio.render import Rgb, format_percent
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -427,7 +427,7 @@ def _icon(picture: Rgb) -> QIcon:
     return thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)
 
 
-class AttributionBar(QWidget):
+class AttributionBar(QObject):
     """The controls above the map; `changed` tells a new method or parameter.
 
     Long methods have a progress bar and a button that stops them.
@@ -435,7 +435,7 @@ class AttributionBar(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._list = choice("Method", "", [(method.title, method.name) for method in METHODS])
         for index, method in enumerate(METHODS):
@@ -453,22 +453,17 @@ class AttributionBar(QWidget):
         self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
-        layout = FlowLayout(self)
-        for control in (
-            self._list,
-            self.parameters,
-            self.target.this,
-            self.target.that,
-            self.progress,
-            self.stop,
-            self.evidence,
-            self.sheet,
-        ):
-            layout.addWidget(control)
         self._list.currentIndexChanged.connect(self._method_chosen)
         self.parameters.changed.connect(self.changed)
         self._explain_method()
         self.show_progress(None)
+
+    def add_to(self, row: ControlRow) -> None:
+        """Add the controls to a row, in which the method and the two classes stay as long as possible."""
+        for control in (self._list, self.target.this, self.target.that):
+            row.add(control, kept=True)
+        for other in (self.parameters, self.progress, self.stop, self.evidence, self.sheet):
+            row.add(other)
 
     @property
     def method(self) -> Method:

@@ -162,8 +162,8 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.bar = AttributionBar()
-        self.controls.add(self.bar, 1)
+        self.bar = AttributionBar(self)
+        self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,

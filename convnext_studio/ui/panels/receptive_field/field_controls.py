@@ -6,10 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -24,9 +22,9 @@ from convnext_studio.protocol.receptive_fields import (
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
-from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.text_size import follow_text
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
     "centred": (
@@ -117,29 +115,22 @@ class FieldSettings:
         return tuple(picture.key for picture in state.pictures[: self.count])
 
 
-class FieldControls(QWidget):
-    """The choices that are always visible, and the less frequent ones in the sheet of the button “More”.
-
-    Attributes
-    ----------
-    rest_row
-        The layout of the last row of the sheet, to which other widgets may be added.
-    """
+class FieldControls(ControlRow):
+    """The choices in a row, and the less frequent ones in its popup."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Input size, seed, unit, scale and colours", parent)
         self._make_first_row()
         self._make_rest()
-        self._lay_out()
+        for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
+            self.add(control, kept=control is self.protocol)
+        for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
+            self.add(rare, rare=True)
         self._connect()
         self._settings = self._read()
         self._show_settings()
-
-    def add_before_more(self, widget: QWidget) -> None:
-        """Add a widget after the choices that are always visible."""
-        self._row.insert_widget(self._row.indexOf(self.more), widget)
 
     @property
     def settings(self) -> FieldSettings:
@@ -207,9 +198,7 @@ class FieldControls(QWidget):
         )
         self.count.setRange(1, LARGEST_COUNT)
         self.count.setValue(USUAL_COUNT)
-        self.count.setPrefix("× ")
-        self.more = PopupButton("More…", "Scale, colours, input size, seed and position of the unit")
-        self.more.setAccessibleName("More options")
+        self.count.setSuffix(" inputs")
 
     def _make_rest(self) -> None:
         self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
@@ -236,21 +225,9 @@ class FieldControls(QWidget):
         self.folder = ElidedLabel()
         self.folder.setAccessibleName("Folder of pictures")
         self.sentence = plain_label("muted")
-        self.rest = QWidget()
-
-    def _lay_out(self) -> None:
-        self._row = FlowLayout(self)
-        for widget in (self.protocol, self.inputs, self.choose, self.folder, self.count, self.more):
-            self._row.addWidget(widget)
-        below = QVBoxLayout(self.rest)
-        below.setContentsMargins(0, 0, 0, 0)
-        below.setSpacing(4)
-        upper = _row(self.side, self.seed)
-        self.rest_row = _row(self.is_middle, self.unit_row, self.unit_column)
-        below.addLayout(upper)
-        below.addLayout(self.rest_row)
-        below.addWidget(self.sentence)
-        self.more.add_wide(self.rest)
+        follow_text(
+            self.sentence, lambda: self.sentence.setMinimumWidth(40 * self.fontMetrics().averageCharWidth())
+        )
 
     def _connect(self) -> None:
         for box in (self.protocol, self.inputs):
@@ -293,14 +270,6 @@ class FieldControls(QWidget):
             number.setVisible(settings.unit is not None)
         for part in (self.choose, self.folder):
             part.setVisible(settings.inputs == "folder" and settings.protocol != "luo")
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(4)
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
 
 
 def _number(name: str, tip: str) -> QSpinBox:

@@ -78,10 +78,10 @@ class ReceptiveFieldPanel(Panel):
             ),
         )
         self._window: Box | None = None
-        self.fields.add_before_more(self.measured.stop)
-        self.fields.add_before_more(self.zoom)
+        self.fields.add(self.zoom, kept=True)
+        self.fields.add(self.measured.stop)
         for control in (self.scale, self.colormap, self.range):
-            self.fields.rest_row.addWidget(control)
+            self.fields.add(control, rare=True)
         self.controls.add(self.fields, 1)
         self.set_body(self.map)
         self._connect()

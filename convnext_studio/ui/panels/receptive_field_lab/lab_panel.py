@@ -285,7 +285,7 @@ class ReceptiveFieldLab(QWidget):
 
     def _lay_out(self) -> None:
         for control in self._display_controls:
-            self.fields.add_before_more(control)
+            self.fields.add(control)
         subjects = QHBoxLayout()
         subjects.setSpacing(4)
         for widget in (self.ready_made, self.source, self.add, self.open, self.copy, self.save):
