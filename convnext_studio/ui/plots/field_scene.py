@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +135,16 @@ def window_around(view: FieldView, scale: ShownScale) -> Box:
     return whole if window[2] * window[3] > _WHOLE_SHARE * width * height else window
 
 
+Labels = Literal["full", "short", "one"]
+
+
 def field_scene(
-    view: FieldView, colours: Colours, *, note: str = "", is_small: bool = False, window: Box | None = None
+    view: FieldView,
+    colours: Colours,
+    *,
+    note: str = "",
+    labels: Labels = "full",
+    window: Box | None = None,
 ) -> Scene:
     """Return the map with its squares and, dashed, the theoretical field.
 
@@ -143,8 +152,8 @@ def field_scene(
     ----------
     note
         The text beside the map.
-    is_small
-        Whether there is room for short labels only.
+    labels
+        ``full`` and ``short`` ones beside the map, or only ``one`` at the outermost square.
     window
         The part of the input to show, to whose upper left corner the scene's coordinates refer; all of it if
         None.
@@ -158,8 +167,9 @@ def field_scene(
     layer = map_layer(shown, (0.0, 0.0, across, down), colours.limits, colours.colormap)
     squares = squares_on(view, colours.scale)
     # In a small figure only the outermost square has a label; the other labels would hide what they frame.
+    is_small = labels == "one"
     marks = [
-        _square_mark(square, view, is_small, has_label=not is_small or square is squares[-1])
+        _square_mark(square, view, labels, has_label=not is_small or square is squares[-1])
         for square in reversed(squares)
     ]
     box = theoretical_box(view)
@@ -239,14 +249,26 @@ def square_text(view: FieldView, square: Square) -> str:
     return side_text(square, view.centre_px, view.field_map.shape)
 
 
-def _square_mark(square: Square, view: FieldView, is_small: bool, has_label: bool) -> Mark:
+def squares_text(view: FieldView, scale: ShownScale) -> str:
+    """Return the sides of all squares, for a caption where the map has no room for labels."""
+    return ", ".join(
+        f"{100 * square.threshold:g} % in {square_text(view, square)}" for square in squares_on(view, scale)
+    )
+
+
+def _square_mark(square: Square, view: FieldView, labels: Labels, has_label: bool) -> Mark:
     box = square_box(view, square)
     if not has_label:
         return Mark(box)
     share = f"{100 * square.threshold:g} %"
+    if labels == "one":
+        return Mark(box, share)
+    size, _, clipping = square_text(view, square).partition(", ")
+    if clipping and labels == "short":
+        return Mark(box, f"{share} · {clipping}", beside=True)
     area = format_percent(square.area_ratio, None)
-    text = share if is_small else f"{share} · {square_text(view, square)} · area {area}"
-    return Mark(box, text, beside=not is_small)
+    said = (share, f"{size}, {clipping}" if clipping else size, f"area {area}")
+    return Mark(box, " · ".join(said), beside=True)
 
 
 # ----------------------------------------------------------------------------------------------------- words

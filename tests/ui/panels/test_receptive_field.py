@@ -365,7 +365,13 @@ def test_a_square_that_runs_out_of_the_input_is_said_to_be_clipped(
         settle(desk, filled)
         desk.answer(replace(result, squares={"linear": squares, "log": squares}, centre_px=centre))
         filled.zoom.choose("whole")
-        assert marks(filled)[0].label == label
+        filled.resize(640, 400)
+        desk.qtbot.waitUntil(lambda: marks(filled)[0].label == "99 % · clipped at the edge")
+        filled.resize(1000, 400)
+        desk.qtbot.waitUntil(lambda label=label: marks(filled)[0].label == label)
+        filled.resize(300, 400)
+        desk.qtbot.waitUntil(lambda: marks(filled)[0].label == "99 %")
+        assert f"Squares: 99 % in {label.split(' · ')[1]}." in filled.caption
 
 
 def test_the_figure_says_how_it_was_made(desk: Desk, panel: ReceptiveFieldPanel) -> None:

@@ -16,6 +16,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
+    Labels,
     describe,
     field_scene,
     figure_note,
@@ -23,8 +24,10 @@ from convnext_studio.ui.plots.field_scene import (
     point_text,
     shown_clipping,
     shown_limits,
+    squares_text,
     window_around,
 )
+from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -39,7 +42,8 @@ SCALE_TIP = (
     f"Logarithmic colours show {DECADES} powers of ten below the largest value, with the squares of the "
     "protocol; linear ones the field itself, log10(x + 1) what RepLKNet publishes, each with its own squares"
 )
-LINES_BESIDE = 12  # Five labels, a note of six lines, and some spacing.
+_LABELS: tuple[Labels, ...] = ("full", "short", "one")
+_AROUND_LABEL_PX = 34
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
 )
@@ -63,7 +67,7 @@ class ReceptiveFieldPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._is_small = False
+        self._tried: list[list[str]] = []
         self.measured = MeasuredField(self, self.question, self.paint, self.point_text)
         self.map = self.measured.map
         self.fields = FieldControls()
@@ -123,28 +127,42 @@ class ReceptiveFieldPanel(Panel):
         limits = shown_limits(values, scale, self.range.value)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
         self._window = window_around(view, scale) if self.zoom.value == "square" else None
-        self._is_small = self._has_little_room
-        note = figure_note(view, scale, self.measured.progress, has_count=not self._is_small)
-        if self._is_small:
-            self.map.view.set_scene(field_scene(view, colours, is_small=True, window=self._window))
-        else:
-            self.map.view.set_scene(field_scene(view, colours, note=note, window=self._window))
+        note = figure_note(view, scale, self.measured.progress)
+        self._tried = []
+        for labels in _LABELS:
+            scene = field_scene(
+                view, colours, note="" if labels == "one" else note, labels=labels, window=self._window
+            )
+            self._tried.append(_texts_beside(scene))
+            if self._has_room_beside(self._tried[-1]):
+                break
+        self.map.view.set_scene(scene)
         clipping = shown_clipping(view, scale, values, limits)
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping))
         said = describe(view, scale, self.measured.progress)
-        self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
+        if labels == "one":
+            # What the map has no room for.
+            brief = figure_note(view, scale, has_count=False)
+            said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
+        self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 
-    @property
-    def _has_little_room(self) -> bool:
-        """Whether the labels and the note do not fit beside the map, one below the other."""
-        return self.map.view.height() < LINES_BESIDE * self.fontMetrics().lineSpacing()
+    def _has_room_beside(self, texts: list[str]) -> bool:
+        """Whether labels and note fit beside the map: each in one line, and together in half of the width."""
+        if not texts:
+            return True
+        metrics, view = self.fontMetrics(), self.map.view
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
+        is_high = (len(texts) + 1) * metrics.lineSpacing() < view.height()
+        return is_high and widest + _AROUND_LABEL_PX < view.width() / 2
 
     def _follow_size(self) -> None:
-        if self._is_small != self._has_little_room:
+        """Paint again if the labels that are shown do not fit any more, or longer ones do."""
+        *longer, shown = self._tried or [[]]
+        if not self._has_room_beside(shown) or any(self._has_room_beside(texts) for texts in longer):
             self.measured.repaint()
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
@@ -165,3 +183,7 @@ class ReceptiveFieldPanel(Panel):
         view = self.measured.view
         if isinstance(view, ReceptiveFieldResult):
             self.fields.choose_unit(nearest_unit(view, *self._in_input(x, y)), self.state)
+
+
+def _texts_beside(scene: Scene) -> list[str]:
+    return [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()
