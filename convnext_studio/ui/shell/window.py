@@ -26,6 +26,7 @@ from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
+from convnext_studio.ui.shell.panel_defaults import PanelDefaults
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
@@ -36,7 +37,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.state.settings import Place, SettingsFile, place_on, remember_place
+from convnext_studio.ui.state.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
@@ -145,6 +146,7 @@ class StudioWindow(QMainWindow):
         self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
         self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
+        self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
@@ -333,6 +335,17 @@ class StudioWindow(QMainWindow):
                 self.actions_by_id[spec.id].trigger()
                 return
         super().keyPressEvent(event)
+
+    def use_settings(self, values: Settings) -> None:
+        """Replace all settings, and let the window follow them at once."""
+        before = self.settings.values
+        self.settings.values = values
+        self.appearance.use(values)
+        self.state.link_zoom(values.linked_zoom)
+        self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
+        if (before.device, before.precision) != (values.device, values.precision):
+            self.controller.change_model(device=values.device, precision=values.precision)
+        self._update_actions()
 
     def remember(self) -> None:
         """Save the settings, including the geometry of the window and the layout of the docks."""

@@ -28,7 +28,9 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
-SAVE = "save"
+SAVE, DEVICE = "save", "device"
+FIRST_CHOICE: tuple[str, Precision] = ("auto", "float32")
+"""Device and precision of a first launch."""
 
 
 class Controller(QObject):
@@ -207,6 +209,8 @@ class Controller(QObject):
         self._state.set_model(answer)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
+        if request is self._asked_model and self._falls_back(request, failed):
+            return
         self._refuse(MODEL, failed)
         if request is not self._asked_model:
             return
@@ -215,6 +219,18 @@ class Controller(QObject):
             self._ask_model(passed_over)
         else:
             self._keep_model()
+
+    def _falls_back(self, request: LoadModel, failed: Failed) -> bool:
+        """Load the first model of a launch without the device and precision in the settings, if they fail."""
+        values = self._settings.values
+        is_kept = (request.device, request.precision) == (values.device, values.precision)
+        if self._loaded_model is not None or not is_kept or (values.device, values.precision) == FIRST_CHOICE:
+            return False
+        device, precision = FIRST_CHOICE
+        asked = f"{values.device} with {values.precision}"
+        self._tell(DEVICE, f"{failed.message} The settings ask for {asked}; the program chooses for now.")
+        self._ask_model(replace(request, device=device, precision=precision))
+        return True
 
     def _keep_model(self) -> None:
         """Keep the open model, because the requested one will not be loaded."""
