@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShowEv
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
@@ -20,6 +21,7 @@ from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
+from convnext_studio.ui.shell.device_menu import DeviceMenu
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
@@ -45,6 +47,7 @@ from convnext_studio.ui.widgets.save_dialog import SaveDialogs
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
+    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -164,6 +167,9 @@ class StudioWindow(QMainWindow):
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
+        group = self.actions_by_id["device_auto"].actionGroup()
+        self.device_menu = DeviceMenu(menus["Model/Device"], group)
+        self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
         self.guide = Guide(
             self,
             self.strip,
@@ -195,6 +201,7 @@ class StudioWindow(QMainWindow):
             self.lecture,
         ):
             source.noticed.connect(self.messages.tell)
+        self.messages.offer_taken.connect(controller.take_offer)
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
@@ -209,6 +216,7 @@ class StudioWindow(QMainWindow):
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
+        state.model_loaded.connect(self._show_devices)
         for signal in (
             state.model_loaded,
             state.picture_selected,
@@ -308,6 +316,10 @@ class StudioWindow(QMainWindow):
             parts.append(f"{model.title} (random weights)" if model.random_weights else model.title)
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
+    def _show_devices(self, model: ModelInfo) -> None:
+        loaded = self.controller.loaded
+        self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
+
     def _update_actions(self) -> None:
         update_actions(self, self.actions_by_id)
 
@@ -335,6 +347,11 @@ class StudioWindow(QMainWindow):
                 self.actions_by_id[spec.id].trigger()
                 return
         super().keyPressEvent(event)
+
+    def search_published(self, text: str) -> None:
+        """Show the list of published weights, with what has these words."""
+        self.dock_layout.show_panel("catalogue")
+        cast("CataloguePanel", self.dock_layout.docks["catalogue"].panel).search_for(text)
 
     def use_settings(self, values: Settings) -> None:
         """Replace all settings, and let the window follow them at once."""
