@@ -161,7 +161,8 @@ class ScenePainter:
         else:
             painter.setTransform(placing, combine=True)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
+        pens = ((QColor(0, 0, 0, 26), 2.0), (QColor(255, 255, 255, 56), 1.0))
+        for colour, width in pens if lines.faint else ((HALO, 3.0), (QColor(lines.colour), 1.4)):
             pen = QPen(colour, width * enlarged)
             pen.setCosmetic(True)
             # Round caps would take three times as long.

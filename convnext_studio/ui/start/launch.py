@@ -67,7 +67,6 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
-    state.set_node(options.node)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
     # Not earlier: with few CPU cores, the engine's import of torch would delay the window, and the engine would

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
@@ -16,6 +16,10 @@ from convnext_studio.ui.state.query import Query
 
 SMALL = 0.75
 """Size of captions and axis numbers relative to the text that the audience must read."""
+LEAST = 0.64
+"""The smallest text relative to that: at least 18 pixels on a screen 1080 pixels high, whatever its width."""
+Arrangement = Literal["beside", "below", "opening"]
+"""Where a view is: beside the words, below them over the whole width, or below the title of the lecture."""
 
 
 class LectureView(QWidget):
@@ -245,9 +249,12 @@ class ViewSpec:
         Function that creates a view with checked and completed settings.
     settings
         Settings that an author may choose, by name.
+    arrangement
+        Where the view is on the slide. What is wider than high has more room below the words.
     """
 
     name: str
     title: str
     make: Callable[[AppState, EngineBridge, Mapping[str, str]], LectureView]
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    arrangement: Arrangement = "beside"
