@@ -473,7 +473,8 @@ def colormap_choice(signed_first: bool = False) -> QComboBox:
     sequential = [(name.capitalize(), name) for name in SEQUENTIAL]
     diverging = [(f"{name.capitalize()} (±)", name) for name in DIVERGING]
     items = diverging + sequential if signed_first else sequential + diverging
-    return choice("Colour map", "Colour map; ± is for signed data, symmetric about 0", items)
+    tip = "Colour map; ± is for signed data, symmetric about 0"
+    return choice("Colour map", tip, items, word="Colours")
 
 
 def opacity_slider() -> QSlider:

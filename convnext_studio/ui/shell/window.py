@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShowEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.models import ModelInfo
@@ -285,7 +285,11 @@ class StudioWindow(QMainWindow):
     # ---------------------------------------------------------------------------------- commands across parts
 
     def go_back(self) -> None:
-        """Close the message, restore a maximised panel, or go up in the network; never stop any work."""
+        """Close a list or a message, restore a maximised panel, or go up in the network; never stop any work."""
+        popup = QApplication.activePopupWidget()
+        if popup is not None:  # Such as the names that complete what is typed.
+            popup.close()
+            return
         if self.messages.dismiss_latest():
             return
         if self.dock_layout.maximised is not None:

@@ -6,9 +6,11 @@ from PySide6.QtCore import QObject, QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QLineEdit
 
 from convnext_studio.ui.widgets.fuzzy import match
+from convnext_studio.ui.widgets.text_size import follow_text
 
 MOST_OFFERED = 200
 ROWS = 12
+CHARACTERS = 52
 
 
 class SourceCompleter(QObject):
@@ -36,6 +38,11 @@ class SourceCompleter(QObject):
         self.completer.setMaxVisibleItems(ROWS)
         self.completer.activated.connect(self._choose)
         line.setCompleter(self.completer)
+        popup = self.completer.popup()
+        if popup is not None:  # The field is narrower than most names.
+            follow_text(
+                popup, lambda: popup.setMinimumWidth(line.fontMetrics().averageCharWidth() * CHARACTERS)
+            )
         line.textEdited.connect(self._offer)
 
     @property

@@ -89,3 +89,15 @@ def test_what_nothing_fits_is_searched_for(
     assert catalogue.search.text() == "efficientformer"
     assert engine.open(LoadModel) == []
     assert len(engine.open(ListPretrained)) == 1
+
+
+def test_escape_closes_the_list_and_nothing_else(window: StudioWindow, box: QComboBox, qtbot: QtBot) -> None:
+    QTest.keyClicks(box, "vit")
+    popup = window.model_panel.completer.completer.popup()
+    qtbot.waitUntil(popup.isVisible)
+    assert popup.width() > box.width()
+    node = window.state.node
+    window.actions_by_id["go_back"].trigger()
+    assert not popup.isVisible()
+    assert window.state.node == node
+    assert box.currentText() == "vit"

@@ -28,14 +28,15 @@ from convnext_studio.ui.widgets.text_size import follow_text
 COLUMNS = {
     "Name": "In timm's catalogue; the ConvNeXts come first",
     "Accuracy": "Published top-1 accuracy on the validation photographs of ImageNet-1k",
-    "Parameters": "Number of parameters of the whole network",
-    "Input": "Side of the input in pixels",
-    "Licence": "Licence of the weights",
     "Size on disk": "Size of the file with the weights; estimated if it is not on this computer",
     "On this computer": "Whether the weights are already on this computer",
+    "Licence": "Licence of the weights",
+    "Parameters": "Number of parameters of the whole network",
+    "Input": "Side of the input in pixels",
     "Trained on": "Data sets in the order of training",
 }
-NAME_CHARACTERS = 48
+MOST_CHARACTERS = {"Name": 40, "Licence": 15}
+"""Longer texts are elided, to leave room for the numbers; the tooltip has them whole."""
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _FLOAT_BYTES = 4
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -65,6 +66,7 @@ class CatalogueTable(QTreeView):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.header().setStretchLastSection(True)
         follow_text(self, self._fit_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
@@ -78,11 +80,11 @@ class CatalogueTable(QTreeView):
             self.select(selected.name)
 
     def _fit_columns(self) -> None:
-        for column in range(len(COLUMNS)):
+        for column, heading in enumerate(COLUMNS):
             self.resizeColumnToContents(column)
-        # Limit the width of long names to leave room for the numbers; they are elided in the middle.
-        name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
-        self.setColumnWidth(0, min(self.columnWidth(0), name_px))
+            if heading in MOST_CHARACTERS:
+                most_px = self.fontMetrics().averageCharWidth() * MOST_CHARACTERS[heading]
+                self.setColumnWidth(column, min(self.columnWidth(column), most_px))
 
     def search(self, text: str) -> None:
         """Show only the rows that contain all these words, in any column."""
@@ -146,11 +148,11 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     cells: list[tuple[str, str | float]] = [
         (entry.name, f"{0 if entry.is_convnext else 1} {entry.name}"),
         ("–" if entry.accuracy is None else f"{entry.accuracy:.1f} %", entry.accuracy or 0.0),
-        (format_count(entry.parameters), float(entry.parameters)),
-        (str(entry.input_px), float(entry.input_px)),
-        (licence, licence),
         (f"about {spoken_megabytes(size)}" if estimated else spoken_megabytes(size), float(size)),
         ("yes" if entry.is_cached else "no", "no" if entry.is_cached else "yes"),
+        (licence, licence),
+        (format_count(entry.parameters), float(entry.parameters)),
+        (str(entry.input_px), float(entry.input_px)),
         (entry.data, entry.data),
     ]
     items = []
@@ -226,7 +228,7 @@ class CataloguePanel(Panel):
 
     def sizeHint(self) -> QSize:
         """Make room for most of a row."""
-        return QSize(self.fontMetrics().averageCharWidth() * 110, 560)
+        return QSize(self.fontMetrics().averageCharWidth() * 128, 560)
 
     def minimumSizeHint(self) -> QSize:
         """Keep room for a model's name and its numbers."""

@@ -63,6 +63,7 @@ class OnePicturePage(Panel):
                 "score of the explained class"
             ),
             (("A unit of the node", "unit"), ("The class's score", "score")),
+            word="Measured",
         )
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.scale.setCurrentIndex(1)

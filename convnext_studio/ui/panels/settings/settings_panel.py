@@ -265,7 +265,7 @@ def _with_default(panel: QWidget) -> list[QComboBox | QSpinBox]:
         if box.accessibleName() and not box.isEditable() and box.count() > 1:
             found.setdefault(box.accessibleName(), box)
     for number in panel.findChildren(QSpinBox):
-        if number.accessibleName() == "Pictures to average":
+        if number.accessibleName().endswith(" to average"):
             found.setdefault(number.accessibleName(), number)
     return list(found.values())
 
