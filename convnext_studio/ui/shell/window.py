@@ -285,7 +285,7 @@ class StudioWindow(QMainWindow):
     # ---------------------------------------------------------------------------------- commands across parts
 
     def go_back(self) -> None:
-        """Close a list or a message, restore a maximised panel, or go up in the network; never stop any work."""
+        """Close a list or a message, restore a maximised panel, or go up in the network; stop no work."""
         popup = QApplication.activePopupWidget()
         if popup is not None:  # Such as the names that complete what is typed.
             popup.close()

@@ -84,6 +84,7 @@ class MessageBar(QFrame):
         self.details.setCheckable(True)
         self.details.toggled.connect(self._show_details)
         self.offer = _button("", "Do this now")
+        self.offer.setAccessibleName("Do what the message offers")
         self.offer.clicked.connect(self._take_offer)
         self.folder = _button("Show in folder", "Open the folder of the file in the file manager")
         self.folder.clicked.connect(lambda: show_in_folder(self._latest.path) if self._latest else None)

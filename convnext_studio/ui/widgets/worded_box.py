@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QComboBox, QLabel, QStyle, QStyleOptionComboBox, Q
 class WordedBox(QComboBox):
     """A combo box with a word in front of its text, as in “Sort: By index”, unless a label beside it says so.
 
+    Where there is too little room for both, the text alone is shown.
+
     Parameters
     ----------
     word
@@ -33,10 +35,6 @@ class WordedBox(QComboBox):
         """Make room for the word."""
         return super().sizeHint() + QSize(self._word_px(), 0)
 
-    def minimumSizeHint(self) -> QSize:
-        """Make room for the word."""
-        return super().minimumSizeHint() + QSize(self._word_px(), 0)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the word in front of the text."""
         word = self.word
@@ -49,6 +47,8 @@ class WordedBox(QComboBox):
             QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
         )
         text = f"{word}: {self.currentText()}" if self.currentText() else word
+        if self.fontMetrics().horizontalAdvance(text) > field.width():
+            text = self.currentText() or word
         option.currentText = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, field.width())
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)

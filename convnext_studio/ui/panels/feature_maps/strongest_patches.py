@@ -135,7 +135,7 @@ class PatchesView(QWidget):
         self.progress.setVisible(running)
         self.progress.setRange(0, 0)
         self.stop.setVisible(running)
-        self.stop.setText("Stop" if running else "Again")
+        self.stop.setText("Stop" if running else "Measure again")
         self.stop.setToolTip("Stop searching" if running else "Search again")
 
     def _show(self, result: StrongestPatchesResult) -> None:

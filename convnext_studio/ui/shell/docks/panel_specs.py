@@ -251,7 +251,7 @@ PANELS: tuple[PanelSpec, ...] = (
         opened_by=ActionSpec(
             "evidence",
             "Navigate",
-            "&Evidence…",
+            "Evi&dence…",
             "Measure whether the attribution map can be trusted",
             lambda window: window.dock_layout.show_panel("evidence"),
             "Ctrl+I",
