@@ -133,3 +133,7 @@ class Scene:
     note: str = ""
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
+
+    def holds(self, x: float, y: float) -> bool:
+        """Return whether a point is within the scene's size."""
+        return 0 <= x < self.size[0] and 0 <= y < self.size[1]

@@ -18,6 +18,7 @@ from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
 from convnext_studio.render import load_colour_maps
+from convnext_studio.ui.plots.preloading import Preloader
 from convnext_studio.ui.shell.icon import application_icon
 from convnext_studio.ui.shell.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
 from convnext_studio.ui.shell.window import PROGRAM, StudioWindow
@@ -89,6 +90,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     if options.present is not None:
         _present(window.lecture.presentation, options)
     else:
+        Preloader(window)
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
