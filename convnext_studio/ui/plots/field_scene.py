@@ -90,7 +90,8 @@ def field_scene(view: FieldView, colours: Colours, *, note: str = "", is_small: 
     if colours.is_relative:
         values = values / values.max()
     height, width = values.shape
-    layer = map_layer(values, (0.0, 0.0, float(width), float(height)), colours.limits, colours.colormap)
+    whole = (0.0, 0.0, float(width), float(height))
+    layer = map_layer(values, whole, colours.limits, colours.colormap, measured=view.field_map)
     scale = colours.scale
     squares = view.squares[scale]
     # In a small figure only the outermost square has a label; the other labels would hide what they frame.
