@@ -211,6 +211,7 @@ def test_content_caption_and_badge_belong_together(
 ) -> None:
     rng = random.Random(seed)
     sources, paths = models(tmp_path), pictures(tmp_path)
+    window.resize(1900, 1000)  # Room for all panels at once.
     onlooker = Onlooker(window, engine)
     qapp.installEventFilter(onlooker)
     try:

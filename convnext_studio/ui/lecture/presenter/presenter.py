@@ -5,13 +5,8 @@ from collections.abc import Mapping
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSlider,
-    QAbstractSpinBox,
     QBoxLayout,
-    QComboBox,
     QLayout,
-    QLineEdit,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -27,13 +22,11 @@ from convnext_studio.ui.lecture.presenter.keys import Command, bind, command_for
 from convnext_studio.ui.lecture.presenter.overview import Overview
 from convnext_studio.ui.lecture.presenter.prefetch import StepViews
 from convnext_studio.ui.lecture.presenter.slide import Slide
-from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.message_bar import Notice
-
-_CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 
 
 class DoubleClicks(QObject):
@@ -49,7 +42,7 @@ class DoubleClicks(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Handle double-clicks only."""
-        if event.type() != QEvent.Type.MouseButtonDblClick or isinstance(watched, _CONTROLS):
+        if event.type() != QEvent.Type.MouseButtonDblClick or isinstance(watched, CONTROLS):
             return False
         self.happened.emit()
         return True

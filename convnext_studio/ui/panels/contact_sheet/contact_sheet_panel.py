@@ -27,7 +27,6 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
