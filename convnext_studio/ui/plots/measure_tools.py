@@ -82,7 +82,7 @@ class MeasureTools(QObject):
             self._set({**self._ends, tool: _first_ends(tool, self._scene, shown)})
 
     def undo(self) -> bool:
-        """Put back what the mouse is moving, or else remove what was added last; return whether there was any."""
+        """Put back what the mouse moves, or else remove what was added last; return whether there was any."""
         if self._grip is not None:
             grip, self._grip = self._grip, None
             self._set({**self._ends, grip.tool: grip.ends})

@@ -1,7 +1,7 @@
 """What people measure on a map: a region, a profile along a line, and a distance, as plain numbers.
 
-All are given by two points of the scene: opposite corners of a region, or the ends of a line. A map's values may
-cover more than a pixel of the scene each; a region counts such a unit by the part of it that it covers.
+All are given by two points of the scene: opposite corners of a region, or the ends of a line. A value of a map
+may cover more than a pixel of the scene; a region counts such a unit by the part of it that it covers.
 """
 
 import math
@@ -17,6 +17,12 @@ from convnext_studio.ui.plots.scene import Numbers, Scene
 
 Tool = Literal["region", "profile", "distance"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
+MEASURES: dict[Tool, tuple[str, str]] = {
+    "region": ("&Region", "Read mean, least and largest value, area and share of the sum in a rectangle"),
+    "profile": ("Pro&file", "Plot the values along a line below the map"),
+    "distance": ("&Distance", "Measure the distance between two points"),
+}
+"""Text of the action and tooltip of each tool."""
 Ends = tuple[float, float, float, float]
 """x and y of the first point, x and y of the second."""
 
@@ -52,7 +58,7 @@ class RegionNumbers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """The values along a line: their distance from its start in pixels of the scene, and NaN outside the map."""
+    """The values along a line, with their distances from its start in the scene; NaN outside the map."""
 
     distance: NDArray[np.float64]
     values: NDArray[np.float64]
@@ -87,7 +93,7 @@ def region_numbers(numbers: Numbers, box: Box, ends: Ends) -> RegionNumbers | No
 
 
 def profile_of(numbers: Numbers, box: Box, ends: Ends) -> Profile:
-    """Return the values along a line over a map that fills `box`: at least two for each unit that it crosses."""
+    """Return the values along a line over a map that fills `box`: two or more for each unit that it crosses."""
     values = numbers.values
     unit = min(box[2] / values.shape[1], box[3] / values.shape[0])
     count = max(2, math.ceil(2 * length_of(ends) / unit) + 1)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QDoubleValidator
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
     QComboBox,
     QDoubleSpinBox,
+    QLineEdit,
     QScrollBar,
     QSpinBox,
     QWidget,
@@ -26,6 +28,8 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.measuring import TOOLS, Ends
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
@@ -135,6 +139,11 @@ class SessionFiles(QObject):
             target=state.target,
             against=state.explaining.against,
             panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
+            measures={
+                name: measures
+                for name, dock in self._remembered()
+                if dock.is_made and (measures := measures_of(dock.panel))
+            },
             layout=self._layout.save(),
         )
 
@@ -208,6 +217,8 @@ class SessionFiles(QObject):
         for name, dock in self._remembered():
             if values := session.panels.get(name):
                 set_controls(dock.panel, values)
+            if dock.is_made:
+                set_measures(dock.panel, session.measures.get(name, {}))
 
     def _remembered(self) -> list[tuple[str, PanelDock]]:
         return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
@@ -302,7 +313,7 @@ def _named(paths: Sequence[str]) -> str:
 Value = bool | int | float | str
 
 
-_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton)
+_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton, QLineEdit)
 
 
 def control_values(panel: QWidget) -> dict[str, Value]:
@@ -319,6 +330,23 @@ def set_controls(panel: QWidget, values: Mapping[str, Value]) -> None:
         for name, control in _controls(panel):
             if name in values and values[name] != _value(control):
                 _set(control, values[name])
+
+
+def measures_of(panel: QWidget) -> dict[str, Ends]:
+    """Return what is measured on a panel's views, by the number of the view and the tool."""
+    return {
+        f"{number} {tool}": ends
+        for number, view in enumerate(panel.findChildren(ImageView), start=1)
+        for tool, ends in view.measures.items()
+    }
+
+
+def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
+    """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
+    for number, view in enumerate(panel.findChildren(ImageView), start=1):
+        view.set_measures(
+            {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
+        )
 
 
 def _controls(panel: QWidget) -> Iterator[tuple[str, QWidget]]:
@@ -338,6 +366,8 @@ def _value(control: QWidget) -> Value | None:
             return control.value()
         case QAbstractButton():
             return control.isChecked() if control.isCheckable() else None
+        case QLineEdit() if isinstance(control.validator(), QDoubleValidator):
+            return control.text()
     return None
 
 
@@ -351,3 +381,6 @@ def _set(control: QWidget, value: Value) -> None:
             control.setValue(max(min(value, control.maximum()), control.minimum()))
         case QDoubleSpinBox(), int() | float() if not isinstance(value, bool):
             control.setValue(value)
+        case QLineEdit(), str():
+            control.setText(value)
+            control.editingFinished.emit()
