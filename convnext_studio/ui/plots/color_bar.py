@@ -110,6 +110,7 @@ class ColorBar(QWidget):
     """
 
     levels_dragged = Signal(object)  # Limits
+    levels_released = Signal()  # the drag is over
     levels_restored = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -134,14 +135,19 @@ class ColorBar(QWidget):
             beyond = "" if scale is None else scale.clipping.text
             said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
             self.setAccessibleDescription(", ".join(text for text in said if text))
-            tips = [f"There are {beyond}, shown in the colour of that end" if beyond else ""]
-            tips.append(_ADJUST_TIP if self._can_adjust else "")
-            self.setToolTip(". ".join(tip for tip in tips if tip))
-            if self._can_adjust:
-                self.setCursor(Qt.CursorShape.SizeVerCursor)
-            else:
-                self.unsetCursor()
+            self._show_tip()
             self.update()
+
+    def _show_tip(self) -> None:
+        """Say in the tooltip what lies beyond the scale, and how to change its levels."""
+        beyond = "" if self._scale is None else self._scale.clipping.text
+        tips = [f"There are {beyond}, shown in the colour of that end" if beyond else ""]
+        tips.append(_ADJUST_TIP if self._is_adjustable else "")
+        self.setToolTip(". ".join(tip for tip in tips if tip))
+        if self._can_adjust:
+            self.setCursor(Qt.CursorShape.SizeVerCursor)
+        else:
+            self.unsetCursor()
 
     # ------------------------------------------------------------------------------------------- levels
 
@@ -161,6 +167,7 @@ class ColorBar(QWidget):
         """
         self._is_adjustable, self._first = True, first
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._show_tip()
 
     @property
     def is_adjusted(self) -> bool:
@@ -215,7 +222,9 @@ class ColorBar(QWidget):
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         """Leave the end where it is."""
-        self._drag = None
+        if self._drag is not None:
+            self._drag = None
+            self.levels_released.emit()
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Restore the levels."""
@@ -235,6 +244,7 @@ class ColorBar(QWidget):
         step = {Qt.Key.Key_Up: _KEY_STEP, Qt.Key.Key_Down: -_KEY_STEP}.get(Qt.Key(event.key()))
         if step is not None and levels is not None:
             self._move(levels, not event.modifiers() & Qt.KeyboardModifier.ShiftModifier, step)
+            self.levels_released.emit()
         elif event.key() == Qt.Key.Key_Escape and self._is_adjusted:
             self.restore()
         else:

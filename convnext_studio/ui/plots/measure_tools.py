@@ -59,7 +59,8 @@ class MeasureTools(QObject):
         """What was measured, for the status bar; empty if there is nothing."""
         if self._scene is None:
             return ""
-        return " | ".join(described(tool, ends, self._scene) for tool, ends in self._ends.items())
+        latest_first = reversed(self._ends.items())
+        return " | ".join(described(tool, ends, self._scene) for tool, ends in latest_first)
 
     def put(self, ends: dict[Tool, Ends]) -> None:
         """Measure this, as saved in a session."""
@@ -163,7 +164,7 @@ def _is_on(scene: Scene, ends: Ends) -> bool:
 
 
 def _first_ends(tool: Tool, scene: Scene, shown: QRectF) -> Ends:
-    """Return ends in the middle of what is shown of the scene, of a third of its width and height."""
+    """Return ends in the middle of what is shown of the scene: a third of it, along its width, or across."""
     seen = shown.intersected(QRectF(0, 0, *scene.size))
     if seen.isEmpty():
         seen = QRectF(0, 0, *scene.size)
@@ -172,7 +173,8 @@ def _first_ends(tool: Tool, scene: Scene, shown: QRectF) -> Ends:
     if tool == "region":
         left, top = middle.x() - width / 2, middle.y() - height / 2
         return _snapped(tool, (left, top, left + width, top + height))
-    return middle.x() - width / 2, middle.y(), middle.x() + width / 2, middle.y()
+    rise = 0.0 if tool == "profile" else height / 2
+    return middle.x() - width / 2, middle.y() + rise, middle.x() + width / 2, middle.y() - rise
 
 
 def _snapped(tool: Tool, ends: Ends) -> Ends:

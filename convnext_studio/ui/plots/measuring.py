@@ -26,6 +26,7 @@ MEASURES: dict[Tool, tuple[str, str]] = {
 Ends = tuple[float, float, float, float]
 """x and y of the first point, x and y of the second."""
 
+_LEAST_POINTS = 201  # So many that a plot of large units shows their edges upright.
 _LEAST_COVER = 1e-9  # Less of a unit is the rounding of a corner on its edge.
 
 
@@ -96,7 +97,7 @@ def profile_of(numbers: Numbers, box: Box, ends: Ends) -> Profile:
     """Return the values along a line over a map that fills `box`: two or more for each unit that it crosses."""
     values = numbers.values
     unit = min(box[2] / values.shape[1], box[3] / values.shape[0])
-    count = max(2, math.ceil(2 * length_of(ends) / unit) + 1)
+    count = max(_LEAST_POINTS, math.ceil(2 * length_of(ends) / unit) + 1)
     along = np.linspace(0.0, 1.0, count)
     x, y = ends[0] + along * (ends[2] - ends[0]), ends[1] + along * (ends[3] - ends[1])
     columns = np.floor((x - box[0]) / box[2] * values.shape[1]).astype(int)

@@ -247,3 +247,13 @@ def test_runs_are_what_lies_between_missing_points() -> None:
     x, y = np.arange(6.0), np.array([np.nan, 1, 2, np.nan, 4, np.nan])
     assert [(a.tolist(), b.tolist()) for a, b in runs(x, y)] == [([1, 2], [1, 2]), ([4], [4])]
     assert list(runs(np.empty(0), np.empty(0))) == []
+
+
+def test_small_numbers_have_no_factor_beside_the_title(qtbot: QtBot) -> None:
+    """The ticks are the values themselves, so that a “(x0.001)” would be wrong."""
+    plot = CurvePlot("A plot", Axes(x="Distance", y="Value"))
+    qtbot.addWidget(plot)
+    plot.show()
+    plot.show_curves([Curve(label="small", x=np.arange(3.0), y=np.array([0.001, 0.002, 0.003]))])
+    plot.grab()
+    assert plot.view._up.labelString().count("0.001") == 0

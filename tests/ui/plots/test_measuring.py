@@ -226,7 +226,7 @@ def test_levels_about_0_stay_so(shown: MapView) -> None:
     assert dragged[-1].high == -dragged[-1].low < 2
 
 
-def test_the_field_follows_its_levels(filled_window: StudioWindow) -> None:
+def test_a_range_that_was_dragged_is_restored(filled_window: StudioWindow) -> None:
     panel = filled_window.receptive_field_panel
     panel.range.take(Limits(0.25, 0.5))
     assert panel.range.value.hand == Limits(0.25, 0.5)

@@ -200,6 +200,7 @@ class FeatureMapsPanel(Panel):
         for bar in (self.mosaic_map.bar, self.channel_map.bar, self.pinned.map.bar):
             bar.set_adjustable(lambda: self._first_levels)
             bar.levels_dragged.connect(choices.take_levels)
+            bar.levels_released.connect(choices.show_range)
             bar.levels_restored.connect(choices.restore_levels)
         self.channel_map.unit_chosen.connect(state.set_unit)
         self.patches.patch_chosen.connect(self._show_patch)

@@ -124,8 +124,11 @@ class FeatureChoices(QObject):
         was_blocked = self.scaling.blockSignals(True)
         self.scaling.setCurrentIndex(self.scaling.findData("fixed"))
         self.scaling.blockSignals(was_blocked)
-        self.range.setVisible(True)
         self.range.take(limits)
+
+    def show_range(self) -> None:
+        """Show the numbers of a range that was dragged; before, they would move the bar under the pointer."""
+        self.range.setVisible(self.scaling.currentData() == "fixed")
 
     def restore_levels(self) -> None:
         """Show the scales that were chosen before the first `take_levels`."""
