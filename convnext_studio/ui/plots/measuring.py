@@ -18,8 +18,8 @@ from convnext_studio.ui.plots.scene import Numbers, Scene
 Tool = Literal["region", "profile", "distance"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
 MEASURES: dict[Tool, tuple[str, str]] = {
-    "region": ("&Region", "Read mean, least and largest value, area and share of the sum in a rectangle"),
-    "profile": ("Pro&file", "Plot the values along a line below the map"),
+    "region": ("&Region", "Read mean, extremes, area and share of the sum in a box"),
+    "profile": ("Pro&file", "Plot the values along a line"),
     "distance": ("&Distance", "Measure the distance between two points"),
 }
 """Text of the action and tooltip of each tool."""

@@ -172,7 +172,7 @@ VIEW: tuple[ActionSpec, ...] = (
             f"measure_{tool}",
             "View/Meas&ure",
             text,
-            f"{tip}, in the view with the keyboard focus; again to end",
+            tip,
             _measures(tool),
             shortcut,
         )
@@ -191,7 +191,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "adjust_levels",
         "View/Meas&ure",
         "&Levels",
-        "Go to the colour bar of the view: the arrow keys change its levels, Escape restores them",
+        "Change the levels of the colour bar with the arrow keys",
         lambda window: window.zoom.adjust_levels(),
         "Ctrl+F8",
     ),
