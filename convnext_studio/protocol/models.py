@@ -36,6 +36,9 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride, stem_padding
         The stem's stride and padding for a network from a file or timm, if the source omits them or is wrong:
         they cannot be inferred from the tensors.
+    part
+        The network to open in a file that holds several, or the head to use; see
+        `convnext_studio.model.loaded.load`.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -49,6 +52,7 @@ class LoadModel(Request, frozen=True, kw_only=True):
     offline: bool = False
     stem_stride: int | None = None
     stem_padding: int | None = None
+    part: str = ""
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,10 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The device and precision it runs with: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
         Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
+    part, other_parts
+        Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
+    has_classes
+        Whether the outputs are classes; otherwise they are features or an embedding.
     devices
         All available devices, with the one that ``auto`` chooses first.
     """
@@ -113,6 +121,9 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     device_name: str
     precision: Precision
     is_stem_untold: bool = False
+    part: str = ""
+    other_parts: tuple[str, ...] = ()
+    has_classes: bool = True
     devices: tuple[Device, ...] = ()
 
     @property

@@ -21,7 +21,7 @@ from convnext_studio.model.timm.timm_names import (
     preprocessing_of,
     unknown_name,
 )
-from convnext_studio.model.weights.formats import convert
+from convnext_studio.model.weights.converting import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import (
     Stem,
@@ -97,7 +97,7 @@ def read_published(name: str, offline: bool = False) -> Published:
     full_name = f"{published.architecture}.{published.tag}"
     path = _weights_file(full_name, published.hf_hub_id, is_offline(offline))
     try:
-        tensors = read_contents(path)
+        tensors = read_contents(path).values
     except StudioError as error:
         raise _unreadable(full_name, error, path) from error
     subset = IMAGENET_SUBSETS.get(published.num_classes)

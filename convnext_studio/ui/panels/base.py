@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -28,6 +27,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -408,28 +408,21 @@ class StopButton(QPushButton):
         self.setEnabled(self._query.is_running or self._query.panel.shows_body)
 
 
-class QueryProgressBar(QProgressBar):
+class QueryProgressBar(ProgressBar):
     """A progress bar for a panel's request, hidden while none is in progress."""
 
-    STEPS = 1000
-
     def __init__(self, query: PanelQuery, name: str) -> None:
-        super().__init__()
+        super().__init__(name)
         self._query = query
-        self.setTextVisible(False)
-        self.setAccessibleName(name)
-        self.setToolTip(name)
         self.hide()
         query.changed.connect(self._follow)
 
     def _follow(self) -> None:
         progress = self._query.progress if self._query.is_running else None
-        if progress is None or not progress.total:
-            self.setRange(0, 0)
+        if progress is None:
+            self.show_waiting()
         else:
-            # Scaled, because Qt's range is 32-bit and a download can have more bytes than that.
-            self.setRange(0, self.STEPS)
-            self.setValue(progress.done * self.STEPS // progress.total)
+            self.show_progress(progress.done, progress.total)
         self.setVisible(self._query.is_running)
 
 

@@ -61,10 +61,15 @@ class Numbers:
     ----------
     read
         Returns the values; NaN where there are none.
+    read_all
+        Returns all values if the layer shows only a part of them; a share of the sum refers to these.
     """
 
-    def __init__(self, read: Callable[[], NDArray[Any]]) -> None:
+    def __init__(
+        self, read: Callable[[], NDArray[Any]], read_all: Callable[[], NDArray[Any]] | None = None
+    ) -> None:
         self._read = read
+        self._read_all = read_all
 
     @cached_property
     def values(self) -> NDArray[Any]:
@@ -74,12 +79,16 @@ class Numbers:
     @cached_property
     def whole(self) -> float:
         """The sum of all finite values."""
-        return float(np.sum(self.values, where=np.isfinite(self.values), dtype=np.float64))
+        return float(np.sum(self._all, where=np.isfinite(self._all), dtype=np.float64))
 
     @cached_property
     def is_signed(self) -> bool:
         """Whether there are values below 0."""
-        return bool((self.values < 0).any())
+        return bool((self._all < 0).any())
+
+    @property
+    def _all(self) -> NDArray[Any]:
+        return self.values if self._read_all is None else self._read_all()
 
 
 @dataclass(frozen=True, slots=True)

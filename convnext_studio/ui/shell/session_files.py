@@ -195,7 +195,9 @@ class SessionFiles(QObject):
                 return
             self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
-            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding, precision)
+            self._controller.reopen_model(
+                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+            )
 
     def _select(self, model: ModelInfo) -> None:
         """Restore the selection of the session, as far as the model that was loaded has it."""
@@ -290,6 +292,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         source=_whole(asked.source),
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
+        part=asked.part,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,

@@ -1,7 +1,7 @@
 """The status bar, with the value under the pointer, progress, timings, and the device of the network."""
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from convnext_studio.protocol.envelope import Done, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
@@ -9,10 +9,11 @@ from convnext_studio.protocol.pictures import (
     Thumbnail,
 )
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.ui.state.activity import LARGEST_STEP, spoken
+from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Shorter computations are not announced: they would only make the bar flicker.
@@ -32,11 +33,8 @@ class StatusBar(QStatusBar):
         self.hover = _label("Value under the pointer")
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.doing = _label("Running computation")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar("Progress of the computation")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress")
-        self.progress.setToolTip("Progress of the computation")
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName("Cancel the computation")
         self.cancel.setToolTip("Stop all running computations (Ctrl+.)")
@@ -85,13 +83,11 @@ class StatusBar(QStatusBar):
             isinstance(other, Thumbnail) for other in self._bridge.pending
         ):
             return  # It only interrupts a longer computation.
-        self.progress.setRange(0, 0)
+        self.progress.show_waiting()
         self.doing.setText(f"{request.doing}…")
 
     def _progressed(self, progress: Progress) -> None:
-        unit = 1 + progress.total // LARGEST_STEP
-        self.progress.setRange(0, progress.total // unit)
-        self.progress.setValue(progress.done // unit)
+        self.progress.show_progress(progress.done, progress.total)
         if progress.text:
             self.doing.setText(progress.text)
 
@@ -119,7 +115,7 @@ class StatusBar(QStatusBar):
     def _show_busy(self) -> None:
         pending = self._bridge.pending
         if pending and not self._engine_is_ready:
-            self.progress.setRange(0, 0)
+            self.progress.show_waiting()
             self.doing.setText("Starting the engine…")
         for widget in (self.doing, self.progress, self.cancel):
             widget.setVisible(bool(pending))

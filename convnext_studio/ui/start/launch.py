@@ -81,6 +81,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         options.precision,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     if options.images:
         controller.open_paths(options.images)

@@ -23,7 +23,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
-from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
@@ -101,6 +101,7 @@ class Controller(QObject):
         *,
         stem_stride: int | None = None,
         stem_padding: int | None = None,
+        part: str = "",
     ) -> None:
         """Load a model; the current one stays open until that succeeds."""
         self._left_model = None
@@ -113,6 +114,7 @@ class Controller(QObject):
                 offline=self._offline,
                 stem_stride=stem_stride,
                 stem_padding=stem_padding,
+                part=part or self._chosen_part(source),
             )
         )
 
@@ -122,8 +124,10 @@ class Controller(QObject):
         stem_stride: int | None,
         stem_padding: int | None,
         precision: Precision | None = None,
+        *,
+        part: str = "",
     ) -> None:
-        """Load a model with its former stem on the current device, by default in the current precision."""
+        """Load a model with its former stem and part on the current device, by default as precisely."""
         now = self._asked_model or LoadModel(source=source)
         self.open_model(
             source,
@@ -131,7 +135,16 @@ class Controller(QObject):
             precision or now.precision,
             stem_stride=stem_stride,
             stem_padding=stem_padding,
+            part=part,
         )
+
+    def open_part(self, part: str) -> None:
+        """Open another network of the same file, or the same with another head, and remember that choice."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, part=part))
+
+    def _chosen_part(self, source: str) -> str:
+        return dict(self._settings.values.chosen_parts).get(source, "")
 
     def build_model(
         self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
@@ -203,6 +216,10 @@ class Controller(QObject):
         if request.config is None:  # A built model has no source to reopen it from.
             recent = latest_first(request.source, self._settings.values.recent_models)
             self._settings.update(recent_models=recent)
+        if request.part:
+            others = [known for known in self._settings.values.chosen_parts if known[0] != request.source]
+            chosen = ((request.source, request.part), *others)
+            self._settings.update(chosen_parts=chosen[:RECENT_COUNT])
         self.succeeded.emit(MODEL)
         self._state.set_model(answer)
 

@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Paths and model sources, latest first.
     recent_choices
         Keys of the entries chosen in the command palette, latest first.
+    chosen_parts
+        Paths of weights files with several networks, each with the one that was chosen, latest first.
     is_tour_over
         Whether the tour was completed or skipped.
     shows_newest
@@ -60,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...] = ()
     recent_pictures: tuple[str, ...] = ()
     recent_models: tuple[str, ...] = ()
+    chosen_parts: tuple[tuple[str, str], ...] = ()
     recent_choices: tuple[str, ...] = ()
     is_tour_over: bool = False
     recent_folders: tuple[str, ...] = ()

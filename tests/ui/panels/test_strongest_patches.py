@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
-from tests.ui.desk import Desk, picture
-from tests.ui.features import asked, filled_panel, reply
+from tests.ui.desk import Desk, feature_maps, picture
+from tests.ui.features import answer, asked, filled_panel, reply
 
 
 def patch(image: str, y: int, x: int, value: float) -> Patch:
@@ -73,6 +73,7 @@ def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
     assert info is not None
     nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
     desk.state.set_model(msgspec.structs.replace(info, nodes=nodes))
+    answer(desk, panel, feature_maps(desk, "stage3"))
     desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
     assert "the whole input is shown" in panel.patches.text.text()

@@ -162,8 +162,8 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.bar = AttributionBar()
-        self.controls.add(self.bar, 1)
+        self.bar = AttributionBar(self)
+        self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,
@@ -210,7 +210,6 @@ class AttributionPanel(Panel):
             self.look.more,
             QLabel("Curtain"),
             self.curtain,
-            self.bar.sheet,
         ):
             row.addWidget(control)
         layout = QVBoxLayout(around)
@@ -241,7 +240,10 @@ class AttributionPanel(Panel):
             slider.valueChanged.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
-        self.bar.save.clicked.connect(self.save_asked)
+        for cell in self.figure.cells:
+            save = cell.map.saver.menu.addAction("Values and fi&gure…")
+            save.setToolTip("Save this map: its values (.npy, .json) and its figure (.png)")
+            save.triggered.connect(self.save_asked)
         self.bar.stop.clicked.connect(self.query.stop)
         self.figure.pointed.connect(state.hovered)
 

@@ -127,7 +127,7 @@ class SubjectView(Panel):
         """Show the field in the common colours, with its squares over it."""
         if self._colours is None:
             return
-        self.map.view.set_scene(field_scene(view, self._colours, is_small=True))
+        self.map.view.set_scene(field_scene(view, self._colours, labels="one"))
         self.set_caption(self._short_text(view))
         self._caption.setToolTip(
             f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"

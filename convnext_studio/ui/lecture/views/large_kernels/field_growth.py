@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRectF
 
+from convnext_studio.erf import averaged_text
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldGrowthResult, GrowthPoint
@@ -14,7 +15,6 @@ from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curve
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
-from convnext_studio.ui.plots.field_scene import averaged_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
