@@ -91,15 +91,12 @@ def map_layer(
     colormap: str,
     smooth: bool = False,
     opacity: float = 1.0,
-    measured: Map | None = None,
 ) -> Layer:
     """Return a layer with a coloured map; if `smooth`, values are interpolated between units before colouring.
 
-    What people measure on it are these values, or `measured` if the colours show, say, their logarithm.
-
     Without smoothing, values that are not finite are hatched.
     """
-    numbers = numbers_of(values if measured is None else measured)
+    numbers = numbers_of(values)
     if smooth:
         height, width = values.shape
         factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
@@ -116,7 +113,8 @@ def veil_layer(
 ) -> Layer:
     """Return a layer with a map to lay over a picture: the closer a value is to `zero`, the more transparent.
 
-    Values that are not finite are hatched. `measured` is that of `map_layer`.
+    Values that are not finite are hatched. What people measure are these values, or
+    `measured` if the colours show, say, their logarithm.
     """
     colours = veil(values, limits, colormap, zero=zero)
     holes = ~np.isfinite(values)
