@@ -21,7 +21,7 @@ from convnext_studio.ui.lecture.views.large_kernels import (
     kernel_cost,
     kernel_field,
 )
-from convnext_studio.ui.lecture.views.large_kernels.effective_fields import EffectiveFieldsView, decades_below
+from convnext_studio.ui.lecture.views.large_kernels.effective_fields import EffectiveFieldsView
 from convnext_studio.ui.lecture.views.large_kernels.field_growth import FieldGrowthView
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KernelFieldView
 from convnext_studio.ui.lecture.views.network_picture import seen_pixels
@@ -190,11 +190,6 @@ def test_untrained_weights_are_shown_at_both_layer_scales(
     assert isinstance(view, EffectiveFieldsView)
     qtbot.addWidget(view)
     assert [each.title for each in view.compared()] == titles
-
-
-def test_colours_count_decades_below_the_largest_value() -> None:
-    field = np.array([[8.0, 0.8], [0.0, 8e-7]])
-    np.testing.assert_allclose(decades_below(field), [[0, -1], [-4, -4]], atol=1e-6)
 
 
 def test_growth_is_that_of_the_engine_and_of_the_node_table(

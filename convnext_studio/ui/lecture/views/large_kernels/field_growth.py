@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from convnext_studio.erf import averaged_text
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldGrowthResult, GrowthPoint
@@ -13,7 +14,6 @@ from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.curves import Axes, Curve
-from convnext_studio.ui.plots.field_scene import averaged_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
