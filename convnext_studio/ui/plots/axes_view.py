@@ -282,6 +282,8 @@ class AxesView(QWidget):
             axis.setTextPen(look.muted)
             axis.setTickFont(self.font())
             axis.setStyle(tickLength=0, hideOverlappingLabels=False)
+            # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
+            axis.enableAutoSIPrefix(False)
             if title:
                 axis.setLabel(_plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
         for rule in self._rules:

@@ -180,6 +180,8 @@ class AttributionPanel(Panel):
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = Look(self)
+        for cell in self.figure.cells:
+            cell.map.bar.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()
