@@ -112,6 +112,7 @@ class Overview(QWidget):
         for number, chapter in enumerate(lecture.chapters):
             if number in (0, *ends):
                 column = QVBoxLayout()
+                column.setSpacing(0)
                 self._columns.addLayout(column, 1)
             elif number:
                 column.addStretch(1)
