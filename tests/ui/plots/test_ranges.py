@@ -42,6 +42,7 @@ def test_a_field_is_coloured_by_the_range_and_the_bar_marks_what_lies_beyond(qtb
     desk.state.add_picture(picture())
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)
     desk.show(panel)
+    panel.scale.setCurrentIndex(panel.scale.findData("linear"))
     panel.measured.query.refresh()
     desk.answer(receptive_field(desk, "stage4"))
     assert panel.map.bar.scale is not None

@@ -162,8 +162,8 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.bar = AttributionBar()
-        self.controls.add(self.bar, 1)
+        self.bar = AttributionBar(self)
+        self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,
@@ -191,10 +191,9 @@ class AttributionPanel(Panel):
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
-        around, whole = QWidget(), self.layout()
-        assert whole is not None  # Every panel has a layout.
-        whole.replaceWidget(self._stack, around)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
+        curtain_word = QLabel("Curtain")
+        curtain_word.setBuddy(self.curtain)
         self.curtain.setRange(0, 100)
         follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
         self.curtain.setAccessibleName("Curtain")
@@ -206,16 +205,14 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            QLabel("Curtain"),
+            curtain_word,
             self.curtain,
-            self.bar.sheet,
         ):
             row.addWidget(control)
-        layout = QVBoxLayout(around)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self._stack, 1)
-        layout.addWidget(below)
+        whole = self.layout()
+        assert isinstance(whole, QVBoxLayout)  # As of every panel.
+        # Not in a widget with the figure: Qt would give that its preferred height, and cut off the caption.
+        whole.insertWidget(whole.indexOf(self._stack) + 1, below)
 
     def _connect(self) -> None:
         state = self.state
@@ -239,7 +236,10 @@ class AttributionPanel(Panel):
             slider.valueChanged.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
-        self.bar.save.clicked.connect(self.save_asked)
+        for cell in self.figure.cells:
+            save = cell.map.saver.menu.addAction("Values and fi&gure…")
+            save.setToolTip("Save this map: its values (.npy, .json) and its figure (.png)")
+            save.triggered.connect(self.save_asked)
         self.bar.stop.clicked.connect(self.query.stop)
         self.figure.pointed.connect(state.hovered)
 
