@@ -193,6 +193,7 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
         offline=options.offline,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]

@@ -46,6 +46,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         offline=options.offline,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     model = cast("ModelInfo", dispatcher.run(load))
     stages = model.config.stages

@@ -46,6 +46,8 @@ class Explorer:
         Whether downloads are forbidden.
     stem_stride, stem_padding
         Stride and padding of the stem for a weights file that does not state them.
+    part
+        The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class Explorer:
         offline: bool = False,
         stem_stride: int | None = None,
         stem_padding: int | None = None,
+        part: str = "",
     ) -> None:
         self._dispatcher = Dispatcher()
         asked = LoadModel(
@@ -78,6 +81,7 @@ class Explorer:
             offline=offline,
             stem_stride=stem_stride,
             stem_padding=stem_padding,
+            part=part,
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
 

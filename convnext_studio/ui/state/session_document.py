@@ -37,6 +37,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     stem_stride: Count | None = None
     stem_padding: Count | None = None
+    part: str = ""
     config: dict[str, Any] | None = None
     seed: Count = 0
     input_px: Count = 224

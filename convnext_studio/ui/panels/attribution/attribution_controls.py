@@ -8,8 +8,8 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QMenu,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QToolButton,
@@ -28,6 +28,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
@@ -290,6 +291,7 @@ class WhereRow(QObject):
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
             [("At the selection", FOLLOWING)],
+            word="Map",
         )
         self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pin.currentIndexChanged.connect(self._pin_chosen)
@@ -300,6 +302,8 @@ class WhereRow(QObject):
             button.setToolTip(f"Show the map at stage {number}; the small map has its own scale")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
+        self._word = QLabel("Stage")
+        self._word.setBuddy(self.stages["stage1"])
         self.all = _button("All")
         self.all.setAccessibleName("All stages side by side")
         self.all.setToolTip("All stages side by side, each on its own scale")
@@ -318,7 +322,7 @@ class WhereRow(QObject):
     @property
     def widgets(self) -> tuple[QWidget, ...]:
         """The controls, in the order of the row."""
-        return (self.pin, *self.stages.values(), self.all, self.average)
+        return (self.pin, self._word, *self.stages.values(), self.all, self.average)
 
     @property
     def where(self) -> Where:
@@ -446,11 +450,8 @@ class AttributionBar(QObject):
         self.sheet = _attribution_bar_button(
             "Contact sheet", "This method on all opened pictures, as a contact sheet"
         )
-        self.progress = QProgressBar()
+        self.progress = ProgressBar("Progress of the map")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress of the map")
-        self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
         self._list.currentIndexChanged.connect(self._method_chosen)
@@ -479,9 +480,7 @@ class AttributionBar(QObject):
         self.progress.setVisible(done_of is not None)
         self.stop.setVisible(done_of is not None)
         if done_of is not None:
-            done, total = done_of
-            self.progress.setRange(0, total)
-            self.progress.setValue(done)
+            self.progress.show_progress(*done_of)
 
     def _method_chosen(self) -> None:
         self._explain_method()

@@ -195,6 +195,8 @@ class AttributionPanel(Panel):
         assert whole is not None  # Every panel has a layout.
         whole.replaceWidget(self._stack, around)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
+        curtain_word = QLabel("Curtain")
+        curtain_word.setBuddy(self.curtain)
         self.curtain.setRange(0, 100)
         follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
         self.curtain.setAccessibleName("Curtain")
@@ -206,7 +208,7 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            QLabel("Curtain"),
+            curtain_word,
             self.curtain,
         ):
             row.addWidget(control)

@@ -186,7 +186,7 @@ def test_stopping_keeps_what_there_is_with_its_count(
     qtbot.waitUntil(lambda: lab.is_settled)
     settle(qtbot, lab)
     assert cell(lab, 0, "Inputs") == "stopped after 12 of 50 inputs"
-    assert subject.measured.stop.text() == "Again"
+    assert subject.measured.stop.text() == "Measure again"
 
 
 def test_a_long_download_fits_the_bar(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
