@@ -31,7 +31,9 @@ def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, stat
     order = sorted(range(CLASSES), key=lambda index: -prediction.logits[index])
     softmax = np.exp(prediction.logits.astype(np.float64))
     softmax /= softmax.sum()
-    for row, index in zip(filled_window.predictions_panel.rows, order, strict=False):
+    shown = shown_rows(filled_window)
+    assert len(shown) >= 3
+    for row, index in zip(shown, order, strict=False):
         assert row.target == index
         assert row.percentage == f"{softmax[index] * 100:.1f} %"
         assert row.accessibleName() == f"{row.label}, {row.percentage}"
