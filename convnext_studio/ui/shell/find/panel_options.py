@@ -107,12 +107,6 @@ def _choices(control: QWidget, name: str) -> Iterator[Option]:
             yield Option(f"{name}: {control.itemText(index)}", partial(_choose_item, control, index))
 
 
-def _press(button: QAbstractButton) -> None:
-    reveal(button)
-    if button.isEnabled():
-        button.setChecked(True)
-
-
 def _choose_item(box: QComboBox, index: int) -> None:
     reveal(box)
     if box.isEnabled() and index < box.count() and index != box.currentIndex():
