@@ -180,6 +180,8 @@ class AttributionPanel(Panel):
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = Look(self)
+        for cell in self.figure.cells:
+            cell.map.bar.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()
@@ -191,9 +193,6 @@ class AttributionPanel(Panel):
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
-        around, whole = QWidget(), self.layout()
-        assert whole is not None  # Every panel has a layout.
-        whole.replaceWidget(self._stack, around)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
         curtain_word = QLabel("Curtain")
         curtain_word.setBuddy(self.curtain)
@@ -212,11 +211,10 @@ class AttributionPanel(Panel):
             self.curtain,
         ):
             row.addWidget(control)
-        layout = QVBoxLayout(around)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self._stack, 1)
-        layout.addWidget(below)
+        whole = self.layout()
+        assert isinstance(whole, QVBoxLayout)  # As of every panel.
+        # Not in a widget with the figure: Qt would give that its preferred height, and cut off the caption.
+        whole.insertWidget(whole.indexOf(self._stack) + 1, below)
 
     def _connect(self) -> None:
         state = self.state
