@@ -1,12 +1,13 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
