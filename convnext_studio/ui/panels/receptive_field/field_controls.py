@@ -125,10 +125,7 @@ class FieldControls(ControlRow):
         self._make_first_row()
         self._make_rest()
         for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
-<<<<<<< HEAD
-=======
             # The button is shown only while a folder is to be chosen, which the panel then asks for.
->>>>>>> main
             self.add(control, kept=control in (self.protocol, self.choose))
         for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
             self.add(rare, rare=True)
