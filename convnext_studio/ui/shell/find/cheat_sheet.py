@@ -5,6 +5,7 @@ from html import escape
 from itertools import combinations, pairwise
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QSize, Qt, Signal
 from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 from PySide6.QtWidgets import (
@@ -44,6 +45,7 @@ PAGE_COLUMNS = 2
 _PX_PER_POINT = 96 / 72  # The resolution at which Qt lays out text without a paint device.
 _BESIDE_PX = 56  # Margins, frames and a scroll bar.
 PAPER_PT = 9
+LEAST_PAPER_PT = 5.0
 PAGE_MARGIN_MM = 12.0
 
 
@@ -123,12 +125,18 @@ class CheatSheet(Overlay):
         return document
 
     def _paper(self) -> QTextDocument:
-        """Return the whole list with a page size; without one, Qt would add margins and a page number."""
+        """Return the whole list on one page, in text as large as fits.
+
+        It has a page size, because Qt would otherwise add margins and a page number.
+        """
         document = self.document()
-        font = self.font()
-        font.setPointSize(PAPER_PT)
-        document.setDefaultFont(font)
         document.setPageSize(_page().paintRect(QPageLayout.Unit.Point).size() * _PX_PER_POINT)
+        font = self.font()
+        for points in np.arange(PAPER_PT, LEAST_PAPER_PT - 0.25, -0.25):
+            font.setPointSizeF(float(points))
+            document.setDefaultFont(font)
+            if document.pageCount() == 1:
+                break
         return document
 
     def _show(self, query: str) -> None:
