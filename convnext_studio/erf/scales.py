@@ -32,6 +32,17 @@ def scale_of_squares(scale: ShownScale, protocol: Protocol) -> Scale:
     return definition(protocol).scale if scale == "decades" else scale
 
 
+def lowest_shown(field: NDArray[np.float64]) -> float:
+    """Return the lower end of the scale ``decades``: that of the smallest value, and at least `-DECADES`.
+
+    A tenth of a power of ten remains for a field whose values are nearly equal.
+    """
+    smallest, largest = float(field.min()), float(field.max())
+    if smallest <= largest * 10.0**-DECADES:
+        return -float(DECADES)
+    return min(float(np.log10(smallest / largest)), -0.1)
+
+
 def scaled_field(
     field: NDArray[np.float64], scale: ShownScale, largest: float | None = None
 ) -> NDArray[np.float64]:

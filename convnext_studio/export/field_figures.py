@@ -15,6 +15,7 @@ from convnext_studio.erf import (
     ShownScale,
     averaged_text,
     definition,
+    lowest_shown,
     scaled_field,
     side_text,
     square_box,
@@ -98,7 +99,7 @@ def _shown(field: NDArray[np.float64], scale: ShownScale) -> tuple[NDArray[np.fl
         view = scaled_field(field, "log")
         return view, limits_of(np.append(view, 0.0)), UNCLIPPED
     below = bool((field < largest * 10.0**-DECADES).any())
-    return scaled_field(field, scale), Limits(-float(DECADES), 0.0), Clipping(below=below)
+    return scaled_field(field, scale), Limits(lowest_shown(field), 0.0), Clipping(below=below)
 
 
 def _spaced(node: str) -> str:

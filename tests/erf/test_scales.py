@@ -6,6 +6,7 @@ import pytest
 from convnext_studio.erf import (
     Square,
     averaged_text,
+    lowest_shown,
     scale_of_squares,
     scaled_field,
     side_text,
@@ -20,6 +21,13 @@ def test_decades_are_counted_from_the_largest_value() -> None:
     np.testing.assert_allclose(scaled_field(field[1:], "decades", largest=8.0), [[-4, -4]], atol=1e-9)
     np.testing.assert_allclose(scaled_field(np.array([9.0, 0.0]), "log"), [1, 0])
     assert scaled_field(field, "linear") is field
+
+
+def test_the_scale_ends_at_the_smallest_value_or_after_four_decades() -> None:
+    assert lowest_shown(np.array([8.0, 0.8, 4.0])) == pytest.approx(-1)
+    assert lowest_shown(np.array([8.0, 8e-5])) == -4
+    assert lowest_shown(np.array([8.0, 0.0])) == -4
+    assert lowest_shown(np.array([1.0, 0.999])) == -0.1
 
 
 def test_only_the_published_protocol_is_shown_on_the_published_scale() -> None:

@@ -51,7 +51,7 @@ def test_the_field_is_drawn_in_logarithms_with_its_squares(result: ReceptiveFiel
         colours = colorize(view, limits_of(np.append(view, 0)), COLORMAP)
     else:
         view = np.maximum(np.log10(result.field_map / result.field_map.max()), -4)
-        colours = colorize(view, Limits(-4, 0), COLORMAP)
+        colours = colorize(view, Limits(float(view.min()), 0), COLORMAP)
     # Pixel (33, 32) lies within the smallest square, (63, 1) outside of the largest.
     for row, column in ((33, 32), (63, 1)):
         middle = np.s_[row * factor + factor // 2, column * factor + factor // 2]

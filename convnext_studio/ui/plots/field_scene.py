@@ -15,6 +15,7 @@ from convnext_studio.erf import (
     SCALE_TEXTS,
     ShownScale,
     averaged_text,
+    lowest_shown,
     scale_of_squares,
     scaled_field,
     side_text,
@@ -95,11 +96,11 @@ def squares_on(view: FieldView, scale: ShownScale) -> tuple[Square, ...]:
     return view.squares[scale_of_squares(scale, view.protocol)]
 
 
-def shown_limits(values: NDArray[np.float64], scale: ShownScale, chosen: Range) -> Limits:
-    """Return the ends of the colour scale for scaled values; `DECADES` wide if all decades are to be shown."""
+def shown_limits(view: FieldView, scale: ShownScale, chosen: Range) -> Limits:
+    """Return the ends of the colour scale."""
     if scale == "decades" and (chosen.kind == "data" or (chosen.kind == "hand" and chosen.hand is None)):
-        return Limits(-float(DECADES), 0.0)
-    return chosen.limits(values)
+        return Limits(lowest_shown(view.field_map), 0.0)
+    return chosen.limits(scaled_field(view.field_map, scale))
 
 
 def shown_clipping(view: FieldView, scale: ShownScale, values: NDArray[np.float64], limits: Limits) -> Clipping:

@@ -125,7 +125,7 @@ class ReceptiveFieldPanel(Panel):
         scale, colormap = self._scale, str(self.colormap.currentData())
         values = scaled_field(view.field_map, scale)
         self.range.propose(limits_of(values))
-        limits = shown_limits(values, scale, self.range.value)
+        limits = shown_limits(view, scale, self.range.value)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
         self._window = window_around(view, scale) if self.zoom.value == "square" else None
         note = figure_note(view, scale, self.measured.progress)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.erf import DECADES, DEFINITIONS, OF_WHAT, ShownScale, scale_of_squares, scaled_field
+from convnext_studio.erf import DEFINITIONS, OF_WHAT, ShownScale, lowest_shown, scale_of_squares, scaled_field
 from convnext_studio.protocol.receptive_fields import (
     THRESHOLDS,
     FieldView,
@@ -81,7 +81,7 @@ class Display:
         if self.range.hand is not None and self.range.kind == "hand":
             return self.range.hand
         if self.range.kind != "percentile" and self.scale == "decades":
-            return Limits(-float(DECADES), 0.0)
+            return Limits(lowest_shown(view.field_map), 0.0)
         if self.range.kind != "percentile":
             return limits_of(self._extremes(view))
         share = self.range.percentile

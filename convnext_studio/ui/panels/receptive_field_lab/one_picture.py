@@ -127,7 +127,7 @@ class OnePicturePage(Panel):
         scale = self._scale
         values = scaled_field(view.field_map, scale)
         self.range.propose(limits_of(values))
-        limits, colormap = shown_limits(values, scale, self.range.value), str(self.colormap.currentData())
+        limits, colormap = shown_limits(view, scale, self.range.value), str(self.colormap.currentData())
         zero = limits.low if scale == "decades" else 0.0
         to_picture = view.geometry.box_to_picture
         height, width = values.shape
