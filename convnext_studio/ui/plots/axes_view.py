@@ -156,11 +156,9 @@ class AxesView(QWidget):
         self._box.setXLink(other._box)
 
     def clear_all(self) -> None:
-        """Remove the curves and the legend."""
+        """Remove the curves and their names in the legend."""
         if self._legend is not None:
-            self._grid.removeItem(self._legend)
-            self._canvas.scene().removeItem(self._legend)
-            self._legend = None
+            self._legend.clear()
         self._lines = []
         self._box.clear()
 
@@ -200,7 +198,9 @@ class AxesView(QWidget):
             if curve.band is not None:
                 self._add_band(x, *curve.band, line, pen.color())
         if has_legend and any(isinstance(curve, Curve) or curve.is_listed for curve in curves):
-            self._add_legend(curves)
+            self._fill_legend(curves)
+        else:
+            self._drop_legend()
 
     def _add_band(self, x: Numbers, low: Numbers, high: Numbers, line: Any, colour: QColor) -> None:
         """Fill the space between two edges, behind the line, which it is hidden with."""
@@ -240,17 +240,30 @@ class AxesView(QWidget):
         """Return whether a curve is visible."""
         return bool(self._lines[index].isVisible())
 
-    def _add_legend(self, curves: Sequence[Curve | Bars]) -> None:
-        """Add a legend above the area of the curves, where it hides none of them."""
-        legend = pg.LegendItem(labelTextColor=theme.current().text, labelTextSize=f"{self._font_px}px")
-        legend.setParentItem(self._whole)
+    def _fill_legend(self, curves: Sequence[Curve | Bars]) -> None:
+        """Put the names into the legend above the area of the curves, where it hides none of them.
+
+        There is one legend for all curves of this view: PySide has taken the signals of a new one for those of
+        one that was deleted.
+        """
+        if self._legend is None:
+            self._legend = pg.LegendItem()
+            self._legend.setParentItem(self._whole)
+            self._grid.addItem(self._legend, 0, 1)
+        legend = self._legend
+        legend.setLabelTextColor(theme.current().text)
+        legend.setLabelTextSize(f"{self._font_px}px")
         for curve, line in zip(curves, self._lines, strict=True):
             if isinstance(curve, Bars) and not curve.is_listed:
                 continue
             legend.addItem(line, _plain(curve.label))
-        self._grid.addItem(legend, 0, 1)
-        self._legend = legend
         self._spread_legend()
+
+    def _drop_legend(self) -> None:
+        if self._legend is not None:
+            self._grid.removeItem(self._legend)
+            self._canvas.scene().removeItem(self._legend)
+            self._legend = None
 
     def _spread_legend(self) -> None:
         """Put as many labels into each row as fit."""

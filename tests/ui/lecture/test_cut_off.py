@@ -19,6 +19,7 @@ from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.lecture.views.drawing import Align, Ink
+from convnext_studio.ui.lecture.views.painted_view import PaintedView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -47,6 +48,12 @@ class Texts:
     cut: list[str] = field(default_factory=list)
     heights: dict[str, int] = field(default_factory=dict)
     boxes: list[tuple[QRectF, str]] = field(default_factory=list)
+    places: list[tuple[QRectF, str]] = field(default_factory=list)
+
+    def outside(self, room: QRectF) -> list[str]:
+        """Texts that are not wholly in a room."""
+        whole = room.adjusted(-1, -1, 1, 1)
+        return [text for box, text in self.places if text and not whole.contains(box)]
 
     def overlapping(self) -> list[tuple[str, str]]:
         return [(first, second) for (a, first), (b, second) in combinations(self.boxes, 2) if a.intersects(b)]
@@ -80,6 +87,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> Texts:
         if align != "centre":
             box.moveLeft(place.left() if align == "left" else place.right() - box.width())
         painted.boxes.append((self.painter.combinedTransform().mapRect(box), text))
+        painted.places.append((self.painter.worldTransform().mapRect(box), text))
 
     def paragraph(
         self: Ink, place: QRectF, text: str, *, px: float | None = None, colour: str = "", align: Align = "left"
@@ -161,11 +169,15 @@ def test_no_text_is_cut_off_or_painted_over(bundled: QuickEngine, presenter: Pre
             settle_layout()
             texts.cut.clear()
             texts.boxes.clear()
+            texts.places.clear()
             texts.heights.clear()
             presenter.grab()
             where = f"{index + 1} {step.view} at {size[0]} × {size[1]}"
             wrong += [f"{where} cuts: {text}" for text in dict.fromkeys(texts.cut)]
             wrong += [f"{where} paints over: {pair}" for pair in dict.fromkeys(texts.overlapping())]
+            if isinstance(presenter.view, PaintedView):
+                room = QRectF(presenter.view.canvas.rect())
+                wrong += [f"{where} paints outside: {text}" for text in dict.fromkeys(texts.outside(room))]
             wrong += [f"{where} is small: {text}" for text in small_texts(presenter, texts, size[1])]
             wrong += [f"{where} squeezes: {text}" for text in squeezed(presenter.view)]
     assert wrong == []

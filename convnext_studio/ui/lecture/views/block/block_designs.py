@@ -159,15 +159,9 @@ class BlockDesignsView(PaintedView):
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))
-        texts = [f"{kind}: mixes {_KINDS[kind]}" for kind in kinds]
-        width = sum(ink.width(text, ink.small) for text in texts) + len(texts) * ink.px * 2.2
-        x = room.center().x() - width / 2
-        for kind, text in zip(kinds, texts, strict=True):
-            conv = {"dense": Conv(1, 1, 3), "depthwise": Conv(1, 1, 3, depthwise=True)}.get(kind, Conv(1, 1))
-            side = ink.small * 0.8
-            ink.painter.fillRect(QRectF(x, room.center().y() - side / 2, side, side), kind_colour(ink, conv))
-            ink.text(QRectF(x + ink.px, room.top(), room.width(), room.height()), text, px=ink.small)
-            x += ink.width(text, ink.small) + ink.px * 2.2
+        convs = {"dense": Conv(1, 1, 3), "depthwise": Conv(1, 1, 3, depthwise=True), "pointwise": Conv(1, 1)}
+        names = [(kind_colour(ink, convs[kind]).name(), f"{kind}: mixes {_KINDS[kind]}") for kind in kinds]
+        ink.legend(room, names, align="centre")
 
 
 def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:

@@ -171,7 +171,7 @@ class EffectiveFieldsView(NetworkView):
         table = self._table_size(ink)
         room = column.adjusted(0, top, 0, -1.7 * small)
         at_right = min(room.width() - table.width(), room.height())
-        underneath = min(room.width(), room.height() - table.height())
+        underneath = min(room.width(), room.height() - table.height() - 0.5 * small)
         side = max(at_right, underneath)
         box = QRectF(column.left(), room.top(), side, side)
         ink.image(box, shown)

@@ -50,7 +50,7 @@ class RoadView(PaintedView):
         self.whole.setChecked(settings["show"] == "road")
         self.whole.toggled.connect(self.canvas.update)
         self.controls.addWidget(self.whole)
-        self.opens = self.add_button("Open network", OPEN_TIP, self._open)
+        self.opens = self.add_button("Open", OPEN_TIP, self._open)
         self.goes_back = self.add_button("Back", BACK_TIP, self.network_left.emit)
         # Let the combo box shrink, so that all controls fit in one row; its popup is as wide as its texts.
         self.steps.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
