@@ -7,6 +7,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets import text_size as textsize
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.progress_bar import keep_still
 
 _STEPS_MS = 250  # Debounce: repeated key presses follow each other faster than this.
 _SETTLED_MS = 50  # Until every widget has updated its size hint for the new text size.
@@ -44,10 +45,11 @@ class Appearance(QObject):
         self._want_text(size_pt)
 
     def use_animation(self, is_animated: bool) -> None:
-        """Let menus and lists fade in, or appear at once."""
+        """Let menus and lists fade in and busy bars move, or keep everything still."""
         self._settings.update(is_animated=is_animated)
         for effect in _EFFECTS:
             QApplication.setEffectEnabled(effect, is_animated)
+        keep_still(not is_animated)
         self.changed.emit()
 
     def use(self, settings: Settings) -> None:

@@ -3,10 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PySide6.QtWidgets import QProgressBar, QWidget
+from PySide6.QtWidgets import QApplication, QProgressBar, QWidget
 
 LARGEST_TOTAL = 2**31 - 1
 """Qt's numbers have 32 bits, and a download can have more bytes than that."""
+
+_STILL = "is_still"
+
+
+def is_still() -> bool:
+    """Whether the person wants nothing to move that tells nothing."""
+    application = QApplication.instance()
+    return application is not None and bool(application.property(_STILL))
+
+
+def keep_still(still: bool) -> None:
+    """Let busy bars stand still from now on, or move."""
+    application = QApplication.instance()
+    if application is not None:
+        application.setProperty(_STILL, still)
 
 
 class ProgressBar(QProgressBar):
@@ -30,6 +45,8 @@ class ProgressBar(QProgressBar):
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how much is done of a total; a total of 0 if that is unknown."""
+        if total == 0 and is_still():
+            done, total = 0, 1  # An empty bar; Qt would let a block move to and fro.
         unit = 1 + total // LARGEST_TOTAL
         with self._painting_later():
             self.setRange(0, total // unit)

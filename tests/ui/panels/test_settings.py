@@ -17,6 +17,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets import text_size, theme
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from tests.ui.conftest import FakeEngine, make_model
 
 DEVICES = (
@@ -69,8 +70,14 @@ def test_animation_is_that_of_the_application(panel: SettingsPanel, settings: Se
     panel.animation.click()
     assert settings.values.is_animated is not before
     assert not QApplication.isEffectEnabled(Qt.UIEffect.UI_AnimateMenu)
+    bar = ProgressBar("A bar")
+    bar.show_waiting()
+    assert (bar.minimum(), bar.maximum()) == (0, 1)  # It stands still.
     panel.animation.click()
     assert settings.values.is_animated is before
+    bar.show_waiting()
+    assert (bar.minimum(), bar.maximum()) == (0, 0)
+    bar.deleteLater()
 
 
 def test_only_devices_that_are_there_are_offered(
