@@ -62,6 +62,8 @@ class Converted:
         The other networks in the file, and the other heads of this one, which can be opened instead.
     has_classes
         Whether the outputs are classes; otherwise they are features or an embedding.
+    left_out
+        The names in the file of tensors beside the network.
     """
 
     format: Format
@@ -72,6 +74,7 @@ class Converted:
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ def convert(
         part=found.part.name,
         other_parts=tuple(others[:_PARTS_OFFERED]),
         has_classes=head is not None and found.part.format.classifies,
+        left_out=tuple(name[len(base) :] for name, base in found.beside.items()),
     )
 
 
