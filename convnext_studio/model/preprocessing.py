@@ -117,7 +117,8 @@ def _squashed_floats(values: NDArray[np.float32], side: int) -> NDArray[np.float
     """
     rows, columns = (_bilinear_weights(size, side) for size in values.shape[:2])
     across = np.einsum("ow,hwc->hoc", columns, values, optimize=True)
-    return np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
+    squashed: NDArray[np.float32] = np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
+    return squashed
 
 
 def _bilinear_weights(size: int, side: int) -> NDArray[np.float32]:
@@ -128,7 +129,8 @@ def _bilinear_weights(size: int, side: int) -> NDArray[np.float32]:
     positions = np.arange(size, dtype=np.float32) + np.float32(0.5)
     distances = np.abs(positions - centres[:, None]) / reach
     weights = np.maximum(np.float32(1) - distances, np.float32(0))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+    normalised: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised
 
 
 def _resize_around_crop(

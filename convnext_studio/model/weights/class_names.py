@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.model.weights.companion_files import read_json_value
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.json_files import read_json_value
 
 LONGEST_NAME = 200
 _KEYS = (

@@ -1,16 +1,12 @@
 """What the files beside weights say, whichever program wrote them; see `config_files`, which reads them."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
 
 UNUSABLE = (
     StudioError,
@@ -51,23 +47,6 @@ class CompanionFiles:
     provenance: Mapping[str, str] = field(default_factory=dict)
     is_act_known: bool = False
     notes: tuple[str, ...] = ()
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Return the JSON object in a file; an empty one if there is none that can be read."""
-    values = read_json_value(path)
-    return values if isinstance(values, dict) else {}
-
-
-def read_json_value(path: Path) -> Any:
-    """Return what a JSON file holds, with or without a byte-order mark; None if it cannot be read."""
-    try:
-        if not path.is_file():  # Reading from a pipe could block for ever.
-            return None
-        with path.open("rb") as stream:
-            return json.loads(stream.read(MAX_HEADER_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def crop_fraction(input_px: int, resized_px: int) -> float:

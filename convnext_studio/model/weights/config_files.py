@@ -18,7 +18,6 @@ from convnext_studio.model.weights.companion_files import (
     CompanionFiles,
     crop_fraction,
     not_followed,
-    read_json,
 )
 from convnext_studio.model.weights.formats import (
     DINOV3,
@@ -29,6 +28,7 @@ from convnext_studio.model.weights.formats import (
     TRANSFORMERS,
     Format,
 )
+from convnext_studio.model.weights.json_files import read_json
 from convnext_studio.model.weights.timm_config import read_timm_config
 from convnext_studio.model.weights.transformers_config import read_transformers_config
 

@@ -16,7 +16,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
 from convnext_studio.model.weights.class_names import cleaned, fitting, names_beside, names_inside
-from convnext_studio.model.weights.companion_files import CompanionFiles, read_json
+from convnext_studio.model.weights.companion_files import CompanionFiles
 from convnext_studio.model.weights.config_files import (
     CLIP_MEAN,
     CLIP_STD,
@@ -24,13 +24,16 @@ from convnext_studio.model.weights.config_files import (
     read_companion_files,
 )
 from convnext_studio.model.weights.converting import Converted, convert
+from convnext_studio.model.weights.exported_programs import read_onnx
 from convnext_studio.model.weights.fitting import check_tensors, join_names
 from convnext_studio.model.weights.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.json_files import read_json
 from convnext_studio.model.weights.licences import known_licence
 from convnext_studio.model.weights.lora import CONFIG_NAME
 from convnext_studio.model.weights.pickles import Contents, read_legacy, read_plain_pickle, read_zip
+from convnext_studio.model.weights.weights_files import INDEX_ENDING, shards, weights_file
 
 IMAGENET_CLASSES = 1000
 _OBJECTS_TOLD = 8
@@ -169,10 +172,12 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         If it is not a weights file, is damaged or unsafe, or if tensors are missing or unexpected (the message
         names them).
     """
-    if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
+    path = weights_file(path)
+    is_index = path.name.endswith(INDEX_ENDING)
+    if not is_index and file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = convert(contents.values, path.stat().st_size, part, read_json(path.with_name(CONFIG_NAME)))
+    found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME)))
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
@@ -239,7 +244,23 @@ def read_contents(path: Path) -> Contents:
     StudioError
         If it is not a weights file, or is damaged.
     """
+    if path.name.endswith(INDEX_ENDING):
+        parts = [read_contents(shard) for shard in shards(path)]
+        values = {
+            name: leaf
+            for part in parts
+            if isinstance(part.values, Mapping)
+            for name, leaf in part.values.items()
+        }
+        names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+        return Contents(values=values, names=names, size_bytes=sum(part.size_bytes for part in parts))
+    return dataclasses.replace(_contents_of_file(path), size_bytes=path.stat().st_size)
+
+
+def _contents_of_file(path: Path) -> Contents:
     match file_kind(path):
+        case "onnx":
+            return Contents(values=read_onnx(path))
         case "zip":
             return read_zip(path)
         case "legacy":
