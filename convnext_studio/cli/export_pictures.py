@@ -104,6 +104,7 @@ def _contents(
         node=node,
         images=tuple(opened.key for opened in images),
         count=options.field_count,
+        fills_up=True,
         protocol=options.protocol,
         input_px=fitting_input_px(model.config, REPLKNET_INPUT_PX) if options.protocol == "replknet" else 0,
     )
