@@ -54,7 +54,7 @@ def weights_file(path: Path) -> Path:
 
 
 def is_weights(path: Path) -> bool:
-    """Return whether a file or a folder that was dropped is to be opened as weights, by its name and contents."""
+    """Return whether what was dropped is to be opened as weights, by its name and contents."""
     name = path.name.lower()
     if name.endswith((*ENDINGS, INDEX_ENDING)):
         return True
@@ -92,9 +92,8 @@ def shards(path: Path) -> list[Path]:
     found = [path.with_name(Path(name).name) for name in names]
     missing = [file.name for file in found if not file.is_file()]
     if missing:
-        raise StudioError(
-            f"{path.name} lists {len(names)} files, of which {len(missing)} are not beside it: {missing[0][:100]}."
-        )
+        absent = f"{len(missing)} are not beside it: {missing[0][:100]}."
+        raise StudioError(f"{path.name} lists {len(names)} files, of which {absent}")
     return found
 
 
