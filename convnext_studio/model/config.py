@@ -14,6 +14,7 @@ StemType = Literal["patch", "overlap", "overlap_tiered", "overlap_act"]
 Norm = Literal["layer", "batch", "rms", "simple"]
 Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
 Downsample = Literal["separate", "block"]
+GlobalPool = Literal["avg", "max", "avgmax"]
 
 LARGEST_KERNEL = 31
 MOST_BLOCKS = 1000
@@ -64,7 +65,9 @@ _RULES: dict[str, _Rule] = {
     "act": _one_of(Act),
     "expansion": _POSITIVE,
     "downsample": _one_of(Downsample),
+    "global_pool": _one_of(GlobalPool),
     "head_hidden_size": _at_least(0),
+    "head_norm_eps": _at_least(0),
     "drop_path_rate": (lambda value: 0 <= value < 1, "be at least 0 and below 1"),
     "layer_scale_init_value": _at_least(0),
 }
@@ -122,8 +125,12 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         ``separate``: by layers between the stages; ``block``: in the first block of a stage, as in ResNet.
     head_norm_first
         Whether the head normalises before the pooling instead of after it.
+    global_pool
+        How the head pools a channel over the map: its mean, its maximum, or the mean of both.
     head_hidden_size
         Width of the hidden layer in the head; 0 for none.
+    head_norm_eps
+        The epsilon of the head's norm where it differs from that of the others; 0 for the same.
     drop_path_rate
         Stochastic depth rate at the last block; the rates grow linearly from 0. Used in training only.
     layer_scale_init_value
@@ -155,7 +162,9 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
     grn: bool = False
     downsample: Downsample = "separate"
     head_norm_first: bool = False
+    global_pool: GlobalPool = "avg"
     head_hidden_size: int = 0
+    head_norm_eps: float = 0.0
     drop_path_rate: float = 0.0
     layer_scale_init_value: float = 1e-6
     head_init_scale: float = 1.0

@@ -286,7 +286,7 @@ class ConvNeXt(nn.Module):
         for stage in range(1, len(depths)):
             self.downsample_layers.append(_downsampling(config, stage))
             self.stages.append(_stage(config, stage, rates))
-        self.norm = NORMS[config.norm](dims[-1], config.norm_eps)
+        self.norm = NORMS[config.norm](dims[-1], config.head_norm_eps or config.norm_eps)
         self.pooled = (
             nn.Identity()
         )  # A hook point for the pooled features, whether the norm comes before or after.
@@ -318,13 +318,21 @@ class ConvNeXt(nn.Module):
     def forward_head(self, features: Tensor) -> Tensor:
         """Pool, normalise and classify: map (N, dims[-1], h, w) to logits (N, num_classes)."""
         if self.config.head_norm_first:
-            x = self.norm(features.permute(0, 2, 3, 1)).mean([1, 2])
+            x = self._pool(self.norm(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
         else:
-            x = self.norm(features.mean([-2, -1]))
+            x = self.norm(self._pool(features))
         x = self.pooled(x)
         if self.pre_logits is not None:
             x = functional.gelu(self.pre_logits(x))
         return cast(Tensor, self.head(x))
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """Pool over the map: (N, C, h, w) to (N, C)."""
+        if self.config.global_pool == "avg":
+            return x.mean([-2, -1])
+        if self.config.global_pool == "max":
+            return x.amax([-2, -1])
+        return 0.5 * (x.mean([-2, -1]) + x.amax([-2, -1]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""

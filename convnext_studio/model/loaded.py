@@ -360,7 +360,7 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
         source=source,
         title=weights.title or name,
         module=build_network(weights.config, weights.state_dict),
-        labels=weights.labels or _numbered(weights.config.num_classes),
+        labels=weights.labels or _numbered(weights.config.num_classes, weights.has_classes),
         preprocessing=weights.preprocessing,
         random_weights=weights.random_weights,
         notes=weights.notes,
@@ -376,5 +376,5 @@ def _ready(module: ConvNeXt) -> ConvNeXt:
     return module.eval().requires_grad_(False)
 
 
-def _numbered(classes: int) -> tuple[str, ...]:
-    return tuple(f"class {index}" for index in range(classes))
+def _numbered(outputs: int, are_classes: bool = True) -> tuple[str, ...]:
+    return tuple(f"{'class' if are_classes else 'feature'} {index}" for index in range(outputs))

@@ -36,6 +36,10 @@ class Preprocessing:
         Mean and standard deviation per channel, for values in [0, 1].
     squash
         Resize both sides to the input size without keeping the aspect ratio, and do not crop.
+    floors_corner
+        Whether the corner of the crop is rounded down, as in transformers, and not half to even.
+    resizes_floats
+        Whether pictures are resized as floating point numbers, without rounding to 8 bits afterwards.
     """
 
     input_px: int = 224
@@ -44,6 +48,8 @@ class Preprocessing:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     squash: bool = False
+    floors_corner: bool = False
+    resizes_floats: bool = False
 
     def squashed(self, input_px: int) -> "Preprocessing":
         """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
@@ -57,18 +63,21 @@ class Preprocessing:
             return CropGeometry(picture_size, (side, side), (0, 0), (side, side))
         shorter = math.floor(side / self.crop_fraction)
         # torchvision truncates the longer side, and rounds the corner of the crop half to even.
+        rounded = math.floor if self.floors_corner else round
         if width <= height:
             resized = (shorter, int(shorter * height / width))
         else:
             resized = (int(shorter * width / height), shorter)
-        origin = (round((resized[0] - side) / 2.0), round((resized[1] - side) / 2.0))
+        origin = (rounded((resized[0] - side) / 2.0), rounded((resized[1] - side) / 2.0))
         return CropGeometry(picture_size, resized, origin, (side, side))
 
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
+        return self._crop(picture.convert("RGB"))
+
+    def _crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         geometry = self.geometry(picture.size)
         resample = Image.Resampling[self.interpolation.upper()]
-        picture = picture.convert("RGB")
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
         else:
@@ -76,12 +85,52 @@ class Preprocessing:
         width, height = geometry.input_size
         return resized.crop((left, top, left + width, top + height)), geometry
 
-    def __call__(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
-        """Return the network's normalised input (3, H, W), float32, and its geometry."""
+    def _pixels(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
+        """Return the input before normalisation, (H, W, channels) from 0 to 1, and its geometry."""
+        if self.resizes_floats and self.squash and self.interpolation == "bilinear":
+            values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
+            return _squashed_floats(values, self.input_px), self.geometry(picture.size)
+        if self.resizes_floats:
+            bands = [self._crop(band.convert("F")) for band in picture.convert("RGB").split()]
+            stacked = np.stack([np.asarray(band, dtype=np.float32) for band, _ in bands], axis=-1)
+            return stacked / np.float32(255), bands[0][1]
+        if len(self.mean) == 1:
+            grey, geometry = self._crop(picture.convert("L"))
+            return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255), geometry
         cropped, geometry = self.crop(picture)
-        pixels = np.asarray(cropped, dtype=np.float32) / np.float32(255)
+        return np.asarray(cropped, dtype=np.float32) / np.float32(255), geometry
+
+    def __call__(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
+        """Return the network's normalised input (C, H, W), float32, and its geometry.
+
+        There is one channel, of luminance, where there is one mean.
+        """
+        pixels, geometry = self._pixels(picture)
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+
+
+def _squashed_floats(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Resize (H, W, channels) to a square, bilinear with antialiasing, as torch does it in float32.
+
+    Pillow computes the same in double precision, which differs by up to 3e-5 after normalisation.
+    """
+    rows, columns = (_bilinear_weights(size, side) for size in values.shape[:2])
+    across = np.einsum("ow,hwc->hoc", columns, values, optimize=True)
+    squashed: NDArray[np.float32] = np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
+    return squashed
+
+
+def _bilinear_weights(size: int, side: int) -> NDArray[np.float32]:
+    """Return (side, size): how much each pixel adds to each pixel of the result."""
+    scale = np.float32(size) / np.float32(side)
+    reach = max(scale, np.float32(1))
+    centres = scale * (np.arange(side, dtype=np.float32) + np.float32(0.5))
+    positions = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    distances = np.abs(positions - centres[:, None]) / reach
+    weights = np.maximum(np.float32(1) - distances, np.float32(0))
+    normalised: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised
 
 
 def _resize_around_crop(

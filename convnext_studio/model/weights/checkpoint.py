@@ -28,6 +28,8 @@ SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 
 MAX_INPUT_PX = 4096
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "hamming", "box")
+"""Those of Pillow, by timm's names."""
 
 _FLOATING = {"F16", "BF16", "F32", "F64"}
 
@@ -180,7 +182,7 @@ def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
         raise ValueError(f"the input has {preprocessing.input_px} pixels a side")
     if not 0 < preprocessing.crop_fraction <= 1:
         raise ValueError(f"the crop keeps {preprocessing.crop_fraction} of the picture")
-    if preprocessing.interpolation not in ("bilinear", "bicubic", "nearest"):
+    if preprocessing.interpolation not in INTERPOLATIONS:
         raise ValueError(f"the interpolation is {preprocessing.interpolation!r}")
     if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):
         raise ValueError("the mean and standard deviation do not fit")

@@ -1,75 +1,51 @@
-"""The ``config.json`` that transformers and timm write next to their weights.
+"""Read the files of transformers, timm and OpenCLIP beside weights, and OpenMMLab's config in a checkpoint.
 
-Both write one into every folder that they save a model to; transformers also writes a
-``preprocessor_config.json``. These files may belong to another file in the folder and may hold anything, so
-whatever does not fit the weights is ignored.
+They may belong to another file in the folder and may hold anything, so whatever does not fit the weights is
+ignored. What fits is followed, or named in a note.
 """
 
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from convnext_studio.common.errors import StudioError
-from convnext_studio.model.config import Act, ConvNeXtConfig
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.checkpoint import read_preprocessing
-from convnext_studio.model.weights.formats import TIMM, TRANSFORMERS, Format
-from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.companion_files import (
+    UNUSABLE,
+    CompanionFiles,
+    crop_fraction,
+    not_followed,
+)
+from convnext_studio.model.weights.formats import (
+    DINOV3,
+    DINOV3_FIRST,
+    OPEN_CLIP,
+    TIMM,
+    TIMM_FEATURES,
+    TRANSFORMERS,
+    Format,
+)
+from convnext_studio.model.weights.json_files import read_json
+from convnext_studio.model.weights.timm_config import read_timm_config
+from convnext_studio.model.weights.transformers_config import read_transformers_config
 
-# transformers' names for activation functions.
-_ACTS: dict[str, Act] = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
-_RESAMPLING = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers for them.
-_CROPPED_BELOW_PX = 384  # From this size on, transformers' ConvNeXt squashes pictures instead of cropping.
-_UNUSABLE = (StudioError, KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanionFiles:
-    """What the files next to the weights say.
-
-    Attributes
-    ----------
-    config
-        The architecture, completed by what cannot be read off the tensors.
-    labels
-        Class names in plain English; empty if there are none.
-    preprocessing
-        How pictures are turned into the network's input; None if the files do not say.
-    provenance
-        Where the weights come from, as pairs of name and text.
-    is_act_known
-        Whether the activation was read from a file instead of being assumed.
-    notes
-        Sentences to be shown to the user.
-    """
-
-    config: ConvNeXtConfig
-    labels: tuple[str, ...] = ()
-    preprocessing: Preprocessing | None = None
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    is_act_known: bool = False
-    notes: tuple[str, ...] = ()
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_NUMBERS = r"\s*=\s*[\[(]([-\d., \s]+)[\])]"
 
 
 def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) -> CompanionFiles:
     """Read the files next to a weights file of that format, whose tensors belong to that config."""
     values = read_json(path.with_name("config.json"))
-    if format_ is TRANSFORMERS:
-        found = _of_transformers(values, read_json(path.with_name("preprocessor_config.json")), config)
-    elif format_ is TIMM:
-        found = _of_timm(values, config)
+    if format_ in (TRANSFORMERS, DINOV3, DINOV3_FIRST):
+        found = read_transformers_config(values, read_json(path.with_name("preprocessor_config.json")), config)
+    elif format_ in (TIMM, TIMM_FEATURES):
+        found = read_timm_config(values, config)
+    elif format_ is OPEN_CLIP:
+        found = _of_open_clip(read_json(path.with_name("open_clip_config.json")), config)
     else:
         return CompanionFiles(config=config)
     used = {
@@ -84,111 +60,68 @@ def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) ->
     return replace(found, notes=(f"Read from the files next to it: {', '.join(told)}.", *found.notes))
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Return the JSON object in a file; an empty one if there is none that can be read."""
+def _of_open_clip(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
+    model, prepared = values.get("model_cfg"), values.get("preprocess_cfg")
+    vision = model.get("vision_cfg") if isinstance(model, dict) else None
+    if not isinstance(vision, dict):
+        return CompanionFiles(config=config)
+    architecture = {"architecture": vision.get("timm_model_name"), "num_classes": config.num_classes}
+    if isinstance(vision.get("timm_pool"), str):
+        architecture["global_pool"] = vision["timm_pool"]
+    found = read_timm_config(architecture, config)
+    notes: list[str] = []
     try:
-        if not path.is_file():  # Reading from a pipe could block for ever.
-            return {}
-        with path.open("rb") as stream:
-            values = json.loads(stream.read(MAX_HEADER_BYTES))  # With or without a byte-order mark.
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
+        preprocessing = _prepared_for_clip(vision, prepared if isinstance(prepared, dict) else {}, notes)
+    except UNUSABLE:
+        return found
+    return replace(found, preprocessing=preprocessing, notes=(*found.notes, *notes))
 
 
-def _of_transformers(
-    values: Mapping[str, Any], processor: Mapping[str, Any], config: ConvNeXtConfig
-) -> CompanionFiles:
-    described = values.get("depths"), values.get("hidden_sizes")
-    if any(numbers is not None for numbers in described) and described != (
-        list(config.depths),
-        list(config.dims),
-    ):
-        return CompanionFiles(config=config)  # The file belongs to another network.
-    notes: tuple[str, ...] = ()
-    act = _ACTS.get(str(values.get("hidden_act")))
-    if act is None and "hidden_act" in values:
-        notes = (f"Its activation “{values['hidden_act']}” is unknown; GELU is used instead.",)
-    return CompanionFiles(
-        config=config if act is None else msgspec.structs.replace(config, act=act),
-        labels=_numbered(values.get("id2label"), config.num_classes),
-        preprocessing=_processed(processor),
-        is_act_known=act is not None,
-        notes=notes,
+def _prepared_for_clip(
+    vision: Mapping[str, Any], prepared: Mapping[str, Any], notes: list[str]
+) -> Preprocessing:
+    size = prepared.get("size", vision.get("image_size", 224))
+    sides = [int(side) for side in size] if isinstance(size, list) else [int(size)]
+    if len(set(sides)) > 1:
+        notes.append(not_followed(f"an input of {sides[0]} × {sides[1]} px", f"it has {min(sides)} px a side"))
+    mode = str(prepared.get("resize_mode") or "shortest")
+    if mode not in ("shortest", "squash"):
+        notes.append(not_followed(f"the resize mode “{mode}”", "the shorter side is resized"))
+    return read_preprocessing(
+        {
+            "input_px": min(sides),
+            "crop_fraction": 1.0,
+            "interpolation": "bilinear" if prepared.get("interpolation") == "bilinear" else "bicubic",
+            "mean": prepared.get("mean") or CLIP_MEAN,
+            "std": prepared.get("std") or CLIP_STD,
+            "squash": mode == "squash",
+        }
     )
 
 
-def _numbered(names: object, classes: int) -> tuple[str, ...]:
-    """Return the names of all classes in order; none if one is missing."""
-    if not isinstance(names, dict) or any(str(index) not in names for index in range(classes)):
-        return ()
-    return tuple(str(names[str(index)]) for index in range(classes))
+def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
+    """Return the preprocessing in the config that OpenMMLab's trainer stores in its checkpoints, or None.
 
-
-def _processed(processor: Mapping[str, Any]) -> Preprocessing | None:
-    """Return the preprocessing of transformers' image processor for ConvNeXt."""
+    The config is a Python program, which is not run: mean, standard deviation and sizes are looked for in it.
+    """
+    meta = contents.get("meta") if isinstance(contents, Mapping) else None
+    told = [meta.get(key) for key in ("cfg", "config")] if isinstance(meta, Mapping) else []
+    program = next((text for text in told if isinstance(text, str)), "")
+    mean, std = (re.search(name + _NUMBERS, program) for name in ("mean", "std"))
+    if mean is None or std is None:
+        return None
+    resized = re.findall(r"type\s*=\s*'Resize(?:Edge)?'[^}]*?(?:scale|size)\s*=\s*\(?(\d+)", program)
+    cropped = re.findall(r"type\s*=\s*'CenterCrop'[^}]*?crop_size\s*=\s*\(?(\d+)", program)
     try:
-        size = processor["size"]
-        side = int(size["shortest_edge"] if isinstance(size, dict) else size)
+        side = int(cropped[-1]) if cropped else 224
         return read_preprocessing(
             {
                 "input_px": side,
-                "crop_fraction": float(processor.get("crop_pct") or 224 / 256),
-                "interpolation": _RESAMPLING[processor.get("resample", 3)],
-                "mean": processor["image_mean"],
-                "std": processor["image_std"],
-                "squash": side >= _CROPPED_BELOW_PX,
+                "crop_fraction": crop_fraction(side, max(side, int(resized[-1]))) if resized else 224 / 256,
+                "interpolation": "bicubic",
+                "mean": [float(value) / 255 for value in mean[1].split(",") if value.strip()],
+                "std": [float(value) / 255 for value in std[1].split(",") if value.strip()],
             }
         )
-    except _UNUSABLE:
-        return None
-
-
-def _of_timm(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
-    """Read a config that timm saved for the hub; before 2023 everything was in one object."""
-    architecture, published = str(values.get("architecture")), values.get("pretrained_cfg", values)
-    if not isinstance(published, dict) or values.get("num_classes", config.num_classes) != config.num_classes:
-        return CompanionFiles(config=config)
-    licence = published.get("license")
-    defined = _as_defined(architecture, config)
-    return CompanionFiles(
-        config=defined or config,
-        labels=_described(published, config.num_classes),
-        preprocessing=_prepared(published),
-        provenance={"licence of the weights": str(licence)} if licence else {},
-        is_act_known=defined is not None,
-    )
-
-
-def _as_defined(architecture: str, config: ConvNeXtConfig) -> ConvNeXtConfig | None:
-    """Return the config completed by timm's definition of that network, if it is a ConvNeXt with such norms."""
-    if not is_convnext(architecture):
-        return None
-    try:
-        defined = complete_from_timm(check_architecture(architecture), config)
-    except _UNUSABLE:
-        return None
-    return defined if (defined.norm == "layer") == (config.norm == "layer") else None
-
-
-def _described(published: Mapping[str, Any], classes: int) -> tuple[str, ...]:
-    names, words = published.get("label_names"), published.get("label_descriptions") or {}
-    if not isinstance(names, list) or len(names) != classes or not isinstance(words, dict):
-        return ()
-    return tuple(str(words.get(name, name)) for name in map(str, names))
-
-
-def _prepared(published: Mapping[str, Any]) -> Preprocessing | None:
-    try:
-        return read_preprocessing(
-            {
-                "input_px": int(published["input_size"][1]),
-                "crop_fraction": float(published["crop_pct"]),
-                "interpolation": str(published["interpolation"]),
-                "mean": published["mean"],
-                "std": published["std"],
-                "squash": published.get("crop_mode") == "squash",
-            }
-        )
-    except _UNUSABLE:
+    except UNUSABLE:
         return None

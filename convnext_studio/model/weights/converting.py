@@ -36,6 +36,8 @@ from convnext_studio.model.weights.pickles import Leaf, make_tensor
 _LAST_OF_STAGE = re.compile(r"stages\.(\d)\.0\.pwconv2\.weight")
 _NORMS_ABOVE = ("layer_norm", "layernorm", "norm")
 _OF_TRAINING = re.compile(r"optim|sched|scaler|rng|callback|loops|lr_|amp|random|epoch|hook|^state$")
+TOP = "."
+"""How a network is asked for whose names have no prefix."""
 _GROUPS_TOLD = 4
 _PARTS_OFFERED = 20
 
@@ -62,6 +64,8 @@ class Converted:
         The other networks in the file, and the other heads of this one, which can be opened instead.
     has_classes
         Whether the outputs are classes; otherwise they are features or an embedding.
+    left_out
+        The names in the file of tensors beside the network.
     """
 
     format: Format
@@ -72,6 +76,7 @@ class Converted:
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,9 @@ def convert(
     notes = [f"The weights are in the format of {found.part.format.name}."]
     notes += [*notes_of_adapters, *_choice_notes(found, head), *_left_out(found)]
     notes += _completed(state_dict, found, head, file_bytes)
-    others = [other.name for other in found.others] + [other.name for other in found.heads if other is not head]
+    others = [other.name or TOP for other in found.others] + [
+        other.name for other in found.heads if other is not head
+    ]
     return Converted(
         format=found.part.format,
         state_dict=state_dict,
@@ -133,6 +140,7 @@ def convert(
         part=found.part.name,
         other_parts=tuple(others[:_PARTS_OFFERED]),
         has_classes=head is not None and found.part.format.classifies,
+        left_out=tuple(name[len(base) :] for name, base in found.beside.items()),
     )
 
 
@@ -141,7 +149,11 @@ def convert(
 
 def _chosen(named: NamedTensors, parts: list[Part], wanted: str) -> tuple[_Found, Head | None]:
     """Return the network to open and its head, as was wanted or as its makers would rather have it."""
+    is_top = wanted.strip() == TOP
     wanted = wanted.strip().strip(".")
+    if is_top and (top := next((part for part in parts if not part.prefix), None)) is not None:
+        found = _around(named, top, parts)
+        return found, next(iter(found.heads), None)
     if not wanted:
         found = next((found for found in _whole(named, parts)), None) or _around(named, parts[0], parts)
         return found, next(iter(found.heads), None)

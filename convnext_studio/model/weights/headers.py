@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal
 
 from convnext_studio.common.errors import StudioError
 
-FileKind = Literal["safetensors", "zip", "legacy", "pickle"]
+FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 
 # A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the limit.
 MAX_HEADER_BYTES = 8_000_000
@@ -63,6 +63,8 @@ def file_kind(path: Path) -> FileKind:
         return "pickle"
     if start[8:9] == b"{" or len(start) <= 8:
         return "safetensors"
+    if path.suffix.lower() == ".onnx":
+        return "onnx"
     raise StudioError(
         f"{path.name} is not a weights file.", "ConvNeXt Studio reads what torch and safetensors write."
     )
@@ -136,10 +138,30 @@ def _refuse_known_mistakes(start: bytes, path: Path) -> None:
             f"{path.name} is a web page, not weights.",
             "The download page was probably saved instead of the file itself.",
         )
+    for known, (what, hint) in _KNOWN_STARTS.items():
+        if start.startswith(known):
+            raise StudioError(f"{path.name} is {what}, not weights of torch.", hint)
+    if start[4:8] == b"TFL3":
+        raise StudioError(f"{path.name} is a TensorFlow Lite file, not weights of torch.")
     if text.startswith(b"version https://git-lfs"):
         raise StudioError(
             f"{path.name} is a Git LFS pointer, not the weights themselves.", "Fetch them with: git lfs pull"
         )
+
+
+_KNOWN_STARTS: dict[bytes, tuple[str, str]] = {
+    b"\x89HDF\r\n\x1a\n": (
+        "an HDF5 file, as Keras and TensorFlow write them",
+        "Convert it to torch's names first.",
+    ),
+    b"GGUF": ("a GGUF file, which llama.cpp and its relatives read", "Open the weights that it was made from."),
+    b"\x1f\x8b": ("compressed (gzip)", "Unpack it first."),
+    b"BZh": ("compressed (bzip2)", "Unpack it first."),
+    b"\xfd7zXZ": ("compressed (xz)", "Unpack it first."),
+    b"7z\xbc\xaf": ("compressed (7-Zip)", "Unpack it first."),
+    b"Rar!": ("compressed (RAR)", "Unpack it first."),
+    b"\x93NUMPY": ("a single array of numpy", "Open a file with all tensors of the network."),
+}
 
 
 def _unreadable(path: Path, error: OSError) -> StudioError:

@@ -234,7 +234,10 @@ def _place_of(
 
 
 def _linear(leaves: Mapping[str, Leaf], name: str) -> tuple[Tensor, Tensor]:
-    weight = make_tensor(leaves[f"{name}.weight"], f"{name}.weight").flatten(1)
+    weight = make_tensor(leaves[f"{name}.weight"], f"{name}.weight")
+    if weight.ndim < 2:
+        raise StudioError(f"The tensors are not those of the network: {name}.weight is no matrix.")
+    weight = weight.flatten(1)
     if f"{name}.bias" not in leaves:
         return weight, torch.zeros(weight.shape[0], device=weight.device)
     return weight, make_tensor(leaves[f"{name}.bias"], f"{name}.bias")

@@ -7,6 +7,7 @@ that only these bytes are read.
 
 import io
 import mmap
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.model.weights.exported_programs import WEIGHTS_LIST, read_pt2
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED
 from convnext_studio.model.weights.pickle_reader import (
     Buffer,
@@ -29,6 +31,7 @@ from convnext_studio.model.weights.pickle_reader import (
     StoredTensor,
     TooManyObjectsError,
 )
+from convnext_studio.model.weights.zip_members import place, stored_bytes
 
 # The directory of an archive with a checkpoint of the largest ConvNeXt has 0.2 MB, its pickle 0.5 MB.
 MAX_DIRECTORY_BYTES = 8_000_000
@@ -51,11 +54,14 @@ class Contents:
         The functions and classes that the file would import if it were loaded with trust.
     metadata
         Pairs of name and text from the header of a safetensors file.
+    size_bytes
+        The size of the file or files.
     """
 
     values: Any
     names: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
+    size_bytes: int = 0
 
 
 def read_zip(path: Path) -> Contents:
@@ -70,13 +76,16 @@ def read_zip(path: Path) -> Contents:
     try:
         with _BoundedFile(path) as stream, zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
+            _check_sizes(members, path)
+            if any(member.filename.endswith(WEIGHTS_LIST) for member in members):
+                return Contents(values=read_pt2(members, mapped, path))
             pickled = _pickle_among(members, path)
             is_big_endian = _is_big_endian(archive, pickled)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise _damaged(path) from error
     if is_big_endian:
         raise _big_endian(path)
-    content = _stored(mapped, pickled)
+    content = stored_bytes(mapped, pickled)
     if zlib.crc32(content) != pickled.CRC:
         raise _damaged(path)
     reader, values = _run(PickleReader(content, load_storage=_storage_in_pickle), path)
@@ -85,7 +94,7 @@ def read_zip(path: Path) -> Contents:
     for key, storage in reader.storages.items():
         member = by_name.get(f"{folder}/data/{key}" if folder else f"data/{key}")
         if member is not None:
-            _place(storage, mapped, member)
+            place(storage, mapped, member)
     return Contents(values=values, names=tuple(reader.names))
 
 
@@ -187,19 +196,30 @@ class _BoundedFile(io.FileIO):
         return super().read(MAX_DIRECTORY_BYTES if size is None or size < 0 else size) or b""
 
 
-def _pickle_among(members: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
-    """Return the member with the pickle of an archive, after checking that it unpacks to its own size."""
-    unpacked = sum(member.file_size for member in members)
+def _check_sizes(members: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse an archive if what would be read of it unpacks to more than its size, or is compressed."""
+    # Of a program, the code is compressed, and is not read.
+    read = [member for member in members if re.search(r"(^|/)(data\.pkl$|data/)", member.filename)]
+    unpacked = sum(member.file_size for member in read)
     if unpacked > path.stat().st_size:
         raise StudioError(
             f"{path.name} would unpack to {unpacked / 1e6:.1f} MB, more than its own size; it is not opened."
         )
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+    if any(member.compress_type != zipfile.ZIP_STORED for member in read):
         raise StudioError(
             f"{path.name} is a compressed archive.", "If there are weights in it, unpack them first."
         )
+
+
+def _pickle_among(members: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
+    """Return the member with the pickle of an archive."""
     found = next((member for member in members if member.filename.rpartition("/")[2] == "data.pkl"), None)
     if found is None:
+        names = [member.filename for member in members[:1000]]
+        if any(name.endswith(".weights.h5") for name in names):
+            raise StudioError(f"{path.name} is a Keras file; only weights of torch can be opened.")
+        if names and all(name.endswith(".npy") for name in names):
+            raise StudioError(f"{path.name} is an archive of numpy arrays, not weights that torch saved.")
         raise StudioError(f"{path.name} is a zip archive without weights that torch saved.")
     if found.file_size > MAX_PICKLE_BYTES:
         raise _too_many_objects(path)
@@ -213,28 +233,6 @@ def _is_big_endian(archive: zipfile.ZipFile, pickled: zipfile.ZipInfo) -> bool:
     except KeyError:
         return False
     return member.file_size <= 16 and archive.read(member) == b"big"
-
-
-def _start(mapped: mmap.mmap, member: zipfile.ZipInfo) -> int | None:
-    """Return where the bytes of a member are, which its name and an extra field precede; None if nowhere."""
-    at = member.header_offset
-    header = mapped[at : at + 30]
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        return None
-    start = at + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-    return start if start + member.file_size <= len(mapped) else None
-
-
-def _stored(mapped: mmap.mmap, member: zipfile.ZipInfo) -> bytes:
-    start = _start(mapped, member)
-    return b"" if start is None else mapped[start : start + member.file_size]
-
-
-def _place(storage: Storage, mapped: mmap.mmap, member: zipfile.ZipInfo) -> None:
-    """Note where the bytes of a storage are."""
-    start = _start(mapped, member)
-    if start is not None:
-        storage.buffer, storage.start, storage.size_bytes = mapped, start, member.file_size
 
 
 def _run(reader: PickleReader, path: Path) -> tuple[PickleReader, Any]:

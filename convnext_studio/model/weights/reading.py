@@ -1,7 +1,9 @@
 """Read a weights file of any known format, and infer its architecture."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -13,14 +15,25 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.config_files import CompanionFiles, read_companion_files, read_json
+from convnext_studio.model.weights.class_names import cleaned, fitting, names_beside, names_inside
+from convnext_studio.model.weights.companion_files import CompanionFiles
+from convnext_studio.model.weights.config_files import (
+    CLIP_MEAN,
+    CLIP_STD,
+    preprocessing_in_openmmlab,
+    read_companion_files,
+)
 from convnext_studio.model.weights.converting import Converted, convert
+from convnext_studio.model.weights.exported_programs import read_onnx
 from convnext_studio.model.weights.fitting import check_tensors, join_names
-from convnext_studio.model.weights.formats import TORCHVISION, Format
+from convnext_studio.model.weights.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.json_files import read_json
+from convnext_studio.model.weights.licences import known_licence
 from convnext_studio.model.weights.lora import CONFIG_NAME
 from convnext_studio.model.weights.pickles import Contents, read_legacy, read_plain_pickle, read_zip
+from convnext_studio.model.weights.weights_files import INDEX_ENDING, shards, weights_file
 
 IMAGENET_CLASSES = 1000
 _OBJECTS_TOLD = 8
@@ -72,8 +85,8 @@ WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
 """The provenance entry of a network that was saved with random weights."""
 PROVENANCE_KEY = "provenance"
 """The key of the provenance in a checkpoint that was saved here in another layout."""
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+GREY_MEAN, GREY_STD = (0.449,), (0.226,)
+"""The means of ImageNet's values for red, green and blue."""
 _TORCHVISION_RESIZED_PX: dict[tuple[tuple[int, ...], int], int] = {
     ((3, 3, 9, 3), 96): 236,
     ((3, 3, 27, 3), 96): 230,
@@ -159,22 +172,31 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         If it is not a weights file, is damaged or unsafe, or if tensors are missing or unexpected (the message
         names them).
     """
-    if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
+    path = weights_file(path)
+    is_index = path.name.endswith(INDEX_ENDING)
+    if not is_index and file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = convert(contents.values, path.stat().st_size, part, read_json(path.with_name(CONFIG_NAME)))
+    found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME)))
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
-    provenance = {**companions.provenance, **_provenance_in(contents.values)}
+    provenance = {
+        **known_licence(path, found.format, found.left_out),
+        **companions.provenance,
+        **_provenance_in(contents.values),
+    }
     notes = [*check_contents(found, config), *found.notes, *companions.notes, *describe_provenance(provenance)]
     notes += describe_objects(contents.names)
+    if companions.preprocessing is None and (told := preprocessing_in_openmmlab(contents.values)) is not None:
+        companions = dataclasses.replace(companions, preprocessing=told)
+        notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
-    labels = companions.labels
-    if not labels and found.has_classes and config.num_classes == IMAGENET_CLASSES:
-        labels = imagenet_labels()
-        notes.append("Its 1000 classes are assumed to be those of ImageNet.")
+    if config.in_chans not in (1, 3):
+        notes.append(f"It takes {config.in_chans} channels, and pictures have three: it cannot be run on them.")
+    labels, notes_of_labels = _labels(path, contents, found, companions)
+    notes += notes_of_labels
     return Weights(
         config=config,
         state_dict=found.state_dict,
@@ -188,6 +210,22 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         other_parts=found.other_parts,
         has_classes=found.has_classes,
     )
+
+
+def _labels(
+    path: Path, contents: Contents, found: Converted, companions: CompanionFiles
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the class names, and sentences about them; none if the outputs are no classes or have no names."""
+    if not found.has_classes:
+        return (), []
+    if companions.labels:
+        return cleaned(companions.labels), []
+    classes = found.state_dict["head.weight"].shape[0]
+    sources = chain(names_inside(contents.values, dict(contents.metadata)), names_beside(path))
+    labels, notes = fitting(sources, classes)
+    if not labels and classes == IMAGENET_CLASSES:
+        return imagenet_labels(), [*notes, "Its 1000 classes are assumed to be those of ImageNet."]
+    return labels, notes
 
 
 def _provenance_in(contents: object) -> dict[str, str]:
@@ -206,7 +244,23 @@ def read_contents(path: Path) -> Contents:
     StudioError
         If it is not a weights file, or is damaged.
     """
+    if path.name.endswith(INDEX_ENDING):
+        parts = [read_contents(shard) for shard in shards(path)]
+        values = {
+            name: leaf
+            for part in parts
+            if isinstance(part.values, Mapping)
+            for name, leaf in part.values.items()
+        }
+        names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+        return Contents(values=values, names=names, size_bytes=sum(part.size_bytes for part in parts))
+    return dataclasses.replace(_contents_of_file(path), size_bytes=path.stat().st_size)
+
+
+def _contents_of_file(path: Path) -> Contents:
     match file_kind(path):
+        case "onnx":
+            return Contents(values=read_onnx(path))
         case "zip":
             return read_zip(path)
         case "legacy":
@@ -300,9 +354,18 @@ def _own(path: Path, stem: Stem) -> Weights:
 
 
 def usual_preprocessing(format_: Format, config: ConvNeXtConfig) -> Preprocessing:
-    """Return the usual preprocessing at 224 px for networks in that format."""
+    """Return the usual preprocessing for networks in that format, mostly at 224 px."""
     if not format_.classifies:
-        return Preprocessing(mean=CLIP_MEAN, std=CLIP_STD)
+        return Preprocessing(crop_fraction=1.0, mean=CLIP_MEAN, std=CLIP_STD)
+    if format_ in DINOV3_FORMATS:
+        # Meta's README squashes to 256 px; transformers to 224, in floating point.
+        is_metas = format_ is DINOV3_META
+        side = 256 if is_metas else 224
+        return Preprocessing(
+            input_px=side, crop_fraction=1.0, interpolation="bilinear", squash=True, resizes_floats=not is_metas
+        )
+    if config.in_chans == 1:
+        return Preprocessing(mean=GREY_MEAN, std=GREY_STD)
     if format_ is TORCHVISION:
         resized_px = _TORCHVISION_RESIZED_PX.get((config.depths, config.dims[0]), 232)
         return Preprocessing(crop_fraction=224 / resized_px, interpolation="bilinear")
@@ -324,8 +387,8 @@ def _assumptions(
         assumed.append("GELU")
     if companions.preprocessing is None:
         shorter_px, _ = preprocessing.geometry((1, 1)).resized_size
-        assumed.append(
-            f"pictures resized to {shorter_px} px ({preprocessing.interpolation}) and cropped to "
-            f"{preprocessing.input_px} px"
-        )
+        px = preprocessing.input_px
+        then = f"squashed to {px} × {px} px" if preprocessing.squash else f"resized to {shorter_px} px"
+        cropped = "" if preprocessing.squash else f" and cropped to {px} px"
+        assumed.append(f"pictures {then} ({preprocessing.interpolation}){cropped}")
     return f"The tensors do not determine everything. Assumed: {', '.join(assumed)}."

@@ -117,6 +117,8 @@ def _not_in_facebook(config: ConvNeXtConfig) -> list[str]:
         "stem without a norm": not isotropic and not config.stem_norm,
         "norm in the stem": isotropic and config.stem_norm,
         "downsampling in the blocks": config.downsample != "separate" and not isotropic,
+        f"{config.global_pool} pooling": config.global_pool != "avg",
+        f"head norm epsilon of {config.head_norm_eps:g}": config.head_norm_eps not in (0, config.norm_eps),
         "norm before pooling": config.head_norm_first,
         "hidden layer in the head": config.head_hidden_size > 0,
     }

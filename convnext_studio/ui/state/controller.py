@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
@@ -13,6 +14,7 @@ from convnext_studio.erf.field_files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
+from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision, SavedModel, SaveModel
 from convnext_studio.protocol.pictures import ImageInfo
@@ -26,7 +28,6 @@ from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
 SAVE, DEVICE = "save", "device"
 GPU_MEMORY, USE_CPU = "gpu_memory", "Use the CPU"
@@ -264,7 +265,7 @@ class Controller(QObject):
         """Open pictures, folders, weights files, saved fields and sessions."""
         pictures = []
         for path in paths:
-            if path.lower().endswith(WEIGHTS_SUFFIXES):
+            if is_weights(Path(path)):
                 self.change_model(source=path)
             elif path.lower().endswith(SUFFIXES):
                 self.field_asked.emit(path)

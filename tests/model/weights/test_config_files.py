@@ -47,7 +47,12 @@ def test_transformers_config_gives_activation_labels_and_preprocessing(tmp_path:
     assert opened.config.act == "relu"
     assert opened.labels[3] == "thing 3"
     assert opened.preprocessing == Preprocessing(
-        input_px=96, crop_fraction=0.875, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3
+        input_px=96,
+        crop_fraction=0.875,
+        interpolation="bilinear",
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        floors_corner=True,
     )
     assert any(note.endswith("class names, preprocessing, activation.") for note in opened.notes)
     assert not any("GELU" in note for note in opened.notes)

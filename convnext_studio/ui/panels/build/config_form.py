@@ -297,6 +297,7 @@ _STEMS = {
 _NORMS = {"layer": "LayerNorm", "batch": "BatchNorm", "rms": "RMSNorm", "simple": "RMS by variance (timm)"}
 _ACTS = {"gelu": "GELU", "gelu_tanh": "GELU, tanh approximation", "relu": "ReLU", "silu": "SiLU"}
 _DOWNSAMPLES = {"separate": "Layers between the stages", "block": "In the first block, as in ResNet"}
+_POOLS = {"avg": "Its mean", "max": "Its maximum", "avgmax": "The mean of both"}
 _STAGE_COUNTS = {"4": "Four", "1": "One (isotropic)"}
 _PATCH_ONLY = ("stem_kernel_size", "stem_stride", "stem_padding")
 _PER_STAGE = ("depths", "dims", "kernel_size")
@@ -384,12 +385,14 @@ GROUPS: Mapping[str, tuple[Spec, ...]] = {
     ),
     "Head": (
         Spec("num_classes", "Classes", _whole("Number of outputs of the head", 1_000_000)),
+        Spec("global_pool", "Pooling", _choice("How a channel of the last map becomes one number", _POOLS)),
         Spec("head_hidden_size", "Hidden layer", _whole("Width of a hidden layer; 0 for none", 65_536)),
         Spec(
             "head_norm_first",
             "Norm first",
             _switch("Otherwise the norm comes after the pooling", "normalise before pooling"),
         ),
+        Spec("head_norm_eps", "Its epsilon", _number("Epsilon of the head's norm; 0 for that of the others")),
         Spec("head_init_scale", "Initial scale", _number("Factor applied to the initial weights of the head")),
     ),
     "Training only": (

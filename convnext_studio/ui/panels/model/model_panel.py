@@ -20,12 +20,13 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.model.timm.known_models import known_models
+from convnext_studio.model.weights.weights_files import ENDINGS
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.panels.model.part_choice import PartChoice
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.controller import WEIGHTS_SUFFIXES
 from convnext_studio.ui.widgets.source_completer import SourceCompleter
 
 
@@ -107,6 +108,7 @@ class ModelPanel(QWidget):
     source_chosen = Signal(str)
     device_chosen = Signal(str)
     stem_chosen = Signal(int, int)  # stride, padding
+    part_chosen = Signal(str)
     search_asked = Signal(str)  # words for the list of published weights
 
     def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -135,6 +137,8 @@ class ModelPanel(QWidget):
         self._notes = plain_label("muted")
         self.stem = StemChoice()
         self.stem.chosen.connect(self.stem_chosen)
+        self.part = PartChoice()
+        self.part.chosen.connect(self.part_chosen)
         self._facts = {name: plain_label() for name in FACTS}
         self._show(None)
         self._lay_out()
@@ -171,6 +175,7 @@ class ModelPanel(QWidget):
         self._random.hide()
         self._notes.hide()
         self.stem.show_model(None)
+        self.part.show_model(None)
         for value in self._facts.values():
             value.setText("–")
             value.setToolTip("")
@@ -214,6 +219,7 @@ class ModelPanel(QWidget):
         self._random.setVisible(model is not None and model.random_weights)
         self._notes.setVisible(model is not None and bool(model.notes))
         self.stem.show_model(model)
+        self.part.show_model(model)
         if model is None:
             self._show_loading()
             return
@@ -227,7 +233,8 @@ class ModelPanel(QWidget):
             "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
         )
         self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px")
-        self._facts["Classes"].setText(f"{len(model.labels):,}")
+        outputs = f"{len(model.labels):,}"
+        self._facts["Classes"].setText(outputs if model.has_classes else f"none; {outputs} features")
         for name, of_stages in (("Blocks", config.depths), ("Channels", config.dims)):
             self._facts[name].setText("-".join(map(str, of_stages)))
             self._facts[name].setToolTip("Stage by stage")
@@ -281,6 +288,7 @@ class ModelPanel(QWidget):
         inner.addWidget(self._title)
         inner.addWidget(self._random, alignment=Qt.AlignmentFlag.AlignLeft)
         inner.addLayout(facts)
+        inner.addWidget(self.part)
         inner.addWidget(self.stem)
         inner.addWidget(self._notes)
         inner.addStretch(1)
@@ -299,7 +307,7 @@ class ModelPanel(QWidget):
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or "\\" in text or text.lower().endswith(WEIGHTS_SUFFIXES) or Path(text).exists()
+    return "/" in text or "\\" in text or text.lower().endswith(ENDINGS) or Path(text).exists()
 
 
 def _source_choice(typed: QLineEdit) -> QComboBox:

@@ -21,6 +21,10 @@ from convnext_studio.ui.widgets.elided_label import ElidedLabel
 MOST_ROWS = 20
 _LEAST_ROWS, _USUAL_ROWS = 3, 5
 _GAP_PX = 2
+NO_CLASSES = (
+    "This network has no classes: its {outputs:,} outputs are features. Maps, receptive fields and units work "
+    "as with any other; an explanation is that of its largest feature."
+)
 MEANINGLESS = "These percentages mean nothing."
 
 
@@ -150,6 +154,9 @@ class PredictionsPanel(Panel):
         model, prediction = self.state.model, self.state.prediction
         if model is None or prediction is None:
             self.show_notice(self._why_empty(), can_retry=bool(self.state.prediction_failure))
+            return
+        if not model.has_classes:
+            self.show_notice(NO_CLASSES.format(outputs=len(model.labels)))
             return
         self.show_body()
         self.set_caption(MEANINGLESS if model.random_weights else "")

@@ -1,0 +1,158 @@
+"""Find the names of the classes inside a checkpoint, or in a file beside it."""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.json_files import read_json_value
+
+LONGEST_NAME = 200
+_KEYS = (
+    *("class_names", "classes", "CLASSES", "label_names", "labels", "names", "id2label", "idx_to_class"),
+    *("class_to_idx", "label2id", "class_indices", "idx2label", "label_map", "categories"),
+)
+_WITHIN = ("meta", "dataset_meta", "hyper_parameters", "hparams", "config", "cfg", "args", "opt", "datamodule")
+"""Where in a checkpoint such keys are looked for, beside the top."""
+_STEMS = ("labels", "classes", "class_names", "label_names", "id2label", "class_to_idx", "class_indices",
+          "idx_to_class", "label_map", "categories")  # fmt: skip
+_ENDINGS = (".txt", ".json", ".csv", ".names")
+
+
+def names_inside(contents: object, metadata: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the lists of names in a checkpoint, each with the key that it is under."""
+    places: list[tuple[str, object]] = [("", contents)]
+    for key in _WITHIN:
+        inner = contents.get(key) if isinstance(contents, Mapping) else None
+        places.append((f"{key}.", inner))
+        if isinstance(inner, Mapping):
+            places.append((f"{key}.dataset_meta.", inner.get("dataset_meta")))
+    for way, place in places:
+        if isinstance(place, Mapping):
+            for key in _KEYS:
+                if (names := as_names(place.get(key))) is not None:
+                    yield f"`{way}{key}`", names
+    for key in _KEYS:
+        if key in metadata and (names := as_names(_parsed(metadata[key]))) is not None:
+            yield f"`{key}`", names
+
+
+def names_beside(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the lists of names in files beside a weights file, each with the name of its file."""
+    own = path.name.partition(".")[0]
+    stems = (*(f"{own}{separator}{stem}" for stem in ("labels", "classes") for separator in "._-"), *_STEMS)
+    for stem in stems:
+        for ending in _ENDINGS:
+            beside = path.with_name(stem + ending)
+            if (names := read_names(beside)) is not None:
+                yield beside.name, names
+
+
+def read_names(path: Path) -> list[str] | None:
+    """Return the names in a text, JSON or CSV file: one a line, a list, or pairs of number and name."""
+    if path.suffix == ".json":
+        return as_names(read_json_value(path))
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as stream:
+            text = stream.read(MAX_HEADER_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _from_rows(lines) if path.suffix == ".csv" else _without_numbers(lines) or None
+
+
+def as_names(value: Any) -> list[str] | None:
+    """Return names in order from a list, or from a dict of numbers and names in either direction."""
+    if isinstance(value, list | tuple):
+        names = [entry.get("name") if isinstance(entry, dict) else entry for entry in value]
+        is_text = bool(names) and all(isinstance(name, str | int) for name in names)
+        return [str(name) for name in names] if is_text else None
+    if not isinstance(value, Mapping) or not value:
+        return None
+    for nested in ("classes", "names"):
+        if isinstance(value.get(nested), list | tuple):
+            return as_names(value[nested])
+    by_number = {_index(key): name for key, name in value.items() if isinstance(name, str)}
+    by_name = {_index(number): str(name) for name, number in value.items() if not isinstance(number, str)}
+    for numbered in (by_number, by_name):
+        if len(numbered) == len(value) and set(numbered) == set(range(len(value))):
+            return [numbered[index] for index in range(len(value))]
+    return None
+
+
+def cleaned(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Return names that can be shown in one line: without control characters, not empty, not endless."""
+    return tuple(_cleaned(name) or f"class {index}" for index, name in enumerate(names))
+
+
+def fitting(found: Iterator[tuple[str, list[str]]], classes: int) -> tuple[tuple[str, ...], list[str]]:
+    """Return the first list with a name for each class, and a sentence about it or about others."""
+    wrong = ""
+    for whence, names in found:
+        if len(names) == classes:
+            return cleaned(names), [f"Class names: from {whence}."]
+        wrong = wrong or (
+            f"The class names in {whence} are not used: {_counted(len(names), 'name')} for "
+            f"{_counted(classes, 'class', 'classes')}."
+        )
+    return (), [wrong] if wrong else []
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _index(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else -1
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text[:MAX_HEADER_BYTES])
+    except (ValueError, RecursionError):
+        return text.split("\n") if "\n" in text else text.split(",")
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """Return the lines without numbers before the names, if all of them have their own."""
+    matched = [re.fullmatch(r"\s*(\d+)\s*[:,;\t ]\s*(\S.*)", line) for line in lines]
+    numbered = [(int(found[1]), found[2]) for found in matched if found]
+    first = numbered[0][0] if numbered else 0
+    if len(numbered) == len(lines) and [number for number, _ in numbered] == list(
+        range(first, first + len(lines))
+    ):
+        return [name.strip() for _, name in numbered]
+    return [line.strip() for line in lines]
+
+
+def _from_rows(lines: list[str]) -> list[str] | None:
+    try:
+        rows = [row for row in csv.reader(io.StringIO("\n".join(lines))) if row]
+    except csv.Error:
+        return None
+    if rows and len(rows[0]) > 1 and not any(_index(cell.strip()) >= 0 for cell in rows[0]):
+        rows = rows[1:]  # The titles of the columns.
+    pairs = [(cells, _index(cells[0].strip())) for cells in rows if len(cells) > 1]
+    if len(pairs) == len(rows) and rows:
+        if all(index >= 0 for _, index in pairs):
+            return as_names({str(index): cells[1].strip() for cells, index in pairs})
+        by_name = as_names({cells[0].strip(): _index(cells[1].strip()) for cells, _ in pairs})
+        return by_name or [cells[0].strip() for cells, _ in pairs]
+    names = [row[0].strip() for row in rows]
+    return (names[1:] if names and names[0].lower() in ("name", "class", "label") else names) or None
+
+
+def _cleaned(name: str) -> str:
+    spaced = " ".join(name[: 4 * LONGEST_NAME].split())
+    # Cc are control characters, Cf those that turn the direction of what follows, among others.
+    plain = "".join(sign for sign in spaced if unicodedata.category(sign) not in ("Cc", "Cf", "Cs"))
+    return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 1] + "…"
