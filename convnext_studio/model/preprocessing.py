@@ -67,21 +67,41 @@ class Preprocessing:
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
+        return self._cut(picture.convert("RGB"), geometry), geometry
+
+    def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
+        """Return the network's input as a picture of the same mode."""
         resample = Image.Resampling[self.interpolation.upper()]
-        picture = picture.convert("RGB")
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
         else:
             resized, (left, top) = _resize_around_crop(picture, geometry, resample)
         width, height = geometry.input_size
-        return resized.crop((left, top, left + width, top + height)), geometry
+        return resized.crop((left, top, left + width, top + height))
 
-    def __call__(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
-        """Return the network's normalised input (3, H, W), float32, and its geometry."""
-        cropped, geometry = self.crop(picture)
-        pixels = np.asarray(cropped, dtype=np.float32) / np.float32(255)
+    def __call__(self, picture: Image.Image | NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+        """Return the network's normalised input (3, H, W), float32, and its geometry.
+
+        Parameters
+        ----------
+        picture
+            A picture of 8 bits; or values from 0 to 1, (h, w, 1 or 3), of which none of the bits is lost.
+        """
+        if isinstance(picture, np.ndarray):
+            pixels, geometry = self._values(picture)
+        else:
+            cropped, geometry = self.crop(picture)
+            pixels = np.asarray(cropped, dtype=np.float32) / np.float32(255)
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+
+    def _values(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+        """Return the input before normalisation, (H, W, 3), from values from 0 to 1."""
+        geometry = self.geometry((values.shape[1], values.shape[0]))
+        bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
+        cut = np.stack([np.asarray(self._cut(band, geometry)) for band in bands], axis=-1)
+        # The filters overshoot, which 8 bits cannot.
+        return np.broadcast_to(np.clip(cut, 0, 1), (*cut.shape[:2], 3)), geometry
 
 
 def _resize_around_crop(
