@@ -30,7 +30,7 @@ from convnext_studio.protocol.receptive_fields import (
 )
 from convnext_studio.render import Clipping, Limits, Range, format_number, format_percent
 from convnext_studio.ui.plots.map_texts import map_layer
-from convnext_studio.ui.plots.scene import Mark, Scene
+from convnext_studio.ui.plots.scene import Mark, Numbers, Scene
 from convnext_studio.ui.widgets import theme
 
 PROTOCOLS: dict[Protocol, str] = {
@@ -163,8 +163,10 @@ def field_scene(
         values = values / values.max()
     height, width = values.shape
     left, top, across, down = window or (0.0, 0.0, float(width), float(height))
-    shown = values[int(top) : int(top + down), int(left) : int(left + across)]
-    layer = map_layer(shown, (0.0, 0.0, across, down), colours.limits, colours.colormap)
+    part = np.s_[int(top) : int(top + down), int(left) : int(left + across)]
+    layer = map_layer(values[part], (0.0, 0.0, across, down), colours.limits, colours.colormap)
+    # A share of the sum is one of the whole field, whatever part of it is shown.
+    layer = replace(layer, numbers=Numbers(lambda: view.field_map[part], lambda: view.field_map))
     squares = squares_on(view, colours.scale)
     # In a small figure only the outermost square has a label; the other labels would hide what they frame.
     is_small = labels == "one"

@@ -1,12 +1,13 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
@@ -16,6 +17,8 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.measuring import TOOLS, Ends
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
@@ -126,6 +129,11 @@ class SessionFiles(QObject):
             target=state.target,
             against=state.explaining.against,
             panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
+            measures={
+                name: measures
+                for name, dock in self._remembered()
+                if dock.is_made and (measures := measures_of(dock.panel))
+            },
             layout=self._layout.save(),
         )
 
@@ -201,6 +209,8 @@ class SessionFiles(QObject):
         for name, dock in self._remembered():
             if values := session.panels.get(name):
                 set_controls(dock.panel, values)
+            if dock.is_made:
+                set_measures(dock.panel, session.measures.get(name, {}))
 
     def _remembered(self) -> list[tuple[str, PanelDock]]:
         return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
@@ -291,3 +301,20 @@ def _counted(pictures: int) -> str:
 def _named(paths: Sequence[str]) -> str:
     names = [Path(path).name for path in paths[:MOST_NAMED]]
     return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)
+
+
+def measures_of(panel: QWidget) -> dict[str, Ends]:
+    """Return what is measured on a panel's views, by the number of the view and the tool."""
+    return {
+        f"{number} {tool}": ends
+        for number, view in enumerate(panel.findChildren(ImageView), start=1)
+        for tool, ends in view.measures.items()
+    }
+
+
+def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
+    """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
+    for number, view in enumerate(panel.findChildren(ImageView), start=1):
+        view.set_measures(
+            {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
+        )

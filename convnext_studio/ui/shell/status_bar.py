@@ -29,6 +29,7 @@ class StatusBar(QStatusBar):
         self._seconds: dict[type[Request], float] = {}
         self._engine_is_ready = False
         self._model: ModelInfo | None = None
+        self._measured = ""
         self.setSizeGripEnabled(False)
         self.hover = _label("Value under the pointer")
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -49,7 +50,7 @@ class StatusBar(QStatusBar):
         self._announce.timeout.connect(self._show_busy)
         self._show_busy()
 
-        state.hovered.connect(self.hover.setText)
+        state.hovered.connect(self._show_hovered)
         state.model_loaded.connect(self._show_device)
         bridge.request_asked.connect(self._asked)
         bridge.request_started.connect(self._started)
@@ -57,6 +58,14 @@ class StatusBar(QStatusBar):
         bridge.request_finished.connect(self._finished)
         bridge.engine_ready.connect(lambda _: self._set_engine_ready(True))
         bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
+
+    def show_measured(self, sentence: str) -> None:
+        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured."""
+        self._measured = sentence
+        self.hover.setText(sentence)
+
+    def _show_hovered(self, text: str) -> None:
+        self.hover.setText(text or self._measured)
 
     def _show_device(self, model: ModelInfo) -> None:
         """Show the device and, for a GPU, how much of its memory was free after the last answer."""

@@ -141,6 +141,7 @@ class StudioWindow(QMainWindow):
         status = StatusBar(state, bridge, self)
         status.cancel.clicked.connect(self.stop_work)
         self.setStatusBar(status)
+        self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
@@ -233,6 +234,7 @@ class StudioWindow(QMainWindow):
     def _listen_to_views(self, panel: QWidget) -> None:
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
+            view.measured.connect(self._status.show_measured)
             view.saver.use(self.controller.background, self.saving)
 
     # --------------------------------------------------------------------------------------------- panels

@@ -40,6 +40,7 @@ class RangeChoice(QWidget):
 
     def __init__(self, kinds: Sequence[RangeKind], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._before: tuple[RangeKind, str, str] | None = None
         self.kind = WordedBox("Range")
         self.kind.setAccessibleName("Range")
         self.kind.setToolTip(_TIP)
@@ -83,6 +84,29 @@ class RangeChoice(QWidget):
         """Choose a kind of range."""
         self.kind.setCurrentIndex(self.kind.findData(kind))
         self._show_needed()
+
+    def take(self, limits: Limits) -> None:
+        """Choose these limits by hand, as someone does who drags an end of the colour bar."""
+        if self._before is None:
+            self._before = (self.value.kind, self.low.text(), self.high.text())
+        was_blocked = self.kind.blockSignals(True)
+        self.choose("hand")
+        self.kind.blockSignals(was_blocked)
+        self.low.setText(f"{limits.low:.6g}")
+        self.high.setText(f"{limits.high:.6g}")
+        self._tell()
+
+    def restore(self) -> None:
+        """Choose what was chosen before the first `take`; do nothing if there was none."""
+        if self._before is None:
+            return
+        (kind, low, high), self._before = self._before, None
+        was_blocked = self.kind.blockSignals(True)
+        self.choose(kind)
+        self.kind.blockSignals(was_blocked)
+        self.low.setText(low)
+        self.high.setText(high)
+        self._tell()
 
     def propose(self, limits: Limits) -> None:
         """Fill in two initial numbers if they are needed and both fields are empty."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -337,6 +338,9 @@ def test_lines_are_as_thick_as_the_text_is_large(qtbot: QtBot) -> None:
         plot.show_curves([Curve(label="line", x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))])
         widths.append(plot.view._lines[0].opts["pen"].widthF())
     assert widths == pytest.approx([2.0, 2.0 * 36 / 13])
+    with patch.object(type(plot.view), "devicePixelRatioF", lambda _self: 2.0):
+        plot.show_curves(plot.curves)
+    assert plot.view._lines[0].opts["pen"].widthF() == pytest.approx(2 * widths[1])
 
 
 def test_linked_plots_show_the_same_part(qtbot: QtBot) -> None:
@@ -348,3 +352,13 @@ def test_linked_plots_show_the_same_part(qtbot: QtBot) -> None:
     upper.view._box.setXRange(0.25, 0.5, padding=0)
     across = lower.view.shown_limits[0]
     assert (across.low, across.high) == pytest.approx((0.25, 0.5), abs=0.02)
+
+
+def test_small_numbers_have_no_factor_beside_the_title(qtbot: QtBot) -> None:
+    """The ticks are the values themselves, so that a “(x0.001)” would be wrong."""
+    plot = CurvePlot("A plot", Axes(x="Distance", y="Value"))
+    qtbot.addWidget(plot)
+    plot.show()
+    plot.show_curves([Curve(label="small", x=np.arange(3.0), y=np.array([0.001, 0.002, 0.003]))])
+    plot.grab()
+    assert plot.view._up.labelString().count("0.001") == 0

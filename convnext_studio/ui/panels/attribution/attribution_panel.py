@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QSlider,
     QVBoxLayout,
@@ -180,6 +181,8 @@ class AttributionPanel(Panel):
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = Look(self)
+        for cell in self.figure.cells:
+            cell.map.bar.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()
@@ -198,6 +201,11 @@ class AttributionPanel(Panel):
         follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
         self.curtain.setAccessibleName("Curtain")
         self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
+        curtain = QWidget()
+        beside = QHBoxLayout(curtain)
+        beside.setContentsMargins(0, 0, 0, 0)
+        for part in (curtain_word, self.curtain):
+            beside.addWidget(part)
         below = QWidget()
         row = FlowLayout(below)
         for control in (
@@ -205,8 +213,7 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            curtain_word,
-            self.curtain,
+            curtain,
         ):
             row.addWidget(control)
         whole = self.layout()

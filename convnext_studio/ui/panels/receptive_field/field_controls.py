@@ -125,7 +125,8 @@ class FieldControls(ControlRow):
         self._make_first_row()
         self._make_rest()
         for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
-            self.add(control, kept=control is self.protocol)
+            # The button is shown only while a folder is to be chosen, which the panel then asks for.
+            self.add(control, kept=control in (self.protocol, self.choose))
         for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
             self.add(rare, rare=True)
         self._connect()

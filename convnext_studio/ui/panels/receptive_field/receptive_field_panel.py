@@ -105,6 +105,7 @@ class ReceptiveFieldPanel(Panel):
             self.measured.changed,
         ):
             changed.connect(self.measured.repaint)
+        self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
 

@@ -306,6 +306,7 @@ class ReceptiveFieldLab(QWidget):
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)
         self.range.changed.connect(self._show_display)
+        self.compare.bar.adjust(self.range)
         self.compare.limits_found.connect(self.range.propose)
         self.add.clicked.connect(self._add_typed)
         self.open.clicked.connect(self.choose_field)

@@ -132,9 +132,8 @@ class OnePicturePage(Panel):
         to_picture = view.geometry.box_to_picture
         height, width = values.shape
         whole: Box = (0.0, 0.0, float(width), float(height))
-        layer = replace(
-            veil_layer(values, to_picture(whole), limits, colormap, zero), opacity=self.opacity.value() / 100
-        )
+        over = veil_layer(values, to_picture(whole), limits, colormap, zero, measured=view.field_map)
+        layer = replace(over, opacity=self.opacity.value() / 100)
         marks = [
             Mark(to_picture(square_box(view, square)), f"{100 * square.threshold:g} %", beside=True)
             for square in reversed(squares_on(view, scale))
