@@ -2,6 +2,7 @@
 
 import io
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Profile:
     def __init__(self, data: bytes, bands: int) -> None:
         self._transform: ImageCms.ImageCmsTransform | None = None
         self._mode = _MODES[bands]
+        self._data, self._intent = data, 0
         self.note = ""
         if not data:
             return
@@ -56,7 +58,7 @@ class Profile:
                 f"Its colour profile, “{name}”, is for other colours ({space.strip()}) and was not used."
             )
             return
-        intent = ImageCms.getDefaultIntent(profile)
+        intent = self._intent = ImageCms.getDefaultIntent(profile)
         out = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(profile, out, self._mode, "RGB", ImageCms.Intent(intent))
         if self._mode != "CMYK" and _changes_nothing(transform, self._mode):
@@ -75,6 +77,29 @@ class Profile:
             return _without_profile(values)
         picture = _as_picture(values)
         return np.asarray(ImageCms.applyTransform(picture, self._transform))
+
+    def to_exact_srgb(self, unit: NDArray[Any]) -> NDArray[Any]:
+        """Return colours (h, w, 1 or 3) from 0 to 1 as sRGB of 16 bits, (h, w, 1 or 3) from 0 to 1."""
+        if self._transform is None:
+            return unit
+        # The decoder alone may import it, as a file of the kind is there.
+        import imagecodecs
+
+        values = np.rint(65535 * unit).astype(np.uint16)
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        try:
+            found = imagecodecs.cms_transform(
+                values[..., 0] if unit.shape[2] == 1 else values,
+                self._data,
+                srgb,
+                colorspace="gray" if unit.shape[2] == 1 else "rgb",
+                outcolorspace="rgb",
+                intent=self._intent,
+                flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
+            )
+        except (RuntimeError, ValueError, TypeError):  # What it does not convert has 8 bits.
+            found = self.to_srgb((values // 257).astype(np.uint8)).astype(np.uint16) * 257
+        return np.asarray(found).reshape(*unit.shape[:2], 3)[..., : unit.shape[2]] / np.float32(65535)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

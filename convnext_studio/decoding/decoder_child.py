@@ -46,6 +46,7 @@ def _reply(question: wire.Question) -> wire.Reply:
         pixels=picture.pixels,
         frames=picture.frames,
         bands=picture.bands,
+        values=picture.values,
     )
 
 

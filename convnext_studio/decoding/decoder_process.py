@@ -90,7 +90,7 @@ class Decoder:
         data = np.frombuffer(given[1], np.uint8)
         question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px, view=view)
         found = self._ask(name, question)
-        if not isinstance(found, wire.Decoded) or found.pixels.shape[2:] != (3,):
+        if not isinstance(found, wire.Decoded) or not _is_picture(found):
             self.close()
             raise _died(name)
         return DecodedImage(
@@ -102,6 +102,7 @@ class Decoder:
             frames=found.frames,
             bands=found.bands,
             view=view,
+            values=found.values,
         )
 
     def check_head(self, path: str) -> None:
@@ -190,6 +191,15 @@ class _Child:
             self._process.kill()
             self._process.wait()
         self._source.close()
+
+
+def _is_picture(found: wire.Decoded) -> bool:
+    """Whether the arrays have the shapes of a picture."""
+    values = found.values
+    is_sound = values is None or (
+        values.shape[:2] == found.pixels.shape[:2] and values.shape[2:] in ((1,), (3,))
+    )
+    return found.pixels.shape[2:] == (3,) and is_sound
 
 
 def _too_long(name: str, limit_s: float) -> StudioError:

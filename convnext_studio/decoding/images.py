@@ -68,6 +68,9 @@ class DecodedImage:
         How many frames or pages the file has, and how many bands each pixel, alpha included.
     view
         Which of them are shown.
+    values
+        The pixels from 0 to 1 before they were rounded to 8 bits, (height, width, 1 or 3) float32, read-only;
+        None where the file has no more.
     """
 
     key: str
@@ -78,6 +81,12 @@ class DecodedImage:
     frames: int = 1
     bands: int = 3
     view: PictureView = WHOLE
+    values: NDArray[np.float32] | None = None
+
+    @property
+    def for_networks(self) -> Image.Image | NDArray[np.float32]:
+        """What a network's preprocessing takes: the values with all their bits, or the picture of 8 bits."""
+        return self.to_pil() if self.values is None else self.values
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,16 +144,18 @@ def decode(source: str | bytes, name: str = "", longest_px: int = 0, view: Pictu
     key = picture_key(source, view)
     with _opened(source) as stream, _without_warnings(), _in_plain_words(name, stream):
         raster = _read(_checked_kind(stream, name), stream, name, longest_px, view.frame)
-        pixels, notes = develop(raster, name, view)
-    if longest_px:
-        pixels = reduced(pixels, longest_px)
-    pixels.flags.writeable = False
+        found = develop(raster, name, view, is_for_networks=not longest_px)
+    pixels = reduced(found.pixels, longest_px) if longest_px else found.pixels
+    for array in (pixels, found.values):
+        if array is not None:
+            array.flags.writeable = False
     return DecodedImage(
         key=key,
         name=name,
         path=path,
         pixels=pixels,
-        notes=tuple(notes),
+        notes=tuple(found.notes),
+        values=found.values,
         frames=raster.frames,
         bands=raster.samples.shape[2],
         view=view,

@@ -39,9 +39,13 @@ class ValueRange:
         """Return values (…, bands) scaled so that black is 0 and white 1, and clipped to that."""
         # Halves keep the largest float64 from overflowing.
         span = self.high / 2 - self.low / 2
-        scaled = (values.astype(np.float64) / 2 - self.low / 2) / np.where(span > 0, span, 1.0)
+        scaled = values.astype(np.float64)
+        scaled *= 0.5
+        scaled -= self.low / 2
+        scaled /= np.where(span > 0, span, 1.0)
+        np.clip(scaled, 0, 1, out=scaled)
         # Values that are no numbers are left only where they stand for no data.
-        return np.nan_to_num(np.clip(scaled, 0, 1), nan=1.0)
+        return scaled if self.no_data is None else np.nan_to_num(scaled, copy=False, nan=1.0)
 
 
 def range_of(

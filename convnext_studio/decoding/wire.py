@@ -57,6 +57,7 @@ class Decoded(Struct, frozen=True, kw_only=True, tag=True):
     pixels: NDArray[np.uint8]
     frames: int
     bands: int
+    values: NDArray[np.float32] | None
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -140,8 +141,11 @@ class LoadedModel:
             use_exact_float32()
         return replace(self, module=self.module.to(device))
 
-    def preprocess(self, picture: Image.Image) -> Tensor:
-        """Return a picture as normalised input (1, 3, H, W), float32 on the model's device."""
+    def preprocess(self, picture: Image.Image | NDArray[np.float32]) -> Tensor:
+        """Return a picture as normalised input (1, 3, H, W), float32 on the model's device.
+
+        Values from 0 to 1, (h, w, 1 or 3), are as good as a picture.
+        """
         array, _ = self.preprocessing(picture)
         return self.to_tensor(array)
 

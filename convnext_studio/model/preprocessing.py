@@ -73,41 +73,66 @@ class Preprocessing:
 
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
-        return self._crop(picture.convert("RGB"))
-
-    def _crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         geometry = self.geometry(picture.size)
+        return self._cut(picture.convert("RGB"), geometry), geometry
+
+    def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
+        """Return the network's input as a picture of the same mode."""
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
         else:
             resized, (left, top) = _resize_around_crop(picture, geometry, resample)
         width, height = geometry.input_size
-        return resized.crop((left, top, left + width, top + height)), geometry
+        return resized.crop((left, top, left + width, top + height))
 
-    def _pixels(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
-        """Return the input before normalisation, (H, W, channels) from 0 to 1, and its geometry."""
+    def _pixels(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Return the input before normalisation, (H, W, channels) from 0 to 1."""
+        geometry = self.geometry(picture.size)
         if self.resizes_floats and self.squash and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
-            return _squashed_floats(values, self.input_px), self.geometry(picture.size)
+            return _squashed_floats(values, self.input_px)
         if self.resizes_floats:
-            bands = [self._crop(band.convert("F")) for band in picture.convert("RGB").split()]
-            stacked = np.stack([np.asarray(band, dtype=np.float32) for band, _ in bands], axis=-1)
-            return stacked / np.float32(255), bands[0][1]
+            bands = [self._cut(band.convert("F"), geometry) for band in picture.convert("RGB").split()]
+            stacked = np.stack([np.asarray(band, dtype=np.float32) for band in bands], axis=-1)
+            return stacked / np.float32(255)
         if len(self.mean) == 1:
-            grey, geometry = self._crop(picture.convert("L"))
-            return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255), geometry
-        cropped, geometry = self.crop(picture)
-        return np.asarray(cropped, dtype=np.float32) / np.float32(255), geometry
+            grey = self._cut(picture.convert("L"), geometry)
+            return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255)
+        cropped, _ = self.crop(picture)
+        return np.asarray(cropped, dtype=np.float32) / np.float32(255)
 
-    def __call__(self, picture: Image.Image) -> tuple[NDArray[np.float32], CropGeometry]:
+    def __call__(self, picture: Image.Image | NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
         """Return the network's normalised input (C, H, W), float32, and its geometry.
 
         There is one channel, of luminance, where there is one mean.
+
+        Parameters
+        ----------
+        picture
+            A picture of 8 bits; or values from 0 to 1, (h, w, 1 or 3), of which none of the bits is lost.
         """
-        pixels, geometry = self._pixels(picture)
+        if isinstance(picture, np.ndarray):
+            pixels, geometry = self._values(picture)
+        else:
+            pixels, geometry = self._pixels(picture), self.geometry(picture.size)
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+
+    def _values(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+        """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
+        geometry = self.geometry((values.shape[1], values.shape[0]))
+        bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
+        cut = np.stack([np.asarray(self._cut(band, geometry)) for band in bands], axis=-1)
+        # The filters overshoot, which 8 bits cannot.
+        within = np.clip(cut, 0, 1)
+        if len(self.mean) == 1 and within.shape[2] == 3:
+            return within @ _LUMINANCE[:, None], geometry
+        return np.broadcast_to(within, (*cut.shape[:2], len(self.mean))), geometry
+
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""The weights of red, green and blue in ITU-R BT.601, which Pillow uses, too."""
 
 
 def _squashed_floats(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -184,7 +184,7 @@ def _count(
         part = slice(start, start + BATCH_SIZE)
         for path, target in zip(listing.paths[part], listing.targets[part].tolist(), strict=True):
             try:
-                inputs.append(file.preprocessing(decode(str(path)).to_pil())[0])
+                inputs.append(file.preprocessing(decode(str(path)).for_networks)[0])
                 truth.append(known[target])
             except StudioError:
                 unreadable.append(path)

@@ -103,7 +103,7 @@ def _inputs(model: LoadedModel, paths: Sequence[Path]) -> tuple[list[Path], list
     inputs: list[NDArray[np.float32]] = []
     for path in paths:
         try:
-            inputs.append(model.preprocessing(decode(str(path)).to_pil())[0])
+            inputs.append(model.preprocessing(decode(str(path)).for_networks)[0])
             readable.append(path)
         except StudioError:
             continue

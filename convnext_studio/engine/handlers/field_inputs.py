@@ -104,7 +104,7 @@ class FieldInputs:
                 if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
-            array, self.geometry = self.preprocessing(picture.to_pil())
+            array, self.geometry = self.preprocessing(picture.for_networks)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)

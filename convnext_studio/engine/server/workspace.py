@@ -188,7 +188,7 @@ class Workspace:
         """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture."""
         model, picture = self.model, self.picture(key)
         self._check_size(picture)
-        array, geometry = model.preprocessing(picture.to_pil())
+        array, geometry = model.preprocessing(picture.for_networks)
         return model.to_tensor(array), geometry
 
     def geometry(self, key: str) -> CropGeometry:

@@ -16,6 +16,7 @@ from convnext_studio.decoding import images
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.handlers.picture_handlers import CHECKED_AT_ONCE
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import (
     CheckedPictures,
@@ -31,6 +32,7 @@ from convnext_studio.protocol.pictures import (
     Thumbnail,
     ThumbnailPixels,
 )
+from tests.networks import small_model
 
 Answered = TypeVar("Answered")
 
@@ -239,3 +241,14 @@ def test_another_view_of_a_picture_has_another_key_and_stays_when_the_engine_is_
     ]
     none = answered(replaced, ShowPicture(image=other.key, view=PictureView(bands=(7,))), PictureFailure)
     assert "no band 8" in none.message
+
+
+def test_the_network_is_given_all_bits_of_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "deep.npy"
+    deep = np.linspace(30_000, 30_400, 64 * 64).astype(np.uint16).reshape(64, 64)
+    np.save(path, deep)
+    workspace = Workspace()
+    workspace.open_model(small_model(), "float32")
+    key = workspace.open_picture(str(path)).key
+    tensor, _ = workspace.input(key)
+    assert len(np.unique(tensor[0, 0].numpy())) > 1000
