@@ -1,6 +1,6 @@
 """From stored samples to the 8-bit sRGB picture on the screen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.decoding.colours import Profile, is_srgb_gamma, on_white, tone_curve
-from convnext_studio.decoding.raster import COLOUR_BANDS, Raster, is_whole, stripes
+from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.decoding.raster import COLOUR_BANDS, Colours, Raster, is_whole, stripes
 from convnext_studio.decoding.value_range import ValueRange, is_no_data, no_data_note, range_of
 
 TURNS = {
@@ -33,16 +34,20 @@ _TURN_WORDS = {
 _TABLE_SIZES = {1: 2**8, 2: 2**16}
 
 
-def develop(raster: Raster, name: str) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return a raster as sRGB (h, w, 3), upright, with a note on everything that was done.
+def develop(raster: Raster, name: str, view: PictureView) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the bands of a view as sRGB (h, w, 3), upright, with a note on everything that was done.
 
     Raises
     ------
     StudioError
-        If it has values that are not finite.
+        If there are no such bands, or values that are not finite.
     """
+    view.check(raster.samples.shape[2], name)
     notes = [*_frame_notes(raster), *raster.notes]
-    plan = _plan(raster, name)
+    if view.bands:
+        notes.append(_bands_note(view.bands, raster.samples.shape[2]))
+        raster = _chosen(raster, view.bands)
+    plan = _plan(raster, name, view.contrast)
     pixels = plan.shown if plan.is_ready else _developed(plan, notes)
     notes += plan.notes
     if raster.orientation in TURNS:
@@ -92,20 +97,28 @@ class _Plan:
         )
 
 
-def _plan(raster: Raster, name: str) -> _Plan:
+def _chosen(raster: Raster, bands: tuple[int, ...]) -> Raster:
+    """Return a raster of these bands alone; without their neighbours they have no profile and no alpha."""
+    samples = raster.samples[..., list(bands)]
+    colours: Colours = "bands" if raster.colours == "bands" else "grey" if len(bands) == 1 else "rgb"
+    return replace(raster, samples=samples, colours=colours, alpha="none", profile=b"", notes=[])
+
+
+def _plan(raster: Raster, name: str, contrast: tuple[float, float] | None) -> _Plan:
     notes: list[str] = []
     count = raster.samples.shape[2]
     if raster.colours == "bands":
         kept = 3 if count >= 3 else 1
         shown = raster.samples[..., :kept]
-        notes.append(_bands_note(count, kept))
+        if count > kept:
+            notes.append(_bands_note(tuple(range(kept)), count))
     else:
         kept = COLOUR_BANDS[raster.colours]
         shown = raster.samples[..., :kept]
     has_alpha = raster.alpha != "none"
     if raster.colours != "bands" and count > kept + has_alpha:
         notes.append(_others_note(kept + has_alpha, count))
-    values = range_of(raster, shown, name)
+    values = range_of(raster, shown, name, contrast)
     profile = Profile(raster.profile if raster.colours != "bands" else b"", kept)
     gamma = 0.0 if profile.is_used or is_srgb_gamma(raster.gamma) else raster.gamma
     return _Plan(
@@ -135,12 +148,11 @@ def _colour_notes(raster: Raster, values: ValueRange, profile: Profile, gamma: f
     return [note for note in notes if note]
 
 
-def _bands_note(count: int, kept: int) -> str:
-    if count == 1:
-        return "One band, shown in grey."
-    if kept == 1:
-        return f"Band 1 of {count} is shown, in grey."
-    return f"Bands 1, 2 and 3 of {count} are shown as red, green and blue."
+def _bands_note(bands: tuple[int, ...], count: int) -> str:
+    numbers = [str(band + 1) for band in bands]
+    if len(numbers) == 1:
+        return f"Band {numbers[0]} of {count} is shown, in grey."
+    return f"Bands {numbers[0]}, {numbers[1]} and {numbers[2]} of {count} are shown as red, green and blue."
 
 
 def _others_note(first: int, count: int) -> str:

@@ -18,7 +18,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
-from convnext_studio.decoding.raster import MAX_PIXELS, Raster, too_large
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.decoding.raster import MAX_PIXELS, Raster, no_such_frame, too_large
 
 __all__ = [
     "MAX_PIXELS",
@@ -43,6 +44,8 @@ _READERS: dict[Kind, str] = {
     "array": "arrays",
     "other": "others",
 }
+_HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "other")
+_CAN_BE_REDUCED: tuple[Kind, ...] = ("jpeg", "other")
 _LONGEST_REASON = 120
 PREVIEW_PX = 2048
 
@@ -61,6 +64,10 @@ class DecodedImage:
         (height, width, 3) uint8 RGB, read-only.
     notes
         One sentence about each thing that was done while decoding.
+    frames, bands
+        How many frames or pages the file has, and how many bands each pixel, alpha included.
+    view
+        Which of them are shown.
     """
 
     key: str
@@ -68,6 +75,9 @@ class DecodedImage:
     path: str
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...]
+    frames: int = 1
+    bands: int = 3
+    view: PictureView = WHOLE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,33 +105,50 @@ def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
 class PictureReader(Protocol):
     """Something that reads pictures: this module, or a process that uses it."""
 
-    def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
+    def decode(
+        self, source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE
+    ) -> DecodedImage:
         """Read a picture as `decode` does."""
 
     def check_head(self, path: str) -> None:
         """Check a file as `check_head` does."""
 
 
-def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
+def decode(source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE) -> DecodedImage:
     """Read a picture from a path, ``sample:NAME`` or encoded bytes.
 
     Parameters
     ----------
     longest_px
         The longest side that is needed; a JPEG is then not decoded at its full size. 0 for the full size.
+    view
+        Which frame and bands are shown, and how.
 
     Raises
     ------
     StudioError
-        If it is not a picture, is too large, damaged, or has values that are not finite.
+        If it is not a picture, is too large, damaged, has values that are not finite, or has no such frame or
+        bands.
     """
     own_name, path = described(source)
     name = name or own_name
-    key = _digest(source) if isinstance(source, bytes) else file_key(source)
+    key = picture_key(source, view)
     with _opened(source) as stream, _without_warnings(), _in_plain_words(name, stream):
-        pixels, notes = _decode(stream, name, longest_px)
+        raster = _read(_checked_kind(stream, name), stream, name, longest_px, view.frame)
+        pixels, notes = develop(raster, name, view)
+    if longest_px:
+        pixels = reduced(pixels, longest_px)
     pixels.flags.writeable = False
-    return DecodedImage(key=key, name=name, path=path, pixels=pixels, notes=tuple(notes))
+    return DecodedImage(
+        key=key,
+        name=name,
+        path=path,
+        pixels=pixels,
+        notes=tuple(notes),
+        frames=raster.frames,
+        bands=raster.samples.shape[2],
+        view=view,
+    )
 
 
 def check_head(path: str) -> None:
@@ -155,6 +182,15 @@ def file_key(path: str) -> str:
         return ""
     facts = f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
     return _digest(facts.encode(errors="surrogateescape"))
+
+
+def picture_key(source: str | bytes, view: PictureView = WHOLE) -> str:
+    """Return the key of a picture: it changes with its file and with the view; empty if there is no file."""
+    key = _digest(source) if isinstance(source, bytes) else file_key(source)
+    if view == WHOLE or not key:
+        return key
+    contrast = view.contrast and tuple(float(percentile) for percentile in view.contrast)
+    return _digest(f"{key}\0{view.frame} {view.bands} {contrast}".encode())
 
 
 def _digest(data: bytes) -> str:
@@ -198,12 +234,6 @@ def _opened_file(file: Path) -> BinaryIO:
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 
 
-def _decode(stream: BinaryIO, name: str, longest_px: int) -> tuple[NDArray[np.uint8], list[str]]:
-    kind = _checked_kind(stream, name)
-    pixels, notes = develop(_read(kind, stream, name, longest_px), name)
-    return (reduced(pixels, longest_px) if longest_px else pixels), notes
-
-
 def _checked_kind(stream: BinaryIO, name: str) -> Kind:
     head = stream.read(HEAD_BYTES)
     if not head:
@@ -212,12 +242,13 @@ def _checked_kind(stream: BinaryIO, name: str) -> Kind:
     return kind_of(head)
 
 
-def _read(kind: Kind, stream: BinaryIO, name: str, longest_px: int) -> Raster:
-    reader = _reader(kind)
-    if kind in ("jpeg", "other"):
-        found: Raster = reader.read(stream, name, longest_px=longest_px)
-    else:
-        found = reader.read(stream, name)
+def _read(kind: Kind, stream: BinaryIO, name: str, longest_px: int, frame: int) -> Raster:
+    options = {"longest_px": longest_px} if kind in _CAN_BE_REDUCED else {}
+    if kind in _HAVE_FRAMES:
+        options["frame"] = frame
+    elif frame:
+        raise no_such_frame(name, frame, 1)
+    found: Raster = _reader(kind).read(stream, name, **options)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,16 +75,6 @@ class Raster:
         return self.samples.shape[1], self.samples.shape[0]
 
 
-class FormatReader(Protocol):
-    """A module that reads files of one kind."""
-
-    def read(self, stream: BinaryIO, name: str, frame: int, longest_px: int) -> Raster:
-        """Return a frame; `longest_px` is the longest side that is needed, 0 for all of it."""
-
-    def size(self, stream: BinaryIO, name: str) -> tuple[int, int]:
-        """Return width and height, which only the header has to be read for."""
-
-
 def stripes(height: int, width: int) -> Iterator[slice]:
     """Yield a few rows at a time, so that conversions need little memory."""
     rows = max(1, _STRIPE_PIXELS // max(width, 1))
@@ -125,6 +115,11 @@ def not_decoded(name: str, kind: str, hint: str = "") -> StudioError:
         f"“{name}” is sound, as far as can be seen, but is not decoded: it is {kind}.",
         hint or "Save it as PNG or as a plain TIFF with another program.",
     )
+
+
+def no_such_frame(name: str, frame: int, frames: int) -> StudioError:
+    """Return the error for a frame or page that a file does not have."""
+    return StudioError(f"“{name}” has no frame {frame + 1}: it has {frames}.")
 
 
 def failed(name: str, kind: str) -> StudioError:

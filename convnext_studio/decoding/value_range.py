@@ -44,8 +44,10 @@ class ValueRange:
         return np.nan_to_num(np.clip(scaled, 0, 1), nan=1.0)
 
 
-def range_of(raster: Raster, shown: NDArray[Any], name: str) -> ValueRange:
-    """Return the range of the bands that are shown, (H, W, n).
+def range_of(
+    raster: Raster, shown: NDArray[Any], name: str, contrast: tuple[float, float] | None = None
+) -> ValueRange:
+    """Return the range of the bands that are shown, (H, W, n); `contrast` are percentiles of each band.
 
     Raises
     ------
@@ -56,7 +58,8 @@ def range_of(raster: Raster, shown: NDArray[Any], name: str) -> ValueRange:
     no_data = raster.no_data
     if no_data is None and not (is_whole(dtype) and dtype.kind != "i"):
         no_data = _usual_sentinel(shown)
-    if dtype == np.bool_ or (dtype == np.uint8 and raster.highest is None and raster.bits in (0, 8)):
+    is_plain = dtype == np.bool_ or (dtype == np.uint8 and raster.highest is None and raster.bits in (0, 8))
+    if is_plain and contrast is None:
         high = 1.0 if dtype == np.bool_ else 255.0
         return ValueRange(low=np.zeros(count), high=np.full(count, high), note=_dim(shown), no_data=no_data)
     low, high, strange = _extremes(shown, no_data)
@@ -65,9 +68,10 @@ def range_of(raster: Raster, shown: NDArray[Any], name: str) -> ValueRange:
             f"“{name}” has {strange:,} values that are not finite numbers.",
             "Replace NaN and infinity in it first.",
         )
-    if raster.colours == "bands" and high > low:
-        bounds = _percentiles(shown, no_data)
-        shares = f"{PERCENTILES[0]:g} % to {PERCENTILES[1]:g} %"
+    if (contrast or raster.colours == "bands") and high > low:
+        percentiles = contrast or PERCENTILES
+        bounds = _percentiles(shown, no_data, percentiles)
+        shares = f"{percentiles[0]:g} % to {percentiles[1]:g} %"
         said = "; ".join(f"{_number(a)} to {_number(b)}" for a, b in bounds)
         note = f"Contrast from {shares} of the values of each shown band ({said})."
         return ValueRange(low=np.array(bounds)[:, 0], high=np.array(bounds)[:, 1], note=note, no_data=no_data)
@@ -173,7 +177,9 @@ def _usual_sentinel(shown: NDArray[Any]) -> float | None:
     return None
 
 
-def _percentiles(shown: NDArray[Any], no_data: float | None) -> list[tuple[float, float]]:
+def _percentiles(
+    shown: NDArray[Any], no_data: float | None, percentiles: tuple[float, float]
+) -> list[tuple[float, float]]:
     step = max(1, int(np.sqrt(shown.shape[0] * shown.shape[1] / _SAMPLED_PIXELS)))
     bounds = []
     for band in range(shown.shape[2]):
@@ -182,7 +188,7 @@ def _percentiles(shown: NDArray[Any], no_data: float | None) -> list[tuple[float
         if not kept.size:
             bounds.append((0.0, 1.0))
             continue
-        low, high = (float(value) for value in np.percentile(kept.astype(np.float64), PERCENTILES))
+        low, high = (float(value) for value in np.percentile(kept.astype(np.float64), percentiles))
         if low == high:
             low, high = float(kept.min()), float(kept.max())
         bounds.append((low, high))

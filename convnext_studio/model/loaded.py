@@ -240,7 +240,7 @@ def load(
     if not source or not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",
-            "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",
+            "Give a weights file, or the name of a model, such as preset:convnext_tiny or timm:convnext_tiny.",
         )
     return _from_weights(source, read_weights(path, stem, part), path.stem)
 

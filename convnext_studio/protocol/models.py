@@ -176,12 +176,15 @@ class ListPretrained(Request, frozen=True, kw_only=True):
         Whether no network connection may be opened, so that only weights on this computer are available.
     name
         The only model to list, which need not be a ConvNeXt; all ConvNeXts if empty.
+    families
+        Whether to list the other families that can be opened, too.
     """
 
     doing: ClassVar[str] = "Listing pretrained models"
     on_processor: ClassVar[bool] = True
     offline: bool = False
     name: str = ""
+    families: bool = False
 
 
 class PretrainedInfo(Struct, frozen=True, kw_only=True):
@@ -201,6 +204,13 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
         The approximate download size: its parameters in float32; None if nothing has to be downloaded.
     is_cached
         Whether its weights are on this computer.
+    disk_bytes
+        The size of the file on this computer; None if it is not here.
+    accuracy, measured_px
+        The published top-1 accuracy on ImageNet-1k in per cent, and the side of the pictures for it; None if
+        there is none.
+    is_convnext
+        Whether it is a ConvNeXt rather than of another family.
     why_not
         One sentence that says why it cannot be opened; empty if it can.
     """
@@ -214,6 +224,10 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
     download_bytes: int | None
     is_cached: bool
     why_not: str = ""
+    disk_bytes: int | None = None
+    accuracy: float | None = None
+    measured_px: int | None = None
+    is_convnext: bool = True
 
 
 class Catalogue(Answer, frozen=True, kw_only=True):

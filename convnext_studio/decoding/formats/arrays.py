@@ -8,7 +8,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size
+from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, no_such_frame
 
 _MOST_BANDS = 32
 _MAGIC = b"\x93NUMPY"
@@ -40,7 +40,7 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
         )
     values = np.frombuffer(data, dtype, count).reshape(shape, order="F" if by_columns else "C")
     if not 0 <= frame < layout.frames:
-        raise StudioError(f"“{name}” has no frame {frame + 1}: it has {layout.frames}.")
+        raise no_such_frame(name, frame, layout.frames)
     samples = layout.picture(values, frame).astype(dtype.newbyteorder("="), copy=False)
     if np.iscomplexobj(samples):
         samples = np.abs(samples)

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.formats.extras import library
-from convnext_studio.decoding.raster import Raster, as_bands, check_bytes, check_size, not_decoded
+from convnext_studio.decoding.raster import (
+    Raster,
+    as_bands,
+    check_bytes,
+    check_size,
+    no_such_frame,
+    not_decoded,
+)
 
 _KIND = "a DICOM picture"
 _JPEG, _JPEG2000, _JPEG_LS = "JPEG", "JPEG 2000", "JPEG-LS"
@@ -30,7 +37,7 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
     bands = int(data.get("SamplesPerPixel", 1))
     check_bytes((width, height), bands, int(data.get("BitsAllocated", 8)) // 8 or 1, name)
     if not 0 <= frame < frames:
-        raise StudioError(f"“{name}” has no frame {frame + 1}: it has {frames}.")
+        raise no_such_frame(name, frame, frames)
     samples, is_rgb = _frame(data, frame, name)
     raster = _colour(samples, is_rgb) if bands >= 3 else _grey(data, samples, name)
     raster.frames, raster.frame = frames, frame

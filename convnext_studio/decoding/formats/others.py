@@ -5,7 +5,7 @@ from typing import BinaryIO
 from PIL import UnidentifiedImageError
 
 from convnext_studio.decoding.formats import pillow, tga
-from convnext_studio.decoding.raster import Raster
+from convnext_studio.decoding.raster import Raster, no_such_frame
 
 
 def size(stream: BinaryIO, name: str) -> tuple[int, int]:
@@ -25,4 +25,7 @@ def read(stream: BinaryIO, name: str, frame: int = 0, longest_px: int = 0) -> Ra
     except UnidentifiedImageError:
         if not tga.may_be(stream, name):
             raise
-        return tga.read(stream, name)
+        raster = tga.read(stream, name)
+    if frame:
+        raise no_such_frame(name, frame, 1)
+    return raster

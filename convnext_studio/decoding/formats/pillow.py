@@ -17,9 +17,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.developing import TURNS, turn_note
-from convnext_studio.decoding.raster import Alpha, Colours, Raster, as_bands, check_size
+from convnext_studio.decoding.raster import Alpha, Colours, Raster, as_bands, check_size, no_such_frame
 
 # Formats with well-maintained decoders. Other formats of Pillow are not opened (EPS would run Ghostscript).
 # Naming the plug-ins is faster than Pillow's search for all of them. An MPO file is opened as the JPEG that it
@@ -92,7 +91,7 @@ def read_opened(image: Image.Image, name: str, frame: int = 0, longest_px: int =
 def seek(image: Image.Image, frame: int, frames: int, name: str) -> None:
     """Go to a frame; raise a StudioError if there is none of that number."""
     if not 0 <= frame < frames:
-        raise StudioError(f"“{name}” has no frame {frame + 1}: it has {frames}.")
+        raise no_such_frame(name, frame, frames)
     image.seek(frame)
 
 

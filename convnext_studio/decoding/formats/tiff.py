@@ -24,6 +24,7 @@ from convnext_studio.decoding.raster import (
     check_bytes,
     check_size,
     failed,
+    no_such_frame,
     not_decoded,
     stripes,
 )
@@ -136,7 +137,7 @@ def _chosen(file: tifffile.TiffFile, first: list[Page], name: str, frame: int) -
         notes.append(f"Passed over: the first page, {size}, which is a preview of a later one.")
         whole, count, skipped = whole[1:], count - 1, skipped + 1
     if not 0 <= frame < count:
-        raise StudioError(f"“{name}” has no page {frame + 1}: it has {count}.")
+        raise no_such_frame(name, frame, count)
     return whole[frame] if frame < len(whole) else _page(file, frame + skipped), count, notes
 
 

@@ -29,6 +29,7 @@ from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+from convnext_studio.ui.widgets.worded_box import WordedBox
 
 
 class Panel(QWidget):
@@ -404,7 +405,7 @@ class StopButton(QPushButton):
         query.changed.connect(self._follow)
 
     def _follow(self) -> None:
-        self.setText("Stop" if self._query.is_running else "Again")
+        self.setText("Stop" if self._query.is_running else "Measure again")
         self.setEnabled(self._query.is_running or self._query.panel.shows_body)
 
 
@@ -445,9 +446,12 @@ def plain_label(role: str = "", text: str = "") -> QLabel:
     return label
 
 
-def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBox:
-    """Return a combo box with (text, data) items and a name for screen readers."""
-    box = QComboBox()
+def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str | None = None) -> WordedBox:
+    """Return a combo box with (text, data) items and a name for screen readers.
+
+    It shows `word` in front of its text unless a label beside it says what it is; by default its name.
+    """
+    box = WordedBox(name if word is None else word)
     box.setAccessibleName(name)
     box.setToolTip(tip)
     for text, data in items:
@@ -462,7 +466,8 @@ def colormap_choice(signed_first: bool = False) -> QComboBox:
     sequential = [(name.capitalize(), name) for name in SEQUENTIAL]
     diverging = [(f"{name.capitalize()} (±)", name) for name in DIVERGING]
     items = diverging + sequential if signed_first else sequential + diverging
-    return choice("Colour map", "Colour map; ± is for signed data, symmetric about 0", items)
+    tip = "Colour map; ± is for signed data, symmetric about 0"
+    return choice("Colour map", tip, items, word="Colours")
 
 
 def opacity_slider() -> QSlider:

@@ -1,24 +1,13 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QDoubleValidator
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSlider,
-    QComboBox,
-    QDoubleSpinBox,
-    QLineEdit,
-    QScrollBar,
-    QSpinBox,
-    QWidget,
-)
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
@@ -46,6 +35,7 @@ from convnext_studio.ui.state.session_document import (
     to_text,
 )
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.control_values import control_values, set_controls
 from convnext_studio.ui.widgets.message_bar import Notice
 
 SESSION = "session"
@@ -313,28 +303,6 @@ def _named(paths: Sequence[str]) -> str:
     return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)
 
 
-Value = bool | int | float | str
-
-
-_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton, QLineEdit)
-
-
-def control_values(panel: QWidget) -> dict[str, Value]:
-    """Return the values of a panel's controls by accessible name; a second one of a name is “… 2”."""
-    return {name: value for name, control in _controls(panel) if (value := _value(control)) is not None}
-
-
-def set_controls(panel: QWidget, values: Mapping[str, Value]) -> None:
-    """Set the controls of a panel to saved values; skip those that are missing or do not accept their value.
-
-    This is done twice, because one choice may add other controls, as a method does for its parameters.
-    """
-    for _ in range(2):
-        for name, control in _controls(panel):
-            if name in values and values[name] != _value(control):
-                _set(control, values[name])
-
-
 def measures_of(panel: QWidget) -> dict[str, Ends]:
     """Return what is measured on a panel's views, by the number of the view and the tool."""
     return {
@@ -350,40 +318,3 @@ def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
         view.set_measures(
             {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
         )
-
-
-def _controls(panel: QWidget) -> Iterator[tuple[str, QWidget]]:
-    met: Counter[str] = Counter()
-    for control in panel.findChildren(QWidget):
-        name = control.accessibleName()
-        if isinstance(control, _KINDS) and not isinstance(control, QScrollBar) and name:
-            met[name] += 1
-            yield name if met[name] == 1 else f"{name} {met[name]}", control
-
-
-def _value(control: QWidget) -> Value | None:
-    match control:
-        case QComboBox():
-            return control.currentText() if not control.isEditable() and control.count() else None
-        case QAbstractSlider() | QSpinBox() | QDoubleSpinBox():
-            return control.value()
-        case QAbstractButton():
-            return control.isChecked() if control.isCheckable() else None
-        case QLineEdit() if isinstance(control.validator(), QDoubleValidator):
-            return control.text()
-    return None
-
-
-def _set(control: QWidget, value: Value) -> None:
-    match control, value:
-        case QComboBox(), str() if (index := control.findText(value)) >= 0:
-            control.setCurrentIndex(index)
-        case QAbstractButton(), bool() if control.isCheckable() and (value or not control.autoExclusive()):
-            control.setChecked(value)
-        case ((QAbstractSlider() | QSpinBox()), int()) if not isinstance(value, bool):
-            control.setValue(max(min(value, control.maximum()), control.minimum()))
-        case QDoubleSpinBox(), int() | float() if not isinstance(value, bool):
-            control.setValue(value)
-        case QLineEdit(), str():
-            control.setText(value)
-            control.editingFinished.emit()

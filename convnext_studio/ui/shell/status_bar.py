@@ -28,6 +28,7 @@ class StatusBar(QStatusBar):
         self._bridge = bridge
         self._seconds: dict[type[Request], float] = {}
         self._engine_is_ready = False
+        self._model: ModelInfo | None = None
         self._measured = ""
         self.setSizeGripEnabled(False)
         self.hover = _label("Value under the pointer")
@@ -67,10 +68,20 @@ class StatusBar(QStatusBar):
         self.hover.setText(text or self._measured)
 
     def _show_device(self, model: ModelInfo) -> None:
+        """Show the device and, for a GPU, how much of its memory was free after the last answer."""
         facts = model.device_facts
-        is_gpu = facts is not None and model.device.startswith("cuda")
-        memory = f" ({facts.memory_bytes / 1e9:.0f} GB)" if facts is not None and is_gpu else ""
-        self.device.setText(f"{model.device_name}{memory}, {model.precision}")
+        self._model = model
+        if facts is None or not model.device.startswith("cuda"):
+            self.device.setText(f"{model.device_name}, {model.precision}")
+        else:
+            self._show_memory(facts.free_bytes)
+
+    def _show_memory(self, free_bytes: int) -> None:
+        model = self._model
+        facts = None if model is None else model.device_facts
+        if model is not None and facts is not None and free_bytes:
+            memory = f"{free_bytes / 1e9:.1f} of {facts.memory_bytes / 1e9:.0f} GB free"
+            self.device.setText(f"{model.device_name}, {memory}, {model.precision}")
 
     def _asked(self, _request: Request) -> None:
         if not self.cancel.isVisible() and not self._announce.isActive():
@@ -93,6 +104,8 @@ class StatusBar(QStatusBar):
 
     def _finished(self, finished: tuple[Request, object]) -> None:
         request, answer = finished
+        if isinstance(answer, Done) and answer.free_bytes:
+            self._show_memory(answer.free_bytes)
         if isinstance(answer, Done) and request.timed_as:
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds

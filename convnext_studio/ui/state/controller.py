@@ -28,7 +28,10 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
-SAVE = "save"
+SAVE, DEVICE = "save", "device"
+GPU_MEMORY, USE_CPU = "gpu_memory", "Use the CPU"
+FIRST_CHOICE: tuple[str, Precision] = ("auto", "float32")
+"""Device and precision of a first launch."""
 
 
 class Controller(QObject):
@@ -66,6 +69,7 @@ class Controller(QObject):
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
         self._left_model: LoadModel | None = None  # The chosen model, while another is open temporarily.
+        self._too_large: LoadModel | None = None  # Too large for the memory of its GPU.
         self._passed_over: LoadModel | None = None  # Still loading when another one was requested.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
@@ -224,6 +228,8 @@ class Controller(QObject):
         self._state.set_model(answer)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
+        if request is self._asked_model and self._falls_back(request, failed):
+            return
         self._refuse(MODEL, failed)
         if request is not self._asked_model:
             return
@@ -232,6 +238,18 @@ class Controller(QObject):
             self._ask_model(passed_over)
         else:
             self._keep_model()
+
+    def _falls_back(self, request: LoadModel, failed: Failed) -> bool:
+        """Load the first model of a launch without the device and precision in the settings, if they fail."""
+        values = self._settings.values
+        is_kept = (request.device, request.precision) == (values.device, values.precision)
+        if self._loaded_model is not None or not is_kept or (values.device, values.precision) == FIRST_CHOICE:
+            return False
+        device, precision = FIRST_CHOICE
+        asked = f"{values.device} with {values.precision}"
+        self._tell(DEVICE, f"{failed.message} The settings ask for {asked}; the program chooses for now.")
+        self._ask_model(replace(request, device=device, precision=precision))
+        return True
 
     def _keep_model(self) -> None:
         """Keep the open model, because the requested one will not be loaded."""
@@ -358,12 +376,25 @@ class Controller(QObject):
         request, answer = finished
         if isinstance(answer, Done) and isinstance(request, Predict):
             self.succeeded.emit(ENGINE)
+        elif isinstance(answer, Failed) and answer.offers_cpu:
+            self._offer_cpu(request, answer)
         elif isinstance(answer, Cancelled):
             # A request that was merely replaced by a newer one has another id.
             if answer.id == self._predict_id and self._state.prediction is None:
                 self._state.fail_prediction("The prediction was stopped.")
             elif answer.id == self._model_id:
                 self._keep_model()
+
+    def _offer_cpu(self, request: Request, failed: Failed) -> None:
+        """Offer to compute on the CPU what a GPU has too little memory for; this is never done unasked."""
+        self._too_large = request if isinstance(request, LoadModel) else self._loaded_model
+        if not isinstance(request, LoadModel):  # That is told where its failure is.
+            self.noticed.emit(Notice(GPU_MEMORY, failed.message, failed.hint, offer=USE_CPU))
+
+    def take_offer(self, notice: Notice) -> None:
+        """Do what a notice offered: compute on the CPU."""
+        if notice.offer == USE_CPU and self._too_large is not None:
+            self._ask_model(replace(self._too_large, device="cpu", precision="float32"))
 
     # ---------------------------------------------------------------------------------------------- telling
 
@@ -372,7 +403,8 @@ class Controller(QObject):
         self.background.close()
 
     def _refuse(self, topic: str, failed: Failed) -> None:
-        self._tell(topic, failed.message, failed.hint)
+        offer = USE_CPU if failed.offers_cpu else ""
+        self.noticed.emit(Notice(topic, failed.message, failed.hint, offer=offer))
 
     def _tell(self, topic: str, message: str, hint: str = "") -> None:
         self.noticed.emit(Notice(topic, message, hint))

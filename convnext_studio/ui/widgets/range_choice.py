@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtGui import QDoubleValidator
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from convnext_studio.render import Limits, Range, RangeKind, format_number
 from convnext_studio.ui.widgets.text_size import limit_width
+from convnext_studio.ui.widgets.worded_box import WordedBox
 
 _TITLES: dict[RangeKind, str] = {
     "data": "All values",
@@ -40,7 +41,7 @@ class RangeChoice(QWidget):
     def __init__(self, kinds: Sequence[RangeKind], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._before: tuple[RangeKind, str, str] | None = None
-        self.kind = QComboBox()
+        self.kind = WordedBox("Range")
         self.kind.setAccessibleName("Range")
         self.kind.setToolTip(_TIP)
         for kind in kinds:
@@ -50,11 +51,14 @@ class RangeChoice(QWidget):
         self.percentile.setDecimals(1)
         self.percentile.setSingleStep(0.5)
         self.percentile.setValue(99)
+        self.percentile.setPrefix("at ")
         self.percentile.setSuffix(" %")
         self.percentile.setKeyboardTracking(False)
         self.percentile.setAccessibleName("Percentile")
         self.percentile.setToolTip("Percentage of the values below the end of the scale")
         self.low, self.high = _edit("Lowest value"), _edit("Highest value")
+        self.low.setPlaceholderText("lowest")
+        self.high.setPlaceholderText("highest")
         self._to = QLabel("to")
         self.problem = QLabel("The first number must be the smaller one.")
         self.problem.setProperty("problem", True)

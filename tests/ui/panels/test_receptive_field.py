@@ -222,7 +222,7 @@ def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) ->
     assert panel.notice == ""
     settle(desk, panel)
     assert len(desk.asked) == 1
-    assert panel.measured.stop.text() == "Again"
+    assert panel.measured.stop.text() == "Measure again"
     panel.measured.stop.click()
     assert len(desk.asked) == 2
 

@@ -94,7 +94,7 @@ def test_what_there_is_so_far_is_shown_and_kept_when_stopped(
     desk.tell()  # The engine's word that it has stopped is on its way.
     assert desk.client.cancelled[-1] == number
     assert panel.patches.list.count() == 1
-    assert panel.patches.stop.text() == "Again"
+    assert panel.patches.stop.text() == "Measure again"
     panel.patches.stop.click()
     assert len(asked(desk, StrongestPatches)) == 2
 
@@ -154,4 +154,4 @@ def test_a_failure_is_said_and_can_be_tried_again(desk_and_panel: tuple[Desk, Fe
     desk, panel = desk_and_panel
     desk.fail("The GPU has no memory left.")
     assert panel.patches.text.text() == "The GPU has no memory left."
-    assert panel.patches.stop.text() == "Again"
+    assert panel.patches.stop.text() == "Measure again"

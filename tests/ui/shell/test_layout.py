@@ -249,7 +249,7 @@ def test_a_long_caption_scrolls_in_its_own_panel_and_moves_no_other(
         is_whole = caption.height() >= caption.heightForWidth(caption.width())
         return bar.isVisible() and is_whole and bar.maximum() + area.viewport().height() == attribution.height()
 
-    for words in (600, 3000):  # More than there is room for, in any font.
+    for words in (300, 2000):  # More than there is room for, in any font.
         attribution.set_caption(" ".join(["word"] * words))
         qtbot.waitUntil(is_reached)
         assert not area.horizontalScrollBar().isVisible()

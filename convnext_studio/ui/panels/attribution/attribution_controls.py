@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QMenu,
     QPushButton,
     QSpinBox,
@@ -290,6 +291,7 @@ class WhereRow(QObject):
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
             [("At the selection", FOLLOWING)],
+            word="Map",
         )
         self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pin.currentIndexChanged.connect(self._pin_chosen)
@@ -300,6 +302,8 @@ class WhereRow(QObject):
             button.setToolTip(f"Show the map at stage {number}; the small map has its own scale")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
+        self._word = QLabel("Stage")
+        self._word.setBuddy(self.stages["stage1"])
         self.all = _button("All")
         self.all.setAccessibleName("All stages side by side")
         self.all.setToolTip("All stages side by side, each on its own scale")
@@ -318,7 +322,7 @@ class WhereRow(QObject):
     @property
     def widgets(self) -> tuple[QWidget, ...]:
         """The controls, in the order of the row."""
-        return (self.pin, *self.stages.values(), self.all, self.average)
+        return (self.pin, self._word, *self.stages.values(), self.all, self.average)
 
     @property
     def where(self) -> Where:

@@ -114,7 +114,7 @@ class MapCell(QWidget):
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
         # Used for several maps: beside a small map, the button would take as much room as the map.
-        self.save = self.map.save_button("Attribution", "▾")
+        self.save = self.map.save_button("Attribution")
         self.line = ColorLine()
         self.words = plain_label("muted")
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)

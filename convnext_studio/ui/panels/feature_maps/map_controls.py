@@ -47,6 +47,7 @@ class FeatureChoices(QObject):
                 ("By sparsity", "sparsity"),
                 ("By contribution", "contribution"),
             ],
+            word="Sort",
         )
         self.scaling = choice(
             "Scaling",
@@ -55,6 +56,7 @@ class FeatureChoices(QObject):
                 f"extreme values (percentiles {_LOW:g} to {_HIGH:g}), or of a range that you set"
             ),
             [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Range…", "fixed")],
+            word="Scale",
         )
         self.colormap = colormap_choice()
         self.colormap.insertItem(0, "Auto", "")

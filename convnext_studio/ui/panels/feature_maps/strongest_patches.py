@@ -132,7 +132,7 @@ class PatchesView(QWidget):
         self.progress.setVisible(running)
         self.progress.show_waiting()
         self.stop.setVisible(running)
-        self.stop.setText("Stop" if running else "Again")
+        self.stop.setText("Stop" if running else "Measure again")
         self.stop.setToolTip("Stop searching" if running else "Search again")
 
     def _show(self, result: StrongestPatchesResult) -> None:

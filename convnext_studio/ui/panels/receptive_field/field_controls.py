@@ -125,7 +125,8 @@ class FieldControls(ControlRow):
         self._make_first_row()
         self._make_rest()
         for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
-            self.add(control, kept=control is self.protocol)
+            # The button is shown only while a folder is to be chosen, which the panel then asks for.
+            self.add(control, kept=control in (self.protocol, self.choose))
         for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
             self.add(rare, rare=True)
         self._connect()
@@ -198,13 +199,14 @@ class FieldControls(ControlRow):
         )
         self.count.setRange(1, LARGEST_COUNT)
         self.count.setValue(USUAL_COUNT)
-        self.count.setSuffix(" inputs")
+        self.count.setPrefix("Inputs: ")
 
     def _make_rest(self) -> None:
         self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
-        self.side.setSpecialValueText("Own size")
+        self.side.setSpecialValueText("Input: own size")
+        self.side.setPrefix("Input: ")
         self.side.setSuffix(" px")
         self.seed = _number("Seed", "Seed of the noise and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
@@ -215,9 +217,9 @@ class FieldControls(ControlRow):
             "Measure the unit in the middle of its map; click the field to choose another one"
         )
         self.unit_row = _number("Row of the unit", "Row of the measured unit, counted from 0")
-        self.unit_row.setPrefix("y ")
+        self.unit_row.setPrefix("row ")
         self.unit_column = _number("Column of the unit", "Column of the measured unit, counted from 0")
-        self.unit_column.setPrefix("x ")
+        self.unit_column.setPrefix("column ")
         for number in (self.unit_row, self.unit_column):
             number.setRange(0, 4095)
         self.choose = QPushButton("Folder…")

@@ -68,6 +68,7 @@ class OnePicturePage(Panel):
                 "score of the explained class"
             ),
             (("A unit of the node", "unit"), ("The class's score", "score")),
+            word="Measured",
         )
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.colormap = colormap_choice()

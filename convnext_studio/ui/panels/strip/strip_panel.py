@@ -64,6 +64,7 @@ class StripHeader(QWidget):
             "Costs",
             "The quantity shown by the bars below the nodes; a full bar is the largest value shown",
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
+            word="Bars",
         )
         self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
         layout = QHBoxLayout(self)

@@ -105,7 +105,7 @@ VIEW: tuple[ActionSpec, ...] = (
     ActionSpec(
         "present",
         "View",
-        "Pr&esent…",
+        "L&ecture…",
         "Give the lecture full screen, with this network and picture",
         lambda window: window.lecture.present(),
         "F5",

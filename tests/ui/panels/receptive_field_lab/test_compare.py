@@ -186,14 +186,14 @@ def test_stopping_keeps_what_there_is_with_its_count(
     qtbot.waitUntil(lambda: lab.is_settled)
     settle(qtbot, lab)
     assert cell(lab, 0, "Inputs") == "stopped after 12 of 50 inputs"
-    assert subject.measured.stop.text() == "Again"
+    assert subject.measured.stop.text() == "Measure again"
 
 
 def test_a_long_download_fits_the_bar(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
     (request,) = asked(engine)
     engine.send(Progress(id=request.id, done=2**34, total=2**35, text="Downloading"))
     bar = lab.compare.subjects[0]._bar
-    assert (bar.value(), bar.maximum()) == (500, 1000)
+    assert bar.value() / bar.maximum() == pytest.approx(0.5)
 
 
 def test_a_refusal_is_told_where_the_figure_would_be(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
