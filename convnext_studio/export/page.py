@@ -32,9 +32,9 @@ from convnext_studio.render import (
     Limits,
     Rgb,
     bar_colours,
+    bar_labels,
     blended,
-    format_number,
-    number_ticks,
+    labels_with_room,
 )
 
 Colour = tuple[int, int, int]
@@ -99,11 +99,8 @@ class ColourBar:
 
     @property
     def texts(self) -> list[tuple[float, str]]:
-        """The labels as (height from 0 to 1, text): first both ends, then the round numbers between them."""
-        low, high = self.limits.low, self.limits.high
-        below, above = self.clipping.end_texts(format_number(low), format_number(high))
-        round_ones = (((value - low) / (high - low), text) for value, text in number_ticks(self.limits))
-        return [(0.0, below), (1.0, above), *round_ones]
+        """The labels as (height from 0 to 1, text), from the lowest."""
+        return bar_labels(self.limits, self.clipping)
 
 
 class _Pixels(Artist):
@@ -254,10 +251,7 @@ class Canvas:
             extend=ends[bar.clipping.below, bar.clipping.above],
             extendfrac=0.6 * size / box[3],
         )
-        kept: list[tuple[float, str]] = []
-        for share, text in bar.texts:
-            if all(abs(share - other) * box[3] > 1.2 * size for other, _ in kept):
-                kept.append((share, text))
+        kept = labels_with_room(bar.texts, box[3], 1.2 * size)
         drawn.set_ticks([share for share, _ in kept], labels=[text for _, text in kept])
         drawn.ax.minorticks_off()
         drawn.outline.set(edgecolor=hex_of(GREY), linewidth=1)

@@ -33,10 +33,12 @@ from convnext_studio.render.limits import (
 )
 from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape, mosaic_values
 from convnext_studio.render.numbers import (
+    bar_labels,
     format_count,
     format_number,
     format_percent,
     format_ticks,
+    labels_with_room,
     nice_ticks,
     number_ticks,
 )
@@ -86,6 +88,7 @@ __all__ = [
     "Values",
     "assemble",
     "bar_colours",
+    "bar_labels",
     "blended",
     "channel_limits",
     "channel_numbers",
@@ -99,6 +102,7 @@ __all__ = [
     "format_ticks",
     "grid_lines",
     "hatch",
+    "labels_with_room",
     "limits_of",
     "load_colour_maps",
     "lut",

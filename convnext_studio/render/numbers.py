@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from convnext_studio.render.limits import Limits
+from convnext_studio.render.limits import UNCLIPPED, Clipping, Limits
 
 
 def format_number(value: float, significant: int = 3) -> str:
@@ -70,6 +70,32 @@ def number_ticks(limits: Limits) -> list[tuple[float, str]]:
     """Return round numbers within the limits, each with its text."""
     ticks = nice_ticks(limits)
     return list(zip(ticks, format_ticks(ticks), strict=True))
+
+
+def bar_labels(limits: Limits, clipping: Clipping = UNCLIPPED) -> list[tuple[float, str]]:
+    """Return the labels of a colour bar from the lowest, as (height from 0 to 1, text): ends and round numbers.
+
+    The text of an end with values beyond it says so, such as "≥ 2.41". The window, the lecture and exported
+    figures have these labels, as many of them as there is room for.
+    """
+    low, high = clipping.end_texts(format_number(limits.low), format_number(limits.high))
+    inner = [
+        ((tick - limits.low) / (limits.high - limits.low), text)
+        for tick, text in number_ticks(limits)
+        if limits.low < tick < limits.high
+    ]
+    return [(0.0, low), *inner, (1.0, high)]
+
+
+def labels_with_room(
+    labels: Sequence[tuple[float, str]], length: float, line: float
+) -> list[tuple[float, str]]:
+    """Return the labels that are `line` apart on a bar of a length; the first and the last are always there."""
+    kept = [labels[0]]
+    for height, text in labels[1:-1]:
+        if min(height - kept[-1][0], 1 - height) * length >= line:
+            kept.append((height, text))
+    return [*kept, *labels[-1:]] if len(labels) > 1 else kept
 
 
 def format_ticks(ticks: Sequence[float]) -> tuple[str, ...]:

@@ -26,10 +26,11 @@ from convnext_studio.render import (
     Limits,
     Rgba,
     bar_colours,
+    bar_labels,
     blended,
     format_number,
+    labels_with_room,
     lut,
-    number_ticks,
 )
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.curves import Axes, Curve
@@ -262,15 +263,7 @@ class ColorBar(QWidget):
         limits = self._scale.limits
         if limits is None:
             return [(0.0, self._scale.ends[0]), (1.0, self._scale.ends[1])]
-        low, high = (
-            self._scale.end_texts if in_file else (format_number(limits.low), format_number(limits.high))
-        )
-        inner = [
-            ((tick - limits.low) / (limits.high - limits.low), text)
-            for tick, text in number_ticks(limits)
-            if limits.low < tick < limits.high
-        ]
-        return [(0.0, low), *inner, (1.0, high)]
+        return bar_labels(limits, self._scale.clipping if in_file else UNCLIPPED)
 
     def width_in_file(self) -> int:
         """Return the width on the screen, or more if the texts of `labels` need it."""
@@ -312,46 +305,46 @@ class ColorBar(QWidget):
     def _paint(self, painter: QPainter, scale: ColorScale, labels: list[tuple[float, str]]) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
-        bar = self._bar
-        gradient = Bitmap(scale.colours[::-1, None, :]).image
-        painter.drawImage(bar, gradient, QRectF(gradient.rect()))
-        painter.setPen(QPen(QColor(look.outline), 1))
-        painter.drawRect(bar)
-        self._paint_clipping(painter, bar, scale)
-        last_y = bar.top() - 2 * line
-        # The ends always have their numbers; inner numbers too close to them are left out.
-        for height, text in reversed(labels):
+        bar, colours, width = self._bar, scale.colours, self.width_in_file()
+        kept = labels_with_room(labels, bar.height(), line)
+        paint_bar(painter, bar, scale, line / 2 - 1)
+        for height, text in kept:
             y = bar.bottom() - height * bar.height()
             is_end = height in (0.0, 1.0)
-            if not is_end and (y - last_y < line or bar.bottom() - y < line):
-                continue
-            last_y = y
             if not is_end:
-                painter.setPen(_seen_on(scale, height))
+                painter.setPen(_seen_on(colours, height))
                 painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
             painter.setPen(QColor(look.text if is_end else look.muted))
-            place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width_in_file(), line)
+            place = QRectF(bar.right() + _GAP_PX, y - line / 2, width, line)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
-    def _paint_clipping(self, painter: QPainter, bar: QRectF, scale: ColorScale) -> None:
-        """Paint a triangle at each end with values beyond it, in the colour of those values."""
-        colours, look = lut(scale.colormap), theme.current()
-        high = self.fontMetrics().height() / 2 - 1
-        for is_beyond, colour, y, direction in (
-            (scale.clipping.above, colours[-1], bar.top(), -1),
-            (scale.clipping.below, colours[0], bar.bottom(), 1),
-        ):
-            if is_beyond:
-                tip = QPointF(bar.center().x(), y + direction * high)
-                painter.setPen(QPen(QColor(look.text), 1))
-                painter.setBrush(QColor(*(int(part) for part in colour)))
-                painter.drawPolygon(QPolygonF([QPointF(bar.left(), y), tip, QPointF(bar.right(), y)]))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
+
+def paint_bar(painter: QPainter, bar: QRectF, scale: ColorScale, tip_px: float) -> None:
+    """Paint the colours of an upright colour bar, its frame, and a tip at each end with values beyond it.
+
+    The tips are `tip_px` high, outside the bar, in the colour of those values.
+    """
+    colours, look = scale.colours, theme.current()
+    gradient = Bitmap(colours[::-1, None, :]).image
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawImage(bar, gradient, QRectF(gradient.rect()))
+    painter.setPen(QPen(QColor(look.outline), 1))
+    painter.drawRect(bar)
+    ends = lut(scale.colormap)
+    for is_beyond, colour, y, direction in (
+        (scale.clipping.above, ends[-1], bar.top(), -1),
+        (scale.clipping.below, ends[0], bar.bottom(), 1),
+    ):
+        if is_beyond:
+            tip = QPointF(bar.center().x(), y + direction * tip_px)
+            painter.setPen(QPen(QColor(look.text), 1))
+            painter.setBrush(QColor(*(int(part) for part in colour)))
+            painter.drawPolygon(QPolygonF([QPointF(bar.left(), y), tip, QPointF(bar.right(), y)]))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _seen_on(scale: ColorScale, height: float) -> QColor:
-    """Return black or white, whichever contrasts with the bar's colour at a height."""
-    colours = scale.colours
+def _seen_on(colours: Rgba, height: float) -> QColor:
+    """Return black or white, whichever contrasts with a bar's colour at a height."""
     colour = colours[round(height * (len(colours) - 1))]
     below = QColor(theme.current().surface)
     under = np.array([below.red(), below.green(), below.blue()], np.uint8)

@@ -1,16 +1,17 @@
 """The feature-map panel with the tutorial's last blocks, 768 channels of 27 × 27: shown again, and moved in."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, QTimer
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.presets import PRESETS
 from convnext_studio.protocol.envelope import Done, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
-from convnext_studio.render import load_colour_maps
+from convnext_studio.render import Limits, load_colour_maps
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -18,7 +19,8 @@ from tests.benchmarks.timing import report
 from tests.ui.desk import CROP, model, picture
 
 NODES = ("stage4.block2", "stage4.block3")
-SWITCHES, FRAMES = 40, 120
+SWITCHES, FRAMES, DRAGS = 40, 120, 120
+MOUSE_MS = 16
 LONGEST_S = 60
 
 
@@ -64,9 +66,10 @@ def main() -> None:
         state.set_node(node)
         _wait(application, panel, node)
     switches = [_switch(application, panel, state, NODES[index % 2]) for index in range(SWITCHES)]
-    frames = _move(panel)
+    frames = _move(application, panel)
+    levels = _drag_levels(application, panel)
     panel.close()
-    report(switches=switches, frames=frames)
+    report(switches=switches, frames=frames, levels=levels)
 
 
 def _wait(application: QApplication, panel: FeatureMapsPanel, node: str) -> None:
@@ -94,16 +97,46 @@ def _switch(application: QApplication, panel: FeatureMapsPanel, state: AppState,
     return taken
 
 
-def _move(panel: FeatureMapsPanel) -> list[float]:
+def _move(application: QApplication, panel: FeatureMapsPanel) -> list[float]:
     """Seconds of each frame while the mosaic is enlarged thirty times and made smaller again."""
     view = panel.mosaic_map.view
     frames = []
     for index in range(FRAMES):
         start = time.perf_counter()
         view.zoom(1.06 if index < FRAMES / 2 else 1 / 1.06, QPointF(300 + 2 * index, 400))
-        view.repaint()
+        application.processEvents()
         frames.append(time.perf_counter() - start)
     return frames
+
+
+def _drag_levels(application: QApplication, panel: FeatureMapsPanel) -> list[float]:
+    """Seconds between the mosaics painted while an end of the colour bar is dragged as a mouse reports it."""
+    painted: list[float] = []
+    positions = iter(range(DRAGS))
+    loop, mouse = QEventLoop(), QTimer()
+
+    def drag() -> None:
+        index = next(positions, None)
+        if index is None:
+            loop.quit()
+        else:
+            panel.choices.take_levels(Limits(-3 + index / DRAGS, 3 - index / DRAGS))
+
+    class Watch(QObject):
+        def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Paint and panel.mosaic_map.painting is not self.last:
+                self.last = panel.mosaic_map.painting
+                painted.append(time.perf_counter())
+            return False
+
+    watch = Watch()
+    watch.last = panel.mosaic_map.painting
+    application.installEventFilter(watch)
+    mouse.timeout.connect(drag)
+    mouse.start(MOUSE_MS)
+    loop.exec()
+    application.removeEventFilter(watch)
+    return [after - before for before, after in pairwise(painted)]
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 import argparse
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.render import Limits, Mosaic, assemble, load_colour_maps
+from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
 from tests.benchmarks.timing import report
 
@@ -21,13 +21,12 @@ _REDUCED_PX = 200
 def main() -> None:
     """Report the seconds of each frame."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kind", choices=("new", "old"), default="new")
     parser.add_argument("--size", type=int, nargs=2, default=(1920, 1080))
     arguments = parser.parse_args()
     application = QApplication([])
     application.setStyle("Fusion")
     load_colour_maps()
-    view = _view(arguments.kind)
+    view = ImageView()
     width, height = arguments.size
     view.resize(width, height)
     view.show()
@@ -67,16 +66,6 @@ def main() -> None:
     ]
     report(shown=shown, zoomed=zoomed, panned=panned, levels=levels)
     view.close()
-
-
-def _view(kind: str) -> Any:
-    if kind == "old":
-        from tests.benchmarks.hand_painted_view import ImageView as Old
-
-        return Old()
-    from convnext_studio.ui.plots.image_view import ImageView
-
-    return ImageView()
 
 
 def _scene(maps: np.ndarray, mosaic: Mosaic, limits: Limits) -> Scene:

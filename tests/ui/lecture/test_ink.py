@@ -48,4 +48,6 @@ def test_an_end_with_values_beyond_it_is_no_limit_of_the_values(
 def test_percentiles_leave_the_outermost_beyond_the_bar() -> None:
     values = np.arange(1000, dtype=np.float32).reshape(20, 50)
     low, high = np.percentile(values, (0.5, 99.5))
-    assert painted(map_picture(values), lying=False) == [f"≤ {low:.2f}", f"≥ {high:.0f}"]
+    upright = painted(map_picture(values), lying=False)
+    assert upright == [f"≤ {low:.2f}", "200", "400", "600", "800", f"≥ {high:.0f}"]
+    assert painted(map_picture(values), lying=True) == [f"≤ {low:.1f}", f"≥ {high:.0f}"]

@@ -14,14 +14,16 @@ from convnext_studio.render import (
     UNCLIPPED,
     Clipping,
     Limits,
+    bar_labels,
     colorize,
     format_number,
     format_percent,
+    labels_with_room,
     limits_of,
-    lut,
     robust_limits,
 )
 from convnext_studio.ui.lecture.views.live_view import LEAST, SMALL
+from convnext_studio.ui.plots.color_bar import ColorScale, paint_bar
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.widgets import theme
 
@@ -200,27 +202,14 @@ class Ink:
             self.painter.drawRect(box)
 
     def colour_bar(self, bar: QRectF, shown: MapPicture) -> None:
-        """Paint a vertical colour bar with the numbers at its ends, and 0 between them if there is room."""
-        gradient = Bitmap(lut(shown.colormap)[::-1, None, :]).image
-        self.painter.drawImage(bar, gradient, QRectF(gradient.rect()))
-        self.painter.setPen(QPen(QColor(self.look.outline), 1))
-        self.painter.setBrush(Qt.BrushStyle.NoBrush)
-        self.painter.drawRect(bar)
-        limits, line = shown.limits, self.line(self.small)
-        for value, text in self._numbers(shown):
-            share = (value - limits.low) / (limits.high - limits.low)
-            y = bar.bottom() - share * bar.height()
-            if 0 < share < 1 and min(share, 1 - share) * bar.height() < line:
-                continue
-            place = QRectF(bar.right() + self.small * 0.3, y - line / 2, 400, line)
-            self.text(place, text, px=self.small)
-
-    @staticmethod
-    def _numbers(shown: MapPicture) -> list[tuple[float, str]]:
-        """Return the numbers next to a colour bar, from the lowest, and their positions."""
-        inner = [(0.0, "0")] if shown.limits.low < 0 < shown.limits.high else []
-        (low, high), (low_text, high_text) = shown.ends, shown.end_texts()
-        return [(low, low_text), *inner, (high, high_text)]
+        """Paint a vertical colour bar like that of the window, with as many numbers as have room."""
+        line = self.line(self.small)
+        paint_bar(
+            self.painter, bar, ColorScale(shown.colormap, shown.limits, clipping=shown.clipping), line / 2 - 1
+        )
+        for height, text in labels_with_room(bar_labels(shown.limits, shown.clipping), bar.height(), line):
+            y = bar.bottom() - height * bar.height()
+            self.text(QRectF(bar.right() + self.small * 0.3, y - line / 2, 400, line), text, px=self.small)
 
     def legend(self, place: QRectF, entries: Sequence[tuple[str, str]], *, align: Align = "left") -> None:
         """Paint a line of coloured squares with their names, smaller if they are too long.

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
-from convnext_studio.render import Mosaic
+from convnext_studio.render import ALL_VALUES, Mosaic
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request, paint
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
@@ -29,6 +29,8 @@ from convnext_studio.ui.widgets import theme
 KEPT_BYTES = 192 << 20
 
 Paintings = tuple[Painting, ...]
+_Key = tuple[object, ...]
+"""The subjects, the mosaics and the look of a painting."""
 OnPainted = Callable[[Paintings], None]
 
 
@@ -48,8 +50,8 @@ class MosaicPainter(QObject):
         self._kept: ByteCache[Paintings] = ByteCache(
             KEPT_BYTES, lambda paintings: sum(painting.size_bytes for painting in paintings)
         )
-        self._wanted: object = None
-        self._shown: object = None
+        self._wanted: _Key | None = None
+        self._shown: _Key | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -64,7 +66,7 @@ class MosaicPainter(QObject):
         scores: NDArray[np.floating] | None,
     ) -> None:
         """Ask for a painting, with the arguments of `paint`; do nothing if it was the last one delivered."""
-        key = (*subjects, *mosaics, look)
+        key: _Key = (*subjects, *mosaics, look)
         kept = self._kept.get(key)
         if key == self._shown:  # Also keeps a painting too large for the cache from being painted again.
             self._wanted = None
@@ -87,11 +89,21 @@ class MosaicPainter(QObject):
         self._kept.clear()
         self._shown = None
 
-    def _keep(self, key: object, paintings: Paintings) -> None:
+    def _keep(self, key: _Key, paintings: Paintings) -> None:
         self._kept.put(key, paintings)
         if key == self._wanted:
             self._wanted, self._shown = None, key
             self._on_painted(paintings)
+        elif self._wanted is not None and _without_range(key) == _without_range(self._wanted):
+            # Someone drags the levels: the maps follow, although the mouse is a step ahead by now.
+            self._shown = key
+            self._on_painted(paintings)
+
+
+def _without_range(key: _Key) -> _Key:
+    """Return what is painted, whatever the range of its common scale."""
+    *maps, look = key
+    return (*maps, replace(look, range=ALL_VALUES)) if isinstance(look, Look) else key
 
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
@@ -173,7 +185,7 @@ class MosaicView(MapView):
         if self._painting is not None:
             layer, mosaic = self._painting.layer, self._painting.mosaic
             mark = Mark(mosaic.tile_box(self.channel), colour=theme.DARK.accent)
-            self.view.set_scene(Scene(size=layer.box[2:], layers=(layer,), marks=(mark,)))
+            self.view.set_scene(Scene(size=layer.box[2:], layers=(layer,), marks=(mark,), unit="units"))
 
     def _hover(self, x: float, y: float) -> None:
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
