@@ -183,6 +183,7 @@ class StudioWindow(QMainWindow):
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
+        self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
@@ -302,6 +303,7 @@ class StudioWindow(QMainWindow):
         super().showEvent(event)
         if self._shares_out_at_first:
             self._shares_out_at_first = False
+            self.dock_layout.fit_window()
             self.dock_layout.share_out()
 
     def remember(self) -> None:

@@ -45,7 +45,6 @@ class _Item:
         label_px = 0 if self.label is None else self.label.sizeHint().width() + scaled_px(_GAP_PX)
         return label_px + wanted_size(self.control).width()
 
-
     @property
     def least_width(self) -> int:
         """The width that it can be squeezed to; only what stretches can be squeezed."""

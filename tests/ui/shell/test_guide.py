@@ -13,8 +13,8 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.help.help_panel import FOLDER, HelpPanel, page_path, page_title
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
-from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, Group, in_columns
 from convnext_studio.ui.shell.find import tour as tour_module
+from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, Group, in_columns
 from convnext_studio.ui.shell.find.tour import STEPS, Tour, above, beside
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState

@@ -41,13 +41,13 @@ def test_an_arrangement_shows_its_panels_in_their_shares(
 ) -> None:
     filled_window.resize(1920, 1080)
     filled_window.actions_by_id[f"arrange_{name}"].trigger()
-    columns = ARRANGEMENTS[name].columns
+    columns = ARRANGEMENTS[name].variants[0].columns
     assert sum(share for share, _ in columns) == pytest.approx(1)
-    assert shown(filled_window) == {panel for _, rows in columns for panel, _ in rows}
+    assert shown(filled_window) == set(ARRANGEMENTS[name].variants[0].panels)
 
     def has_its_share() -> None:
         for share, rows in columns:
-            for panel, _ in rows:
+            for (panel,), _ in rows:
                 assert filled_window.dock_layout.docks[panel].width() == pytest.approx(share * 1920, rel=0.12)
 
     qtbot.waitUntil(has_its_share)
@@ -144,7 +144,7 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     again = StudioWindow(state, bridge, controller, stored)
     qtbot.addWidget(again)
     again.show()
-    assert shown(again) == {panel for _, rows in ARRANGEMENTS["teach"].columns for panel, _ in rows}
+    assert shown(again) == set(ARRANGEMENTS["teach"].variants[0].panels)
 
 
 def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:

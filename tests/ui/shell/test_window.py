@@ -14,7 +14,7 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import ListPictures, OpenImage, PictureFailure
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import OpenField
-from convnext_studio.ui.shell.docks.layout import COLUMNS
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -23,6 +23,7 @@ from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, answer_listing, make_image, make_model, make_prediction
 
+_FIRST = ARRANGEMENTS["inspect"].variants[0]
 ANY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
 
@@ -165,7 +166,7 @@ def test_every_panel_has_room_at_common_sizes(
     filled_window.resize(*size)
     filled_window.actions_by_id["reset"].trigger()
     docks = filled_window.dock_layout.docks
-    shares = {name: share for share, rows in COLUMNS for name, _ in rows}
+    shares = {name: share for share, rows in _FIRST.columns for (name,), _ in rows}
 
     def has_room() -> None:
         assert (filled_window.width(), filled_window.height()) == size
@@ -209,7 +210,7 @@ def test_rubbish_in_the_remembered_layout_gives_the_first_one(
     qtbot.addWidget(window)
     window.show()
     shown = {name for name, dock in window.dock_layout.docks.items() if dock.isVisible()}
-    assert shown == {name for _, rows in COLUMNS for name, _ in rows}
+    assert shown == set(_FIRST.panels)
 
 
 def test_broken_settings_are_told(
@@ -330,7 +331,7 @@ def test_a_message_does_not_enlarge_the_window(
     filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int]
 ) -> None:
     filled_window.resize(*size)
-    qtbot.wait(50)
+    qtbot.wait(300)  # It is arranged for this size.
     before = filled_window.size()
     panels = {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()}
     for good in (False, True):

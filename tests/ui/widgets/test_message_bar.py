@@ -66,9 +66,7 @@ def test_markup_in_a_file_name_is_shown_as_it_is(bar: MessageBar) -> None:
     assert bar.text == "<b>x</b>.png is no picture."
 
 
-def test_a_success_goes_by_itself_and_a_failure_stays(
-    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_success_goes_by_itself_and_a_failure_stays(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     assert message_bar.GOOD_MS == 6000
     monkeypatch.setattr(message_bar, "GOOD_MS", 30)
     bar = MessageBar()

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
@@ -40,8 +40,11 @@ from convnext_studio.ui.state.node_texts import (
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.text_size import scaled_px
 
 _DEEPEST = 4  # Levels: network, stage, block, operation.
+_NUMBERS_PX = 160
+_COSTS_TIP = "The quantity shown by the bars below the nodes; a full bar is the largest value shown"
 
 
 class StripHeader(QWidget):
@@ -62,7 +65,7 @@ class StripHeader(QWidget):
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
-            "The quantity shown by the bars below the nodes; a full bar is the largest value shown",
+            _COSTS_TIP,
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
         )
         self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
@@ -103,9 +106,54 @@ class StripHeader(QWidget):
             is_used = index < len(titles)
             crumb.setText(titles[index] if is_used else "")
             crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "There is no such level")
-            crumb.setVisible(is_used)
+        self._fit()
+
+    def show_legend(self, text: str) -> None:
+        """Explain the cost bars, if there is room for it, and in the tooltip of the choice of costs."""
+        self.legend.setText(text)
+        self.costs.setToolTip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size at which only the selected node and the choice of costs are shown."""
+        least = sum(part.sizeHint().width() for part in (self.crumbs[self._depth], self.costs))
+        return QSize(least + scaled_px(24), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out what does not fit: first the legend, then the levels in the middle of the path."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Follow the badge, and the size of the text."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
+            self._fit()
+        return super().event(event)
+
+    @property
+    def _depth(self) -> int:
+        return len(self._names) - 1
+
+    def _fit(self) -> None:
+        fixed = [self.costs, *([self.badge] if not self.badge.isHidden() else [])]
+        room = self.width() - sum(part.sizeHint().width() for part in fixed) - scaled_px(40)
+        used = list(range(self._depth + 1))
+        arrow_px = self._arrows[0].sizeHint().width()
+
+        def path_px() -> int:
+            return sum(self.crumbs[index].sizeHint().width() + arrow_px for index in used)
+
+        while len(used) > 1 and path_px() > room:
+            used.pop(-2)
+        for index, crumb in enumerate(self.crumbs):
+            crumb.setVisible(index in used)
             if index:
-                self._arrows[index - 1].setVisible(is_used)
+                self._arrows[index - 1].setVisible(index in used and index > used[0])
+        room -= path_px()
+        legend_px = self.legend.sizeHint().width()
+        self.legend.setVisible(bool(self.legend.text()) and legend_px + scaled_px(_NUMBERS_PX) <= room)
+        room -= legend_px if self.legend.isVisibleTo(self) else 0
+        self.numbers.setVisible(room >= scaled_px(_NUMBERS_PX) / 2)
 
     def show_numbers(self, text: str) -> None:
         """Show what is known about the selected node."""
@@ -394,9 +442,9 @@ class NetworkStrip(QWidget):
         costs = costs_of(model, shown, self.opened, kind, numbers.measured)
         self.canvas.show_costs(costs)
         if kind == "time" and numbers.measured is None:
-            self.header.legend.setText(numbers.times_failure or "measuring …")
+            self.header.show_legend(numbers.times_failure or "measuring …")
         else:
-            self.header.legend.setText(costs.legend)
+            self.header.show_legend(costs.legend)
 
     # -------------------------------------------------------------------------------------------- read-out
 
