@@ -68,11 +68,22 @@ def pixel_order(values: Map, field: FieldGeometry, height: int, width: int) -> N
 
 
 def random_order(
-    shape: tuple[int, int], field: FieldGeometry, height: int, width: int, seed: int
+    shape: tuple[int, ...], field: FieldGeometry, height: int, width: int, seed: int
 ) -> NDArray[np.int64]:
-    """Return the pixel order of a random map of that shape, the baseline that a map has to beat."""
+    """Return the pixel order of a random map of that shape, a baseline that a map has to beat."""
     noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     return pixel_order(noise, field, height, width)
+
+
+def centre_out_order(height: int, width: int) -> NDArray[np.int64]:
+    """Order the input's pixels (H * W,) by their distance from the centre, nearest first.
+
+    Photographers put things in the middle, so that this order, which knows nothing of the picture or the
+    network, often does better than a random one.
+    """
+    y, x = np.mgrid[:height, :width]
+    squared = (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2
+    return np.argsort(squared.ravel(), kind="stable")
 
 
 def area(curve: Curve) -> float:

@@ -112,6 +112,24 @@ def cascade(
         yield SanityStep(steps=steps, share=0.0)
 
 
+def unrelated_maps(values: Map, count: int, seed: int) -> Iterator[Map]:
+    """Yield maps that have nothing to do with a map but its values and its smoothness.
+
+    Each is the map itself, moved around the torus by a random distance, mirrored and turned at random. So it
+    has the same correlation between neighbours, which decides how similar unrelated maps are by chance. A map
+    is not yielded where it is, as long as it has more than one unit.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = values.shape
+    for _ in range(count):
+        moved = 0
+        while moved == 0 and values.size > 1:
+            moved = int(rng.integers(values.size))
+        flipped = values[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
+        turned = np.roll(flipped, divmod(moved, width), axis=(0, 1))
+        yield turned.T if height == width and rng.random() < 0.5 else turned
+
+
 def tensors_of(network: ConvNeXt | StagedNetwork, part: str) -> list[Tensor]:
     """Return the tensors that are randomised together; none for the empty part name."""
     part_of = _part_of_convnext if isinstance(network, ConvNeXt) else network.part_of

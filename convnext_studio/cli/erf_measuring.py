@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import check_folder_name
 from convnext_studio.common.terminal import draw_bar
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.handlers.model_handlers import load_model
@@ -179,6 +180,7 @@ def measure(options: argparse.Namespace) -> int:
         raise StudioError(
             f"{len(options.subject) + 1} networks were given.", f"At most {MOST_NETWORKS} can be compared."
         )
+    check_folder_name(Path(options.out))
     with Decoder() as decoder:
         return _measure(options, Workspace(reader=decoder))
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import check_folder_name
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.erf import REPLKNET_INPUT_PX
@@ -27,6 +28,7 @@ def export(options: argparse.Namespace) -> int:
 
     A picture that cannot be exported is reported in one line, and the others are still exported.
     """
+    check_folder_name(Path(options.out))
     with Decoder() as decoder:
         decoder.start()  # It starts up while torch is imported.
         return _export(options, decoder)

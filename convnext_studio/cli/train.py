@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from convnext_studio.cli.options import add_device_option, seed
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import checked_ending
 from convnext_studio.common.terminal import draw_bar
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, preset
@@ -149,6 +150,7 @@ def run(options: argparse.Namespace) -> int:
     from convnext_studio.training import trainer
 
     if options.write_soft_targets is not None:
+        checked_ending(options.write_soft_targets, (".npz",), "Soft targets")  # Before the teacher is asked.
         return _write_soft_targets(options)
     if options.out is None:
         raise StudioError("There is no file to write the weights to.", "Give --out FILE.safetensors.")

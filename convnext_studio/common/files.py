@@ -3,11 +3,17 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from convnext_studio.common.errors import StudioError
+
+FILE_ENDINGS = (
+    ".png", ".svg", ".pdf", ".npy", ".npz", ".csv", ".json", ".txt", ".html", ".htm", ".cnxsession",
+    ".safetensors", ".pth", ".pt", ".bin", ".ckpt",
+)  # fmt: skip
+"""The endings of all files that this program writes."""
 
 
 @contextlib.contextmanager
@@ -58,6 +64,45 @@ def is_file_or_folder(path: Path) -> bool:
         return path.is_file() or path.is_dir()
     except OSError:  # The name is too long for the system.
         return False
+
+
+def checked_ending(path: Path, endings: Sequence[str], what: str) -> str:
+    """Return the ending of a name that a person gave to a file, in lower case; it decides the format.
+
+    A name without an ending stands for the first of the endings.
+
+    Parameters
+    ----------
+    endings
+        The endings that the file may have, such as ``.png``.
+    what
+        What is to be saved, as the subject of a sentence: "A screenshot".
+
+    Raises
+    ------
+    StudioError
+        If the name has another ending, whose format nothing here writes.
+    """
+    ending = path.suffix.lower()
+    if ending and ending not in endings:
+        listed = " or ".join((", ".join(endings[:-1]), endings[-1]) if endings[1:] else endings)
+        raise StudioError(f"{what} cannot be saved as “{path.name}”.", f"Use a name that ends in {listed}.")
+    return ending or endings[0]
+
+
+def check_folder_name(path: Path) -> None:
+    """Refuse a name for a new folder that ends like a file, because the person expects that file.
+
+    Raises
+    ------
+    StudioError
+        If the folder does not exist and its name ends like a file that this program writes.
+    """
+    if path.suffix.lower() in FILE_ENDINGS and not path.is_dir():
+        raise StudioError(
+            f"“{path.name}” is the name of a file, but the results are written to a folder.",
+            f"Give a folder, such as {path.stem}.",
+        )
 
 
 def not_written(path: Path, error: OSError) -> StudioError:

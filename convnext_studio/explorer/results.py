@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.files import checked_ending
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
@@ -17,6 +19,7 @@ from convnext_studio.export.field_figures import field_figure
 from convnext_studio.export.figures import attribution_figure, mosaic_figure, unit_figure
 from convnext_studio.export.page import Figure, png_bytes
 from convnext_studio.export.safe_files import write_file
+from convnext_studio.export.views import save_npy
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
@@ -39,6 +42,11 @@ class _Shown:
         raise NotImplementedError
 
     @property
+    def values(self) -> NDArray[Any]:
+        """The numbers behind the figure, read-only."""
+        raise NotImplementedError
+
+    @property
     def figure(self) -> Image.Image:
         """Return the figure with colour bar and caption, as a Pillow image."""
         return self._drawn.picture
@@ -49,8 +57,17 @@ class _Shown:
         return " ".join(self._drawn.caption)
 
     def save(self, path: str | Path) -> Path:
-        """Write the figure and its caption to a PNG file; a StudioError if that fails."""
-        return write_file(Path(path), lambda file: file.write(self._repr_png_()))
+        """Write the figure with its caption, or only the values if the name ends in ``.npy``.
+
+        Raises
+        ------
+        StudioError
+            If the name ends in neither ``.png`` nor ``.npy``, or the file cannot be written.
+        """
+        path = Path(path)
+        if checked_ending(path, (".png", ".npy"), "A result") == ".npy":
+            return save_npy(path, self.values)
+        return write_file(path, lambda file: file.write(self._repr_png_()))
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self._drawn, self._is_random)

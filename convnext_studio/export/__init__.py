@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from convnext_studio.common.files import checked_ending
 from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.field_files import about_field, export_fields, save_field
 from convnext_studio.export.safe_files import export_directory, safe_stem, write_file
@@ -111,10 +112,11 @@ def export_contact_sheet(
     Raises
     ------
     StudioError
-        If there is nothing to show, or the file cannot be written.
+        If there is nothing to show, the name has another ending, or the file cannot be written.
     """
     # Imported here, because matplotlib would delay the window by half a second.
     from convnext_studio.export.figures import contact_sheet_png
 
+    checked_ending(path, (".png",), "A contact sheet")
     data = contact_sheet_png(model, images, explanations)
     return write_file(path, lambda file: file.write(data))

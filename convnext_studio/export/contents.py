@@ -197,7 +197,10 @@ def _faithfulness_json(result: Faithfulness | None, name: str) -> dict[str, Any]
         "probability": finite_or_none(result.probability),
         "top_share": result.top_share,
         "of_map": _curves_json(result.of_map),
-        "of_random_map": _curves_json(result.of_random),
+        "of_centre_out": _curves_json(result.of_centre),
+        "of_random_map": _curves_json(result.of_random[0]) if result.of_random else None,
+        "of_random_maps": [_curves_json(curves) for curves in result.of_random],
+        "verdict": [result.verdict_text("insertion"), result.verdict_text("deletion")],
     }
 
 

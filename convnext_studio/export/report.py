@@ -118,7 +118,11 @@ def _why(
             format_percent(curves.kept, 2),
             format_percent(curves.removed, 2),
         )
-        for of, curves in (("This map", result.of_map), ("A random map", result.of_random))
+        for of, curves in (
+            ("This map", result.of_map),
+            ("From the centre outwards", result.of_centre),
+            *((f"Random order {number}", each) for number, each in enumerate(result.of_random, 1)),
+        )
     ]
     top = f"{100 * result.top_share:g} %"
     head = ("Order of", "Insertion area", "Deletion area", f"Top {top} kept", f"Top {top} removed")
@@ -128,7 +132,8 @@ def _why(
         f"filled with the {'blurred picture' if result.fill == 'blur' else 'mean colour'}; "
         f"the whole picture has {format_percent(result.probability, 2)}.</p>"
     )
-    return said + shown + table + how
+    verdict = " ".join((result.verdict_text("insertion"), result.verdict_text("deletion")))
+    return said + shown + f"<p>{escape(verdict)}</p>\n" + table + how
 
 
 def _receptive_field(result: ReceptiveFieldResult) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio import __version__
+from convnext_studio.common.files import checked_ending
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.render import Rgb
 
@@ -20,7 +21,14 @@ _NO_FOLDERS = str.maketrans("/\\", "__")
 
 
 def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
-    """Write RGB pixels as a PNG file with title and caption in it; StudioError if it cannot be written."""
+    """Write RGB pixels as a PNG file with title and caption in it.
+
+    Raises
+    ------
+    StudioError
+        If the file cannot be written, or its name has another ending.
+    """
+    checked_ending(path, (".png",), "A picture")
     # Imported here, because Pillow would delay the window by 40 ms.
     from PIL import Image
 
@@ -31,7 +39,8 @@ def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
 
 
 def save_npy(path: Path, values: NDArray[Any]) -> Path:
-    """Write an array as an ``.npy`` file; StudioError if it cannot be written."""
+    """Write an array as an ``.npy`` file; StudioError if it cannot be written or has another ending."""
+    checked_ending(path, (".npy",), "One array")
     return write_file(path, lambda file: np.save(file, values, allow_pickle=False))
 
 
@@ -44,8 +53,9 @@ def save_npz(path: Path, views: Sequence[tuple[str, str, NDArray[Any]]]) -> Path
     Raises
     ------
     StudioError
-        If the file cannot be written.
+        If the file cannot be written, or its name has another ending.
     """
+    checked_ending(path, (".npz",), "Several arrays")
     arrays: dict[str, NDArray[Any]] = {}
     captions: dict[str, str] = {}
     for name, caption, values in views:
@@ -93,7 +103,8 @@ def _lines(table: NDArray[Any], separator: str) -> str:
 
 
 def save_csv(path: Path, values: NDArray[Any]) -> Path:
-    """Write an array as `table_text` with commas; StudioError if it cannot be written."""
+    """Write an array as `table_text` with commas; StudioError if that fails or the ending is not ``.csv``."""
+    checked_ending(path, (".csv",), "A table")
     return write_file(path, lambda file: file.write(table_text(values, ",").encode()))
 
 
@@ -103,8 +114,9 @@ def save_json(path: Path, values: NDArray[Any], name: str, caption: str) -> Path
     Raises
     ------
     StudioError
-        If the file cannot be written.
+        If the file cannot be written, or its name has another ending.
     """
+    checked_ending(path, (".json",), "Numbers with their caption")
     numbers = values.astype(object)
     numbers[~np.isfinite(values)] = None
     content = {

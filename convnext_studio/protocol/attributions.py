@@ -1,5 +1,6 @@
 """Requests and answers for attribution maps, and for tests of whether they can be trusted."""
 
+from math import isfinite, nan
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -8,11 +9,13 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
+from convnext_studio.common.verdicts import Verdict
 from convnext_studio.protocol.envelope import Answer, Request
 
 Map = NDArray[np.float32]
 Curve = NDArray[np.float64]
 RemovalFill = Literal["blur", "mean"]
+CurveName = Literal["insertion", "deletion"]
 
 INPUT = "input"
 """The name of a map over the input's pixels."""
@@ -143,6 +146,10 @@ class Explanations(Answer, frozen=True, kw_only=True):
     failures: tuple[tuple[str, str], ...] = ()
 
 
+RANDOM_ORDERS = 20
+"""A map without meaning does better than all of them in 1 of 21 cases, which is the usual limit of 5 %."""
+
+
 class MeasureFaithfulness(Request, frozen=True, kw_only=True):
     """Measure whether a map finds what the network uses; answered by `Faithfulness`, after partial ones.
 
@@ -156,8 +163,8 @@ class MeasureFaithfulness(Request, frozen=True, kw_only=True):
         What replaces removed pixels: the blurred picture, or the data set's mean colour.
     steps
         The number of equal steps from no pixels to all of them.
-    seed
-        The seed of the random map.
+    orders, seed
+        The number of random orders to compare with, and the seed of the first; each has the next seed.
     """
 
     doing: ClassVar[str] = "Measuring insertion and deletion"
@@ -166,6 +173,7 @@ class MeasureFaithfulness(Request, frozen=True, kw_only=True):
     map_name: str = ""
     fill: RemovalFill = "blur"
     steps: int = 32
+    orders: int = RANDOM_ORDERS
     seed: int = 0
 
 
@@ -190,16 +198,24 @@ class Curves(Struct, frozen=True, kw_only=True):
     kept: float
     removed: float
 
+    def area(self, curve: CurveName) -> float:
+        """Return the area under a curve."""
+        return self.insertion_area if curve == "insertion" else self.deletion_area
+
 
 class Faithfulness(Answer, frozen=True, kw_only=True):
-    """Insertion and deletion by a map, and by a random one for comparison; complete or so far.
+    """Insertion and deletion by a map, and by orders that know nothing, for comparison; complete or so far.
 
     Attributes
     ----------
+    orders
+        The number of random orders that are measured in all.
     shares
         (n,) float64, the share of the pixels inserted or deleted, from 0 to 1: the curves' abscissa.
-    of_map, of_random
-        The curves of the map and of a random order of its units.
+    of_map, of_centre
+        The curves of the map, and of taking the pixels from the centre outwards.
+    of_random
+        The curves of random orders of the map's units, as far as they are measured.
     probability
         The probability of the target on the whole picture.
     top_share
@@ -214,12 +230,40 @@ class Faithfulness(Answer, frozen=True, kw_only=True):
     steps: int
     seed: int
     shares: Curve
+    orders: int
     of_map: Curves
-    of_random: Curves
+    of_centre: Curves
+    of_random: tuple[Curves, ...]
     probability: float
     top_share: float
     random_weights: bool
     seconds: float
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the map and all orders that it is compared with are measured."""
+        measured = (self.of_map, self.of_centre, *self.of_random)
+        return len(self.of_random) == self.orders and all(isfinite(each.deletion_area) for each in measured)
+
+    def verdict(self, curve: CurveName) -> Verdict:
+        """Return the rank of the map's area among those of the random orders."""
+        ours, *others = (each.area(curve) for each in (self.of_map, *self.of_random))
+        return Verdict.of_value(ours, others, larger_is_better=curve == "insertion")
+
+    def beats_centre(self, curve: CurveName) -> bool:
+        """Return whether the map's area is better than that of the order from the centre outwards."""
+        ours, others = self.of_map.area(curve), [self.of_centre.area(curve)]
+        return Verdict.of_value(ours, others, larger_is_better=curve == "insertion").beaten == 1
+
+    def verdict_text(self, curve: CurveName) -> str:
+        """Return what the area of a curve says about the map; empty until everything is measured."""
+        if not self.is_complete:
+            return ""
+        than = "better" if self.beats_centre(curve) else "not better"
+        return (
+            f"{curve.capitalize()}: {self.verdict(curve).words('random orders')}; "
+            f"{than} than the order from the centre outwards."
+        )
 
 
 class CheckSanity(Request, frozen=True, kw_only=True):
@@ -271,6 +315,9 @@ class Sanity(Answer, frozen=True, kw_only=True):
     ----------
     parts
         All parts in the order in which they are randomised, including those still to come.
+    unrelated
+        Rank correlations of the sizes of the original map with those of unrelated maps of the same smoothness:
+        what a map reaches that has nothing to do with the original one.
     """
 
     image: str
@@ -280,10 +327,26 @@ class Sanity(Answer, frozen=True, kw_only=True):
     seed: int
     parts: tuple[str, ...]
     steps: tuple[SanityStep, ...]
+    unrelated: tuple[float, ...]
     field: FieldGeometry
     geometry: CropGeometry
     random_weights: bool
     seconds: float
+
+    @property
+    def verdict_text(self) -> str:
+        """Return what is left of the map once everything is randomised; empty until that is known."""
+        last = self.steps[-1].correlation_of_sizes if len(self.steps) > len(self.parts) else nan
+        if not isfinite(last) or not all(map(isfinite, self.unrelated)):
+            return ""
+        rank = Verdict.of_value(last, self.unrelated, larger_is_better=True)
+        said = (
+            f"With everything randomised, the rank correlation of the absolute values is {last:.2f}; "
+            f"{rank.of} unrelated maps reach {min(self.unrelated):.2f} to {max(self.unrelated):.2f}."
+        )
+        if rank.is_better_than_chance:
+            return f"{said} So a part of the map does not depend on what the network has learnt."
+        return f"{said} So nothing is left of the map: it depends on what the network has learnt."
 
 
 class CompareMethods(Request, frozen=True, kw_only=True):

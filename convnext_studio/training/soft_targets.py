@@ -20,7 +20,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import is_file_or_folder, written_whole
+from convnext_studio.common.files import checked_ending, is_file_or_folder, written_whole
 
 LARGEST_BYTES = 4 << 30
 _LARGEST_SUM_ERROR = 0.02
@@ -77,6 +77,7 @@ class SoftTargets:
 
 def write_soft_targets(path: Path, targets: SoftTargets) -> None:
     """Write a file of soft targets atomically, for `read_soft_targets`."""
+    checked_ending(path, (".npz",), "Soft targets")
     with written_whole(path) as stream:
         np.savez_compressed(
             stream,

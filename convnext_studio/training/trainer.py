@@ -13,9 +13,10 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import checked_ending
 from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.weights.checkpoint import SUFFIX, StudioFile, write_studio_file
 from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, smoothed_targets
 from convnext_studio.training.events import Asking, Decoding, EpochDone, Report, Skipped, StepDone
 from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout
@@ -88,12 +89,14 @@ def train(
     Raises
     ------
     StudioError
-        If the folder, the plan or the checkpoint cannot be used.
+        If the folder, the plan or the checkpoint cannot be used, or `out` has another ending than
+        ``.safetensors``.
     """
     if not out.parent.is_dir():
         raise StudioError(f"There is no folder {out.parent} for {out.name}.")
     if out.exists() and not out.is_file():
         raise StudioError(f"{out} is not a file that weights can be written to.")
+    checked_ending(out, (SUFFIX,), "Trained weights")
     checkpoint_path = out.with_name(out.name + ".checkpoint")
     checkpoint = read_checkpoint(checkpoint_path) if resume else None
     plan = checkpoint.plan if checkpoint else plan or TrainingPlan()

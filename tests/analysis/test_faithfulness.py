@@ -11,6 +11,7 @@ from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.faithfulness import (
     InsertionDeletion,
     area,
+    centre_out_order,
     insertion_deletion,
     pixel_order,
     random_order,
@@ -98,3 +99,10 @@ def test_partial_results_say_what_is_missing() -> None:
 def test_impossible_numbers_of_steps_are_refused(steps: int) -> None:
     with pytest.raises(StudioError, match=f"{steps} steps"):
         measured(np.arange(10), steps, WEIGHTS)
+
+
+def test_from_the_centre_outwards() -> None:
+    # Row 1, column 2 is the centre of 3 x 5 pixels; its neighbours are at distance 1, in reading order.
+    assert centre_out_order(3, 5).tolist() == [7, 2, 6, 8, 12, 1, 3, 11, 13, 5, 9, 0, 4, 10, 14]
+    distances = [np.hypot(at // 8 - 3.5, at % 8 - 3.5) for at in centre_out_order(8, 8)]
+    assert distances == sorted(distances)

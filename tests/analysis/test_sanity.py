@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 from convnext_studio.analysis.attribution import Outputs, Question, explain, make_question
-from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of
+from convnext_studio.analysis.sanity import cascade, parts, shuffle, tensors_of, unrelated_maps
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.loaded import LoadedModel
@@ -108,3 +108,29 @@ def test_a_long_method_reports_progress_within_a_step() -> None:
         (1, 0.333),
     ]
     assert len(steps) == 21
+
+
+def test_unrelated_maps_have_the_same_values_and_the_same_smoothness() -> None:
+    y, x = np.mgrid[:12, :12]
+    smooth = np.sin(2 * np.pi * x / 12).astype(np.float32) + np.cos(2 * np.pi * y / 12).astype(np.float32)
+    others = list(unrelated_maps(smooth, 200, seed=0))
+
+    def neighbours(values: np.ndarray) -> float:
+        beside = [spearmanr(values.ravel(), np.roll(values, 1, axis).ravel()).statistic for axis in (0, 1)]
+        return float(np.mean(beside))
+
+    for other in others:
+        np.testing.assert_allclose(np.sort(other, axis=None), np.sort(smooth, axis=None))
+        assert neighbours(other) == pytest.approx(neighbours(smooth), abs=0.02)
+    found = [spearmanr(smooth.ravel(), other.ravel()).statistic for other in others]
+    # Maps of so few waves are similar by chance far more often than noise, for which this would be 0.08.
+    assert abs(np.mean(found)) < 0.15
+    assert np.std(found) > 0.3
+    again = unrelated_maps(smooth, 3, seed=0)
+    for one, other in zip(again, others, strict=False):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_map_of_one_unit_has_no_unrelated_one() -> None:
+    (other,) = unrelated_maps(np.ones((1, 1), np.float32), 1, seed=0)
+    assert other.tolist() == [[1.0]]

@@ -2,6 +2,7 @@
 
 import pickle
 
+from convnext_studio import errors
 from convnext_studio.common.errors import LONGEST_MESSAGE, StudioError
 
 
@@ -24,3 +25,8 @@ def test_what_is_quoted_is_kept_to_a_line_and_a_length() -> None:
         == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}.pth is damaged."
     )
     told.encode()
+
+
+def test_scripts_catch_errors_by_their_public_name() -> None:
+    assert errors.StudioError is StudioError
+    assert issubclass(errors.InputTooLarge, errors.StudioError)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import written_whole
+from convnext_studio.common.files import check_folder_name, checked_ending, written_whole
 from tests.disk import disk_with
 
 OLD, NEW = b"old", b"new" * 1000
@@ -180,3 +180,24 @@ def test_many_at_once_on_one_file(tmp_path: Path) -> None:
         thread.join()
     assert found <= {b"%d" % digit * 5000 for digit in range(4)}
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("x.png", ".png"), ("x.SVG", ".svg"), ("x", ".png")])
+def test_the_ending_decides_the_format(name: str, ending: str) -> None:
+    assert checked_ending(Path(name), (".png", ".svg"), "A figure") == ending
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.pth", "run 0.5", "x.png.gz"])
+def test_another_ending_is_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(StudioError) as refused:
+        checked_ending(Path(name), (".png", ".svg", ".pdf"), "A figure")
+    assert refused.value.message == f"A figure cannot be saved as “{name}”."
+    assert refused.value.hint == "Use a name that ends in .png, .svg or .pdf."
+
+
+def test_a_new_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"“field.npy” is the name of a file.* Give a folder, such as field"):
+        check_folder_name(tmp_path / "field.npy")
+    (tmp_path / "field.npy").mkdir()
+    for name in ("field.npy", "field", "field.2", "run 0.5"):
+        check_folder_name(tmp_path / name)

@@ -160,6 +160,10 @@ def test_every_result_is_displayed_in_notebooks(explorer: Explorer, picture: Pic
         assert image.size == each.figure.size
         assert image.info["Description"].endswith(each.caption)
         assert each.save(tmp_path / "figure.png").read_bytes() == each._repr_png_()
+        np.testing.assert_array_equal(np.load(each.save(tmp_path / "values.npy")), each.values)
+        with pytest.raises(StudioError, match=r"cannot be saved as “x.svg”. Use .* .png or .npy."):
+            each.save(tmp_path / "x.svg")
+        assert not (tmp_path / "x.svg").exists()
         assert repr(each).startswith(f"<{type(each).__name__}")
     assert Image.open(BytesIO(picture._repr_png_())).width == picture.info.preview.shape[1]
     assert "thing" in picture.predictions._repr_html_()

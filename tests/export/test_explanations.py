@@ -60,7 +60,9 @@ def measured(name: str) -> Faithfulness:
         seed=0,
         shares=np.linspace(0, 1, 3),
         of_map=curves(0.75),
-        of_random=curves(0.25),
+        orders=1,
+        of_centre=curves(0.5),
+        of_random=(curves(0.25),),
         probability=0.9,
         top_share=0.2,
         random_weights=True,
@@ -110,7 +112,7 @@ def test_a_difference_writes_its_two_maps_and_says_everything(
     assert values["faithfulness"]["of_random_map"]["insertion_area"] == 0.25
     report = written["report.html"].read_text("utf-8")
     assert "Sundararajan" in report
-    assert "A random map" in report
+    assert "Random order 1" in report
     assert read(written["predictions.json"])["target"]["class"] == 1
 
 

@@ -129,6 +129,8 @@ def test_unusable_folders_are_said_before_training(tmp_path: Path) -> None:
         train(tmp_path, tmp_path / "red_disc", PLAN)
     with pytest.raises(StudioError, match="There is no folder"):
         train(tmp_path, tmp_path / "no" / "out.safetensors", PLAN)
+    with pytest.raises(StudioError, match=r"Trained weights cannot be saved as “out.pth”"):
+        train(tmp_path, tmp_path / "out.pth", PLAN)
 
 
 def test_divergence_is_said(folder: Path, tmp_path: Path) -> None:

@@ -1,37 +1,43 @@
 """Handlers that test whether a map can be trusted: curves, randomised weights, comparison of methods."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
 import torch
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.analysis.capture import ShouldStop, stoppable
-from convnext_studio.analysis.correlation import agreement
+from convnext_studio.analysis.correlation import agreement, rank_correlation
 from convnext_studio.analysis.faithfulness import (
     TOP_SHARE,
     InsertionDeletion,
     Probability,
     area,
+    centre_out_order,
     check_steps,
     insertion_deletion,
     pixel_order,
     random_order,
 )
 from convnext_studio.analysis.features import probabilities_of
-from convnext_studio.analysis.sanity import Randomised, cascade, parts
+from convnext_studio.analysis.sanity import Randomised, cascade, parts, unrelated_maps
 from convnext_studio.analysis.sanity import SanityStep as Cascade
 from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.attribution_handlers import chosen_map, completed, explain, timed, within
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import (
+    RANDOM_ORDERS,
     Agreement,
     CheckSanity,
     CompareMethods,
@@ -50,7 +56,7 @@ from convnext_studio.protocol.envelope import Progress
 def measure_faithfulness(
     workspace: Workspace, request: MeasureFaithfulness, should_stop: ShouldStop
 ) -> Generator[Progress, None, Faithfulness]:
-    """Measure insertion and deletion by the map, and then by a random one."""
+    """Measure insertion and deletion by the map, then from the centre outwards, then by random maps."""
     check_steps(request.steps)
     complete, question = completed(workspace, request.question, should_stop)
     name = chosen_map(question, request.map_name)
@@ -63,9 +69,8 @@ def measure_faithfulness(
     first = Progress(id=request.id, done=0, total=0, text="The map")
     explanation = yield from within(explain(workspace, complete, is_pointless), first)
     result: Faithfulness | None = None
-    for (of_map, of_random, probability), seconds in timed(
-        _curves(workspace, asked, explanation, is_pointless)
-    ):
+    for measured, seconds in timed(_curves(workspace, asked, explanation, is_pointless)):
+        of_map, of_centre, *of_random = measured.curves
         result = Faithfulness(
             image=complete.image,
             method=complete.method,
@@ -74,27 +79,41 @@ def measure_faithfulness(
             fill=request.fill,
             steps=request.steps,
             seed=request.seed,
+            orders=request.orders,
             shares=np.linspace(0, 1, request.steps + 1),
             of_map=_with_areas(of_map),
-            of_random=_with_areas(of_random),
-            probability=probability,
+            of_centre=_with_areas(of_centre),
+            of_random=tuple(_with_areas(each) for each in of_random),
+            probability=measured.whole,
             top_share=TOP_SHARE,
             random_weights=workspace.model.random_weights,
             seconds=seconds,
         )
-        done, total = of_map.done + of_random.done, of_map.total + of_random.total
+        done = sum(each.done for each in measured.curves)
+        total = (2 + request.orders) * of_map.total
         if done < total:
-            text = f"Insertion and deletion: {done} of {total}"
+            text = f"Insertion and deletion, {measured.order}: {done} of {total}"
             yield Progress(id=request.id, done=done, total=total, text=text, partial=result)
     assert result is not None  # There are at least two steps.
     workspace.results.put(key, result)
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The curves so far: of the map, from the centre outwards, and of the random orders that were begun.
+
+    `order` names the one being measured, and `whole` is the probability on the whole picture.
+    """
+
+    curves: tuple[InsertionDeletion, ...]
+    order: str
+    whole: float
+
+
 def _curves(
     workspace: Workspace, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
-) -> Iterator[tuple[InsertionDeletion, InsertionDeletion, float]]:
-    """Yield the curves of the map and of a random one so far, and the probability on the whole picture."""
+) -> Iterator[_Measured]:
     tensor, _ = workspace.input(explanation.image)
     model = workspace.model
     fill = fill_picture(tensor, model.preprocessing, request.fill)
@@ -102,14 +121,44 @@ def _curves(
     whole = float(probability(tensor)[0])
     height, width = tensor.shape[-2:]
     values, field = explanation.maps[request.map_name], explanation.fields[request.map_name]
-    order = pixel_order(values, field, height, width)
-    by_chance = random_order(values.shape, field, height, width, request.seed)
     nothing = InsertionDeletion.unmeasured(request.steps)
-    of_map = nothing
-    for of_map in insertion_deletion(probability, tensor, fill, order, request.steps):
-        yield of_map, nothing, whole
-    for of_random in insertion_deletion(probability, tensor, fill, by_chance, request.steps):
-        yield of_map, of_random, whole
+
+    def measure(order: NDArray[np.int64]) -> Iterator[InsertionDeletion]:
+        return insertion_deletion(probability, tensor, fill, order, request.steps)
+
+    curves = [nothing]
+    for curves[0] in measure(pixel_order(values, field, height, width)):
+        yield _Measured((curves[0], nothing), "the map", whole)
+    for blind in _blind_orders(request, values.shape, field, height, width):
+        # These do not depend on the map's values, so that all maps of the same size share them.
+        key = workspace.key(explanation.image, explanation.target, request.fill, request.steps, blind.key)
+        kept = workspace.blind_curves.get(key)
+        curves.append(nothing)
+        for curves[-1] in measure(blind.pixels()) if kept is None else (kept,):
+            yield _Measured(tuple(curves), blind.name, whole)
+        workspace.blind_curves.put(key, curves[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _BlindOrder:
+    """An order of the pixels that knows nothing of the picture or the network.
+
+    `key` says what it depends on, and `pixels` computes it.
+    """
+
+    name: str
+    key: Hashable
+    pixels: Callable[[], NDArray[np.int64]]
+
+
+def _blind_orders(
+    request: MeasureFaithfulness, shape: tuple[int, ...], field: FieldGeometry, height: int, width: int
+) -> Iterator[_BlindOrder]:
+    yield _BlindOrder("from the centre", "centre", partial(centre_out_order, height, width))
+    for number in range(request.orders):
+        seed = request.seed + number
+        by_chance = partial(random_order, shape, field, height, width, seed)
+        yield _BlindOrder(f"random order {number + 1}", (seed, shape, field), by_chance)
 
 
 def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> Probability:
@@ -148,9 +197,11 @@ def check_sanity(
     tensor, geometry = workspace.input(complete.image)
     steps = cascade(model, tensor, question, name, request.seed, workspace.until_another_model(should_stop))
     to_randomise = parts(model)
+    unrelated: tuple[float, ...] = ()
     result: Sanity | None = None
     for step, seconds in timed(steps):
         if step.steps:
+            unrelated = unrelated or _unrelated(step.steps[0].map, request.seed)
             result = Sanity(
                 image=complete.image,
                 method=complete.method,
@@ -159,6 +210,7 @@ def check_sanity(
                 seed=request.seed,
                 parts=to_randomise,
                 steps=tuple(_sanity_step(done) for done in step.steps),
+                unrelated=unrelated,
                 field=step.steps[0].field,
                 geometry=geometry,
                 random_weights=model.random_weights,
@@ -169,6 +221,12 @@ def check_sanity(
     assert result is not None  # There is at least the network as it is.
     workspace.results.put(key, result)
     return result
+
+
+def _unrelated(values: NDArray[np.float32], seed: int) -> tuple[float, ...]:
+    """Return how similar the sizes of a map are to those of unrelated maps."""
+    sizes = np.abs(values)
+    return tuple(rank_correlation(sizes, other) for other in unrelated_maps(sizes, RANDOM_ORDERS, seed))
 
 
 def _sanity_step(done: Randomised) -> SanityStep:

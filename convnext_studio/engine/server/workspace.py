@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 from torch import Tensor
 
+from convnext_studio.analysis.faithfulness import InsertionDeletion
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
@@ -24,6 +25,7 @@ from convnext_studio.protocol.pictures import PictureSource
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
 OUTPUT_BYTES = 1 << 29
+CURVE_BYTES = 1 << 24
 
 ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
@@ -56,6 +58,8 @@ class Workspace:
     outputs
         The cached node outputs, by `key` of picture and node: (C, h, w) on the model's device, in the precision
         of the forward pass.
+    blind_curves
+        The insertion and deletion curves of orders that do not depend on a map, by `key`.
     probe
         The last unit probe with its key, since neighbouring units are likely to be next.
     compared
@@ -77,6 +81,7 @@ class Workspace:
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
+        self.blind_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
 
@@ -98,6 +103,7 @@ class Workspace:
         self.model_number += 1
         self.results.clear()
         self.outputs.clear()
+        self.blind_curves.clear()
         self.probe = None
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:

@@ -17,13 +17,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import written_whole
+from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.fitting import check_tensors
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
 
 METADATA_KEY = "convnext_studio"
+SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 
 MAX_INPUT_PX = 4096
@@ -131,10 +132,11 @@ def write_studio_file(path: Path | str, file: StudioFile, dtype: torch.dtype = t
     ------
     StudioError
         If the tensors are not those of the config's network, a value does not fit into the dtype, or the file
-        cannot be written.
+        cannot be written or has a name with another ending.
     """
     if dtype not in (torch.float16, torch.float32):
         raise ValueError(f"dtype is {dtype}, but must be float16 or float32")
+    checked_ending(Path(path), (SUFFIX,), "A weights file of this program")
     shapes = {name: tuple(tensor.shape) for name, tensor in file.state_dict.items()}
     check_tensors(file.config, shapes)
     tensors = {name: _stored(name, tensor, dtype) for name, tensor in file.state_dict.items()}

@@ -6,16 +6,28 @@ from pathlib import Path
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import not_written, written_whole
+from convnext_studio.common.files import checked_ending, not_written, written_whole
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
+from convnext_studio.model.weights.checkpoint import SUFFIX, StudioFile, write_studio_file
 from convnext_studio.model.weights.reading import PROVENANCE_KEY, RANDOM, WEIGHTS_KEY
 
+ENDINGS: dict[WeightsLayout, tuple[str, ...]] = {
+    "studio": (SUFFIX,),
+    "facebookresearch": (".pth", ".pt", ".bin", ".ckpt"),
+}
+"""The endings that a file may have in each layout: safetensors are never called ``.pth``."""
 
-def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studio") -> None:
+
+def layout_of(path: Path) -> WeightsLayout:
+    """Return the layout of a weights file with that name; a StudioError if its ending stands for none."""
+    ending = checked_ending(path, [each for endings in ENDINGS.values() for each in endings], "Weights")
+    return next(layout for layout, endings in ENDINGS.items() if ending in endings)
+
+
+def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout | None = None) -> None:
     """Write the weights of a model, under a temporary name first, so that `path` never holds half a file.
 
     Parameters
@@ -23,21 +35,24 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout = "studi
     path
         The file to write; an existing file is replaced.
     layout
-        ``studio`` is our own file format (safetensors, float32), which keeps everything. ``facebookresearch``
-        is a ``.pth`` file with the tensor names of the authors' implementations under ``model`` and the
-        provenance under ``provenance``. It keeps neither labels nor preprocessing, nor the stride and padding
-        of the stem.
+        By default the one that the ending of the file stands for. ``studio`` is our own file format
+        (safetensors, float32), which keeps everything. ``facebookresearch`` is a ``.pth`` file with the tensor
+        names of the authors' implementations under ``model`` and the provenance under ``provenance``. It keeps
+        neither labels nor preprocessing, nor the stride and padding of the stem.
 
     Raises
     ------
     StudioError
-        If the layout has no names for the network, or the file cannot be written.
+        If the layout has no names for the network or is not that of the file's ending, or the file cannot be
+        written.
     """
     path, module = Path(path), model.module
     if not isinstance(module, ConvNeXt):
         raise StudioError(
             "Only a ConvNeXt can be saved.", "The weights of other families stay in timm's cache."
         )
+    layout = layout or layout_of(path)
+    checked_ending(path, ENDINGS[layout], f"Weights in the layout “{layout}”")
     _check_room(path, 4 * sum(tensor.numel() for tensor in module.state_dict().values()))
     provenance = dict(model.provenance)
     if model.random_weights:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.lecture.script import BUNDLED_LECTURE, read_lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -44,10 +45,20 @@ class LateLecture(QObject):
             self._presentation = Presentation(self._window, self._state, self._bridge, self._controller)
         return self._presentation
 
-    def present(self) -> None:
-        """Show the lecture at the step where it was left, or say in the message bar why that fails."""
+    @property
+    def titles(self) -> tuple[tuple[str, str], ...]:
+        """The title and the chapter of each step of the lecture; none if it cannot be read."""
+        folder = BUNDLED_LECTURE if self._presentation is None else self._presentation.folder
         try:
-            self.presentation.start()
+            lecture = read_lecture(folder)
+        except StudioError:
+            return ()
+        return tuple((step.title, chapter.title) for chapter in lecture.chapters for step in chapter.steps)
+
+    def present(self, place: int | None = None) -> None:
+        """Show the lecture at a step, by default where it was left, or say in a message why that fails."""
+        try:
+            self.presentation.start(place=place)
         except StudioError as error:
             self.noticed.emit(Notice(LECTURE, error.message, error.hint))
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
@@ -20,6 +20,7 @@ from convnext_studio.ui.widgets import theme
 _DOT_PX = 5
 _GAP_PX = 4
 _ZOOM_STEP = 0.8
+_BAND_OPACITY = 0.22
 _LEGEND_LINE_PX = 44  # Width of the line sample beside a label, with its gaps.
 
 TicksBetween = Callable[[Limits], Ticks]
@@ -168,8 +169,20 @@ class AxesView(QWidget):
             )
             self._box.addItem(line)
             self._lines.append(line)
+            if curve.band is not None:
+                self._add_band(curve.x, *curve.band, line, pen.color())
         if has_legend and curves:
             self._add_legend(curves)
+
+    def _add_band(self, x: Numbers, low: Numbers, high: Numbers, line: Any, colour: QColor) -> None:
+        """Fill the space between two edges, behind the line, which it is hidden with."""
+        edges = [pg.PlotCurveItem(x, edge, pen=None) for edge in (low, high)]
+        colour.setAlphaF(_BAND_OPACITY)
+        band = pg.FillBetweenItem(*edges, brush=colour)
+        band.setZValue(-1)
+        for item in (*edges, band):
+            self._box.addItem(item)
+        line.visibleChanged.connect(lambda: band.setVisible(line.isVisible()))
 
     def toggle_curve(self, index: int) -> None:
         """Hide a curve, or show it if it is hidden."""

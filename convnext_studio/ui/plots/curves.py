@@ -83,6 +83,8 @@ class Curve:
         Whether each point is marked.
     dashed
         Whether the line is thin and dashed, as a reference for other curves.
+    band
+        The lower and the upper edge, (points,) each, of a band drawn behind the line; None for no band.
     """
 
     label: str
@@ -91,6 +93,7 @@ class Curve:
     series: int = 0
     dots: bool = False
     dashed: bool = False
+    band: tuple[Numbers, Numbers] | None = None
 
     def pen(self, look: theme.Theme) -> QPen:
         """Return the pen to draw the curve with."""

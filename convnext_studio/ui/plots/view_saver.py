@@ -32,12 +32,20 @@ from convnext_studio.ui.plots.vector_files import Painted, view_pdf, view_svg
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import from_qimage
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import SAVING, FileKind, SaveDialogs
 
-SAVING = "saving"
 WIDTHS_PX = (1000, 2000, 4000)
 _MOST_PX = 16000
 MOST_COPIED = 1_000_000
+ONE_VIEW = (
+    FileKind("PNG picture", ("png",), "Pixels at any width, with name and caption stored as text"),
+    FileKind("SVG drawing", ("svg",), "Lines, text and maps that stay sharp, with the colour bar"),
+    FileKind("PDF page", ("pdf",), "For print: lines and text stay sharp, and colours are stored without loss"),
+    FileKind("NumPy array (.npy)", ("npy",), "The values that the colours stand for", is_numbers=True),
+    FileKind("Table (.csv)", ("csv",), "The values as text, row by row", is_numbers=True),
+    FileKind("JSON", ("json",), "The values with the name and the caption of the view", is_numbers=True),
+)
+"""The formats that a view can be saved in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +86,8 @@ class Drawn(Painted, Protocol):
 class ViewSaver(QObject):
     """A menu that copies and saves a view.
 
-    Files are written by the saver's own background worker, unless `use` sets another one.
+    Files are written by the saver's own background worker and asked for from the home folder, unless `use`
+    sets others.
     """
 
     noticed = Signal(object)  # Notice
@@ -88,6 +97,8 @@ class ViewSaver(QObject):
         self._owner = owner
         self._drawn = drawn
         self._background = Background(self)
+        self._dialogs = SaveDialogs(parent=self)
+        self._dialogs.noticed.connect(self.noticed)
         owner.destroyed.connect(self._background.close)
         self.menu = QMenu(owner)
         self.menu.setToolTipsVisible(True)
@@ -98,17 +109,14 @@ class ViewSaver(QObject):
         for width in WIDTHS_PX:
             larger.addAction(f"{width} px…").triggered.connect(partial(self._save_png, width))
         larger.addAction("Other…").triggered.connect(self._ask_width)
-        self._add("Save &SVG…", partial(self._save, "svg", "SVG", self.write_svg))
-        self._add("Save P&DF…", partial(self._save, "pdf", "PDF", self.write_pdf))
+        self._add("Save &SVG…", partial(self._save, "svg"))
+        self._add("Save P&DF…", partial(self._save, "pdf"))
         self.menu.addSeparator()
         self._of_numbers = (
             self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Shift+C")),
-            self._add(
-                "Save numbers as &CSV…",
-                partial(self._save, "csv", "Comma-separated values", self.write_csv),
-            ),
-            self._add("Save numbers as &JSON…", partial(self._save, "json", "JSON", self.write_json)),
-            self._add("Save &array (.npy)…", partial(self._save, "npy", "NumPy array", self.write_npy)),
+            self._add("Save numbers as &CSV…", partial(self._save, "csv")),
+            self._add("Save numbers as &JSON…", partial(self._save, "json")),
+            self._add("Save &array (.npy)…", partial(self._save, "npy")),
         )
 
     @property
@@ -116,9 +124,10 @@ class ViewSaver(QObject):
         """Whether a file is being written."""
         return self._background.is_busy
 
-    def use(self, background: Background) -> None:
-        """Use another background worker from now on."""
+    def use(self, background: Background, dialogs: SaveDialogs | None = None) -> None:
+        """Use another background worker, and other dialogs if given, from now on."""
         self._background = background
+        self._dialogs = dialogs or self._dialogs
 
     def copy(self) -> None:
         """Copy the picture to the clipboard."""
@@ -141,6 +150,22 @@ class ViewSaver(QObject):
     def _put_numbers(self, table: str) -> None:
         QGuiApplication.clipboard().setText(table)
         self.noticed.emit(Notice(SAVING, "The numbers were copied.", good=True))
+
+    def write(self, path: Path, width_px: int | None = None) -> None:
+        """Save the view in the format that the ending of the file stands for; the width is that of a PNG."""
+        match path.suffix.lower():
+            case ".svg":
+                self.write_svg(path)
+            case ".pdf":
+                self.write_pdf(path)
+            case ".npy":
+                self.write_npy(path)
+            case ".csv":
+                self.write_csv(path)
+            case ".json":
+                self.write_json(path)
+            case _:
+                self.write_png(path, width_px)
 
     def write_png(self, path: Path, width_px: int | None = None) -> None:
         """Save the picture as PNG in this width; as on the screen if None."""
@@ -213,15 +238,17 @@ class ViewSaver(QObject):
         if accepted:
             self._save_png(width)
 
-    def _save(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
-        """Ask for a file, and write it unless the user cancels."""
-        suggested = Path.home() / f"{safe_stem(f'{self._name}.{suffix}')}.{suffix}"
-        path = ask_path(self._owner, "Save view", suggested, f"{kind} (*.{suffix})")
+    def _save(self, suffix: str, width_px: int | None = None) -> None:
+        """Ask for a file, and write it unless the user cancels; the ending that is typed decides the format."""
+        kinds = [kind for kind in ONE_VIEW if self._values is not None or not kind.is_numbers]
+        chosen = next((kind for kind in kinds if kind.suffix == suffix), kinds[0])
+        stem = safe_stem(f"{self._name}.{suffix}")
+        path = self._dialogs.ask_file(self._owner, "Save view", stem, kinds, chosen)
         if path is not None:
-            write(path)
+            self.write(path, width_px)
 
     def _save_png(self, width_px: int | None) -> None:
-        self._save("png", "PNG", lambda path: self.write_png(path, width_px))
+        self._save("png", width_px)
 
     # -------------------------------------------------------------------------------------------- writing
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QObject, QSize, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.common.files import written_whole
+from convnext_studio.common.files import checked_ending, written_whole
 
 POLL_MS = 50
 TIMEOUT_S = 120
@@ -20,8 +20,9 @@ def save_picture_of(widget: QWidget, path: Path) -> None:
     Raises
     ------
     StudioError
-        If the file cannot be written.
+        If the file cannot be written, or its name has another ending.
     """
+    checked_ending(path, (".png",), "A screenshot")
     encoded = QBuffer()
     widget.grab().save(encoded, "PNG")
     with written_whole(path) as stream:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import checked_ending
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
@@ -33,6 +34,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.session_document import (
+    SUFFIX,
     SavedSession,
     SessionModel,
     SessionPicture,
@@ -87,6 +89,11 @@ class SessionFiles(QObject):
 
     def save(self, path: Path) -> None:
         """Save the session to a file, after the engine has computed the digests of the pictures."""
+        try:
+            checked_ending(path, (SUFFIX,), "A session")
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+            return
         keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
         if keys:
             self._bridge.ask(

@@ -1,10 +1,11 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
@@ -16,11 +17,13 @@ from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsP
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
 from convnext_studio.ui.plots.color_bar import MapView
-from convnext_studio.ui.shell.actions.table import build_actions, build_menus, update_actions
+from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
+from convnext_studio.ui.shell.clipboard import Clipboard
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
+from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.recent_menu import RecentMenu
@@ -37,6 +40,7 @@ from convnext_studio.ui.state.settings import Place, SettingsFile, place_on, rem
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
+from convnext_studio.ui.widgets.save_dialog import SaveDialogs
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -68,7 +72,9 @@ class StudioWindow(QMainWindow):
         The lines of the log, and the running and finished jobs.
     folder_watch, sessions, dialogs
         The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
-        folders.
+        folders to open.
+    saving, exports, clipboard
+        The dialogs for files to save to, what the export panel offers, and copying and pasting.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -92,6 +98,9 @@ class StudioWindow(QMainWindow):
     folder_watch: FolderWatch
     sessions: SessionFiles
     dialogs: Dialogs
+    saving: SaveDialogs
+    exports: Exports
+    clipboard: Clipboard
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -132,18 +141,20 @@ class StudioWindow(QMainWindow):
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
         self.folder_watch = FolderWatch(bridge, controller.pictures, settings, self)
+        self.saving = SaveDialogs(Path(settings.values.save_folder or Path.home()), self)
+        self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
+        self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
-        self.dialogs = Dialogs(
-            self, state, controller, settings, self.sessions, self.folder_watch, self.lecture
-        )
+        self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
+        self.clipboard = Clipboard(self)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
         menus = build_menus(self.menuBar(), self.actions_by_id)
         self._recent_menu = QMenu("Open &recent", menus["File"])
-        menus["File"].insertMenu(self.actions_by_id["paste"], self._recent_menu)
+        menus["File"].insertMenu(menus["File/Samples"].menuAction(), self._recent_menu)
         recent = RecentMenu(self._recent_menu, self.settings, self.controller.background)
         recent.path_chosen.connect(lambda path: self.controller.open_paths([path]))
         recent.model_chosen.connect(lambda source: self.controller.change_model(source=source))
@@ -160,6 +171,8 @@ class StudioWindow(QMainWindow):
             self.controller,
             self.settings,
             self.log_store,
+            self.saving,
+            self.lecture,
         )
         self._update_actions()
 
@@ -170,7 +183,15 @@ class StudioWindow(QMainWindow):
         for widget in (self, *docks):
             drops.watch(widget)
         FocusRings(self)
-        for source in (controller, self.dialogs, self.folder_watch, self.guide, self.lecture):
+        for source in (
+            controller,
+            self.saving,
+            self.exports,
+            self.clipboard,
+            self.folder_watch,
+            self.guide,
+            self.lecture,
+        ):
             source.noticed.connect(self.messages.tell)
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
@@ -203,7 +224,7 @@ class StudioWindow(QMainWindow):
     def _listen_to_views(self, panel: QWidget) -> None:
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
-            view.saver.use(self.controller.background)
+            view.saver.use(self.controller.background, self.saving)
 
     # --------------------------------------------------------------------------------------------- panels
 
@@ -305,6 +326,15 @@ class StudioWindow(QMainWindow):
             self._shares_out_at_first = False
             self.dock_layout.fit_window()
             self.dock_layout.share_out()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Run the action of a shortcut such as Ctrl+C that the widget with the keyboard focus has not used."""
+        keys = QKeySequence(event.keyCombination())
+        for spec in ACTIONS:
+            if spec.leaves_keys and self.actions_by_id[spec.id].shortcut() == keys:
+                self.actions_by_id[spec.id].trigger()
+                return
+        super().keyPressEvent(event)
 
     def remember(self) -> None:
         """Save the settings, including the geometry of the window and the layout of the docks."""

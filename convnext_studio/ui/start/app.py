@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from convnext_studio.common.files import checked_ending
 from convnext_studio.common.garbage_collection import collecting_later
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.models import Precision
@@ -54,10 +55,17 @@ def run(options: WindowOptions) -> int:
 
     The status is 2, with a message on stderr, if no window can be opened on this machine, and 1 if a screenshot
     could not be saved.
+
+    Raises
+    ------
+    StudioError
+        If the screenshot has a name that does not end in ``.png``.
     """
-    if options.screenshot is not None and not Path(options.screenshot).absolute().parent.is_dir():
-        sys.stderr.write(f"The folder of the screenshot {options.screenshot} does not exist.\n")
-        return 1
+    if options.screenshot is not None:
+        checked_ending(Path(options.screenshot), (".png",), "A screenshot")
+        if not Path(options.screenshot).absolute().parent.is_dir():
+            sys.stderr.write(f"The folder of the screenshot {options.screenshot} does not exist.\n")
+            return 1
     findings = missing_for_window()
     if options.screenshot is not None and blocks_window(findings) and "QT_QPA_PLATFORM" not in os.environ:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"

@@ -11,7 +11,14 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.export import ExportContents, MapContents, export_contact_sheet, export_map, export_picture
+from convnext_studio.export import (
+    ExportContents,
+    MapContents,
+    export_contact_sheet,
+    export_map,
+    export_picture,
+    save_field,
+)
 from convnext_studio.protocol.attributions import Explanation, Faithfulness
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -184,6 +191,18 @@ class Exporter(QObject):
             self._map_written,
             lambda error: self._tell(error.message, error.hint),
             "Writing the map",
+        )
+
+    def export_field(self, path: Path, field: ReceptiveFieldResult) -> None:
+        """Write a receptive field with its protocol (.npz), or only its array (.npy)."""
+        # Compressing a field of 1024 × 1024 takes several frames.
+        self._background.run(
+            partial(save_field, path, field),
+            lambda written: self.noticed.emit(
+                Notice(EXPORT, f"The receptive field was saved as {written}.", good=True, path=str(written))
+            ),
+            lambda error: self._tell(error.message, error.hint),
+            "Writing the receptive field",
         )
 
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:

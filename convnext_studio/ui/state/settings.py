@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Whether the tour was completed or skipped.
     shows_newest
         Whether the newest picture in the watched folder is shown as well as added.
+    save_folder
+        Folder that a file was last saved to; empty for the home folder.
     """
 
     theme: ThemeChoice = "system"
@@ -63,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recent_folders: tuple[str, ...] = ()
     recent_sessions: tuple[str, ...] = ()
     shows_newest: bool = True
+    save_folder: str = ""
 
     def __post_init__(self) -> None:
         if self.text_pt not in (AS_SYSTEM, *SIZES_PT):

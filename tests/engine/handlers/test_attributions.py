@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from convnext_studio import analysis
 from convnext_studio.analysis.attribution.fills import fill_picture
+from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
@@ -202,16 +203,43 @@ def test_faithfulness_is_insertion_and_deletion_of_the_map(
         expected = [probability(512 * step, inserted=inserted) for step in range(9)]
         np.testing.assert_allclose(curve, expected, rtol=1e-4, atol=1e-6)
     assert found.of_map.insertion_area == pytest.approx(np.trapezoid(found.of_map.insertion, found.shares))
-    assert found.of_random.deletion_area == pytest.approx(np.trapezoid(found.of_random.deletion, found.shares))
+    for blind in (found.of_centre, *found.of_random):
+        assert blind.deletion_area == pytest.approx(np.trapezoid(blind.deletion, found.shares))
     assert found.of_map.kept == pytest.approx(probability(819, inserted=True), rel=1e-4)
     assert found.of_map.removed == pytest.approx(probability(819, inserted=False), rel=1e-4)
     assert found.probability == pytest.approx(found.of_map.insertion[-1], rel=1e-5)
-    assert not np.array_equal(found.of_map.insertion, found.of_random.insertion)
-    assert [step.done for step in steps] == list(range(4, 40, 4))
+    assert len({tuple(each.insertion) for each in (found.of_map, found.of_centre, *found.of_random)}) == 22
+    assert [step.done for step in steps] == list(range(4, 22 * 20, 4))
     partial = steps[0].partial
     assert isinstance(partial, Faithfulness)
-    assert np.isnan(partial.of_random.insertion).all()
+    assert partial.of_random == ()
+    assert not partial.is_complete
+    assert found.is_complete
+    # Half of the pixels are those nearest to the centre, which lies between four of them.
+    places = sorted(range(64 * 64), key=lambda at: (np.hypot(at // 64 - 31.5, at % 64 - 31.5).round(9), at))
+    inner = torch.zeros(64 * 64, dtype=torch.bool)
+    inner[places[:2048]] = True
+    shown_half = torch.where(inner.view(64, 64), x, 0.0)
+    half = float(torch.softmax(model.module(shown_half), 1)[0, 2])
+    assert found.of_centre.insertion[4] == pytest.approx(half, rel=1e-4)
     assert np.isnan(partial.of_map.insertion_area)
+
+
+def test_orders_that_know_nothing_are_measured_once(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
+    """Another map of the same size shares them; another class, fill or size does not."""
+    counted = passes(model)
+
+    def cost(method: MethodName, node: str) -> int:
+        question = Explain(image=cat, target=2, method=method, nodes=(node,))
+        engine.run(question)
+        before = len(counted)
+        engine.run(MeasureFaithfulness(question=question, steps=2, orders=3))
+        return len(counted) - before
+
+    first = cost("gradcam", "stage4")
+    assert cost("hirescam", "stage4") < first / 2
+    # The order from the centre is the same for maps of any size.
+    assert first / 2 < cost("gradcam", "stage3") < first
 
 
 def test_a_blurred_fill_is_the_blurred_picture(engine: Dispatcher, model: LoadedModel, cat: str) -> None:
@@ -226,6 +254,9 @@ def test_sanity_tells_each_step(engine: Dispatcher, cat: str) -> None:
     check = CheckSanity(question=Explain(image=cat, average=True, nodes=("stage2", "stage3")))
     steps, found = stepped(engine, check, Sanity)
     assert found.map_name == "average"
+    assert len(found.unrelated) == 20
+    assert max(map(abs, found.unrelated)) < 1
+    assert found.verdict_text
     assert found.parts == ("head", "stage4", "stage3", "stage2", "stage1", "stem")
     assert [step.part for step in found.steps] == ["", *found.parts]
     assert found.steps[0].correlation == pytest.approx(1)

@@ -56,6 +56,29 @@ def test_our_own_file_keeps_everything(tmp_path: Path, changes: dict[str, Any]) 
     torch.testing.assert_close(opened.module(x), model.module(x))
 
 
+@pytest.mark.parametrize(
+    ("name", "layout", "is_safe"),
+    [("m.safetensors", None, True), ("m.pth", None, False), ("m.bin", None, False), ("m", None, True)],
+)
+def test_the_ending_decides_the_layout(
+    tmp_path: Path, name: str, layout: WeightsLayout | None, is_safe: bool
+) -> None:
+    save_as(small_model(), tmp_path / name, layout)
+    assert ((tmp_path / name).read_bytes()[8:9] == b"{") == is_safe
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("m.pth", "studio"), ("m.safetensors", "facebookresearch"), ("m.npy", "studio"), ("m.npy", None)],
+)
+def test_an_ending_of_another_format_is_refused(
+    tmp_path: Path, name: str, layout: WeightsLayout | None
+) -> None:
+    with pytest.raises(StudioError, match=f"cannot be saved as “{name}”"):
+        save_as(small_model(), tmp_path / name, layout)
+    assert not list(tmp_path.iterdir())
+
+
 def test_authors_layout_has_their_names(tmp_path: Path) -> None:
     save_as(small_model(**ISOTROPIC), tmp_path / "m.pth", "facebookresearch")
     contents = torch.load(tmp_path / "m.pth", weights_only=True)
@@ -89,7 +112,7 @@ def test_what_the_authors_layout_cannot_store_is_refused(
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])
 def test_errors_of_the_disk_give_one_sentence(tmp_path: Path, layout: WeightsLayout) -> None:
     with pytest.raises(StudioError, match="could not be written"):
-        save_as(small_model(), tmp_path / "no" / "m.pth", layout)
+        save_as(small_model(), tmp_path / "no" / "m", layout)
 
 
 @pytest.mark.parametrize("layout", ["studio", "facebookresearch"])

@@ -61,7 +61,11 @@ def curves(**changed: object) -> Curves:
     return Curves(**(whole | changed))
 
 
-def faithfulness(of_map: Curves, of_random: Curves) -> Faithfulness:
+def unmeasured() -> Curves:
+    return curves(insertion=NONE, deletion=NONE, insertion_area=np.nan, deletion_area=np.nan)
+
+
+def faithfulness(of_map: Curves, *of_random: Curves, of_centre: Curves | None = None) -> Faithfulness:
     return Faithfulness(
         image="cat",
         method="gradcam",
@@ -70,8 +74,11 @@ def faithfulness(of_map: Curves, of_random: Curves) -> Faithfulness:
         fill="blur",
         steps=4,
         seed=0,
+        orders=20,
         shares=SHARES,
         of_map=of_map,
+        of_centre=of_centre
+        or curves(insertion=NONE, deletion=NONE, insertion_area=np.nan, deletion_area=np.nan),
         of_random=of_random,
         probability=0.86,
         top_share=0.2,
@@ -98,33 +105,62 @@ def test_the_curves_are_asked_of_the_map_that_is_shown(desk: Desk, evidence: Evi
 
 def test_curves_so_far_are_drawn_and_their_areas_still_open(desk: Desk, evidence: EvidencePanels) -> None:
     half = curves(insertion=np.array([0, 0.25, np.nan, np.nan, np.nan]), insertion_area=np.nan)
-    desk.progress(2, 8, faithfulness(half, curves(insertion=NONE, deletion=NONE)))
+    desk.progress(2, 8, faithfulness(half))
     lines = evidence.curves.plot.curves
-    assert [line.label for line in lines] == [
-        "insertion",
-        "insertion, random",
-        "deletion",
-        "deletion, random",
-    ]
+    assert [line.label for line in lines] == ["insertion", "deletion"]
     np.testing.assert_array_equal(lines[0].y[:2], [0, 0.25])
     assert evidence.curves.table.cells[0][0].text() == "…"
     assert desk.state.faithfulness is None
+    assert not evidence.curves.verdict.isVisible()
 
 
-def test_areas_and_drops_stand_beside_those_of_the_random_map(desk: Desk, evidence: EvidencePanels) -> None:
-    of_random = curves(insertion_area=0.3, deletion_area=0.4, kept=0.1, removed=0.8)
-    desk.answer(faithfulness(curves(), of_random))
+def by_chance(count: int) -> list[Curves]:
+    """Random orders whose areas are 0.30, 0.31, ... for insertion, and 0.40, 0.39, ... for deletion."""
+    return [
+        curves(
+            insertion=SHARES * (0.5 + 0.01 * number),
+            deletion=1 - SHARES * (0.5 + 0.01 * number),
+            insertion_area=0.3 + 0.01 * number,
+            deletion_area=0.4 - 0.01 * number,
+            kept=0.1,
+            removed=0.8,
+        )
+        for number in range(count)
+    ]
+
+
+def test_areas_and_drops_stand_beside_those_that_know_nothing(desk: Desk, evidence: EvidencePanels) -> None:
+    centre = curves(insertion_area=0.45, deletion_area=0.2, kept=0.5, removed=0.5)
+    desk.answer(faithfulness(curves(), *by_chance(20), of_centre=centre))
     texts = [[cell.text() for cell in row] for row in evidence.curves.table.cells]
     # Of 86 % on the whole picture.
     assert texts[0] == ["0.500", "0.250", "66.0 % (−20.0)", "36.0 % (−50.0)"]
-    assert texts[1] == ["0.300", "0.400", "10.0 % (−76.0)", "80.0 % (−6.0)"]
+    assert texts[1] == ["0.450", "0.200", "50.0 % (−36.0)", "50.0 % (−36.0)"]
+    # Medians of 0.30 to 0.49, and of 0.40 to 0.21.
+    assert texts[2] == ["0.395", "0.305", "10.0 % (−76.0)", "80.0 % (−6.0)"]
     assert "86.0 %" in evidence.curves.table.heads[2].text()
     assert "Grad-CAM for “tabby cat” at stage 4" in evidence.curves.caption
     assert evidence.is_settled
 
 
+def test_a_verdict_in_words_and_a_band(desk: Desk, evidence: EvidencePanels) -> None:
+    centre = curves(insertion_area=0.45, deletion_area=0.2)
+    desk.answer(faithfulness(curves(), *by_chance(20), of_centre=centre))
+    # 0.5 is above all of 0.30 to 0.49; 0.25 is below 0.40 to 0.26, which are 15.
+    assert evidence.curves.verdict.isVisible()
+    assert evidence.curves.verdict.text() == (
+        "Insertion: better than 20 of 20 random orders; better than the order from the centre outwards.\n"
+        "Deletion: better than 15 of 20 random orders, which is not better than chance; "
+        "not better than the order from the centre outwards."
+    )
+    band = next(line.band for line in evidence.curves.plot.curves if "random" in line.label)
+    assert band is not None
+    np.testing.assert_allclose(band[0], SHARES * 0.5)
+    np.testing.assert_allclose(band[1], SHARES * 0.69)
+
+
 def test_another_class_is_measured_anew(desk: Desk, evidence: EvidencePanels) -> None:
-    desk.answer(faithfulness(curves(), curves()))
+    desk.answer(faithfulness(curves(), *by_chance(20), of_centre=curves()))
     desk.state.set_target(1)
     assert not evidence.curves.plot.isEnabled()
     desk.qtbot.waitUntil(lambda: len(asked(desk, MeasureFaithfulness)) == 2)
@@ -134,7 +170,7 @@ def test_another_class_is_measured_anew(desk: Desk, evidence: EvidencePanels) ->
 
 
 def test_stopping_keeps_what_there_is(desk: Desk, evidence: EvidencePanels) -> None:
-    desk.progress(2, 8, faithfulness(curves(insertion_area=np.nan), curves()))
+    desk.progress(2, 8, faithfulness(curves(insertion_area=np.nan, deletion_area=np.nan)))
     evidence.curves.stop.click()
     desk.qtbot.waitUntil(lambda: not evidence.curves.query.is_running)
     assert desk.client.cancelled == [1]
@@ -178,6 +214,7 @@ def test_the_sanity_check_shows_each_map_with_its_correlation(desk: Desk, eviden
         seed=0,
         parts=("head", "stage4", "stage3", "stage2", "stage1", "stem"),
         steps=steps,
+        unrelated=(-0.25, 0.5, 0.0),
         field=info.node("stage4").field,
         geometry=CROP,
         random_weights=False,
@@ -190,11 +227,43 @@ def test_the_sanity_check_shows_each_map_with_its_correlation(desk: Desk, eviden
         ("Stage 4", "r = -0.25", "± 4.00"),
     ]
     assert [text for _, text in evidence.sanity.bar.labels()] == ["-max", "max"]
-    signed, sizes = evidence.sanity.plot.curves
+    signed, sizes, by_chance = evidence.sanity.plot.curves
+    assert by_chance.band is not None
+    assert [set(edge) for edge in by_chance.band] == [{-0.25}, {0.5}]
+    assert len(by_chance.x) == 7
+    assert not evidence.sanity.verdict.isVisible()
     np.testing.assert_array_equal(signed.y, [1, 0.5, -0.25])
     np.testing.assert_array_equal(sizes.y, [1, 0.75, 0.125])
-    desk.answer(answer)
+    whole = tuple(replace(steps[2], part=part) for part in ("", *answer.parts))
+    desk.answer(replace(answer, steps=whole))
+    assert evidence.sanity.verdict.text() == (
+        "With everything randomised, the rank correlation of the absolute values is 0.12; 3 unrelated maps "
+        "reach -0.25 to 0.50. So nothing is left of the map: it depends on what the network has learnt."
+    )
     assert evidence.is_settled
+
+
+def test_a_map_that_stays_is_called_so(desk: Desk, evidence: EvidencePanels) -> None:
+    evidence.tabs.setCurrentWidget(evidence.sanity)
+    info = desk.state.model
+    assert info is not None
+    step = SanityStep(part="", map=np.eye(2, dtype=np.float32), correlation=0.7, correlation_of_sizes=0.7)
+    answer = Sanity(
+        image="cat",
+        method="gradcam",
+        map_name="stage4",
+        target=0,
+        seed=0,
+        parts=("head", "stem"),
+        steps=(step, step, step),
+        unrelated=tuple(np.linspace(-0.5, 0.5, 20)),
+        field=info.node("stage4").field,
+        geometry=CROP,
+        random_weights=False,
+        seconds=1.0,
+    )
+    desk.answer(answer)
+    assert "a part of the map does not depend on what the network has learnt" in evidence.sanity.verdict.text()
 
 
 # ------------------------------------------------------------------------------------------------ agreement

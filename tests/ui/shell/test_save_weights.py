@@ -12,7 +12,7 @@ from tests.ui.panels.test_other_families import swin
 
 STUDIO, FACEBOOK = (
     "ConvNeXt Studio, complete (*.safetensors)",
-    "facebookresearch names, tensors only (*.pth *.pt *.bin)",
+    "facebookresearch names, tensors only (*.pth *.pt *.bin *.ckpt)",
 )
 
 
@@ -35,7 +35,9 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ("kind", "typed", "path", "layout"),
     [
         (STUDIO, "mine", "mine.safetensors", "studio"),
-        (STUDIO, "mine.bin", "mine.bin", "studio"),
+        (STUDIO, "mine.bin", "mine.bin", "facebookresearch"),
+        (STUDIO, "mine.PTH", "mine.PTH", "facebookresearch"),
+        (FACEBOOK, "mine.safetensors", "mine.safetensors", "studio"),
         (FACEBOOK, "mine", "mine.pth", "facebookresearch"),
     ],
 )
@@ -74,6 +76,15 @@ def test_a_file_that_nobody_named_is_not_replaced(
     filled_window.actions_by_id["model_save"].trigger()
     assert not engine.open(SaveModel)
     assert choose["suggested"] == str(tmp_path / "mine.safetensors")
+
+
+def test_a_name_of_another_format_is_refused(
+    filled_window: StudioWindow, engine: FakeEngine, choose: dict[str, str], tmp_path: Path
+) -> None:
+    choose["path"] = str(tmp_path / "mine.npy")
+    filled_window.actions_by_id["model_save"].trigger()
+    assert not engine.open(SaveModel)
+    assert "cannot be saved as “mine.npy”" in filled_window.messages.text
 
 
 def test_a_closed_dialog_saves_nothing(

@@ -22,7 +22,7 @@ def label(qtbot: QtBot) -> QLabel:
 
 
 def test_it_is_a_png_of_the_widgets_size_with_its_text(label: QLabel, tmp_path: Path) -> None:
-    path = tmp_path / "picture.dat"
+    path = tmp_path / "picture.png"
     save_picture_of(label, path)
     image = QImage(str(path), "PNG")
     assert (image.width(), image.height()) == (120, 40)
@@ -41,6 +41,12 @@ def test_another_size_than_was_wanted_is_told(label: QLabel) -> None:
 def test_a_folder_that_is_not_there_is_an_error(label: QLabel, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="could not be written: No such file"):
         save_picture_of(label, tmp_path / "nowhere" / "picture.png")
+
+
+def test_a_name_of_another_format_is_refused(label: QLabel, tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"cannot be saved as “x.npy”. Use a name that ends in .png."):
+        save_picture_of(label, tmp_path / "x.npy")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_waits_until_all_has_been_quiet_for_a_while(qtbot: QtBot) -> None:

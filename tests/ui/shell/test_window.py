@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.envelope import Request
@@ -65,17 +65,6 @@ def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
 
 
-def test_no_folder_is_asked_for_where_there_is_no_map_to_save(
-    window: StudioWindow, state: AppState, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append("folder"))
-    assert state.explanation is None
-    window.actions_by_id["save_map"].trigger()
-    assert asked == []
-    assert window.messages.text == "There is no map to save yet."
-
-
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["field_lab"].trigger()
     lab = filled_window.field_lab
@@ -93,11 +82,6 @@ def test_the_lab_floats_inside_a_window_without_room_for_it(
     dock = filled_window.dock_layout.docks["field_lab"]
     assert dock.isFloating()
     assert filled_window.frameGeometry().contains(dock.geometry())
-
-
-def test_without_a_field_there_is_none_to_save(filled_window: StudioWindow) -> None:
-    filled_window.actions_by_id["save_field"].trigger()
-    assert "no receptive field to save" in filled_window.messages.text
 
 
 def test_text_is_not_accepted(window: StudioWindow) -> None:

@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 import convnext_studio
-from convnext_studio.ui.widgets.save_dialog import ask_file, ask_path
+from convnext_studio.common.errors import StudioError
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs, ask_file, ask_path
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,11 @@ BOTH = "Two ways (*.npz *.zip);;One (*.npy)"
         ("a", "One (*.npy)", ("a.npy", "One (*.npy)")),
         ("a", "Two ways (*.npz *.zip)", ("a.npz", "Two ways (*.npz *.zip)")),
         ("a", "", ("a.npz", "Two ways (*.npz *.zip)")),
-        ("a.npy", "Two ways (*.npz *.zip)", ("a.npy", "Two ways (*.npz *.zip)")),
-        ("a.zip", "One (*.npy)", ("a.zip", "One (*.npy)")),
+        ("a.npy", "Two ways (*.npz *.zip)", ("a.npy", "One (*.npy)")),
+        ("a.zip", "One (*.npy)", ("a.zip", "Two ways (*.npz *.zip)")),
     ],
 )
-def test_the_chosen_kind_gives_the_ending(
+def test_the_typed_ending_gives_the_kind_and_the_chosen_kind_the_ending(
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -95,6 +96,45 @@ def test_the_kind_stays_chosen_where_it_is_asked_again(
     qtbot.addWidget(window)
     assert ask_file(window, "Save", tmp_path / "view.npz", BOTH) is None
     assert seen == ["Two ways (*.npz *.zip)", "One (*.npy)"]
+
+
+@pytest.mark.parametrize("typed", ["x.npy", "x.PTH", "x.jpg", "notes.docx"])
+def test_a_name_of_another_format_is_refused(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / typed), ""))
+    window = QWidget()
+    qtbot.addWidget(window)
+    with pytest.raises(StudioError, match=f"cannot be saved as “{typed}”") as refused:
+        ask_path(window, "Save", tmp_path / "view.png", "PNG (*.png)")
+    assert refused.value.hint == "Use a name that ends in .png."
+    dialogs, told = SaveDialogs(tmp_path), []
+    dialogs.noticed.connect(told.append)
+    assert dialogs.ask_file(window, "Save", "view", (FileKind("PNG", ("png",)),)) is None
+    assert [notice.text for notice in told] == [str(refused.value)]
+
+
+def test_the_folder_is_remembered(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder, seen, changed = tmp_path / "figures", [], []
+    folder.mkdir()
+
+    def answer(_parent: QWidget, _title: str, suggested: str, _kinds: str, _kind: str) -> tuple[str, str]:
+        seen.append(Path(suggested))
+        return str(folder / "mine.svg"), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *given: given[-1])
+    window = QWidget()
+    qtbot.addWidget(window)
+    kinds = (FileKind("PNG", ("png",)), FileKind("SVG", ("svg",)))
+    dialogs = SaveDialogs(tmp_path)
+    dialogs.folder_changed.connect(changed.append)
+    for _ in range(2):
+        assert dialogs.ask_file(window, "Save", "view", kinds, kinds[1]) == folder / "mine.svg"
+    assert seen == [tmp_path / "view.svg", folder / "view.svg"]
+    assert changed == [str(folder)]
+    assert dialogs.ask_folder(window, "Save") == folder
+    assert SaveDialogs(tmp_path / "gone").folder == Path.home()
 
 
 def test_every_question_for_a_file_is_this_one() -> None:

@@ -1,10 +1,11 @@
 """The evidence panels: insertion and deletion, the randomisation check, and the agreement of methods."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
 from convnext_studio.model.nodes import why_no_cam
@@ -12,6 +13,7 @@ from convnext_studio.protocol.attributions import (
     Agreement,
     CheckSanity,
     CompareMethods,
+    CurveName,
     Curves,
     Faithfulness,
     MeasureFaithfulness,
@@ -115,6 +117,20 @@ _STEPS = (16, 32, 64)
 _AXES = Axes(x="fraction of the pixels, most important first", y="probability")
 
 
+def verdict_label() -> QLabel:
+    """Return an empty label for a verdict, above the measurements that it follows from."""
+    label = plain_label("heading")
+    label.setAccessibleName("Verdict")
+    label.hide()
+    return label
+
+
+def show_verdict(label: QLabel, *sentences: str) -> None:
+    """Show the sentences that are known, one in each row, or nothing."""
+    label.setText("\n".join(filter(None, sentences)))
+    label.setVisible(bool(label.text()))
+
+
 class CurvesPanel(Panel):
     """A panel with the curves of the map and of a random order, their areas, and the effect of the top 20 %."""
 
@@ -141,9 +157,11 @@ class CurvesPanel(Panel):
         self.plot = CurvePlot("Insertion and deletion curves", _AXES)
         self.plot.pointed.connect(state.hovered)
         self.table = _Numbers()
+        self.verdict = verdict_label()
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.verdict)
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.table)
         self.set_body(body)
@@ -170,6 +188,7 @@ class CurvesPanel(Panel):
         curves = _curves(payload)
         self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
         self.table.show_curves(payload)
+        show_verdict(self.verdict, payload.verdict_text("insertion"), payload.verdict_text("deletion"))
         said = _caption(payload, map_text(asked.question, payload.map_name, model))
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
         if not math.isnan(payload.of_map.insertion_area) and self.query.is_current:
@@ -181,35 +200,50 @@ class CurvesPanel(Panel):
 
 
 def _curves(measured: Faithfulness) -> list[Curve]:
-    """Return the insertion and deletion curves; those of the random order are dashed."""
-    return [
-        Curve(label=label, x=measured.shares, y=y, series=series, dashed=dashed)
-        for label, y, series, dashed in (
-            ("insertion", measured.of_map.insertion, 0, False),
-            ("insertion, random", measured.of_random.insertion, 0, True),
-            ("deletion", measured.of_map.deletion, 1, False),
-            ("deletion, random", measured.of_random.deletion, 1, True),
-        )
-    ]
+    """Return the curves of the map, the bands of the random orders, and the dashed curves from the centre."""
+    curves = []
+    names: tuple[CurveName, ...] = ("insertion", "deletion")
+    for series, name in enumerate(names):
+        by_chance = np.array([getattr(each, name) for each in measured.of_random])
+        # Only the orders that are complete, so that the band does not narrow where some are missing.
+        by_chance = by_chance[np.isfinite(by_chance).all(1)] if len(by_chance) else by_chance
+        if len(by_chance):
+            label = f"{name}, {len(by_chance)} random orders"
+            low, high, middle = by_chance.min(0), by_chance.max(0), np.median(by_chance, 0)
+            curves.append(
+                Curve(label=label, x=measured.shares, y=middle, series=series, dashed=True, band=(low, high))
+            )
+    for series, name in enumerate(names):
+        from_centre = getattr(measured.of_centre, name)
+        if np.isfinite(from_centre).any():
+            label = f"{name}, from the centre"
+            curves.append(
+                Curve(label=label, x=measured.shares, y=from_centre, series=series, dashed=True, dots=True)
+            )
+    for series, name in enumerate(names):
+        curves.append(Curve(label=name, x=measured.shares, y=getattr(measured.of_map, name), series=series))
+    return curves
 
 
 def _probabilities(curves: list[Curve]) -> Limits:
     """Return limits from 0 to a round number above all curves, since all of them may be low."""
-    largest = max(float(np.nanmax(curve.y, initial=0.0)) for curve in curves)
+    tops = [curve.y if curve.band is None else curve.band[1] for curve in curves]
+    largest = max(float(np.nanmax(top, initial=0.0)) for top in tops)
     return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
 
 
 def _caption(measured: Faithfulness, of: str) -> str:
     fill = "the blurred picture" if measured.fill == "blur" else "the mean colour of the data set"
-    return (
-        f"{of} · removed pixels are {fill} · {measured.steps} steps · random order with seed {measured.seed}\n"
-        "A map that finds what the network uses has a large insertion area, a small deletion area, and differs "
-        "from the random order. Petsiuk et al. 2018, arXiv:1806.07421"
+    last = measured.seed + measured.orders - 1
+    how = (
+        f"{of} · removed pixels are {fill} · {measured.steps} steps · "
+        f"random orders with seeds {measured.seed} to {last}, as a band from the lowest to the highest"
     )
+    return f"{how}\nPetsiuk et al. 2018, arXiv:1806.07421"
 
 
 class _Numbers(QWidget):
-    """A table of areas and probabilities for the map, with those of a random order as a baseline."""
+    """A table of areas and probabilities for the map, and for the orders that know nothing."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -217,10 +251,10 @@ class _Numbers(QWidget):
         self._grid.setContentsMargins(4, 0, 4, 0)
         self._grid.setVerticalSpacing(1)
         self.heads = [plain_label("muted") for _ in range(4)]
-        self.cells = [[plain_label() for _ in range(4)] for _ in range(2)]
+        self.cells = [[plain_label() for _ in range(4)] for _ in range(3)]
         for column, head in enumerate(self.heads):
             self._grid.addWidget(head, 0, column + 1)
-        for row, name in enumerate(("This map", "Random")):
+        for row, name in enumerate(("This map", "From the centre", "Random, median")):
             label = plain_label("muted", name)
             label.setWordWrap(False)
             self._grid.addWidget(label, row + 1, 0)
@@ -239,16 +273,20 @@ class _Numbers(QWidget):
         )
         for head, text in zip(self.heads, heads, strict=True):
             head.setText(text)
-        for cells, curves in zip(self.cells, (measured.of_map, measured.of_random), strict=True):
+        rows = ((measured.of_map,), (measured.of_centre,), measured.of_random)
+        for cells, curves in zip(self.cells, rows, strict=True):
             for cell, text in zip(cells, _texts(curves, measured.probability), strict=True):
                 cell.setText(text)
 
 
-def _texts(curves: Curves, whole: float) -> tuple[str, ...]:
-    areas = [_known(area, format_number(area)) for area in (curves.insertion_area, curves.deletion_area)]
+def _texts(curves: Sequence[Curves], whole: float) -> tuple[str, ...]:
+    """Return the medians over the curves that are complete."""
+    complete = [each for each in curves if np.isfinite(each.deletion_area)] or list(curves[:1])
+    rows = [(each.insertion_area, each.deletion_area, each.kept, each.removed) for each in complete]
+    numbers = np.median(np.array(rows), axis=0).tolist() if rows else [math.nan] * 4
+    areas = [_known(area, format_number(area)) for area in numbers[:2]]
     tops = [
-        _known(share, f"{format_percent(share)} ({_signed(100 * (share - whole))})")
-        for share in (curves.kept, curves.removed)
+        _known(share, f"{format_percent(share)} ({_signed(100 * (share - whole))})") for share in numbers[2:]
     ]
     return (*areas, *tops)
 
@@ -279,6 +317,8 @@ class SanityPanel(Panel):
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
+        self.verdict = verdict_label()
+        layout.addWidget(self.verdict)
         self.bar = ColorBar()
         maps = QHBoxLayout()
         maps.addWidget(self.tiles, 1)
@@ -319,13 +359,15 @@ class SanityPanel(Panel):
                 dots=True,
                 dashed=True,
             ),
+            _unrelated_band(payload),
         ]
         names = ["none", *(_part_text(part, model) for part in payload.parts)]
         ends = Limits(0.0, float(len(names) - 1))
         self.plot.show_curves(curves, x=ends, y=Limits(-1.0, 1.0), names=tuple(enumerate(names)))
         of = map_text(asked.question, payload.map_name, model)
+        show_verdict(self.verdict, payload.verdict_text)
         said = (
-            f"{of} · seed {payload.seed} · each map on its own scale, whose ends stand below it\n"
+            f"{of} · seed {payload.seed} · each map on its own scale, whose ends are below it\n"
             "A map that stays the same does not show what the network has learnt: the correlation should fall "
             "towards 0. Adebayo et al., NeurIPS 2018, arXiv:1810.03292"
         )
@@ -334,6 +376,14 @@ class SanityPanel(Panel):
     def _dim(self, dimmed: bool) -> None:
         self.tiles.setEnabled(not dimmed)
         self.plot.setEnabled(not dimmed)
+
+
+def _unrelated_band(payload: Sanity) -> Curve:
+    """Return the band that unrelated maps reach, over all steps, those still to come included."""
+    places = np.arange(len(payload.parts) + 1, dtype=np.float64)
+    low, middle, high = (np.full(len(places), pick(payload.unrelated)) for pick in (np.min, np.median, np.max))
+    label = f"{len(payload.unrelated)} unrelated maps, absolute values"
+    return Curve(label=label, x=places, y=middle, series=3, dashed=True, band=(low, high))
 
 
 def _part_text(part: str, model: ModelInfo) -> str:

@@ -1,4 +1,4 @@
-"""The export panel: save what a view shows in any format, with a preview."""
+"""The export panel: the one place to save what the window shows, in any format, with a preview."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -23,61 +23,87 @@ from PySide6.QtWidgets import (
 from convnext_studio.export import safe_stem
 from convnext_studio.export.views import table_text
 from convnext_studio.ui.plots.color_bar import MapView
-from convnext_studio.ui.plots.view_saver import WIDTHS_PX, Contents
+from convnext_studio.ui.plots.view_saver import ONE_VIEW, WIDTHS_PX, Contents
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 _PREVIEW_MS = 300
 _SHOWN_ROWS, _SHOWN_COLUMNS = 12, 6
 NOTHING = "There is nothing to export yet. Open a picture and a model."
 
 
-@dataclass(frozen=True, slots=True)
-class _Format:
-    name: str
-    suffix: str
-    is_numbers: bool
-    tip: str
-
-
-FORMATS = (
-    _Format("PNG picture", "png", False, "Pixels at any width, with name and caption stored as text"),
-    _Format("SVG drawing", "svg", False, "Lines, text and maps that stay sharp, with the colour bar"),
-    _Format(
-        "PDF page", "pdf", False, "For print: lines and text stay sharp, and colours are stored without loss"
-    ),
-    _Format("NumPy array (.npy)", "npy", True, "The values that the colours stand for"),
-    _Format("NumPy arrays of all views (.npz)", "npz", True, "The values of all visible views in one file"),
-    _Format("Table (.csv)", "csv", True, "The values as text, row by row"),
-    _Format("JSON", "json", True, "The values with the name and the caption of the view"),
+ALL_VIEWS = FileKind(
+    "NumPy arrays of all views (.npz)", ("npz",), "The values of all visible views in one file", is_numbers=True
 )
+FORMATS = (*ONE_VIEW[:4], ALL_VIEWS, *ONE_VIEW[4:])
+"""The formats of a view."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportItem:
+    """Something to export that is more than one view.
+
+    Attributes
+    ----------
+    key, title
+        Unique key, and what the list says.
+    kinds
+        Formats of its file; empty if it is several files in a folder.
+    stem
+        Returns the suggested name of the file without an ending, or the name of the folder.
+    files
+        Returns the names of the files, if there are several, and what they contain.
+    why_not
+        Returns why it cannot be exported now; empty if it can.
+    write
+        Writes it to the file, or into the folder.
+    """
+
+    key: str
+    title: str
+    kinds: tuple[FileKind, ...] = ()
+    stem: Callable[[], str]
+    files: Callable[[], str]
+    why_not: Callable[[], str]
+    write: Callable[[Path], object]
 
 
 class ExportPanel(QWidget):
-    """A panel to choose a view and a format, preview the file, save or copy it, or write the full report.
+    """A panel to choose what to export and in which format; it says what will be written, and where.
 
     Parameters
     ----------
     views
         Returns all views of the window; those that are visible and not empty can be chosen.
+    items
+        What else can be exported.
+    dialogs
+        Asks for files and folders, and remembers the folder.
 
     Attributes
     ----------
     views, formats, width_px
-        The controls for view, format, and the width of a PNG picture in pixels.
-    preview
-        The preview of the file's contents.
+        The controls for what to export, the format, and the width of a PNG picture in pixels.
+    preview, facts, place
+        The preview of the file's contents, what is known about it, and what will be written where.
     """
 
     title = "Export"
-    report_asked = Signal()
 
     def __init__(
-        self, state: AppState, views: Callable[[], Sequence[MapView]], parent: QWidget | None = None
+        self,
+        state: AppState,
+        views: Callable[[], Sequence[MapView]],
+        items: Sequence[ExportItem] = (),
+        dialogs: SaveDialogs | None = None,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._state = state
         self._views = views
+        self._items = tuple(items)
+        self._dialogs = dialogs or SaveDialogs(parent=self)
+        self._chosen_kinds: tuple[FileKind, ...] = ()
         self._shown: list[MapView] = []
         self._watched: MapView | None = None
         self._soon = QTimer(self, singleShot=True, interval=_PREVIEW_MS)
@@ -85,16 +111,16 @@ class ExportPanel(QWidget):
         self.views, self.formats, self.width_px = QComboBox(), QComboBox(), QSpinBox()
         self.preview = QLabel()
         self.facts = QLabel()
+        self.place = QLabel()
         self.save, self.copy = QPushButton("Save…"), QPushButton("Copy picture")
         self.numbers = QPushButton("Copy numbers")
-        self.report = QPushButton("Everything about this picture…")
         self._lay_out()
         self.views.currentIndexChanged.connect(lambda _row: self._soon.start())
         self.formats.currentIndexChanged.connect(lambda _row: self._refresh())
         self.save.clicked.connect(self._save)
         self.copy.clicked.connect(self._copy)
         self.numbers.clicked.connect(self._copy_numbers)
-        self.report.clicked.connect(self.report_asked)
+        self._dialogs.folder_changed.connect(lambda _folder: self._refresh())
         for changed in (state.model_loaded, state.picture_selected, state.prediction_made):
             changed.connect(lambda _changed: self._soon.start() if self.isVisible() else None)
         self._refresh()
@@ -107,6 +133,18 @@ class ExportPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Make room for a preview."""
         return QSize(420, 520)
+
+    def choose(self, what: "str | MapView | None") -> None:
+        """Choose a view, or an item by its key; keep the choice if it is not offered."""
+        self._list_views()
+        row = -1
+        if isinstance(what, str):
+            row = self.views.findData(what)
+        elif what in self._shown:
+            row = self._shown.index(what)
+        if row >= 0:
+            self.views.setCurrentIndex(row)
+        self._refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Update the preview soon after the panel is shown."""
@@ -127,37 +165,34 @@ class ExportPanel(QWidget):
     # ------------------------------------------------------------------------------------------ the parts
 
     def _lay_out(self) -> None:
-        for each in FORMATS:
-            self.formats.addItem(each.name)
-            self.formats.setItemData(self.formats.count() - 1, each.tip, Qt.ItemDataRole.ToolTipRole)
         self.width_px.setRange(100, 16000)
         self.width_px.setSingleStep(100)
         self.width_px.setValue(WIDTHS_PX[1])
         self.width_px.setSuffix(" px wide")
         self.preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.preview.setWordWrap(True)
         self.preview.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
-        self.facts.setWordWrap(True)
+        for label in (self.facts, self.place):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.facts.setProperty("muted", True)
         for control, name, tip in (
-            (self.views, "View to export", "One of the visible maps and pictures"),
+            (self.views, "What to export", "A visible map or picture, or everything about this picture"),
             (self.formats, "Format of the file", "The kind of file to write"),
             (self.width_px, "Width of the picture", "Width of a PNG picture, including the colour bar"),
             (self.preview, "Preview", "The contents of the file"),
-            (self.save, "Save the view", "Choose a file and save the view"),
+            (self.place, "What will be written", ""),
+            (self.save, "Save", "Choose where to save; the ending that you type decides the format"),
             (self.copy, "Copy the picture", "Put the picture on the clipboard"),
             (self.numbers, "Copy the numbers", "Put the numbers on the clipboard, for a spreadsheet"),
-            (
-                self.report,
-                "Export everything",
-                "Write all maps, numbers and an HTML report into a folder",
-            ),
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
         form = QFormLayout()
         form.addRow("What", self.views)
         form.addRow("As", self.formats)
-        form.addRow("", self.width_px)
+        form.addRow("Width", self.width_px)
+        self._form = form
         row = QHBoxLayout()
         for button in (self.save, self.copy, self.numbers):
             row.addWidget(button)
@@ -165,8 +200,8 @@ class ExportPanel(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.preview, 1)
         layout.addWidget(self.facts)
+        layout.addWidget(self.place)
         layout.addLayout(row)
-        layout.addWidget(self.report)
         self.setFocusProxy(self.views)
 
     @property
@@ -175,30 +210,42 @@ class ExportPanel(QWidget):
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
     @property
-    def _format(self) -> _Format:
-        return FORMATS[max(self.formats.currentIndex(), 0)]
+    def _item(self) -> ExportItem | None:
+        key = self.views.currentData()
+        return next((item for item in self._items if item.key == key), None)
+
+    @property
+    def _format(self) -> FileKind | None:
+        """The chosen format; None for several files in a folder."""
+        row = self.formats.currentIndex()
+        return self._chosen_kinds[row] if 0 <= row < len(self._chosen_kinds) else None
 
     # ---------------------------------------------------------------------------------------- the preview
 
     def _refresh(self) -> None:
         self._soon.stop()
         self._list_views()
-        view, chosen = self._view, self._format
+        self._list_formats()
+        view, item, chosen = self._view, self._item, self._format
+        is_png = view is not None and chosen is not None and chosen.suffix == "png"
+        self._form.setRowVisible(self.width_px, is_png)
+        self._form.setRowVisible(self.formats, len(self._chosen_kinds) > 1)
+        self.views.setEnabled(chosen is not ALL_VIEWS)
         contents = None if view is None else view.contents
-        has_numbers = contents is not None and contents.values is not None
-        self.width_px.setVisible(chosen.suffix == "png")
-        self.views.setEnabled(chosen.suffix != "npz")
-        if chosen.suffix == "npz":
-            self.save.setEnabled(bool(self._numbered))
-        else:
-            self.save.setEnabled(view is not None and (has_numbers or not chosen.is_numbers))
         self.copy.setEnabled(view is not None)
-        self.numbers.setEnabled(has_numbers)
-        self.report.setEnabled(view is not None)
-        if view is None or contents is None:
+        self.numbers.setEnabled(contents is not None and contents.values is not None)
+        why_not = self._why_not()
+        self.save.setEnabled(not why_not)
+        self.place.setText(why_not or self._promise())
+        if item is not None:
+            self.preview.setFont(self.font())
+            self.preview.setText(item.title)
+            self.facts.setText("" if why_not else item.files())
+        elif view is None or contents is None or chosen is None:
+            self.preview.setFont(self.font())
             self.preview.setText(NOTHING)
             self.facts.clear()
-        elif chosen.suffix == "npz":
+        elif chosen is ALL_VIEWS:
             self._show_arrays()
         elif chosen.is_numbers:
             self._show_numbers(view)
@@ -206,17 +253,67 @@ class ExportPanel(QWidget):
             self._show_picture(view.picture())
             self.facts.setText(contents.caption)
 
+    def _why_not(self) -> str:
+        """Return why the choice cannot be saved; empty if it can."""
+        item, chosen, view = self._item, self._format, self._view
+        if item is not None:
+            return item.why_not()
+        if view is None or view.contents is None:
+            return NOTHING
+        if chosen is ALL_VIEWS:
+            return "" if self._numbered else "The visible views have no values to save."
+        has_numbers = view.contents.values is not None
+        return (
+            "" if has_numbers or chosen is None or not chosen.is_numbers else "This view has no values to save."
+        )
+
+    def _promise(self) -> str:
+        """Return what will be written and where, which is said before a file is asked for."""
+        chosen, folder = self._format, self._dialogs.folder
+        if chosen is None:
+            return f"Will be written to a folder that you choose, such as {folder / self._stem()}."
+        return f"Will be written as {folder / self._stem()}.{chosen.suffix}, or where you choose."
+
+    def _stem(self) -> str:
+        """Return the suggested name, without an ending."""
+        item, view, picture = self._item, self._view, self._state.picture
+        if item is not None:
+            return safe_stem(f"{item.stem()}.x")
+        if self._format is ALL_VIEWS and picture is not None:
+            return safe_stem(f"{picture.name} views.x")
+        return safe_stem(f"{view.contents.name}.x" if view is not None and view.contents is not None else "x")
+
+    def _list_formats(self) -> None:
+        """Offer the formats of what is chosen, and keep the chosen one if it is among them."""
+        item, before = self._item, self._format
+        kinds = FORMATS if item is None else item.kinds
+        if kinds == self._chosen_kinds:
+            return
+        self._chosen_kinds = kinds
+        was_blocked = self.formats.blockSignals(True)
+        self.formats.clear()
+        for kind in kinds:
+            self.formats.addItem(kind.name)
+            self.formats.setItemData(self.formats.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole)
+        if kinds:
+            self.formats.setCurrentIndex(kinds.index(before) if before in kinds else 0)
+        self.formats.blockSignals(was_blocked)
+
     def _list_views(self) -> None:
         """List the visible views and keep the current choice."""
-        before = self._view
+        before, item = self._view, self._item
         shown = [view for view in self._views() if view.isVisible() and view.contents is not None]
         names = [view.contents.name for view in shown if view.contents is not None]
         was_blocked = self.views.blockSignals(True)
+        names += [each.title for each in self._items]
         if shown != self._shown or names != [self.views.itemText(row) for row in range(self.views.count())]:
             self._shown = shown
             self.views.clear()
-            self.views.addItems(names)
-            self.views.setCurrentIndex(shown.index(before) if before in shown else 0)
+            self.views.addItems(names[: len(shown)])
+            for each in self._items:
+                self.views.addItem(each.title, each.key)
+            kept = -1 if item is None else self.views.findData(item.key)
+            self.views.setCurrentIndex(max(kept, shown.index(before) if before in shown else 0))
         self.views.blockSignals(was_blocked)
         if self._view is not self._watched:
             if self._watched is not None:
@@ -272,39 +369,41 @@ class ExportPanel(QWidget):
             self._view.saver.copy_numbers()
 
     def _save(self) -> None:
-        view, chosen = self._view, self._format
-        if view is None or view.contents is None:
+        """Ask for a file or a folder, and write what is chosen to it."""
+        if self._why_not():
             return
-        name, picture = view.contents.name, self._state.picture
-        if chosen.suffix == "npz" and picture is not None:
-            name = f"{picture.name} views"
-        suggested = Path.home() / f"{safe_stem(f'{name}.{chosen.suffix}')}.{chosen.suffix}"
-        kind = f"{chosen.name.partition(' (')[0]} (*.{chosen.suffix})"
-        path = ask_path(self, "Export the view", suggested, kind)
+        item, chosen = self._item, self._format
+        title = "Export the view" if item is None else f"Export: {item.title}"
+        if item is not None and chosen is None:
+            path = self._dialogs.ask_folder(self, title)
+        else:
+            kinds = self._chosen_kinds if item is not None else self._possible_formats()
+            path = self._dialogs.ask_file(self, title, self._stem(), kinds, chosen)
         if path is not None:
             self.write(path)
 
-    def write(self, path: Path) -> None:
-        """Write the chosen view, or the values of all views, in the chosen format."""
+    def _possible_formats(self) -> list[FileKind]:
+        """Return the formats in which the chosen view, or the values of all views, can be saved."""
         view = self._view
-        if view is None:
-            return
-        saver = view.saver
-        match self._format.suffix:
-            case "png":
-                saver.write_png(path, self.width_px.value())
-            case "svg":
-                saver.write_svg(path)
-            case "pdf":
-                saver.write_pdf(path)
-            case "npy":
-                saver.write_npy(path)
-            case "npz":
-                saver.write_npz(path, self._numbered)
-            case "csv":
-                saver.write_csv(path)
-            case "json":
-                saver.write_json(path)
+        has_numbers = view is not None and view.contents is not None and view.contents.values is not None
+        return [
+            kind
+            for kind in FORMATS
+            if not kind.is_numbers or (self._numbered if kind is ALL_VIEWS else has_numbers)
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write what is chosen; the ending of the path decides the format.
+
+        An ``.npz`` has the values of all visible views.
+        """
+        item, view = self._item, self._view
+        if item is not None:
+            item.write(path)
+        elif view is not None and path.suffix.lower() == f".{ALL_VIEWS.suffix}":
+            view.saver.write_npz(path, self._numbered)
+        elif view is not None:
+            view.saver.write(path, self.width_px.value())
 
 
 def _described(values: NDArray[Any]) -> str:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import written_whole
+from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.export import save_field
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale
 from convnext_studio.ui.panels.base import choice, colormap_choice
@@ -47,11 +47,18 @@ from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"
-FIELD_KINDS = "With its protocol (*.npz);;Only the array, as in the published scripts (*.npy)"
+FIELD_KINDS = (
+    FileKind("With its protocol", ("npz",)),
+    FileKind("Only the array, as in the published scripts", ("npy",)),
+)
+FIGURE_KINDS = (
+    FileKind("PNG picture, at twice the screen resolution", ("png",)),
+    FileKind("SVG drawing, scalable lines and text", ("svg",)),
+)
 _TOPIC = "field_lab"
 
 
@@ -64,10 +71,13 @@ class ReceptiveFieldLab(QWidget):
         Runs work that would block the window.
     offline
         Whether subjects must not open network connections.
+    dialogs
+        Asks for files to save to.
     """
 
     title = "Receptive-field lab"
     noticed = Signal(object)  # Notice
+    save_asked = Signal()  # for the figure of the page that is shown
 
     def __init__(
         self,
@@ -75,10 +85,12 @@ class ReceptiveFieldLab(QWidget):
         bridge: EngineBridge,
         background: Background,
         offline: bool = False,
+        dialogs: SaveDialogs | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._state = state
+        self._dialogs = dialogs or SaveDialogs(parent=self)
         self._background = background
         self._offline = offline
         self.fields = FieldControls()
@@ -194,11 +206,8 @@ class ReceptiveFieldLab(QWidget):
 
     # ------------------------------------------------------------------------------------------------ output
 
-    def save_figure(self) -> None:
-        """Open a file dialog and save what the current page shows."""
-        path = ask_path(self, "Save figure", Path.home() / "receptive-fields.png", FIGURE_KINDS)
-        if path is None:
-            return
+    def write_figure(self, path: Path) -> None:
+        """Save what the current page shows, as PNG or SVG by the ending of the file."""
         page = self.pages.currentWidget()
         try:
             with self.compare.figure() if page is self.compare else nullcontext(page) as figure:
@@ -206,14 +215,14 @@ class ReceptiveFieldLab(QWidget):
         except StudioError as error:
             self._tell(error.message, error.hint)
         else:
-            self._tell_good(f"The figure was saved as {path}.")
+            self._tell_good(f"The figure was saved as {path}.", str(path))
 
     def save_field(self, view: FieldView | None) -> None:
         """Open a file dialog and save a field, with its protocol (.npz) or alone (.npy)."""
         if not isinstance(view, ReceptiveFieldResult):
             self._tell("There is no receptive field to save yet.")
             return
-        path = ask_path(self, "Save receptive field", Path.home() / "receptive-field.npz", FIELD_KINDS)
+        path = self._dialogs.ask_file(self, "Save receptive field", "receptive-field", FIELD_KINDS)
         if path is not None:
             # Compressing a field of 1024 × 1024 takes several frames.
             self._background.run(
@@ -300,7 +309,7 @@ class ReceptiveFieldLab(QWidget):
         self.add.clicked.connect(self._add_typed)
         self.open.clicked.connect(self.choose_field)
         self.copy.clicked.connect(self._copy_table)
-        self.save.clicked.connect(self.save_figure)
+        self.save.clicked.connect(self.save_asked)
         self.compare.subjects_changed.connect(self._subjects_changed)
         self.compare.unit_measured.connect(self.fields.show_unit)
         state.model_loaded.connect(self._subjects_changed)
@@ -339,17 +348,15 @@ def _button(text: str, tip: str) -> QPushButton:
 _PIXELS_PER_PIXEL = 2
 
 
-FIGURE_KINDS = "Pixels, at twice the screen resolution (*.png);;Scalable lines and text (*.svg)"
-
-
 def save_figure(widget: QWidget, path: Path) -> None:
     """Save what a widget shows as SVG if the file name ends in .svg, otherwise as PNG; the write is atomic.
 
     Raises
     ------
     StudioError
-        If the file cannot be written.
+        If the file cannot be written, or its name has another ending.
     """
+    checked_ending(path, (".png", ".svg"), "A figure")
     data = _svg_of(widget) if path.suffix.lower() == ".svg" else _pixels_of(widget)
     with written_whole(path) as stream:
         stream.write(data)

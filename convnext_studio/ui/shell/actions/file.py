@@ -1,7 +1,5 @@
 """The actions of the File menu."""
 
-from PySide6.QtGui import QGuiApplication
-
 from convnext_studio.common.samples import SAMPLES
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
 from convnext_studio.ui.shell.docks.panel_specs import panel_actions
@@ -27,14 +25,6 @@ FILE: tuple[ActionSpec, ...] = (
         "Open all pictures in a folder and its subfolders, even thousands",
         lambda window: window.dialogs.open_folder(),
         "Ctrl+D",
-    ),
-    ActionSpec(
-        "paste",
-        "File",
-        "&Paste",
-        "Open the picture or the files on the clipboard",
-        lambda window: window.controller.open_mime(QGuiApplication.clipboard().mimeData()),
-        "Ctrl+V",
     ),
     *(
         ActionSpec(
@@ -109,48 +99,8 @@ FILE: tuple[ActionSpec, ...] = (
         lambda window: window.choose_field(),
         "Ctrl+Shift+F",
     ),
-    ActionSpec(
-        "save_field",
-        "File",
-        "Save recep&tive field…",
-        "Save the displayed receptive field, with its protocol (.npz) or as an array only (.npy)",
-        lambda window: window.field_lab.save_field(window.receptive_field_panel.measured.view),
-    ),
     ActionSpec("file_3", "File", SEPARATOR),
-    ActionSpec(
-        "export",
-        "File",
-        "&Export…",
-        "Write the feature maps, the receptive field, Grad-CAM and a report for this picture to a folder",
-        lambda window: window.dialogs.export(),
-        "Ctrl+E",
-        needs="a picture and its prediction",
-        enabled=lambda window: window.controller.exporter.is_possible,
-    ),
     *panel_actions("File"),
-    ActionSpec(
-        "save_map",
-        "File",
-        "Save &map…",
-        "Write the displayed attribution map, its values and its figure to a folder",
-        lambda window: window.dialogs.save_map(),
-        "Ctrl+Shift+E",
-    ),
-    ActionSpec(
-        "screenshot",
-        "File",
-        "Sa&ve screenshot…",
-        "Save a picture of the window",
-        lambda window: window.dialogs.save_screenshot(),
-        "Ctrl+Shift+S",
-    ),
-    ActionSpec(
-        "save_handout",
-        "File",
-        "Save lecture &hand-out…",
-        "Write the whole lecture with this model and picture as one PDF or HTML file",
-        lambda window: window.dialogs.save_handout(),
-    ),
     ActionSpec("file_2", "File", SEPARATOR),
     ActionSpec("quit", "File", "&Quit", "Quit the program", lambda window: window.close(), "Ctrl+Q"),
 )

@@ -30,6 +30,8 @@ class ActionSpec:
         Called with the window when the action is triggered.
     shortcut
         Portable key sequence; empty for none.
+    leaves_keys
+        Whether the widget with the keyboard focus may use the shortcut itself; the action gets it otherwise.
     group
         Name of a group of actions of which exactly one is checked; empty for none.
     needs
@@ -50,3 +52,4 @@ class ActionSpec:
     needs: str = ""
     enabled: Ask | None = None
     checked: Ask | None = None
+    leaves_keys: bool = False

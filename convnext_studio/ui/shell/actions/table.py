@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
@@ -33,6 +34,8 @@ def build_actions(window: "StudioWindow") -> dict[str, QAction]:
             continue
         action.setText(spec.text)
         action.setShortcut(QKeySequence(spec.shortcut))
+        if spec.leaves_keys:  # The window runs it for keys that no widget has used.
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         action.setStatusTip(spec.tip)
         action.setToolTip(f"{spec.tip} ({spec.shortcut})" if spec.shortcut else spec.tip)
         action.setCheckable(spec.checked is not None)

@@ -49,7 +49,7 @@ class DockLayout(QObject):
         self._resized.timeout.connect(self.fit_window)
         window.installEventFilter(self)
         self._maximised: str | None = None
-        self._is_restoring = False
+        self._is_restoring = self._is_placed_later = False
         self._floated: set[str] = set()  # Floated for lack of room, not by the user.
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
@@ -263,6 +263,15 @@ class DockLayout(QObject):
         for name in self._made_asides:
             self._prepare_aside(name)
 
+    def make_one(self) -> bool:
+        """Create one of the panels that have not been shown yet, still hidden; return whether there was one."""
+        dock = next((dock for dock in self.docks.values() if not dock.is_made), None)
+        if dock is not None:
+            self._is_placed_later = True  # Once it is shown.
+            _ = dock.panel
+            self._is_placed_later = False
+        return dock is not None
+
     def text_changed(self) -> None:
         """Refit the panels to a new text size; asides that no longer fit into the window float."""
         end_drag(self._window)
@@ -285,7 +294,7 @@ class DockLayout(QObject):
 
     def _panel_made(self, name: str, _panel: QWidget) -> None:
         """Place an aside before it is first shown, unless a layout that is being restored does so."""
-        if not self._is_restoring:
+        if not (self._is_restoring or self._is_placed_later):
             self._prepare_aside(name)
 
     def _prepare_aside(self, name: str) -> None:

@@ -95,7 +95,7 @@ def _make_attribution(window: "StudioWindow") -> QWidget:
     panel = AttributionPanel(window.state, window.bridge)
     panel.evidence_asked.connect(lambda: window.dock_layout.show_panel("evidence"))
     panel.sheet_asked.connect(lambda: window.dock_layout.show_panel("contact_sheet"))
-    panel.save_asked.connect(lambda: window.dialogs.save_map())
+    panel.save_asked.connect(lambda: window.exports.open("map"))
     return panel
 
 
@@ -127,8 +127,11 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
     controller = window.controller
-    lab = ReceptiveFieldLab(window.state, window.bridge, controller.background, controller.is_offline)
+    lab = ReceptiveFieldLab(
+        window.state, window.bridge, controller.background, controller.is_offline, window.saving
+    )
     lab.noticed.connect(window.messages.tell)
+    lab.save_asked.connect(lambda: window.exports.open("field_lab"))
     return lab
 
 
@@ -142,16 +145,16 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 
     panel = ContactSheetPanel(window.state, window.bridge)
-    panel.save_asked.connect(lambda: window.dialogs.save_contact_sheet(panel.explanations))
+    panel.save_asked.connect(lambda: window.exports.open("contact_sheet"))
     return panel
 
 
 def _make_export(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
-    panel = ExportPanel(window.state, lambda: window.findChildren(MapView))
-    panel.report_asked.connect(window.dialogs.export)
-    return panel
+    return ExportPanel(
+        window.state, lambda: window.findChildren(MapView), window.exports.items(), window.saving
+    )
 
 
 def _make_help(_window: "StudioWindow") -> QWidget:
@@ -255,12 +258,12 @@ PANELS: tuple[PanelSpec, ...] = (
         make=_make_export,
         is_aside=True,
         opened_by=ActionSpec(
-            "export_view",
+            "export",
             "File",
-            "E&xport a view…",
-            "Choose a view and a format (PNG, SVG, PDF, npy, CSV, JSON), preview it, and save or copy it",
-            lambda window: window.dock_layout.show_panel("export"),
-            "Ctrl+Alt+E",
+            "&Export…",
+            "Save what is on screen: a view, the attribution, the receptive field, a report or a screenshot",
+            lambda window: window.exports.open(),
+            "Ctrl+E",
         ),
     ),
     PanelSpec(name="help", title="Help", make=_make_help, is_aside=True, keeps_controls=False),

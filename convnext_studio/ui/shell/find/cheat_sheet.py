@@ -20,7 +20,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 Group = tuple[str, Sequence[tuple[str, str]]]
 """A heading, and pairs of a shortcut and what it does."""
@@ -34,7 +34,6 @@ IN_PANELS: Group = (
         ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
         ("Esc", "Close what is open, restore a panel, or go back up in the network"),
         ("Delete", "In the list of pictures: close the picture"),
-        ("Ctrl+C", "Copy the view or table with the keyboard focus"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
     ),
 )
@@ -54,12 +53,15 @@ class CheatSheet(Overlay):
     ----------
     groups
         The shortcuts to list.
+    saving
+        Asks for the file to save the list to.
     """
 
     noticed = Signal(object)  # Notice
 
-    def __init__(self, window: QWidget, groups: Sequence[Group]) -> None:
+    def __init__(self, window: QWidget, groups: Sequence[Group], saving: SaveDialogs | None = None) -> None:
         super().__init__(window, "Keyboard shortcuts")
+        self._saving = saving or SaveDialogs(parent=self)
         self._groups = groups
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search, such as stage or Ctrl+S…")
@@ -139,8 +141,8 @@ class CheatSheet(Overlay):
         )
 
     def _choose_file(self) -> None:
-        suggested = Path.home() / "convnext-studio-keys.pdf"
-        path = ask_path(self, "Save the shortcuts", suggested, "PDF (*.pdf)")
+        kinds = (FileKind("PDF", ("pdf",)),)
+        path = self._saving.ask_file(self, "Save the shortcuts", "convnext-studio-keys", kinds)
         if path is None:
             return
         try:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
+from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
@@ -21,7 +22,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
-from convnext_studio.ui.widgets.save_dialog import ask_path
+from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 if TYPE_CHECKING:  # Imported when needed: they would delay the window.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -37,6 +38,7 @@ the network decided.</p>
 <p>Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, “A ConvNet for the 2020s”, CVPR 2022.</p>
 <p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
+_MAKE_MS = 30  # Between two panels that are created while the palette is open, so that typing is not held up.
 _TOUR_AFTER_MS = 250  # The panels show the first prediction by then; both at once would block the window.
 
 
@@ -66,6 +68,8 @@ class Guide(QObject):
         controller: Controller,
         settings: SettingsFile,
         log_store: LogStore,
+        saving: SaveDialogs,
+        lecture: LateLecture,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -75,7 +79,10 @@ class Guide(QObject):
         self._state = state
         self._settings = settings
         self._log_store = log_store
-        self.entries = PaletteEntries(actions, layout, state, controller, settings)
+        self._saving = saving
+        self.entries = PaletteEntries(actions, layout, state, controller, settings, lecture, self.show_page)
+        self._make_next = QTimer(self, interval=_MAKE_MS)
+        self._make_next.timeout.connect(self._make_panel)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
         self._tour: Tour | None = None
@@ -148,6 +155,16 @@ class Guide(QObject):
             self._palette.close_sheet()
         else:
             self._palette.open_with(self._settings.values.recent_choices)
+            self._make_next.start()
+
+    def _make_panel(self) -> None:
+        """Create one more panel while the palette is open, so that the options of all panels are found."""
+        palette = self._palette
+        if palette is None or not palette.isVisible():
+            self._make_next.stop()
+        elif not self._layout.make_one():
+            self._make_next.stop()
+            palette.refresh()
 
     @property
     def palette(self) -> "Palette | None":
@@ -162,7 +179,7 @@ class Guide(QObject):
         if self._keys is None:
             from convnext_studio.ui.shell.find.cheat_sheet import CheatSheet, groups_of
 
-            self._keys = CheatSheet(self._window, groups_of(self._shortcuts()))
+            self._keys = CheatSheet(self._window, groups_of(self._shortcuts()), self._saving)
             self._keys.noticed.connect(self.noticed)
         if self._keys.isVisible():
             self._keys.close_sheet()
@@ -197,8 +214,8 @@ class Guide(QObject):
 
     def choose_report(self) -> None:
         """Ask for a file, and write the problem report to it."""
-        suggested = Path.home() / "convnext-studio-report.txt"
-        path = ask_path(self._window, "Save the report", suggested, "Text (*.txt)")
+        kinds = (FileKind("Text", ("txt",)),)
+        path = self._saving.ask_file(self._window, "Save the report", "convnext-studio-report", kinds)
         if path is not None:
             self.write_report(path)
 

@@ -27,8 +27,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.shell.find.fuzzy import Match, match
 from convnext_studio.ui.shell.find.palette_entries import Entry
+from convnext_studio.ui.widgets.fuzzy import Match, match
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 
 ROW_ROLE = Qt.ItemDataRole.UserRole
@@ -133,7 +133,7 @@ def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[
     ages = {key: age for age, key in enumerate(recent)}
     typed_count = len(query.strip())
     meant = (entry for entry in entries if typed_count > 1 or entry.is_offered or entry.key in ages)
-    found = [(entry, fit) for entry in meant if (fit := match(query, entry.text)) is not None]
+    found = [(entry, fit) for entry in meant if (fit := _fit(query, entry)) is not None]
     found.sort(
         key=lambda pair: (
             pair[1].rank,
@@ -143,6 +143,15 @@ def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[
         )
     )
     return found[:SHOWN_AT_MOST]
+
+
+def _fit(query: str, entry: Entry) -> Match | None:
+    """Match a query against an entry; words that are not shown count less than any that are."""
+    shown = match(query, entry.text)
+    hidden = match(query, f"{entry.text} {entry.also}") if entry.also else None
+    if hidden is None or (shown is not None and shown.rank <= hidden.rank + 1):
+        return shown
+    return Match(hidden.rank + 1, tuple(index for index in hidden.letters if index < len(entry.text)))
 
 
 class Palette(Overlay):
@@ -157,13 +166,15 @@ class Palette(Overlay):
     chosen = Signal(str)  # the key of what was chosen
 
     def __init__(self, window: QWidget, entries: Callable[[], Sequence[Entry]]) -> None:
-        super().__init__(window, "Command palette")
+        super().__init__(window, "Find anything")
         self._gather = entries
         self._entries: Sequence[Entry] = ()
         self._recent: tuple[str, ...] = ()
         self._found: list[tuple[Entry, Match]] = []
         self.line = QLineEdit()
-        self.line.setPlaceholderText("Find a command, a node, a class, a picture, a model…")
+        self.line.setPlaceholderText(
+            "Find a command, an option, a model, a class, help, a step of the lecture…"
+        )
         self.line.setAccessibleName("Find anything")
         self.line.setToolTip("Type a few letters; choose with the arrow keys, Enter to run, Esc to close")
         self.line.setClearButtonEnabled(True)
@@ -192,6 +203,13 @@ class Palette(Overlay):
         self.line.clear()
         self._search("")
         self.open()
+
+    def refresh(self) -> None:
+        """Gather the entries again, and keep what was typed and the current row."""
+        self._entries = self._gather()
+        row = self.list.currentRow()
+        self._search(self.line.text())
+        self.list.setCurrentRow(min(max(row, 0), self.list.count() - 1))
 
     def place(self) -> None:
         """Place the palette at the top centre of the window, no larger than the window allows."""

@@ -7,9 +7,17 @@ from pathlib import Path
 
 from PySide6.QtGui import QAction, QKeySequence
 
+from convnext_studio.model.presets import bundled_models
+from convnext_studio.model.road.steps import ROAD
+from convnext_studio.model.timm.known_models import KnownModel, known_models
+from convnext_studio.ui.lecture.entry import LateLecture
+from convnext_studio.ui.panels.help.help_panel import page_title
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import DockLayout
+from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
+from convnext_studio.ui.shell.find.panel_options import Option, options_of
+from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
@@ -25,6 +33,8 @@ class Entry:
         Unique key, under which the settings remember recently chosen entries.
     text
         Text that is searched and shown.
+    also
+        Further words by which it is found, which are not shown.
     kind
         Kind of entry, shown at the right.
     run
@@ -44,13 +54,21 @@ class Entry:
     detail: str = ""
     why_not: str = ""
     is_offered: bool = False
+    also: str = ""
 
 
-PALETTE = "palette"
+PALETTE, HELP = "palette", "help"
+SETTINGS_WORDS = "settings preferences"
 
 
 class PaletteEntries:
-    """Gathers the actions, the panels, and the nodes, pictures, models and classes that can be chosen."""
+    """Gathers what can be found: commands, panels, their options, help, the lecture, and what can be opened.
+
+    Parameters
+    ----------
+    show_page
+        Shows a help page.
+    """
 
     def __init__(
         self,
@@ -59,23 +77,32 @@ class PaletteEntries:
         state: AppState,
         controller: Controller,
         settings: SettingsFile,
+        lecture: LateLecture,
+        show_page: Callable[[str], None],
     ) -> None:
         self._actions = actions
         self._layout = layout
         self._state = state
         self._controller = controller
         self._settings = settings
+        self._lecture = lecture
+        self._show_page = show_page
 
     def gather(self) -> list[Entry]:
         """Return all entries that are available now."""
-        return [
+        gathered = [
             *self._commands(),
             *self._panels(),
+            *self._options(),
+            *self._help(),
+            *self._steps(),
             *self._nodes(),
             *self._pictures(),
             *self._recent(),
+            *self._models(),
             *self._classes(),
         ]
+        return list({entry.key: entry for entry in reversed(gathered)}.values())[::-1]
 
     def _commands(self) -> list[Entry]:
         specs = [spec for spec in ACTIONS if spec.text != SEPARATOR and spec.id != PALETTE]
@@ -102,6 +129,43 @@ class PaletteEntries:
                 is_offered=True,
             )
             for name, dock in self._layout.docks.items()
+        ]
+
+    def _options(self) -> list[Entry]:
+        """Return the options of all panels that have been created."""
+        return [
+            Entry(
+                f"option {name} {option.name}",
+                f"{dock.windowTitle()} › {option.name}",
+                "Option",
+                partial(self._choose_option, name, option),
+                also=f"{SETTINGS_WORDS if name == 'settings' else ''} {_american(option.name)}",
+            )
+            for name, dock in self._layout.docks.items()
+            if dock.is_made and name != HELP
+            for option in options_of(dock.panel)
+        ]
+
+    def _choose_option(self, name: str, option: Option) -> None:
+        self._layout.show_panel(name)
+        option.choose()
+
+    def _help(self) -> list[Entry]:
+        return [
+            Entry(f"help {name}", f"Help: {page_title(name)}", "Help", partial(self._show_page, name))
+            for name in HELP_PAGES
+        ]
+
+    def _steps(self) -> list[Entry]:
+        return [
+            Entry(
+                f"step {place}",
+                f"Lecture, step {place + 1}: {title}",
+                "Lecture",
+                partial(self._lecture.present, place),
+                chapter,
+            )
+            for place, (title, chapter) in enumerate(self._lecture.titles)
         ]
 
     def _nodes(self) -> list[Entry]:
@@ -144,14 +208,32 @@ class PaletteEntries:
             ),
             *(
                 Entry(
-                    f"model {source}",
-                    f"Open the model {source}",
-                    "Model",
-                    partial(self._controller.change_model, source=source),
+                    f"open {path}",
+                    f"Open {Path(path).name}",
+                    kind,
+                    partial(self._controller.open_paths, [path]),
+                    path,
                 )
-                for source in recent.recent_models
+                for kind, paths in (("Folder", recent.recent_folders), ("Session", recent.recent_sessions))
+                for path in paths
             ),
+            *(self._model(source) for source in recent.recent_models),
         ]
+
+    def _models(self) -> list[Entry]:
+        """Return all models that can be opened by name; the presets are among the commands."""
+        published = known_models().values()
+        return [
+            *(self._model(name) for name in bundled_models()),
+            *(self._model(step.source) for step in ROAD.values()),
+            *(self._model(f"timm:{known.name}", _published_text(known)) for known in published),
+        ]
+
+    def _model(self, source: str, detail: str = "") -> Entry:
+        name = Path(source).name if is_file(source) else source
+        folder = str(Path(source).parent) if is_file(source) else detail
+        open_it = partial(self._controller.change_model, source=source)
+        return Entry(f"model {source}", f"Open the model {name}", "Model", open_it, folder)
 
     def _classes(self) -> list[Entry]:
         model = self._state.model
@@ -171,3 +253,14 @@ def spoken(spec: ActionSpec) -> str:
     """Return the text of an action as it reads outside its menu."""
     sub_menu = spec.menu.rpartition("/")[2] if "/" in spec.menu else ""
     return f"{sub_menu}: {spec.text}".removeprefix(": ").replace("&", "").rstrip("…")
+
+
+def _american(text: str) -> str:
+    """Return the word that people with another spelling type, or nothing."""
+    return "color" if "colour" in text.lower() else ""
+
+
+def _published_text(known: KnownModel) -> str:
+    if known.accuracy is None:
+        return "published weights"
+    return f"published weights, {known.accuracy:.1f} % at {known.measured_px} px"

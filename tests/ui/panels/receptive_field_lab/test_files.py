@@ -82,20 +82,14 @@ def test_a_field_is_saved_with_its_protocol_or_alone(
     )
 
 
-@pytest.mark.parametrize(("button", "there"), [("save", "mine.png"), ("field", "mine.npz")])
 def test_a_file_that_nobody_named_is_not_replaced(
-    pair: ReceptiveFieldLab,
-    background: Background,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    button: str,
-    there: str,
+    pair: ReceptiveFieldLab, background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs = tmp_path / there
+    theirs = tmp_path / "mine.npz"
     theirs.write_text("theirs")
     answers = iter([str(tmp_path / "mine"), ""])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (next(answers), ""))
-    (pair.save if button == "save" else pair.compare.subjects[0].save).click()
+    pair.compare.subjects[0].save.click()
     assert next(answers, None) is None
     background.close()
     assert theirs.read_text() == "theirs"
@@ -114,13 +108,10 @@ def test_a_field_that_cannot_be_saved_is_told(
 
 
 @pytest.mark.parametrize("name", ["figure.png", "figure.svg"])
-def test_the_figure_is_saved_without_buttons(
-    pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_the_figure_is_saved_without_buttons(pair: ReceptiveFieldLab, tmp_path: Path, name: str) -> None:
     told: list[Notice] = []
     pair.noticed.connect(told.append)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / name), ""))
-    pair.save.click()
+    pair.write_figure(tmp_path / name)
     assert told[-1].good
     path = tmp_path / name
     if path.suffix == ".png":
@@ -134,12 +125,15 @@ def test_the_figure_is_saved_without_buttons(
     assert not any(pair.compare.table.isColumnHidden(column) for column in range(11))
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("no folder/figure.png", "could not be written"), ("figure.npy", "cannot be saved as “figure.npy”")],
+)
 def test_a_figure_that_cannot_be_saved_is_told(
-    pair: ReceptiveFieldLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: ReceptiveFieldLab, tmp_path: Path, name: str, why: str
 ) -> None:
     told: list[Notice] = []
     pair.noticed.connect(told.append)
-    path = str(tmp_path / "no folder" / "figure.png")
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
-    pair.save.click()
-    assert "could not be written" in told[-1].message
+    pair.write_figure(tmp_path / name)
+    assert why in told[-1].message
+    assert not (tmp_path / name).exists()

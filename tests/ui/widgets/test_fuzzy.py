@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convnext_studio.ui.shell.find.fuzzy import Fit, match
+from convnext_studio.ui.widgets.fuzzy import Fit, match
 
 TEXTS = st.text(alphabet="abcABC .3-é", max_size=24)
 
@@ -12,7 +12,10 @@ TEXTS = st.text(alphabet="abcABC .3-é", max_size=24)
 @pytest.mark.parametrize(
     ("query", "text", "fit", "marked"),
     [
-        ("go", "Go to stage3.block5", Fit.BEGINNING, "Go"),
+        ("go", "Go to stage3.block5", Fit.WHOLE_WORD, "Go"),
+        ("to", "Go to Toledo", Fit.WHOLE_WORD, "to"),
+        ("cam", "Campsite: Grad-CAM", Fit.WHOLE_WORD, "CAM"),
+        ("stage", "stage3 of a network", Fit.BEGINNING, "stage"),
         ("BLOCK", "Go to stage3.block5", Fit.WORD_BEGINNING, "block"),
         ("s3b5", "Go to stage3.block5", Fit.INITIALS, "s3b5"),
         ("tage", "Go to stage3.block5", Fit.INSIDE, "tage"),
@@ -36,6 +39,12 @@ def test_words_come_in_any_order_and_all_have_to_be_there() -> None:
 
 def test_nothing_typed_means_everything() -> None:
     assert match("  ", "anything") == match("", "")
+
+
+def test_long_words_are_not_found_in_letters_here_and_there() -> None:
+    """Otherwise nearly every word would be found in some of thousands of texts."""
+    assert match("banana", "Be what you can: a sandbox of a navy man") is None
+    assert match("bana", "Be what you can: a sandbox of a navy man") is not None
 
 
 def in_order(word: str, text: str) -> bool:

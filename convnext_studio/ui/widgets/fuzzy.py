@@ -1,7 +1,7 @@
 """Fuzzy matching of a few typed letters against a text."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -10,11 +10,16 @@ from functools import lru_cache
 class Fit(IntEnum):
     """How well a typed word fits a text; lower is better."""
 
-    BEGINNING = 0
-    WORD_BEGINNING = 1
-    INITIALS = 2
-    INSIDE = 3
-    SCATTERED = 4
+    WHOLE_WORD = 0
+    BEGINNING = 1
+    WORD_BEGINNING = 2
+    INITIALS = 3
+    INSIDE = 4
+    SCATTERED = 5
+
+
+LONGEST_SCATTERED = 5
+"""A longer word is not found in letters that merely occur in the same order: too many texts have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class Match:
 def match(query: str, text: str) -> Match | None:
     """Find all words of a query in a text, in any order and case; return None if one is missing.
 
-    The best fit is at the beginning of the text, followed by the beginning of a word, the initials of words,
-    the inside of a word, and letters that merely occur in the same order.
+    The best fit is a whole word, followed by the beginning of the text, the beginning of a word, the initials
+    of words, the inside of a word, and a few letters that merely occur in the same order.
     """
     folded = _folded(text)
     rank, letters = 0, set[int]()
@@ -59,17 +64,20 @@ def _folded(text: str) -> str:
 def _find(word: str, text: str) -> tuple[Fit, tuple[int, ...]] | None:
     if _in_order(word).match(text) is None:  # A fast test that rules out most texts.
         return None
-    at = first = text.find(word)
-    while at > 0 and not _begins_word(text, at):
-        at = text.find(word, at + 1)
-    if at >= 0:
-        fit = Fit.WORD_BEGINNING if at else Fit.BEGINNING
+    first = text.find(word)
+    beginnings = [at for at in _places(word, text) if at == 0 or _begins_word(text, at)]
+    if beginnings:
+        whole = [at for at in beginnings if _ends_word(text, at + len(word))]
+        at = (whole or beginnings)[0]
+        fit = Fit.WHOLE_WORD if whole else Fit.WORD_BEGINNING if at else Fit.BEGINNING
         return fit, tuple(range(at, at + len(word)))
     initials = _walk(word, text, lambda index: _begins_word(text, index))
     if initials is not None:
         return Fit.INITIALS, initials
     if first >= 0:
         return Fit.INSIDE, tuple(range(first, first + len(word)))
+    if len(word) > LONGEST_SCATTERED:
+        return None
     scattered = _walk(word, text, lambda _index: True)
     return None if scattered is None else (Fit.SCATTERED, scattered)
 
@@ -78,6 +86,19 @@ def _find(word: str, text: str) -> tuple[Fit, tuple[int, ...]] | None:
 def _in_order(word: str) -> re.Pattern[str]:
     """Return a pattern for texts with the word's letters in this order; it matches in linear time."""
     return re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in word), re.DOTALL)
+
+
+def _places(word: str, text: str) -> Iterator[int]:
+    """Yield the indices at which a word occurs in the text."""
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + 1)
+
+
+def _ends_word(text: str, end: int) -> bool:
+    """Whether no letter or digit follows; a number after letters belongs to their word."""
+    return end == len(text) or not text[end].isalnum()
 
 
 def _begins_word(text: str, index: int) -> bool:

@@ -1,0 +1,113 @@
+"""Copy, paste and select all, for whatever has the keyboard focus."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QItemSelectionModel, QObject, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.widgets.message_bar import Notice
+
+if TYPE_CHECKING:  # The window imports this module.
+    from convnext_studio.ui.shell.window import StudioWindow
+
+_TOPIC = "clipboard"
+_TextField = QLineEdit | QTextEdit | QPlainTextEdit
+
+
+class Clipboard(QObject):
+    """Copies from, pastes into and selects in the widget with the keyboard focus."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(self, window: "StudioWindow") -> None:
+        super().__init__(window)
+        self._window = window
+
+    def copy(self) -> None:
+        """Copy the selected text, rows or picture of the focused widget, or else the view of its panel."""
+        focused = QApplication.focusWidget()
+        text = _selected_text(focused)
+        if text:
+            QGuiApplication.clipboard().setText(text)
+            self.noticed.emit(Notice(_TOPIC, "The selection was copied.", good=True))
+            return
+        view = _view_above(focused) or self._view_of_panel()
+        if view is None:
+            hint = "Click a map, a table or a text first."
+            self.noticed.emit(Notice(_TOPIC, "There is nothing to copy here.", hint))
+        else:
+            view.saver.copy()
+
+    def paste(self) -> None:
+        """Insert the text of the clipboard into a text field, or open its picture or files."""
+        field = _text_field(QApplication.focusWidget())
+        mime = QGuiApplication.clipboard().mimeData()
+        if field is not None and mime.hasText() and not mime.hasImage():
+            field.paste()
+        else:
+            self._window.controller.open_mime(mime)
+
+    def select_all(self) -> None:
+        """Select everything in the focused text, table or list."""
+        focused = QApplication.focusWidget()
+        field = _text_field(focused)
+        if field is not None:
+            field.selectAll()
+        elif isinstance(focused, QAbstractItemView):
+            focused.selectAll()
+        elif isinstance(focused, QLabel):
+            focused.setSelection(0, len(focused.text()))
+
+    def _view_of_panel(self) -> MapView | None:
+        """Return the largest view of the active panel, or None if it shows none."""
+        name = self._window.dock_layout.active
+        views = [] if name is None else self._window.dock_layout.docks[name].findChildren(MapView)
+        shown = [view for view in views if view.isVisible() and view.contents is not None]
+        return max(shown, key=lambda view: view.width() * view.height(), default=None)
+
+
+def _text_field(widget: QWidget | None) -> _TextField | None:
+    if isinstance(widget, QComboBox | QAbstractSpinBox):
+        widget = widget.lineEdit()
+    return widget if isinstance(widget, QLineEdit | QTextEdit | QPlainTextEdit) else None
+
+
+def _selected_text(widget: QWidget | None) -> str:
+    """Return the selected text of a widget; the selected rows of a table or list as tab-separated lines."""
+    field = _text_field(widget)
+    if isinstance(field, QLineEdit):
+        return field.selectedText()
+    if field is not None:
+        return field.textCursor().selection().toPlainText()
+    if isinstance(widget, QLabel):
+        return widget.selectedText()
+    if isinstance(widget, QAbstractItemView):
+        return _selected_rows(widget.selectionModel())
+    return ""
+
+
+def _selected_rows(selection: QItemSelectionModel | None) -> str:
+    if selection is None:
+        return ""
+    rows: dict[int, list[str]] = {}
+    for index in sorted(selection.selectedIndexes(), key=lambda each: (each.row(), each.column())):
+        rows.setdefault(index.row(), []).append(str(index.data() or ""))
+    return "\n".join("\t".join(cells) for cells in rows.values())
+
+
+def _view_above(widget: QWidget | None) -> MapView | None:
+    while widget is not None and not isinstance(widget, MapView):
+        widget = widget.parentWidget()
+    return widget if isinstance(widget, MapView) and widget.contents is not None else None
