@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
@@ -41,6 +41,7 @@ from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
+from convnext_studio.ui.widgets.text_size import scaled
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # Imported only when the panels are first shown.
 
 PROGRAM = "ConvNeXt Studio"
 LARGEST_FIRST_SIZE = QSize(1760, 1040)
+_LOW_PX = 520  # For text of 9 points.
 
 
 class StudioWindow(QMainWindow):
@@ -205,6 +207,7 @@ class StudioWindow(QMainWindow):
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
+        self.appearance.text_resized.connect(self._fit_strip)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
@@ -318,6 +321,14 @@ class StudioWindow(QMainWindow):
             room = self.screen().availableSize()
             self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
         self._shares_out_at_first = not self.dock_layout.restore(layout)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let the strip take less room in a low window."""
+        super().resizeEvent(event)
+        self._fit_strip()
+
+    def _fit_strip(self) -> None:
+        self.strip.set_low(self.height() / scaled(1) < _LOW_PX)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Share out the window among the panels, now that its size is known."""

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
 from convnext_studio.ui.shell.docks import layout as layouts
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
@@ -184,14 +185,16 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
         for _ in range(2):
             filled_window.actions_by_id["text_larger"].trigger()
         qtbot.waitUntil(lambda: textsize.current_pt() == 28)
-        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
+        # The strip leaves room to the panels: only names, in the large text.
+        low_px = round(textsize.scaled(LOW_BOXES_PX))
+        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == low_px)
         for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
             assert widget.font().pointSizeF() == 28
         qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
     finally:
         filled_window.actions_by_id["text_system"].trigger()
         qtbot.waitUntil(lambda: textsize.current_pt() == textsize.system_size_pt())
-    assert filled_window.strip.canvas.height() == strip_px
+    qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == strip_px)
     assert filled_window.predictions_panel.rows[0].font().pointSizeF() == textsize.system_size_pt()
 
 

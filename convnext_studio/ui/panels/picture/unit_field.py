@@ -20,6 +20,11 @@ from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 COLORMAP = "magma"
 """The lowest colour is black, which darkens the parts of the photograph that do not affect the unit."""
+RESULT_TEXTS = {
+    False: "effective field |d unit / d input|, linear",
+    True: "effective field |d unit / d input|, log10 of the fraction of the maximum",
+}
+"""What the colours show, by whether the scale is logarithmic."""
 LOG_DECADES = 4
 """Values more than this many powers of ten below the largest get the lowest colour."""
 
@@ -165,8 +170,7 @@ def result_text(result: UnitFieldResult, is_log: bool) -> str:
     if _largest(result) <= 0:
         said.append("no pixel affects it")
     else:
-        scale = "log10 of the fraction of the maximum" if is_log else "linear"
-        said.append(f"effective field |d unit / d input|, {scale}")
+        said.append(RESULT_TEXTS[is_log])
     if result.non_finite:
         said.append(f"{result.non_finite} pixels are not finite")
     return " · ".join(said)

@@ -38,7 +38,7 @@ from convnext_studio.ui.state.node_texts import (
     statistics_text,
 )
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import FactsLabel
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -58,7 +58,7 @@ class StripHeader(QWidget):
         self._names = [NETWORK]
         self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
         self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
-        self.numbers = ElidedLabel()
+        self.numbers = FactsLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
         self.legend = QLabel()
@@ -423,6 +423,10 @@ class NetworkStrip(QWidget):
     def cost_kind(self) -> CostKind:
         """What the cost bars show."""
         return self.header.cost_kind
+
+    def set_low(self, is_low: bool) -> None:
+        """Leave room to the panels in a low window: show only the names of the nodes, or everything again."""
+        self.canvas.set_low(is_low)
 
     def choose_costs(self, kind: str) -> None:
         """Let the cost bars show parameters, MACs, memory, time, or nothing."""

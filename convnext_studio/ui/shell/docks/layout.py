@@ -99,9 +99,9 @@ class DockLayout(QObject):
 
     def _use(self, variant: Variant) -> None:
         """Put the panels of a variant into their places, and show them."""
-        self._variant = variant
-        for panel in variant.panels:
+        for panel in (*self._variant.panels, *variant.panels):
             self.docks[panel].hide()
+        self._variant = variant
         self._place()
         for panel in variant.panels:
             self.docks[panel].show()
