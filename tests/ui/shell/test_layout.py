@@ -377,3 +377,66 @@ def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
         theme.apply(qapp, theme.DARK)
+
+
+@pytest.mark.parametrize(
+    ("size", "tabs"),
+    [
+        ((1920, 1080), {}),
+        (
+            (1024, 700),
+            {"predictions": {"pictures", "model"}, "feature_maps": {"attribution", "receptive_field"}},
+        ),
+    ],
+)
+def test_the_arrangement_follows_the_size_of_the_window(
+    filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int], tabs: dict[str, set[str]]
+) -> None:
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    filled_window.resize(*size)
+    qtbot.wait(300)
+    assert filled_window.size().toTuple() == size
+    docks = filled_window.dock_layout.docks
+    assert {docks[name].isHidden() for name in ARRANGEMENTS["inspect"].variants[0].panels} == {False}
+    for name, behind in tabs.items():
+        assert docks[name].isVisible()
+        assert set(filled_window.tabifiedDockWidgets(docks[name])) == {docks[other] for other in behind}
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    assert not any(filled_window.tabifiedDockWidgets(docks[name]) for name in ("predictions", "feature_maps"))
+
+
+def test_a_layout_of_ones_own_is_kept_when_the_window_gets_smaller(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    filled_window.dock_layout.docks["model"].close()
+    filled_window.resize(1024, 700)
+    qtbot.wait(300)
+    docks = filled_window.dock_layout.docks
+    assert docks["model"].isHidden()
+    assert docks["attribution"].isVisible()
+    assert docks["feature_maps"].isVisible()
+
+
+def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    theme.apply(qapp, theme.DARK)
+    large_screen.dock_layout.reset()
+    qtbot.wait(300)
+    docks = large_screen.dock_layout.docks
+    large_screen.resizeDocks([docks["picture"]], [600], Qt.Orientation.Vertical)
+    qtbot.wait(50)
+    before = {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()}
+    rows = [row.geometry() for row in large_screen.attribution_panel.target.rows]
+    try:
+        for size_pt in (20, 28, 12, 9):
+            use_text(qtbot, large_screen, size_pt)
+        assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
+        qtbot.waitUntil(lambda: [row.geometry() for row in large_screen.attribution_panel.target.rows] == rows)
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)

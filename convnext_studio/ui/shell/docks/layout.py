@@ -212,6 +212,9 @@ class DockLayout(QObject):
         if kept.open_docks - set(kept.variant.panels) != is_open_now:
             return False
         self._variant = kept.variant
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # The strip and the bars have to take their new heights first.
         return self._restore_docks(kept.state)
 
     # ----------------------------------------------------------------------------------------- one panel
