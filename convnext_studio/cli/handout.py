@@ -11,7 +11,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import FIRST_SAMPLE
 
 EXAMPLES = (
-    ("--out lecture.pdf", "write the lecture that comes with the program, one page for each step"),
+    ("--out lecture.pdf", "write the lecture that comes with the program"),
+    ("--out speaker.pdf --notes", "write it with the speaker's notes"),
     ("cat.jpg --out lecture.html --lecture my-lecture", "write a lecture of your own, on your own picture"),
 )
 
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, metavar="FILE.pdf|FILE.html", help="file to write")
     parser.add_argument("--lecture", metavar="FOLDER", help="a lecture of your own (default: the bundled one)")
+    parser.add_argument("--notes", action="store_true", help="print the speaker's notes, too")
     add_model_options(parser)
     return parser
 

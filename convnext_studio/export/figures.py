@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -34,12 +33,13 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.render import (
-    DIVERGING,
+    OVER_PICTURE,
     ROBUST_PERCENTILES,
     Clipping,
     Limits,
     Mosaic,
     Rgb,
+    Shading,
     assemble,
     format_number,
     format_percent,
@@ -49,13 +49,8 @@ from convnext_studio.render import (
 )
 
 COLORMAP = "viridis"
-DIVERGING_MAP = DIVERGING[0]
-UNIT_COLORMAP = "magma"
 BODY_PX = 1200
 """Longer side of the map in a figure, in pixels, where it can be chosen freely."""
-MAP_OPACITY = 0.55
-UNIT_OPACITY = 0.7
-CLIP_PERCENTILE = 99.5
 
 _UNITS = {"logit": "logit units", "probability": "units of probability", "difference": "logit units"}
 
@@ -133,44 +128,10 @@ def _scale_text(finite: NDArray[np.float32], limits: Limits) -> str:
 # ---------------------------------------------------------------------------------------------- attributions
 
 
-@dataclass(frozen=True, slots=True)
-class Shading:
-    """The values of a map that are coloured, how they are coloured, and a description.
-
-    Attributes
-    ----------
-    values
-        (h, w) float32: the map, or its positive part.
-    limits, colormap
-        The arguments for `convnext_studio.render.overlay`.
-    text
-        The description for the caption.
-    """
-
-    values: NDArray[np.float32]
-    limits: Limits
-    colormap: str
-    text: str
-
-
 def shading_of(explanation: Explanation, name: str) -> Shading:
-    """Choose how to colour a map: a difference with its sign, any other by its positive part.
-
-    On the input, a few pixels exceed all others, so there the scale is clipped at `CLIP_PERCENTILE`.
-    """
-    values = explanation.maps[name]
+    """Return the default look of a map, which is that of the window."""
     is_difference = explanation.output == "difference"
-    if not is_difference:
-        values = np.maximum(values, 0)
-    clipped = values
-    if name == INPUT and np.isfinite(values).any():
-        bound = float(np.percentile(np.abs(values[np.isfinite(values)]), CLIP_PERCENTILE))
-        # If nearly all values are 0, so is the percentile.
-        clipped = np.clip(values, -bound, bound) if bound > 0 else values
-    limits = limits_of(np.append(clipped, np.float32(0)), symmetric=is_difference)
-    part = "Signed, symmetric about 0" if is_difference else "Positive part"
-    text = f"{part}, scale up to percentile {CLIP_PERCENTILE}" if clipped is not values else part
-    return Shading(values, limits, DIVERGING_MAP if is_difference else COLORMAP, text)
+    return Shading.usual(is_difference=is_difference, is_on_pixels=name == INPUT)
 
 
 def map_box(explanation: Explanation, name: str) -> Box:
@@ -182,21 +143,22 @@ def map_box(explanation: Explanation, name: str) -> Box:
 def attribution_figure(contents: MapContents, explanation: Explanation, name: str) -> Figure:
     """Draw one of an explanation's maps over the picture, with a frame around what the network sees."""
     values, method = explanation.maps[name], method_named(explanation.method)
-    shading, is_smooth = shading_of(explanation, name), name != INPUT
+    shading = shading_of(explanation, name)
+    limits = shading.limits_of([values])
     body, scale = _laid_over(contents.image, explanation, name, BODY_PX)
     crop = _scaled(explanation.geometry.crop_box, scale)
-    resampling = "bilinearly between the units' centres" if is_smooth else "to the nearest pixel of the input"
     caption = [
         _what(contents, explanation, name),
-        f"{shading.text}, opacity {100 * MAP_OPACITY:.0f} %, resampled {resampling}. " + _range_text(values),
+        _look_text(shading, values),
         *_told(explanation, values),
         "The frame marks what the network sees.",
     ]
     bar = ColourBar(
-        limits=shading.limits,
+        limits=limits,
         colormap=shading.colormap,
         title=_bar_title(explanation, name),
-        clipping=Clipping.of(shading.values, shading.limits),
+        clipping=Clipping.of(shading.part_of(values), limits),
+        zero=0.0,
     )
     title = f"{method.title}: {explained_text(contents.model, explanation)}"
     return _figure_of(body, bar, title, caption, contents, lambda marks: marks.frame(crop))
@@ -205,13 +167,29 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
 def _laid_over(
     image: ImageInfo, explanation: Explanation, name: str, longest_px: int
 ) -> tuple[Rgb, tuple[float, float]]:
-    """Return a map blended over its picture, and the scale from picture pixels to figure pixels."""
+    """Return a picture with a map laid over it, and the scale from picture pixels to figure pixels."""
     picture, scale = _enlarged(image, longest_px)
-    shading = shading_of(explanation, name)
+    shading, values = shading_of(explanation, name), explanation.maps[name]
     box = _scaled(map_box(explanation, name), scale)
-    smooth = name != INPUT
-    drawn = overlay(picture, shading.values, box, shading.limits, shading.colormap, MAP_OPACITY, smooth=smooth)
-    return drawn, scale
+    return shading.lay_over(picture, values, box, shading.limits_of([values])), scale
+
+
+def _look_text(shading: Shading, values: NDArray[np.float32]) -> str:
+    """Describe how a map was drawn, and the range of its values."""
+    told = ", ".join(shading.text.split(" · "))
+    return (
+        f"Shown: {told}. The opacity is proportional to the size of the value, up to "
+        f"{100 * shading.opacity:.0f} %. {_range_text(values)}"
+    )
+
+
+def _size_text(explanation: Explanation, name: str) -> str:
+    """Return the size of a map, and whether it was interpolated."""
+    is_on_pixels = name == INPUT
+    text = shading_of(explanation, name).resolution_text(
+        explanation.maps[name].shape, is_on_pixels=is_on_pixels
+    )
+    return text.replace("×", "x")
 
 
 def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
@@ -219,7 +197,7 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
     where = (
         f"on the input's {height} x {width} pixels"
         if name == INPUT
-        else f"at {place_text(explanation, name)}, {height} x {width} units"
+        else f"at {place_text(explanation, name)}, {_size_text(explanation, name)}"
     )
     against = "" if explanation.against is None else f", and not class {explanation.against},"
     probability = contents.prediction.probabilities[explanation.target]
@@ -271,7 +249,7 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     picture, scale = _enlarged(contents.image, BODY_PX)
     limits = limits_of(np.append(result.effective, np.float32(0)))
     crop = _scaled(result.geometry.crop_box, scale)
-    body = overlay(picture, result.effective, crop, limits, UNIT_COLORMAP, UNIT_OPACITY)
+    body = overlay(picture, result.effective, crop, limits, OVER_PICTURE)
     clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
     caption = [
         (
@@ -281,7 +259,7 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
         "The colours show the magnitude of its derivative by the input, summed over red, green and blue.",
         f"Theoretical field: {node.field.extent}{clipped}.",
     ]
-    bar = ColourBar(limits=limits, colormap=UNIT_COLORMAP, title="|d unit / d input|")
+    bar = ColourBar(limits=limits, colormap=OVER_PICTURE, title="|d unit / d input|", zero=0.0)
     title = f"One unit of {node.title.lower()}"
 
     def mark(marks: Marks) -> None:
@@ -330,7 +308,8 @@ def contact_sheet_png(
 
 
 def _tile_texts(model: ModelInfo, image: ImageInfo, explanation: Explanation) -> list[Line]:
-    limits = shading_of(explanation, *explanation.maps).limits
+    [(name, values)] = explanation.maps.items()
+    limits = shading_of(explanation, name).limits_of([values])
     texts = (
         (image.name, INK),
         (f"{label_of(model, explanation.target)}: {explanation.output} {explanation.score:.3g}", GREY),
@@ -347,7 +326,8 @@ def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[Lin
     against = "" if explanation.against is None else f", and not {label_of(model, explanation.against)}"
     title = f"{method_named(explanation.method).title}{of} {where}{against}"
     shading = shading_of(explanation, name)
-    said = f"Model: {model.title} ({model.source}). {shading.text}; each map has its own scale."
+    told = ", ".join((_size_text(explanation, name), *shading.text.split(" · ")))
+    said = f"Model: {model.title} ({model.source}). {told}; each map has its own scale."
     lines = [*lines_of(title, _TITLE_PX, INK, width), *lines_of(said, _TEXT_PX, GREY, width)]
     if model.random_weights:
         lines += lines_of(RANDOM_WEIGHTS, _TEXT_PX, WARNING, width)

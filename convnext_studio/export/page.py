@@ -26,7 +26,16 @@ from PIL import Image
 from convnext_studio.common.geometry import Box
 from convnext_studio.export.fonts import DPI, cut, picture_of, plain, properties, runs, width_of, wrapped
 from convnext_studio.export.png import encoded_png
-from convnext_studio.render import UNCLIPPED, Clipping, Limits, Rgb, format_number, lut, number_ticks
+from convnext_studio.render import (
+    UNCLIPPED,
+    Clipping,
+    Limits,
+    Rgb,
+    bar_colours,
+    blended,
+    format_number,
+    number_ticks,
+)
 
 Colour = tuple[int, int, int]
 INK: Colour = (24, 28, 34)
@@ -72,12 +81,21 @@ class ColourBar:
         What the numbers mean, with their unit.
     clipping
         The ends beyond which there are values; these ends are marked "≥" and "≤".
+    zero
+        The value at which the colours fade out, because they are laid over a picture; None if they are opaque.
     """
 
     limits: Limits
     colormap: str
     title: str
     clipping: Clipping = UNCLIPPED
+    zero: float | None = None
+
+    @property
+    def colours(self) -> Rgb:
+        """The colours (256, 3) on white paper, from the lower to the upper end."""
+        colours = bar_colours(self.colormap, self.limits, self.zero)
+        return blended(np.full((len(colours), 3), 255, np.uint8), colours)
 
     @property
     def texts(self) -> list[tuple[float, str]]:
@@ -231,7 +249,7 @@ class Canvas:
         ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
         # The axis runs from 0 to 1, because arithmetic with the limits of a very narrow or wide scale fails.
         drawn = self._paper.colorbar(
-            ScalarMappable(Normalize(0, 1), ListedColormap(lut(bar.colormap) / 255)),
+            ScalarMappable(Normalize(0, 1), ListedColormap(bar.colours / 255)),
             cax=axes,
             extend=ends[bar.clipping.below, bar.clipping.above],
             extendfrac=0.6 * size / box[3],

@@ -11,10 +11,16 @@ from convnext_studio.render.limits import Limits, Values
 
 Rgb = NDArray[np.uint8]
 
-SEQUENTIAL = ("viridis", "cividis", "magma", "inferno", "gray")
+SEQUENTIAL = ("viridis", "cividis", "magma", "inferno", "gray", "glow")
 """Sequential colour maps, for data from low to high."""
-DIVERGING = ("vik",)
+DIVERGING = ("vik", "glow-ice")
 """Diverging colour maps, for signed data with limits symmetric about 0."""
+OVER_PICTURE, SIGNED_OVER_PICTURE = "glow", "glow-ice"
+"""The colour maps for data on a photograph.
+
+Violet, magenta and yellow, and blue and cyan for negative values, are rare in photographs, and people with any
+kind of colour blindness can tell them apart.
+"""
 
 _CATALOGUE = {
     "viridis": "bids:viridis",
@@ -24,6 +30,9 @@ _CATALOGUE = {
     "gray": "matlab:gray",
     "vik": "crameri:vik",
 }
+# Without the dark blue at the beginning of both, in which one could be mistaken for the other, and without the
+# near white at the end of the second.
+_GLOW, _ICE = ("bids:plasma", 0.2, 1.0), ("colorcet:kbc", 0.25, 0.92)
 STEPS = 256
 _NOT_FINITE = np.array([[206, 206, 210], [138, 138, 142]], dtype=np.uint8)
 
@@ -42,15 +51,26 @@ def lut(colormap: str) -> Rgb:
     StudioError
         If the name is in neither `SEQUENTIAL` nor `DIVERGING`.
     """
-    if colormap not in _CATALOGUE:
+    if colormap not in SEQUENTIAL + DIVERGING:
         raise StudioError(
             f"There is no colour map {colormap!r}.", f"There are: {', '.join(SEQUENTIAL + DIVERGING)}."
         )
-    from cmap import Colormap  # Imported here, so that the window need not wait 50 ms for it.
-
-    table: Rgb = np.rint(Colormap(_CATALOGUE[colormap]).lut(STEPS)[:, :3] * 255).astype(np.uint8)
+    if colormap == "glow":
+        table = _colours_of(*_GLOW, STEPS)
+    elif colormap == "glow-ice":
+        table = np.concatenate((_colours_of(*_ICE, STEPS // 2)[::-1], _colours_of(*_GLOW, STEPS // 2)))
+    else:
+        table = _colours_of(_CATALOGUE[colormap], 0.0, 1.0, STEPS)
     table.flags.writeable = False
     return table
+
+
+def _colours_of(name: str, first: float, last: float, count: int) -> Rgb:
+    """Return `count` colours of one of cmap's colour maps, between two fractions of it."""
+    from cmap import Colormap  # Imported here, so that the window need not wait 50 ms for it.
+
+    colours = Colormap(name)(np.linspace(first, last, count))[:, :3]
+    return np.rint(colours * 255).astype(np.uint8)
 
 
 def load_colour_maps() -> None:

@@ -1,54 +1,76 @@
-"""Resample maps, and lay them over pictures."""
+"""Lay maps over pictures: opacity grows with the size of the value, so that zero leaves the picture alone."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.render.colours import Rgb, colorize
+from convnext_studio.render.colours import Rgb, colorize, lut
 from convnext_studio.render.limits import Limits, Values
 
+Rgba = NDArray[np.uint8]
 
-def resample(values: Values, height: int, width: int, smooth: bool = True) -> Values:
-    """Resample a map to another size, covering the same box.
+OPACITY = 0.9
+"""The default opacity of the largest value."""
+MOST_GRID_UNITS = 16
+"""Maps with more rows or columns are drawn without a grid, which would hide the picture."""
+_GRID_LIGHT, _GRID_DARK = 0.22, 0.16
+
+
+def veil(values: Values, limits: Limits, colormap: str, opacity: float = 1.0, zero: float = 0.0) -> Rgba:
+    """Turn values into colours that are the more opaque the farther the value is from `zero`.
+
+    The opacity of a value v is proportional to |v - zero|: it is 0 at `zero`, and `opacity` at the end of the
+    scale that is farther away from it, and beyond. Values that are not finite have two greys, as in `colorize`,
+    of the full `opacity`.
 
     Parameters
     ----------
     values
-        (h, w).
-    smooth
-        Whether to interpolate bilinearly between the centres of the units, repeating the outer values;
-        otherwise each pixel gets the value of the unit that contains its centre.
+        The values, of any shape.
+    limits, colormap
+        As in `colorize`.
+    opacity
+        The largest opacity, from 0 to 1.
+    zero
+        The value that is transparent; the lower limit for logarithms, in which 0 has no special meaning.
 
     Returns
     -------
-    Values
-        (height, width), float32 or float64 like the values. Values are resampled, never colours.
+    Rgba
+        An array of the shape of `values` plus an axis of 4: red, green, blue and alpha, not premultiplied.
     """
-    rows = (np.arange(height) + 0.5) * (values.shape[0] / height)
-    columns = (np.arange(width) + 0.5) * (values.shape[1] / width)
-    return _sample(values, rows, columns, smooth)
+    # Halved, because the difference of two finite numbers may not be finite.
+    half = zero / 2
+    farthest = max(abs(limits.low / 2 - half), abs(limits.high / 2 - half))
+    with np.errstate(all="ignore"):
+        sizes = np.minimum(np.abs(np.asarray(values, dtype=np.float64) / 2 - half) / farthest, 1.0)
+    sizes[~np.isfinite(values)] = 1.0
+    alpha = np.rint(255 * opacity * sizes).astype(np.uint8)
+    return np.concatenate((colorize(values, limits, colormap), alpha[..., None]), axis=-1)
 
 
-def _sample(values: Values, rows: NDArray[np.float64], columns: NDArray[np.float64], smooth: bool) -> Values:
-    """Sample a map at continuous rows and columns, where unit *i* covers [i, i + 1)."""
-    if not smooth:
-        row, column = rows.astype(np.intp), columns.astype(np.intp)
-        return values[np.ix_(row, column)]
-    row, below, down = _neighbours(rows, values.shape[0], values.dtype)
-    column, right, across = _neighbours(columns, values.shape[1], values.dtype)
-    lines = values[row] * (1 - down)[:, None] + values[below] * down[:, None]
-    sampled: Values = lines[:, column] * (1 - across) + lines[:, right] * across
-    return sampled
+def bar_colours(colormap: str, limits: Limits, zero: float | None) -> Rgba:
+    """Return the colours (256, 4) of a colour bar, from the lowest to the highest value.
+
+    Parameters
+    ----------
+    zero
+        As in `veil`; None for a map whose colours are opaque.
+    """
+    table = lut(colormap)
+    if zero is None:
+        return np.concatenate((table, np.full((len(table), 1), 255, np.uint8)), axis=1)
+    share = (np.arange(len(table)) + 0.5) / len(table)
+    return veil(limits.low * (1 - share) + limits.high * share, limits, colormap, 1.0, zero)
 
 
-def _neighbours(
-    positions: NDArray[np.float64], count: int, dtype: "np.dtype[Any]"
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Values]:
-    from_centre = np.clip(positions - 0.5, 0, count - 1)
-    first = from_centre.astype(np.intp)
-    return first, np.minimum(first + 1, count - 1), (from_centre - first).astype(dtype)
+def blended(picture: Rgb, colours: Rgba) -> Rgb:
+    """Return a picture (..., 3) with colours (..., 4) laid over it."""
+    opacity = colours[..., 3:].astype(np.float32) / np.float32(255)
+    mixed: Rgb = np.rint(colours[..., :3] * opacity + picture * (1 - opacity)).astype(np.uint8)
+    return mixed
 
 
 def overlay(
@@ -57,10 +79,12 @@ def overlay(
     box: Box,
     limits: Limits,
     colormap: str,
-    opacity: float = 0.5,
+    opacity: float = OPACITY,
+    *,
     smooth: bool = False,
+    zero: float = 0.0,
 ) -> Rgb:
-    """Lay a map over a picture.
+    """Lay a map over a picture, with the colours and opacities of `veil`.
 
     Parameters
     ----------
@@ -72,8 +96,8 @@ def overlay(
         The position of the map, in pixels of `picture`. For the map of a node it is
         ``geometry.box_to_picture(field.map_box(h, w))``, times H over the picture's height if `picture` is
         reduced. Parts beyond the picture are clipped.
-    opacity
-        Opacity of the map, from 0 to 1.
+    opacity, zero
+        As in `veil`.
     smooth
         As in `resample`; otherwise the units are visible as squares.
 
@@ -92,7 +116,111 @@ def overlay(
     if not (row.size and column.size):
         return result
     place = np.s_[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
-    heat = colorize(_sample(values, rows[row], columns[column], smooth), limits, colormap)
-    blended = heat * np.float32(opacity) + result[place] * np.float32(1 - opacity)
-    result[place] = np.rint(blended).astype(np.uint8)
+    shown = _sample(values, rows[row], columns[column], smooth)
+    result[place] = blended(result[place], veil(shown, limits, colormap, opacity, zero))
     return result
+
+
+def grid_lines(shape: Sequence[int], box: Box) -> NDArray[np.float64]:
+    """Return the borders of a map's units as lines; none if it has more than `MOST_GRID_UNITS` in a row.
+
+    Parameters
+    ----------
+    shape
+        Numbers of rows and columns.
+    box
+        The box that the map fills.
+
+    Returns
+    -------
+    NDArray
+        (lines, 2, 2) float64, from (x, y) to (x, y): first the horizontal lines, then the vertical ones.
+    """
+    rows, columns = shape
+    if max(rows, columns) > MOST_GRID_UNITS:
+        return np.empty((0, 2, 2))
+    x, y, width, height = box
+    across = [((x, y + height * row / rows), (x + width, y + height * row / rows)) for row in range(rows + 1)]
+    down = [
+        ((x + width * column / columns, y), (x + width * column / columns, y + height))
+        for column in range(columns + 1)
+    ]
+    return np.array(across + down)
+
+
+def draw_grid(picture: Rgb, lines: NDArray[np.float64]) -> Rgb:
+    """Return a picture with horizontal and vertical lines, each light with a dark edge, drawn faintly."""
+    result = picture.astype(np.float32)
+    height, width = picture.shape[:2]
+    for start, end in np.rint(lines).astype(int).tolist():
+        for colour, share, shift in ((0, _GRID_DARK, 1), (255, _GRID_LIGHT, 0)):
+            x, y = min(start[0] + shift, width - 1), min(start[1] + shift, height - 1)
+            if start[1] == end[1]:
+                part = np.s_[max(y, 0), max(start[0], 0) : max(end[0], 0)]
+            else:
+                part = np.s_[max(start[1], 0) : max(end[1], 0), max(x, 0)]
+            result[part] += share * (colour - result[part])
+    return np.rint(result).astype(np.uint8)
+
+
+def resample(values: Values, height: int, width: int, smooth: bool = True) -> Values:
+    """Resample a map to another size, covering the same box.
+
+    Parameters
+    ----------
+    values
+        (h, w).
+    smooth
+        Whether to interpolate between the centres of the units; otherwise each pixel gets the value of the unit
+        that contains its centre. The interpolation is cubic and monotone (Fritsch and Butland 1984), down the
+        columns and then along the rows: it has the units' values at their centres, and never goes beyond those
+        of the neighbouring units. Outside the outer centres, the outer values are repeated.
+
+    Returns
+    -------
+    Values
+        (height, width), float32 or float64 like the values. Values are resampled, never colours.
+    """
+    rows = (np.arange(height) + 0.5) * (values.shape[0] / height)
+    columns = (np.arange(width) + 0.5) * (values.shape[1] / width)
+    return _sample(values, rows, columns, smooth)
+
+
+def _sample(values: Values, rows: NDArray[np.float64], columns: NDArray[np.float64], smooth: bool) -> Values:
+    """Sample a map at continuous rows and columns, where unit *i* covers [i, i + 1)."""
+    if not smooth:
+        row, column = rows.astype(np.intp), columns.astype(np.intp)
+        return values[np.ix_(row, column)]
+    down = _interpolated(values, rows)
+    return np.ascontiguousarray(_interpolated(down.T, columns).T)
+
+
+def _interpolated(values: Values, positions: NDArray[np.float64]) -> Values:
+    """Interpolate along the first axis at positions in units, whose centres are at i + 0.5."""
+    last = len(values) - 1
+    if last == 0:
+        return values.repeat(len(positions), axis=0)
+    from_centre = np.clip(positions - 0.5, 0, last)
+    index = np.minimum(from_centre.astype(np.intp), last - 1)
+    t = (from_centre - index).astype(values.dtype)[:, None]
+    values = np.where(np.isfinite(values), values, np.nan).astype(values.dtype)
+    with np.errstate(all="ignore"):
+        slopes = _slopes(values)
+        below, above, first, second = values[index], values[index + 1], slopes[index], slopes[index + 1]
+        step = above - below
+        # Hermite's polynomial.
+        sampled = below + t * (first + t * (3 * step - 2 * first - second + t * (first + second - 2 * step)))
+    # Rounding may exceed the two values by the last digit.
+    inside: Values = np.clip(sampled, np.minimum(below, above), np.maximum(below, above))
+    return inside
+
+
+def _slopes(values: Values) -> Values:
+    """Return the slope at each unit: the harmonic mean of the neighbouring steps; 0 at extremes and ends."""
+    steps = np.diff(values, axis=0)
+    slopes = np.zeros_like(values)
+    before, after = steps[:-1], steps[1:]
+    # A comparison with NaN is False, so that a value that is not finite spoils only its neighbourhood.
+    is_monotone = np.sign(before) * np.sign(after) > 0
+    slopes[1:-1] = np.where(is_monotone, 2 * before * (after / (before + after)), 0)
+    return slopes

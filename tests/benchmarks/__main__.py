@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "gaps": windows.event_loop_gaps,
     "memory": windows.memory,
     "mosaic": windows.mosaic,
+    "views": windows.views,
     "lecture": lectures.steps,
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,

@@ -16,6 +16,7 @@ PERCENTILE_GAP_S = 0.016
 KNOWN_NODE_S = 0.033
 WINDOW_BYTES = 200e6
 FRAME_S = 1 / 60
+LEVELS_S = 1 / 30
 
 
 def _seconds(program: str, *arguments: str) -> float:
@@ -77,6 +78,23 @@ def memory(_runs: int) -> list[Row]:
             unit="B",
         ),
     ]
+
+
+def views(runs: int) -> list[Row]:
+    """A mosaic of 768 channels in one view: shown, moved, zoomed, and coloured between other levels."""
+    rows = []
+    for width, height in ((1920, 1080), (3840, 2160)):
+        reports = [launch("views", "--size", str(width), str(height)) for _ in range(runs)]
+        for what, goal, percentile in (
+            ("shown", KNOWN_NODE_S, 50),
+            ("zoomed", FRAME_S, 95),
+            ("panned", FRAME_S, 95),
+            ("levels", LEVELS_S, 50),
+        ):
+            seconds = np.percentile(np.concatenate([each[what] for each in reports]), percentile)
+            name = f"view of {width} × {height}, {what}, percentile {percentile}"
+            rows.append(Row(name=name, ours=float(seconds), goal=goal))
+    return rows
 
 
 def mosaic(runs: int) -> list[Row]:

@@ -148,7 +148,13 @@ def test_the_figure_says_what_was_explained(contents: ExportContents, pixels: Ex
     figure = attribution_figure(contents, pixels, "input")
     text = " ".join(figure.caption)
     assert figure.title == "Integrated gradients: <b>Egyptian</b> cat, and not espresso"
-    for part in ("64 x 64 pixels", "Signed", "steps 64", "Convergence delta: -0.250", "A note."):
+    for part in (
+        "64 x 64 pixels",
+        "for and against the class",
+        "steps 64",
+        "Convergence delta: -0.250",
+        "A note.",
+    ):
         assert part in text
     assert f"to {float(pixels.maps['input'].max()):.2f}" in text
 

@@ -14,14 +14,13 @@ from convnext_studio.export.contents import written_explanation
 from convnext_studio.export.field_figures import curves_figure
 from convnext_studio.export.figures import (
     COLORMAP,
-    MAP_OPACITY,
     attribution_figure,
     contact_sheet_png,
     map_box,
     mosaic_figure,
 )
 from convnext_studio.export.page import PAPER, WARNING, ColourBar, Figure
-from convnext_studio.render import Clipping, Limits, colorize, limits_of, lut
+from convnext_studio.render import OPACITY, OVER_PICTURE, Clipping, Limits, colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 
 
@@ -89,7 +88,7 @@ def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(con
 
 
 def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContents) -> None:
-    # A single positive unit; nothing shines through where the map is 0 but a constant blend.
+    # A single positive unit; where the map is 0, the picture is as it was.
     cam = np.array([[0, 0], [4, 0]], np.float32)
     shown = replace(
         contents,
@@ -109,16 +108,18 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
             for value in body[floor((y + share_y * side_y) * scale), floor((x + share_x * side_x) * scale)]
         ]
 
-    def blend(colour: NDArray[np.uint8]) -> list[int]:
-        return [round(MAP_OPACITY * float(value)) for value in colour]
+    def blend(colour: NDArray[np.uint8], size: float) -> NDArray[np.float64]:
+        return OPACITY * size * colour.astype(np.float64)
 
-    table = lut(COLORMAP)
-    assert at(0.1, 0.9) == blend(table[255])  # beyond the centre of the lower left unit
-    assert at(0.9, 0.1) == blend(table[0])
+    table = lut(OVER_PICTURE)
+    # beyond the centre of the lower left unit
+    assert np.abs(np.array(at(0.1, 0.9)) - blend(table[255], 1)).max() <= 1
+    assert at(0.9, 0.1) == [0, 0, 0]
     assert at(-0.1, 0.5) == [0, 0, 0]  # outside of the crop
     assert at(1.1, 0.5) == [0, 0, 0]
-    halfway = np.array(at(0.5, 0.9))
-    assert np.abs(halfway - np.array(blend(table[128]))).max() <= 3
+    # Beside the line of the grid in the middle.
+    halfway = np.array(at(0.49, 0.9))
+    assert np.abs(halfway - blend(table[128], 0.5)).max() <= 10
 
 
 def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:

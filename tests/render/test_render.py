@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.render import (
     DIVERGING,
     SEQUENTIAL,
@@ -27,8 +26,6 @@ from convnext_studio.render import (
     lut,
     mosaic_shape,
     nice_ticks,
-    overlay,
-    resample,
 )
 
 FINITE = st.floats(-1e6, 1e6, width=32)
@@ -89,6 +86,8 @@ def test_a_colour_table_is_the_published_one(name: str) -> None:
         "gray": ((0, 0, 0), (255, 255, 255)),
         "cividis": ((0, 34, 78), (254, 232, 56)),
         "vik": ((0, 18, 97), (89, 0, 8)),
+        "glow": ((106, 0, 168), (240, 249, 33)),  # plasma from a fifth of it on
+        "glow-ice": ((115, 239, 248), (240, 249, 33)),  # with colorcet's kbc, from 0.92 down to a quarter of it
     }
     assert (tuple(table[0].tolist()), tuple(table[-1].tolist())) == ends[name]
 
@@ -219,78 +218,6 @@ def test_a_channel_that_is_not_finite_is_chequered_in_the_mosaic() -> None:
     assert (picture[0, 3] > 100).all()
     picture[0, 3] = 0
     assert not picture.any()
-
-
-# ------------------------------------------------------------------------------------- maps on pictures
-
-
-def test_a_map_lies_exactly_in_its_box() -> None:
-    """2 × 2 units of 3 px at (2, 1) of a picture: by hand."""
-    picture = np.full((10, 12, 3), 100, dtype=np.uint8)
-    values = np.array([[0.0, 50.0], [150.0, 255.0]], dtype=np.float32)
-    result = overlay(picture, values, (2, 1, 6, 6), Limits(0, 256), "gray", opacity=1)
-    expected = np.full((10, 12), 100, dtype=np.uint8)
-    expected[1:4, 2:5], expected[1:4, 5:8] = 0, 50
-    expected[4:7, 2:5], expected[4:7, 5:8] = 150, 255
-    assert (result == expected[..., None]).all()
-    assert (picture == 100).all()
-
-
-def test_a_pixel_belongs_to_the_box_that_its_centre_lies_in() -> None:
-    picture = np.full((1, 4, 3), 9, dtype=np.uint8)
-    values = np.array([[10.0, 20.0]], dtype=np.float32)
-    for left, expected in {0.4: [10, 20, 9, 9], 0.6: [9, 10, 20, 9]}.items():
-        result = overlay(picture, values, (left, 0, 2, 1), Limits(0, 256), "gray", opacity=1)
-        assert result[0, :, 0].tolist() == expected
-        turned = overlay(picture.swapaxes(0, 1), values.T, (0, left, 1, 2), Limits(0, 256), "gray", opacity=1)
-        assert turned[:, 0, 0].tolist() == expected
-
-
-def test_opacity_mixes() -> None:
-    picture = np.full((2, 2, 3), 100, dtype=np.uint8)
-    result = overlay(picture, np.full((1, 1), 200.0), (0, 0, 1, 2), Limits(0, 256), "gray", opacity=0.25)
-    assert result[:, 0, 0].tolist() == [125, 125]
-    assert result[:, 1, 0].tolist() == [100, 100]
-
-
-def test_the_tutorials_stem_sits_half_a_pixel_off() -> None:
-    """4 × 4 kernel, stride 1, padding 1: unit i is centred on input coordinate i + 1, between two pixels.
-
-    So unit i is drawn over [i + 0.5, i + 1.5): on a picture of twice the input's size, [2 i + 1, 2 i + 3).
-    """
-    field = FieldGeometry().after(4, 1, 1)
-    crop = CropGeometry((16, 16), (8, 8), (0, 0), (8, 8))
-    values = np.zeros((7, 7), dtype=np.float32)
-    values[2, 4] = 255
-    box = crop.box_to_picture(field.map_box(7, 7))
-    assert box == (1, 1, 14, 14)
-    result = overlay(np.full((16, 16, 3), 7, np.uint8), values, box, Limits(0, 256), "gray", opacity=1)
-    assert np.argwhere(result[..., 0] == 255).tolist() == [[y, x] for y in (5, 6) for x in (9, 10)]
-    assert (result[0] == 7).all()
-    assert (result[15] == 7).all()
-
-
-def test_a_map_beyond_the_picture_is_cut_off() -> None:
-    picture = np.full((4, 4, 3), 9, dtype=np.uint8)
-    values = np.array([[10.0, 20.0]], dtype=np.float32)
-    result = overlay(picture, values, (-2, 0, 4, 4), Limits(0, 256), "gray", opacity=1)
-    assert result[0, :, 0].tolist() == [20, 20, 9, 9]
-    assert (overlay(picture, values, (50, 0, 4, 4), Limits(0, 256), "gray", opacity=1) == 9).all()
-
-
-@given(hnp.arrays(np.float64, (3, 2), elements=FINITE), st.integers(1, 9), st.integers(1, 9))
-def test_smooth_values_are_bilinear_between_the_centres(values: np.ndarray, height: int, width: int) -> None:
-    result = resample(values, height, width)
-    rows, columns = np.arange(3) + 0.5, np.arange(2) + 0.5
-    for y in range(height):
-        line = [np.interp((y + 0.5) * 3 / height, rows, values[:, column]) for column in range(2)]
-        expected = np.interp((np.arange(width) + 0.5) * 2 / width, columns, line)
-        assert result[y] == pytest.approx(expected, rel=1e-9, abs=1e-6)
-
-
-def test_without_smoothing_each_pixel_is_the_unit_it_lies_in() -> None:
-    values = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
-    assert resample(values, 4, 4, smooth=False).tolist() == np.kron(values, np.ones((2, 2))).tolist()
 
 
 # --------------------------------------------------------------------------------------------- numbers

@@ -64,14 +64,14 @@ class LateLecture(QObject):
         else:
             self.succeeded.emit(LECTURE)
 
-    def save_handout(self, path: str) -> None:
+    def save_handout(self, path: str, *, has_notes: bool = False) -> None:
         """Write the lecture as a hand-out, and report progress, success and failure as notices."""
         if self._saver is None:
             from convnext_studio.ui.lecture.handout.saving import HandoutSaver
 
             self._saver = HandoutSaver(self._state, self._bridge, self._controller.background, self)
             self._saver.noticed.connect(self.noticed)
-        self._saver.save(self.presentation.folder, Path(path))
+        self._saver.save(self.presentation.folder, Path(path), has_notes=has_notes)
 
     def stop_saving(self) -> None:
         """Cancel the hand-out that is being made; no file is written."""

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.render import DIVERGING, SEQUENTIAL
+from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -486,10 +486,10 @@ def opacity_slider() -> QSlider:
     """Return a slider for the opacity of the map over the picture, from 0 to 100 %."""
     slider = QSlider(Qt.Orientation.Horizontal)
     slider.setRange(0, 100)
-    slider.setValue(55)
+    slider.setValue(round(100 * OPACITY))
     follow_text(slider, lambda: slider.setFixedWidth(scaled_px(80)))
     slider.setAccessibleName("Opacity")
-    slider.setToolTip("Opacity of the map over the picture")
+    slider.setToolTip("Opacity of the largest value; that of any other is proportional to its size")
     return slider
 
 

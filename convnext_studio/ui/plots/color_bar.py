@@ -2,11 +2,23 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from convnext_studio.render import UNCLIPPED, Clipping, Limits, format_number, lut, number_ticks
+from convnext_studio.render import (
+    DIVERGING,
+    UNCLIPPED,
+    Clipping,
+    Limits,
+    Rgba,
+    bar_colours,
+    blended,
+    format_number,
+    lut,
+    number_ticks,
+)
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.plots.view_saver import Contents, DragOut, ViewSaver
@@ -33,12 +45,23 @@ class ColorScale:
         Words for the lower and the upper end in place of numbers.
     clipping
         Which of the limits are exceeded by values.
+    zero
+        The value at which the colours fade out, because they are laid over a picture; None if they are opaque.
     """
 
     colormap: str
     limits: Limits | None
     ends: tuple[str, str] = ("min", "max")
     clipping: Clipping = UNCLIPPED
+    zero: float | None = None
+
+    @property
+    def colours(self) -> Rgba:
+        """The colours (256, 4) from the lower to the upper end."""
+        limits = self.limits
+        if limits is None:
+            limits = Limits(-1.0 if self.colormap in DIVERGING else 0.0, 1.0)
+        return bar_colours(self.colormap, limits, self.zero)
 
     @property
     def end_texts(self) -> tuple[str, str]:
@@ -129,7 +152,7 @@ class ColorBar(QWidget):
         look = theme.current()
         line = self.fontMetrics().height()
         bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
-        gradient = Bitmap(lut(scale.colormap)[::-1, None, :]).image
+        gradient = Bitmap(scale.colours[::-1, None, :]).image
         painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         painter.setPen(QPen(QColor(look.outline), 1))
         painter.drawRect(bar)
@@ -143,7 +166,7 @@ class ColorBar(QWidget):
                 continue
             last_y = y
             if not is_end:
-                painter.setPen(_seen_on(scale.colormap, height))
+                painter.setPen(_seen_on(scale, height))
                 painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
             painter.setPen(QColor(look.text if is_end else look.muted))
             place = QRectF(bar.right() + _GAP_PX, y - line / 2, self.width_in_file(), line)
@@ -165,10 +188,14 @@ class ColorBar(QWidget):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _seen_on(colormap: str, height: float) -> QColor:
+def _seen_on(scale: ColorScale, height: float) -> QColor:
     """Return black or white, whichever contrasts with the bar's colour at a height."""
-    colours = lut(colormap)
-    return theme.seen_on(*(int(part) for part in colours[round(height * (len(colours) - 1))]))
+    colours = scale.colours
+    colour = colours[round(height * (len(colours) - 1))]
+    below = QColor(theme.current().surface)
+    under = np.array([below.red(), below.green(), below.blue()], np.uint8)
+    red, green, blue = (int(part) for part in blended(under, colour))
+    return theme.seen_on(red, green, blue)
 
 
 class MapView(QWidget):

@@ -1,268 +1,37 @@
-"""A zoomable view of a picture or map, and the painter of its scene; pixel *i* covers [i, i + 1)."""
+"""A zoomable view of a picture or map; pixel *i* covers [i, i + 1)."""
 
-import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
-    QFontMetrics,
+    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
-    QPaintEngine,
     QPainter,
-    QPainterPath,
     QPaintEvent,
-    QPen,
-    QRegion,
     QResizeEvent,
-    QTransform,
+    QShowEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.scene import Layer, Lines, Mark, Scene, Spot
+from convnext_studio.ui.plots.projection import LEADER_PX, MARGIN_PX, Projection
+from convnext_studio.ui.plots.scene import Scene
+from convnext_studio.ui.plots.scene_items import paint_focus
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
-MARGIN_PX = 6
-LEADER_PX = 18.0
-HALO = QColor(0, 0, 0, 215)
-_SPOT_ARM_PX = 7.0
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The mapping from a scene to a widget.
-
-    Attributes
-    ----------
-    scale, origin
-        Logical pixels per scene pixel, and the position of the scene's upper left corner in the widget.
-    area
-        Rectangle of the widget.
-    column_px
-        Width of the column for labels beside the layers; 0 if there is none.
-    metrics
-        Metrics of the font.
-    """
-
-    scale: float
-    origin: QPointF
-    area: QRectF
-    column_px: float
-    metrics: QFontMetrics
-
-    def point(self, x: float, y: float) -> QPointF:
-        """Return a point of the scene in the widget's logical pixels."""
-        return QPointF(x * self.scale + self.origin.x(), y * self.scale + self.origin.y())
-
-    def box(self, box: Box) -> QRectF:
-        """Return a box of the scene in the widget's logical pixels."""
-        x, y, width, height = box
-        return QRectF(self.point(x, y), self.point(x + width, y + height))
-
-    @property
-    def line_px(self) -> float:
-        """The height of a label."""
-        return self.metrics.height() + 2.0
-
-    def text_px(self, text: str) -> float:
-        """Return the width of a label with this text."""
-        return self.metrics.horizontalAdvance(text) + 8.0
-
-
-class ScenePainter:
-    """Paints one scene with one painter."""
-
-    def __init__(self, painter: QPainter, view: View, scene: Scene) -> None:
-        self._painter = painter
-        self._view = view
-        self._scene = scene
-
-    def paint_layers(self) -> None:
-        """Paint the layers, and shade everything outside the bright box."""
-        for layer in self._scene.layers:
-            self._paint_layer(layer)
-        if self._scene.bright_box is not None:
-            self._shade_around(self._scene.bright_box)
-
-    def paint_marks(self) -> None:
-        """Paint lines, frames with labels, and spots."""
-        for lines in self._scene.lines:
-            self._paint_lines(lines)
-        self._paint_marks(self._scene.marks)
-        for spot in self._scene.spots:
-            self._paint_spot(spot)
-
-    def paint_notes(self) -> None:
-        """Paint the lines of the note at the bottom."""
-        view = self._view
-        left = view.area.width() - view.column_px + LEADER_PX if view.column_px else MARGIN_PX
-        for index, line in enumerate(reversed(self._notes)):
-            bottom = view.area.height() - MARGIN_PX - index * view.line_px
-            self._label(line, QPointF(left, bottom - view.line_px))
-
-    def paint_highlight(self, box: Box) -> None:
-        """Paint a frame around the box under the pointer."""
-        self._frame(self._view.box(box), QColor(theme.current().accent), dashed=False)
-
-    def paint_crosshair(self, arms: list[QLineF]) -> None:
-        """Paint the lines of a crosshair, given in the widget's logical pixels."""
-        for arm in arms:
-            for pen in (QPen(HALO, 3), QPen(QColor("#ffffff"), 1)):
-                self._painter.setPen(pen)
-                self._painter.drawLine(arm)
-
-    @property
-    def _is_svg(self) -> bool:
-        return self._painter.paintEngine().type() == QPaintEngine.Type.SVG
-
-    @property
-    def _notes(self) -> list[str]:
-        return self._scene.note.splitlines()
-
-    def _paint_layer(self, layer: Layer) -> None:
-        whole = self._view.box(layer.box)
-        visible = whole.intersected(self._view.area)
-        if visible.isEmpty():
-            return
-        # Device pixels per image pixel; an SVG file keeps the full resolution, because readers enlarge it.
-        scale = whole.width() / layer.bitmap.image.width() * self._painter.deviceTransform().m11()
-        image = layer.bitmap.image if self._is_svg else layer.bitmap.level(scale)
-        across, down = whole.width() / image.width(), whole.height() / image.height()
-        # Draw only the visible pixels, because Qt loses precision on targets of many thousand pixels.
-        left, top = math.floor((visible.x() - whole.x()) / across), math.floor((visible.y() - whole.y()) / down)
-        right = min(math.ceil((visible.right() - whole.x()) / across), image.width())
-        bottom = min(math.ceil((visible.bottom() - whole.y()) / down), image.height())
-        source = QRectF(left, top, right - left, bottom - top)
-        target = QRectF(
-            whole.x() + left * across, whole.y() + top * down, source.width() * across, source.height() * down
-        )
-        self._painter.save()
-        self._painter.setOpacity(layer.opacity)
-        if layer.clip is not None:
-            self._painter.setClipRect(self._view.box(layer.clip), Qt.ClipOperation.IntersectClip)
-        self._painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, layer.smooth or scale < 1)
-        if self._is_svg:  # Qt would write the whole image.
-            image, source = image.copy(source.toRect()), QRectF(0, 0, source.width(), source.height())
-        self._painter.drawImage(target, image, source)
-        self._painter.restore()
-
-    def _paint_lines(self, lines: Lines) -> None:
-        view, painter = self._view, self._painter
-        painter.save()
-        enlarged, drawn = painter.deviceTransform().m11(), lines.drawn
-        placing = QTransform.fromTranslate(view.origin.x(), view.origin.y()).scale(view.scale, view.scale)
-        if self._is_svg:  # Not every SVG reader supports cosmetic pens.
-            drawn = [placing.map(line) for line in drawn]
-        else:
-            painter.setTransform(placing, combine=True)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for colour, width in ((HALO, 3.0), (QColor(lines.colour), 1.4)):
-            pen = QPen(colour, width * enlarged)
-            pen.setCosmetic(True)
-            # Round caps would take three times as long.
-            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            painter.setPen(pen)
-            painter.drawLines(drawn)
-        painter.restore()
-
-    def _paint_spot(self, spot: Spot) -> None:
-        point = self._view.point(spot.x, spot.y)
-        x, y = math.floor(point.x()) + 0.5, math.floor(point.y()) + 0.5
-        for pen in (QPen(HALO, 4), QPen(QColor(spot.colour), 2)):
-            reach = _SPOT_ARM_PX + pen.widthF() / 2
-            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            self._painter.setPen(pen)
-            self._painter.drawLine(QLineF(x - reach, y, x + reach, y))
-            self._painter.drawLine(QLineF(x, y - reach, x, y + reach))
-
-    def _shade_around(self, box: Box) -> None:
-        around = QPainterPath()
-        around.addRect(self._view.box((0.0, 0.0, *self._scene.size)))
-        inside = QPainterPath()
-        inside.addRect(self._view.box(box))
-        self._painter.fillPath(around.subtracted(inside), QColor(0, 0, 0, 110))
-
-    def _paint_marks(self, marks: tuple[Mark, ...]) -> None:
-        for mark in marks:
-            self._frame(self._view.box(mark.box), QColor(mark.colour), mark.dashed)
-        labelled = [mark for mark in marks if mark.label]
-        if self._view.column_px:
-            self._label_beside([mark for mark in labelled if mark.beside])
-            labelled = [mark for mark in labelled if not mark.beside]
-        taken: list[QRectF] = []
-        for mark in labelled:
-            place = self._free_place(mark, taken)
-            taken.append(self._label(mark.label, place, QColor(mark.colour)))
-
-    def _label_beside(self, marks: list[Mark]) -> None:
-        """Paint labels in a column, from the highest frame down, each with a line to its frame's corner."""
-        left, step = self._view.area.width() - self._view.column_px + LEADER_PX, self._view.line_px + 2
-        marks = sorted(marks, key=lambda mark: mark.box[1])
-        corners = [self._view.box(mark.box).topRight() for mark in marks]
-        tops: list[float] = []
-        for corner in corners:
-            least = tops[-1] + step if tops else float(MARGIN_PX)
-            tops.append(max(least, corner.y() - self._view.line_px / 2))
-        # The note occupies the bottom of the column; labels that would overlap it move up.
-        lowest = self._view.area.height() - MARGIN_PX - self._view.line_px * len(self._notes) - step
-        for index in reversed(range(len(tops))):
-            tops[index] = min(tops[index], lowest - step * (len(tops) - 1 - index))
-        for mark, corner, top in zip(marks, corners, tops, strict=True):
-            self._painter.setPen(QPen(QColor(theme.current().outline), 1))
-            self._painter.drawLine(corner, QPointF(left - 2, top + self._view.line_px / 2))
-            self._label(mark.label, QPointF(left, top), QColor(mark.colour))
-
-    def _frame(self, rect: QRectF, colour: QColor, dashed: bool) -> None:
-        crisp = QRectF(rect.topLeft().toPoint(), rect.bottomRight().toPoint())
-        pen = QPen(colour, 2, c=Qt.PenCapStyle.FlatCap, j=Qt.PenJoinStyle.MiterJoin)
-        if dashed:
-            pen.setDashPattern([4, 3])
-        self._painter.setBrush(Qt.BrushStyle.NoBrush)
-        for each in (QPen(HALO, 4, j=Qt.PenJoinStyle.MiterJoin), pen):
-            self._painter.setPen(each)
-            self._painter.drawRect(crisp)
-
-    def _free_place(self, mark: Mark, taken: list[QRectF]) -> QPointF:
-        """Return a free position for the mark's label: at a corner, outside first, or else below all labels."""
-        rect = self._view.box(mark.box)
-        width, height = self._view.text_px(mark.label), self._view.line_px
-        above, below, right = rect.top() - height - 2, rect.bottom() + 2, rect.right() - width
-        corners = [
-            QPointF(rect.left(), above),
-            QPointF(right, below),
-            QPointF(right, above),
-            QPointF(rect.left(), below),
-            QPointF(rect.left() + 2, rect.top() + 2),
-            QPointF(right - 2, rect.bottom() - height - 2),
-            QPointF(right - 2, rect.top() + 2),
-            QPointF(rect.left() + 2, rect.bottom() - height - 2),
-        ]
-        area = self._view.area
-        for corner in corners:
-            place = QRectF(corner.x(), corner.y(), width, height)
-            if area.contains(place) and not any(place.intersects(other) for other in taken):
-                return corner
-        lowest = max((other.bottom() for other in taken), default=0.0)
-        return QPointF(max(area.width() - width - MARGIN_PX, 0.0), lowest + 2)
-
-    def _label(self, text: str, at: QPointF, colour: QColor | None = None) -> QRectF:
-        rect = QRectF(at.x(), at.y(), self._view.text_px(text), self._view.line_px)
-        self._painter.fillRect(rect, HALO)
-        self._painter.setPen(colour if colour is not None else QColor("#ffffff"))
-        self._painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-        return rect
-
+if TYPE_CHECKING:  # pyqtgraph is imported when the first view has something to show.
+    from convnext_studio.ui.plots.scene_canvas import SceneCanvas
 
 _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEAST_PX = 64
-_CROSSHAIR_GAP_PX = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +76,7 @@ class ImageView(QWidget):
         self._origin = QPointF()
         self._press: QPointF | None = None
         self._drag: QPointF | None = None
+        self._canvas: SceneCanvas | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -333,7 +103,7 @@ class ImageView(QWidget):
             self._highlight = None
             self.fit()
             self.refitted.emit()
-        self.update()
+        self._follow()
 
     @property
     def is_fitted(self) -> bool:
@@ -349,7 +119,8 @@ class ImageView(QWidget):
         """Dim the view, or undo that."""
         if dimmed != self._dimmed:
             self._dimmed = dimmed
-            self.update()
+            if self._canvas is not None:
+                self._canvas.set_dimmed(dimmed)
 
     @property
     def highlight(self) -> Box | None:
@@ -360,7 +131,8 @@ class ImageView(QWidget):
         """Frame a box under the pointer; None removes the frame."""
         if box != self._highlight:
             self._highlight = box
-            self.update()
+            if self._canvas is not None:
+                self._canvas.frame(box)
 
     @property
     def crosshair(self) -> tuple[float, float] | None:
@@ -370,19 +142,19 @@ class ImageView(QWidget):
     def set_crosshair(self, point: tuple[float, float] | None) -> None:
         """Draw a crosshair at a point of the scene, with a gap at its centre; None removes it."""
         if point != self._crosshair:
-            # Repaint only what changes, because this runs at every movement of the pointer.
-            before, self._crosshair = self._crosshair_region(), point
-            self.update(before.united(self._crosshair_region()))
+            self._crosshair = point
+            if self._canvas is not None:
+                self._canvas.point_at(point)
 
     # ---------------------------------------------------------------------------------------- coordinates
 
     def to_widget(self, x: float, y: float) -> QPointF:
         """Return a point of the scene in the widget's logical pixels."""
-        return self._view.point(x, y)
+        return self._projection.point(x, y)
 
     def to_scene(self, point: QPointF) -> tuple[float, float]:
         """Return a point of the widget in scene coordinates; the inverse of `to_widget`."""
-        return (point.x() - self._origin.x()) / self._scale, (point.y() - self._origin.y()) / self._scale
+        return self._projection.to_scene(point)
 
     def fit(self) -> None:
         """Show the whole scene as large as possible."""
@@ -394,7 +166,7 @@ class ImageView(QWidget):
                 (self.width() - self._column - width * self._scale) / 2,
                 (self.height() - height * self._scale) / 2,
             )
-        self.update()
+        self._follow()
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom by a factor around the point `at` of the widget, by default its centre."""
@@ -406,7 +178,7 @@ class ImageView(QWidget):
         self._scale = min(max(self._scale * factor, smallest), max(_LARGEST_ZOOM, smallest))
         self._origin = QPointF(fixed.x() - x * self._scale, fixed.y() - y * self._scale)
         self._fitted = False
-        self.update()
+        self._follow()
 
     def show_all(self) -> None:
         """Fit the scene on request of the user."""
@@ -434,7 +206,7 @@ class ImageView(QWidget):
         self._fitted = False
         self._scale = min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
         self._origin = QPointF(self.width() / 2 - x * self._scale, self.height() / 2 - y * self._scale)
-        self.update()
+        self._follow()
 
     @property
     def viewpoint(self) -> Viewpoint | None:
@@ -457,7 +229,7 @@ class ImageView(QWidget):
             self.width() / 2 - viewpoint.x * width * self._scale,
             self.height() / 2 - viewpoint.y * height * self._scale,
         )
-        self.update()
+        self._follow()
 
     def _fitting_scale(self) -> float:
         width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
@@ -470,7 +242,7 @@ class ImageView(QWidget):
         if self._scene is None:
             return 0.0
         texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
-        widest = max((self._view.text_px(text) for text in texts), default=0.0)
+        widest = max((self._projection.text_px(text) for text in texts), default=0.0)
         return widest + LEADER_PX if 0 < widest < self.width() / 2 else 0.0
 
     # --------------------------------------------------------------------------------------------- events
@@ -483,7 +255,23 @@ class ImageView(QWidget):
         elif event.oldSize().isValid():
             change = event.size() - event.oldSize()
             self._origin += QPointF(change.width() / 2, change.height() / 2)
+        self._follow()
         self.resized.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Show the scene that was set while the view was hidden."""
+        super().showEvent(event)
+        self._follow()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Paint a frame around the view."""
+        super().focusInEvent(event)
+        self._show_focus()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Remove the frame around the view."""
+        super().focusOutEvent(event)
+        self._show_focus()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the pointer."""
@@ -511,7 +299,7 @@ class ImageView(QWidget):
         self._origin += position - self._drag
         self._drag = position
         self._fitted = False
-        self.update()
+        self._follow()
         self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -554,7 +342,8 @@ class ImageView(QWidget):
             if self._fitted:
                 self.fit()
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
-            self.update()
+            # Deferred, because the scene's items must not change while Qt is notifying them.
+            QTimer.singleShot(0, self, self._follow)
         super().changeEvent(event)
 
     def _hover(self, position: QPointF) -> None:
@@ -566,59 +355,53 @@ class ImageView(QWidget):
             self.hover_left.emit()
 
     def _holds(self, x: float, y: float) -> bool:
-        return self._scene is not None and 0 <= x < self._scene.size[0] and 0 <= y < self._scene.size[1]
+        return self._scene is not None and self._scene.holds(x, y)
 
     # ------------------------------------------------------------------------------------------- painting
 
+    @property
+    def _projection(self) -> Projection:
+        return Projection(
+            self._scale, self._origin, QRectF(self.rect()), self._column, self.font(), self.fontMetrics()
+        )
+
+    def _follow(self) -> None:
+        """Have the canvas show the scene as it is now."""
+        if self._canvas is None and self.isVisible() and self._scene is not None:
+            self._make_canvas()
+        elif self._canvas is not None:
+            self._canvas.show_scene(self._scene, self._projection)
+        else:
+            self.update()
+
+    def _make_canvas(self) -> "SceneCanvas":
+        from convnext_studio.ui.plots.scene_canvas import SceneCanvas
+
+        self._canvas = canvas = SceneCanvas(self)
+        canvas.show_scene(self._scene, self._projection)
+        canvas.set_dimmed(self._dimmed)
+        canvas.frame(self._highlight)
+        canvas.point_at(self._crosshair)
+        canvas.set_focused(self.hasFocus())
+        return canvas
+
+    def _show_focus(self) -> None:
+        if self._canvas is not None:
+            self._canvas.set_focused(self.hasFocus())
+        else:
+            self.update()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the view, with a frame if it has the focus."""
+        """Paint an empty view, or one that is grabbed while it is hidden; a canvas covers all this."""
         with QPainter(self) as painter:
             self.draw(painter)
             if self.hasFocus():
-                painter.setPen(QPen(QColor(theme.current().accent), 2))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+                paint_focus(painter, self.rect())
 
     def draw(self, painter: QPainter) -> None:
         """Draw the contents at the size of the view; the painter may be scaled."""
-        look = theme.current()
-        painter.fillRect(self.rect(), QColor(look.surface))
         if self._scene is None:
-            return
-        brush = ScenePainter(painter, self._view, self._scene)
-        brush.paint_layers()
-        if self._dimmed:
-            veil = QColor(look.surface)
-            veil.setAlpha(150)
-            painter.fillRect(self.rect(), veil)
-        brush.paint_marks()
-        if self._highlight is not None:
-            brush.paint_highlight(self._highlight)
-        brush.paint_crosshair(self._crosshair_arms())
-        brush.paint_notes()
-
-    @property
-    def _view(self) -> View:
-        return View(self._scale, self._origin, QRectF(self.rect()), self._column, self.fontMetrics())
-
-    def _crosshair_arms(self) -> list[QLineF]:
-        if self._crosshair is None or self._scene is None or not self._holds(*self._crosshair):
-            return []
-        point = self.to_widget(*self._crosshair)
-        x, y = math.floor(point.x()) + 0.5, math.floor(point.y()) + 0.5
-        gap = _CROSSHAIR_GAP_PX
-        area = self._view.box((0.0, 0.0, *self._scene.size)).intersected(QRectF(self.rect()))
-        arms = (
-            QLineF(area.left(), y, x - gap, y),
-            QLineF(x + gap, y, area.right(), y),
-            QLineF(x, area.top(), x, y - gap),
-            QLineF(x, y + gap, x, area.bottom()),
-        )
-        return [arm for arm in arms if arm.dx() + arm.dy() > 0]  # Drop arms for which there is no room.
-
-    def _crosshair_region(self) -> QRegion:
-        region = QRegion()
-        for line in self._crosshair_arms():
-            box = QRectF(line.p1(), line.p2()).normalized().adjusted(-3, -3, 3, 3)
-            region = region.united(box.toAlignedRect())
-        return region
+            painter.fillRect(self.rect(), QColor(theme.current().surface))
+        else:
+            canvas = self._canvas if self._canvas is not None else self._make_canvas()
+            canvas.draw(painter)

@@ -16,6 +16,7 @@ from convnext_studio.render import (
     format_percent,
     hatch,
     resample,
+    veil,
 )
 from convnext_studio.ui.plots.scene import Bitmap, Layer
 
@@ -99,6 +100,20 @@ def map_layer(
     if holes.any() and not smooth:
         rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
     return Layer(Bitmap(rgb), box, opacity, smooth)
+
+
+def veil_layer(values: Map, box: Box, limits: Limits, colormap: str, zero: float = 0.0) -> Layer:
+    """Return a layer with a map to lay over a picture: the closer a value is to `zero`, the more transparent.
+
+    Values that are not finite are hatched.
+    """
+    colours = veil(values, limits, colormap, zero=zero)
+    holes = ~np.isfinite(values)
+    if holes.any():
+        factor = max(2, _HATCHED_PX // max(values.shape))
+        alpha = colours[..., 3:].repeat(factor, axis=0).repeat(factor, axis=1)
+        colours = np.concatenate((hatch(colours[..., :3], holes, factor), alpha), axis=-1)
+    return Layer(Bitmap(colours), box)
 
 
 def picture_layer(picture: ImageInfo) -> Layer:

@@ -20,6 +20,7 @@ class Bitmap:
     """An image to be painted at any size, for which reduced copies are created when needed and cached."""
 
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        """Take colours (height, width, 3), or (height, width, 4) with alpha."""
         self._levels = [to_qimage(rgb)]
 
     @property
@@ -81,10 +82,14 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Thin lines with the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene."""
+    """Thin lines with the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene.
+
+    Lines that are `faint`, such as a grid, hardly hide what they are drawn on.
+    """
 
     ends: NDArray[np.float64]
     colour: str = "#ffffff"
+    faint: bool = False
 
     @cached_property
     def drawn(self) -> list[QLineF]:
@@ -128,3 +133,7 @@ class Scene:
     note: str = ""
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
+
+    def holds(self, x: float, y: float) -> bool:
+        """Return whether a point is within the scene's size."""
+        return 0 <= x < self.size[0] and 0 <= y < self.size[1]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # The window imports this module; the panels are imported whe
     from convnext_studio.ui.panels.export.export_panel import ExportItem, ExportPanel
     from convnext_studio.ui.shell.window import StudioWindow
 
-REPORT, MAP, FIELD, SHEET, LAB, WINDOW, HANDOUT = (
-    "report", "map", "field", "contact_sheet", "field_lab", "window", "handout",
+REPORT, MAP, FIELD, SHEET, LAB, WINDOW, HANDOUT, NOTES = (
+    "report", "map", "field", "contact_sheet", "field_lab", "window", "handout", "handout_with_notes",
 )  # fmt: skip
 TITLES: dict[str, str] = {
     REPORT: "Everything about this picture",
@@ -33,6 +33,7 @@ TITLES: dict[str, str] = {
     LAB: "Receptive-field lab: the page that is shown",
     WINDOW: "Screenshot of the window",
     HANDOUT: "Lecture hand-out",
+    NOTES: "Lecture hand-out with the speaker's notes",
 }
 """What can be exported beside single views, by key."""
 
@@ -48,7 +49,7 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
         FileKind("SVG drawing, scalable lines and text", ("svg",)),
     ),
     WINDOW: (_PNG,),
-    HANDOUT: (FileKind("PDF", ("pdf",)), FileKind("HTML, one file", ("html", "htm"))),
+    **dict.fromkeys((HANDOUT, NOTES), (FileKind("PDF", ("pdf",)), FileKind("HTML, one file", ("html", "htm")))),
 }
 _STEMS = {
     FIELD: "receptive-field",
@@ -56,6 +57,7 @@ _STEMS = {
     LAB: "receptive-fields",
     WINDOW: "convnext-studio",
     HANDOUT: "lecture",
+    NOTES: "lecture-with-notes",
 }
 _HIDDEN_MS = 80  # Until the window has been laid out again without the export panel.
 
@@ -114,6 +116,7 @@ class Exports(QObject):
             LAB: (_lab_files, self._why_no_lab, self._write_lab),
             WINDOW: (_window_files, str, self._write_window),
             HANDOUT: (_handout_files, str, self._write_handout),
+            NOTES: (_handout_files, str, partial(self._write_handout, has_notes=True)),
         }
         return tuple(
             ExportItem(
@@ -213,8 +216,8 @@ class Exports(QObject):
             self.noticed.emit(Notice("screenshot", message, good=True, path=str(path)))
         end()
 
-    def _write_handout(self, path: Path) -> None:
-        self._window.lecture.save_handout(str(path))
+    def _write_handout(self, path: Path, *, has_notes: bool = False) -> None:
+        self._window.lecture.save_handout(str(path), has_notes=has_notes)
 
     def _tell(self, error: StudioError) -> None:
         self.noticed.emit(Notice("screenshot", error.message, error.hint))

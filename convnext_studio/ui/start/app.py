@@ -43,7 +43,6 @@ class WindowOptions:
     offline: bool = False
     stem_stride: int | None = None
     stem_padding: int | None = None
-    node: str = "stage4"
     screenshot: str | None = None
     present: str | None = None
     step: int | None = None

@@ -31,7 +31,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     ----------
     options
         Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-        offline, stem_stride, stem_padding.
+        offline, stem_stride, stem_padding, notes.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, SettingsFile(read_only=True), offline=options.offline)
-    handout = Handout(state, bridge, controller.background, lecture, Path(options.out))
+    path = Path(options.out)
+    handout = Handout(state, bridge, controller.background, lecture, path, has_notes=options.notes)
     run = _Run(state, bridge, controller, handout)
     controller.open_model(
         options.model,

@@ -18,6 +18,7 @@ from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
 from convnext_studio.render import load_colour_maps
+from convnext_studio.ui.plots.preloading import Preloader
 from convnext_studio.ui.shell.icon import application_icon
 from convnext_studio.ui.shell.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
 from convnext_studio.ui.shell.window import PROGRAM, StudioWindow
@@ -67,7 +68,6 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     state = AppState()
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
-    state.set_node(options.node)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
     # Not earlier: with few CPU cores, the engine's import of torch would delay the window, and the engine would
@@ -89,6 +89,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     if options.present is not None:
         _present(window.lecture.presentation, options)
     else:
+        Preloader(window)
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()

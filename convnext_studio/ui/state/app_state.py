@@ -19,7 +19,8 @@ NOTHING_OPEN = "No picture is open."
 """Shown by all panels except the one that asks for a picture."""
 NO_MODEL = "No model is open yet."
 
-FIRST_NODE = "stage4"
+FIRST_NODE = "stage2"
+"""In the maps of stage 2 one still recognises the picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -149,13 +149,14 @@ class Exporter(QObject):
         if state.model is None or state.picture is None or state.prediction is None:
             return
         stages = state.model.config.stages
-        stage = state.node.partition(".")[0]
+        measured = state.node.partition(".")[0]
+        explained = next(iter(state.explaining.nodes[-1:]), "").partition(".")[0]
         job = _Job(
             directory=directory,
             model=state.model,
             image=state.picture,
             prediction=state.prediction,
-            cam_stage=stage if stage in stages else stages[-1],
+            cam_stage=explained if explained in stages else stages[-1],
             explanation=state.explanation,
             faithfulness=state.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
@@ -165,7 +166,8 @@ class Exporter(QObject):
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
         pictures = tuple(picture.key for picture in state.pictures)
-        self._ask(job, ReceptiveField(panel=panel, node=job.cam_stage, images=pictures))
+        node = measured if measured in stages else stages[-1]
+        self._ask(job, ReceptiveField(panel=panel, node=node, images=pictures))
 
     def stop(self) -> None:
         """Stop exports that are being drawn; those still collecting parts end when their requests do."""

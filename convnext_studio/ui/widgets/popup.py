@@ -52,6 +52,10 @@ class PopupButton(QToolButton):
                 label.hide()
                 label.deleteLater()
 
+    def add_wide(self, control: QWidget) -> None:
+        """Add a control that needs no label, as wide as the sheet."""
+        self._form.addRow(control)
+
     def clear(self) -> None:
         """Remove all controls."""
         while self._form.rowCount():

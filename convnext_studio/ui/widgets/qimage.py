@@ -12,20 +12,25 @@ def to_qimage(rgb: NDArray[np.uint8]) -> QImage:
     Parameters
     ----------
     rgb
-        Array (height, width, 3) of uint8, in the order red, green, blue.
+        Array (height, width, 3) of uint8, in the order red, green, blue; or (height, width, 4) with alpha.
 
     Returns
     -------
     QImage
-        Image in Format_RGB32, the format that Qt paints fastest.
+        Image in Format_RGB32 or Format_ARGB32_Premultiplied, the formats that Qt paints fastest.
     """
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-        raise ValueError(f"a picture is (height, width, 3) uint8, not {rgb.shape} {rgb.dtype}")
-    height, width, _ = rgb.shape
+    if rgb.ndim != 3 or rgb.shape[2] not in (3, 4) or rgb.dtype != np.uint8:
+        raise ValueError(f"a picture is (height, width, 3 or 4) uint8, not {rgb.shape} {rgb.dtype}")
+    height, width, parts = rgb.shape
     data = np.ascontiguousarray(rgb)
-    shared = QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    given, fast = (
+        (QImage.Format.Format_RGB888, QImage.Format.Format_RGB32)
+        if parts == 3
+        else (QImage.Format.Format_RGBA8888, QImage.Format.Format_ARGB32_Premultiplied)
+    )
+    shared = QImage(data.data, width, height, parts * width, given)
     # The conversion copies, so the array need not outlive the image.
-    return shared.convertToFormat(QImage.Format.Format_RGB32)
+    return shared.convertToFormat(fast)
 
 
 def from_qimage(image: QImage) -> NDArray[np.uint8]:

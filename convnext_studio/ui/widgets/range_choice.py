@@ -75,6 +75,11 @@ class RangeChoice(QWidget):
         kind: RangeKind = self.kind.currentData()
         return Range(kind, self.percentile.value(), self._hand())
 
+    def choose(self, kind: str) -> None:
+        """Choose a kind of range."""
+        self.kind.setCurrentIndex(self.kind.findData(kind))
+        self._show_needed()
+
     def propose(self, limits: Limits) -> None:
         """Fill in two initial numbers if they are needed and both fields are empty."""
         if self.value.kind == "hand" and not self.low.text() and not self.high.text():

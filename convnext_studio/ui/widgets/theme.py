@@ -204,6 +204,12 @@ QFrame[rule="true"] {{ background: {theme.border}; border: none; }}
 QLabel[badge="true"] {{
     color: {theme.warning}; border: 1px solid {theme.warning}; border-radius: {px[3]}; padding: {px[1]} {px[5]};
 }}
+QToolButton[segment="true"] {{
+    border: 1px solid {theme.outline}; color: {theme.muted}; padding: {px[2]} {px[5]};
+}}
+QToolButton[segment="true"]:checked {{
+    background: {theme.raised}; border-color: {theme.accent}; color: {theme.accent};
+}}
 QFrame#sheet {{ border: 1px solid {theme.outline}; }}
 QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}

@@ -1,4 +1,4 @@
-"""No text of the bundled lecture is cut off, nor painted over another, at any common size of screen."""
+"""No text of the bundled lecture is cut off, painted over another or small, at any common size of screen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QFontInfo, QFontMetricsF
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSizePolicy, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -28,6 +28,8 @@ from tests.ui.lecture.live import LiveEngine
 
 LECTURE = checked_lecture()
 SIZES = (1920, 1080), (1366, 768), (1024, 768)
+_LEAST_PX = 18 / 1080
+"""The smallest text, in heights of the screen."""
 _TOUCHING = 0.25  # Of a line's height: letters are not as high as their line.
 
 
@@ -40,9 +42,10 @@ class QuickEngine(LiveEngine):
 
 @dataclass
 class Texts:
-    """What was painted: which texts had too little room, and where the others are."""
+    """What was painted: which texts had too little room, where the others are, and how high they are."""
 
     cut: list[str] = field(default_factory=list)
+    heights: dict[str, int] = field(default_factory=dict)
     boxes: list[tuple[QRectF, str]] = field(default_factory=list)
 
     def overlapping(self) -> list[tuple[str, str]]:
@@ -66,6 +69,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> Texts:
         bold: bool = False,
     ) -> None:
         paint_text(self, place, text, align=align, px=px, colour=colour, bold=bold)
+        painted.heights[text] = self.painter.font().pixelSize()
         metrics = QFontMetricsF(self.painter.font())
         width = metrics.horizontalAdvance(text)
         if width > place.width() + 0.5:
@@ -81,6 +85,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> Texts:
         self: Ink, place: QRectF, text: str, *, px: float | None = None, colour: str = "", align: Align = "left"
     ) -> float:
         height = paint_paragraph(self, place, text, px=px, colour=colour, align=align)
+        painted.heights[text] = self.painter.font().pixelSize()
         if height > place.height() + 1:
             painted.cut.append(text)
         return height
@@ -133,6 +138,15 @@ def squeezed(view: QWidget) -> list[str]:
     return [text for each, text in said if each.isVisible() and each.width() < each.sizeHint().width()]
 
 
+def small_texts(presenter: Presenter, texts: Texts, height: int) -> list[str]:
+    """Texts of paint and of widgets that cannot be read from the back row."""
+    least = int(_LEAST_PX * height)
+    labels = [each for each in presenter.findChildren(QLabel) if each.isVisible() and each.text()]
+    widgets = [*labels, *(each for each in presenter.findChildren(QPushButton) if each.isVisible())]
+    sizes = {**texts.heights, **{each.text(): QFontInfo(each.font()).pixelSize() for each in widgets}}
+    return [f"{text} has {px} pixels" for text, px in sizes.items() if px < least]
+
+
 def _is_wide_as_it_may_be(box: QComboBox) -> bool:
     return box.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Expanding
 
@@ -147,9 +161,11 @@ def test_no_text_is_cut_off_or_painted_over(bundled: QuickEngine, presenter: Pre
             settle_layout()
             texts.cut.clear()
             texts.boxes.clear()
+            texts.heights.clear()
             presenter.grab()
             where = f"{index + 1} {step.view} at {size[0]} × {size[1]}"
             wrong += [f"{where} cuts: {text}" for text in dict.fromkeys(texts.cut)]
             wrong += [f"{where} paints over: {pair}" for pair in dict.fromkeys(texts.overlapping())]
+            wrong += [f"{where} is small: {text}" for text in small_texts(presenter, texts, size[1])]
             wrong += [f"{where} squeezes: {text}" for text in squeezed(presenter.view)]
     assert wrong == []

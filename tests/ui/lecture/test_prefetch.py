@@ -33,8 +33,8 @@ def test_the_next_step_waits_for_the_current_one(views: StepViews, engine: FakeE
     assert views.live == (0,)
     engine.answer(engine.open(FeatureMaps)[0], None)
     qtbot.waitUntil(lambda: not views.is_looking_ahead)
-    assert views.live == (0, 1)
-    assert [request.node for request in engine.open(FeatureMaps)] == ["stage2"]
+    assert views.live == (0, 1, 2)
+    assert [request.node for request in engine.open(FeatureMaps)] == ["stage2", "stage3"]
     assert not views.current.isHidden()
 
 
@@ -54,6 +54,23 @@ def test_a_step_that_was_prepared_is_shown_with_its_answer_and_asks_nothing(
     assert len(engine.asked) == asked
 
 
+def test_a_step_that_is_passed_quickly_does_not_keep_the_next_from_being_prepared(
+    views: StepViews, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    """The next step may take a minute; the one after it is asked for all the same, and its answer kept."""
+    views.show(0)
+    engine.answer(engine.open(FeatureMaps)[0], None)
+    qtbot.waitUntil(lambda: not views.is_looking_ahead)
+    slow, quick = engine.open(FeatureMaps)
+    assert (slow.node, quick.node) == ("stage2", "stage3")
+    engine.answer(quick, None)
+    views.show(1)
+    view = views.show(2)
+    assert isinstance(view, MapsView)
+    assert view.notice == ""
+    assert view.label.text() == "1 answer of stage3"
+
+
 def test_far_views_are_let_go_and_their_questions_cancelled(views: StepViews, engine: FakeEngine) -> None:
     views.show(0)
     [first] = engine.open(FeatureMaps)
@@ -62,13 +79,13 @@ def test_far_views_are_let_go_and_their_questions_cancelled(views: StepViews, en
     assert engine.cancelled == [first.id]
 
 
-def test_both_neighbours_are_kept_and_no_more(views: StepViews, engine: FakeEngine, qtbot: QtBot) -> None:
+def test_the_steps_around_are_kept_and_no_more(views: StepViews, engine: FakeEngine, qtbot: QtBot) -> None:
     for index in (0, 1, 2, 3):
         views.show(index)
         while engine.open(FeatureMaps):
             engine.answer(engine.open(FeatureMaps)[0], None)
         qtbot.waitUntil(lambda: not views.is_looking_ahead)
-    assert views.live == (2, 3, 4)
+    assert views.live == (2, 3, 4, 5)
 
 
 def test_a_step_whose_question_failed_says_so_and_the_next_is_made_all_the_same(
@@ -78,9 +95,9 @@ def test_a_step_whose_question_failed_says_so_and_the_next_is_made_all_the_same(
     engine.refuse(engine.open(FeatureMaps)[0], "There is no node.", "Take another.")
     assert isinstance(view, MapsView)
     assert view.notice == "There is no node. Take another."
-    qtbot.waitUntil(lambda: views.live == (0, 1))
+    qtbot.waitUntil(lambda: views.live == (0, 1, 2))
     view.prepare()  # In vain is not asked again by itself.
-    assert [request.node for request in engine.open(FeatureMaps)] == ["stage2"]
+    assert [request.node for request in engine.open(FeatureMaps)] == ["stage2", "stage3"]
 
 
 def test_another_model_is_asked_again_and_old_answers_are_dropped(

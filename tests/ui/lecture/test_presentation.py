@@ -99,6 +99,25 @@ def test_the_place_and_the_look_are_kept(presentation: Presentation, folder: Pat
     assert theme.current() is theme.PROJECTOR
 
 
+def test_the_first_step_says_once_which_key_lists_the_keys(presentation: Presentation, folder: Path) -> None:
+    def told() -> list[str]:
+        presenter = presentation.presenter
+        assert presenter is not None
+        labels = [label for label in presenter.footer.findChildren(QLabel) if not label.isHidden()]
+        return [label.text() for label in labels if "for the keys" in label.text()]
+
+    presentation.start(folder, size=(1280, 720))
+    assert told() == ["Press <b>?</b> for the keys"]
+    assert presentation.presenter is not None
+    presentation.presenter.go_to(1)
+    assert told() == []
+    presentation.presenter.go_to(0)
+    assert told() == []
+    presentation.leave()
+    presentation.start(folder, size=(1280, 720))
+    assert told() == []
+
+
 def test_text_keeps_its_size_when_the_look_changes(presentation: Presentation, folder: Path) -> None:
     presentation.start(folder)
     presenter = shown(presentation)

@@ -1,6 +1,7 @@
 """The presenter's keys lead where they say, and nothing that a student presses breaks it."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
@@ -10,13 +11,16 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.keys import BINDINGS, Command
 from convnext_studio.ui.lecture.presenter.overview import StepButton
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, make_image, make_model
-from tests.ui.lecture.toys import ControlsView
+from tests.ui.lecture.toys import TOYS, ControlsView
 
 Key = Qt.Key
 LAST = 5
@@ -210,6 +214,40 @@ def test_a_double_click_in_a_view_zooms_and_escape_goes_back(presenter: Presente
     assert not presenter.is_zoomed
 
 
+def test_a_zoomed_view_is_the_whole_screen_and_keeps_off_its_edges(presenter: Presenter) -> None:
+    view = presenter.view
+    presenter.do(Command.ZOOM)
+    QApplication.processEvents()
+    corner = view.mapTo(presenter, view.rect().topLeft())
+    assert (corner.toTuple(), view.size()) == ((0, 0), presenter.size())
+    assert view.contentsMargins().left() == presenter.text_px // 2
+    press(presenter, Key.Key_PageDown)
+    QApplication.processEvents()
+    assert presenter.view.size() == presenter.size()
+    presenter.do(Command.ZOOM)
+    QApplication.processEvents()
+    assert presenter.view.width() < 0.7 * presenter.width()
+    assert presenter.view.contentsMargins().left() == 0
+
+
+def test_a_wide_view_has_the_whole_width_below_the_words(
+    qapp: QApplication, open_state: AppState, bridge: EngineBridge, lecture: Lecture, background: Background
+) -> None:
+    wide = {name: replace(spec, arrangement="below") for name, spec in TOYS.items()}
+    presenter = Presenter(open_state, bridge, lecture, FormulaBook(background), views=wide)
+    presenter.resize(1920, 1080)
+    presenter.show()
+    qapp.processEvents()
+    assert presenter.view.width() == 1920 - 2 * presenter.text_px
+    assert presenter.slide.fits
+    assert presenter.view.height() > 0.75 * 1080  # The words take no more than they need.
+    bottom = presenter.slide.mapTo(presenter, presenter.slide.rect().bottomLeft()).y()
+    assert presenter.view.mapTo(presenter, presenter.view.rect().topLeft()).y() > bottom
+    presenter.close_views()
+    presenter.hide()
+    presenter.deleteLater()
+
+
 def test_a_double_click_on_a_control_is_the_controls(presenter: Presenter) -> None:
     presenter.go_to(LAST)
     view = presenter.view
@@ -250,13 +288,13 @@ def test_a_new_picture_asks_for_the_current_step_first(
     presenter.go_to(2)
     for request in engine.open(FeatureMaps):
         engine.answer(request, None)
-    qtbot.waitUntil(lambda: presenter.views.live == (1, 2, 3))
+    qtbot.waitUntil(lambda: presenter.views.live == (1, 2, 3, 4))
     before = len(engine.asked)
     open_state.add_picture(make_image("two"))
-    qtbot.waitUntil(lambda: len(engine.asked) == before + 3)
+    qtbot.waitUntil(lambda: len(engine.asked) == before + 4)
     new = [request for request in engine.asked[before:] if isinstance(request, FeatureMaps)]
     assert new[0].node == "stage3"
-    assert {request.node for request in new} == {"stage2", "stage3", "stage4"}
+    assert {request.node for request in new} == {"stage1", "stage2", "stage3", "stage4"}
     assert {request.image for request in new} == {"two"}
 
 
@@ -305,7 +343,7 @@ def test_nothing_that_is_pressed_breaks_it(
             for request in engine.open(FeatureMaps):
                 engine.answer(request, None)
         assert 0 <= presenter.index <= LAST
-        assert len(presenter.views.live) <= 3
+        assert len(presenter.views.live) <= 4
     for _ in range(6):
         press(presenter, Key.Key_Escape)
     assert presenter.isVisible()

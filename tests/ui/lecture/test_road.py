@@ -1,35 +1,46 @@
 """The road in a lecture: where its points are, what a step changes, and its network to open."""
 
+from collections.abc import Callable
+from unittest.mock import patch
+
+import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QLineF, QPoint, QRectF, Qt
+from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.model.road.steps import ROAD
+from convnext_studio.model.road.steps import ROAD, RoadStep
+from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.registry import VIEWS
-from convnext_studio.ui.lecture.views.road.road import (
-    STEPS,
-    Box,
-    RoadPlot,
-    RoadView,
-    labels_beside,
-    signed,
-    spoken,
-)
+from convnext_studio.ui.lecture.views.road.road import RoadView, spoken
 from convnext_studio.ui.lecture.views.road.road_block import block_rows, changed_rows, network_rows
+from convnext_studio.ui.lecture.views.road.road_changes import lively_part
+from convnext_studio.ui.lecture.views.road.road_chart import (
+    STEPS,
+    RoadChart,
+    paint_profile,
+    paint_table,
+    signed,
+)
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_model
 
-PLOT = RoadPlot(room=QRectF(10, 20, 1260, 480), px=24, list_width=450)
+Paint = Callable[[Ink, QRectF, RoadStep], RoadChart]
+CHARTS = pytest.mark.parametrize("paint", [paint_profile, paint_table])
+
+
+def charted(paint: Paint, size: tuple[int, int] = (1230, 480), px: int = 32) -> RoadChart:
+    """The chart, painted into an image."""
+    image = QImage(*size, QImage.Format.Format_RGB32)
+    with QPainter(image) as painter:
+        return paint(Ink(painter, px), QRectF(0, 0, *size), ROAD["kernel7"])
 
 
 @pytest.fixture
 def view(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> RoadView:
-    view = RoadView(state, bridge, {"step": "depthwise"})
+    view = RoadView(state, bridge, {"step": "depthwise", "show": "change"})
     qtbot.addWidget(view)
     view.set_text_px(23)
     view.resize(900, 690)
@@ -48,61 +59,54 @@ def sources(view: RoadView) -> list[str]:
     return wanted
 
 
-# ------------------------------------------------------------------------------------------------- the plot
+# ------------------------------------------------------------------------------------------------- the charts
 
 
-def test_points_are_where_their_figures_say() -> None:
-    """Distances are proportional to differences of cost and accuracy."""
-    first, recipe, width, depthwise = (
-        PLOT.point(ROAD[key]) for key in ("resnet50", "recipe", "width", "depthwise")
-    )
-    assert first.x() == pytest.approx(recipe.x())  # Both cost 4.09.
-    per_percent = (first.y() - recipe.y()) / (78.82 - 76.13)
-    assert first.y() - width.y() == pytest.approx(per_percent * (80.50 - 76.13))
-    per_gmac = (width.x() - depthwise.x()) / (5.27 - 2.35)
-    assert width.x() - first.x() == pytest.approx(per_gmac * (5.27 - 4.09))
-    assert per_percent > 0
-    assert per_gmac > 0
-    assert all(PLOT.area.contains(PLOT.point(step)) for step in STEPS)
+@pytest.mark.usefixtures("qtbot")
+@CHARTS
+def test_points_are_where_their_accuracies_say(paint: Paint) -> None:
+    """Distances along the axis of the accuracy are proportional to differences of the accuracy."""
+    chart = charted(paint)
+    first, recipe, width = (chart.point(ROAD[key]) for key in ("resnet50", "recipe", "width"))
+    if paint is paint_profile:
+        assert (first.y() - width.y()) / (first.y() - recipe.y()) == pytest.approx(4.37 / 2.69)
+        assert first.y() > recipe.y()
+    else:
+        assert (width.x() - first.x()) / (recipe.x() - first.x()) == pytest.approx(4.37 / 2.69)
+        assert recipe.x() > first.x()
+    assert all(chart.area.contains(chart.point(step)) for step in STEPS)
 
 
-def test_a_point_and_a_row_are_their_steps() -> None:
+@pytest.mark.usefixtures("qtbot")
+@CHARTS
+@pytest.mark.parametrize(("size", "px"), [((1230, 480), 32), ((640, 460), 20), ((1900, 1000), 32)])
+def test_no_point_lies_on_another(paint: Paint, size: tuple[int, int], px: int) -> None:
+    chart = charted(paint, size, px)
+    radius = 0.75 * px * 0.26
+    points = [chart.point(step) for step in STEPS]
+    for index, point in enumerate(points):
+        assert all(QLineF(point, other).length() > 2.5 * radius for other in points[:index])
+
+
+@pytest.mark.usefixtures("qtbot")
+@CHARTS
+def test_a_point_and_its_column_or_row_are_its_step(paint: Paint) -> None:
+    chart = charted(paint)
+    for step, cell in zip(STEPS, chart.cells, strict=True):
+        for place in (chart.point(step), cell.center()):
+            assert chart.step_at(place.x(), place.y()) is step
+    assert chart.step_at(-5, -5) is None
+
+
+@pytest.mark.usefixtures("qtbot")
+def test_the_table_says_all_figures_and_gains() -> None:
+    with patch.object(Ink, "text") as text:
+        charted(paint_table)
+    said = [call.args[1] for call in text.call_args_list]
     for step in STEPS:
-        at, row = PLOT.point(step), PLOT.row(step).center()
-        found = PLOT.step_at(at.x(), at.y())
-        assert found is not None
-        assert (found.gmacs, found.accuracy) == (step.gmacs, step.accuracy)
-        assert PLOT.step_at(row.x(), row.y()) is step
-    assert PLOT.step_at(PLOT.area.left() + 30, PLOT.area.bottom() - 60) is None
-
-
-def touch(one: Box, other: Box) -> bool:
-    return QRectF(QPointF(*one[:2]), QPointF(*one[2:])).intersects(
-        QRectF(QPointF(*other[:2]), QPointF(*other[2:]))
-    )
-
-
-@pytest.mark.parametrize(("room", "px"), [((1246, 480), 24.0), ((880, 340), 17.0), ((1880, 480), 24.0)])
-@pytest.mark.parametrize("current", range(len(STEPS)))
-def test_no_number_lies_on_another_or_on_a_point(room: tuple[int, int], px: float, current: int) -> None:
-    plot = RoadPlot(room=QRectF(0, 0, *room), px=px, list_width=room[0] * 0.4)
-    centres = tuple((plot.point(step).x(), plot.point(step).y()) for step in STEPS)
-    area = (plot.area.left(), plot.area.top(), plot.area.right(), plot.area.bottom())
-    boxes = labels_beside(centres, (1.3 * px, 0.9 * px), area, 0.24 * px, current)
-    for index, box in enumerate(boxes):
-        assert not any(touch(box, other) for other in boxes[:index])
-        assert not any(touch(box, (x - 0.2 * px, y - 0.2 * px, x + 0.2 * px, y + 0.2 * px)) for x, y in centres)
-        assert area[0] <= box[0] <= box[2] <= area[2]
-        assert area[1] <= box[1] <= box[3] <= area[3]
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 300), st.floats(0, 300)), min_size=1, max_size=8))
-def test_numbers_have_their_size_wherever_points_are(centres: list[tuple[float, float]]) -> None:
-    boxes = labels_beside(tuple(centres), (20.0, 10.0), (0.0, 0.0, 300.0, 300.0), 3.0, 0)
-    for left, top, right, bottom in boxes:
-        assert right - left == pytest.approx(20)
-        assert bottom - top == pytest.approx(10)
+        assert f"{step.accuracy:.2f}" in said
+        assert f"{step.gmacs:.2f}" in said
+    assert {"+2.69", "−1.23", "−0.72", "+0.65", "same"} <= set(said)  # From Table 10 of the paper.
 
 
 # --------------------------------------------------------------------------------------------- the drawing
@@ -184,13 +188,12 @@ def test_what_comes_is_marked_and_nothing_else(key: str, around: list[str], insi
 
 def test_a_click_on_a_row_or_a_point_shows_that_step(view: RoadView, qtbot: QtBot) -> None:
     assert view.step is ROAD["depthwise"]
-    plot = view._plot
-    assert plot is not None
-    for key, place in (
-        ("width", plot.point(ROAD["width"])),
-        ("layer_norm", plot.row(ROAD["layer_norm"]).center()),
-    ):
-        qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=place.toPoint())
+    for key, shows_table in (("width", False), ("layer_norm", True)):
+        view.whole.setChecked(shows_table)
+        view.grab()
+        assert view._chart is not None
+        place = view._chart.point(ROAD[key]).toPoint()
+        qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=place)
         assert view.step is ROAD[key]
         assert ROAD[key].change in view.canvas.accessibleDescription()
     qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=QPoint(5, view.canvas.height() - 5))
@@ -200,8 +203,8 @@ def test_a_click_on_a_row_or_a_point_shows_that_step(view: RoadView, qtbot: QtBo
 
 
 def test_the_pointer_reads_points(view: RoadView, qtbot: QtBot) -> None:
-    assert view._plot is not None
-    qtbot.mouseMove(view.canvas, view._plot.point(ROAD["width"]).toPoint())
+    assert view._chart is not None
+    qtbot.mouseMove(view.canvas, view._chart.point(ROAD["width"]).toPoint())
     assert view.canvas.toolTip() == "6 Width: 80.50 ± 0.02 % at 5.27 GMACs"
     qtbot.mouseMove(view.canvas, QPoint(5, view.canvas.height() - 5))
     assert view.canvas.toolTip() == ""
@@ -235,6 +238,39 @@ def test_every_step_is_painted_in_its_own_way(view: RoadView) -> None:
         view.steps.setCurrentIndex(view.steps.findData(key))
         seen.append(view.canvas.grab().toImage())
         assert seen[-1] not in seen[:-1]
+
+
+def test_steps_of_different_kinds_are_drawn_differently(view: RoadView) -> None:
+    """Blocks of the stages, windows of the stem, widths, kernels and layers have drawings of their own."""
+    said: dict[str, set[str]] = {}
+    with patch.object(Ink, "text", autospec=True) as text:
+        for key in ("recipe", "stage_ratio", "patchify", "width", "kernel5", "gelu", "convnext"):
+            view.steps.setCurrentIndex(view.steps.findData(key))
+            text.reset_mock()
+            view.grab()
+            said[key] = {call.args[2] for call in text.call_args_list}
+    assert "7  Inverted bottleneck" in said["recipe"]
+    assert {"stage 3: 6 blocks", "stage 3: 9 blocks", "14 × 14 positions"} <= said["stage_ratio"]
+    assert {
+        "7 × 7 windows that share 5 columns",
+        "4 × 4 windows side by side",
+        "side of the map: 224 → 112 → 56",
+        "side of the map: 224 → 56",
+    } <= said["patchify"]
+    assert {"  64 / 256", "  96 / 384", "  768 / 3072"} <= said["width"]
+    assert {"3 × 3", "5 × 5", "11 × 11", "80.35 %", "4.29, tried"} <= said["kernel5"]
+    assert {"BN, GELU", "7×7 depthwise, 96"} <= said["gelu"]
+    assert {"first block of stage 2, stride 2", "LN", "2 × 2, stride 2", "28 × 28"} <= said["convnext"]
+
+
+def test_the_stem_is_drawn_on_the_liveliest_part_of_the_picture() -> None:
+    pixels = np.full((224, 448, 3), 90, dtype=np.uint8)
+    pixels[100:112, 300:312] = 255
+    part = lively_part(pixels)
+    assert (part.width(), part.height()) == (28, 28)
+    colours = {part.pixelColor(x, y).red() for x in range(28) for y in range(28)}
+    assert colours == {90, 255}
+    assert lively_part(np.zeros((1, 1, 3), dtype=np.uint8)).width() == 1
 
 
 def test_the_difference_is_told_on_screen_and_aloud() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -18,9 +19,10 @@ from convnext_studio.protocol.attributions import (
     Faithfulness,
 )
 from convnext_studio.render import lut
+from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.panels.attribution.attribution_map import MapCell
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from tests.ui.desk import CROP, Desk, colour_at, model, picture, point_at, prediction
+from tests.ui.desk import CROP, TINY, Desk, colour_at, model, picture, point_at, prediction
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
 
@@ -109,15 +111,27 @@ def _numbered(height: int, width: int) -> np.ndarray:
 
 
 def choose(panel: AttributionPanel, **chosen: object) -> None:
-    """Choose entries of the look by their data."""
-    for name, data in chosen.items():
-        box = getattr(panel.bar.look, name)
-        box.setCurrentIndex(box.findData(data))
+    """Press the switches of the look by their values."""
+    for name, value in chosen.items():
+        getattr(panel.look, name).button(value).click()
+
+
+def plain(panel: AttributionPanel) -> None:
+    """Show signed values, unit by unit, at full opacity."""
+    panel.look.opacity.setValue(100)
+    choose(panel, part="signed", resolution=False)
+
+
+def veiled(value: float, largest: float) -> list[float]:
+    """The signed colour of a value over the grey picture, whose every component is 100."""
+    step = min(int(256 * (value + largest) / (2 * largest)), 255)
+    share = abs(value) / largest
+    return [100 + share * (int(component) - 100) for component in lut("glow-ice")[step]]
 
 
 def clip(panel: AttributionPanel, percentile: float) -> None:
     """End the scale at a percentile of the magnitude."""
-    control = panel.bar.look.range
+    control = panel.look.range
     control.percentile.setValue(percentile)
     control.kind.setCurrentIndex(control.kind.findData("percentile"))
 
@@ -137,9 +151,12 @@ def test_without_a_picture_there_are_no_probabilities(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    assert panel.target.rows[0].isVisibleTo(panel.target)
+    rows, body = panel.target.this.rows, panel.target.this.list
+    assert rows[0].isVisibleTo(body)
+    assert panel.target.this.text() == "Why: tabby cat 86.0 %"
     desk.state.remove_pictures({"cat"})
-    assert not any(row.isVisibleTo(panel.target) for row in panel.target.rows)
+    assert not any(row.isVisibleTo(body) for row in rows)
+    assert panel.target.this.text() == "Why: –"
 
 
 def test_the_map_covers_the_crop_unit_by_unit(
@@ -147,12 +164,11 @@ def test_the_map_covers_the_crop_unit_by_unit(
 ) -> None:
     """Stage 4: 2 × 2 units of 32 px at (28, 8), values 1..4, so symmetric about 0 from -4 to 4."""
     attribute()
-    panel.opacity.setValue(100)
+    plain(panel)
     view = cell(panel).map.view
     for value, (x, y) in {1: (28, 8), 2: (60, 8), 3: (28, 40), 4: (60, 40)}.items():
-        step = min(int(256 * (value + 4) / 8), 255)
-        for dx, dy in [(1, 1), (31, 1), (1, 31), (31, 31)]:
-            assert colour_at(view, x + dx, y + dy) == tuple(lut("vik")[step].tolist())
+        for dx, dy in [(2, 2), (30, 2), (2, 30), (30, 30)]:
+            assert colour_at(view, x + dx, y + dy) == pytest.approx(veiled(value, 4), abs=1.5)
     for x, y in [(27, 20), (93, 20), (50, 7), (50, 73)]:
         assert colour_at(view, x, y) == (100, 100, 100)
     assert [text for _, text in cell(panel).map.bar.labels()][::2] == ["-4.00", "0", "4.00"]
@@ -164,8 +180,9 @@ def test_the_map_covers_the_crop_unit_by_unit(
 
 def test_opacity_mixes_map_and_picture(panel: AttributionPanel, attribute: Callable[..., None]) -> None:
     attribute()
-    panel.opacity.setValue(50)
-    mixed = [(int(channel) + 100) / 2 for channel in lut("vik")[255]]
+    plain(panel)
+    panel.look.opacity.setValue(50)
+    mixed = [(int(channel) + 100) / 2 for channel in lut("glow-ice")[255]]
     assert colour_at(cell(panel).map.view, 80, 60) == pytest.approx(mixed, abs=1.5)
 
 
@@ -174,19 +191,50 @@ def test_the_curtain_bares_the_picture_left_of_its_line(
 ) -> None:
     """At half of 120 px: the left column of units is bare, the right one is not."""
     attribute()
-    panel.opacity.setValue(100)
+    plain(panel)
     panel.curtain.setValue(50)
     view = cell(panel).map.view
     assert colour_at(view, 50, 50) == (100, 100, 100)
-    assert colour_at(view, 80, 60) == tuple(lut("vik")[255].tolist())
+    assert colour_at(view, 50, 40) == (100, 100, 100)  # No line of the grid either.
+    assert colour_at(view, 80, 60) == tuple(lut("glow-ice")[255].tolist())
     panel.curtain.setValue(0)
     assert colour_at(view, 50, 50) != (100, 100, 100)
 
 
-def test_a_stage_button_selects_its_stage_and_asks_nothing(
+def test_the_last_stage_is_pinned_and_said_to_be(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
+    assert panel.where.pin.currentText() == "At stage 4 (pinned)"
+    for node in ("stage1", "stage3.block1"):
+        desk.state.set_node(node)
+        assert "at stage 4 · 2 × 2 units, interpolated" in panel.caption
+    panel.where.stages["stage3"].click()
+    assert panel.where.pin.currentText() == "At stage 3 (pinned)"
+    assert desk.state.node == "stage3.block1"
+    assert "at stage 3 · 4 × 4 units" in panel.caption
+    assert desk.asked == []
+
+
+def test_another_network_has_its_own_last_stage_pinned(desk: Desk, panel: AttributionPanel) -> None:
+    short = model(config=replace(TINY, depths=(2,), dims=(4,)))
+    desk.state.set_model(short)
+    assert panel.where.pinned == "stage1"
+    desk.state.set_model(model())
+    assert panel.where.pinned == "stage4"
+    panel.where.stages["stage2"].click()
+    desk.state.set_model(model())
+    assert panel.where.pinned == "stage2"
+    panel.where.pin_stage(FOLLOWING)
+    desk.state.set_model(short)
+    assert panel.where.pinned == FOLLOWING
+
+
+def test_unpinned_a_stage_button_selects_its_stage_and_asks_nothing(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.where.pin_stage(FOLLOWING)
     button = panel.where.stages["stage2"]
     assert not button.icon().isNull()
     button.click()
@@ -209,10 +257,10 @@ def test_all_stages_stand_side_by_side_each_on_its_own_scale(
     ]
     assert all(each.save.isVisibleTo(panel) and not each.map.save.isVisibleTo(panel) for each in seen(panel))
     assert [each.line.ends for each in seen(panel)] == [
-        ("-256", "256"),
-        ("-64.0", "64.0"),
-        ("-16.0", "16.0"),
-        ("-4.00", "4.00"),
+        ("0", "256"),
+        ("0", "64.0"),
+        ("0", "16.0"),
+        ("0", "4.00"),
     ]
     assert "all stages" in panel.caption
     assert desk.asked == []
@@ -228,7 +276,7 @@ def test_relu_keeps_only_what_speaks_for_the_class(
     labels = cell(panel).map.bar.labels()
     assert [labels[0][1], labels[-1][1]] == ["0", "4.00"]
     attribute(sign=-1.0)
-    assert "ReLU leaves nothing" in cell(panel).says
+    assert "nothing speaks for the class" in cell(panel).says
     assert "-1.00" in cell(panel).says
     choose(panel, part="signed")
     assert cell(panel).says == ""
@@ -238,21 +286,20 @@ def test_resampling_is_said_and_interpolates_values(
     panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    panel.opacity.setValue(100)
-    assert "nearest" in panel.caption
-    choose(panel, resampling=True)
-    assert "bilinear" in panel.caption
-    # In the middle of the four units, their mean: 2.5.
-    step = int(256 * (2.5 + 4) / 8)
-    expected = lut("vik")[step].astype(int)
-    assert np.abs(np.array(colour_at(cell(panel).map.view, 60, 40)) - expected).max() <= 6
+    plain(panel)
+    assert "2 × 2 units, true grid" in panel.caption
+    choose(panel, resolution=True)
+    assert "2 × 2 units, interpolated" in panel.caption
+    # Near the middle of the four units, their mean: 2.5; on the middle is a line of the grid.
+    expected = np.array(veiled(2.5, 4))
+    assert np.abs(np.array(colour_at(cell(panel).map.view, 61, 39)) - expected).max() <= 8
 
 
 def test_clipping_is_said_and_ends_the_scale_at_a_percentile(
-    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+    panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    desk.state.set_node("stage1")
+    panel.where.stages["stage1"].click()
     clip(panel, 95)
     # Of 1..256, linearly between ranks: 1 + 0.95 · 255.
     assert cell(panel).map.bar.labels()[-1][1] == f"{1 + 0.95 * 255:.0f}"
@@ -284,7 +331,7 @@ def test_the_caption_names_target_method_node_and_source(
     desk.state.set_target(1)
     attribute(target=1)
     assert "Grad-CAM for “espresso” (logit 0.500, 11.7 %) at stage 4 · 2 × 2 units" in panel.caption
-    assert "arXiv:1610.02391" in panel.caption
+    assert "arXiv:1610.02391" in panel._caption.toolTip()
 
 
 def test_the_old_map_stays_dimmed_until_the_new_one_comes(
@@ -350,6 +397,7 @@ def test_random_weights_are_marked(desk: Desk, panel: AttributionPanel) -> None:
 
 def test_a_block_is_asked_for(desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]) -> None:
     attribute()
+    panel.where.pin_stage(FOLLOWING)
     desk.state.set_node("stage3.block1")
     question = wait_for_question(desk)
     assert (question.image, question.method, question.nodes, question.target) == (
@@ -421,13 +469,12 @@ def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    panel.target.that.click()
-    row = panel.target.rows[1]
-    row.click()
+    panel.target.that.rows[1].click()
     question = wait_for_question(desk)
     assert (question.output, question.target, question.against) == ("difference", 0, 1)
-    assert row.is_contrast
-    assert [each.isChecked() for each in panel.target.rows[:3]] == [True, False, False]
+    assert panel.target.that.text() == "And not: espresso 11.7 %"
+    assert [each.isChecked() for each in panel.target.this.rows[:3]] == [True, False, False]
+    assert [each.isChecked() for each in panel.target.that.rows[:3]] == [False, True, False]
     one, other = _numbered(2, 2), 2 * _numbered(2, 2)
     answer = explanation(
         desk,
@@ -443,7 +490,7 @@ def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     # The two share a scale, to 8; the difference has its own, to 4.
     assert [each.line.ends for each in seen(panel)] == [("-8.00", "8.00"), ("-8.00", "8.00"), ("-4.00", "4.00")]
     assert "“tabby cat” and not “espresso” (logits differ by 2.00)" in panel.caption
-    row.click()  # Once more ends it.
+    panel.target.nothing.click()
     assert desk.state.explaining.against is None
     assert len(seen(panel)) == 1
 
@@ -455,9 +502,8 @@ def test_a_map_of_sizes_is_shown_from_0_and_a_difference_of_two_signed(
     panel.bar.choose_method("saliency")
     desk.answer(explanation(desk, wait_for_question(desk)))
     assert cell(panel).map.bar.labels()[0][1] == "0"
-    assert not panel.bar.look.part.isEnabled()
-    panel.target.that.click()
-    panel.target.rows[1].click()
+    assert not panel.look.part.isEnabled()
+    panel.target.that.rows[1].click()
     question = wait_for_question(desk, 2)
     small = _numbered(64, 64)
     answer = explanation(
@@ -465,7 +511,10 @@ def test_a_map_of_sizes_is_shown_from_0_and_a_difference_of_two_signed(
     )
     desk.answer(answer)
     desk.qtbot.waitUntil(lambda: panel.is_settled)
-    assert seen(panel)[2].line.ends == ("-4096", "4096")
+    # Without the half per cent of the largest sizes; the scale of a difference has no end for none of them.
+    end = seen(panel)[2].line.ends
+    assert end is not None
+    assert [text.lstrip("≤≥ ") for text in end] == ["-4076", "4076"]
     assert seen(panel)[2].says == ""
 
 
@@ -473,10 +522,9 @@ def test_a_class_cannot_be_set_against_itself(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    panel.target.that.click()
-    panel.target.rows[0].click()
+    panel.target.that.rows[0].click()
     desk.qtbot.waitUntil(lambda: "with itself" in panel.notice)
-    assert panel.target.rows[0].isVisible()  # There is still a way out.
+    assert panel.target.nothing.isEnabled()  # There is still a way out.
     assert panel.is_settled
 
 
@@ -484,10 +532,11 @@ def test_a_click_on_a_row_explains_its_class_and_the_search_any_other(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
     attribute()
-    panel.target.rows[2].click()
+    panel.target.this.rows[2].click()
     assert desk.state.target == 2
-    panel.target.search.setText("espresso")
-    QTest.keyClick(panel.target.search, Qt.Key.Key_Return)
+    search = panel.target.this.search
+    search.setText("espresso")
+    QTest.keyClick(search, Qt.Key.Key_Return)
     assert desk.state.target == 1
 
 
@@ -544,7 +593,7 @@ def test_areas_stand_under_the_map_they_belong_to(
     )
     desk.state.set_faithfulness(asked, measured)
     assert "insertion area 0.750, deletion area 0.250" in panel.caption
-    desk.state.set_node("stage3")
+    panel.where.stages["stage3"].click()
     assert "insertion area" not in panel.caption
 
 
@@ -553,10 +602,10 @@ def test_display_changes_ask_nothing(
 ) -> None:
     attribute()
     for node in ("stage1", "stage4"):
-        desk.state.set_node(node)
-    choose(panel, part="positive", resampling=True)
+        panel.where.stages[node].click()
+    choose(panel, part="signed", resolution=False)
     clip(panel, 99)
-    panel.opacity.setValue(3)
+    panel.look.opacity.setValue(3)
     panel.curtain.setValue(30)
     QTest.qWait(200)
     assert desk.asked == []

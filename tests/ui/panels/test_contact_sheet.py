@@ -14,8 +14,7 @@ from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ListedPicture, Thumbnail, ThumbnailPixels
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.render import lut
-from convnext_studio.ui.panels.attribution.attribution_map import Shading
+from convnext_studio.render import Shading, lut
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import MOST, ContactSheetPanel, map_on_picture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
@@ -105,7 +104,6 @@ def test_each_picture_gets_its_map_class_and_probability(desk: Desk, panel: Cont
 
 
 def test_a_map_without_positive_values_is_told(desk: Desk, panel: ContactSheetPanel) -> None:
-    panel.look.part.setCurrentIndex(panel.look.part.findData("positive"))
     desk.answer(Explanations(explanations=(explanation(desk, "cat", sign=-1.0),)))
     desk.qtbot.waitUntil(lambda: panel.is_settled)
     assert lines_about_cat(desk, panel)[-1].startswith("No value is positive")
@@ -120,7 +118,9 @@ def test_the_legend_says_whose_scale_it_is(desk: Desk, panel: ContactSheetPanel)
     assert panel.bar.scale is None
     desk.progress(1, 2, Explanations(explanations=(explanation(desk, "cat"),)))
     desk.qtbot.waitUntil(lambda: panel.bar.scale is not None)
-    assert [text for _, text in panel.bar.labels()] == ["-max", "max"]
+    assert [text for _, text in panel.bar.labels()] == ["0", "max"]
+    panel.look.part.choose("signed")
+    desk.qtbot.waitUntil(lambda: [text for _, text in panel.bar.labels()] == ["-max", "max"])
     assert "each on its own scale" in panel.caption
     chosen = panel.look.range
     chosen.kind.setCurrentIndex(chosen.kind.findText("By hand"))
@@ -151,11 +151,14 @@ def test_a_click_selects_the_picture_and_the_current_one_is_marked(
 def test_the_map_lies_where_the_network_looked(desk: Desk) -> None:
     """At (28, 8) in 120 × 80; the thumbnail is half as large: units of 16 px from (14, 4)."""
     small = np.full((40, 60, 3), 100, dtype=np.uint8)
-    colours = map_on_picture(small, explanation(desk, "cat"), Shading(), opacity=1.0)
-    assert tuple(colours[3, 14]) == tuple(colours[4, 13]) == (100, 100, 100)
-    step = int(256 * (1 + 4) / 8)
-    assert tuple(colours[4, 14]) == tuple(colours[19, 29]) == tuple(lut("vik")[step])
-    assert tuple(colours[35, 45]) == tuple(lut("vik")[255])
+    shading = Shading("signed", "vik", smooth=False, opacity=1.0)
+    colours = map_on_picture(small, explanation(desk, "cat"), shading)
+    assert tuple(colours[2, 14]) == tuple(colours[4, 12]) == (100, 100, 100)
+    # Beside the lines of the grid, the value 1 of 4, and the largest one.
+    mixed = [100 + 0.25 * (int(part) - 100) for part in lut("vik")[int(256 * (1 + 4) / 8)]]
+    for y, x in ((6, 16), (18, 28)):
+        assert colours[y, x] == pytest.approx(mixed, abs=1)
+    assert tuple(colours[34, 44]) == tuple(lut("vik")[255])
 
 
 def test_another_picture_asks_anew_and_another_model_voids_the_classes(

@@ -30,7 +30,7 @@ ISOTROPIC = make_model(
 @pytest.fixture
 def isotropic_window(filled_window: StudioWindow, state: AppState, engine: FakeEngine) -> StudioWindow:
     """A window in which the isotropic model takes the place of one with four stages."""
-    assert state.node == "stage4"
+    assert state.node == "stage2"
     state.set_model(ISOTROPIC)
     engine.answer(engine.open(Predict)[-1], make_prediction(model=ISOTROPIC))
     return filled_window
@@ -58,7 +58,7 @@ def test_keys_reach_what_there_is(isotropic_window: StudioWindow, state: AppStat
 def test_without_a_model_the_stage_keys_do_nothing(window: StudioWindow, state: AppState) -> None:
     for action in ("stage_1", "next_stage"):
         window.actions_by_id[action].trigger()
-    assert state.node == "stage4"
+    assert state.node == "stage2"
 
 
 def test_the_strip_shows_one_stage_and_is_walked(isotropic_window: StudioWindow, state: AppState) -> None:

@@ -56,8 +56,8 @@ def test_the_read_out_is_in_picture_and_input_coordinates(desk: Desk, panel: Pic
     assert desk.read_outs[-1] == "picture (100, 60)"
     desk.state.set_prediction(prediction(desk))
     point_at(panel.view, panel.view.to_widget(30.5, 20.5))
-    # Stage 4 has 2 × 2 units, 32 px apart.
-    unit = "stage4 · channel 0 · unit (y 0, x 0)"
+    # Stage 2 has 8 × 8 units, 8 px apart.
+    unit = "stage2 · channel 0 · unit (y 1, x 0)"
     assert desk.read_outs[-1] == f"picture (30, 20) · network input (2, 12) · {unit}"
     point_at(panel.view, panel.view.to_widget(27.5, 20.5))
     assert desk.read_outs[-1] == "picture (27, 20) · outside the crop"

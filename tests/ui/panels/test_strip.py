@@ -260,7 +260,7 @@ def test_without_a_model_it_says_so_and_does_nothing(desk: Desk) -> None:
     desk.show(strip, 800, strip.sizeHint().height())
     click_at(strip.canvas, QPointF(400, 60))
     press(strip, KEY.Key_Right, KEY.Key_Return, KEY.Key_Escape)
-    assert desk.state.node == "stage4"
+    assert desk.state.node == "stage2"
     assert strip.canvas.accessibleDescription() == "No model is open"
     image = strip.canvas.grab().toImage()
     middle = image.height() // 2

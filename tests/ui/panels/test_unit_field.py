@@ -108,9 +108,8 @@ def test_the_effective_field_lies_over_the_photograph_where_it_belongs(
     [request] = fields(desk)
     assert (request.image, request.node, request.channel, request.y, request.x) == ("cat", "stage1", 3, 7, 8)
     answer(desk, request, one_pixel(20, 24, 2.0), value=0.25)
-    magma = lut("magma")
-    assert colour_at(panel.view, 28 + 24.5, 8 + 20.5) == tuple(magma[255].tolist())
-    assert colour_at(panel.view, 28 + 25.5, 8 + 20.5) == tuple(magma[0].tolist())
+    assert colour_at(panel.view, 28 + 24.5, 8 + 20.5) == tuple(lut("glow")[255].tolist())
+    assert colour_at(panel.view, 28 + 25.5, 8 + 20.5) == GREY  # It does not affect the unit.
     assert colour_at(panel.view, 28 + 10.5, 8 + 30.5) == GREY  # outside the theoretical field
     scale = panel.map.bar.scale
     assert scale is not None
@@ -131,10 +130,11 @@ def test_the_logarithm_shows_what_is_small(opened: tuple[Desk, PicturePanel]) ->
     assert not panel.map.bar.scale.clipping.below
     asked = len(desk.asked)
     panel.scale.setCurrentIndex(1)
-    magma = lut("magma")
-    assert colour_at(panel.view, 28 + 24.5, 8 + 20.5) == tuple(magma[255].tolist())
-    assert colour_at(panel.view, 28 + 24.5, 8 + 22.5) in {tuple(magma[i].tolist()) for i in (127, 128)}
-    assert colour_at(panel.view, 28 + 24.5, 8 + 23.5) == tuple(magma[0].tolist())
+    glow = lut("glow")
+    assert colour_at(panel.view, 28 + 24.5, 8 + 20.5) == tuple(glow[255].tolist())
+    mixed = [(100 + int(part)) / 2 for part in glow[128]]
+    assert colour_at(panel.view, 28 + 24.5, 8 + 22.5) == pytest.approx(mixed, abs=2)
+    assert colour_at(panel.view, 28 + 24.5, 8 + 23.5) == GREY
     assert "log10" in panel.caption
     # Zeros have the colour of the lower end, which stands for a ten-thousandth of the largest.
     assert panel.map.bar.scale is not None
@@ -219,7 +219,7 @@ def test_behind_grn_a_unit_sees_the_whole_picture(qtbot: QtBot) -> None:
         "sees the whole picture (the network pools over it; its convolutions see 28 × 28 px)" in panel.caption
     )
     answer(desk, fields(desk)[0], one_pixel(60, 60, 1.0))
-    assert colour_at(panel.view, 28 + 60.5, 8 + 60.5) == tuple(lut("magma")[255].tolist())
+    assert colour_at(panel.view, 28 + 60.5, 8 + 60.5) == tuple(lut("glow")[255].tolist())
     desk.state.set_node("stage1.block1.pwconv1")  # before it, it does not
     assert len(scene_of(panel).marks) == 2
 

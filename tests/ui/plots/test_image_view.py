@@ -46,7 +46,7 @@ def test_an_array_becomes_a_picture_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)), np.zeros((2, 2, 4), np.uint8)]
+    "wrong", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)), np.zeros((2, 2, 5), np.uint8)]
 )
 def test_what_is_no_colours_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="height, width, 3"):

@@ -84,7 +84,7 @@ def test_every_control_has_a_name_and_a_tooltip(filled_window: StudioWindow) -> 
 
 @pytest.mark.parametrize(
     ("action", "node"),
-    [("stage_1", "stage1"), ("stage_3", "stage3"), ("previous_stage", "stage3"), ("next_stage", "stage4")],
+    [("stage_1", "stage1"), ("stage_3", "stage3"), ("previous_stage", "stage1"), ("next_stage", "stage3")],
 )
 def test_stages_are_reached_by_keys(
     filled_window: StudioWindow, state: AppState, action: str, node: str

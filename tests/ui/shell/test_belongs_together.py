@@ -83,6 +83,12 @@ class SteppedEngine(FakeEngine):
             self.send(message)
         return True
 
+    def finish(self) -> bool:
+        """Compute everything that was asked so far, and return True."""
+        while self.step():
+            pass
+        return True
+
     def owner(self, answer: object) -> ModelInfo | None:
         """Return the network that computed an answer, or the arrays of which the window made it."""
         found = [self._owners[id(each)][1] for each in parts(answer) if id(each) in self._owners]
@@ -205,13 +211,13 @@ def test_content_caption_and_badge_belong_together(
 ) -> None:
     rng = random.Random(seed)
     sources, paths = models(tmp_path), pictures(tmp_path)
+    window.resize(1900, 1000)  # Room for all panels at once.
     onlooker = Onlooker(window, engine)
     qapp.installEventFilter(onlooker)
     try:
         controller.open_model(sources[seed % 3], "cpu")
         controller.open_paths(paths)
-        while engine.step():
-            pass
+        engine.finish()
         if seed % 3 == 0:
             window.dock_layout.show_panel(DOCKS[seed // 3 % 3])
         for _ in range(12):
@@ -219,9 +225,7 @@ def test_content_caption_and_badge_belong_together(
             for _ in range(rng.choice((0, 1, 3, 10))):
                 engine.step()
             qapp.processEvents()
-        while engine.step():
-            qapp.processEvents()
-        qtbot.waitUntil(lambda: not engine.step() and window.is_settled)
+        qtbot.waitUntil(lambda: engine.finish() and window.is_settled)
     finally:
         qapp.removeEventFilter(onlooker)
     assert not onlooker.faults, "\n".join(sorted(set(onlooker.faults)))

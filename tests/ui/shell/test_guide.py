@@ -275,7 +275,7 @@ def test_undo_is_enabled_where_there_is_something_to_undo(filled_window: StudioW
     filled_window.actions_by_id["stage_1"].trigger()
     assert undo.isEnabled()
     undo.trigger()
-    assert state.node == "stage4"
+    assert state.node == "stage2"
     assert not undo.isEnabled()
     redo.trigger()
     assert state.node == "stage1"

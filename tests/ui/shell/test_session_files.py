@@ -19,6 +19,8 @@ from convnext_studio.protocol.pictures import (
     PictureFailure,
     ShowPicture,
 )
+from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
+from convnext_studio.ui.shell.session_files import control_values
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
@@ -179,7 +181,7 @@ def test_a_selection_that_the_model_does_not_have_is_left_out(
     session = SavedSession(model=SessionModel(source="m.pth"), node="stage9", unit=(999, 0), target=999)
     opened(window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     engine.answer(engine.open(LoadModel)[0], make_model())
-    assert (state.node, state.unit, state.target) == ("stage4", None, None)
+    assert (state.node, state.unit, state.target) == ("stage2", None, None)
 
 
 def test_panels_are_set_as_they_were(
@@ -231,9 +233,9 @@ def test_without_a_class_against_it_the_output_is_the_sessions(
     output.setCurrentIndex(output.findData("probability"))
     state.set_explaining(replace(state.explaining, against=7, output="difference"))
     text = output.itemText(output.findData(saved))
-    session = SavedSession(panels={"attribution": {output.accessibleName(): text}}, node="stage2")
+    session = SavedSession(panels={"attribution": {output.accessibleName(): text}}, node="stage3")
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
-    qtbot.waitUntil(lambda: state.node == "stage2")
+    qtbot.waitUntil(lambda: state.node == "stage3")
     assert (state.explaining.against, state.explaining.output) == (None, saved)
     assert output.currentData() == saved
 
@@ -241,10 +243,29 @@ def test_without_a_class_against_it_the_output_is_the_sessions(
 def test_a_class_that_the_model_has_not_is_left_out(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    session = SavedSession(target=500, against=500, node="stage2")
+    session = SavedSession(target=500, against=500, node="stage3")
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
-    qtbot.waitUntil(lambda: state.node == "stage2")
+    qtbot.waitUntil(lambda: state.node == "stage3")
     assert (state.target, state.explaining.against, state.explaining.output) == (None, None, "logit")
+
+
+def test_the_pinned_stage_and_the_look_of_the_map_are_restored(
+    filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    panel = filled_window.attribution_panel
+    panel.where.pin_stage("stage2")
+    panel.look.resolution.choose(False)
+    panel.look.part.choose("signed")
+    saved = control_values(panel)
+    panel.where.pin_stage(FOLLOWING)
+    panel.look.resolution.choose(True)
+    panel.look.part.choose("positive")
+    session = SavedSession(panels={"attribution": saved}, node="stage3")
+    opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
+    qtbot.waitUntil(lambda: state.node == "stage3")
+    assert panel.where.pinned == "stage2"
+    assert state.explaining.nodes == ("stage2",)
+    assert (panel.look.shading.smooth, panel.look.shading.part) == (False, "signed")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.app_state import FIRST_NODE, AppState
 from convnext_studio.ui.state.history import CAPACITY, TOGETHER_S, SelectionHistory
 from tests.ui.conftest import make_image, make_model
 from tests.ui.desk import TINY
@@ -92,7 +92,7 @@ def test_a_key_that_is_held_is_one_step(history: SelectionHistory, state: AppSta
     clock.now_s += 0.2
     state.set_node("stage1")
     history.undo()
-    assert (state.node, state.channel) == ("stage4", 4)
+    assert (state.node, state.channel) == (FIRST_NODE, 4)
     history.undo()
     assert state.channel == 0
 
@@ -105,7 +105,7 @@ def test_a_node_that_takes_the_unit_along_is_one_step(
     state.set_node("stage1")
     assert state.unit != (1, 1)
     history.undo()
-    assert (state.node, state.unit) == ("stage4", (1, 1))
+    assert (state.node, state.unit) == (FIRST_NODE, (1, 1))
 
 
 def test_a_new_selection_ends_the_redoing(history: SelectionHistory, state: AppState, clock: Clock) -> None:
@@ -139,7 +139,7 @@ def test_another_network_begins_anew_and_the_same_one_goes_on(
     state.set_model(make_model(device="cuda:0"))
     assert history.can_undo
     history.undo()
-    assert state.node == "stage4"
+    assert state.node == FIRST_NODE
     state.set_node("stage1")
     state.set_model(make_model(config=TINY.__class__(num_classes=3, depths=(2, 1, 1, 1), dims=(4, 6, 8, 10))))
     assert not history.can_undo

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from PySide6.QtGui import QPalette
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import written_whole
 from convnext_studio.lecture.script import Lecture, Step
-from convnext_studio.ui.lecture.handout.handout_files import HandoutContents, Page, handout_html, handout_pdf
+from convnext_studio.ui.lecture.handout.contents import HandoutContents, HandoutStep
+from convnext_studio.ui.lecture.handout.handout_html import handout_html
+from convnext_studio.ui.lecture.handout.handout_pdf import handout_pdf
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.registry import VIEWS, complete_settings
@@ -19,7 +22,8 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 
-VIEW_PX = (1500, 1200)
+BESIDE_PX, WIDE_PX = (1200, 900), (1700, 760)
+"""The sizes of views beside and below their words."""
 TEXT_PX = 34
 TIMEOUT_S = 60.0
 _POLL_MS = 30
@@ -35,6 +39,11 @@ _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
 
 class Handout(QObject):
     """Makes one hand-out: renders the steps one after the other, then writes the file in the background.
+
+    Parameters
+    ----------
+    has_notes
+        Whether the notes for the speaker are printed, too.
 
     Raises
     ------
@@ -56,6 +65,8 @@ class Handout(QObject):
         views: Mapping[str, ViewSpec] = VIEWS,
         timeout_s: float = TIMEOUT_S,
         parent: QObject | None = None,
+        *,
+        has_notes: bool = False,
     ) -> None:
         super().__init__(parent)
         self._state = state
@@ -67,8 +78,9 @@ class Handout(QObject):
             raise StudioError(f"A hand-out must be a .pdf or an .html file, not {path.name}.")
         self._specs = views
         self._timeout_s = timeout_s
+        self._has_notes = has_notes
         self._formulas = FormulaBook(background, self)
-        self._pages: list[Page] = []
+        self._done: list[HandoutStep] = []
         self._view: LectureView | None = None
         self._quiet = 0
         self._deadline_s = 0.0
@@ -112,11 +124,12 @@ class Handout(QObject):
         return self._lecture.steps
 
     def _next(self) -> None:
-        step = self._steps[len(self._pages)]
+        step = self._steps[len(self._done)]
         view = self._specs[step.view].make(self._state, self._bridge, complete_settings(step, self._specs))
         view.setBackgroundRole(QPalette.ColorRole.Base)
         view.setAutoFillBackground(True)
-        view.resize(*VIEW_PX)
+        view.hide_controls()
+        view.resize(*(BESIDE_PX if self._specs[step.view].arrangement == "beside" else WIDE_PX))
         view.set_text_px(TEXT_PX)
         view.prepare()
         self._view = view
@@ -133,19 +146,22 @@ class Handout(QObject):
             self._photograph(self._view, is_late)
 
     def _photograph(self, view: LectureView, is_late: bool) -> None:
-        index = len(self._pages)
+        index = len(self._done)
         chapter = self._lecture.chapter_of(index)
-        page = Page(
-            number=index + 1,
-            chapter=f"{chapter + 1}  {self._lecture.chapters[chapter].title}",
-            step=self._steps[index],
-            image=None if is_late else view.grab().toImage(),
-            caption=f"Not computed within {self._timeout_s:g} s." if is_late else view.caption(),
+        step = self._steps[index]
+        self._done.append(
+            HandoutStep(
+                number=index + 1,
+                chapter=chapter + 1,
+                step=step,
+                image=None if is_late else view.grab().toImage(),
+                caption=f"Not computed within {self._timeout_s:g} s." if is_late else view.caption(),
+                is_wide=self._specs[step.view].arrangement != "beside",
+            )
         )
-        self._pages.append(page)
         self._drop_view()
-        self.progressed.emit(len(self._pages), len(self._steps))
-        if len(self._pages) < len(self._steps):
+        self.progressed.emit(len(self._done), len(self._steps))
+        if len(self._done) < len(self._steps):
             self._next()
 
     def _drop_view(self) -> None:
@@ -160,9 +176,22 @@ class Handout(QObject):
         if not self._formulas.is_settled:
             return
         self._clock.stop()
-        contents = HandoutContents(tuple(self._pages), self._subject(), self._formulas.set_ones)
-        write = partial(_write, self._path, contents)
+        write = partial(_write, self._path, self._contents())
         self._background.run(write, self.finished.emit, self.failed.emit, "Writing the hand-out")
+
+    def _contents(self) -> HandoutContents:
+        first, *others = self._done
+        opens = self._specs[first.step.view].arrangement == "opening"
+        return HandoutContents(
+            title=first.step.title if opens else self._lecture.chapters[0].title,
+            cover=first if opens else None,
+            chapters=tuple(chapter.title for chapter in self._lecture.chapters),
+            steps=tuple(others if opens else self._done),
+            subject=self._subject(),
+            made_on=f"{datetime.now().astimezone():%-d %B %Y}",
+            formulas=self._formulas.set_ones,
+            has_notes=self._has_notes,
+        )
 
     def _subject(self) -> str:
         model, picture = self._state.model, self._state.picture

@@ -32,13 +32,15 @@ class HandoutSaver(QObject):
         self._handout: Handout | None = None
         self._look_before = theme.DARK
 
-    def save(self, folder: Path, path: Path) -> None:
+    def save(self, folder: Path, path: Path, *, has_notes: bool = False) -> None:
         """Write the lecture in a folder to a file, and report progress and outcome as notices."""
         self.stop()
         try:
             lecture = checked_lecture(folder)
             self._check_selection()
-            handout = Handout(self._state, self._bridge, self._background, lecture, path, parent=self)
+            handout = Handout(
+                self._state, self._bridge, self._background, lecture, path, parent=self, has_notes=has_notes
+            )
         except StudioError as error:
             self._fail(error)
             return

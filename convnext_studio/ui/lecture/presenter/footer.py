@@ -6,7 +6,7 @@ from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
-_TEXT = 0.62  # Size relative to the slide's text.
+_TEXT = 0.64  # Size relative to the slide's text.
 
 
 class Footer(QWidget):
@@ -22,12 +22,15 @@ class Footer(QWidget):
         self._badge.setProperty("badge", True)
         self._badge.setToolTip("This network has learnt nothing.")
         self._step = QLabel()
+        self._keys = QLabel("Press <b>?</b> for the keys")
+        self._keys.hide()
         for label in (self._chapter, self._subject, self._step):
             label.setProperty("muted", True)
         self._row = QHBoxLayout(self)
         self._row.addWidget(self._chapter, 4)
         self._row.addWidget(self._subject, 5)
         self._row.addWidget(self._badge)
+        self._row.addWidget(self._keys)
         self._row.addWidget(self._step)
         self._message = ""
         self._index = 0
@@ -47,6 +50,7 @@ class Footer(QWidget):
         """Show the place of a step, and clear the message."""
         self._index = index
         self._message = ""
+        self._keys.hide()
         number = self._lecture.chapter_of(index)
         self._chapter.setText(f"{number + 1}  {self._lecture.chapters[number].title}")
         self.show_typed("")
@@ -57,6 +61,10 @@ class Footer(QWidget):
         where = f"step {self._index + 1} of {len(self._lecture.steps)}"
         self._step.setText(f"go to step {digits} ⏎" if digits else where)
 
+    def tell_keys(self) -> None:
+        """Say which key lists all keys, until the step changes."""
+        self._keys.show()
+
     def tell(self, message: str) -> None:
         """Show a message in place of model and picture, until one of them or the step changes."""
         self._message = message
@@ -66,7 +74,7 @@ class Footer(QWidget):
         """Scale the footer with the slide's text."""
         font = self.font()
         font.setPixelSize(max(8, round(px * _TEXT)))
-        for label in (self._chapter, self._subject, self._badge, self._step):
+        for label in (self._chapter, self._subject, self._badge, self._keys, self._step):
             label.setFont(font)
         self._row.setSpacing(px)
         self._row.setContentsMargins(0, 0, 0, 0)

@@ -8,8 +8,8 @@ from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.widgets import theme
 
 _COLUMNS = 3
-_TEXT = 0.72  # Relative to the text of a slide, so that a whole lecture fits.
-_LEAST = 0.75  # The smallest size relative to that, for titles that are too long.
+_TEXT = 0.75  # Relative to the text of a slide, so that a whole lecture fits.
+_LEAST = 0.85  # The smallest size relative to that, for titles that are too long.
 _KEYS = {
     Qt.Key.Key_Down: ("step", 1),
     Qt.Key.Key_Up: ("step", -1),

@@ -1,4 +1,4 @@
-"""Prefetch the live views of the steps next to the current one."""
+"""Prefetch the live views of the steps around the current one."""
 
 from collections.abc import Mapping
 
@@ -12,13 +12,16 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _POLL_MS = 30
+_AROUND = (1, 2, -1)
+"""The steps that are prefetched, relative to the current one, in the order in which they ask the engine."""
 
 
 class StepViews(QObject):
-    """Keeps the views of the current step and of its neighbours in a stack, and shows the current one.
+    """Keeps the views of the current step and of those around it in a stack, and shows the current one.
 
-    Once the current view shows its answer, the next step's view is created and queries the engine, then the
-    previous step's.
+    Once the current view shows its answer, the views of the next two steps are created and query the engine,
+    then the previous step's. The second of them does not wait for the first, whose answer may take a minute: a
+    lecturer who passes it quickly would otherwise find a step that nobody has prepared.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class StepViews(QObject):
         self._views: dict[int, LectureView] = {}
         self._index = 0
         self._text_px = 16
+        self._inset_px = 0
         self._ahead = QTimer(self)
         self._ahead.setInterval(_POLL_MS)
         self._ahead.timeout.connect(self._look_ahead)
@@ -62,7 +66,7 @@ class StepViews(QObject):
 
     @property
     def is_looking_ahead(self) -> bool:
-        """Whether a neighbour may still have to be created."""
+        """Whether a view may still have to be created."""
         return self._ahead.isActive()
 
     def show(self, index: int) -> LectureView:
@@ -71,7 +75,7 @@ class StepViews(QObject):
         view = self._made(index)
         self._stack.setCurrentWidget(view)
         view.prepare()
-        for far in [other for other in self._views if abs(other - index) > 1]:
+        for far in [other for other in self._views if other - index not in (0, *_AROUND)]:
             self._discard(far)
         self._ahead.start()
         return view
@@ -81,6 +85,12 @@ class StepViews(QObject):
         self._text_px = px
         for view in self._views.values():
             view.set_text_px(px)
+
+    def set_inset(self, px: int) -> None:
+        """Set the border inside all views, so that a view on the whole screen does not touch its edges."""
+        self._inset_px = px
+        for view in self._views.values():
+            view.setContentsMargins(px, px, px, px)
 
     def close(self) -> None:
         """Discard all views and their requests."""
@@ -97,16 +107,17 @@ class StepViews(QObject):
             self._stack.addWidget(view)
             view.ensurePolished()  # Otherwise Qt would reset the fonts when the view is shown.
             view.set_text_px(self._text_px)
+            view.setContentsMargins(*[self._inset_px] * 4)
             # At its final size, the view is already laid out when it is shown.
             view.resize(self._stack.size())
             self._views[index] = view
         return self._views[index]
 
     def _look_ahead(self) -> None:
-        """Create one missing neighbour per call, once the current view has settled."""
+        """Create one missing view per call, once the current view has settled."""
         if not self.current.is_settled:
             return
-        for neighbour in (self._index + 1, self._index - 1):
+        for neighbour in (self._index + distance for distance in _AROUND):
             if 0 <= neighbour < len(self._steps) and neighbour not in self._views:
                 self._made(neighbour).prepare()
                 return

@@ -74,6 +74,7 @@ class Presentation(QObject):
         self._look = theme.PROJECTOR
         self._look_before = theme.DARK
         self._started_s: float | None = None
+        self._has_told_keys = False
         self.presenter: Presenter | None = None
         self.speaker: SpeakerWindow | None = None
 
@@ -156,6 +157,9 @@ class Presentation(QObject):
             presenter.resize(*size)
             presenter.show()
         presenter.activateWindow()
+        if not self._has_told_keys:
+            self._has_told_keys = True
+            presenter.tell_keys()
         self._window.hide()  # Otherwise its panels would query the engine, too, for every picture.
 
     def _stepped(self, index: int) -> None:

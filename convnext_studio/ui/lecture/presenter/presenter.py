@@ -5,13 +5,8 @@ from collections.abc import Mapping
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QComboBox,
-    QHBoxLayout,
+    QBoxLayout,
     QLayout,
-    QLineEdit,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -27,13 +22,11 @@ from convnext_studio.ui.lecture.presenter.keys import Command, bind, command_for
 from convnext_studio.ui.lecture.presenter.overview import Overview
 from convnext_studio.ui.lecture.presenter.prefetch import StepViews
 from convnext_studio.ui.lecture.presenter.slide import Slide
-from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.message_bar import Notice
-
-_CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 
 
 class DoubleClicks(QObject):
@@ -49,7 +42,7 @@ class DoubleClicks(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Handle double-clicks only."""
-        if event.type() != QEvent.Type.MouseButtonDblClick or isinstance(watched, _CONTROLS):
+        if event.type() != QEvent.Type.MouseButtonDblClick or isinstance(watched, CONTROLS):
             return False
         self.happened.emit()
         return True
@@ -91,6 +84,7 @@ class Presenter(QWidget):
         self.setAutoFillBackground(True)
         self._lecture = lecture
         self._formulas = formulas
+        self._specs = views
         self._index = 0
         self._typed = ""
         self.slide = Slide(formulas)
@@ -100,12 +94,12 @@ class Presenter(QWidget):
         self._stack.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack.setMinimumSize(1, 1)
         self.views = StepViews(state, bridge, lecture, views, self._stack)
-        self._beside = QHBoxLayout()
-        self._beside.addWidget(self.slide, _SLIDE_PART)
-        self._beside.addWidget(self._stack, _VIEW_PART)
+        self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._body.addWidget(self.slide)
+        self._body.addWidget(self._stack)
         self._column = QVBoxLayout(self)
         self._column.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
-        self._column.addLayout(self._beside, 1)
+        self._column.addLayout(self._body, 1)
         self._column.addWidget(self.footer)
         self.overview = Overview(lecture, self)
         self.overview.chosen.connect(self._choose)
@@ -151,12 +145,27 @@ class Presenter(QWidget):
         """Show the step with that index, or the nearest one."""
         self._index = min(max(index, 0), len(self._lecture.steps) - 1)
         self._typed = ""
-        self.slide.show_step(self._lecture.steps[self._index])
+        self._arrange()
         self.footer.show_step(self._index)
         if (focus := self.focusWidget()) is not None and self._stack.isAncestorOf(focus):
             self.setFocus()  # Keys go to the lecture again, not to a slider of the previous step.
         self._double_clicks.watch(self.views.show(self._index))
         self.stepped.emit(self._index)
+
+    def _arrange(self) -> None:
+        """Show the words of the step, beside its view or above it."""
+        step = self._lecture.steps[self._index]
+        arrangement = self._specs[step.view].arrangement
+        is_beside = arrangement == "beside"
+        directions = QBoxLayout.Direction
+        self._body.setDirection(directions.LeftToRight if is_beside else directions.TopToBottom)
+        self._body.setStretch(0, _SLIDE_PART if is_beside else 0)
+        self._body.setStretch(1, _VIEW_PART if is_beside else 1)
+        self.slide.show_step(step, arrangement)
+
+    def tell_keys(self) -> None:
+        """Say in the footer of the current step which key lists all keys."""
+        self.footer.tell_keys()
 
     def tell(self, notice: Notice) -> None:
         """Show a message, for example that a picture could not be opened."""
@@ -235,10 +244,11 @@ class Presenter(QWidget):
         return True
 
     def toggle_zoom(self) -> None:
-        """Show only the view, or the view next to its text again."""
+        """Show only the view, on the whole screen, or the view with its words again."""
         is_zoomed = not self.is_zoomed
         self.slide.setHidden(is_zoomed)
         self.footer.setHidden(is_zoomed)
+        self._set_gaps()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Handle keys that no control has handled."""
@@ -313,14 +323,19 @@ class Presenter(QWidget):
     def scale_text(self) -> None:
         """Set the size of all text; also after a change of theme, because Qt then resets fonts."""
         px = self.text_px
-        self.slide.set_text_px(px)
+        self.slide.set_text_px(px, self.height())
         self.footer.set_text_px(px)
         self.views.set_text_px(px)
-        self._beside.setSpacing(px)
-        self._column.setSpacing(px // 2)
-        self._column.setContentsMargins(px, px, px, px // 2)
+        self._set_gaps()
         if self.overview.isVisible():
             self.overview.set_text_px(px)
+
+    def _set_gaps(self) -> None:
+        px = 0 if self.is_zoomed else self.text_px
+        self.views.set_inset(self.text_px // 2 if self.is_zoomed else 0)
+        self._body.setSpacing(px)
+        self._column.setSpacing(px // 2)
+        self._column.setContentsMargins(px, px, px, px // 2)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Treat closing by the window manager as leaving the lecture."""

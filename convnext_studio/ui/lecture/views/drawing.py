@@ -23,7 +23,7 @@ from convnext_studio.render import (
     nice_ticks,
     robust_limits,
 )
-from convnext_studio.ui.lecture.views.live_view import SMALL
+from convnext_studio.ui.lecture.views.live_view import LEAST, SMALL
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.widgets import theme
 
@@ -35,7 +35,6 @@ _ALIGNED = {
     "right": Qt.AlignmentFlag.AlignRight,
 }
 _BAR_WIDTH = 0.6  # Width of a colour bar in text heights.
-_LEAST = 0.75  # The smallest size of a long text, relative to small text, before it is elided.
 _USUAL_NUMBER = "-0.000"  # Reserved width for numbers, so that adjacent maps have the same size.
 
 
@@ -89,13 +88,15 @@ class Ink:
     Parameters
     ----------
     text_px
-        Height of the text that the audience must read; numbers at axes are `SMALL` of it.
+        Height of the text that the audience must read; numbers at axes are `SMALL` of it, and no text is
+        smaller than `LEAST` of it.
     """
 
     def __init__(self, painter: QPainter, text_px: int) -> None:
         self.painter = painter
         self.px = float(text_px)
         self.small = text_px * SMALL
+        self.least = math.ceil(text_px * LEAST)
         self.look = theme.current()
         self._font = QFont(painter.font())
 
@@ -124,8 +125,7 @@ class Ink:
         """Paint one line, vertically centred; long texts are reduced first, then elided."""
         font = self._sized(px)
         font.setBold(bold)
-        least = self.small * _LEAST
-        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > least:
+        while QFontMetricsF(font).horizontalAdvance(text) > place.width() and font.pixelSize() > self.least:
             font.setPixelSize(font.pixelSize() - 1)
         self.painter.setFont(font)
         self.painter.setPen(QColor(colour or self.look.text))
@@ -149,7 +149,7 @@ class Ink:
 
     def _sized(self, px: float | None) -> QFont:
         font = QFont(self._font)
-        font.setPixelSize(max(1, round(px or self.px)))
+        font.setPixelSize(max(self.least, round(px or self.px)))
         return font
 
     # -------------------------------------------------------------------------------------------- maps
@@ -223,6 +223,42 @@ class Ink:
         inner = [(0.0, "0")] if shown.limits.low < 0 < shown.limits.high else []
         (low, high), (low_text, high_text) = shown.ends, shown.end_texts()
         return [(low, low_text), *inner, (high, high_text)]
+
+    def legend(self, place: QRectF, entries: Sequence[tuple[str, str]], *, align: Align = "left") -> None:
+        """Paint a line of coloured squares with their names, smaller if they are too long.
+
+        Parameters
+        ----------
+        place
+            A line of small text.
+        entries
+            Colours and names.
+        """
+        px = self.small
+        while self._legend_width(entries, px) > place.width() and px > self.least:
+            px -= 1
+        spare = place.width() - self._legend_width(entries, px)
+        left = place.left() + {"left": 0.0, "centre": spare / 2, "right": spare}[align]
+        side = 0.75 * px
+        for colour, name in entries:
+            swatch = QRectF(left, place.center().y() - side / 2, side, side)
+            self.painter.fillRect(swatch, QColor(colour))
+            width = self.width(name, px)
+            self.text(QRectF(left + 1.1 * px, place.top(), width + 1, place.height()), name, px=px)
+            left += width + 2.6 * px
+
+    def _legend_width(self, entries: Sequence[tuple[str, str]], px: float) -> float:
+        return sum(self.width(name, px) for _, name in entries) + (2.6 * len(entries) - 1.5) * px
+
+    def arrow(self, start: QPointF, end: QPointF, colour: str = "") -> None:
+        """Paint a horizontal or vertical arrow."""
+        self.painter.setPen(QPen(QColor(colour or self.look.muted), max(2.0, self.px / 12)))
+        self.painter.drawLine(start, end)
+        along = QLineF(start, end).unitVector()
+        head = QPointF(along.dx(), along.dy()) * 0.3 * self.px
+        across = QPointF(-head.y(), head.x())
+        for side in (across, -across):
+            self.painter.drawLine(end, end - head + side)
 
     # ------------------------------------------------------------------------------------------- plots
 

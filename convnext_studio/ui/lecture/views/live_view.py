@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.lecture.setting import Setting
 from convnext_studio.protocol.envelope import Payload, Request
@@ -16,6 +26,12 @@ from convnext_studio.ui.state.query import Query
 
 SMALL = 0.75
 """Size of captions and axis numbers relative to the text that the audience must read."""
+LEAST = 0.64
+"""The smallest text relative to that: at least 18 pixels on a screen 1080 pixels high, whatever its width."""
+CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
+"""What can be operated in a view."""
+Arrangement = Literal["beside", "below", "opening"]
+"""Where a view is: beside the words, below them over the whole width, or below the title of the lecture."""
 
 
 class LectureView(QWidget):
@@ -70,6 +86,13 @@ class LectureView(QWidget):
             if isinstance(widget, QComboBox):
                 # Qt keeps the minimum width of the previous font until the style changes.
                 QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
+
+    def hide_controls(self) -> None:
+        """Hide everything that can only be used on a screen, because the view is printed."""
+        for child in self.findChildren(QWidget):
+            has_control = isinstance(child, QLabel) and isinstance(child.buddy(), CONTROLS)
+            if has_control or isinstance(child, CONTROLS):
+                child.hide()
 
     def caption(self) -> str:
         """Return what exactly is shown: model, note on random weights, picture, and a view's additions."""
@@ -245,9 +268,12 @@ class ViewSpec:
         Function that creates a view with checked and completed settings.
     settings
         Settings that an author may choose, by name.
+    arrangement
+        Where the view is on the slide. What is wider than high has more room below the words.
     """
 
     name: str
     title: str
     make: Callable[[AppState, EngineBridge, Mapping[str, str]], LectureView]
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    arrangement: Arrangement = "beside"

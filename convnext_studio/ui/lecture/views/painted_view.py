@@ -116,13 +116,13 @@ class PaintedView(AskingView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.canvas = Canvas(self.paint, self.name)
-        body = QWidget()
-        self._column = QVBoxLayout(body)
+        self._body = QWidget()
+        self._column = QVBoxLayout(self._body)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
         self._column.addWidget(self.canvas, 1)
         self.controls = self.new_row()
-        self.set_body(body)
+        self.set_body(self._body)
 
     def questions(self) -> Sequence[Request] | str:
         """Ask for nothing, because the view needs no engine."""
@@ -141,6 +141,11 @@ class PaintedView(AskingView):
         self.canvas.set_dimmed(dimmed)
 
     # --------------------------------------------------------------------------------------- controls
+
+    def hide_controls(self) -> None:
+        """Hide the rows of controls."""
+        for child in self._body.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            child.setVisible(child is self.canvas)
 
     def new_row(self) -> QHBoxLayout:
         """Start another row of controls."""

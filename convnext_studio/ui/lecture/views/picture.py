@@ -85,10 +85,10 @@ class PictureView(LectureView):
         """Paint the picture on the left and the classes on the right."""
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            left = QRectF(self.rect())
+            left = QRectF(self.contentsRect())
             left.setWidth(left.width() * _PICTURE_PART)
             self._paint_picture(painter, left)
-            right = QRectF(self.rect())
+            right = QRectF(self.contentsRect())
             right.setLeft(left.right() + self.text_px)
             self._paint_predictions(painter, right)
 

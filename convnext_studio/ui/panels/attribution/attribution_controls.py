@@ -1,21 +1,16 @@
 """The controls of the attribution panel: method, parameters, class, place and colours."""
 
-from collections.abc import Mapping
-from typing import Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QComboBox,
     QDoubleSpinBox,
-    QHBoxLayout,
-    QLabel,
     QMenu,
     QProgressBar,
     QPushButton,
-    QScrollArea,
-    QSizePolicy,
     QSpinBox,
     QToolButton,
     QVBoxLayout,
@@ -27,94 +22,15 @@ from convnext_studio.export.contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.render import Rgb
-from convnext_studio.ui.panels.attribution.attribution_map import COLORMAPS, Part, Shading
+from convnext_studio.render import Rgb, format_percent
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.widgets.flow_layout import FlowLayout
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.qimage import to_qimage
-from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
-
-
-class LookButton(PopupButton):
-    """A button that opens the choice of part, colour map, range and resampling."""
-
-    changed = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Look…", "Signed or positive part, colour map, range, resampling", parent)
-        self.setAccessibleName("Appearance of the map")
-        self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
-        self._signed_part: Part = "signed"
-        self.part = choice(
-            "Part",
-            "Evidence for and against the class, or only for it (ReLU)",
-            [("Signed", "signed"), ("Positive (ReLU)", "positive")],
-        )
-        self.colormap = choice("Colour map", "All colour maps are perceptually uniform", [])
-        self.range = RangeChoice(("data", "percentile", "hand"))
-        self.range.percentile.setToolTip("Percentage of the magnitudes below the end of the scale")
-        self.resampling = choice(
-            "Resampling",
-            "Nearest shows the true resolution; bilinear interpolates between the centres of the units",
-            [("Nearest (true resolution)", False), ("Bilinear", True)],
-        )
-        for text, control in (
-            ("Part", self.part),
-            ("Colours", self.colormap),
-            ("Range", self.range),
-            ("Resampling", self.resampling),
-        ):
-            self.add_row(text, control)
-        self._offer_colormaps()
-        self.part.currentIndexChanged.connect(self._part_changed)
-        self.colormap.activated.connect(self._colormap_chosen)
-        self.range.changed.connect(self.changed)
-        self.resampling.currentIndexChanged.connect(self.changed)
-
-    def suit(self, is_signed: bool) -> None:
-        """Offer the signed part only if the sign has a meaning."""
-        if is_signed != self.part.isEnabled():
-            self.part.setEnabled(is_signed)
-            was_blocked = self.part.blockSignals(True)
-            self.part.setCurrentIndex(self.part.findData(self._signed_part if is_signed else "positive"))
-            self.part.blockSignals(was_blocked)
-            self._offer_colormaps()
-
-    @property
-    def shading(self) -> Shading:
-        """The chosen shading of the maps."""
-        chosen = self.range.value
-        return Shading(
-            part=self._part,
-            colormap=self._chosen[self._part],
-            percentile=chosen.percentile if chosen.kind == "percentile" else 100.0,
-            smooth=bool(self.resampling.currentData()),
-            hand=chosen.hand if chosen.kind == "hand" else None,
-        )
-
-    @property
-    def _part(self) -> Part:
-        return cast("Part", self.part.currentData())
-
-    def _offer_colormaps(self) -> None:
-        self.colormap.clear()
-        for name in COLORMAPS[self._part]:
-            self.colormap.addItem(name.capitalize(), name)
-        self.colormap.setCurrentIndex(self.colormap.findData(self._chosen[self._part]))
-
-    def _part_changed(self) -> None:
-        self._signed_part = self._part
-        self._offer_colormaps()
-        self.changed.emit()
-
-    def _colormap_chosen(self) -> None:
-        self._chosen[self._part] = str(self.colormap.currentData())
-        self.changed.emit()
-
 
 Field = QComboBox | QSpinBox | QDoubleSpinBox
 
@@ -189,45 +105,113 @@ class ParameterButton(PopupButton):
             self.changed.emit()
 
 
-ROWS = 5
+ROWS = 8
+_MOST_CHARACTERS = 20
 
 
-class TargetColumn(QWidget):
-    """A list of classes; a click explains one or, in “And not” mode, compares it with the explained one."""
+class ClassButton(PopupButton):
+    """A button that names a class, and opens the most likely classes and a search over all.
+
+    Parameters
+    ----------
+    word
+        The word before the class.
+    tip
+        What the class is chosen for.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, word: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(word, tip, parent)
+        self._word, self._tip = word, tip
+        self.setAccessibleName(tip)
+        self.rows = [PredictionRow(compact=True) for _ in range(ROWS)]
+        self.list = QWidget()
+        column = QVBoxLayout(self.list)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        for row in self.rows:
+            row.hide()  # Hidden until there is a prediction.
+            row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
+            column.addWidget(row)
+        follow_text(self.list, lambda: self.list.setMinimumWidth(self.fontMetrics().averageCharWidth() * 32))
+        self.search = ClassSearch(tip, "Type a part of the name or the number of a class")
+        self.search.chosen.connect(self._choose)
+        self.add_wide(self.list)
+        self.add_wide(self.search)
+        self.name_class(None)
+
+    def show_classes(self, model: ModelInfo, prediction: Prediction, chosen: int | None) -> None:
+        """List the most likely classes; a chosen one that is not among them takes the last row."""
+        top = list(prediction.top(ROWS))
+        shown = top if chosen is None or chosen in top else [*top[: ROWS - 1], chosen]
+        for row, index in zip(self.rows, shown, strict=False):
+            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
+            row.setChecked(index == chosen)
+        for number, row in enumerate(self.rows):
+            row.setVisible(number < len(shown))
+        if chosen is None:
+            self.name_class(None)
+        else:
+            share = format_percent(float(prediction.probabilities[chosen]))
+            self.name_class(label_of(model, chosen), share)
+
+    def hide_classes(self) -> None:
+        """List no class, because there is no prediction."""
+        for row in self.rows:
+            row.hide()
+        self.name_class(None)
+
+    def name_class(self, label: str | None, share: str = "") -> None:
+        """Write the chosen class on the button, with its probability; None for no class."""
+        if label is None:
+            self.setText(f"{self._word}: –")
+            self.setToolTip(self._tip)
+        else:
+            short = label if len(label) <= _MOST_CHARACTERS else f"{label[: _MOST_CHARACTERS - 1]}…"
+            self.setText(f"{self._word}: {short} {share}".rstrip())
+            self.setToolTip(f"{self._tip}: {label} {share}".rstrip())
+
+    def _choose(self, index: int) -> None:
+        self.sheet.hide()
+        self.chosen.emit(index)
+
+
+class TargetButtons(QObject):
+    """The choice of the class to explain, of another one to compare it with, and of the output.
+
+    Attributes
+    ----------
+    this, that
+        The buttons for the two classes.
+    nothing
+        The button that ends the comparison.
+    output
+        The choice between logit and probability.
+    """
 
     target_chosen = Signal(int)
     against_chosen = Signal(object)  # int | None
     output_chosen = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.this = _mode("Why", "Click a class to explain it")
-        self.this.setAccessibleName("Choose the class to explain")
-        self.this.setChecked(True)
-        self.that = _mode(
-            "And not", "Click a class to compare it with the explained one; click it again to stop"
-        )
-        self.that.setAccessibleName("Choose the class to compare it with")
-        self._modes = QButtonGroup(self)
-        for button in (self.this, self.that):
-            self._modes.addButton(button)
+        self.this = ClassButton("Why", "The class to explain")
+        self.that = ClassButton("And not", "The class to compare it with")
         self.output = choice(
             "Output",
-            "Explain the logit of the class, or its probability",
-            [("Logit", "logit"), ("Prob.", "probability")],
+            _OUTPUT_TIP,
+            [("Logit", "logit"), ("Probability", "probability")],
         )
+        self.this.add_row("Explain its", self.output)
+        self.nothing = QPushButton("No other class")
+        self.nothing.setToolTip("Explain the one class by itself")
+        self.that.add_wide(self.nothing)
+        self.this.chosen.connect(self.target_chosen)
+        self.that.chosen.connect(lambda index: self.against_chosen.emit(index))
+        self.nothing.clicked.connect(self._end)
         self.output.currentIndexChanged.connect(self.output_chosen)
-        self.rows = [PredictionRow(compact=True) for _ in range(ROWS)]
-        for row in self.rows:
-            row.hide()  # Hidden until there is a prediction.
-            row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
-        self.search = ClassSearch(
-            "Search for a class",
-            "Type a part of the name or the number of a class to explain, or to compare with",
-        )
-        self.search.chosen.connect(self._choose)
-        self._against: int | None = None
-        self._lay_out()
 
     @property
     def chosen_output(self) -> Output:
@@ -240,87 +224,32 @@ class TargetColumn(QWidget):
         self.output.setCurrentIndex(self.output.findData(output))
         self.output.blockSignals(was_blocked)
 
+    def set_labels(self, labels: Sequence[str]) -> None:
+        """Set the classes that can be searched."""
+        for button in (self.this, self.that):
+            button.search.set_labels(labels)
+
     def show_classes(self, model: ModelInfo, prediction: Prediction, target: int, against: int | None) -> None:
-        """Show the most likely classes; a target or contrast that is not among them takes a last row."""
-        self._against = against
-        chosen = [index for index in (target, against) if index is not None]
-        top = list(prediction.top(ROWS))
-        others = [index for index in chosen if index not in top]
-        shown = top[: ROWS - len(others)] + others
-        for row, index in zip(self.rows, shown, strict=False):
-            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
-            row.setChecked(index == target)
-            row.set_contrast(index == against)
-        for number, row in enumerate(self.rows):
-            row.setVisible(number < len(shown))
+        """Show the most likely classes, and which of them are chosen."""
+        self.this.show_classes(model, prediction, target)
+        self.that.show_classes(model, prediction, against)
+        self.nothing.setEnabled(against is not None)
         self.output.setEnabled(against is None)
         self.output.setToolTip(
-            "Explain the logit of the class, or its probability"
-            if against is None
-            else "The difference of the two logits is explained"
+            _OUTPUT_TIP if against is None else "The difference of the two logits is explained"
         )
 
     def hide_classes(self) -> None:
         """Hide the classes when there is no prediction to explain."""
-        for row in self.rows:
-            row.hide()
+        for button in (self.this, self.that):
+            button.hide_classes()
 
-    def _choose(self, index: int) -> None:
-        if self.this.isChecked():
-            self.target_chosen.emit(index)
-        else:
-            self.against_chosen.emit(None if index == self._against else index)
-
-    def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 0, 0, 0)
-        layout.setSpacing(1)
-        head = QHBoxLayout()
-        head.setSpacing(2)
-        for part in (self.this, self.that):
-            head.addWidget(part)
-        head.addStretch()
-        head.addWidget(self.output)
-        layout.addLayout(head)
-        layout.addWidget(self._list_of_rows(), 1)
-        layout.addWidget(self.search)
-        layout.addStretch()
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        follow_text(self, lambda: self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 26))
-
-    def _list_of_rows(self) -> QScrollArea:
-        """Return a scroll area with all rows; it scrolls when a long caption leaves too little room."""
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(1)
-        for row in self.rows:
-            column.addWidget(row)
-        area = QScrollArea()
-        area.setWidget(inside)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.viewport().setAutoFillBackground(False)
-        inside.setAutoFillBackground(False)
-
-        def limit_height() -> None:
-            row_px = self.rows[0].sizeHint().height() + 1
-            area.setMinimumHeight(3 * row_px)
-            area.setMaximumHeight(len(self.rows) * row_px + 8)
-
-        follow_text(area, limit_height)
-        return area
+    def _end(self) -> None:
+        self.that.sheet.hide()
+        self.against_chosen.emit(None)
 
 
-def _mode(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setCheckable(True)
-    button.setAutoRaise(True)
-    return button
+_OUTPUT_TIP = "Explain the logit of the class, or its probability"
 
 
 Where = Literal["node", "stages", "average"]
@@ -335,21 +264,40 @@ QToolButton::menu-button { width: 16px; border: none; }
 """
 
 
-class WhereRow(QWidget):
-    """A row of buttons: one per stage, one for all stages, and one for an average with a menu of its nodes."""
+FOLLOWING = ""
+"""The value of the choice of a stage while the panel follows the selection."""
 
-    stage_chosen = Signal(str)
+
+class WhereRow(QObject):
+    """The place of the maps: the pinned stage or the selected node, all stages, or an average of nodes.
+
+    Attributes
+    ----------
+    pin
+        The choice between the stages, each of which stays whatever is selected, and the selection.
+    stages, all, average
+        The buttons: one per stage, one for all stages, and one for an average with a menu of its nodes.
+    """
+
+    stage_chosen = Signal(str)  # While the selection is followed: it is to become this stage.
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._where: Where = "node"
         self._averaged: dict[str, QAction] = {}
+        self.pin = choice(
+            "Place of the map",
+            "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
+            [("At the selected node", FOLLOWING)],
+        )
+        self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.pin.currentIndexChanged.connect(self._pin_chosen)
         self.stages = {f"stage{number}": _button(str(number)) for number in range(1, MOST_STAGES + 1)}
         for name, button in self.stages.items():
             number = name[-1]
             button.setAccessibleName(f"Attribution at stage {number}")
-            button.setToolTip(f"Select stage {number} ({number}); a small map has its own scale")
+            button.setToolTip(f"Show the map at stage {number}; the small map has its own scale")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
         self.all = _button("All")
@@ -366,17 +314,21 @@ class WhereRow(QWidget):
         self._menu.setToolTipsVisible(True)
         self.average.setMenu(self._menu)
         self.average.clicked.connect(lambda: self._toggle("average"))
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(QLabel("Stage"))
-        for button in (*self.stages.values(), self.all, self.average):
-            layout.addWidget(button)
+
+    @property
+    def widgets(self) -> tuple[QWidget, ...]:
+        """The controls, in the order of the row."""
+        return (self.pin, *self.stages.values(), self.all, self.average)
 
     @property
     def where(self) -> Where:
         """The chosen place: a single node, all stages, or the average."""
         return self._where
+
+    @property
+    def pinned(self) -> str:
+        """The name of the pinned stage; empty if the selection is followed."""
+        return str(self.pin.currentData())
 
     @property
     def averaged(self) -> tuple[str, ...]:
@@ -388,13 +340,21 @@ class WhereRow(QWidget):
         self._where = where
         self.changed.emit()
 
+    def pin_stage(self, name: str) -> None:
+        """Stay at a stage whatever is selected; follow the selection if the name is `FOLLOWING`."""
+        self.pin.setCurrentIndex(self.pin.findData(name))
+
     def _toggle(self, where: Where) -> None:
         self.choose("node" if self._where == where else where)
 
     def show_model(self, model: ModelInfo) -> None:
-        """Offer the stages of another network, and its nodes to average (initially the last two stages)."""
+        """Offer the stages of another network, and its nodes to average (initially the last two stages).
+
+        The last stage is pinned if the one that was pinned does not exist, or was the last one of its network.
+        """
         for name, button in self.stages.items():
             button.setVisible(name in model.config.stages)
+        self._offer_pins(model)
         self._menu.clear()
         self._averaged = {}
         for stage in model.config.stages:
@@ -403,6 +363,20 @@ class WhereRow(QWidget):
             for node in model.nodes:
                 if node.kind == "block" and node.name.startswith(f"{stage}."):
                     self._offer(inside, node.name, model)
+
+    def _offer_pins(self, model: ModelInfo) -> None:
+        before, count, stages = self.pinned, self.pin.count() - 1, model.config.stages
+        was_last = bool(before) and self.pin.currentIndex() == count
+        is_first_model = count == 0
+        was_blocked = self.pin.blockSignals(True)
+        self.pin.clear()
+        self.pin.addItem("At the selected node", FOLLOWING)
+        for stage in stages:
+            self.pin.addItem(f"At {model.node(stage).title.lower()} (pinned)", stage)
+        if is_first_model or was_last or (before and before not in stages):
+            before = stages[-1]
+        self.pin_stage(before)
+        self.pin.blockSignals(was_blocked)
 
     def _offer(self, menu: QMenu, name: str, model: ModelInfo, is_checked: bool = False) -> None:
         node = model.node(name)
@@ -422,13 +396,21 @@ class WhereRow(QWidget):
             button.setIcon(QIcon() if picture is None else _icon(picture))
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
-        for button in (*self.stages.values(), self.all, self.average):
-            button.setEnabled(has_nodes)
+        for control in self.widgets:
+            control.setEnabled(has_nodes)
+
+    def _pin_chosen(self) -> None:
+        self.choose("node")
 
     def _choose_stage(self, name: str) -> None:
-        self._where = "node"
-        self.stage_chosen.emit(name)
-        self.changed.emit()
+        if not self.pinned:
+            self._where = "node"
+            self.stage_chosen.emit(name)
+            self.changed.emit()
+        elif self.pinned == name:
+            self.choose("node")
+        else:
+            self.pin_stage(name)
 
 
 def _button(text: str) -> QToolButton:
@@ -446,7 +428,10 @@ def _icon(picture: Rgb) -> QIcon:
 
 
 class AttributionBar(QWidget):
-    """A toolbar that emits `changed` for a new method or parameter; it shows progress of long methods."""
+    """The controls above the map; `changed` tells a new method or parameter.
+
+    Long methods have a progress bar and a button that stops them.
+    """
 
     changed = Signal()
 
@@ -456,9 +441,11 @@ class AttributionBar(QWidget):
         for index, method in enumerate(METHODS):
             self._list.setItemData(index, about(method), Qt.ItemDataRole.ToolTipRole)
         self.parameters = ParameterButton()
-        self.look = LookButton()
+        self.target = TargetButtons(self)
         self.evidence = _attribution_bar_button("Evidence", "Measure whether this map can be trusted")
-        self.sheet = _attribution_bar_button("Sheet", "This method on all opened pictures, as a contact sheet")
+        self.sheet = _attribution_bar_button(
+            "Contact sheet", "This method on all opened pictures, as a contact sheet"
+        )
         self.save = _attribution_bar_button(
             "Save…", "Save this map: its values (.npy, .json) and its figure (.png)"
         )
@@ -469,21 +456,18 @@ class AttributionBar(QWidget):
         self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        layout = FlowLayout(self)
         for control in (
             self._list,
             self.parameters,
-            self.look,
-            self.evidence,
-            self.sheet,
-            self.save,
+            self.target.this,
+            self.target.that,
             self.progress,
             self.stop,
+            self.save,
+            self.evidence,
         ):
             layout.addWidget(control)
-        layout.addStretch()
         self._list.currentIndexChanged.connect(self._method_chosen)
         self.parameters.changed.connect(self.changed)
         self._explain_method()

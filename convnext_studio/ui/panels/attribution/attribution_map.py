@@ -1,118 +1,26 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.render import (
-    DIVERGING,
-    SEQUENTIAL,
-    Clipping,
-    Limits,
-    colorize,
-    format_number,
-    lut,
-    resample,
-)
+from convnext_studio.render import OPACITY, Clipping, Limits, Map, Shading, grid_lines, why_empty
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
-from convnext_studio.ui.plots.map_texts import Map, Placement, point_text, value_text
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
+from convnext_studio.ui.plots.map_texts import Placement, point_text, value_text
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import scaled_px
 
-Part = Literal["signed", "positive"]
-
-COLORMAPS: dict[Part, tuple[str, ...]] = {"signed": DIVERGING, "positive": SEQUENTIAL}
-"""Which colour maps suit which part: on the diverging ones, 0 has a colour of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shading:
-    """The settings that determine how maps are coloured.
-
-    Attributes
-    ----------
-    part
-        The signed map, with limits symmetric about 0, or its positive part, with limits from 0.
-    colormap
-        One of `COLORMAPS` for that part.
-    percentile
-        Percentile of the magnitude at which the scale ends; values beyond it are clipped.
-    hand
-        Limits set by hand, which replace the automatic ones.
-    smooth
-        Whether to interpolate between the units' centres instead of showing the units as they are.
-    """
-
-    part: Part = "signed"
-    colormap: str = COLORMAPS["signed"][0]
-    percentile: float = 100.0
-    smooth: bool = False
-    hand: Limits | None = None
-
-    def part_of(self, values: Map) -> Map:
-        """Return the part of the map that is coloured."""
-        return np.maximum(values, 0) if self.part == "positive" else values
-
-    def limits_of(self, maps: Sequence[Map]) -> Limits:
-        """Return the common limits for maps that are to be compared; they end at 1 if all values are 0."""
-        if self.hand is not None:
-            return self.hand
-        shown = [self.part_of(values) for values in maps]
-        magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
-        end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
-        if end == 0 and magnitudes.size:
-            end = float(magnitudes.max())  # So few values differ from 0 that the percentile is 0.
-        end = end or 1.0
-        return Limits(-end if self.part == "signed" else 0.0, end)
-
-    @property
-    def text(self) -> str:
-        """The settings in words, for a caption."""
-        said = ["bilinear" if self.smooth else "nearest"]
-        said.append("signed" if self.part == "signed" else "positive part (ReLU)")
-        if self.hand is not None:
-            said.append("range set by hand")
-        elif self.percentile < 100:
-            said.append(f"clipped at percentile {self.percentile:g} of |value|")
-        return " · ".join(said)
-
-
-def why_empty(values: Map, part: Part) -> str:
-    """Return why a picture of the map would show nothing; empty if it shows something."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return "No value of this map is finite: the weights or the picture contain extreme values."
-    low, high = float(finite.min()), float(finite.max())
-    if low == high:
-        said = "all zero" if low == 0 else f"constant ({format_number(low)})"
-        return f"This map is {said}: it does not distinguish any positions."
-    if part == "positive" and high <= 0:
-        return (
-            f"No value is positive (the largest is {format_number(high)}), so ReLU leaves "
-            "nothing. The signed map shows the evidence against the class."
-        )
-    return ""
-
-
-def missing_text(values: Map) -> str:
-    """Return how many values cannot be shown; empty if all can."""
-    missing = int(np.count_nonzero(~np.isfinite(values)))
-    return f"{missing} of {values.size} values are not finite" if missing else ""
-
-
 _BAR_PX = 7
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
 _LARGEST_SIDE = 640
-_SMOOTH_SIDE = 448
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,12 +39,12 @@ class Veil:
     Attributes
     ----------
     opacity
-        Opacity of the map, from 0 to 1.
+        Opacity of the map's largest value, from 0 to 1.
     curtain
         Share of the picture's width, from the left, that shows no map.
     """
 
-    opacity: float = 0.55
+    opacity: float = OPACITY
     curtain: float = 0.0
 
 
@@ -180,7 +88,7 @@ class ColorLine(QWidget):
         look, (low, high) = theme.current(), self.ends
         with QPainter(self) as painter:
             bar = QRectF(0.5, 0.5, self.width() - 1, scaled_px(_BAR_PX) - 1)
-            gradient = Bitmap(lut(self._scale.colormap)[None]).image
+            gradient = Bitmap(self._scale.colours[None]).image
             painter.drawImage(bar, gradient, QRectF(gradient.rect()))
             painter.setPen(QPen(QColor(look.outline), 1))
             painter.drawRect(bar)
@@ -262,7 +170,10 @@ class MapCell(QWidget):
             None
             if words
             else ColorScale(
-                shading.colormap, limits, clipping=Clipping.of(shading.part_of(shown.values), limits)
+                shading.colormap,
+                limits,
+                clipping=Clipping.of(shading.part_of(shown.values), limits),
+                zero=0.0,
             )
         )
         self.map.bar.set_scale(scale)
@@ -292,14 +203,19 @@ class MapCell(QWidget):
         if self._below is None or self._picture is None:
             return
         width, height = self._picture.size
-        layers, marks = [self._below], []
+        layers, marks, lines = [self._below], [], []
         edge = self._veil.curtain * width
         if self._over is not None:
             clip = None if edge == 0 else (edge, 0.0, width - edge, float(height))
             layers.append(replace(self._over, opacity=self._veil.opacity, clip=clip))
+        if self._over is not None and self._shown is not None:
+            grid = _right_of(edge, grid_lines(self._shown.values.shape, self._over.box))
+            lines = [Lines(grid, faint=True)] if len(grid) else []
         if 0 < edge < width:
             marks.append(Mark((edge, 0.0, 0.0, float(height))))
-        self.map.view.set_scene(Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks)))
+        self.map.view.set_scene(
+            Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks), lines=tuple(lines))
+        )
 
     def _hover(self, x: float, y: float) -> None:
         if self._shown is None:
@@ -316,14 +232,16 @@ class MapCell(QWidget):
         self.pointed.emit(here)
 
 
+def _right_of(edge: float, lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the parts of horizontal and vertical lines that are to the right of a vertical line."""
+    kept = lines[lines[:, 1, 0] > edge]
+    kept[..., 0] = np.maximum(kept[..., 0], edge)
+    return kept
+
+
 def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
-    """Return the map as a layer; if it is to be smooth, interpolate the values and not the colours."""
-    values = shading.part_of(_reduced(shown.values))
-    height, width = values.shape
-    if shading.smooth:
-        factor = max(1, _SMOOTH_SIDE // max(height, width))
-        values = resample(values, height * factor, width * factor)
-    colours = colorize(values, limits, shading.colormap)
+    """Return the map as a layer; its own pixels, if they are reduced, average those of the map."""
+    colours = shading.veil_of(_reduced(shown.values), limits)
     return Layer(Bitmap(colours), shown.placement.box(*shown.values.shape), smooth=shading.smooth)
 
 

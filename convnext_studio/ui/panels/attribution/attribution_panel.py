@@ -5,28 +5,25 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QSlider,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.protocol.attributions import Explain, Explanation
+from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
-from convnext_studio.render import Rgb, colorize
+from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
-    TargetColumn,
     WhereRow,
     about,
 )
-from convnext_studio.ui.panels.attribution.attribution_map import MapCell, PlacedMap, Shading, Veil
+from convnext_studio.ui.panels.attribution.attribution_map import MapCell, PlacedMap, Veil
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     WAITING,
     areas_text,
@@ -37,12 +34,15 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     placed_maps,
     scale_groups,
 )
-from convnext_studio.ui.panels.base import Panel, PanelQuery, opacity_slider
+from convnext_studio.ui.panels.attribution.look import Look
+from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 MOST_MAPS = 4
 
@@ -177,8 +177,9 @@ class AttributionPanel(Panel):
         for cell in self.figure.cells:
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
-        self.target = TargetColumn()
-        self.where = WhereRow()
+        self.target = self.bar.target
+        self.where = WhereRow(self)
+        self.look = Look(self)
         self.set_body(self.figure)
         self._surround()
         self._connect()
@@ -189,36 +190,32 @@ class AttributionPanel(Panel):
     # ------------------------------------------------------------------------------------------- the parts
 
     def _surround(self) -> None:
-        """Put the classes beside the figure or notice, and the other controls below."""
+        """Put the place of the map, its look and the curtain below the figure or notice."""
         around, whole = QWidget(), self.layout()
         assert whole is not None  # Every panel has a layout.
         whole.replaceWidget(self._stack, around)
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.addWidget(self._stack)
-        across.addWidget(self.target)
-        across.setCollapsible(0, False)
-        across.setStretchFactor(0, 1)
-        across.setStretchFactor(1, 0)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
         self.curtain.setRange(0, 100)
-        self.curtain.setMinimumWidth(40)
+        follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
         self.curtain.setAccessibleName("Curtain")
         self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
-        self.opacity = opacity_slider()
-        self.opacity.setMinimumWidth(40)
-        self.opacity.setMaximumWidth(80)
-        below = QHBoxLayout()
-        below.setSpacing(4)
-        below.addWidget(self.where)
-        below.addStretch()
-        for text, slider in (("Curtain", self.curtain), ("Opacity", self.opacity)):
-            below.addWidget(QLabel(text))
-            below.addWidget(slider)
+        below = QWidget()
+        row = FlowLayout(below)
+        for control in (
+            *self.where.widgets,
+            self.look.resolution,
+            self.look.part,
+            self.look.more,
+            QLabel("Curtain"),
+            self.curtain,
+            self.bar.sheet,
+        ):
+            row.addWidget(control)
         layout = QVBoxLayout(around)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(across, 1)
-        layout.addLayout(below)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(below)
 
     def _connect(self) -> None:
         state = self.state
@@ -237,8 +234,8 @@ class AttributionPanel(Panel):
         self.target.against_chosen.connect(self._set_against)
         self.where.changed.connect(self._choose)
         self.where.stage_chosen.connect(state.set_node)
-        self.bar.look.changed.connect(self._paint)
-        for slider in (self.opacity, self.curtain):
+        self.look.changed.connect(self._paint)
+        for slider in (self.look.opacity, self.curtain):
             slider.valueChanged.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
@@ -248,13 +245,18 @@ class AttributionPanel(Panel):
 
     # ------------------------------------------------------------------------------------------ the choices
 
+    @property
+    def node(self) -> str:
+        """The node whose map is shown if it is a single one: the pinned stage, or the selected node."""
+        return self.where.pinned or self.state.node
+
     def _choose(self) -> None:
         """Copy the choices from the controls to the state."""
         method, model, where = self.bar.method, self.state.model, self.where.where
         against = self.state.explaining.against
         nodes: tuple[str, ...] = ()
         if method.kind == "cam" and model is not None:
-            of = {"node": (self.state.node,), "stages": model.config.stages, "average": self.where.averaged}
+            of = {"node": (self.node,), "stages": model.config.stages, "average": self.where.averaged}
             nodes = of[where]
         self.state.set_explaining(
             Explain(
@@ -284,7 +286,7 @@ class AttributionPanel(Panel):
         model, against = self.state.model, self.state.explaining.against
         if model is not None:
             self.where.show_model(model)
-            self.target.search.set_labels(model.labels)
+            self.target.set_labels(model.labels)
             if against is not None and against >= len(model.labels):
                 self._set_against(None)
 
@@ -359,24 +361,29 @@ class AttributionPanel(Panel):
     def _paint(self) -> None:
         explanation, picture, model = self.query.answer, self.state.picture, self.state.model
         if isinstance(explanation, Explanation) and picture is not None and model is not None:
-            self.bar.look.suit(has_sign(explanation.method, explanation.output))
+            self.look.suit(
+                is_signed=has_sign(explanation.method, explanation.output),
+                is_difference=explanation.output == "difference",
+                is_on_pixels=INPUT in explanation.maps,
+            )
             if explanation.image == picture.key:
-                self.figure.show_explanation(explanation, picture, model, self.bar.look.shading)
+                self.figure.show_explanation(explanation, picture, model, self.look.shading)
             self._describe()
         self._show_where()
 
     def _draw_veil(self) -> None:
-        self.figure.set_veil(Veil(self.opacity.value() / 100, self.curtain.value() / 100))
+        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100))
 
     def _describe(self) -> None:
         explanation, model, prediction = self.query.answer, self.state.model, self.state.prediction
         if not isinstance(explanation, Explanation) or model is None or not self.shows_body:
             return
         shown = placed_maps(explanation, model)
-        said = caption(explanation, shown, self.bar.look.shading, model, prediction)
+        said = caption(explanation, shown, self.look.shading, model, prediction)
         areas = areas_text(self.state.faithfulness, model)
         said = " · ".join(part for part in (self.query.progress_text, said, areas) if part)
-        self.set_caption(f"{said}\n{about(method_named(explanation.method))}")
+        self.set_caption(said)
+        self._caption.setToolTip(about(method_named(explanation.method)))
         for cell, each in zip(self.figure.cells, shown, strict=False):
             cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
 
@@ -389,7 +396,7 @@ class AttributionPanel(Panel):
             self.target.hide_classes()
 
     def _show_where(self) -> None:
-        self.where.show_choice(self.state.node, self.bar.method.kind == "cam", self._thumbnails())
+        self.where.show_choice(self.node, self.bar.method.kind == "cam", self._thumbnails())
 
     def _thumbnails(self) -> dict[str, Rgb]:
         """Return small maps for the stage buttons if they came with the prediction."""
@@ -398,7 +405,7 @@ class AttributionPanel(Panel):
             return {}
         if self.bar.method.name != "gradcam":
             return {}
-        shading = self.bar.look.shading
+        shading = self.look.shading
         return {
             stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
             for stage, cam in prediction.cams.items()

@@ -9,8 +9,8 @@ from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explain, Explanation, Faithfulness
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.render import format_number, format_percent
-from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap, Shading, missing_text
+from convnext_studio.render import Shading, format_number, format_percent, missing_text
+from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 
@@ -42,7 +42,13 @@ def map_name(state: AppState, question: Explain) -> str:
         return INPUT
     if question.average:
         return AVERAGE
-    return state.node if state.node in question.nodes else ""
+    return explained_node(state)
+
+
+def explained_node(state: AppState) -> str:
+    """Return the node whose map is explained: of several, the selected one, or else the last of them."""
+    nodes = state.explaining.nodes
+    return state.node if state.node in nodes or not nodes else nodes[-1]
 
 
 def comes_with_prediction(explaining: Explain, model: ModelInfo) -> bool:
@@ -135,7 +141,7 @@ def caption(
     target = output_text(explanation, model, prediction) if method.depends_on_target else "all classes"
     said = [f"{method.title} for {target} at {where}"]
     if len(shown) == 1:
-        said.append(_resolution(shown[0], method))
+        said.append(shading.resolution_text(shown[0].values.shape, is_on_pixels=method.kind == "input"))
     said.append(shading.text)
     if len(shown) == 1:
         said.append(_extremes(shown[0]))
@@ -159,11 +165,6 @@ def _settings(explanation: Explanation, method: Method) -> list[str]:
         for name, value in method.in_force(explanation.parameters).items()
         if name not in ("window", "stride")
     ]
-
-
-def _resolution(shown: PlacedMap, method: Method) -> str:
-    height, width = shown.values.shape
-    return f"{height} × {width} {'units' if method.kind == 'cam' else 'px'}"
 
 
 def _extremes(shown: PlacedMap) -> str:

@@ -12,19 +12,18 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
 from convnext_studio.export.contents import label_of
 from convnext_studio.model.nodes import why_no_cam
-from convnext_studio.protocol.attributions import ExplainSeveral, Explanation, Explanations
+from convnext_studio.protocol.attributions import INPUT, ExplainSeveral, Explanation, Explanations
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.render import Clipping, Rgb, format_number, format_percent, overlay
-from convnext_studio.ui.panels.attribution.attribution_controls import LookButton
-from convnext_studio.ui.panels.attribution.attribution_map import Shading, why_empty
-from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
-from convnext_studio.ui.panels.base import Panel, opacity_slider
+from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
+from convnext_studio.ui.panels.attribution.attribution_texts import explained_node, has_sign, node_text
+from convnext_studio.ui.panels.attribution.look import Look
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.measuring import add_running_controls, measuring_query
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
-from convnext_studio.ui.plots.map_texts import Map, Placement
+from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
@@ -42,7 +41,7 @@ def shown_map(explanation: Explanation) -> tuple[str, Map]:
     return list(explanation.maps.items())[-1]
 
 
-def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading, opacity: float) -> Rgb:
+def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading) -> Rgb:
     """Draw the map over the picture (at any resolution); return the picture alone if the map is empty."""
     name, values = shown_map(explanation)
     if why_empty(values, shading.part):
@@ -50,9 +49,7 @@ def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading, opa
     placement = Placement(explanation.fields[name], explanation.geometry)
     width, height = explanation.geometry.picture_size
     box = _scaled(placement.box(*values.shape), picture.shape[1] / width, picture.shape[0] / height)
-    shown = shading.part_of(values)
-    limits = shading.limits_of([values])
-    return overlay(picture, shown, box, limits, shading.colormap, opacity, smooth=shading.smooth)
+    return shading.lay_over(picture, values, box, shading.limits_of([values]))
 
 
 def _scaled(box: Box, across: float, down: float) -> Box:
@@ -150,12 +147,12 @@ class ContactSheetPanel(Panel):
         self._to_paint: list[str] = []
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._paint_next)
-        self.look = LookButton()
-        self.opacity = opacity_slider()
+        self.look = Look(self)
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the contact sheet as a PNG picture")
-        self.controls.add(self.look)
-        self.controls.add(self.opacity, word="Opacity")
+        self.controls.add(self.look.resolution, word="Resolution")
+        self.controls.add(self.look.part, word="Part")
+        self.controls.add(self.look.more)
         add_running_controls(self, self.query)
         self.controls.add(self.save)
         self.tiles = ContactTiles()
@@ -168,7 +165,7 @@ class ContactSheetPanel(Panel):
         state.picture_selected.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._picture_chosen)
         self.look.changed.connect(self._paint_all)
-        self.opacity.valueChanged.connect(self._paint_all)
+        self.look.opacity.valueChanged.connect(self._paint_all)
         self.save.clicked.connect(self.save_asked)
         self.query.asked.connect(self._show_bare)
         self.query.changed.connect(self._follow_query)
@@ -206,7 +203,7 @@ class ContactSheetPanel(Panel):
         return self.state.pictures[:MOST]
 
     def question(self) -> ExplainSeveral | str:
-        """Return the request for the selected node's maps of the chosen or each top class, or why not."""
+        """Return the request for the explained node's maps of the chosen or each top class, or why not."""
         state = self.state
         if not state.pictures:
             return NO_PICTURE
@@ -214,10 +211,11 @@ class ContactSheetPanel(Panel):
             return NO_MODEL
         question = state.explaining
         if question.nodes and not question.average:
-            why_not = why_no_cam(state.model.node(state.node))
+            node = explained_node(state)
+            why_not = why_no_cam(state.model.node(node))
             if why_not:
                 return why_not
-            question = replace(question, nodes=(state.node,))
+            question = replace(question, nodes=(node,))
         return ExplainSeveral(
             images=tuple(picture.key for picture in self._pictures),
             question=replace(question, target=state.target),
@@ -297,10 +295,13 @@ class ContactSheetPanel(Panel):
         explanation = self._explanations.get(key)
         pixels = self._thumbnails.get(key)
         if explanation is not None and pixels is not None:
-            self.look.suit(has_sign(explanation.method, explanation.output))
-            opacity = self.opacity.value() / 100
+            self.look.suit(
+                is_signed=has_sign(explanation.method, explanation.output),
+                is_difference=explanation.output == "difference",
+                is_on_pixels=INPUT in explanation.maps,
+            )
             self._show_scale(key, shown_map(explanation)[1])
-            colours = map_on_picture(pixels, explanation, self.look.shading, opacity)
+            colours = map_on_picture(pixels, explanation, self.look.shading)
             self.tiles.show_tile(key, colours)
             self._label(key)
         if self._to_paint:
@@ -314,7 +315,7 @@ class ContactSheetPanel(Panel):
         beyond = Clipping(any(each.below for each in clipped), any(each.above for each in clipped))
         end = "max" if shading.percentile == 100 else f"p{shading.percentile:g}"
         ends = (f"-{end}" if shading.part == "signed" else "0", end)
-        self.bar.set_scale(ColorScale(shading.colormap, shading.hand, ends, beyond))
+        self.bar.set_scale(ColorScale(shading.colormap, shading.hand, ends, beyond, zero=0.0))
 
     def _label(self, key: str) -> None:
         """Set the text below the thumbnail: name, class and probability."""

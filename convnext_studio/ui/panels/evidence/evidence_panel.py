@@ -26,6 +26,7 @@ from convnext_studio.render import Limits, colorize, format_number, format_perce
 from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     explain_question,
+    explained_node,
     has_sign,
     map_name,
     node_text,
@@ -78,13 +79,14 @@ class AgreementPanel(Panel):
         asked = explain_question(self.state, "")
         if isinstance(asked, str) or self.state.model is None:
             return asked if isinstance(asked, str) else ""
-        why_not = why_no_cam(self.state.model.node(self.state.node))
+        node = explained_node(self.state)
+        why_not = why_no_cam(self.state.model.node(node))
         if why_not:
             return why_not
         return CompareMethods(
             image=asked.image,
             methods=ALL if self.methods.currentIndex() == 1 else QUICK,
-            node=self.state.node,
+            node=node,
             target=asked.target,
             output=asked.output,
             against=asked.against,

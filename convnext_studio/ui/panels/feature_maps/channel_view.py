@@ -13,10 +13,26 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.geometry import Box
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
-from convnext_studio.render import Clipping, Limits, contour, format_number
+from convnext_studio.render import (
+    OPACITY,
+    OVER_PICTURE,
+    SIGNED_OVER_PICTURE,
+    Clipping,
+    Limits,
+    contour,
+    format_number,
+)
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
-from convnext_studio.ui.plots.map_texts import Placement, map_layer, picture_layer, point_text, value_text
+from convnext_studio.ui.plots.map_texts import (
+    Placement,
+    is_signed,
+    map_layer,
+    picture_layer,
+    point_text,
+    value_text,
+    veil_layer,
+)
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
@@ -151,13 +167,16 @@ class ChannelOptions:
     Attributes
     ----------
     on_picture, opacity
-        Whether to show it over the picture, and with which opacity.
+        Whether to show it over the picture, and with which opacity of the largest value.
+    is_colormap_free
+        Whether the colour map may be one that parts from a picture, because none was chosen.
     quantile
         Share of the values below the contour's level; None for no contour.
     """
 
     on_picture: bool = False
-    opacity: float = 0.55
+    opacity: float = OPACITY
+    is_colormap_free: bool = True
     quantile: float | None = None
 
 
@@ -173,6 +192,7 @@ class ChannelView(MapView):
         self._options = ChannelOptions()
         self._unit: Unit | None = None
         self._layer: Layer | None = None
+        self._colours = Limits(0.0, 1.0), "viridis"
         self._picture: Layer | None = None
         self._lines: tuple[Lines, ...] = ()
         self._level: float | None = None
@@ -199,19 +219,19 @@ class ChannelView(MapView):
         if self._shown is None or shown.subject.picture is not self._shown.subject.picture:
             self._picture = None
         self._shown = shown
-        self._layer = map_layer(shown.values, self._box(shown), limits, colormap)
-        self.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(shown.values, limits)))
+        self._colours = limits, colormap
+        self._colour(shown)
         self._trace()
         self._compose()
 
     def set_options(self, options: ChannelOptions) -> None:
-        """Change how the channel is shown; the values are not coloured again."""
+        """Change how the channel is shown."""
         before, self._options = self._options, options
         if self._shown is None or self._layer is None:
             return
         # Opacity changes with every step of the slider, and needs no new contour.
         if replace(options, opacity=before.opacity) != before:
-            self._layer = replace(self._layer, box=self._box(self._shown))
+            self._colour(self._shown)
             self._trace()
         self._compose()
 
@@ -265,6 +285,19 @@ class ChannelView(MapView):
         return shown.placement.unit_at(x, y, *shown.values.shape)
 
     # ------------------------------------------------------------------------------------------- painting
+
+    def _colour(self, shown: ChannelValues) -> None:
+        """Colour the channel; over the picture, values near 0 are transparent."""
+        limits, colormap = self._colours
+        box, clipping = self._box(shown), Clipping.of(shown.values, limits)
+        if not self._options.on_picture:
+            self._layer = map_layer(shown.values, box, limits, colormap)
+            self.bar.set_scale(ColorScale(colormap, limits, clipping=clipping))
+            return
+        if self._options.is_colormap_free:
+            colormap = SIGNED_OVER_PICTURE if is_signed(colormap) else OVER_PICTURE
+        self._layer = veil_layer(shown.values, box, limits, colormap)
+        self.bar.set_scale(ColorScale(colormap, limits, clipping=clipping, zero=0.0))
 
     def _trace(self) -> None:
         shown, quantile = self._shown, self._options.quantile

@@ -112,6 +112,7 @@ class FeatureChoices(QObject):
         return ChannelOptions(
             on_picture=self.on_picture.isChecked(),
             opacity=self.opacity.value() / 100,
+            is_colormap_free=not self.colormap.currentData(),
             quantile=self.contour.currentData(),
         )
 

@@ -221,7 +221,8 @@ class PicturePanel(Panel):
             self.map.bar.set_scale(None)
         else:
             heat = self._heat
-            self.map.bar.set_scale(ColorScale(heat.colormap, heat.limits, clipping=heat.clipping))
+            scale = ColorScale(heat.colormap, heat.limits, clipping=heat.clipping, zero=heat.zero)
+            self.map.bar.set_scale(scale)
             self.look.range.propose(heat.limits)
         self._paint()
 

@@ -10,21 +10,21 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
-from convnext_studio.render import ALL_VALUES, SEQUENTIAL, Clipping, Limits, Range, format_number
+from convnext_studio.render import ALL_VALUES, OVER_PICTURE, SEQUENTIAL, Clipping, Limits, Range, format_number
 from convnext_studio.ui.panels.base import choice
-from convnext_studio.ui.plots.map_texts import Placement, map_layer
+from convnext_studio.ui.plots.map_texts import Placement, veil_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Spot
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
-COLORMAP = "magma"
-"""The lowest colour is black, which darkens the parts of the photograph that do not affect the unit."""
 RESULT_TEXTS = {
     False: "effective field |d unit / d input|, linear",
     True: "effective field |d unit / d input|, log10 of the fraction of the maximum",
 }
 """What the colours show, by whether the scale is logarithmic."""
+COLORMAP = OVER_PICTURE
+"""Pixels that do not affect the unit are transparent."""
 LOG_DECADES = 4
 """Values more than this many powers of ten below the largest get the lowest colour."""
 
@@ -112,12 +112,15 @@ class Heat:
         The colours, placed on the picture.
     colormap, limits, clipping
         What the colour bar shows; zeros are below a logarithmic scale.
+    zero
+        The value that is transparent: the lower end of a logarithmic scale, otherwise 0.
     """
 
     layer: Layer
     colormap: str
     limits: Limits
     clipping: Clipping
+    zero: float
 
 
 def heat_of(
@@ -152,11 +155,13 @@ def heat_of(
         limits = chosen.limits(values)
     box = unit.crop.box_to_picture((float(left), float(top), float(right - left), float(bottom - top)))
     seen = Clipping.of(values, limits)
+    zero = limits.low if is_log else 0.0
     return Heat(
-        map_layer(values, box, limits, colormap),
+        veil_layer(values, box, limits, colormap, zero),
         colormap,
         limits,
         Clipping(below=seen.below or has_less, above=seen.above),
+        zero,
     )
 
 
@@ -187,7 +192,7 @@ class UnitLookButton(PopupButton):
         names = (COLORMAP, *(name for name in SEQUENTIAL if name != COLORMAP))
         self.colormap = choice(
             "Colour map",
-            "Magma and inferno begin with black, so they darken what the unit does not look at",
+            "Pixels that the unit does not look at are transparent in all of them",
             [(name.capitalize(), name) for name in names],
         )
         self.range = RangeChoice(("data", "percentile", "hand"))

@@ -1,6 +1,7 @@
 """Show what in one photograph decides about a unit, or about the score of a class."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
@@ -8,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.geometry import Box
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult, Scale
-from convnext_studio.render import Clipping, limits_of
+from convnext_studio.render import OVER_PICTURE, Clipping, limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
@@ -24,7 +25,7 @@ from convnext_studio.ui.plots.field_scene import (
     square_box,
     theoretical_box,
 )
-from convnext_studio.ui.plots.map_texts import map_layer, picture_layer
+from convnext_studio.ui.plots.map_texts import picture_layer, veil_layer
 from convnext_studio.ui.plots.scene import Mark, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -66,6 +67,7 @@ class OnePicturePage(Panel):
         self.scale = choice("Scale", SCALE_TIP, SCALES)
         self.scale.setCurrentIndex(1)
         self.colormap = colormap_choice()
+        self.colormap.setCurrentIndex(self.colormap.findData(OVER_PICTURE))
         self.range = RangeChoice(("data", "percentile", "hand"))
         self.opacity = opacity_slider()
         for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.measured.stop):
@@ -124,7 +126,9 @@ class OnePicturePage(Panel):
         to_picture = view.geometry.box_to_picture
         height, width = values.shape
         whole: Box = (0.0, 0.0, float(width), float(height))
-        layer = map_layer(values, to_picture(whole), limits, colormap, opacity=self.opacity.value() / 100)
+        layer = replace(
+            veil_layer(values, to_picture(whole), limits, colormap), opacity=self.opacity.value() / 100
+        )
         marks = [
             Mark(to_picture(square_box(view, square)), f"{100 * square.threshold:g} %", beside=True)
             for square in reversed(view.squares[scale])
@@ -141,7 +145,7 @@ class OnePicturePage(Panel):
             note=f"{self._what(view)}\n{PROTOCOLS[view.protocol]} protocol\n{picture.name}",
         )
         self.map.view.set_scene(scene)
-        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits), zero=0.0))
         self.set_caption(f"{describe(view, scale, self.measured.progress)} {view.protocol_text}")
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:

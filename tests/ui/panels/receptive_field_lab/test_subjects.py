@@ -24,7 +24,7 @@ from tests.ui.panels.receptive_field_lab.told import TITLES, asked, compare, set
 def test_it_begins_with_the_open_model_at_the_selected_node(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
     (request,) = asked(engine)
     assert request.subject == Subject()
-    assert (request.node, request.images) == ("stage4", ("one",))
+    assert (request.node, request.images) == ("stage2", ("one",))
     assert [subject.name for subject in lab.compare.subjects] == ["Trained"]
 
 

@@ -68,7 +68,7 @@ class DropPathView(PaintedView):
         right = ink.width(f"  {len(rates)} of {len(rates)} ", ink.small)
         step = (room.width() - left - right) / len(rates)
         rows = PICTURES + 2
-        foot = ink.paragraph_height(room.width(), self.words(rates))
+        foot = ink.paragraph_height(room.width(), self.words(rates)) + 1.5 * small
         height = min((room.height() - foot - 0.5 * line - 1.5 * small) / rows, step * 1.2)
         top = room.top() + small * 1.2
         for index, rate in enumerate(rates.tolist()):
@@ -85,7 +85,13 @@ class DropPathView(PaintedView):
             count = QRectF(room.right() - right, y, right, height)
             ink.text(count, f"{int(kept[picture].sum())} of {len(rates)}", align="right", px=ink.small)
         self._paint_mean(ink, QRectF(room.left(), top + (PICTURES + 0.3) * height, left, height), step, factors)
-        ink.paragraph(QRectF(room.left(), room.bottom() - foot, room.width(), foot), self.words(rates))
+        names = (
+            (ink.look.accent, "branch kept"),
+            (ink.look.border, "branch dropped, only the shortcut is left"),
+        )
+        ink.legend(QRectF(room.left(), room.bottom() - foot, room.width(), small), names)
+        words = QRectF(room.left(), room.bottom() - foot + 1.5 * small, room.width(), foot - 1.5 * small)
+        ink.paragraph(words, self.words(rates))
 
     @staticmethod
     def _paint_mean(ink: Ink, head: QRectF, step: float, factors: NDArray[np.float64]) -> None:

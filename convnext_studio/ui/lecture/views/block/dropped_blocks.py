@@ -91,9 +91,12 @@ class DroppedBlocksView(PaintedView):
         first = int(shown.probabilities.argmax())
         whole = float(shown.probabilities[first])
         head = QRectF(room.left(), room.top(), room.width(), line)
-        ink.text(head, f"With all blocks: {label_of(model, first)}, {format_percent(whole)}", bold=True)
+        label = label_of(model, first)
+        ink.text(head, f"With all blocks: {label}, {format_percent(whole)} (dashed line)", bold=True)
+        names = ((ink.look.accent, f"still {label}"), (ink.look.warning, "another class comes first"))
+        ink.legend(QRectF(room.left(), head.bottom() + 0.2 * small, room.width(), small), names)
         left = ink.width("100 %  ", ink.small) + ink.px * 0.3
-        area = room.adjusted(left, line * 1.6, 0, -small * 2.4 - line * 2.6)
+        area = room.adjusted(left, line * 1.3 + small * 1.6, 0, -small * 2.4 - line * 2.6)
         self._paint_scale(ink, area, left)
         self._paint_bars(ink, area, shown, model)
         y = area.bottom() - whole * area.height()
@@ -153,9 +156,7 @@ class DroppedBlocksView(PaintedView):
         ink.text(room, text, colour=ink.look.warning if changed else ink.look.accent, bold=True)
         room = room.translated(0, ink.line() * 1.15)
         lost = sum(not stays for _, _, stays in self.shares())
-        text = (
-            f"The top prediction changes for {lost} of {len(shown.blocks)} blocks (shown in the other colour)."
-        )
+        text = f"Another class comes first without {lost} of {len(shown.blocks)} blocks, one block at a time."
         ink.text(room, text, colour=ink.look.muted)
 
 

@@ -110,7 +110,11 @@ class MixingMatrixView(BlockView):
             f"+ bias; largest: {format_number(float(column[strongest]))} at channel {strongest}"
         )
         ink.text(QRectF(room.left(), room.top(), room.width(), line), text, align="centre", px=ink.small)
-        area = QRectF(self._box.left(), room.top() + line * 1.2, self._box.width(), room.height() - line * 1.4)
+        small = ink.line(ink.small)
+        names = ((ink.look.accent, "positive weight"), (ink.look.warning, "negative weight"))
+        ink.legend(QRectF(room.left(), room.bottom() - small, room.width(), small), names, align="centre")
+        area = QRectF(self._box.left(), room.top() + line * 1.2, self._box.width(), 0)
+        area.setBottom(room.bottom() - 1.4 * small)
         middle, step = area.center().y(), area.width() / len(column)
         for index, value in enumerate(column.tolist()):
             height = value / largest * area.height() / 2

@@ -13,9 +13,11 @@ from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.node_texts import counted
 
 _CHANNELS = range(8, 1025, 8)
 _KERNELS = range(1, 32, 2)
+_BAR_LINES = 2.4  # The largest height of a bar, in lines of text.
 _FORMULAS = (("k² · C²", "k² · C  +  C²"), ("k² · C² · H · W", "(k² · C  +  C²) · H · W"))
 """The bars: weights and operations, dense and separable."""
 
@@ -67,13 +69,15 @@ class SeparableCostView(PaintedView):
         )
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the formulas at the top, the bars below them, and the ratio at the bottom."""
+        """Paint what is compared at the top, the bars below it, and the ratio at the bottom."""
         dense, depthwise, pointwise = self.convs()
-        line = ink.line()
+        line, small = ink.line(), ink.line(ink.small)
         head = QRectF(room.left(), room.top(), room.width(), line)
         c, k = self.channels, self.kernel
         ink.text(head, f"C = {c} channels      k = {k}      map {self._side} × {self._side}", align="centre")
-        body = room.adjusted(0, line * 1.6, 0, -line * 1.8)
+        kinds = [(kind_colour(ink, part).name(), part.kind) for part in (dense, depthwise, pointwise)]
+        ink.legend(head.translated(0, 1.3 * line), kinds, align="centre")
+        body = room.adjusted(0, line * 2.6 + small, 0, -line * 2.2)
         for place, title, of in zip(
             shared_columns(body, 2, 2 * ink.px),
             ("Weights", "Multiply-accumulates"),
@@ -81,7 +85,8 @@ class SeparableCostView(PaintedView):
             strict=True,
         ):
             ink.text(QRectF(place.left(), place.top(), place.width(), line), title, bold=True)
-            rows = place.adjusted(0, line * 1.5, 0, 0)
+            rows = place.adjusted(0, line * 1.4, 0, 0)
+            rows.setHeight(rows.height() / 2)
             most = max(dense.weights, depthwise.weights + pointwise.weights) * of
             formulas = _FORMULAS[of > 1]
             groups = (
@@ -90,26 +95,30 @@ class SeparableCostView(PaintedView):
             )
             for parts, formula in groups:
                 self._paint_group(ink, rows, parts, formula, of, most)
-                rows = rows.adjusted(0, body.height() * 0.45, 0, 0)
+                rows.translate(0, rows.height())
         share = (depthwise.weights + pointwise.weights) / dense.weights
-        foot = QRectF(room.left(), room.bottom() - line * 1.3, room.width(), line)
+        foot = QRectF(room.left(), room.bottom() - line * 1.5, room.width(), line)
         text = f"separable / dense  =  1/C + 1/k²  =  {share:.3f}: {_ratio(share)}"
         ink.text(foot, text, align="centre", bold=True, colour=ink.look.accent)
 
     def _paint_group(
         self, ink: Ink, room: QRectF, parts: tuple[Conv, ...], formula: str, of: int, most: int
     ) -> None:
-        line = ink.line()
+        line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(room.left(), room.top(), room.width(), line), formula)
-        bar = QRectF(room.left(), room.top() + line * 1.25, room.width(), line * 1.3)
+        bar = room.adjusted(0, 1.2 * line, 0, -1.9 * small)
+        bar.setHeight(min(bar.height(), _BAR_LINES * line))
         ink.painter.fillRect(bar, QColor(ink.look.border))
         left = bar.left()
         for part in parts:
             width = bar.width() * part.weights * of / most
             ink.painter.fillRect(QRectF(left, bar.top(), width, bar.height()), kind_colour(ink, part))
             left += width
-        numbers = "  +  ".join(f"{part.kind} {part.weights * of:,}".replace(",", " ") for part in parts)
-        ink.text(QRectF(bar.left(), bar.bottom() + line * 0.1, bar.width(), line), numbers, px=ink.small)
+        numbers = "  +  ".join(f"{part.weights * of:,} {part.kind}".replace(",", " ") for part in parts)
+        if ink.width(numbers, ink.least) > bar.width():
+            numbers = "  +  ".join(f"{counted(part.weights * of)} {part.kind}" for part in parts)
+        below = QRectF(bar.left(), bar.bottom() + 0.15 * small, bar.width(), small)
+        ink.text(below, numbers, px=ink.small)
 
 
 def kind_colour(ink: Ink, conv: Conv) -> QColor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
@@ -24,6 +24,7 @@ from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_
 DECADES = 4
 """Fields are shown down to this many powers of ten below their maximum."""
 _LIMITS = Limits(-float(DECADES), 0.0)
+_HEADINGS = "holds", "area"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +128,21 @@ class EffectiveFieldsView(NetworkView):
         first = next(iter(self.results.values()), None)
         return self.subject() if first is None else self.subject(first.protocol_text)
 
-    def rows(self, place: int) -> list[str]:
-        """Return the texts about a field: number of inputs, areas of its squares, theoretical size."""
-        result = self.results[place]
-        squares = {square.threshold: square for square in result.squares["linear"]}
-        said = [
-            f"{100 * share:g} % in {format_percent(squares[share].area_ratio, None)} of the area"
-            if share in squares
-            else f"{100 * share:g} %: no square"
+    def rows(self, place: int) -> list[tuple[str, str]]:
+        """Return the part of the field that each square holds, and the part of the area that it covers."""
+        squares = {square.threshold: square for square in self.results[place].squares["linear"]}
+        return [
+            (
+                f"{100 * share:g} %",
+                format_percent(squares[share].area_ratio, None) if share in squares else "no square",
+            )
             for share in THRESHOLDS
         ]
-        theory = "everything" if result.theoretical.is_global else f"{result.theoretical.size_px} px"
-        return [*said, f"in theory: {theory}"]
+
+    def theory(self, place: int) -> str:
+        """Return the side of the theoretical field, or that the unit sees everything."""
+        field = self.results[place].theoretical
+        return "everything" if field.is_global else f"{field.size_px} px"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Paint the fields in columns."""
@@ -160,24 +164,49 @@ class EffectiveFieldsView(NetworkView):
         colour = ink.look.warning if result.random_weights else ink.look.muted
         below = QRectF(column.left(), column.top() + line, column.width(), small)
         ink.text(below, f"{weights} · {done} of {result.count}", px=ink.small, colour=colour)
-        shown, rows = self._maps.get(place), self.rows(place)
-        top = line + 1.2 * small
+        shown, top = self._maps.get(place), line + 1.2 * small
         if shown is None:
             self._say(ink, column, top, why_no_figure(result))
             return
-        room = column.adjusted(0, top, 0, -(len(rows) + 1.9) * small)
-        side = min(room.width(), room.height())
+        table = self._table_size(ink)
+        room = column.adjusted(0, top, 0, -1.7 * small)
+        at_right = min(room.width() - table.width(), room.height())
+        underneath = min(room.width(), room.height() - table.height())
+        side = max(at_right, underneath)
         box = QRectF(column.left(), room.top(), side, side)
         ink.image(box, shown)
         scale = side / result.field_map.shape[1]
         for square in result.squares["linear"]:
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
-        y = box.bottom() + 0.3 * small
-        lying_bar(ink, QRectF(box.left(), y, side, small), shown, (f"≤ 1/{10**DECADES}", "of its maximum", "1"))
-        for row in rows:
-            y += small
-            ink.text(QRectF(column.left(), y + 0.6 * small, column.width(), small), row, px=ink.small)
+        bar = QRectF(box.left(), box.bottom() + 0.3 * small, side, small)
+        lying_bar(ink, bar, shown, (f"≤ 1/{10**DECADES} of its maximum", "1"))
+        if at_right >= underneath:
+            corner = QPointF(box.right() + 0.8 * ink.px, box.top())
+        else:
+            corner = QPointF(box.left(), bar.bottom() + 0.8 * small)
+        self._paint_table(ink, QRectF(corner, table), place)
+
+    @staticmethod
+    def _table_size(ink: Ink) -> QSizeF:
+        """Return the size of the numbers of a field, with the gap before them."""
+        longest = [max(column, key=len) for column in zip(_HEADINGS, ("99 %", "100.0 %"), strict=True)]
+        width = sum(ink.width(text, ink.small) for text in longest) + 1.4 * ink.px
+        return QSizeF(width, (1.15 * (len(THRESHOLDS) + 1) + 2.6) * ink.line(ink.small))
+
+    def _paint_table(self, ink: Ink, room: QRectF, place: int) -> None:
+        """Paint what the squares hold and cover, and the theoretical field below."""
+        small = ink.line(ink.small)
+        left = QRectF(room.left(), room.top(), ink.width(_HEADINGS[0], ink.small) + 1, small)
+        right = QRectF(room.left(), room.top(), room.width() - 0.8 * ink.px, small)
+        for texts, colour in ((_HEADINGS, ink.look.muted), *((row, ink.look.text) for row in self.rows(place))):
+            for cell, text in zip((left, right), texts, strict=True):
+                ink.text(cell, text, align="right", px=ink.small, colour=colour)
+                cell.translate(0, 1.15 * small)
+        below = QRectF(room.left(), left.top() + 0.6 * small, room.width(), small)
+        for text, colour in (("in theory", ink.look.muted), (self.theory(place), ink.look.text)):
+            ink.text(below, text, px=ink.small, colour=colour)
+            below.translate(0, small)
 
     @staticmethod
     def _say(ink: Ink, column: QRectF, top: float, text: str) -> None:
@@ -210,6 +239,7 @@ SPEC = ViewSpec(
     name="effective-fields",
     title="Effective receptive fields at the last stage, measured side by side",
     make=EffectiveFieldsView,
+    arrangement="below",
     settings={
         "compare": OneOf(
             help=(

@@ -65,12 +65,16 @@ class KernelCostView(NetworkView):
         ]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint two rows of bars, each with its numbers above."""
+        """Paint two rows of bars, each with its numbers above, and the names of the colours below."""
+        small = ink.line(ink.small)
+        names = ((ink.look.warning, "in the depthwise kernels"), (ink.look.accent, "in everything else"))
+        ink.legend(QRectF(room.left(), room.bottom() - small, room.width(), small), names, align="centre")
+        room = room.adjusted(0, 0, 0, -1.6 * small)
         height = room.height() / 2
         for index, ((name, whole, part), said) in enumerate(zip(_KINDS, self.readout(), strict=True)):
             place = QRectF(room.left(), room.top() + index * height, room.width(), height)
             ink.text(QRectF(place.left(), place.top(), place.width(), ink.line()), f"{name}: {said}", bold=True)
-            bars = place.adjusted(0, 1.3 * ink.line(), 0, -1.4 * ink.line(ink.small))
+            bars = place.adjusted(0, 1.3 * ink.line(), 0, -1.4 * small)
             self._paint_bars(ink, bars, whole, part)
 
     def _paint_bars(self, ink: Ink, room: QRectF, whole: _Number, part: _Number) -> None:

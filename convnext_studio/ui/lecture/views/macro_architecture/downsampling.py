@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
-from PySide6.QtCore import QLineF, QRectF
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtCore import QPointF, QRectF
 
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.config import Downsample
@@ -110,11 +109,12 @@ class DownsamplingView(NetworkView):
             return
         line, prices = ink.line(), self.prices()
         maps = room.adjusted(0, 0, 0, -(1.25 * len(prices) + 0.8) * line)
-        columns = shared_columns(maps, len(self.maps), 1.4 * ink.px)
+        columns = shared_columns(maps, len(self.maps), 2.4 * ink.px)
         for name, column, (node, shown) in zip(self.titles(), columns, self.maps.items(), strict=True):
             ink.map(column, shown, name, shape_text(self.model.node(node)))
         for column in columns[:-1]:
-            self._paint_arrow(ink, column.right(), column.center().y())
+            start = QPointF(column.right() + 0.3 * ink.px, column.center().y())
+            ink.arrow(start, start + QPointF(1.8 * ink.px, 0))
         y = maps.bottom() + 0.8 * line
         titles = max(ink.width(title) for title, _ in prices) + ink.px
         for title, price in prices:
@@ -122,19 +122,12 @@ class DownsamplingView(NetworkView):
             ink.text(QRectF(room.left() + titles, y, room.width() - titles, line), price, bold=True)
             y += 1.25 * line
 
-    @staticmethod
-    def _paint_arrow(ink: Ink, left: float, y: float) -> None:
-        ink.painter.setPen(QPen(QColor(ink.look.muted), max(2.0, ink.px / 12)))
-        tip, head = left + 1.2 * ink.px, 0.3 * ink.px
-        ink.painter.drawLine(QLineF(left + 0.2 * ink.px, y, tip, y))
-        ink.painter.drawLine(QLineF(tip - head, y - head, tip, y))
-        ink.painter.drawLine(QLineF(tip - head, y + head, tip, y))
-
 
 SPEC = ViewSpec(
     name="downsampling",
     title="The layers between two stages, with the maps before and after each",
     make=DownsamplingView,
+    arrangement="below",
     settings={
         "stage": Whole(help="The stage after the layers to show first", default="2", least=2, most=4),
         "channel": CHANNEL,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QPointF, QRectF
 
 from convnext_studio.export.contents import label_of
 from convnext_studio.lecture.setting import Whole
@@ -19,8 +19,6 @@ from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, shape_text
-
-_MAPS_PART = 0.62  # Fraction of the height.
 
 
 class HeadView(NetworkView):
@@ -94,22 +92,24 @@ class HeadView(NetworkView):
         return [(label_of(self.model, index), float(self.prediction.probabilities[index])) for index in top]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the vectors in a row, and the classes below."""
+        """Paint the way through the head from left to right: map, vectors, classes."""
         if not self._shown:
             return
         line = ink.line()
-        maps = QRectF(room.left(), room.top(), room.width(), _MAPS_PART * room.height())
-        for column, (title, shown, words) in zip(
-            shared_columns(maps, len(self._shown), ink.px), self._shown, strict=True
-        ):
+        *columns, last = shared_columns(room, len(self._shown) + 1, 2.2 * ink.px)
+        for column, (title, shown, words) in zip(columns, self._shown, strict=True):
             ink.map(column, shown, title, words)
-        layers = "Two linear layers" if self.config.head_hidden_size else "Linear"
+            start = QPointF(column.right() + 0.2 * ink.px, column.center().y())
+            ink.arrow(start, start + QPointF(1.8 * ink.px, 0))
+        layers = "Two linear layers" if self.config.head_hidden_size else "Linear layer"
         parameters = counted(head_parameters(self.config))
-        title = f"{layers}: {self.config.num_classes} classes, {parameters} parameters with the norm"
-        below = room.adjusted(0, maps.height() + 0.5 * line, 0, 0)
-        ink.text(QRectF(below.left(), below.top(), below.width(), line), title, bold=True)
-        bars = below.adjusted(0, 1.4 * line, 0, 0)
-        ink.bars(bars, self.rows(), ink.look.accent)
+        words = f"{self.config.num_classes} classes, {parameters} parameters with the norm"
+        rows = self.rows()
+        place = last.adjusted(0, max((last.height() - (2.2 * len(rows) + 3.6) * line) / 2, 0), 0, 0)
+        ink.text(QRectF(place.left(), place.top(), place.width(), line), layers, bold=True)
+        place.setTop(place.top() + 1.1 * line)
+        used = ink.paragraph(place, words, px=ink.small, colour=ink.look.muted)
+        ink.bars(place.adjusted(0, used + 0.5 * line, 0, 0), rows, ink.look.accent)
 
 
 def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,6 +129,7 @@ SPEC = ViewSpec(
     name="head",
     title="From the last map to the classes: pool, norm, linear layer",
     make=HeadView,
+    arrangement="below",
     settings={
         "classes": Whole(help="How many of the most likely classes to show", default="3", least=1, most=5)
     },

@@ -196,6 +196,7 @@ SPEC = ViewSpec(
     name="stages",
     title="The stem and the stages to scale, with their mean maps on the current picture",
     make=StagesView,
+    arrangement="below",
     settings={
         "size": OneOf(
             help="Whether the maps are first drawn to scale or all at the same size",

@@ -17,6 +17,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, sized
 
 _MEAN = -1
+_WORDS_PART = 0.34  # Fraction of the width of a column.
 Move = tuple[int, int]
 """Stride and padding of a stem."""
 
@@ -100,29 +101,40 @@ class StemsView(NetworkView):
         return f"Stride {tutorial.stride} costs {macs:.1f} × the MACs and {memory:.1f} × the memory"
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint a column for each stride, and the comparison below."""
-        line, small = ink.line(), ink.line(ink.small)
+        """Paint each map with its costs beside it, and the comparison below."""
+        line = ink.line()
         below = QRectF(room.left(), room.bottom() - 1.2 * line, room.width(), line)
         ink.text(below, self.times(), align="centre", bold=True)
-        columns = shared_columns(room.adjusted(0, 0, 0, -1.4 * line), 2, ink.px)
+        columns = shared_columns(room.adjusted(0, 0, 0, -1.4 * line), 2, 1.5 * ink.px)
         for column, figures in zip(columns, self.figures(), strict=True):
-            shown = self.maps.get((figures.stride, figures.padding))
-            rows = self.rows(figures)
-            above = column.adjusted(0, 0, 0, -len(rows) * small)
-            side, kernel = figures.sides["stem"], self.config.stem_kernel_size
-            title = f"{kernel} × {kernel}, stride {figures.stride}: {side} × {side}"
-            if shown is not None:
-                ink.map(above, shown, title)
-            y = above.bottom()
-            for row in rows:
-                ink.text(QRectF(column.left(), y, column.width(), small), row, align="centre", px=ink.small)
-                y += small
+            self._paint_stem(ink, column, figures)
+
+    def _paint_stem(self, ink: Ink, column: QRectF, figures: StemFigures) -> None:
+        shown = self.maps.get((figures.stride, figures.padding))
+        words = QRectF(column)
+        words.setLeft(column.right() - min(_WORDS_PART * column.width(), 10 * ink.px))
+        side, kernel = figures.sides["stem"], self.config.stem_kernel_size
+        if shown is not None:
+            ink.map(
+                column.adjusted(0, 0, -words.width() - 0.5 * ink.px, 0),
+                shown,
+                f"{kernel} × {kernel}, stride {figures.stride}",
+                f"{side} × {side}",
+            )
+        rows = self.rows(figures)
+        gap = 0.6 * ink.line(ink.small)
+        heights = [ink.paragraph_height(words.width(), row, ink.small) + gap for row in rows]
+        words.setTop(words.center().y() - sum(heights) / 2)
+        for row, height in zip(rows, heights, strict=True):
+            ink.paragraph(words, row, px=ink.small)
+            words.setTop(words.top() + height)
 
 
 SPEC = ViewSpec(
     name="stems",
     title="The patch stem and the same stem with stride 1: both maps and their costs",
     make=StemsView,
+    arrangement="below",
     settings={
         "channel": CHANNEL,
     },

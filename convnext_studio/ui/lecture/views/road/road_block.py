@@ -24,7 +24,8 @@ _ACTS = {"relu": "ReLU", "gelu": "GELU"}
 _NORMS = {"batch": "BN", "layer": "LN"}
 _NARROWEST = 0.62  # Smallest width relative to the widest, so that the text fits.
 _BOLD = 1.12  # Largest width of bold text relative to plain text.
-_BOX_HEIGHT, _NOTE_HEIGHT = 1.45, 1.05  # Heights in lines of small text.
+_BOX_HEIGHT, _NOTE_HEIGHT = 1.6, 1.1  # Heights in lines of text.
+_ROOMY = 1.25  # How much higher than its text a line is, if there is room.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,40 +117,55 @@ def _said(config: RoadConfig, layer: Layer) -> str:
 
 
 def paint_network(
-    ink: Ink, room: QRectF, title: str, config: RoadConfig, other: RoadConfig | None, *, is_new: bool
+    ink: Ink,
+    room: QRectF,
+    title: str,
+    config: RoadConfig,
+    other: RoadConfig | None,
+    *,
+    is_new: bool,
+    is_whole: bool = False,
 ) -> None:
-    """Draw a network under a title; new rows get a solid frame, and removed ones a dashed frame."""
-    line = ink.line(ink.small)
-    ink.text(QRectF(room.left(), room.top(), room.width(), line * 1.2), title, px=ink.small, bold=True)
+    """Draw the block of a network under a title; new rows get a solid frame, and removed ones a dashed frame.
+
+    Of the rows about the network around its blocks, those that differ from `other` are drawn, or all if
+    `is_whole`.
+    """
     around, block = network_rows(config), block_rows(config)
-    marked: list[frozenset[int]] = []
-    for own, theirs in ((around, network_rows), (block, block_rows)):
-        rows = own if other is None else theirs(other)
-        marked.append(changed_rows(rows, own)[1])
-    y = room.top() + line * 1.35
-    for index, row in enumerate(around):
-        place = QRectF(room.left(), y, room.width(), line)
-        _paint_note(ink, place, row, is_marked=index in marked[0], is_new=is_new)
-        y += line
-    y += line * 0.5
-    heights = [line * (_NOTE_HEIGHT if row.channels is None else _BOX_HEIGHT) for row in block]
-    scale = min(1.0, (room.bottom() - y) / sum(heights))
+    others = (around, block) if other is None else (network_rows(other), block_rows(other))
+    changed, marked = (
+        changed_rows(theirs, own)[1] for own, theirs in zip((around, block), others, strict=True)
+    )
+    listed = [index for index in range(len(around)) if is_whole or index in changed]
+    head = ink.line()
+    ink.text(QRectF(room.left(), room.top(), room.width(), head), title, bold=True)
+    tall = [_NOTE_HEIGHT if row.channels is None else _BOX_HEIGHT for row in block]
+    lines = sum(tall) + (_NOTE_HEIGHT * len(listed) + 0.5 if listed else 0.3)
+    px = min(ink.px, max(ink.px * (room.height() - 1.4 * head) / (lines * head), ink.least))
+    line = min(ink.line(px) * _ROOMY, (room.height() - 1.4 * head) / lines)
+    y = room.top() + 1.4 * head
+    for index in listed:
+        place = QRectF(room.left(), y, room.width(), line * _NOTE_HEIGHT)
+        _paint_note(ink, place, around[index], px=px, is_marked=index in changed, is_new=is_new)
+        y += line * _NOTE_HEIGHT
+    y += line * (0.5 if listed else 0.3)
     widest = max(max(row.channels) for row in block if row.channels is not None)
-    drawn = QRectF(room.left(), y, room.width() - ink.small * 1.6, sum(heights) * scale)
-    _paint_shortcut(ink, drawn, heights[-1] * scale, block[-1].text)
-    for index, (row, height) in enumerate(zip(block, heights, strict=True)):
-        place = QRectF(drawn.left(), y, drawn.width(), height * scale)
+    drawn = QRectF(room.left(), y, room.width() - px * 1.6, sum(tall) * line)
+    _paint_shortcut(ink, drawn, tall[-1] * line, block[-1].text, px)
+    for index, (row, lines_high) in enumerate(zip(block, tall, strict=True)):
+        place = QRectF(drawn.left(), y, drawn.width(), lines_high * line)
+        is_marked = index in marked
         if row.channels is None:
-            _paint_note(ink, place, row, is_marked=index in marked[1], is_new=is_new, align_centre=True)
+            _paint_note(ink, place, row, px=px, is_marked=is_marked, is_new=is_new, align_centre=True)
         else:
-            _paint_box(ink, place, row, widest, is_marked=index in marked[1], is_new=is_new)
-        y += height * scale
+            _paint_box(ink, place, row, widest, px=px, is_marked=is_marked, is_new=is_new)
+        y += place.height()
 
 
 def _paint_note(
-    ink: Ink, place: QRectF, row: Row, *, is_marked: bool, is_new: bool, align_centre: bool = False
+    ink: Ink, place: QRectF, row: Row, *, px: float, is_marked: bool, is_new: bool, align_centre: bool = False
 ) -> None:
-    px, is_bold = ink.small * 0.92, is_marked and is_new
+    px, is_bold = px * 0.92, is_marked and is_new
     wide = ink.width(row.text, px) * (_BOLD if is_bold else 1.0) + px * 1.6
     if wide > place.width():
         px, wide = px * max(place.width() / wide, 0.75), place.width()
@@ -160,7 +176,9 @@ def _paint_note(
     ink.text(inner, row.text, align="centre" if align_centre else "left", px=px, bold=is_bold)
 
 
-def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: bool, is_new: bool) -> None:
+def _paint_box(
+    ink: Ink, place: QRectF, row: Row, widest: int, *, px: float, is_marked: bool, is_new: bool
+) -> None:
     """Paint a convolution, as wide as its input channels at the top and its output channels at the bottom."""
     assert row.channels is not None
     top, bottom = (
@@ -181,8 +199,8 @@ def _paint_box(ink: Ink, place: QRectF, row: Row, widest: int, *, is_marked: boo
     if is_marked:
         _paint_frame(ink, shape, is_new=is_new)
     is_bold = is_marked and is_new
-    room = top + bottom - ink.small * 0.8  # The width at half the height, inside the frame.
-    px = ink.small * min(1.0, room / (ink.width(row.text, ink.small) * (_BOLD if is_bold else 1.0)))
+    room = top + bottom - px * 0.8  # The width at half the height, inside the frame.
+    px *= min(1.0, room / (ink.width(row.text, px) * (_BOLD if is_bold else 1.0)))
     ink.text(place, row.text, align="centre", px=px, bold=is_bold)
 
 
@@ -194,22 +212,22 @@ def _paint_frame(ink: Ink, shape: QPolygonF, *, is_new: bool) -> None:
     ink.painter.drawPolygon(shape)
 
 
-def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str) -> None:
+def _paint_shortcut(ink: Ink, drawn: QRectF, last: float, said: str, px: float) -> None:
     """Paint the shortcut from the input around the branch to the sum, leaving room for the text of the sum."""
-    right = drawn.right() + ink.small * 1.1
+    right = drawn.right() + px * 1.1
     y = drawn.bottom() - last / 2
     ink.painter.setPen(QPen(QColor(ink.look.muted), 2))
     ink.painter.drawPolyline(
         QPolygonF(
             [
-                QPointF(drawn.center().x(), drawn.top() - ink.small * 0.3),
-                QPointF(right, drawn.top() - ink.small * 0.3),
+                QPointF(drawn.center().x(), drawn.top() - px * 0.3),
+                QPointF(right, drawn.top() - px * 0.3),
                 QPointF(right, y),
             ]
         )
     )
-    tip = ink.small * 0.3
-    beside = ink.width(said, ink.small) * _BOLD / 2 + ink.small
+    tip = px * 0.3
+    beside = ink.width(said, px) * _BOLD / 2 + px
     end = QPointF(min(drawn.center().x() + max(drawn.width() * 0.36, beside), right - 2 * tip), y)
     ink.painter.drawLine(QLineF(QPointF(right, y), end))
     ink.painter.drawPolyline(QPolygonF([end + QPointF(tip, -tip), end, end + QPointF(tip, tip)]))

@@ -1,0 +1,1 @@
+"""The view of the opening of a lecture."""
