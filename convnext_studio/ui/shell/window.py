@@ -33,6 +33,7 @@ from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
@@ -180,7 +181,7 @@ class StudioWindow(QMainWindow):
 
     def _connect(self) -> None:
         controller, state, docks = self.controller, self.state, self.dock_layout.docks.values()
-        drops = DropTarget(self)
+        drops = DropTarget(self, describe_drop)
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *docks):
             drops.watch(widget)
@@ -286,6 +287,18 @@ class StudioWindow(QMainWindow):
             self.dock_layout.leave_maximised()
         else:
             self.strip.go_up()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether closed pictures can be brought back, or an earlier selection."""
+        return self.controller.pictures.can_reopen or self.history.can_undo
+
+    def undo(self) -> None:
+        """Bring back the pictures that were closed last, or else return to the selection before."""
+        if self.controller.pictures.can_reopen:
+            self.controller.pictures.reopen()
+        else:
+            self.history.undo()
 
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""

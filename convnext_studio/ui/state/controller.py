@@ -20,13 +20,13 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.dropped import WEIGHTS_SUFFIXES
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
 SAVE = "save"
 
@@ -265,11 +265,11 @@ class Controller(QObject):
     def close_picture(self) -> None:
         """Remove the current picture from the list."""
         if self._state.chosen is not None:
-            self.pictures.close([self._state.chosen.key])
+            self.pictures.close_for_now([self._state.chosen])
 
     def close_all_pictures(self) -> None:
         """Remove all pictures from the list."""
-        self.pictures.close([picture.key for picture in self._state.pictures])
+        self.pictures.close_for_now(self._state.pictures)
 
     def _open_pixels(self, pixels: QImage) -> None:
         self._pasted += 1

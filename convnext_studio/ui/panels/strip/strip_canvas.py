@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QFontMetrics,
     QFontMetricsF,
     QHelpEvent,
@@ -58,6 +59,7 @@ class NetworkCanvas(QWidget):
     stepped = Signal(int)
     open_asked = Signal()
     up_asked = Signal()
+    menu_asked = Signal(object)  # tuple[NodeInfo | None, QPoint]: the node, and the place on the screen
 
     def __init__(self, state: AppState, tip: Callable[[NodeInfo], str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -208,6 +210,14 @@ class NetworkCanvas(QWidget):
         """Open what is under the pointer; the first of the two clicks selected it."""
         if self.node_at(event.position()) is not None and event.button() == Qt.MouseButton.LeftButton:
             self.open_asked.emit()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for a menu about the node under the pointer, or about the selected one for the menu key."""
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        model = self._state.model
+        selected = None if model is None else model.node(self._state.node)
+        node = selected if by_key else self.node_at(QPointF(event.pos()))
+        self.menu_asked.emit((node, event.globalPos()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move along the level, open the selected node, or go back up."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
@@ -281,6 +281,7 @@ class NetworkStrip(QWidget):
         canvas.stepped.connect(self.step)
         canvas.open_asked.connect(self.open_selected)
         canvas.up_asked.connect(self.go_up)
+        canvas.menu_asked.connect(lambda asked: self.menu_about(asked[0]).popup(asked[1]))
         header.level_chosen.connect(self._go_to)
         header.costs_chosen.connect(self._choose_costs)
         state.model_loaded.connect(self._show_model)
@@ -315,6 +316,32 @@ class NetworkStrip(QWidget):
         """Show the level that contains the opened node, and select that node."""
         if self.opened != NETWORK:
             self._open(level_above(self.opened), self.opened)
+
+    def menu_about(self, node: NodeInfo | None) -> QMenu:
+        """Return the context menu of a node; without one, that of the level that is shown."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        model = self.state.model
+        if model is not None and node is not None:
+            select = menu.addAction(f"&Select {node.title}")
+            select.triggered.connect(lambda: self.state.set_node(node.name))
+            if is_openable(model.nodes, node.name):
+                inside = menu.addAction(f"&Open {node.title}")
+                inside.triggered.connect(lambda: self.state.set_node(node.name))
+                inside.triggered.connect(self.open_selected)
+        up = menu.addAction("Go &up")
+        up.setEnabled(self.opened != NETWORK)
+        up.triggered.connect(self.go_up)
+        if model is not None and node is not None:
+            facts = [describe(node, model.config)]
+            if node.name in self.numbers.after:
+                facts.append(statistics_text(self.numbers.after[node.name]))
+            menu.addSeparator()
+            for text, copied in (("Copy the &name", node.name), ("Copy the &facts", " · ".join(facts))):
+                menu.addAction(text).triggered.connect(
+                    lambda _checked=False, copied=copied: QGuiApplication.clipboard().setText(copied)
+                )
+        return menu
 
     def select_stage(self, number: int) -> None:
         """Select the output of a stage, counted from 1; do nothing if there are fewer stages."""
