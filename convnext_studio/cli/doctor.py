@@ -1,10 +1,9 @@
 """`convnext-studio doctor`: prints what this machine has and lacks, for users and bug reports."""
 
 import argparse
-import os
-from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.paths import weights_cache
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.common.versions import MISSING, package_facts, system_facts
 from convnext_studio.engine.server.nvidia import gpu_lines
@@ -72,8 +71,7 @@ def _samples(problems: list[str]) -> str:
 
 
 def _cache() -> str:
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
-    return os.environ.get("HF_HUB_CACHE") or str(Path(os.environ.get("HF_HOME", default)) / "hub")
+    return str(weights_cache())
 
 
 def _window(problems: list[str]) -> str:

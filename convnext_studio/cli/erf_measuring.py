@@ -27,7 +27,7 @@ from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.handlers.model_handlers import load_model
 from convnext_studio.engine.handlers.receptive_field_handlers import LAST, Measurement, subject_of
 from convnext_studio.engine.server.workspace import Workspace
-from convnext_studio.erf import REPLKNET_INPUT_PX, definition
+from convnext_studio.erf import REPLKNET_INPUT_PX, definition, side_text
 from convnext_studio.export import export_fields, safe_stem
 from convnext_studio.export.safe_files import make_directory, write_file
 from convnext_studio.model.architecture import Architecture, TimmConfig
@@ -193,6 +193,7 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
         offline=options.offline,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
@@ -276,7 +277,8 @@ def _stem(subject: Subject, taken: list[str]) -> str:
 def _tell(result: ReceptiveFieldResult) -> None:
     scale = definition(result.protocol).scale
     squares = ", ".join(
-        f"{100 * square.threshold:g} % in {square.side_px} px ({format_percent(square.area_ratio)} of the area)"
+        f"{100 * square.threshold:g} % in {side_text(square, result.centre_px, result.field_map.shape)} "
+        f"({format_percent(square.area_ratio)} of the area)"
         for square in result.squares[scale]
     )
     print(f"{result.title}, {result.node}: {squares or 'no square holds anything'}")

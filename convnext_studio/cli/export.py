@@ -60,10 +60,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--field-count",
         type=int,
-        default=8,
+        default=16,
         metavar="N",
         help=(
-            "number of pictures to average the receptive field over; noise replaces missing ones (default: 8)"
+            "number of inputs to average the receptive field over: the pictures, and noise for what they lack "
+            "(default: %(default)s)"
         ),
     )
     return parser

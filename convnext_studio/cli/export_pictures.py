@@ -46,6 +46,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         offline=options.offline,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     model = cast("ModelInfo", dispatcher.run(load))
     stages = model.config.stages
@@ -103,6 +104,7 @@ def _contents(
         node=node,
         images=tuple(opened.key for opened in images),
         count=options.field_count,
+        fills_up=True,
         protocol=options.protocol,
         input_px=fitting_input_px(model.config, REPLKNET_INPUT_PX) if options.protocol == "replknet" else 0,
     )

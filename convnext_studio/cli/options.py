@@ -25,6 +25,12 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
         )
     parser.add_argument("--offline", action="store_true", help="do not open any network connection")
     stem = parser.add_argument_group("options for what a weights file does not state")
+    stem.add_argument(
+        "--part",
+        default="",
+        metavar="PREFIX",
+        help="network to open in a file that holds several, such as student.backbone, or head to use",
+    )
     stem.add_argument("--stem-stride", type=int, metavar="PX", help="stride of the first convolution")
     stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
 

@@ -15,18 +15,21 @@ class StudioError(Exception):
         limited length, because it may quote names from files, which can contain anything.
     hint
         What the user can do; empty if there is nothing.
+    offers_cpu
+        Whether the memory of a GPU was too small, so that the CPU can be offered.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", offers_cpu: bool = False) -> None:
         self.message = _one_line(message)
         super().__init__(self.message)
         self.hint = hint
+        self.offers_cpu = offers_cpu
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
     def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
-        return type(self), (self.message, self.hint)
+        return type(self), (self.message, self.hint, self.offers_cpu)
 
 
 class InputTooLarge(StudioError):
@@ -38,12 +41,12 @@ class InputTooLarge(StudioError):
         The side of a smaller input to try.
     """
 
-    def __init__(self, message: str, hint: str, smaller_px: int) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str, smaller_px: int, offers_cpu: bool = False) -> None:
+        super().__init__(message, hint, offers_cpu)
         self.smaller_px = smaller_px
 
     def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
-        return type(self), (self.message, self.hint, self.smaller_px)
+        return type(self), (self.message, self.hint, self.smaller_px, self.offers_cpu)
 
 
 def _one_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """The location of the program's own files."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
@@ -12,3 +13,15 @@ def _assets() -> Path:
 
 
 ASSETS = _assets()
+
+
+def weights_cache() -> Path:
+    """Return the folder of downloaded weights, which all programs that use the Hugging Face hub share."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", default)) / "hub").expanduser()
+
+
+def downloaded_weights() -> tuple[int, int]:
+    """Return how many models of timm are in the folder of downloaded weights, and their size in bytes."""
+    files = list(weights_cache().glob("models--timm--*/snapshots/*/model.safetensors"))
+    return len(files), sum(file.stat().st_size for file in files if file.exists())

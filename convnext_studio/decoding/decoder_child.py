@@ -36,10 +36,17 @@ def _reply(question: wire.Question) -> wire.Reply:
             check_head(question.path)
             return wire.Sound()
         source = question.data.tobytes() if question.path is None else question.path
-        picture = decode(source, question.name, question.longest_px)
+        picture = decode(source, question.name, question.longest_px, question.view)
     except StudioError as error:
         return wire.Refused(message=error.message, hint=error.hint)
-    return wire.Decoded(key=picture.key, name=picture.name, notes=picture.notes, pixels=picture.pixels)
+    return wire.Decoded(
+        key=picture.key,
+        name=picture.name,
+        notes=picture.notes,
+        pixels=picture.pixels,
+        frames=picture.frames,
+        bands=picture.bands,
+    )
 
 
 def _bound_memory(limit_bytes: int) -> None:

@@ -13,6 +13,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.frames import ProtocolError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import DecodedImage, described
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 
 TIME_LIMIT_S = 5.0
 MEMORY_LIMIT_BYTES = 2 << 30
@@ -73,7 +74,9 @@ class Decoder:
             self._child.end()
             self._child = None
 
-    def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
+    def decode(
+        self, source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE
+    ) -> DecodedImage:
         """Decode a picture in the child, like `convnext_studio.decoding.images.decode`.
 
         Raises
@@ -85,12 +88,21 @@ class Decoder:
         name = name or own_name
         given = (None, source) if isinstance(source, bytes) else (source, b"")
         data = np.frombuffer(given[1], np.uint8)
-        question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px)
+        question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px, view=view)
         found = self._ask(name, question)
         if not isinstance(found, wire.Decoded) or found.pixels.shape[2:] != (3,):
             self.close()
             raise _died(name)
-        return DecodedImage(key=found.key, name=found.name, path=path, pixels=found.pixels, notes=found.notes)
+        return DecodedImage(
+            key=found.key,
+            name=found.name,
+            path=path,
+            pixels=found.pixels,
+            notes=found.notes,
+            frames=found.frames,
+            bands=found.bands,
+            view=view,
+        )
 
     def check_head(self, path: str) -> None:
         """Run `convnext_studio.decoding.images.check_head` in the child; raises the same errors as `decode`."""

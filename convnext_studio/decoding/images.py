@@ -6,66 +6,47 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    IcoImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TgaImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, UnidentifiedImageError
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
+from convnext_studio.decoding.developing import develop
+from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.decoding.raster import MAX_PIXELS, Raster, no_such_frame, too_large
 
-# Formats with well-maintained decoders. Other formats of Pillow are not opened (EPS would run Ghostscript).
-# Naming the plug-ins is faster than Pillow's search for all of them. An MPO file is opened as the JPEG that it
-# starts with.
-_PLUGINS = (
-    AvifImagePlugin.AvifImageFile,
-    BmpImagePlugin.BmpImageFile,
-    GifImagePlugin.GifImageFile,
-    IcoImagePlugin.IcoImageFile,
-    Jpeg2KImagePlugin.Jpeg2KImageFile,
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    PpmImagePlugin.PpmImageFile,
-    TgaImagePlugin.TgaImageFile,
-    TiffImagePlugin.TiffImageFile,
-    WebPImagePlugin.WebPImageFile,
-)
-FORMATS = tuple(plugin.format for plugin in _PLUGINS)
-MAX_PIXELS = 100_000_000
-_STRIPE_PIXELS = 4_000_000
+__all__ = [
+    "MAX_PIXELS",
+    "DecodedImage",
+    "PictureReader",
+    "check_head",
+    "decode",
+    "file_key",
+    "file_of",
+    "reduced",
+]
+
+_READERS: dict[Kind, str] = {
+    "tiff": "tiff",
+    "png": "png",
+    "jpeg": "jpeg",
+    "jpeg2000": "jpeg2000",
+    "bmp": "bmp",
+    "heif": "heif",
+    "dicom": "dicom",
+    "raw": "raw",
+    "array": "arrays",
+    "other": "others",
+}
+_HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "other")
+_CAN_BE_REDUCED: tuple[Kind, ...] = ("jpeg", "other")
 _LONGEST_REASON = 120
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The transpositions that make a picture upright, by its EXIF orientation."""
-_CONVERSIONS = {
-    "P": "Palette converted to RGB.",
-    "1": "Black and white converted to RGB.",
-    "L": "Greyscale copied to all three channels.",
-}
 PREVIEW_PX = 2048
 
 
@@ -83,6 +64,10 @@ class DecodedImage:
         (height, width, 3) uint8 RGB, read-only.
     notes
         One sentence about each thing that was done while decoding.
+    frames, bands
+        How many frames or pages the file has, and how many bands each pixel, alpha included.
+    view
+        Which of them are shown.
     """
 
     key: str
@@ -90,6 +75,9 @@ class DecodedImage:
     path: str
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...]
+    frames: int = 1
+    bands: int = 3
+    view: PictureView = WHOLE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,33 +105,50 @@ def reduced(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
 class PictureReader(Protocol):
     """Something that reads pictures: this module, or a process that uses it."""
 
-    def decode(self, source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
+    def decode(
+        self, source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE
+    ) -> DecodedImage:
         """Read a picture as `decode` does."""
 
     def check_head(self, path: str) -> None:
         """Check a file as `check_head` does."""
 
 
-def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> DecodedImage:
+def decode(source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE) -> DecodedImage:
     """Read a picture from a path, ``sample:NAME`` or encoded bytes.
 
     Parameters
     ----------
     longest_px
         The longest side that is needed; a JPEG is then not decoded at its full size. 0 for the full size.
+    view
+        Which frame and bands are shown, and how.
 
     Raises
     ------
     StudioError
-        If it is not a picture, is too large, damaged, or has values that are not finite.
+        If it is not a picture, is too large, damaged, has values that are not finite, or has no such frame or
+        bands.
     """
     own_name, path = described(source)
     name = name or own_name
-    key = _digest(source) if isinstance(source, bytes) else file_key(source)
-    with _opened(source) as stream, _without_warnings(), _in_plain_words(name):
-        pixels, notes = _decode(stream, name, longest_px)
+    key = picture_key(source, view)
+    with _opened(source) as stream, _without_warnings(), _in_plain_words(name, stream):
+        raster = _read(_checked_kind(stream, name), stream, name, longest_px, view.frame)
+        pixels, notes = develop(raster, name, view)
+    if longest_px:
+        pixels = reduced(pixels, longest_px)
     pixels.flags.writeable = False
-    return DecodedImage(key=key, name=name, path=path, pixels=pixels, notes=tuple(notes))
+    return DecodedImage(
+        key=key,
+        name=name,
+        path=path,
+        pixels=pixels,
+        notes=tuple(notes),
+        frames=raster.frames,
+        bands=raster.samples.shape[2],
+        view=view,
+    )
 
 
 def check_head(path: str) -> None:
@@ -155,10 +160,8 @@ def check_head(path: str) -> None:
         As `decode` raises it, except for errors that only the pixels show.
     """
     name, _ = described(path)
-    with _opened(path) as stream, _without_warnings(), _in_plain_words(name):
-        _check_content(stream, name)
-        with Image.open(stream, formats=FORMATS) as image:
-            _check_size(image, name)
+    with _opened(path) as stream, _without_warnings(), _in_plain_words(name, stream):
+        _reader(_checked_kind(stream, name)).size(stream, name)
 
 
 def file_of(path: str) -> Path:
@@ -179,6 +182,15 @@ def file_key(path: str) -> str:
         return ""
     facts = f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
     return _digest(facts.encode(errors="surrogateescape"))
+
+
+def picture_key(source: str | bytes, view: PictureView = WHOLE) -> str:
+    """Return the key of a picture: it changes with its file and with the view; empty if there is no file."""
+    key = _digest(source) if isinstance(source, bytes) else file_key(source)
+    if view == WHOLE or not key:
+        return key
+    contrast = view.contrast and tuple(float(percentile) for percentile in view.contrast)
+    return _digest(f"{key}\0{view.frame} {view.bands} {contrast}".encode())
 
 
 def _digest(data: bytes) -> str:
@@ -222,32 +234,41 @@ def _opened_file(file: Path) -> BinaryIO:
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 
 
-def _decode(stream: BinaryIO, name: str, longest_px: int) -> tuple[NDArray[np.uint8], list[str]]:
-    _check_content(stream, name)
-    with Image.open(stream, formats=FORMATS) as image:
-        _check_size(image, name)
-        if longest_px:
-            image.draft(None, (2 * longest_px, 2 * longest_px))
-        image.load()
-        _check_size(image, name)  # The pictures in an icon may differ from the sizes that it lists.
-        pixels, notes = _to_rgb(image, name)
-    return (reduced(pixels, longest_px) if longest_px else pixels), notes
+def _checked_kind(stream: BinaryIO, name: str) -> Kind:
+    head = stream.read(HEAD_BYTES)
+    if not head:
+        raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
+    stream.seek(0)
+    return kind_of(head)
+
+
+def _read(kind: Kind, stream: BinaryIO, name: str, longest_px: int, frame: int) -> Raster:
+    options = {"longest_px": longest_px} if kind in _CAN_BE_REDUCED else {}
+    if kind in _HAVE_FRAMES:
+        options["frame"] = frame
+    elif frame:
+        raise no_such_frame(name, frame, 1)
+    found: Raster = _reader(kind).read(stream, name, **options)
+    return found
+
+
+def _reader(kind: Kind) -> Any:
+    """Return the module that reads files of a kind; it is imported when it is first needed."""
+    return import_module(f"convnext_studio.decoding.formats.{_READERS[kind]}")
 
 
 @contextmanager
-def _in_plain_words(name: str) -> Iterator[None]:
-    """Turn Pillow's exceptions into StudioErrors."""
+def _in_plain_words(name: str, stream: BinaryIO) -> Iterator[None]:
+    """Turn the exceptions of decoders into StudioErrors."""
     try:
         yield
     except StudioError:
         raise
     except UnidentifiedImageError:
-        raise StudioError(
-            f"“{name}” is not a picture of a known format.",
-            "PNG, JPEG, WebP, TIFF, BMP, GIF and others can be opened.",
-        ) from None
+        stream.seek(0)
+        raise stranger(stream.read(HEAD_BYTES), name) from None
     except Image.DecompressionBombError:
-        raise _too_large(name, "over 179 megapixels") from None
+        raise too_large(name, "over 179 megapixels") from None
     except MemoryError:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders raise exceptions of every kind for damaged files.
@@ -256,104 +277,7 @@ def _in_plain_words(name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_content(stream: BinaryIO, name: str) -> None:
-    if not stream.seek(0, io.SEEK_END):
-        raise StudioError(f"“{name}” is empty (0 bytes).", "Copy or download it again.")
-    stream.seek(0)
-
-
 def _words(error: Exception) -> str:
     """Return the message of a decoder, which may contain anything from the file."""
     said = "".join(char for char in str(error)[:_LONGEST_REASON] if char.isprintable())
     return said or type(error).__name__
-
-
-def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    if not width * height:
-        raise StudioError(f"“{name}” has {width} × {height} pixels: there is nothing to see.")
-    if width * height > MAX_PIXELS:
-        raise _too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
-
-
-def _too_large(name: str, size: str) -> StudioError:
-    return StudioError(
-        f"“{name}” is too large: {size}.", f"The limit is {MAX_PIXELS / 1e6:.0f} megapixels; reduce it first."
-    )
-
-
-def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], list[str]]:
-    notes: list[str] = []
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        notes.append(f"First of {frames} frames.")
-    picture = _upright(image, notes)
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-        return _rescaled(picture, name, notes), notes
-    to_rgb = _opaque_rgb if picture.has_transparency_data else _rgb
-    if picture.has_transparency_data:
-        notes.append("Transparency blended with white.")
-    elif picture.mode in _CONVERSIONS:
-        notes.append(_CONVERSIONS[picture.mode])
-    elif picture.mode != "RGB":
-        notes.append(f"{picture.mode} converted to RGB, without a colour profile.")
-    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
-    for rows, stripe in _stripes(picture):
-        pixels[rows] = np.asarray(to_rgb(stripe))
-    return pixels, notes
-
-
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Damaged metadata can raise anything, but the pixels are still good.
-        notes.append("Damaged EXIF data were ignored.")
-        return image
-    if turn is None:
-        return image
-    notes.append("Rotated according to its EXIF orientation.")
-    return image.transpose(turn)
-
-
-def _stripes(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Yield a few rows at a time, so that conversions need little memory."""
-    height = max(1, _STRIPE_PIXELS // picture.width)
-    for top in range(0, picture.height, height):
-        bottom = min(top + height, picture.height)
-        yield slice(top, bottom), picture.crop((0, top, picture.width, bottom))
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB")
-
-
-def _opaque_rgb(picture: Image.Image) -> Image.Image:
-    rgba = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-
-
-def _rescaled(picture: Image.Image, name: str, notes: list[str]) -> NDArray[np.uint8]:
-    low, high, strange = np.inf, -np.inf, 0
-    for _, stripe in _stripes(picture):
-        values = np.asarray(stripe)
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-        strange += values.size - int(np.count_nonzero(np.isfinite(values)))
-    if strange:
-        raise StudioError(
-            f"“{name}” has {strange:,} values that are not finite numbers.",
-            "Replace NaN and infinity in it first.",
-        )
-    if picture.mode == "F":
-        if low >= 0 and high <= 1:
-            low, high = 0.0, 1.0
-        notes.append(f"Float values {low:.6g} to {high:.6g} rescaled to 0 to 255.")
-    elif low >= 0 and high <= 0xFFFF:
-        low, high = 0.0, float(0xFFFF)
-        notes.append("16-bit values 0 to 65,535 rescaled to 0 to 255.")
-    else:
-        notes.append(f"32-bit values {low:,.0f} to {high:,.0f} rescaled to 0 to 255.")
-    span = high - low or 1.0
-    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
-    for rows, stripe in _stripes(picture):
-        pixels[rows] = np.rint((np.asarray(stripe, np.float64) - low) * (255 / span))[..., None]
-    return pixels

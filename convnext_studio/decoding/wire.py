@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.codec import decode, encode
 from convnext_studio.common.frames import read_frame, write_frame
+from convnext_studio.decoding.picture_view import PictureView
 
 
 class CheckHead(Struct, frozen=True, kw_only=True, tag=True):
@@ -36,6 +37,7 @@ class Decode(Struct, frozen=True, kw_only=True, tag=True):
     data: NDArray[np.uint8]
     name: str
     longest_px: int
+    view: PictureView
 
 
 class Ready(Struct, frozen=True, tag=True):
@@ -53,6 +55,8 @@ class Decoded(Struct, frozen=True, kw_only=True, tag=True):
     name: str
     notes: tuple[str, ...]
     pixels: NDArray[np.uint8]
+    frames: int
+    bands: int
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag=True):

@@ -9,8 +9,17 @@ from convnext_studio.erf.protocols import (
     Definition,
     Measured,
     Protocol,
+    averaged_text,
     definition,
     protocol_text,
+)
+from convnext_studio.erf.scales import (
+    DECADES,
+    SCALE_TEXTS,
+    ShownScale,
+    scale_of_squares,
+    scaled_field,
+    usual_scale,
 )
 from convnext_studio.erf.squares import (
     OF_WHAT,
@@ -20,14 +29,18 @@ from convnext_studio.erf.squares import (
     Square,
     area_ratios,
     field_notes,
+    side_text,
+    square_box,
     squares,
 )
 
 __all__ = [
+    "DECADES",
     "DEFINITIONS",
     "OF_WHAT",
     "REPLKNET_COUNT",
     "REPLKNET_INPUT_PX",
+    "SCALE_TEXTS",
     "THRESHOLDS",
     "Definition",
     "Field",
@@ -36,12 +49,19 @@ __all__ = [
     "Measured",
     "Protocol",
     "Scale",
+    "ShownScale",
     "Square",
     "area_ratios",
+    "averaged_text",
     "curves_of",
     "definition",
     "field_notes",
     "fit_gaussian",
     "protocol_text",
+    "scale_of_squares",
+    "scaled_field",
+    "side_text",
+    "square_box",
     "squares",
+    "usual_scale",
 ]

@@ -155,6 +155,15 @@ def protocol_text(measured: Measured) -> str:
     return " ".join(said)
 
 
+def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
+    """Return what was averaged: “mean of 1 picture and 15 noise images”; or how many of how many inputs."""
+    if total is not None:
+        return f"{pictures + noises} of {total} input{'' if total == 1 else 's'}"
+    counted = ((pictures, "picture"), (noises, "noise image"))
+    said = " and ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counted if count)
+    return said if pictures + noises == 1 else f"mean of {said}"
+
+
 def _squares(measured: Measured) -> str:
     known, is_own = DEFINITIONS[measured.protocol], measured.has_own_squares
     of_what = "log10(1 + field)" if is_own and known.scale == "log" else "the field"
@@ -186,7 +195,7 @@ def _departures(measured: Measured) -> list[str]:
     if measured.is_cropped:
         found.append("cropped")
     if measured.noises:
-        found.append("noise instead of pictures")
+        found.append("noise among the pictures" if measured.pictures else "noise instead of pictures")
     elif measured.pictures != REPLKNET_COUNT:
         found.append(f"{measured.pictures} instead of {REPLKNET_COUNT} pictures")
     if measured.target is not None:

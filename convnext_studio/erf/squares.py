@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import Box
 
 Field = NDArray[np.float64]
 Scale = Literal["linear", "log"]
@@ -96,6 +97,21 @@ def squares(
             area = side * side if published else _area_inside(side, x, y, width, height)
             found.append(Square(threshold=threshold, side_px=side, area_ratio=area / (width * height)))
     return found
+
+
+def square_box(square: Square, centre: tuple[float, float], shape: tuple[int, ...]) -> Box:
+    """Return the part of a square around a centre (x, y) that is within an input of shape (height, width)."""
+    left, top = (max(middle - square.side_px / 2, 0.0) for middle in centre)
+    right = min(centre[0] + square.side_px / 2, float(shape[1]))
+    bottom = min(centre[1] + square.side_px / 2, float(shape[0]))
+    return left, top, right - left, bottom - top
+
+
+def side_text(square: Square, centre: tuple[float, float], shape: tuple[int, ...]) -> str:
+    """Return the size of a square as it is drawn: “48 px”, or “96 px, clipped at the edge”."""
+    _, _, width, height = square_box(square, centre, shape)
+    size = f"{width:g} px" if width == height else f"{width:g} × {height:g} px"
+    return size if width == height == square.side_px else f"{size}, clipped at the edge"
 
 
 def _weights(field: Field, scale: str) -> Field:

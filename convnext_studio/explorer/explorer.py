@@ -17,7 +17,13 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
-from convnext_studio.protocol.receptive_fields import Inputs, Protocol, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    Inputs,
+    Protocol,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
 from convnext_studio.render import format_count
 
 PictureSource = str | Path | Image.Image | NDArray[np.uint8]
@@ -40,6 +46,8 @@ class Explorer:
         Whether downloads are forbidden.
     stem_stride, stem_padding
         Stride and padding of the stem for a weights file that does not state them.
+    part
+        The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
 
     Raises
     ------
@@ -63,6 +71,7 @@ class Explorer:
         offline: bool = False,
         stem_stride: int | None = None,
         stem_padding: int | None = None,
+        part: str = "",
     ) -> None:
         self._dispatcher = Dispatcher()
         asked = LoadModel(
@@ -72,6 +81,7 @@ class Explorer:
             offline=offline,
             stem_stride=stem_stride,
             stem_padding=stem_padding,
+            part=part,
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
 
@@ -112,11 +122,12 @@ class Explorer:
         node: str = "last",
         *,
         inputs: Sequence[Picture] | str | Path = "noise",
-        count: int = 8,
+        count: int = USUAL_COUNT,
         protocol: Protocol = "centred",
         unit: tuple[int, int] | None = None,
         input_px: int = 0,
         seed: int = 0,
+        fill_up: bool = True,
     ) -> FieldAverage:
         """Average the effective receptive field of a unit over pictures or noise.
 
@@ -127,7 +138,7 @@ class Explorer:
         inputs
             Opened pictures, a folder of pictures, or ``noise``.
         count
-            The number of inputs to average, if there are that many.
+            The number of inputs to average.
         protocol
             ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
@@ -136,6 +147,10 @@ class Explorer:
             Side to which pictures are squashed; 0 for the input size of the model.
         seed
             Seed of the noise and of the sample from a folder.
+
+        fill_up
+            Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
+            is that of the pictures alone. It has no effect on a folder.
 
         Raises
         ------
@@ -156,6 +171,7 @@ class Explorer:
             images=images,
             folder=folder,
             count=count,
+            fills_up=fill_up,
             protocol=protocol,
             unit=unit,
             input_px=input_px,

@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.erf import OF_WHAT, THRESHOLDS, definition
+from convnext_studio.erf import (
+    DECADES,
+    OF_WHAT,
+    THRESHOLDS,
+    ShownScale,
+    averaged_text,
+    definition,
+    scaled_field,
+    side_text,
+    square_box,
+    usual_scale,
+)
 from convnext_studio.export.figures import BODY_PX, COLORMAP
 from convnext_studio.export.fonts import cut, plain, width_of
 from convnext_studio.export.page import (
@@ -25,6 +36,8 @@ from convnext_studio.export.page import (
 )
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Square
 from convnext_studio.render import (
+    UNCLIPPED,
+    Clipping,
     Limits,
     colorize,
     format_number,
@@ -34,20 +47,23 @@ from convnext_studio.render import (
     nice_ticks,
 )
 
-
-def log_view(result: ReceptiveFieldResult) -> NDArray[np.float64]:
-    """Return log10(1 + field), which is what the figure shows."""
-    return np.asarray(np.log10(1 + result.field_map))
+_BAR_TITLES: dict[ShownScale, str] = {
+    "decades": "log10 of the fraction of the largest gradient",
+    "log": "log10(1 + gradient)",
+}
 
 
 def field_figure(result: ReceptiveFieldResult) -> Figure:
-    """Draw the logarithm of a field on the network's input, with its squares and the theoretical field."""
-    view = log_view(result)
-    limits = limits_of(np.append(view, 0.0))
+    """Draw the logarithm of a field on the network's input, with its squares and the theoretical field.
+
+    The logarithm is that of the fraction of the largest value, or for RepLKNet's protocol the published one.
+    """
+    scale = usual_scale(result.protocol)
+    view, limits, clipping = _shown(result.field_map, scale)
     factor = max(1, round(BODY_PX / max(view.shape)))
     body = colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1)
     found = result.squares.get(definition(result.protocol).scale, ())
-    boxes = [_scaled(_square_box(result, square), factor) for square in found]
+    boxes = [_scaled(square_box(square, result.centre_px, result.field_map.shape), factor) for square in found]
 
     def mark(marks: Marks) -> None:
         if result.theoretical.is_box:
@@ -63,7 +79,7 @@ def field_figure(result: ReceptiveFieldResult) -> Figure:
     of_what = f"class {result.target}" if result.target is not None else _spaced(result.node)
     return map_figure(
         body,
-        ColourBar(limits=limits, colormap=COLORMAP, title="log10(1 + gradient)"),
+        ColourBar(limits=limits, colormap=COLORMAP, title=_BAR_TITLES[scale], clipping=clipping),
         title=f"Effective receptive field of {of_what}",
         caption=_caption(result),
         random_weights=result.random_weights,
@@ -75,9 +91,14 @@ def _scaled(box: Box, factor: int) -> Box:
     return box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
 
 
-def _square_box(result: ReceptiveFieldResult, square: Square) -> Box:
-    x, y = (centre - square.side_px / 2 for centre in result.centre_px)
-    return x, y, float(square.side_px), float(square.side_px)
+def _shown(field: NDArray[np.float64], scale: ShownScale) -> tuple[NDArray[np.float64], Limits, Clipping]:
+    """Return the values to colour, the ends of their scale, and whether there are values beyond."""
+    largest = float(field.max())
+    if scale == "log" or largest == 0:
+        view = scaled_field(field, "log")
+        return view, limits_of(np.append(view, 0.0)), UNCLIPPED
+    below = bool((field < largest * 10.0**-DECADES).any())
+    return scaled_field(field, scale), Limits(-float(DECADES), 0.0), Clipping(below=below)
 
 
 def _spaced(node: str) -> str:
@@ -88,8 +109,9 @@ def _spaced(node: str) -> str:
 def _caption(result: ReceptiveFieldResult) -> list[str]:
     scale = definition(result.protocol).scale
     other: Scale = "linear" if scale == "log" else "log"
+    averaged = averaged_text(result.pictures, result.noises)
     said = [
-        result.protocol_text,
+        f"{averaged[0].upper()}{averaged[1:]}. {result.protocol_text}",
         (
             f"The squares hold these shares of {OF_WHAT[scale]}: {_sides(result, scale)}; and of "
             f"{OF_WHAT[other]}: {_sides(result, other)}."
@@ -124,7 +146,10 @@ def _theoretical(result: ReceptiveFieldResult) -> str:
 def _sides(result: ReceptiveFieldResult, scale: Scale) -> str:
     squares = result.squares.get(scale, ())
     return (
-        ", ".join(f"{100 * each.threshold:g}% in {each.side_px} px" for each in squares)
+        ", ".join(
+            f"{100 * each.threshold:g}% in {side_text(each, result.centre_px, result.field_map.shape)}"
+            for each in squares
+        )
         or "none fits the input"
     )
 
@@ -248,6 +273,11 @@ def _radial(shown: Sequence[FieldView]) -> _Plot:
     )
 
 
+def _square_text(view: FieldView, square: Square) -> str:
+    _, _, across, down = square_box(square, view.centre_px, view.field_map.shape)
+    return f"{max(across, down):g} px, {format_percent(square.area_ratio)}"
+
+
 def _draw_table(canvas: Canvas, shown: Sequence[FieldView], width: int) -> None:
     """Draw a row for each field: its colour, its name, and its square on the linear scale for each share."""
     first = width - len(THRESHOLDS) * _COLUMN_PX
@@ -268,5 +298,5 @@ def _draw_table(canvas: Canvas, shown: Sequence[FieldView], width: int) -> None:
         reached = {square.threshold: square for square in view.squares.get("linear", ())}
         for column, share in enumerate(THRESHOLDS, 1):
             square = reached.get(share)
-            text = "none" if square is None else f"{square.side_px} px, {format_percent(square.area_ratio)}"
+            text = "none" if square is None else _square_text(view, square)
             write(row, first + _COLUMN_PX * column, text, INK)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from convnext_studio import __version__
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.erf import side_text
 from convnext_studio.export.contents import TOP_COUNT, ExportContents, explained_text, label_of, map_stems
 from convnext_studio.export.page import RANDOM_WEIGHTS, Figure
 from convnext_studio.protocol.attributions import Explanation
@@ -141,7 +142,7 @@ def _receptive_field(result: ReceptiveFieldResult) -> str:
         (
             "logarithm, log10(1 + gradient)" if scale == "log" else "gradient itself",
             f"{100 * square.threshold:g} %",
-            f"{square.side_px} px",
+            side_text(square, result.centre_px, result.field_map.shape),
             format_percent(square.area_ratio, 2),
         )
         for scale, squares in result.squares.items()

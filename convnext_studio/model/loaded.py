@@ -64,6 +64,10 @@ class LoadedModel:
     is_stem_untold
         Whether the source does not state the stride and padding of the stem, so that the usual values, or
         those that were asked for, are used.
+    part, other_parts
+        Where in its file the network is, and what else there could be opened instead.
+    has_classes
+        Whether the outputs are classes; otherwise they are features or an embedding.
     """
 
     source: str
@@ -75,6 +79,9 @@ class LoadedModel:
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     is_stem_untold: bool = False
+    part: str = ""
+    other_parts: tuple[str, ...] = ()
+    has_classes: bool = True
 
     @property
     def config(self) -> Architecture:
@@ -184,6 +191,7 @@ def load(
     *,
     stem_stride: int | None = None,
     stem_padding: int | None = None,
+    part: str = "",
     offline: bool = False,
     seed: int = 0,
 ) -> LoadedModel:
@@ -200,6 +208,9 @@ def load(
         `convnext_studio.model.weights.formats`).
     stem_stride, stem_padding
         Override the stem of the source, because the values cannot be read off the tensors.
+    part
+        The network to open in a file that holds several, such as ``student.backbone``, or the head to use; by
+        default the averaged weights or the teacher.
     offline
         Open no network connection.
     seed
@@ -229,9 +240,9 @@ def load(
     if not source or not is_file_or_folder(path):
         raise StudioError(
             f"There is no model or weights file “{source}”.",
-            "Give a file, or a name that `convnext-studio models` lists, such as preset:convnext_tiny.",
+            "Give a weights file, or the name of a model, such as preset:convnext_tiny or timm:convnext_tiny.",
         )
-    return _from_weights(source, read_weights(path, stem), path.stem)
+    return _from_weights(source, read_weights(path, stem, part), path.stem)
 
 
 def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224) -> LoadedModel:
@@ -355,6 +366,9 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
         notes=weights.notes,
         provenance=weights.provenance,
         is_stem_untold=weights.is_stem_untold,
+        part=weights.part,
+        other_parts=weights.other_parts,
+        has_classes=weights.has_classes,
     )
 
 

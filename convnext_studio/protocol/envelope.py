@@ -89,11 +89,20 @@ class Progress(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Done(Struct, frozen=True, kw_only=True, tag=True):
-    """The answer to a request. `seconds` is the computing time, without waiting."""
+    """The answer to a request.
+
+    Attributes
+    ----------
+    seconds
+        The computing time, without waiting.
+    free_bytes
+        How much of the GPU's memory was free afterwards; 0 if no GPU is used.
+    """
 
     id: int
     payload: Payload
     seconds: float
+    free_bytes: int = 0
 
 
 class Failed(Struct, frozen=True, kw_only=True, tag=True):
@@ -103,12 +112,15 @@ class Failed(Struct, frozen=True, kw_only=True, tag=True):
     ----------
     smaller_px
         An input side that may fit if this one was too large for memory (`InputTooLarge`); otherwise 0.
+    offers_cpu
+        Whether the memory of a GPU was too small, so that the CPU is offered.
     """
 
     id: int
     message: str
     hint: str = ""
     smaller_px: int = 0
+    offers_cpu: bool = False
 
 
 class Cancelled(Struct, frozen=True, kw_only=True, tag=True):

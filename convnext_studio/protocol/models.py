@@ -36,6 +36,9 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride, stem_padding
         The stem's stride and padding for a network from a file or timm, if the source omits them or is wrong:
         they cannot be inferred from the tensors.
+    part
+        The network to open in a file that holds several, or the head to use; see
+        `convnext_studio.model.loaded.load`.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -49,6 +52,7 @@ class LoadModel(Request, frozen=True, kw_only=True):
     offline: bool = False
     stem_stride: int | None = None
     stem_padding: int | None = None
+    part: str = ""
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,10 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The device and precision it runs with: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
         Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
+    part, other_parts
+        Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
+    has_classes
+        Whether the outputs are classes; otherwise they are features or an embedding.
     devices
         All available devices, with the one that ``auto`` chooses first.
     """
@@ -113,6 +121,9 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     device_name: str
     precision: Precision
     is_stem_untold: bool = False
+    part: str = ""
+    other_parts: tuple[str, ...] = ()
+    has_classes: bool = True
     devices: tuple[Device, ...] = ()
 
     @property
@@ -165,12 +176,15 @@ class ListPretrained(Request, frozen=True, kw_only=True):
         Whether no network connection may be opened, so that only weights on this computer are available.
     name
         The only model to list, which need not be a ConvNeXt; all ConvNeXts if empty.
+    families
+        Whether to list the other families that can be opened, too.
     """
 
     doing: ClassVar[str] = "Listing pretrained models"
     on_processor: ClassVar[bool] = True
     offline: bool = False
     name: str = ""
+    families: bool = False
 
 
 class PretrainedInfo(Struct, frozen=True, kw_only=True):
@@ -190,6 +204,13 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
         The approximate download size: its parameters in float32; None if nothing has to be downloaded.
     is_cached
         Whether its weights are on this computer.
+    disk_bytes
+        The size of the file on this computer; None if it is not here.
+    accuracy, measured_px
+        The published top-1 accuracy on ImageNet-1k in per cent, and the side of the pictures for it; None if
+        there is none.
+    is_convnext
+        Whether it is a ConvNeXt rather than of another family.
     why_not
         One sentence that says why it cannot be opened; empty if it can.
     """
@@ -203,6 +224,10 @@ class PretrainedInfo(Struct, frozen=True, kw_only=True):
     download_bytes: int | None
     is_cached: bool
     why_not: str = ""
+    disk_bytes: int | None = None
+    accuracy: float | None = None
+    measured_px: int | None = None
+    is_convnext: bool = True
 
 
 class Catalogue(Answer, frozen=True, kw_only=True):

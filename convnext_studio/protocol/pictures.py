@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.protocol.envelope import Answer, Request
 
 THUMBNAIL_PX = 128
@@ -122,13 +123,19 @@ class CheckedPictures(Answer, frozen=True, kw_only=True):
 class ShowPicture(Request, frozen=True, kw_only=True):
     """Decode a listed picture.
 
-    Answered by `ImageInfo`, with a new key if its file has changed, or by `PictureFailure` if it cannot be
-    read. `Failed` says nothing about the picture.
+    Answered by `ImageInfo`, with a new key if its file has changed or another view of it is asked for, or by
+    `PictureFailure` if it cannot be read. `Failed` says nothing about the picture.
+
+    Attributes
+    ----------
+    view
+        Which page or frame and which bands are shown, and with which contrast; None for what was shown before.
     """
 
     doing: ClassVar[str] = "Opening a picture"
     priority: ClassVar[int] = 1
     image: str
+    view: PictureView | None = None
 
 
 class Thumbnail(Request, frozen=True, kw_only=True):
@@ -198,6 +205,10 @@ class ImageInfo(Answer, frozen=True, kw_only=True):
         (h, w, 3) uint8, the picture itself or, if it is large, reduced to at most 2048 pixels a side.
     thumbnail
         (h, w, 3) uint8, at most 128 pixels a side.
+    frames, bands
+        How many pages or frames the file has, and how many bands each pixel, alpha included.
+    view
+        Which of them are shown, and with which contrast.
     """
 
     key: str
@@ -207,6 +218,9 @@ class ImageInfo(Answer, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     preview: NDArray[np.uint8]
     thumbnail: NDArray[np.uint8]
+    frames: int = 1
+    bands: int = 3
+    view: PictureView = WHOLE
 
     @property
     def listed(self) -> ListedPicture:
@@ -225,11 +239,14 @@ class PictureSource(Struct, frozen=True):
         The display name.
     data
         The encoded picture.
+    view
+        What of it is shown.
     """
 
     path: str
     name: str
     data: bytes = b""
+    view: PictureView = WHOLE
 
     @property
     def source(self) -> str | bytes:

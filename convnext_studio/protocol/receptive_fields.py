@@ -14,6 +14,7 @@ from convnext_studio.protocol.envelope import Answer, Request
 
 __all__ = [
     "THRESHOLDS",
+    "USUAL_COUNT",
     "FieldGrowth",
     "FieldGrowthResult",
     "FieldRequest",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 Inputs = Literal["pictures", "folder", "noise"]
+USUAL_COUNT = 16
+"""The number of inputs that are averaged by default: enough for a field's shape, and measured in seconds."""
 Framing = Literal["squashed", "own"]
 
 
@@ -87,7 +90,9 @@ class FieldRequest(Request, frozen=True, kw_only=True):
     images, folder
         Keys of opened pictures, of which the first `count` are used; the path of the folder.
     count
-        The number of pictures to average; if there are fewer, all are used and the result says so.
+        The number of inputs to average. If there are fewer pictures, all of them are used.
+    fills_up
+        Whether noise fills up what the opened pictures lack of `count`; it has no effect on a folder.
     protocol
         See `convnext_studio.erf.protocols`; `FieldView.protocol_text` describes it in one sentence.
     input_px
@@ -102,6 +107,7 @@ class FieldRequest(Request, frozen=True, kw_only=True):
     images: tuple[str, ...] = ()
     folder: str = ""
     count: int = 8
+    fills_up: bool = False
     protocol: Protocol = "centred"
     input_px: int = 0
     seed: int = 0
@@ -154,8 +160,8 @@ class FieldView(Answer, frozen=True, kw_only=True):
     gaussian
         The Gaussian fitted to the linear field; None for a field that is constant.
     notes
-        Sentences to show to users: fewer pictures than requested, a field that is zero, shares that no square
-        contains, a theoretical field that is the whole picture.
+        Sentences to show to users: a folder with fewer pictures than requested, a field that is zero, shares
+        that no square contains, a theoretical field that is the whole picture.
     title
         The network's name, as in the comparison's legend.
     random_weights

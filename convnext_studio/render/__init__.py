@@ -31,7 +31,7 @@ from convnext_studio.render.limits import (
     limits_of,
     robust_limits,
 )
-from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape
+from convnext_studio.render.mosaic import Mosaic, assemble, mosaic_shape, mosaic_values
 from convnext_studio.render.numbers import (
     format_count,
     format_number,
@@ -104,6 +104,7 @@ __all__ = [
     "lut",
     "missing_text",
     "mosaic_shape",
+    "mosaic_values",
     "nice_ticks",
     "number_ticks",
     "overlay",

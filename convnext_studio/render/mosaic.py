@@ -11,7 +11,7 @@ from convnext_studio.common.geometry import Box
 from convnext_studio.render.colours import Rgb, paint, steps_of
 from convnext_studio.render.limits import Limits, Values
 
-Tile = TypeVar("Tile", np.uint8, np.bool_)
+Tile = TypeVar("Tile", np.uint8, np.bool_, np.float32)
 
 
 def mosaic_shape(count: int, height: float, width: float, aspect: float) -> tuple[int, int]:
@@ -153,6 +153,14 @@ def assemble(
         x, y, _, _ = mosaic.place_box(mosaic.count)
         colours[int(y) :, int(x) :] = background
     return colours
+
+
+def mosaic_values(maps: Values, mosaic: Mosaic) -> NDArray[np.float32]:
+    """Return the values of all channels where `assemble` draws them, and NaN in gaps and unused tiles."""
+    tiles = maps[np.array(mosaic.order)] if mosaic.order else maps
+    values = _arrange(tiles.astype(np.float32, copy=False), mosaic)
+    values[~_arrange(np.ones(maps.shape, bool), mosaic)] = np.nan
+    return values
 
 
 def _cross(colours: Rgb, box: Box) -> None:

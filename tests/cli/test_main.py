@@ -136,13 +136,12 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
     cam = analysis.attribute(model, x, method="gradcam", node="stage3", target=2)
     np.testing.assert_allclose(np.load(folder / "gradcam.npy"), cam, rtol=1e-4, atol=1e-6)
     squashed, _ = model.preprocessing.squashed(64)(picture)
-    field = analysis.effective_receptive_field(model, [torch.from_numpy(squashed)[None]], "stage3")
+    # Two inputs were asked for, and one picture given: noise fills up.
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 64, 64), dtype=np.float32))
+    field = analysis.effective_receptive_field(model, [torch.from_numpy(squashed)[None], noise], "stage3")
     np.testing.assert_allclose(np.load(folder / "erf.npy"), field, rtol=1e-4, atol=1e-6 * field.max())
-    # One picture was given, and two asked for.
-    assert (
-        "2 pictures were asked for, and 1 picture was used."
-        in json.loads((folder / "erf.json").read_text())["notes"]
-    )
+    about = json.loads((folder / "erf.json").read_text())
+    assert (about["pictures"], about["noises"]) == (1, 1)
     predictions = json.loads((folder / "predictions.json").read_text())
     probabilities = torch.softmax(model.module(x)[0], 0)
     assert [entry["probability"] for entry in predictions["classes"]] == pytest.approx(

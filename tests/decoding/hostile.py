@@ -4,8 +4,13 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
+import imagecodecs
 import numpy as np
+import tifffile
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.decoding.files import encoded
@@ -89,6 +94,39 @@ def tiff_tags(width: int, height: int, **more: tuple[int, int, int]) -> dict[int
         279: (long, 1, (width * height) % 2**32),
     }
     return tags | {int(tag.removeprefix("tag")): entry for tag, entry in more.items()}
+
+
+@cache
+def unusual() -> dict[str, bytes]:
+    """Small files for the readers other than Pillow."""
+    rgb = np.asarray(SMALL)
+    deep = rgb.astype(np.uint16) * 257
+    buffers = {name: io.BytesIO() for name in ("npy", "npz", "tiles")}
+    np.save(buffers["npy"], deep)
+    np.savez_compressed(buffers["npz"], picture=deep)
+    tiles = np.zeros((32, 48, 5), np.float32)
+    tifffile.imwrite(buffers["tiles"], tiles, tile=(16, 16), compression="lzw", photometric="minisblack")
+    preview = encoded(SMALL, "TIFF", save_all=True, append_images=[SMALL.resize((32, 36))])
+    return {
+        "16-bit TIFF in planes": _tiff(np.moveaxis(deep, -1, 0), photometric="rgb", planarconfig="separate"),
+        "tiled float TIFF of 5 bands": buffers["tiles"].getvalue(),
+        "12-bit TIFF": _tiff(deep[..., 0] >> 4, bitspersample=12),
+        "WebP in TIFF": _tiff(rgb, photometric="rgb", compression="webp"),
+        "TIFF with a preview": preview,
+        "16-bit PNG": bytes(imagecodecs.png_encode(deep)),
+        "16-bit JPEG 2000": bytes(imagecodecs.jpeg2k_encode(deep, level=0)),
+        "12-bit JPEG": bytes(imagecodecs.jpeg8_encode(deep >> 4, bitspersample=12)),
+        "JPEG-LS": bytes(imagecodecs.jpegls_encode(rgb)),
+        "packed TGA": encoded(SMALL, "TGA", compression="tga_rle"),
+        "npy": buffers["npy"].getvalue(),
+        "npz": buffers["npz"].getvalue(),
+    }
+
+
+def _tiff(values: NDArray[Any], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, metadata=None, **options)
+    return buffer.getvalue()
 
 
 def patched(content: bytes, offset: int, layout: str, *values: int) -> bytes:

@@ -157,6 +157,22 @@ def test_it_dies_with_its_owner_whatever_kills_that(tmp_path: Path, at_work: boo
         child.wait(10)
 
 
+def test_only_the_child_loads_the_readers_of_files(tmp_path: Path) -> None:
+    """What opens files is imported by the decoder's child alone, and in it when the first such file comes."""
+    file = tmp_path / "a.tif"
+    file.write_bytes(encoded(Image.new("RGB", (3, 2), "red"), "TIFF"))
+    script = (
+        "import sys\n"
+        "from convnext_studio.decoding.decoder_process import Decoder\n"
+        "with Decoder() as decoder:\n"
+        f"    assert decoder.decode({str(file)!r}).size == (3, 2)\n"
+        "readers = ('tifffile', 'imagecodecs', 'pydicom', 'rawpy', 'PIL.TiffImagePlugin')\n"
+        "print([name for name in readers if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
 def test_starting_and_closing_again_and_again_leaves_nothing() -> None:
     def kept() -> tuple[int, int]:
         return psutil.Process().num_fds(), len(psutil.Process().children())

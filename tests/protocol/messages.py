@@ -4,6 +4,7 @@ import numpy as np
 from msgspec import Struct
 
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
 from convnext_studio.model.road.road_config import RoadConfig
@@ -19,6 +20,7 @@ from convnext_studio.protocol.pictures import (
     OpenImage,
     PictureSource,
     RestorePictures,
+    ShowPicture,
 )
 from convnext_studio.protocol.receptive_fields import ReceptiveField, Subject
 
@@ -28,6 +30,7 @@ ORDERS: tuple[Struct, ...] = (
     LoadModel(id=3, source="bundled", config=ConvNeXtConfig(kernel_size=(3, 5, 7, 9)), stem_stride=2),
     OpenImage(id=4, data=bytes(range(256)), name="pasted"),
     RestorePictures(sources={"a": PictureSource("/a.png", "a.png"), "b": PictureSource("", "b", b"PNG")}),
+    ShowPicture(image="a", view=PictureView(frame=3, bands=(4, 2, 0), contrast=(1.5, 99))),
     ReceptiveField(
         node="last", unit=(3, 4), subject=Subject(source="preset:x", title="Ñ 漢"), images=("a", "b")
     ),

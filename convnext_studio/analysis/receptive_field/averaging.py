@@ -116,14 +116,21 @@ class GrowthSoFar:
         By node, the sum of the fields over the `used` pictures, (H, W) float64.
     units
         By node, row and column of the unit in its map.
-    used, skipped
-        The number of pictures in the sums, and of those left out because a field was not finite.
+    used
+        The number of pictures in the sums.
+    lost
+        The indices of the pictures that were left out because a field was not finite.
     """
 
     totals: Mapping[str, Field]
     units: Mapping[str, tuple[int, int]]
     used: int
-    skipped: int
+    lost: tuple[int, ...]
+
+    @property
+    def skipped(self) -> int:
+        """The number of pictures that were left out."""
+        return len(self.lost)
 
     @property
     def done(self) -> int:
@@ -149,7 +156,8 @@ def running_growth(
     """
     signals = {node: Signal(node=node, protocol=protocol) for node in nodes}
     totals: dict[str, Field] = {}
-    used = skipped = 0
+    used = 0
+    lost: tuple[int, ...] = ()
 
     def measure(batch: Tensor) -> tuple[dict[str, Field], dict[str, tuple[int, int]]]:
         return _fields_of_nodes(model, batch, signals, should_stop)
@@ -159,9 +167,10 @@ def running_growth(
         for node, field in fields.items():
             summed = field[finite].sum(axis=0)
             totals[node] = totals[node] + summed if node in totals else summed
+        done = used + len(lost)
+        lost += tuple(done + int(index) for index in np.flatnonzero(~finite))
         used += int(finite.sum())
-        skipped += int((~finite).sum())
-        yield GrowthSoFar(totals=dict(totals), units=units, used=used, skipped=skipped)
+        yield GrowthSoFar(totals=dict(totals), units=units, used=used, lost=lost)
 
 
 def _fields_of_nodes(

@@ -99,6 +99,6 @@ def _too_large(side_px: int, error: BaseException) -> StudioError:
     or_the_cpu = ", or the CPU" if is_of_device else ""
     smaller_px = max(_SMALLEST_OFFERED_PX, side_px * 3 // 4 // 32 * 32)
     if smaller_px >= side_px:
-        return StudioError(message, f"Choose a smaller model{or_the_cpu}.")
+        return StudioError(message, f"Choose a smaller model{or_the_cpu}.", is_of_device)
     hint = f"Choose a smaller input size, such as {smaller_px} px{or_the_cpu}."
-    return InputTooLarge(message, hint, smaller_px)
+    return InputTooLarge(message, hint, smaller_px, is_of_device)

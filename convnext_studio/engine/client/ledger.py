@@ -215,10 +215,9 @@ class Ledger:
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():
-                # The key is a new one if the file had changed.
-                self._pictures[payload.key] = self._pictures.pop(
-                    request.image, PictureSource(payload.path, payload.name)
-                )
+                # The key is a new one if the file had changed, or for another view of it.
+                source = self._pictures.pop(request.image, PictureSource(payload.path, payload.name))
+                self._pictures[payload.key] = msgspec.structs.replace(source, view=payload.view)
             case _, ListedPictures():
                 for listed in payload.pictures:
                     self._pictures[listed.key] = PictureSource(listed.path, listed.name)

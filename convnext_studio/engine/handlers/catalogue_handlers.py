@@ -7,6 +7,7 @@ from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import total_parameters
+from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.model.timm.provenance import count_trunk, is_noncommercial, trained_on
 from convnext_studio.model.timm.timm_names import is_convnext
 from convnext_studio.protocol.envelope import Progress
@@ -23,7 +24,7 @@ OFFLINE = "Its weights are not on this computer, and the program is offline."
 def list_pretrained(
     _workspace: Workspace, request: ListPretrained, should_stop: ShouldStop
 ) -> Generator[Progress, None, Catalogue]:
-    """List timm's pretrained ConvNeXts, or the one requested network, with the facts needed to choose.
+    """List timm's pretrained models, or the one requested network, with the facts needed to choose.
 
     Raises
     ------
@@ -39,8 +40,9 @@ def list_pretrained(
     if request.name:
         offer = find_offer(request.name, request.offline)
         return Catalogue(entries=(_entry(offer, _parameters_of(offer), request.offline),))
-    offers = catalogue()
-    architectures = sorted({offer.architecture for offer in offers})
+    offers = catalogue(request.families)
+    known = known_models()
+    architectures = sorted({offer.architecture for offer in offers if offer.name not in known})
     trunks: dict[str, tuple[int, int]] = {}
     for done, architecture in enumerate(architectures):
         if should_stop():
@@ -51,8 +53,12 @@ def list_pretrained(
         trunks[architecture] = count_trunk(architecture)
     entries = []
     for offer in offers:
-        trunk, channels = trunks[offer.architecture]
-        entries.append(_entry(offer, trunk + offer.num_classes * (channels + 1), request.offline))
+        if offer.name in known:
+            parameters = known[offer.name].parameters
+        else:  # A model of a newer version of timm.
+            trunk, channels = trunks[offer.architecture]
+            parameters = trunk + offer.num_classes * (channels + 1)
+        entries.append(_entry(offer, parameters, request.offline))
     return Catalogue(entries=tuple(entries))
 
 
@@ -69,6 +75,7 @@ def _parameters_of(offer: "Offer") -> int:
 def _entry(offer: "Offer", parameters: int, offline: bool) -> PretrainedInfo:
     from convnext_studio.model.timm.pretrained import is_offline
 
+    known = known_models().get(offer.name)
     return PretrainedInfo(
         name=offer.name,
         parameters=parameters,
@@ -78,5 +85,9 @@ def _entry(offer: "Offer", parameters: int, offline: bool) -> PretrainedInfo:
         is_noncommercial=is_noncommercial(offer.licence),
         download_bytes=None if offer.is_cached else BYTES_PER_PARAMETER * parameters,
         is_cached=offer.is_cached,
+        disk_bytes=offer.file_bytes,
+        accuracy=None if known is None else known.accuracy,
+        measured_px=None if known is None else known.measured_px,
+        is_convnext=is_convnext(offer.architecture),
         why_not=OFFLINE if is_offline(offline) and not offer.is_cached else "",
     )

@@ -54,7 +54,7 @@ def field_growth(
     if growth.used == 0:
         raise no_gradient()
     result = _result(model, request, growth, nodes, inputs)
-    result = replace(result, notes=(*inputs.notes(growth.used), *result.notes))
+    result = replace(result, notes=(*inputs.notes(), *result.notes))
     if key is not None:
         workspace.results.put(key, result)
     return result
@@ -67,7 +67,7 @@ def _result(
     nodes: list[NodeInfo],
     inputs: FieldInputs,
 ) -> FieldGrowthResult:
-    pictures, noises = (0, growth.used) if inputs.is_noise else (growth.used, 0)
+    pictures, noises = inputs.averaged(growth.used, growth.lost)
     measured = Measured(
         protocol=request.protocol,
         node="each node",

@@ -1,6 +1,6 @@
 """The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
@@ -49,10 +49,14 @@ class FieldInputs:
         How many inputs there will be, unless some cannot be read.
     is_noise
         Whether the inputs are noise, for which nothing is read.
+    fills_up
+        Whether noise fills up what the pictures lack of `total`.
     given
         The inputs used so far, in order.
     unreadable
         One sentence for each candidate that could not be read.
+    pictures_given
+        The number of pictures among the inputs used, after which noise fills up; None while there is no noise.
     geometry
         The geometry of the last picture.
     """
@@ -64,8 +68,10 @@ class FieldInputs:
     candidates: tuple[str | Path, ...]
     total: int
     is_noise: bool
+    fills_up: bool
     given: list[Given] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    pictures_given: int | None = None
     geometry: CropGeometry | None = None
 
     def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
@@ -79,7 +85,13 @@ class FieldInputs:
             The number of inputs to yield; `total` if None.
         """
         count = self.total if count is None else count
-        yield from self._noises(after, count) if self.is_noise else self._pictures(after, count)
+        if self.is_noise:
+            yield from self._noises(after, count)
+            return
+        yield from self._pictures(after, count)
+        if self.fills_up:
+            self.pictures_given = len(self.given)
+            yield from self._noises(0, count - len(self.given))
 
     def _pictures(self, after: int, count: int) -> Iterator[Tensor]:
         given = 0
@@ -113,18 +125,35 @@ class FieldInputs:
                 self.given.append(Given(f"noise {position + 1}", position))
                 yield self.model.to_tensor(array)
 
+    def averaged(self, used: int, skipped: Sequence[int]) -> tuple[int, int]:
+        """Return how many pictures and how many noise inputs an average consists of.
+
+        Parameters
+        ----------
+        used
+            The number of inputs in the average.
+        skipped
+            The indices of those that were left out, among all that were measured.
+        """
+        if self.is_noise:
+            return 0, used
+        if self.pictures_given is None:
+            return used, 0
+        tried = min(used + len(skipped), self.pictures_given)
+        pictures = tried - sum(index < self.pictures_given for index in skipped)
+        return pictures, used - pictures
+
     def nothing_read(self) -> StudioError:
         """Return the error to raise if no candidate could be read."""
         first = self.unreadable[0] if self.unreadable else ""
         return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
 
-    def notes(self, used: int) -> list[str]:
-        """Return sentences on what is missing, once all inputs were measured and `used` of them averaged."""
+    def notes(self) -> list[str]:
+        """Return sentences on what is missing, once all inputs were measured."""
         said = []
-        if used < self.request.count:
-            what = "noise input" if self.is_noise else "picture"
-            there = f"{used} {what}{' was' if used == 1 else 's were'}"
-            said.append(f"{self.request.count} {what}s were asked for, and {there} used.")
+        found = len(self.candidates)
+        if self.request.inputs == "folder" and not self.is_noise and found < self.request.count:
+            said.append(f"The folder has only {found} picture{'' if found == 1 else 's'}.")
         if self.unreadable:
             named = " ".join(self.unreadable[:3])
             more = f" And {len(self.unreadable) - 3} more." if len(self.unreadable) > 3 else ""
@@ -158,5 +187,6 @@ def inputs_of(
             raise StudioError(
                 "There is no open picture to measure.", "Open pictures, or choose a folder or noise."
             )
-    total = request.count if is_noise else min(request.count, len(candidates))
-    return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise)
+    fills_up = request.fills_up and request.inputs == "pictures" and not is_noise
+    total = request.count if is_noise or fills_up else min(request.count, len(candidates))
+    return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise, fills_up)

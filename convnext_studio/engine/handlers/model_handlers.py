@@ -68,6 +68,7 @@ def _opened(request: LoadModel) -> LoadedModel:
             request.source,
             stem_stride=request.stem_stride,
             stem_padding=request.stem_padding,
+            part=request.part,
             offline=request.offline,
             seed=request.seed,
         )
@@ -92,5 +93,8 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         device_name=device_name(device),
         precision=precision,
         is_stem_untold=model.is_stem_untold,
+        part=model.part,
+        other_parts=model.other_parts,
+        has_classes=model.has_classes,
         devices=device_table(),
     )

@@ -168,15 +168,17 @@ def _sha256(path: str) -> str:
 def show_picture(
     workspace: Workspace, request: ShowPicture, _should_stop: ShouldStop
 ) -> ImageInfo | PictureFailure:
-    """Decode a listed picture; reopen it if its file has changed."""
+    """Decode a listed picture; reopen it if its file has changed or for another view of it."""
     key, source = request.image, workspace.source(request.image)
+    view = source.view if request.view is None else request.view
     try:
-        if not workspace.is_changed(key):
+        if view == source.view and not workspace.is_changed(key):
             return _info(workspace.checked_picture(key))
-        picture = workspace.open_picture(source.source, source.name)
+        picture = workspace.open_picture(source.source, source.name, view)
     except StudioError as error:
         return _no_picture(key, source, error)
-    workspace.close_pictures([key])
+    if picture.key != key:
+        workspace.close_pictures([key])
     return _info(picture)
 
 
@@ -191,10 +193,10 @@ def thumbnail(
         return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
     source = workspace.source(key)
     try:
-        pixels = workspace.reader.decode(source.source, source.name, request.longest_px).pixels
+        picture = workspace.reader.decode(source.source, source.name, request.longest_px, source.view)
     except StudioError as error:
         return _no_picture(key, source, error)
-    return ThumbnailPixels(image=key, pixels=pixels)
+    return ThumbnailPixels(image=key, pixels=picture.pixels)
 
 
 def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureFailure:
@@ -217,6 +219,9 @@ def _info(picture: DecodedImage) -> ImageInfo:
         notes=picture.notes,
         preview=picture.reduced(PREVIEW_PX),
         thumbnail=picture.reduced(THUMBNAIL_PX),
+        frames=picture.frames,
+        bands=picture.bands,
+        view=picture.view,
     )
 
 

@@ -156,7 +156,7 @@ class Measurement:
         if average.used == 0:
             raise no_gradient()
         result = self.result(average)
-        return msgspec.structs.replace(result, notes=(*self.inputs.notes(average.used), *result.notes))
+        return msgspec.structs.replace(result, notes=(*self.inputs.notes(), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
         """Return the result for the inputs averaged so far."""
@@ -167,7 +167,7 @@ class Measurement:
         found = squares_of(field_map, request.protocol, centre)
         scale = definition(request.protocol).scale
         is_noise, has_one = self.inputs.is_noise, average.used == 1 and self.inputs.total == 1
-        pictures, noises = (0, average.used) if is_noise else (average.used, 0)
+        pictures, noises = self.inputs.averaged(average.used, average.skipped)
         measured = Measured(
             protocol=request.protocol,
             node=request.node,

@@ -126,6 +126,7 @@ def check_room(model: LoadedModel, device: torch.device) -> None:
                 f"free on {device_name(device)}."
             ),
             "Choose the CPU, a smaller model or a smaller input, or close other programs that use the GPU.",
+            offers_cpu=True,
         )
 
 

@@ -9,6 +9,7 @@ from convnext_studio.analysis.capture import never
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.engine import handlers
+from convnext_studio.engine.server.devices import free_bytes
 from convnext_studio.engine.server.handler_registry import HANDLERS
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
 from convnext_studio.protocol.envelope import Payload, Request
@@ -48,6 +49,12 @@ class Dispatcher:
         if isinstance(answered, Generator):
             return (yield from answered)
         return answered
+
+    @property
+    def gpu_free_bytes(self) -> int:
+        """How much memory is free on the GPU that the model runs on; 0 if it runs on another device."""
+        workspace = self._workspace
+        return (free_bytes(workspace.model.device) or 0) if workspace.has_model else 0
 
     def run(self, request: Request) -> Payload:
         """Answer a request synchronously, discarding its progress."""

@@ -30,13 +30,19 @@ def failure(identifier: int, error: Exception) -> Failed:
     """Return the answer to a request whose computation raised `error`."""
     if isinstance(error, StudioError):
         smaller_px = error.smaller_px if isinstance(error, InputTooLarge) else 0
-        return Failed(id=identifier, message=error.message, hint=error.hint, smaller_px=smaller_px)
+        return Failed(
+            id=identifier,
+            message=error.message,
+            hint=error.hint,
+            smaller_px=smaller_px,
+            offers_cpu=error.offers_cpu,
+        )
     if is_out_of_memory(error):
         if is_of_computer(error):
             message, hint = "The computer's memory has run out.", "Use a smaller input or a smaller model."
         else:
             message, hint = "The graphics device's memory has run out.", "Use a smaller input, or the CPU."
-        return Failed(id=identifier, message=message, hint=hint)
+        return Failed(id=identifier, message=message, hint=hint, offers_cpu=not is_of_computer(error))
     if is_torch_error(error, "AcceleratorError"):
         return Failed(
             id=identifier,

@@ -41,6 +41,10 @@ _LOG = logging.getLogger(__name__)
 class Answerer(Protocol):
     """The interface of what computes the answers: the engine's `Dispatcher`."""
 
+    @property
+    def gpu_free_bytes(self) -> int:
+        """How much memory is free on the GPU that is used; 0 if none is."""
+
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Work:
         """Return a generator that yields progress and returns the answer.
 
@@ -147,7 +151,8 @@ class _Worker:
             return progress
         except StopIteration as finished:
             payload: Payload = finished.value
-            return Done(id=identifier, payload=payload, seconds=job.seconds + time.perf_counter() - begin)
+            seconds, free_bytes = job.seconds + time.perf_counter() - begin, dispatcher.gpu_free_bytes
+            return Done(id=identifier, payload=payload, seconds=seconds, free_bytes=free_bytes)
         except Stopped:
             return Cancelled(id=identifier)
         except Exception as error:

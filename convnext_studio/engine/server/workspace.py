@@ -13,7 +13,8 @@ from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
-from convnext_studio.decoding.images import DecodedImage, PictureReader, file_key
+from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.model.loaded import LoadedModel
@@ -125,7 +126,7 @@ class Workspace:
             raise StudioError("This picture is no longer open.", "Open it again.")
         return self._sources[key]
 
-    def open_picture(self, source: str | bytes, name: str = "") -> DecodedImage:
+    def open_picture(self, source: str | bytes, name: str = "", view: PictureView = WHOLE) -> DecodedImage:
         """Decode a picture and keep it.
 
         Raises
@@ -133,10 +134,10 @@ class Workspace:
         StudioError
             If it cannot be read, or is too small for the network.
         """
-        picture = self.reader.decode(source, name)
+        picture = self.reader.decode(source, name, view=view)
         self._check_size(picture)
         path, data = ("", source) if isinstance(source, bytes) else (source, b"")
-        self._sources[picture.key] = PictureSource(path, picture.name, data)
+        self._sources[picture.key] = PictureSource(path, picture.name, data, view)
         self._pictures.put(picture.key, picture)
         return picture
 
@@ -164,7 +165,7 @@ class Workspace:
         source = self.source(key)
         if self.is_changed(key):
             raise StudioError(f"“{source.name}” has changed since it was opened.", "Open it again.")
-        picture = replace(self.reader.decode(source.source, source.name), key=key)
+        picture = replace(self.reader.decode(source.source, source.name, view=source.view), key=key)
         self._pictures.put(key, picture)
         return picture
 
@@ -180,8 +181,8 @@ class Workspace:
 
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
-        source = self.source(key).source
-        return isinstance(source, str) and file_key(source) not in ("", key)
+        source = self.source(key)
+        return not source.data and picture_key(source.path, source.view) not in ("", key)
 
     def input(self, key: str) -> tuple[Tensor, CropGeometry]:
         """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture."""

@@ -18,6 +18,8 @@ class KnownModel:
     ----------
     name
         The architecture and the tag of its weights: ``convnext_tiny.fb_in1k``.
+    parameters
+        Number of parameters, including the classifier.
     accuracy
         Published top-1 accuracy on the validation photographs of ImageNet-1k, in per cent; None if there is
         none.
@@ -26,6 +28,7 @@ class KnownModel:
     """
 
     name: str
+    parameters: int
     accuracy: float | None = None
     measured_px: int | None = None
 
@@ -38,6 +41,7 @@ def known_models() -> Mapping[str, KnownModel]:
         models = [
             KnownModel(
                 row["name"],
+                int(row["parameters"]),
                 float(row["accuracy"]) if row["accuracy"] else None,
                 int(row["measured_px"]) if row["measured_px"] else None,
             )

@@ -14,6 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import find_family
+from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.model.timm.timm_names import (
     PATTERNS,
     complete_from_timm,
@@ -21,7 +22,7 @@ from convnext_studio.model.timm.timm_names import (
     preprocessing_of,
     unknown_name,
 )
-from convnext_studio.model.weights.formats import convert
+from convnext_studio.model.weights.converting import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import (
     Stem,
@@ -97,7 +98,7 @@ def read_published(name: str, offline: bool = False) -> Published:
     full_name = f"{published.architecture}.{published.tag}"
     path = _weights_file(full_name, published.hf_hub_id, is_offline(offline))
     try:
-        tensors = read_contents(path)
+        tensors = read_contents(path).values
     except StudioError as error:
         raise _unreadable(full_name, error, path) from error
     subset = IMAGENET_SUBSETS.get(published.num_classes)
@@ -179,8 +180,8 @@ class Offer:
         Side of the input in pixels.
     licence
         The licence of the weights, by timm's name for it.
-    is_cached
-        Whether the weights are on this computer.
+    file_bytes
+        Size of the file with the weights; None if it is not on this computer.
     """
 
     name: str
@@ -189,14 +190,23 @@ class Offer:
     num_classes: int
     input_px: int
     licence: str
-    is_cached: bool
+    file_bytes: int | None
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the weights are on this computer."""
+        return self.file_bytes is not None
 
 
-def catalogue() -> list[Offer]:
-    """List timm's pretrained ConvNeXts."""
+def catalogue(families: bool = False) -> list[Offer]:
+    """List timm's pretrained ConvNeXts, and on request the other families that can be opened."""
     import timm  # As above.
 
-    return [_offer(timm.get_pretrained_cfg(name)) for name in _names()]
+    names = _names()
+    if families:
+        there = {str(name) for name in timm.list_models(pretrained=True)}
+        names += [name for name in known_models() if name in there and name not in set(names)]
+    return [_offer(timm.get_pretrained_cfg(name)) for name in names]
 
 
 def find_offer(name: str, offline: bool) -> Offer:
@@ -219,7 +229,7 @@ def _offer(published: Any) -> Offer:
         num_classes=int(published.num_classes),
         input_px=int(published.input_size[1]),
         licence=str(published.license or "not stated"),
-        is_cached=_is_cached(name),
+        file_bytes=_cached_bytes(name),
     )
 
 
@@ -233,6 +243,12 @@ def _is_cached(name: str) -> bool:
     """Return whether weights with that name are in the hub's cache; cheap, and without importing timm."""
     pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
     return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+
+
+def _cached_bytes(name: str) -> int | None:
+    """Return the size of the file with these weights in the hub's cache, or None if it is not there."""
+    files = Path(constants.HF_HUB_CACHE).glob(f"models--timm--{name}/snapshots/*/{WEIGHTS_FILE}")
+    return next((file.stat().st_size for file in files if file.exists()), None)
 
 
 def _weights_file(name: str, repository: str, offline: bool) -> Path:
@@ -287,7 +303,7 @@ def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
 def _not_here(name: str) -> StudioError:
     return StudioError(
         f"The weights of {name} are not on this computer, and the program is offline.",
-        "Start it without --offline, or open weights from a file.",
+        "Start it without the option for that, or open weights from a file.",
     )
 
 

@@ -65,9 +65,9 @@ class CompanionFiles:
 
 def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) -> CompanionFiles:
     """Read the files next to a weights file of that format, whose tensors belong to that config."""
-    values = _json(path.with_name("config.json"))
+    values = read_json(path.with_name("config.json"))
     if format_ is TRANSFORMERS:
-        found = _of_transformers(values, _json(path.with_name("preprocessor_config.json")), config)
+        found = _of_transformers(values, read_json(path.with_name("preprocessor_config.json")), config)
     elif format_ is TIMM:
         found = _of_timm(values, config)
     else:
@@ -84,13 +84,13 @@ def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) ->
     return replace(found, notes=(f"Read from the files next to it: {', '.join(told)}.", *found.notes))
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def read_json(path: Path) -> Mapping[str, Any]:
     """Return the JSON object in a file; an empty one if there is none that can be read."""
     try:
         if not path.is_file():  # Reading from a pipe could block for ever.
             return {}
-        with path.open(encoding="utf-8") as stream:
-            values = json.loads(stream.read(MAX_HEADER_BYTES))
+        with path.open("rb") as stream:
+            values = json.loads(stream.read(MAX_HEADER_BYTES))  # With or without a byte-order mark.
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -75,6 +75,6 @@ def _fitting_network(
     return network
 
 
-def join_names(names: list[str]) -> str:
+def join_names(names: list[str], most: int = NAMES_TOLD) -> str:
     """Return the first names as text, with an ellipsis if there are more."""
-    return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
+    return ", ".join(name[:100] for name in names[:most]) + (", ..." if len(names) > most else "")

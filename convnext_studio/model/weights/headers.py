@@ -52,6 +52,9 @@ def file_kind(path: Path) -> FileKind:
     except OSError as error:
         raise _unreadable(path, error) from error
     _refuse_known_mistakes(start, path)
+    # Before the others: the length of a header that begins a file may look like the start of a pickle.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES:
+        return "safetensors"
     if start.startswith(b"PK\x03\x04"):
         return "zip"
     if start.startswith(_LEGACY_START[: len(start)]):

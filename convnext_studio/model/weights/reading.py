@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import torch
 from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -13,14 +13,61 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.config_files import CompanionFiles, read_companion_files
+from convnext_studio.model.weights.config_files import CompanionFiles, read_companion_files, read_json
+from convnext_studio.model.weights.converting import Converted, convert
 from convnext_studio.model.weights.fitting import check_tensors, join_names
-from convnext_studio.model.weights.formats import TORCHVISION, Converted, Format, convert
+from convnext_studio.model.weights.formats import TORCHVISION, Format
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from convnext_studio.model.weights.inference import infer_config, shapes_of
-from convnext_studio.model.weights.pickles import read_legacy, read_zip, refuse_pickle
+from convnext_studio.model.weights.lora import CONFIG_NAME
+from convnext_studio.model.weights.pickles import Contents, read_legacy, read_plain_pickle, read_zip
 
 IMAGENET_CLASSES = 1000
+_OBJECTS_TOLD = 8
+_HARMFUL_MODULES = frozenset(
+    {
+        *("__builtin__", "builtins", "os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "importlib"),
+        *("runpy", "pty", "commands", "ctypes", "code", "codeop", "pickle", "_pickle", "dill", "cloudpickle"),
+        *(
+            "joblib",
+            "marshal",
+            "webbrowser",
+            "urllib",
+            "requests",
+            "http",
+            "httpx",
+            "aiohttp",
+            "asyncio",
+            "pip",
+        ),
+        *("multiprocessing", "threading", "signal", "pydoc", "timeit", "pdb", "bdb", "profile", "cProfile"),
+        *(
+            "trace",
+            "types",
+            "operator",
+            "inspect",
+            "linecache",
+            "tempfile",
+            "io",
+            "codecs",
+            "zipimport",
+            "smtplib",
+        ),
+        *(
+            "ftplib",
+            "sqlite3",
+            "idlelib",
+            "lib2to3",
+            "distutils",
+            "ensurepip",
+            "venv",
+            "copyreg",
+            "atexit",
+            "gc",
+        ),
+    }
+)
+"""A checkpoint that asks for these wants something to be done."""
 WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
 """The provenance entry of a network that was saved with random weights."""
 PROVENANCE_KEY = "provenance"
@@ -61,6 +108,10 @@ class Weights:
     is_stem_untold
         Whether the file does not state the stride and padding of the stem, so that the usual values, or those
         that were asked for, are used.
+    part, other_parts
+        Where in the file the network is, and what else there could be opened instead.
+    has_classes
+        Whether the outputs are classes.
     """
 
     config: ConvNeXtConfig
@@ -72,6 +123,9 @@ class Weights:
     provenance: Mapping[str, str] = field(default_factory=dict)
     random_weights: bool = False
     is_stem_untold: bool = False
+    part: str = ""
+    other_parts: tuple[str, ...] = ()
+    has_classes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +144,14 @@ class Stem:
         )
 
 
-def read_weights(path: Path, stem: Stem) -> Weights:
+def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
     """Read a weights file of any known format, and infer its architecture if it does not state one.
+
+    Parameters
+    ----------
+    part
+        The prefix of the network to open, where the file holds several; see
+        `convnext_studio.model.weights.converting.convert`.
 
     Raises
     ------
@@ -102,16 +162,17 @@ def read_weights(path: Path, stem: Stem) -> Weights:
     if file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = convert(contents, path.stat().st_size)
+    found = convert(contents.values, path.stat().st_size, part, read_json(path.with_name(CONFIG_NAME)))
     inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
-    provenance = {**companions.provenance, **_provenance_in(contents)}
+    provenance = {**companions.provenance, **_provenance_in(contents.values)}
     notes = [*check_contents(found, config), *found.notes, *companions.notes, *describe_provenance(provenance)]
+    notes += describe_objects(contents.names)
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
     labels = companions.labels
-    if not labels and found.format.classifies and config.num_classes == IMAGENET_CLASSES:
+    if not labels and found.has_classes and config.num_classes == IMAGENET_CLASSES:
         labels = imagenet_labels()
         notes.append("Its 1000 classes are assumed to be those of ImageNet.")
     return Weights(
@@ -123,24 +184,27 @@ def read_weights(path: Path, stem: Stem) -> Weights:
         provenance=provenance,
         random_weights=provenance.get(WEIGHTS_KEY) == RANDOM,
         is_stem_untold=config.stem_type == "patch",
+        part=found.part,
+        other_parts=found.other_parts,
+        has_classes=found.has_classes,
     )
 
 
-def _provenance_in(contents: Mapping[str, Any]) -> dict[str, str]:
+def _provenance_in(contents: object) -> dict[str, str]:
     """Return the provenance in a checkpoint that was saved here; empty if it has none of that form."""
-    said = contents.get(PROVENANCE_KEY)
+    said = contents.get(PROVENANCE_KEY) if isinstance(contents, Mapping) else None
     if not isinstance(said, Mapping):
         return {}
     return {name: text for name, text in said.items() if isinstance(name, str) and isinstance(text, str)}
 
 
-def read_contents(path: Path) -> Mapping[str, Any]:
+def read_contents(path: Path) -> Contents:
     """Read the contents of a file without running any code in it; large tensors are memory-mapped.
 
     Raises
     ------
     StudioError
-        If it is not a weights file, or is damaged or unsafe.
+        If it is not a weights file, or is damaged.
     """
     match file_kind(path):
         case "zip":
@@ -148,14 +212,15 @@ def read_contents(path: Path) -> Mapping[str, Any]:
         case "legacy":
             return read_legacy(path)
         case "pickle":
-            raise refuse_pickle(path)
+            return read_plain_pickle(path)
         case "safetensors":
-            names = read_header(path).shapes
+            header = read_header(path)
     try:
         with safe_open(path, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, ValueError) as error:
+            tensors = {name: opened.get_tensor(name) for name in header.shapes}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
+    return Contents(values=tensors, metadata=tuple(header.metadata.items()))
 
 
 def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:
@@ -167,9 +232,14 @@ def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:
         If they are not, or are not floating point.
     """
     check_tensors(config, shapes_of(found.state_dict), found.names_in_file)
-    strange = [name for name, tensor in found.state_dict.items() if not tensor.dtype.is_floating_point]
-    if strange:
-        raise StudioError(f"The file contains tensors that are not floating point: {join_names(strange)}.")
+    for name, tensor in found.state_dict.items():
+        if not tensor.dtype.is_floating_point:
+            kind = "complex numbers" if tensor.dtype.is_complex else str(tensor.dtype).removeprefix("torch.")
+            raise StudioError(
+                f"The file contains tensors that are not floating point: {found.names_in_file.get(name, name)} "
+                f"has {kind}.",
+                "The weights of a network are real numbers; quantised ones cannot be opened.",
+            )
     return warn_not_finite(
         {found.names_in_file.get(name, name): tensor for name, tensor in found.state_dict.items()}
     )
@@ -185,16 +255,34 @@ def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:
 
 def warn_not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
     """Return one sentence about tensors with values that are not finite, or none."""
-    names = [name for name, tensor in state_dict.items() if not tensor.isfinite().all()]
+    names = [name for name, tensor in state_dict.items() if not _is_finite(tensor)]
     if not names:
         return []
     counted = "1 tensor contains" if len(names) == 1 else f"{len(names)} tensors contain"
     return [f"{counted} values that are not finite: {join_names(names)}."]
 
 
+def _is_finite(tensor: Tensor) -> bool:
+    if tensor.itemsize == 1:
+        tensor = tensor.float()  # torch computes nothing with float8.
+    # A sum reads the numbers once and writes none; it exceeds float32 for finite ones only where they are huge.
+    return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
+
+
 def describe_provenance(provenance: Mapping[str, str]) -> list[str]:
     """Return one sentence for each entry of the provenance."""
     return [f"{name.capitalize()}: {text}" for name, text in provenance.items()]
+
+
+def describe_objects(names: tuple[str, ...]) -> list[str]:
+    """Return one sentence about what a file would have imported, or none; what can do harm comes first."""
+    if not names:
+        return []
+    harmful = [name for name in names if name.partition(".")[0] in _HARMFUL_MODULES]
+    told = join_names([*harmful, *(name for name in names if name not in harmful)], _OBJECTS_TOLD)
+    if harmful:
+        return [f"Take care where this file comes from: it asks for {told}. Nothing of it was run."]
+    return [f"Objects in the file were neither made nor run: {told}."]
 
 
 def _own(path: Path, stem: Stem) -> Weights:

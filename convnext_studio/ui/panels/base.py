@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -28,7 +27,9 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+from convnext_studio.ui.widgets.worded_box import WordedBox
 
 
 class Panel(QWidget):
@@ -414,32 +415,25 @@ class StopButton(QPushButton):
         query.changed.connect(self._follow)
 
     def _follow(self) -> None:
-        self.setText("Stop" if self._query.is_running else "Again")
+        self.setText("Stop" if self._query.is_running else "Measure again")
         self.setEnabled(self._query.is_running or self._query.panel.shows_body)
 
 
-class QueryProgressBar(QProgressBar):
+class QueryProgressBar(ProgressBar):
     """A progress bar for a panel's request, hidden while none is in progress."""
 
-    STEPS = 1000
-
     def __init__(self, query: PanelQuery, name: str) -> None:
-        super().__init__()
+        super().__init__(name)
         self._query = query
-        self.setTextVisible(False)
-        self.setAccessibleName(name)
-        self.setToolTip(name)
         self.hide()
         query.changed.connect(self._follow)
 
     def _follow(self) -> None:
         progress = self._query.progress if self._query.is_running else None
-        if progress is None or not progress.total:
-            self.setRange(0, 0)
+        if progress is None:
+            self.show_waiting()
         else:
-            # Scaled, because Qt's range is 32-bit and a download can have more bytes than that.
-            self.setRange(0, self.STEPS)
-            self.setValue(progress.done * self.STEPS // progress.total)
+            self.show_progress(progress.done, progress.total)
         self.setVisible(self._query.is_running)
 
 
@@ -462,9 +456,12 @@ def plain_label(role: str = "", text: str = "") -> QLabel:
     return label
 
 
-def choice(name: str, tip: str, items: Iterable[tuple[str, object]]) -> QComboBox:
-    """Return a combo box with (text, data) items and a name for screen readers."""
-    box = QComboBox()
+def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str | None = None) -> WordedBox:
+    """Return a combo box with (text, data) items and a name for screen readers.
+
+    It shows `word` in front of its text unless a label beside it says what it is; by default its name.
+    """
+    box = WordedBox(name if word is None else word)
     box.setAccessibleName(name)
     box.setToolTip(tip)
     for text, data in items:
@@ -479,7 +476,8 @@ def colormap_choice(signed_first: bool = False) -> QComboBox:
     sequential = [(name.capitalize(), name) for name in SEQUENTIAL]
     diverging = [(f"{name.capitalize()} (±)", name) for name in DIVERGING]
     items = diverging + sequential if signed_first else sequential + diverging
-    return choice("Colour map", "Colour map; ± is for signed data, symmetric about 0", items)
+    tip = "Colour map; ± is for signed data, symmetric about 0"
+    return choice("Colour map", tip, items, word="Colours")
 
 
 def opacity_slider() -> QSlider:

@@ -14,10 +14,12 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
-from convnext_studio.ui.plots.curves import Curve, Numbers, Ticks
+from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, Numbers, Ticks
 from convnext_studio.ui.widgets import theme
 
 _DOT_PX = 5
+_USUAL_FONT_PX = 13  # The size of text at which lines have the width that their pens say.
+_STILL_PX = 4  # Up to here a press and a release are a click, and not a drag.
 _GAP_PX = 4
 _ZOOM_STEP = 0.8
 _BAND_OPACITY = 0.22
@@ -45,6 +47,7 @@ class AxesView(QWidget):
     """
 
     pointed_at = Signal(object)  # tuple[float, float] | None: the point under the pointer in axis coordinates
+    clicked_at = Signal(object)  # tuple[float, float]: the point that was clicked
 
     def __init__(
         self,
@@ -59,6 +62,8 @@ class AxesView(QWidget):
         self._ticks = x_ticks, y_ticks
         self._limits = Limits(0.0, 1.0), Limits(0.0, 1.0)
         self._is_fitted = True
+        self._numbers = ""
+        self._pressed: QPointF | None = None
         self._legend: Any = None
         self._lines: list[Any] = []
         self._box: Any = pg.ViewBox(enableMenu=False)
@@ -94,6 +99,7 @@ class AxesView(QWidget):
         self._grid.setColumnStretchFactor(1, 1)
         for axis in (self._across, self._up, *self._rules):
             axis.linkToView(self._box)
+            axis.enableAutoSIPrefix(False)  # It would scale the title for its own ticks, which are not shown.
             axis.setZValue(-1000)  # Draw the grid below the curves.
         self._canvas.setCentralWidget(self._whole)
 
@@ -138,6 +144,17 @@ class AxesView(QWidget):
         self._ticks = x, self._ticks[1]
         self._show_ticks()
 
+    def set_axes(self, axes: Axes) -> None:
+        """Set titles and the ticks of the y axis."""
+        self._titles = axes.x, axes.y
+        self._ticks = self._ticks[0], axes.ticks
+        self._numbers = axes.numbers
+        self.follow_look()
+
+    def link_x(self, other: "AxesView") -> None:
+        """Show the same part of the x axis as another view."""
+        self._box.setXLink(other._box)
+
     def clear_all(self) -> None:
         """Remove the curves and the legend."""
         if self._legend is not None:
@@ -147,31 +164,42 @@ class AxesView(QWidget):
         self._lines = []
         self._box.clear()
 
-    def add_curves(self, curves: Sequence[Curve], heights: Sequence[Numbers], *, has_legend: bool) -> None:
-        """Draw curves, with gaps in the lines where a height is not finite."""
+    def add_curves(
+        self,
+        curves: Sequence[Curve | Bars],
+        places: Sequence[Numbers],
+        heights: Sequence[Numbers],
+        *,
+        has_legend: bool,
+    ) -> None:
+        """Draw bars, and curves with gaps in the lines where a height is not finite."""
         look = theme.current()
-        for curve, y in zip(curves, heights, strict=True):
+        for curve, x, y in zip(curves, places, heights, strict=True):
+            if isinstance(curve, Bars):
+                self._add_bars(curve, x, y)
+                continue
             pen = curve.pen(look)
+            pen.setWidthF(pen.widthF() * self._line_scale)
             pen.setCosmetic(True)  # The same width at any zoom.
             dots = curve.dots or _has_lone_points(y)
             # pyqtgraph warns about a curve without a single number, whose bounds it cannot find.
             shown = slice(None) if np.isfinite(y).any() else slice(0)
             line = pg.PlotDataItem(
-                curve.x[shown],
+                x[shown],
                 y[shown],
                 pen=pen,
                 connect="finite",
                 antialias=True,
                 symbol="o" if dots else None,
-                symbolSize=_DOT_PX,
+                symbolSize=_DOT_PX * self._line_scale,
                 symbolPen=None,
                 symbolBrush=pen.color(),
             )
             self._box.addItem(line)
             self._lines.append(line)
             if curve.band is not None:
-                self._add_band(curve.x, *curve.band, line, pen.color())
-        if has_legend and curves:
+                self._add_band(x, *curve.band, line, pen.color())
+        if has_legend and any(isinstance(curve, Curve) or curve.is_listed for curve in curves):
             self._add_legend(curves)
 
     def _add_band(self, x: Numbers, low: Numbers, high: Numbers, line: Any, colour: QColor) -> None:
@@ -184,6 +212,23 @@ class AxesView(QWidget):
             self._box.addItem(item)
         line.visibleChanged.connect(lambda: band.setVisible(line.isVisible()))
 
+    def _add_bars(self, bars: Bars, x: Numbers, y: Numbers) -> None:
+        base = np.zeros_like(y) if bars.base is None else bars.base
+        brush = bars.colour(theme.current())
+        item = pg.BarGraphItem(x=x, y0=base, height=np.nan_to_num(y), width=bars.width, pen=None, brush=brush)
+        self._box.addItem(item)
+        self._lines.append(item)
+
+    def add_marks(self, marks: Sequence[Mark]) -> None:
+        """Draw upright lines with their names at the top."""
+        look = theme.current()
+        pen = pg.mkPen(look.muted, width=1.4 * self._line_scale, style=Qt.PenStyle.DashLine)
+        for mark in marks:
+            options = {"position": 0.97, "color": look.text, "fill": look.surface, "rotateAxis": None}
+            line = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=_plain(mark.text), labelOpts=options)
+            line.label.setFont(self.font())
+            self._box.addItem(line)
+
     def toggle_curve(self, index: int) -> None:
         """Hide a curve, or show it if it is hidden."""
         line = self._lines[index]
@@ -195,11 +240,13 @@ class AxesView(QWidget):
         """Return whether a curve is visible."""
         return bool(self._lines[index].isVisible())
 
-    def _add_legend(self, curves: Sequence[Curve]) -> None:
+    def _add_legend(self, curves: Sequence[Curve | Bars]) -> None:
         """Add a legend above the area of the curves, where it hides none of them."""
         legend = pg.LegendItem(labelTextColor=theme.current().text, labelTextSize=f"{self._font_px}px")
         legend.setParentItem(self._whole)
         for curve, line in zip(curves, self._lines, strict=True):
+            if isinstance(curve, Bars) and not curve.is_listed:
+                continue
             legend.addItem(line, _plain(curve.label))
         self._grid.addItem(legend, 0, 1)
         self._legend = legend
@@ -220,6 +267,11 @@ class AxesView(QWidget):
     def _font_px(self) -> int:
         return self.fontInfo().pixelSize()
 
+    @property
+    def _line_scale(self) -> float:
+        """The width of lines relative to the usual one, so that they can be seen as far as the text is read."""
+        return max(1.0, self._font_px / _USUAL_FONT_PX)
+
     def follow_look(self) -> None:
         """Apply the colours of the theme and the size of the font."""
         look, metrics = theme.current(), self.fontMetrics()
@@ -230,6 +282,8 @@ class AxesView(QWidget):
             axis.setTextPen(look.muted)
             axis.setTickFont(self.font())
             axis.setStyle(tickLength=0, hideOverlappingLabels=False)
+            # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
+            axis.enableAutoSIPrefix(False)
             if title:
                 axis.setLabel(_plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
         for rule in self._rules:
@@ -253,7 +307,8 @@ class AxesView(QWidget):
             axis.setTicks([ticks])
             rule.setTicks([[(place, "") for place, _ in ticks]])
         metrics = self.fontMetrics()
-        widest = max((metrics.horizontalAdvance(text) for _, text in chosen[1]), default=0)
+        texts = [self._numbers, *(text for _, text in chosen[1])]
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
         self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
 
     def set_dimmed(self, dimmed: bool) -> None:
@@ -270,10 +325,25 @@ class AxesView(QWidget):
             if event.type() == QEvent.Type.MouseMove:
                 self.pointed_at.emit(self._point_at(event.position()))
             elif event.type() == QEvent.Type.MouseButtonPress:
+                self._pressed = event.position()
                 self.setFocus(Qt.FocusReason.MouseFocusReason)
+            elif event.type() == QEvent.Type.MouseButtonRelease:
+                self._tell_click(event)
             elif event.type() == QEvent.Type.MouseButtonDblClick and event.position().y() >= self.area.top():
                 self.fit()
         return super().eventFilter(watched, event)
+
+    def _tell_click(self, event: QMouseEvent) -> None:
+        still, self._pressed = self._pressed, None
+        if still is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        is_still = (event.position() - still).manhattanLength() <= _STILL_PX
+        if is_still and self.area.contains(event.position()):
+            self.clicked_at.emit(self._point_at(event.position()))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Keep double clicks, which fit, from the widgets behind."""
+        event.accept()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the legend as many columns as fit."""

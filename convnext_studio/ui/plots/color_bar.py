@@ -1,10 +1,22 @@
 """The colour bar beside a map, and a view that combines the two."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+)
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.render import (
@@ -19,14 +31,19 @@ from convnext_studio.render import (
     lut,
     number_ticks,
 )
-from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.plots.curves import Axes, Curve
+from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
+from convnext_studio.ui.plots.measuring import MEASURES, Profile, profile_of
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.plots.view_saver import Contents, DragOut, ViewSaver
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
-from convnext_studio.ui.widgets.text_size import scaled_px
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _BAR_PX = 12
+_PROFILE_PX = 130
 _TICK_PX = 4  # Inside the bar, because a tick in front of a number reads as a minus sign.
 _GAP_PX = 5
 
@@ -71,12 +88,37 @@ class ColorScale:
         return self.clipping.end_texts(format_number(self.limits.low), format_number(self.limits.high))
 
 
+_LEAST_SPAN = 0.01
+"""The smallest range that a drag leaves, as a share of the range at its beginning."""
+_KEY_STEP = 0.02
+_ADJUST_TIP = "Drag an end to change the levels, or use the arrow keys (with Shift for the lower end)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drag:
+    """The end of a scale that is dragged, the limits before, and where the pointer was."""
+
+    is_upper: bool
+    limits: Limits
+    y: float
+
+
 class ColorBar(QWidget):
-    """A vertical colour bar with the lowest value at the bottom, labelled with its limits and round numbers."""
+    """A vertical colour bar with the lowest value at the bottom, labelled with its limits and round numbers.
+
+    If it is adjustable, its ends can be dragged; the panel is told and shows the new scale.
+    """
+
+    levels_dragged = Signal(object)  # Limits
+    levels_released = Signal()  # the drag is over
+    levels_restored = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scale: ColorScale | None = None
+        self._is_adjustable = self._is_adjusted = False
+        self._first: Callable[[], Limits | None] = lambda: None
+        self._drag: _Drag | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Colour scale")
 
@@ -93,8 +135,122 @@ class ColorBar(QWidget):
             beyond = "" if scale is None else scale.clipping.text
             said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
             self.setAccessibleDescription(", ".join(text for text in said if text))
-            self.setToolTip(f"There are {beyond}, shown in the colour of that end" if beyond else "")
+            self._show_tip()
             self.update()
+
+    def _show_tip(self) -> None:
+        """Say in the tooltip what lies beyond the scale, and how to change its levels."""
+        beyond = "" if self._scale is None else self._scale.clipping.text
+        tips = [f"There are {beyond}, shown in the colour of that end" if beyond else ""]
+        tips.append(_ADJUST_TIP if self._is_adjustable else "")
+        self.setToolTip(". ".join(tip for tip in tips if tip))
+        if self._can_adjust:
+            self.setCursor(Qt.CursorShape.SizeVerCursor)
+        else:
+            self.unsetCursor()
+
+    # ------------------------------------------------------------------------------------------- levels
+
+    def adjust(self, control: RangeChoice) -> None:
+        """Let the ends be dragged, which sets a range by hand, and a double click or Escape restore it."""
+        self.levels_dragged.connect(control.take)
+        self.levels_restored.connect(control.restore)
+        self.set_adjustable()
+
+    def set_adjustable(self, first: Callable[[], Limits | None] = lambda: None) -> None:
+        """Let the ends be dragged from now on.
+
+        Parameters
+        ----------
+        first
+            Returns the levels from which a drag begins while the scale has no numbers.
+        """
+        self._is_adjustable, self._first = True, first
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._show_tip()
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether the levels were dragged and not restored since."""
+        return self._is_adjusted
+
+    def restore(self) -> None:
+        """Restore the levels as they were before they were dragged."""
+        self._drag, self._is_adjusted = None, False
+        self.levels_restored.emit()
+
+    @property
+    def _can_adjust(self) -> bool:
+        return self._is_adjustable and self._levels is not None
+
+    @property
+    def _levels(self) -> Limits | None:
+        """The levels from which a drag begins; None if there is no scale."""
+        if self._scale is None:
+            return None
+        return self._scale.limits if self._scale.limits is not None else self._first()
+
+    def _move(self, limits: Limits, is_upper: bool, share: float) -> None:
+        """Move an end of the limits by a share of their range; a scale that is symmetric about 0 stays so."""
+        span = limits.high - limits.low
+        low, high = limits.low, limits.high
+        is_symmetric = self._scale is not None and self._scale.colormap in DIVERGING and low == -high
+        if is_symmetric:
+            high = max(high + (share if is_upper else -share) * span, _LEAST_SPAN * span)
+            low = -high
+        elif is_upper:
+            high = max(high + share * span, low + _LEAST_SPAN * span)
+        else:
+            low = min(low + share * span, high - _LEAST_SPAN * span)
+        self._is_adjusted = True
+        self.levels_dragged.emit(Limits(low, high))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the end that is nearer to the pointer."""
+        levels = self._levels if self._is_adjustable else None
+        if levels is None or event.button() != Qt.MouseButton.LeftButton:
+            event.ignore()
+            return
+        y = event.position().y()
+        self._drag = _Drag(y < self.height() / 2, levels, y)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Move the end that was taken; its value changes by the part of the bar that the pointer moves."""
+        if self._drag is not None:
+            moved = (self._drag.y - event.position().y()) / self._bar.height()
+            self._move(self._drag.limits, self._drag.is_upper, moved)
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        """Leave the end where it is."""
+        if self._drag is not None:
+            self._drag = None
+            self.levels_released.emit()
+
+    def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
+        """Restore the levels."""
+        if self._can_adjust:
+            self.restore()
+
+    def event(self, event: QEvent) -> bool:
+        """Receive Escape before the window's actions do, as long as there are levels to restore."""
+        if asks_for_escape(event) and self._is_adjusted:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move the upper end with the arrow keys, the lower end with Shift, and restore with Escape."""
+        levels = self._levels if self._is_adjustable else None
+        step = {Qt.Key.Key_Up: _KEY_STEP, Qt.Key.Key_Down: -_KEY_STEP}.get(Qt.Key(event.key()))
+        if step is not None and levels is not None:
+            self._move(levels, not event.modifiers() & Qt.KeyboardModifier.ShiftModifier, step)
+            self.levels_released.emit()
+        elif event.key() == Qt.Key.Key_Escape and self._is_adjusted:
+            self.restore()
+        else:
+            event.ignore()
+
+    # ------------------------------------------------------------------------------------------- labels
 
     def labels(self, in_file: bool = False) -> list[tuple[float, str]]:
         """Return height in the bar (0 at the bottom, 1 at the top) and text of each label, ends included.
@@ -148,10 +304,15 @@ class ColorBar(QWidget):
         if self._scale is not None:
             self._paint(painter, self._scale, self.labels(in_file))
 
+    @property
+    def _bar(self) -> QRectF:
+        line = self.fontMetrics().height()
+        return QRectF(2, line / 2, scaled_px(_BAR_PX), max(self.height() - line, 1))
+
     def _paint(self, painter: QPainter, scale: ColorScale, labels: list[tuple[float, str]]) -> None:
         look = theme.current()
         line = self.fontMetrics().height()
-        bar = QRectF(2, line / 2, scaled_px(_BAR_PX), self.height() - line)
+        bar = self._bar
         gradient = Bitmap(scale.colours[::-1, None, :]).image
         painter.drawImage(bar, gradient, QRectF(gradient.rect()))
         painter.setPen(QPen(QColor(look.outline), 1))
@@ -212,9 +373,11 @@ class MapView(QWidget):
     """
 
     noticed = Signal(object)  # Notice: a file was written, or could not be written
+    measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._profile: CurvePlot | None = None
         self.view = ImageView()
         self.view.setAccessibleName(name)
         self.bar = ColorBar()
@@ -230,6 +393,8 @@ class MapView(QWidget):
             action = self.saver.menu.addAction(text)
             action.setToolTip(tip)
             action.triggered.connect(handler)
+        self._offer_measures()
+        self.view.measured.connect(self._show_measures)
         self.save = self.save_button(name)
         beside = QVBoxLayout()
         beside.setSpacing(0)
@@ -238,8 +403,60 @@ class MapView(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.view, 1)
+        self._column = QVBoxLayout()
+        self._column.setSpacing(2)
+        self._column.addWidget(self.view, 1)
+        layout.addLayout(self._column, 1)
         layout.addLayout(beside)
+
+    def _offer_measures(self) -> None:
+        self.saver.menu.addSeparator()
+        for tool, (text, tip) in MEASURES.items():
+            action = self.saver.menu.addAction(text)
+            action.setToolTip(tip)
+            action.triggered.connect(partial(self.view.toggle_measure, tool))
+
+    def _show_measures(self, sentence: str) -> None:
+        """Say what is measured, and plot the profile below the map."""
+        scene, ends = self.view.scene, self.view.measures.get("profile")
+        measured = None if scene is None else scene.measured
+        if ends is not None and measured is not None and scene is not None:
+            self._plot(profile_of(*measured, ends), scene.unit)
+        elif self._profile is not None:
+            self._profile.hide()
+        self.measured.emit(sentence)
+
+    def _plot(self, profile: Profile, unit: str) -> None:
+        if self._profile is None:
+            axes = Axes(x=f"Distance ({unit})", y="Value", has_legend=False)
+            plot = CurvePlot("Profile along the line", axes)
+            plot.pointed.connect(lambda said: self.measured.emit(said or self.view.sentence))
+            follow_text(plot, lambda: plot.setFixedHeight(scaled_px(_PROFILE_PX)))
+            self._column.addWidget(plot)
+            self._profile = plot
+        curve = Curve(label="Value", x=profile.distance, y=profile.values)
+        is_seen = bool(np.isfinite(profile.values).any())
+        self._profile.show_curves([curve] if is_seen else [], "There are no values along this line.")
+        self._profile.show()
+
+    @property
+    def profile(self) -> CurvePlot | None:
+        """The plot of the profile; None until there is one."""
+        return self._profile
+
+    def event(self, event: QEvent) -> bool:
+        """Receive Escape before the window's actions do, as long as there are levels to restore."""
+        if asks_for_escape(event) and self.bar.is_adjusted:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Restore the levels with Escape."""
+        if event.key() == Qt.Key.Key_Escape and self.bar.is_adjusted:
+            self.bar.restore()
+        else:
+            super().keyPressEvent(event)
 
     def save_button(self, name: str, text: str = "Save ▾") -> QToolButton:
         """Return a button with the menu of `saver`."""
@@ -302,6 +519,11 @@ class MapView(QWidget):
             painter.setClipRect(0, 0, width, part.height())
             painter.setFont(part.font())
             draw(painter)
+            painter.restore()
+        if self._profile is not None and self._profile.isVisible():
+            painter.save()
+            painter.translate(self._profile.pos())
+            self._profile.render(painter, QPoint())
             painter.restore()
 
     def _place_hidden_bar(self) -> None:

@@ -1,7 +1,7 @@
-"""Curves, their axes, and the colours and line styles that tell curves apart."""
+"""Curves and bars, their axes, and the colours and line styles that tell them apart."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ Ticks = Sequence[tuple[float, str]]
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashDotLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotDotLine)
 _WIDTH_PX = 2.0
 _DASHED_WIDTH_PX = 1.4
+_FAINT = 0.5  # Opacity of bars that are not to be seen first.
 _MARGIN = 0.03  # Added at the ends of a logarithmic axis, so that its numbers do not overlap the other axis's.
 LINE_PX = 28, 12
 """Width and height of a line sample in a legend, for text of 9 points."""
@@ -33,19 +34,30 @@ class Axes:
     ----------
     x, y
         Titles with units.
-    is_log
-        Whether the y axis is logarithmic; values that are not above 0 are left out.
+    is_log, is_x_log
+        Whether the y axis and the x axis are logarithmic; values of y that are not above 0 are left out.
     decades
         Largest number of decades shown below the largest value if `is_log`.
     has_legend
         Whether there is a legend above the curves; False if another legend is shown beside them.
+    write
+        How values of y are written, such as "12 M"; as plain numbers if None.
+    numbers
+        A text as wide as the numbers of the y axis are at least, so that axes below one another are aligned.
     """
 
     x: str
     y: str
     is_log: bool = False
+    is_x_log: bool = False
     decades: int = 9
     has_legend: bool = True
+    write: Callable[[float], str] | None = None
+    numbers: str = ""
+
+    def places(self, x: Numbers) -> Numbers:
+        """Return the places of values on the x axis: the values or their log10."""
+        return np.log10(x) if self.is_x_log else x
 
     def heights(self, y: Numbers) -> Numbers:
         """Return the heights of values on the y axis: the values or their log10, NaN if one is left out."""
@@ -64,7 +76,10 @@ class Axes:
 
     def ticks(self, limits: Limits) -> Ticks:
         """Return the ticks of the y axis between these heights."""
-        return log_ticks(limits) if self.is_log else number_ticks(limits)
+        found = log_ticks(limits) if self.is_log else number_ticks(limits)
+        if self.write is None:
+            return found
+        return [(height, self.write(10**height if self.is_log else height)) for height, _ in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,6 +116,60 @@ class Curve:
         if self.dashed:
             return QPen(colour, _DASHED_WIDTH_PX, Qt.PenStyle.DashLine)
         return QPen(colour, _WIDTH_PX, series_style(self.series))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bars:
+    """Bars of one colour.
+
+    Attributes
+    ----------
+    label
+        Name in the legend and the read-out.
+    x, y
+        Middles and heights, (bars,) each.
+    width
+        Width of each bar.
+    series
+        Index, from 0, of its colour.
+    base
+        Where each bar begins, (bars,); at 0 if None.
+    is_faint
+        Whether others are to be seen before these, such as the chosen one.
+    is_listed
+        Whether they are in the legend.
+    """
+
+    label: str
+    x: Numbers
+    y: Numbers
+    width: float = 0.8
+    series: int = 0
+    base: Numbers | None = None
+    is_faint: bool = False
+    is_listed: bool = True
+
+    def colour(self, look: theme.Theme) -> QColor:
+        """Return the colour to fill the bars with."""
+        colour = QColor(series_colour(self.series, look))
+        colour.setAlphaF(_FAINT if self.is_faint else 1.0)
+        return colour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An upright line with its name, such as at a mean.
+
+    Attributes
+    ----------
+    x
+        Where it is.
+    text
+        Its name, beside the line.
+    """
+
+    x: float
+    text: str
 
 
 def series_colour(series: int, look: theme.Theme | None = None) -> str:

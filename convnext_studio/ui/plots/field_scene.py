@@ -1,25 +1,36 @@
 """The figure of a receptive field: the map, its squares, the theoretical field, and the texts around them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box, FieldGeometry
-from convnext_studio.erf import DEFINITIONS, OF_WHAT
+from convnext_studio.erf import (
+    DECADES,
+    DEFINITIONS,
+    OF_WHAT,
+    SCALE_TEXTS,
+    ShownScale,
+    averaged_text,
+    scale_of_squares,
+    scaled_field,
+    side_text,
+)
+from convnext_studio.erf import square_box as box_of_square
 from convnext_studio.protocol.receptive_fields import (
     THRESHOLDS,
     FieldView,
     OpenedField,
     Protocol,
     ReceptiveFieldResult,
-    Scale,
     Square,
 )
-from convnext_studio.render import Limits, format_number, format_percent
+from convnext_studio.render import Clipping, Limits, Range, format_number, format_percent
 from convnext_studio.ui.plots.map_texts import map_layer
-from convnext_studio.ui.plots.scene import Mark, Scene
+from convnext_studio.ui.plots.scene import Mark, Numbers, Scene
 from convnext_studio.ui.widgets import theme
 
 PROTOCOLS: dict[Protocol, str] = {
@@ -36,11 +47,6 @@ MEANING = (
     "that hold 20, 30, 50 and 99 % of it."
 )
 SEES_ALL = "sees the whole picture"
-
-
-def shown_values(view: FieldView, scale: Scale) -> NDArray[np.float64]:
-    """Return the values to colour: the field itself, or log10(field + 1)."""
-    return np.log10(view.field_map + 1) if scale == "log" else view.field_map
 
 
 def why_no_figure(view: FieldView) -> str:
@@ -71,40 +77,127 @@ class Colours:
     Attributes
     ----------
     scale
-        Whether the field itself or log10(field + 1) is coloured; the squares are those of the same scale.
+        The scale of the colours, which also decides whose squares are drawn: see `scale_of_squares`.
     is_relative
         Whether these values are divided by their maximum.
     limits
         Ends of the colour scale.
     """
 
-    scale: Scale
+    scale: ShownScale
     colormap: str
     limits: Limits
     is_relative: bool = False
 
 
-def field_scene(view: FieldView, colours: Colours, *, note: str = "", is_small: bool = False) -> Scene:
-    """Return the map with its squares and, dashed, the theoretical field; shorten labels if `is_small`."""
-    values = shown_values(view, colours.scale)
-    if colours.is_relative:
+def squares_on(view: FieldView, scale: ShownScale) -> tuple[Square, ...]:
+    """Return the squares that are drawn on a scale."""
+    return view.squares[scale_of_squares(scale, view.protocol)]
+
+
+def shown_limits(values: NDArray[np.float64], scale: ShownScale, chosen: Range) -> Limits:
+    """Return the ends of the colour scale for scaled values; `DECADES` wide if all decades are to be shown."""
+    if scale == "decades" and (chosen.kind == "data" or (chosen.kind == "hand" and chosen.hand is None)):
+        return Limits(-float(DECADES), 0.0)
+    return chosen.limits(values)
+
+
+def shown_clipping(view: FieldView, scale: ShownScale, values: NDArray[np.float64], limits: Limits) -> Clipping:
+    """Return whether values lie beyond the ends of the colour scale, or below the last of the decades."""
+    seen = Clipping.of(values, limits)
+    field = view.field_map
+    has_less = scale == "decades" and bool((field < field.max() * 10.0**-DECADES).any())
+    return Clipping(below=seen.below or has_less, above=seen.above)
+
+
+WINDOW_MARGIN = 0.06
+_WHOLE_SHARE = 0.9
+
+
+def window_around(view: FieldView, scale: ShownScale) -> Box:
+    """Return the part of the input to zoom to: the 99 % square with a margin; all of it if that is no less.
+
+    Its edges are whole pixels.
+    """
+    height, width = view.field_map.shape
+    whole = (0.0, 0.0, float(width), float(height))
+    outermost = [square for square in squares_on(view, scale) if square.threshold == THRESHOLDS[-1]]
+    if not outermost:
+        return whole
+    x, y, across, down = square_box(view, outermost[0])
+    margin = WINDOW_MARGIN * max(across, down) + 1
+    left, top = max(math.floor(x - margin), 0), max(math.floor(y - margin), 0)
+    right, bottom = (
+        min(math.ceil(x + across + margin), width),
+        min(math.ceil(y + down + margin), height),
+    )
+    window = (float(left), float(top), float(right - left), float(bottom - top))
+    return whole if window[2] * window[3] > _WHOLE_SHARE * width * height else window
+
+
+Labels = Literal["full", "short", "one"]
+
+
+def field_scene(
+    view: FieldView,
+    colours: Colours,
+    *,
+    note: str = "",
+    labels: Labels = "full",
+    window: Box | None = None,
+) -> Scene:
+    """Return the map with its squares and, dashed, the theoretical field.
+
+    Parameters
+    ----------
+    note
+        The text beside the map.
+    labels
+        ``full`` and ``short`` ones beside the map, or only ``one`` at the outermost square.
+    window
+        The part of the input to show, to whose upper left corner the scene's coordinates refer; all of it if
+        None.
+    """
+    values = scaled_field(view.field_map, colours.scale)
+    if colours.is_relative and colours.scale != "decades":
         values = values / values.max()
     height, width = values.shape
-    layer = map_layer(values, (0.0, 0.0, float(width), float(height)), colours.limits, colours.colormap)
-    scale = colours.scale
-    squares = view.squares[scale]
+    left, top, across, down = window or (0.0, 0.0, float(width), float(height))
+    part = np.s_[int(top) : int(top + down), int(left) : int(left + across)]
+    layer = map_layer(values[part], (0.0, 0.0, across, down), colours.limits, colours.colormap)
+    # A share of the sum is one of the whole field, whatever part of it is shown.
+    layer = replace(layer, numbers=Numbers(lambda: view.field_map[part], lambda: view.field_map))
+    squares = squares_on(view, colours.scale)
     # In a small figure only the outermost square has a label; the other labels would hide what they frame.
+    is_small = labels == "one"
     marks = [
-        _square_mark(square, view, is_small, has_label=not is_small or square is squares[-1])
+        _square_mark(square, view, labels, has_label=not is_small or square is squares[-1])
         for square in reversed(squares)
     ]
     box = theoretical_box(view)
     if box is not None:
-        label = "theory" if is_small else f"theoretical · {box[2]:g} px"
+        label = "theory" if is_small else f"theoretical · {theoretical_text(view, box)}"
         marks.append(
             Mark(clipped(box, width, height), label, theme.DARK.warning, dashed=True, beside=not is_small)
         )
-    return Scene(size=(width, height), layers=(layer,), marks=tuple(marks), note=note)
+    moved = [replace(mark, box=_moved(mark.box, -left, -top)) for mark in marks]
+    seen = tuple(mark for mark in moved if _is_in_sight(mark.box, across, down))
+    return Scene(size=(across, down), layers=(layer,), marks=seen, note=note)
+
+
+def _moved(box: Box, right: float, down: float) -> Box:
+    return box[0] + right, box[1] + down, box[2], box[3]
+
+
+def _is_in_sight(box: Box, width: float, height: float) -> bool:
+    """Return whether a whole frame is within a scene; one that surrounds it all would only confuse."""
+    return box[0] >= 0 and box[1] >= 0 and box[0] + box[2] <= width and box[1] + box[3] <= height
+
+
+def theoretical_text(view: FieldView, box: Box) -> str:
+    """Return the size of the theoretical field as it is drawn: “76 px”, or that it is clipped at the edge."""
+    height, width = view.field_map.shape
+    return f"{box[2]:g} px" if clipped(box, width, height) == box else "clipped at the edge"
 
 
 def theoretical_of(view: FieldView) -> FieldGeometry | None:
@@ -150,18 +243,34 @@ def clipped(box: Box, width: float, height: float) -> Box:
 
 def square_box(view: FieldView, square: Square) -> Box:
     """Return the part of a square that is within the input."""
-    height, width = view.field_map.shape
-    side, (x, y) = float(square.side_px), view.centre_px
-    return clipped((x - side / 2, y - side / 2, side, side), width, height)
+    return box_of_square(square, view.centre_px, view.field_map.shape)
 
 
-def _square_mark(square: Square, view: FieldView, is_small: bool, has_label: bool) -> Mark:
+def square_text(view: FieldView, square: Square) -> str:
+    """Return the side of a square as it is drawn, and whether it is clipped."""
+    return side_text(square, view.centre_px, view.field_map.shape)
+
+
+def squares_text(view: FieldView, scale: ShownScale) -> str:
+    """Return the sides of all squares, for a caption where the map has no room for labels."""
+    return ", ".join(
+        f"{100 * square.threshold:g} % in {square_text(view, square)}" for square in squares_on(view, scale)
+    )
+
+
+def _square_mark(square: Square, view: FieldView, labels: Labels, has_label: bool) -> Mark:
     box = square_box(view, square)
     if not has_label:
         return Mark(box)
     share = f"{100 * square.threshold:g} %"
+    if labels == "one":
+        return Mark(box, share)
+    size, _, clipping = square_text(view, square).partition(", ")
+    if clipping and labels == "short":
+        return Mark(box, f"{share} · {clipping}", beside=True)
     area = format_percent(square.area_ratio, None)
-    return Mark(box, share if is_small else f"{share} · {square.side_px} px · area {area}", beside=not is_small)
+    said = (share, f"{size}, {clipping}" if clipping else size, f"area {area}")
+    return Mark(box, " · ".join(said), beside=True)
 
 
 # ----------------------------------------------------------------------------------------------------- words
@@ -175,7 +284,7 @@ def what(view: FieldView) -> str:
 
 
 def count_text(view: FieldView, progress: str = "") -> str:
-    """Return what was averaged over: “8 pictures”, or `progress` (“12 of 50 pictures”) if that is not empty."""
+    """Return what was averaged: “mean of 8 pictures”, or `progress` (“12 of 50 inputs”) if not empty."""
     if not isinstance(view, ReceptiveFieldResult):
         return "from a file"
     if progress:
@@ -183,20 +292,13 @@ def count_text(view: FieldView, progress: str = "") -> str:
     return averaged_text(view.pictures, view.noises)
 
 
-def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
-    """Return how many inputs were averaged, and of how many: “8 pictures”, “3 of 8 × noise”."""
-    of = "" if total is None else f" of {total}"
-    if pictures and noises:
-        return f"{pictures + noises}{of} inputs, {noises} of them noise"
-    if noises:
-        return f"{noises}{of} × noise"
-    return f"{pictures}{of} picture{'' if (total or pictures) == 1 else 's'}"
-
-
-def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
+def figure_note(view: FieldView, scale: ShownScale, progress: str = "", *, has_count: bool = True) -> str:
     """Return the note printed on every figure: measured object, protocol, number of inputs and scale."""
-    said = [f"ERF of {what(view)}", f"{PROTOCOLS[view.protocol]} protocol", count_text(view, progress)]
-    said.append("log10(x + 1)" if scale == "log" else "linear")
+    said = [f"ERF of {what(view)}", f"{PROTOCOLS[view.protocol]} protocol"]
+    if has_count:
+        # In two lines, because the longest one decides how much room is left for the map.
+        said += count_text(view, progress).replace(" and ", "\nand ").splitlines()
+    said.append(SCALE_TEXTS[scale])
     geometry = theoretical_of(view)
     if geometry is not None and not geometry.is_box:
         said.append(f"sees {geometry.extent}")
@@ -205,10 +307,10 @@ def figure_note(view: FieldView, scale: Scale, progress: str = "") -> str:
     return "\n".join(said)
 
 
-def describe(view: FieldView, scale: Scale, progress: str = "") -> str:
+def describe(view: FieldView, shown: ShownScale, progress: str = "") -> str:
     """Return the sentences below the figure: the geometry, and notes on what is missing or failed."""
     height, width = view.field_map.shape
-    said = [progress] if progress else []
+    said, scale = [progress or count_text(view)], scale_of_squares(shown, view.protocol)
     unit = unit_of(view)
     if unit is not None:
         said.append(f"unit (y {unit[0]}, x {unit[1]})")
@@ -240,7 +342,7 @@ def _theoretical_words(view: FieldView) -> list[str]:
     height, width = view.field_map.shape
     size = f"theoretical field {box[2]:g} × {box[3]:g} px"
     is_beyond = box[0] < 0 or box[1] < 0 or box[0] + box[2] > width or box[1] + box[3] > height
-    return [f"{size}, which extends beyond the input and is drawn clipped" if is_beyond else size]
+    return [f"{size}, which extends beyond the input and is clipped at the edge" if is_beyond else size]
 
 
 def point_text(view: FieldView, x: float, y: float) -> str:

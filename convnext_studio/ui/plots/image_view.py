@@ -18,6 +18,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.ui.plots.measure_tools import MeasureTools
+from convnext_studio.ui.plots.measuring import Ends, Tool
 from convnext_studio.ui.plots.projection import LEADER_PX, MARGIN_PX, Projection
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.plots.scene_items import paint_focus
@@ -32,6 +34,8 @@ _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEAST_PX = 64
+_STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
+"""Steps across and down for each arrow key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,12 @@ class Viewpoint:
     zoom: float
 
 
+def asks_for_escape(event: QEvent) -> bool:
+    """Return whether Qt asks if a widget wants Escape, which otherwise triggers an action of the window."""
+    is_asked = event.type() == QEvent.Type.ShortcutOverride
+    return is_asked and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+
+
 class ImageView(QWidget):
     """A view of a `Scene`: the wheel zooms at the pointer, dragging moves, and a double click fits.
 
@@ -63,6 +73,7 @@ class ImageView(QWidget):
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by the user
     refitted = Signal()  # a new scene or layout is shown as a whole
+    measured = Signal(str)  # a sentence on what is measured; empty if nothing is
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,6 +88,8 @@ class ImageView(QWidget):
         self._press: QPointF | None = None
         self._drag: QPointF | None = None
         self._canvas: SceneCanvas | None = None
+        self._tools = MeasureTools(self)
+        self._tools.changed.connect(self._show_measures)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -85,7 +98,8 @@ class ImageView(QWidget):
         # No tooltip, because it would hide what the user points at.
         self.setAccessibleDescription(
             "Zoom with the wheel or + and -, move by dragging or with the middle button, fit "
-            "with a double click or 0."
+            "with a double click or 0. Ctrl and the arrow keys move what is measured, with Shift its end; "
+            "Escape removes it."
         )
 
     @property
@@ -104,6 +118,7 @@ class ImageView(QWidget):
             self.fit()
             self.refitted.emit()
         self._follow()
+        self._tools.show_scene(scene)
 
     @property
     def is_fitted(self) -> bool:
@@ -145,6 +160,35 @@ class ImageView(QWidget):
             self._crosshair = point
             if self._canvas is not None:
                 self._canvas.point_at(point)
+
+    # ------------------------------------------------------------------------------------------ measuring
+
+    @property
+    def measures(self) -> dict[Tool, Ends]:
+        """What is measured: two points of the scene for each tool."""
+        return self._tools.ends
+
+    @property
+    def sentence(self) -> str:
+        """What was measured in words; empty if nothing was."""
+        return self._tools.sentence
+
+    def set_measures(self, ends: dict[Tool, Ends]) -> None:
+        """Measure this, and nothing else."""
+        self._tools.put(ends)
+
+    def toggle_measure(self, tool: Tool) -> None:
+        """Begin to measure in the middle of what is shown, or end it."""
+        self._tools.toggle(tool, self._projection.shown)
+
+    def undo_measure(self) -> bool:
+        """Undo a drag, or remove what was added last; return whether there was anything."""
+        return self._tools.undo()
+
+    def _show_measures(self) -> None:
+        if self._canvas is not None:
+            self._canvas.measure(self._tools.ends)
+        self.measured.emit(self._tools.sentence)
 
     # ---------------------------------------------------------------------------------------- coordinates
 
@@ -285,6 +329,8 @@ class ImageView(QWidget):
             event.ignore()  # It opens a menu, so the release event would be lost.
             return
         self._press = self._drag = event.position()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._tools.grip(event.position(), self._projection)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the scene while a button is held, or else emit the point under the pointer."""
@@ -296,6 +342,9 @@ class ImageView(QWidget):
             if (position - self._press).manhattanLength() <= _CLICK_PX:
                 return
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        if self._tools.is_held:
+            self._tools.drag(position, self._projection)
+            return
         self._origin += position - self._drag
         self._drag = position
         self._fitted = False
@@ -306,6 +355,7 @@ class ImageView(QWidget):
         """End a drag, or emit a click."""
         moved = self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
         pressed, self._press, self._drag = self._press, None, None
+        self._tools.release()
         self.unsetCursor()
         if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
@@ -321,8 +371,17 @@ class ImageView(QWidget):
         self.set_highlight(None)
         self.hover_left.emit()
 
+    def event(self, event: QEvent) -> bool:
+        """Receive Escape before the window's actions do, as long as it has something to undo."""
+        if asks_for_escape(event) and self._tools.ends:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Zoom with plus and minus, and fit with 0; other keys are left to the panel."""
+        """Zoom with plus and minus, fit with 0, and move what is measured; the panel gets other keys."""
+        if self._measure_by_key(event):
+            return
         match event.key():
             case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
                 self.zoom(1.25)
@@ -334,6 +393,16 @@ class ImageView(QWidget):
                 event.ignore()
                 return
         self.moved.emit()
+
+    def _measure_by_key(self, event: QKeyEvent) -> bool:
+        """Move what is measured with Ctrl and the arrows, its end with Shift, too; Escape undoes."""
+        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is not None and modifiers in (control, control | shift):
+            px = max(1.0, round(1 / self._scale))
+            return self._tools.step(*step, "second" if modifiers & shift else "whole", px)
+        return event.key() == Qt.Key.Key_Escape and not modifiers and self._tools.undo()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow changes of theme and font; the font determines the room for labels beside the layers."""
@@ -382,6 +451,7 @@ class ImageView(QWidget):
         canvas.set_dimmed(self._dimmed)
         canvas.frame(self._highlight)
         canvas.point_at(self._crosshair)
+        canvas.measure(self._tools.ends)
         canvas.set_focused(self.hasFocus())
         return canvas
 

@@ -18,7 +18,7 @@ from convnext_studio.render import (
     resample,
     veil,
 )
-from convnext_studio.ui.plots.scene import Bitmap, Layer
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Numbers
 
 Map = NDArray[np.float32] | NDArray[np.float64]
 _SMOOTH_PX = 512
@@ -85,12 +85,18 @@ def is_signed(colormap: str) -> bool:
 
 
 def map_layer(
-    values: Map, box: Box, limits: Limits, colormap: str, smooth: bool = False, opacity: float = 1.0
+    values: Map,
+    box: Box,
+    limits: Limits,
+    colormap: str,
+    smooth: bool = False,
+    opacity: float = 1.0,
 ) -> Layer:
     """Return a layer with a coloured map; if `smooth`, values are interpolated between units before colouring.
 
     Without smoothing, values that are not finite are hatched.
     """
+    numbers = numbers_of(values)
     if smooth:
         height, width = values.shape
         factor = max(1, math.ceil(_SMOOTH_PX / max(height, width)))
@@ -99,13 +105,16 @@ def map_layer(
     holes = ~np.isfinite(values)
     if holes.any() and not smooth:
         rgb = hatch(rgb, holes, max(2, _HATCHED_PX // max(values.shape)))
-    return Layer(Bitmap(rgb), box, opacity, smooth)
+    return Layer(Bitmap(rgb), box, opacity, smooth, numbers=numbers)
 
 
-def veil_layer(values: Map, box: Box, limits: Limits, colormap: str, zero: float = 0.0) -> Layer:
+def veil_layer(
+    values: Map, box: Box, limits: Limits, colormap: str, zero: float = 0.0, measured: Map | None = None
+) -> Layer:
     """Return a layer with a map to lay over a picture: the closer a value is to `zero`, the more transparent.
 
-    Values that are not finite are hatched.
+    Values that are not finite are hatched. What people measure are these values, or
+    `measured` if the colours show, say, their logarithm.
     """
     colours = veil(values, limits, colormap, zero=zero)
     holes = ~np.isfinite(values)
@@ -113,7 +122,12 @@ def veil_layer(values: Map, box: Box, limits: Limits, colormap: str, zero: float
         factor = max(2, _HATCHED_PX // max(values.shape))
         alpha = colours[..., 3:].repeat(factor, axis=0).repeat(factor, axis=1)
         colours = np.concatenate((hatch(colours[..., :3], holes, factor), alpha), axis=-1)
-    return Layer(Bitmap(colours), box)
+    return Layer(Bitmap(colours), box, numbers=numbers_of(values if measured is None else measured))
+
+
+def numbers_of(values: Map) -> Numbers:
+    """Return values that are at hand as what people measure on a layer."""
+    return Numbers(lambda: values)
 
 
 def picture_layer(picture: ImageInfo) -> Layer:

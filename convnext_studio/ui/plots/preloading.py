@@ -1,8 +1,8 @@
 """Prepare the import of pyqtgraph in short steps, between which the window stays responsive.
 
 Most of the time that pyqtgraph takes to import goes to what it imports itself and to the classes of PySide6,
-which are created when they are first named; it names them all. It is never imported in a thread, because that has
-crashed while Qt was painting.
+which are created when they are first named; it names them all. It is never imported in a thread, because that
+has crashed while Qt was painting.
 """
 
 import time

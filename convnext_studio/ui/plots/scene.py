@@ -4,8 +4,10 @@ Boxes are those of `convnext_studio.common.geometry`: pixel *i* covers [i, i + 1
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +54,49 @@ class Bitmap:
         return self._levels[wanted]
 
 
+class Numbers:
+    """The values (height, width) behind the colours of a layer, read when something is measured.
+
+    Parameters
+    ----------
+    read
+        Returns the values; NaN where there are none.
+    read_all
+        Returns all values if the layer shows only a part of them; a share of the sum refers to these.
+    """
+
+    def __init__(
+        self, read: Callable[[], NDArray[Any]], read_all: Callable[[], NDArray[Any]] | None = None
+    ) -> None:
+        self._read = read
+        self._read_all = read_all
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """The values, kept because a region that is dragged reads them for every frame."""
+        return self._read()
+
+    @cached_property
+    def whole(self) -> float:
+        """The sum of all finite values."""
+        return float(np.sum(self._all, where=np.isfinite(self._all), dtype=np.float64))
+
+    @cached_property
+    def is_signed(self) -> bool:
+        """Whether there are values below 0."""
+        return bool((self._all < 0).any())
+
+    @property
+    def _all(self) -> NDArray[Any]:
+        return self.values if self._read_all is None else self._read_all()
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A bitmap in a box of the scene; when enlarged, its pixels stay sharp unless `smooth`.
 
-    Only the part inside the box `clip` is painted, or all of it if None.
+    Only the part inside the box `clip` is painted, or all of it if None. `numbers` are the values behind the
+    colours, which fill the box; None if there are none.
     """
 
     bitmap: Bitmap
@@ -64,6 +104,7 @@ class Layer:
     opacity: float = 1.0
     smooth: bool = False
     clip: Box | None = None
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +165,8 @@ class Scene:
         Lines painted above the layers and below the marks.
     spots
         Spots painted above the marks.
+    unit
+        What the coordinates count: pixels, or units of a map.
     """
 
     size: tuple[float, float]
@@ -133,6 +176,15 @@ class Scene:
     note: str = ""
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
+    unit: str = "px"
+
+    @property
+    def measured(self) -> tuple[Numbers, Box] | None:
+        """The values and the box of the uppermost layer that has values; None if there is no such layer."""
+        for layer in reversed(self.layers):
+            if layer.numbers is not None:
+                return layer.numbers, layer.box
+        return None
 
     def holds(self, x: float, y: float) -> bool:
         """Return whether a point is within the scene's size."""

@@ -12,6 +12,8 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QGraphicsScene, QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.ui.plots.measure_tools import MeasuresItem
+from convnext_studio.ui.plots.measuring import Ends, Tool
 from convnext_studio.ui.plots.projection import Projection
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.plots.scene_items import (
@@ -43,13 +45,14 @@ class SceneCanvas:
         self._box.disableAutoRange()
         self._layers = LayersItem()
         self._veil, self._highlight, self._crosshair = VeilItem(), HighlightItem(), CrosshairItem()
-        self._focus = FocusItem()
+        self._measures, self._focus = MeasuresItem(), FocusItem()
         self._surface = ""
         self._items: tuple[SceneItem, ...] = (
             self._veil,
             LinesItem(),
             MarksItem(),
             SpotsItem(),
+            self._measures,
             self._highlight,
             self._crosshair,
             NoteItem(),
@@ -101,6 +104,10 @@ class SceneCanvas:
     def frame(self, box: Box | None) -> None:
         """Frame a box under the pointer; None removes the frame."""
         self._highlight.frame(box)
+
+    def measure(self, ends: dict[Tool, Ends]) -> None:
+        """Draw what is measured."""
+        self._measures.measure(ends)
 
     def point_at(self, point: tuple[float, float] | None) -> None:
         """Draw the crosshair at a point of the scene; None removes it."""

@@ -216,7 +216,7 @@ class MarksItem(SceneItem):
         taken: list[QRectF] = []
         for mark in labelled:
             place = _free_place(projection, mark, taken)
-            taken.append(_label(painter, projection, mark.label, place, QColor(mark.colour)))
+            taken.append(paint_label(painter, projection, mark.label, place, QColor(mark.colour)))
 
 
 def _label_beside(painter: QPainter, projection: Projection, marks: list[Mark], note_lines: int) -> None:
@@ -236,7 +236,7 @@ def _label_beside(painter: QPainter, projection: Projection, marks: list[Mark], 
     for mark, corner, top in zip(marks, corners, tops, strict=True):
         painter.setPen(QPen(QColor(theme.current().outline), 1))
         painter.drawLine(corner, QPointF(left - 2, top + line_px / 2))
-        _label(painter, projection, mark.label, QPointF(left, top), QColor(mark.colour))
+        paint_label(painter, projection, mark.label, QPointF(left, top), QColor(mark.colour))
 
 
 def _frame(painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> None:
@@ -274,9 +274,10 @@ def _free_place(projection: Projection, mark: Mark, taken: list[QRectF]) -> QPoi
     return QPointF(max(area.width() - width - MARGIN_PX, 0.0), lowest + 2)
 
 
-def _label(
+def paint_label(
     painter: QPainter, projection: Projection, text: str, at: QPointF, colour: QColor | None = None
 ) -> QRectF:
+    """Paint a text on a dark ground at a place of the view, and return its box."""
     rect = QRectF(at.x(), at.y(), projection.text_px(text), projection.line_px)
     painter.fillRect(rect, HALO)
     painter.setPen(colour if colour is not None else QColor("#ffffff"))
@@ -390,7 +391,7 @@ class NoteItem(SceneItem):
         left = area.width() - column_px + LEADER_PX if column_px else MARGIN_PX
         for index, line in enumerate(reversed(scene.note.splitlines())):
             bottom = area.height() - MARGIN_PX - index * projection.line_px
-            _label(painter, projection, line, QPointF(left, bottom - projection.line_px))
+            paint_label(painter, projection, line, QPointF(left, bottom - projection.line_px))
 
 
 class FocusItem(SceneItem):

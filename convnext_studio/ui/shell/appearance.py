@@ -1,15 +1,22 @@
 """The theme and the text size that the user chooses."""
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets import text_size as textsize
 from convnext_studio.ui.widgets import theme
 
 _STEPS_MS = 250  # Debounce: repeated key presses follow each other faster than this.
 _SETTLED_MS = 50  # Until every widget has updated its size hint for the new text size.
+_EFFECTS = (
+    Qt.UIEffect.UI_AnimateMenu,
+    Qt.UIEffect.UI_FadeMenu,
+    Qt.UIEffect.UI_AnimateCombo,
+    Qt.UIEffect.UI_AnimateTooltip,
+    Qt.UIEffect.UI_FadeTooltip,
+)
 
 
 class Appearance(QObject):
@@ -21,6 +28,7 @@ class Appearance(QObject):
 
     text_size_chosen = Signal()
     text_resized = Signal()
+    changed = Signal()  # A setting of the appearance has changed.
 
     def __init__(self, state: AppState, settings: SettingsFile, parent: QObject) -> None:
         super().__init__(parent)
@@ -34,6 +42,24 @@ class Appearance(QObject):
         """Change to the given theme, or follow the system."""
         self._settings.update(theme=choice)
         theme.choose(_application(), choice)
+        self.changed.emit()
+
+    def use_text_size(self, size_pt: int) -> None:
+        """Use a text size in points, or that of the desktop for `AS_SYSTEM`."""
+        self._want_text(size_pt)
+
+    def use_animation(self, is_animated: bool) -> None:
+        """Let menus and lists fade in, or appear at once."""
+        self._settings.update(is_animated=is_animated)
+        for effect in _EFFECTS:
+            QApplication.setEffectEnabled(effect, is_animated)
+        self.changed.emit()
+
+    def use(self, settings: Settings) -> None:
+        """Use the theme, text size and animation of these settings."""
+        self.use_theme(settings.theme)
+        self.use_text_size(settings.text_pt)
+        self.use_animation(settings.is_animated)
 
     def _follow_system(self) -> None:
         if self._settings.values.theme == "system":
@@ -62,6 +88,7 @@ class Appearance(QObject):
         """Show the size at once, but debounce applying it, because that blocks the window for a moment."""
         self._settings.update(text_pt=size_pt)
         self._restyle.start()
+        self.changed.emit()
         self._state.hovered.emit(f"Text size {self._wanted_pt:g} pt")
 
     def _use_text(self) -> None:

@@ -1,9 +1,11 @@
-"""The zoom of the active view, and of all views together."""
+"""The zoom of the active view, and of all views together; what is measured on them, and their levels."""
 
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
+from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.measuring import Tool
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
 
@@ -38,6 +40,24 @@ class MapZoom:
         """Switch linked zoom, with which all views show the same part of the picture, and save the choice."""
         self._state.link_zoom(not self._state.zoom_is_linked)
         self._settings.update(linked_zoom=self._state.zoom_is_linked)
+
+    def measure(self, tool: Tool) -> None:
+        """Begin to measure with a tool on the active view, or end it; the keys then move what is measured."""
+        if (view := self._active()) is not None:
+            view.setFocus()
+            view.toggle_measure(tool)
+
+    def clear_measures(self) -> None:
+        """Remove everything that is measured, on all views."""
+        for view in self._window.findChildren(ImageView):
+            view.set_measures({})
+
+    def adjust_levels(self) -> None:
+        """Give the keyboard focus to the colour bar of the active view."""
+        view = self._active()
+        parent = None if view is None else view.parentWidget()
+        if isinstance(parent, MapView) and parent.bar.isVisible():
+            parent.bar.setFocus()
 
     def _active(self) -> ImageView | None:
         for widget in (QApplication.focusWidget(), QApplication.widgetAt(QCursor.pos())):

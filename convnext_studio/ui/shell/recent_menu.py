@@ -43,7 +43,7 @@ class RecentMenu(QObject):
 
     def clear(self) -> None:
         """Clear the lists of recently opened files."""
-        self._settings.update(recent_pictures=(), recent_folders=(), recent_sessions=(), recent_models=())
+        self._settings.clear_recent()
 
     def _fill(self) -> None:
         self._menu.clear()

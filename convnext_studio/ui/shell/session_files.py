@@ -1,22 +1,13 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractSlider,
-    QComboBox,
-    QDoubleSpinBox,
-    QScrollBar,
-    QSpinBox,
-    QWidget,
-)
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
@@ -26,6 +17,8 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.measuring import TOOLS, Ends
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
@@ -42,6 +35,7 @@ from convnext_studio.ui.state.session_document import (
     to_text,
 )
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.widgets.control_values import control_values, set_controls
 from convnext_studio.ui.widgets.message_bar import Notice
 
 SESSION = "session"
@@ -135,6 +129,11 @@ class SessionFiles(QObject):
             target=state.target,
             against=state.explaining.against,
             panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
+            measures={
+                name: measures
+                for name, dock in self._remembered()
+                if dock.is_made and (measures := measures_of(dock.panel))
+            },
             layout=self._layout.save(),
         )
 
@@ -186,7 +185,9 @@ class SessionFiles(QObject):
                 return
             self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
-            self._controller.reopen_model(model.source, model.stem_stride, model.stem_padding, precision)
+            self._controller.reopen_model(
+                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+            )
 
     def _select(self, model: ModelInfo) -> None:
         """Restore the selection of the session, as far as the model that was loaded has it."""
@@ -208,6 +209,8 @@ class SessionFiles(QObject):
         for name, dock in self._remembered():
             if values := session.panels.get(name):
                 set_controls(dock.panel, values)
+            if dock.is_made:
+                set_measures(dock.panel, session.measures.get(name, {}))
 
     def _remembered(self) -> list[tuple[str, PanelDock]]:
         return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
@@ -279,6 +282,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         source=_whole(asked.source),
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
+        part=asked.part,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,
@@ -299,55 +303,18 @@ def _named(paths: Sequence[str]) -> str:
     return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)
 
 
-Value = bool | int | float | str
+def measures_of(panel: QWidget) -> dict[str, Ends]:
+    """Return what is measured on a panel's views, by the number of the view and the tool."""
+    return {
+        f"{number} {tool}": ends
+        for number, view in enumerate(panel.findChildren(ImageView), start=1)
+        for tool, ends in view.measures.items()
+    }
 
 
-_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton)
-
-
-def control_values(panel: QWidget) -> dict[str, Value]:
-    """Return the values of a panel's controls by accessible name; a second one of a name is “… 2”."""
-    return {name: value for name, control in _controls(panel) if (value := _value(control)) is not None}
-
-
-def set_controls(panel: QWidget, values: Mapping[str, Value]) -> None:
-    """Set the controls of a panel to saved values; skip those that are missing or do not accept their value.
-
-    This is done twice, because one choice may add other controls, as a method does for its parameters.
-    """
-    for _ in range(2):
-        for name, control in _controls(panel):
-            if name in values and values[name] != _value(control):
-                _set(control, values[name])
-
-
-def _controls(panel: QWidget) -> Iterator[tuple[str, QWidget]]:
-    met: Counter[str] = Counter()
-    for control in panel.findChildren(QWidget):
-        name = control.accessibleName()
-        if isinstance(control, _KINDS) and not isinstance(control, QScrollBar) and name:
-            met[name] += 1
-            yield name if met[name] == 1 else f"{name} {met[name]}", control
-
-
-def _value(control: QWidget) -> Value | None:
-    match control:
-        case QComboBox():
-            return control.currentText() if not control.isEditable() and control.count() else None
-        case QAbstractSlider() | QSpinBox() | QDoubleSpinBox():
-            return control.value()
-        case QAbstractButton():
-            return control.isChecked() if control.isCheckable() else None
-    return None
-
-
-def _set(control: QWidget, value: Value) -> None:
-    match control, value:
-        case QComboBox(), str() if (index := control.findText(value)) >= 0:
-            control.setCurrentIndex(index)
-        case QAbstractButton(), bool() if control.isCheckable() and (value or not control.autoExclusive()):
-            control.setChecked(value)
-        case ((QAbstractSlider() | QSpinBox()), int()) if not isinstance(value, bool):
-            control.setValue(max(min(value, control.maximum()), control.minimum()))
-        case QDoubleSpinBox(), int() | float() if not isinstance(value, bool):
-            control.setValue(value)
+def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
+    """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
+    for number, view in enumerate(panel.findChildren(ImageView), start=1):
+        view.set_measures(
+            {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
+        )

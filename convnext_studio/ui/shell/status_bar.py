@@ -1,7 +1,7 @@
 """The status bar, with the value under the pointer, progress, timings, and the device of the network."""
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from convnext_studio.protocol.envelope import Done, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
@@ -9,10 +9,11 @@ from convnext_studio.protocol.pictures import (
     Thumbnail,
 )
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.ui.state.activity import LARGEST_STEP, spoken
+from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Shorter computations are not announced: they would only make the bar flicker.
@@ -27,15 +28,14 @@ class StatusBar(QStatusBar):
         self._bridge = bridge
         self._seconds: dict[type[Request], float] = {}
         self._engine_is_ready = False
+        self._model: ModelInfo | None = None
+        self._measured = ""
         self.setSizeGripEnabled(False)
         self.hover = _label("Value under the pointer")
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.doing = _label("Running computation")
-        self.progress = QProgressBar()
+        self.progress = ProgressBar("Progress of the computation")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(140), scaled_px(12)))
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress")
-        self.progress.setToolTip("Progress of the computation")
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName("Cancel the computation")
         self.cancel.setToolTip("Stop all running computations (Ctrl+.)")
@@ -50,7 +50,7 @@ class StatusBar(QStatusBar):
         self._announce.timeout.connect(self._show_busy)
         self._show_busy()
 
-        state.hovered.connect(self.hover.setText)
+        state.hovered.connect(self._show_hovered)
         state.model_loaded.connect(self._show_device)
         bridge.request_asked.connect(self._asked)
         bridge.request_started.connect(self._started)
@@ -59,11 +59,29 @@ class StatusBar(QStatusBar):
         bridge.engine_ready.connect(lambda _: self._set_engine_ready(True))
         bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
 
+    def show_measured(self, sentence: str) -> None:
+        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured."""
+        self._measured = sentence
+        self.hover.setText(sentence)
+
+    def _show_hovered(self, text: str) -> None:
+        self.hover.setText(text or self._measured)
+
     def _show_device(self, model: ModelInfo) -> None:
+        """Show the device and, for a GPU, how much of its memory was free after the last answer."""
         facts = model.device_facts
-        is_gpu = facts is not None and model.device.startswith("cuda")
-        memory = f" ({facts.memory_bytes / 1e9:.0f} GB)" if facts is not None and is_gpu else ""
-        self.device.setText(f"{model.device_name}{memory}, {model.precision}")
+        self._model = model
+        if facts is None or not model.device.startswith("cuda"):
+            self.device.setText(f"{model.device_name}, {model.precision}")
+        else:
+            self._show_memory(facts.free_bytes)
+
+    def _show_memory(self, free_bytes: int) -> None:
+        model = self._model
+        facts = None if model is None else model.device_facts
+        if model is not None and facts is not None and free_bytes:
+            memory = f"{free_bytes / 1e9:.1f} of {facts.memory_bytes / 1e9:.0f} GB free"
+            self.device.setText(f"{model.device_name}, {memory}, {model.precision}")
 
     def _asked(self, _request: Request) -> None:
         if not self.cancel.isVisible() and not self._announce.isActive():
@@ -76,18 +94,18 @@ class StatusBar(QStatusBar):
             isinstance(other, Thumbnail) for other in self._bridge.pending
         ):
             return  # It only interrupts a longer computation.
-        self.progress.setRange(0, 0)
+        self.progress.show_waiting()
         self.doing.setText(f"{request.doing}…")
 
     def _progressed(self, progress: Progress) -> None:
-        unit = 1 + progress.total // LARGEST_STEP
-        self.progress.setRange(0, progress.total // unit)
-        self.progress.setValue(progress.done // unit)
+        self.progress.show_progress(progress.done, progress.total)
         if progress.text:
             self.doing.setText(progress.text)
 
     def _finished(self, finished: tuple[Request, object]) -> None:
         request, answer = finished
+        if isinstance(answer, Done) and answer.free_bytes:
+            self._show_memory(answer.free_bytes)
         if isinstance(answer, Done) and request.timed_as:
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
@@ -110,7 +128,7 @@ class StatusBar(QStatusBar):
     def _show_busy(self) -> None:
         pending = self._bridge.pending
         if pending and not self._engine_is_ready:
-            self.progress.setRange(0, 0)
+            self.progress.show_waiting()
             self.doing.setText("Starting the engine…")
         for widget in (self.doing, self.progress, self.cancel):
             widget.setVisible(bool(pending))

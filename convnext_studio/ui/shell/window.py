@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
@@ -20,12 +21,14 @@ from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
+from convnext_studio.ui.shell.device_menu import DeviceMenu
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
+from convnext_studio.ui.shell.panel_defaults import PanelDefaults
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
@@ -37,7 +40,7 @@ from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.state.settings import Place, SettingsFile, place_on, remember_place
+from convnext_studio.ui.state.settings import Place, Settings, SettingsFile, place_on, remember_place
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
@@ -46,6 +49,7 @@ from convnext_studio.ui.widgets.text_size import scaled
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
+    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -140,6 +144,7 @@ class StudioWindow(QMainWindow):
         status = StatusBar(state, bridge, self)
         status.cancel.clicked.connect(self.stop_work)
         self.setStatusBar(status)
+        self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
@@ -148,6 +153,7 @@ class StudioWindow(QMainWindow):
         self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
         self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
+        self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
@@ -165,6 +171,9 @@ class StudioWindow(QMainWindow):
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
+        group = self.actions_by_id["device_auto"].actionGroup()
+        self.device_menu = DeviceMenu(menus["Model/Device"], group)
+        self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
         self.guide = Guide(
             self,
             self.strip,
@@ -196,6 +205,7 @@ class StudioWindow(QMainWindow):
             self.lecture,
         ):
             source.noticed.connect(self.messages.tell)
+        self.messages.offer_taken.connect(controller.take_offer)
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
@@ -212,6 +222,7 @@ class StudioWindow(QMainWindow):
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
+        state.model_loaded.connect(self._show_devices)
         for signal in (
             state.model_loaded,
             state.picture_selected,
@@ -228,6 +239,7 @@ class StudioWindow(QMainWindow):
     def _listen_to_views(self, panel: QWidget) -> None:
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
+            view.measured.connect(self._status.show_measured)
             view.saver.use(self.controller.background, self.saving)
 
     # --------------------------------------------------------------------------------------------- panels
@@ -280,7 +292,11 @@ class StudioWindow(QMainWindow):
     # ---------------------------------------------------------------------------------- commands across parts
 
     def go_back(self) -> None:
-        """Close the message, restore a maximised panel, or go up in the network; never stop any work."""
+        """Close a list or a message, restore a maximised panel, or go up in the network; stop no work."""
+        popup = QApplication.activePopupWidget()
+        if popup is not None:  # Such as the names that complete what is typed.
+            popup.close()
+            return
         if self.messages.dismiss_latest():
             return
         if self.dock_layout.maximised is not None:
@@ -323,6 +339,10 @@ class StudioWindow(QMainWindow):
             parts.append(f"{model.title} (random weights)" if model.random_weights else model.title)
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
+    def _show_devices(self, model: ModelInfo) -> None:
+        loaded = self.controller.loaded
+        self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
+
     def _update_actions(self) -> None:
         update_actions(self, self.actions_by_id)
 
@@ -359,6 +379,22 @@ class StudioWindow(QMainWindow):
                 self.actions_by_id[spec.id].trigger()
                 return
         super().keyPressEvent(event)
+
+    def search_published(self, text: str) -> None:
+        """Show the list of published weights, with what has these words."""
+        self.dock_layout.show_panel("catalogue")
+        cast("CataloguePanel", self.dock_layout.docks["catalogue"].panel).search_for(text)
+
+    def use_settings(self, values: Settings) -> None:
+        """Replace all settings, and let the window follow them at once."""
+        before = self.settings.values
+        self.settings.values = values
+        self.appearance.use(values)
+        self.state.link_zoom(values.linked_zoom)
+        self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
+        if (before.device, before.precision) != (values.device, values.precision):
+            self.controller.change_model(device=values.device, precision=values.precision)
+        self._update_actions()
 
     def remember(self) -> None:
         """Save the settings, including the geometry of the window and the layout of the docks."""

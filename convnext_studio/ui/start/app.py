@@ -22,10 +22,8 @@ class WindowOptions:
         Picture files, folders or a session; the first picture is shown, or a sample if there are none.
     model
         Source of the model, as in `LoadModel`.
-    device, precision, offline, stem_stride, stem_padding
+    device, precision, offline, stem_stride, stem_padding, part
         Options of the model, as in `LoadModel`.
-    node
-        Name of the node that is selected at first.
     screenshot
         PNG file for a screenshot, which is saved once everything is shown; the program then exits.
     present
@@ -43,6 +41,7 @@ class WindowOptions:
     offline: bool = False
     stem_stride: int | None = None
     stem_padding: int | None = None
+    part: str = ""
     screenshot: str | None = None
     present: str | None = None
     step: int | None = None

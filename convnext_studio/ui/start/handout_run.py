@@ -31,7 +31,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     ----------
     options
         Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-        offline, stem_stride, stem_padding, notes.
+        offline, stem_stride, stem_padding, part, notes.
 
     Raises
     ------
@@ -53,6 +53,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
         options.precision,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     controller.open_paths([options.image or f"{SAMPLE_PREFIX}{FIRST_SAMPLE}"])
     with Interruptions() as interruptions:

@@ -72,15 +72,17 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         window = StudioWindow(state, bridge, controller, settings)
     # Not earlier: with few CPU cores, the engine's import of torch would delay the window, and the engine would
     # be ready hardly sooner.
+    window.appearance.use_animation(settings.values.is_animated)
     client.start()
     if options.size is not None:
         window.resize(*options.size)
     controller.open_model(
         options.model,
-        options.device,
-        options.precision,
+        settings.values.device if options.device == "auto" else options.device,
+        settings.values.precision if options.precision == "float32" else options.precision,
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
+        part=options.part,
     )
     if options.images:
         controller.open_paths(options.images)

@@ -30,7 +30,6 @@ _ASKERS = {
     "strip": "Network",
 }
 # Qt stores progress in 32 bits, which is too little for the bytes of a download.
-LARGEST_STEP = 1 << 30
 
 
 @dataclass(slots=True, eq=False)

@@ -24,11 +24,14 @@ from convnext_studio.ui.state.dropped import WEIGHTS_SUFFIXES
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
-from convnext_studio.ui.state.settings import SettingsFile, latest_first
+from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
 MODEL, PREDICTION, ENGINE, OTHER = "model", "prediction", "engine", "other"
-SAVE = "save"
+SAVE, DEVICE = "save", "device"
+GPU_MEMORY, USE_CPU = "gpu_memory", "Use the CPU"
+FIRST_CHOICE: tuple[str, Precision] = ("auto", "float32")
+"""Device and precision of a first launch."""
 
 
 class Controller(QObject):
@@ -66,6 +69,7 @@ class Controller(QObject):
         self._asked_model: LoadModel | None = None
         self._loaded_model: LoadModel | None = None
         self._left_model: LoadModel | None = None  # The chosen model, while another is open temporarily.
+        self._too_large: LoadModel | None = None  # Too large for the memory of its GPU.
         self._passed_over: LoadModel | None = None  # Still loading when another one was requested.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
@@ -101,6 +105,7 @@ class Controller(QObject):
         *,
         stem_stride: int | None = None,
         stem_padding: int | None = None,
+        part: str = "",
     ) -> None:
         """Load a model; the current one stays open until that succeeds."""
         self._left_model = None
@@ -113,6 +118,7 @@ class Controller(QObject):
                 offline=self._offline,
                 stem_stride=stem_stride,
                 stem_padding=stem_padding,
+                part=part or self._chosen_part(source),
             )
         )
 
@@ -122,8 +128,10 @@ class Controller(QObject):
         stem_stride: int | None,
         stem_padding: int | None,
         precision: Precision | None = None,
+        *,
+        part: str = "",
     ) -> None:
-        """Load a model with its former stem on the current device, by default in the current precision."""
+        """Load a model with its former stem and part on the current device, by default as precisely."""
         now = self._asked_model or LoadModel(source=source)
         self.open_model(
             source,
@@ -131,7 +139,16 @@ class Controller(QObject):
             precision or now.precision,
             stem_stride=stem_stride,
             stem_padding=stem_padding,
+            part=part,
         )
+
+    def open_part(self, part: str) -> None:
+        """Open another network of the same file, or the same with another head, and remember that choice."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, part=part))
+
+    def _chosen_part(self, source: str) -> str:
+        return dict(self._settings.values.chosen_parts).get(source, "")
 
     def build_model(
         self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
@@ -203,10 +220,16 @@ class Controller(QObject):
         if request.config is None:  # A built model has no source to reopen it from.
             recent = latest_first(request.source, self._settings.values.recent_models)
             self._settings.update(recent_models=recent)
+        if request.part:
+            others = [known for known in self._settings.values.chosen_parts if known[0] != request.source]
+            chosen = ((request.source, request.part), *others)
+            self._settings.update(chosen_parts=chosen[:RECENT_COUNT])
         self.succeeded.emit(MODEL)
         self._state.set_model(answer)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
+        if request is self._asked_model and self._falls_back(request, failed):
+            return
         self._refuse(MODEL, failed)
         if request is not self._asked_model:
             return
@@ -215,6 +238,18 @@ class Controller(QObject):
             self._ask_model(passed_over)
         else:
             self._keep_model()
+
+    def _falls_back(self, request: LoadModel, failed: Failed) -> bool:
+        """Load the first model of a launch without the device and precision in the settings, if they fail."""
+        values = self._settings.values
+        is_kept = (request.device, request.precision) == (values.device, values.precision)
+        if self._loaded_model is not None or not is_kept or (values.device, values.precision) == FIRST_CHOICE:
+            return False
+        device, precision = FIRST_CHOICE
+        asked = f"{values.device} with {values.precision}"
+        self._tell(DEVICE, f"{failed.message} The settings ask for {asked}; the program chooses for now.")
+        self._ask_model(replace(request, device=device, precision=precision))
+        return True
 
     def _keep_model(self) -> None:
         """Keep the open model, because the requested one will not be loaded."""
@@ -341,12 +376,25 @@ class Controller(QObject):
         request, answer = finished
         if isinstance(answer, Done) and isinstance(request, Predict):
             self.succeeded.emit(ENGINE)
+        elif isinstance(answer, Failed) and answer.offers_cpu:
+            self._offer_cpu(request, answer)
         elif isinstance(answer, Cancelled):
             # A request that was merely replaced by a newer one has another id.
             if answer.id == self._predict_id and self._state.prediction is None:
                 self._state.fail_prediction("The prediction was stopped.")
             elif answer.id == self._model_id:
                 self._keep_model()
+
+    def _offer_cpu(self, request: Request, failed: Failed) -> None:
+        """Offer to compute on the CPU what a GPU has too little memory for; this is never done unasked."""
+        self._too_large = request if isinstance(request, LoadModel) else self._loaded_model
+        if not isinstance(request, LoadModel):  # That is told where its failure is.
+            self.noticed.emit(Notice(GPU_MEMORY, failed.message, failed.hint, offer=USE_CPU))
+
+    def take_offer(self, notice: Notice) -> None:
+        """Do what a notice offered: compute on the CPU."""
+        if notice.offer == USE_CPU and self._too_large is not None:
+            self._ask_model(replace(self._too_large, device="cpu", precision="float32"))
 
     # ---------------------------------------------------------------------------------------------- telling
 
@@ -355,7 +403,8 @@ class Controller(QObject):
         self.background.close()
 
     def _refuse(self, topic: str, failed: Failed) -> None:
-        self._tell(topic, failed.message, failed.hint)
+        offer = USE_CPU if failed.offers_cpu else ""
+        self.noticed.emit(Notice(topic, failed.message, failed.hint, offer=offer))
 
     def _tell(self, topic: str, message: str, hint: str = "") -> None:
         self.noticed.emit(Notice(topic, message, hint))

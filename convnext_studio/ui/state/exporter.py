@@ -25,7 +25,7 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, Thumbnail, ThumbnailPixels
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -166,8 +166,14 @@ class Exporter(QObject):
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
         pictures = tuple(picture.key for picture in state.pictures)
-        node = measured if measured in stages else stages[-1]
-        self._ask(job, ReceptiveField(panel=panel, node=node, images=pictures))
+        field = ReceptiveField(
+            panel=panel,
+            node=measured if measured in stages else stages[-1],
+            images=pictures,
+            count=USUAL_COUNT,
+            fills_up=True,
+        )
+        self._ask(job, field)
 
     def stop(self) -> None:
         """Stop exports that are being drawn; those still collecting parts end when their requests do."""

@@ -20,6 +20,7 @@ VERSION = 2  # Version 1 had neither `precision` nor `against`.
 LARGEST_BYTES = 64 << 20
 
 Panels = dict[str, dict[str, bool | int | float | str]]
+Measures = dict[str, dict[str, tuple[float, float, float, float]]]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 
 
@@ -37,6 +38,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     stem_stride: Count | None = None
     stem_padding: Count | None = None
+    part: str = ""
     config: dict[str, Any] | None = None
     seed: Count = 0
     input_px: Count = 224
@@ -75,6 +77,9 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
         The class that the explained class is contrasted with; None if there was none.
     panels
         Values of the panels' controls, by the name of the panel and then of the control.
+    measures
+        What is measured on the views: by panel, then by the view's number in it and the tool ("1 region"), two
+        points of what the view shows.
     layout
         Layout of the docks, as Qt's opaque bytes in base64.
     """
@@ -88,6 +93,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     target: Count | None = None
     against: Count | None = None
     panels: Panels = {}
+    measures: Measures = {}
     layout: str = ""
 
 
@@ -110,6 +116,7 @@ class _Document(msgspec.Struct, kw_only=True):
     selection: _Selection
     panels: Panels
     layout: str
+    measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
 
 
 class _Header(msgspec.Struct):
@@ -130,6 +137,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
         selection=msgspec.convert(session, _Selection, from_attributes=True),
         panels=session.panels,
         layout=session.layout,
+        measures=session.measures,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -186,6 +194,7 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         model=document.model,
         pictures=pictures,
         panels=document.panels,
+        measures=document.measures,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )

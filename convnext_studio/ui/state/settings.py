@@ -10,6 +10,8 @@ import platformdirs
 
 from convnext_studio.common.files import written_whole
 from convnext_studio.export.safe_files import make_directory
+from convnext_studio.protocol.models import Precision
+from convnext_studio.ui.widgets.control_values import Value
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT
 from convnext_studio.ui.widgets.theme import ThemeChoice
 
@@ -44,12 +46,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Paths and model sources, latest first.
     recent_choices
         Keys of the entries chosen in the command palette, latest first.
+    chosen_parts
+        Paths of weights files with several networks, each with the one that was chosen, latest first.
     is_tour_over
         Whether the tour was completed or skipped.
     shows_newest
         Whether the newest picture in the watched folder is shown as well as added.
     save_folder
         Folder that a file was last saved to; empty for the home folder.
+    device, precision
+        Device and precision of every launch, unless the command line says otherwise.
+    panel_defaults
+        Values of controls at every launch, by the name of their panel and their own.
+    is_animated
+        Whether menus and lists fade in, and busy bars move.
     """
 
     theme: ThemeChoice = "system"
@@ -60,16 +70,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...] = ()
     recent_pictures: tuple[str, ...] = ()
     recent_models: tuple[str, ...] = ()
+    chosen_parts: tuple[tuple[str, str], ...] = ()
     recent_choices: tuple[str, ...] = ()
     is_tour_over: bool = False
     recent_folders: tuple[str, ...] = ()
     recent_sessions: tuple[str, ...] = ()
     shows_newest: bool = True
     save_folder: str = ""
+    device: str = "auto"
+    precision: Precision = "float32"
+    panel_defaults: dict[str, dict[str, Value]] = {}
+    is_animated: bool = True
 
     def __post_init__(self) -> None:
         if self.text_pt not in (AS_SYSTEM, *SIZES_PT):
             raise ValueError("text_pt is no size that can be chosen.")
+
+    def with_first_values(self) -> "Settings":
+        """Return the settings of a first launch, with the recent files, the places of windows and the tour."""
+        kept = ("geometry", "layout", "places", "is_tour_over", "save_folder")
+        recent = [name for name in self.__struct_fields__ if name.startswith("recent_")]
+        return Settings(**{name: getattr(self, name) for name in (*kept, *recent)})
 
 
 class _Version(msgspec.Struct):
@@ -105,6 +126,8 @@ class SettingsFile:
 
     Attributes
     ----------
+    path
+        The file.
     values
         The current settings.
     problem
@@ -113,7 +136,7 @@ class SettingsFile:
 
     def __init__(self, read_only: bool = False) -> None:
         folder = os.environ.get("CONVNEXT_STUDIO_CONFIG_DIR")
-        self._path = Path(folder or platformdirs.user_config_dir("convnext-studio")) / "settings.json"
+        self.path = Path(folder or platformdirs.user_config_dir("convnext-studio")) / "settings.json"
         self._keep_file = read_only
         self.values = Settings()
         self.problem = ""
@@ -122,6 +145,10 @@ class SettingsFile:
     def update(self, **changes: Any) -> None:
         """Change some settings in memory; `save` writes them."""
         self.values = msgspec.structs.replace(self.values, **changes)
+
+    def clear_recent(self) -> None:
+        """Clear the lists of recently opened files."""
+        self.update(recent_pictures=(), recent_folders=(), recent_sessions=(), recent_models=())
 
     def save(self) -> None:
         """Write the file atomically, unless settings are read-only or it is from a newer version.
@@ -134,19 +161,19 @@ class SettingsFile:
         if self._keep_file:
             return
         text = json.dumps({"version": VERSION} | msgspec.to_builtins(self.values), indent=1)
-        make_directory(self._path.parent)
-        with written_whole(self._path) as file:
+        make_directory(self.path.parent)
+        with written_whole(self.path) as file:
             file.write(text.encode())
 
     def _read(self) -> None:
         try:
-            if self._path.exists() and not self._path.is_file():  # Reading a pipe might never end.
+            if self.path.exists() and not self.path.is_file():  # Reading a pipe might never end.
                 raise OSError(0, "it is not a regular file")
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
             if msgspec.convert(stored, _Version).version > VERSION:
                 self._keep_file = True
                 self.problem = (
-                    f"The settings in {self._path} were written by a newer version. They are "
+                    f"The settings in {self.path} were written by a newer version. They are "
                     "not changed, and the defaults are used."
                 )
             else:
@@ -154,7 +181,7 @@ class SettingsFile:
         except FileNotFoundError:
             pass
         except OSError as error:
-            reason = f"{error.strerror}: {self._path}"
+            reason = f"{error.strerror}: {self.path}"
             self.problem = f"The settings could not be read ({reason}); the defaults are used."
         except (ValueError, RecursionError):  # A ValidationError is a ValueError.
-            self.problem = f"The settings in {self._path} are damaged; the defaults are used."
+            self.problem = f"The settings in {self.path} are damaged; the defaults are used."

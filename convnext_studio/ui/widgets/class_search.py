@@ -7,12 +7,18 @@ from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 
 
 class ClassSearch(QLineEdit):
-    """A search field that offers the classes matching the typed text, and clears itself after a choice."""
+    """A search field that offers the classes matching the typed text, and clears itself after a choice.
+
+    Parameters
+    ----------
+    has_list
+        Whether it opens a list of them below itself.
+    """
 
     chosen = Signal(int)
     not_found = Signal(str)  # what was typed
 
-    def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, tip: str, parent: QWidget | None = None, *, has_list: bool = True) -> None:
         super().__init__(parent)
         self._labels: tuple[str, ...] = ()
         self.setPlaceholderText("Search for a class…")
@@ -27,7 +33,8 @@ class ClassSearch(QLineEdit):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setMaxVisibleItems(12)
         completer.activated.connect(self._choose)
-        self.setCompleter(completer)
+        if has_list:
+            self.setCompleter(completer)
 
     def set_labels(self, labels: Sequence[str]) -> None:
         """Set the classes to search."""

@@ -32,6 +32,8 @@ class Notice:
         Whether it reports a success, which is shown for a few seconds only.
     path
         The file or folder that it is about, which can then be shown in the file manager.
+    offer
+        What can be done at once, as the text of a button; empty for nothing.
     """
 
     topic: str
@@ -40,6 +42,7 @@ class Notice:
     details: tuple[str, ...] = ()
     good: bool = False
     path: str = ""
+    offer: str = ""
 
     @property
     def text(self) -> str:
@@ -61,6 +64,7 @@ class MessageBar(QFrame):
     """
 
     shown = Signal(bool)  # whether there is a notice
+    offer_taken = Signal(object)  # Notice
 
     def __init__(self, window: QWidget | None = None) -> None:
         super().__init__(window)
@@ -79,6 +83,9 @@ class MessageBar(QFrame):
         self.details = _button("Details", "Show the whole message, with the reason for every file")
         self.details.setCheckable(True)
         self.details.toggled.connect(self._show_details)
+        self.offer = _button("", "Do this now")
+        self.offer.setAccessibleName("Do what the message offers")
+        self.offer.clicked.connect(self._take_offer)
         self.folder = _button("Show in folder", "Open the folder of the file in the file manager")
         self.folder.clicked.connect(lambda: show_in_folder(self._latest.path) if self._latest else None)
         self.copy = _button("Copy", "Copy the whole message to the clipboard")
@@ -96,7 +103,7 @@ class MessageBar(QFrame):
         row.setContentsMargins(10, 2, 4, 2)
         row.setSpacing(4)
         row.addWidget(self._label, 1)
-        for button in (self.details, self.folder, self.copy, self.dismiss):
+        for button in (self.offer, self.details, self.folder, self.copy, self.dismiss):
             row.addWidget(button)
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -140,6 +147,8 @@ class MessageBar(QFrame):
             self._label.setText(latest.text)
             self._details.setPlainText(latest.whole_text)
             self.setToolTip("\n".join(latest.details[:_MOST_LINES] or (latest.text,)))
+            self.offer.setText(latest.offer)
+            self.offer.setVisible(bool(latest.offer))
             self.folder.setVisible(bool(latest.path))
             self.copy.setVisible(not latest.good)
             self.details.setChecked(False)
@@ -158,6 +167,12 @@ class MessageBar(QFrame):
             self._going.start()
         elif (latest := self._latest) is not None and latest.good:
             self.dismiss_latest()
+
+    def _take_offer(self) -> None:
+        latest = self._latest
+        if latest is not None:
+            self.withdraw(latest.topic)
+            self.offer_taken.emit(latest)
 
     def _copy(self) -> None:
         if self._latest is not None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtGui import QDoubleValidator
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from convnext_studio.render import Limits, Range, RangeKind, format_number
 from convnext_studio.ui.widgets.text_size import limit_width
+from convnext_studio.ui.widgets.worded_box import WordedBox
 
 _TITLES: dict[RangeKind, str] = {
     "data": "All values",
@@ -39,7 +40,8 @@ class RangeChoice(QWidget):
 
     def __init__(self, kinds: Sequence[RangeKind], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind = QComboBox()
+        self._before: tuple[RangeKind, str, str] | None = None
+        self.kind = WordedBox("Range")
         self.kind.setAccessibleName("Range")
         self.kind.setToolTip(_TIP)
         for kind in kinds:
@@ -49,11 +51,14 @@ class RangeChoice(QWidget):
         self.percentile.setDecimals(1)
         self.percentile.setSingleStep(0.5)
         self.percentile.setValue(99)
+        self.percentile.setPrefix("at ")
         self.percentile.setSuffix(" %")
         self.percentile.setKeyboardTracking(False)
         self.percentile.setAccessibleName("Percentile")
         self.percentile.setToolTip("Percentage of the values below the end of the scale")
         self.low, self.high = _edit("Lowest value"), _edit("Highest value")
+        self.low.setPlaceholderText("lowest")
+        self.high.setPlaceholderText("highest")
         self._to = QLabel("to")
         self.problem = QLabel("The first number must be the smaller one.")
         self.problem.setProperty("problem", True)
@@ -79,6 +84,29 @@ class RangeChoice(QWidget):
         """Choose a kind of range."""
         self.kind.setCurrentIndex(self.kind.findData(kind))
         self._show_needed()
+
+    def take(self, limits: Limits) -> None:
+        """Choose these limits by hand, as someone does who drags an end of the colour bar."""
+        if self._before is None:
+            self._before = (self.value.kind, self.low.text(), self.high.text())
+        was_blocked = self.kind.blockSignals(True)
+        self.choose("hand")
+        self.kind.blockSignals(was_blocked)
+        self.low.setText(f"{limits.low:.6g}")
+        self.high.setText(f"{limits.high:.6g}")
+        self._tell()
+
+    def restore(self) -> None:
+        """Choose what was chosen before the first `take`; do nothing if there was none."""
+        if self._before is None:
+            return
+        (kind, low, high), self._before = self._before, None
+        was_blocked = self.kind.blockSignals(True)
+        self.choose(kind)
+        self.kind.blockSignals(was_blocked)
+        self.low.setText(low)
+        self.high.setText(high)
+        self._tell()
 
     def propose(self, limits: Limits) -> None:
         """Fill in two initial numbers if they are needed and both fields are empty."""

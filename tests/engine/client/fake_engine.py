@@ -60,6 +60,10 @@ class FakeDispatcher:
         self.images: set[str] = set()
         self.log: list[str] = []
 
+    @property
+    def gpu_free_bytes(self) -> int:
+        return 0
+
     def answer(self, request: Request, should_stop: Callable[[], bool]) -> Generator[Progress, None, Payload]:
         """As `Dispatcher.answer`."""
         match request:

@@ -5,7 +5,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.client.ledger import Ledger
 from convnext_studio.protocol.envelope import (
     Cancel,
@@ -216,6 +218,9 @@ def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message()
     ledger.received(Done(id=asked, payload=ListedPictures(pictures=listed, checked=0), seconds=0))
     changed = ledger.ask(ShowPicture(image="key 7"))
     ledger.received(Done(id=changed, payload=image_info("newer"), seconds=0))
+    view = PictureView(frame=2, bands=(4,))
+    shown = ledger.ask(ShowPicture(image="key 6", view=view))
+    ledger.received(Done(id=shown, payload=replace(image_info("third page"), view=view), seconds=0))
     closed = ledger.ask(CloseImage(images=("key 8", "key 9")))
     ledger.received(Done(id=closed, payload=None, seconds=0))
     assert ledger.died("exit code 1")
@@ -223,11 +228,12 @@ def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message()
     ledger.connected()
     (pictures,) = sent
     assert isinstance(pictures, RestorePictures)
-    kept = {each.key for each in listed} - {"key 7", "key 8", "key 9"} | {"newer"}
+    kept = {each.key for each in listed} - {"key 6", "key 7", "key 8", "key 9"} | {"newer", "third page"}
     assert set(pictures.sources) == kept
     assert pictures.sources["newer"] == PictureSource("/7.png", "7.png")
+    assert pictures.sources["third page"] == PictureSource("/6.png", "6.png", view=view)
     assert pictures.sources["key 4999"] == PictureSource("/4999.png", "4999.png")
-    assert len(heard) == 5
+    assert len(heard) == 6
 
 
 @given(answers=st.integers(0, 3))

@@ -13,6 +13,7 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding import images
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.handlers.picture_handlers import CHECKED_AT_ONCE
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.envelope import Request
@@ -54,10 +55,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was decoded whole."""
     seen: list[object] = []
 
-    def decode(source: str | bytes, name: str = "", longest_px: int = 0) -> images.DecodedImage:
+    def decode(
+        source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE
+    ) -> images.DecodedImage:
         if not longest_px:
             seen.append(source)
-        return whole(source, name, longest_px)
+        return whole(source, name, longest_px, view)
 
     whole = images.decode
     monkeypatch.setattr(images, "decode", decode)
@@ -205,3 +208,34 @@ def test_many_pictures_stay_within_the_bound(tmp_path: Path) -> None:
     for each in (*pictures, pictures[0]):
         assert answered(dispatcher, ShowPicture(image=each.key), ImageInfo).key == each.key
     assert dispatcher._workspace._pictures.held_bytes == 90_000
+
+
+def test_another_view_of_a_picture_has_another_key_and_stays_when_the_engine_is_replaced(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bands.npy"
+    bands = np.stack([np.full((40, 40), 50 * band) for band in range(5)], -1).astype(np.uint8)
+    np.save(path, bands)
+    dispatcher = Dispatcher()
+    (first,) = listed(dispatcher, path).pictures
+    info = answered(dispatcher, ShowPicture(image=first.key), ImageInfo)
+    assert (info.bands, info.frames, info.view) == (5, 1, WHOLE)
+    assert info.preview[0, 0].tolist() == [0, 50, 100]
+    view = PictureView(bands=(4, 3, 2))
+    other = answered(dispatcher, ShowPicture(image=first.key, view=view), ImageInfo)
+    assert other.key not in (first.key, "")
+    assert (other.view, other.preview[0, 0].tolist()) == (view, [200, 150, 100])
+    # It is shown so from then on, here and in an engine that was told of it.
+    assert answered(dispatcher, ShowPicture(image=other.key), ImageInfo).key == other.key
+    sources = {other.key: PictureSource(str(path), "bands.npy", view=view)}
+    replaced = Dispatcher()
+    replaced.run(RestorePictures(sources=sources))
+    again = answered(replaced, ShowPicture(image=other.key), ImageInfo)
+    np.testing.assert_array_equal(again.preview, other.preview)
+    assert answered(replaced, Thumbnail(image=other.key), ThumbnailPixels).pixels[0, 0].tolist() == [
+        200,
+        150,
+        100,
+    ]
+    none = answered(replaced, ShowPicture(image=other.key, view=PictureView(bands=(7,))), PictureFailure)
+    assert "no band 8" in none.message

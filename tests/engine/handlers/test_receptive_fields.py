@@ -100,12 +100,12 @@ def test_noise_is_averaged_where_it_is_asked_for_and_sharpens(
     assert result.notes == ()
 
 
-def test_fewer_pictures_than_asked_for_are_used_and_said(opened: Dispatcher, model: LoadedModel) -> None:
+def test_fewer_pictures_than_asked_for_are_used_alone(opened: Dispatcher, model: LoadedModel) -> None:
     image = opened.run(OpenImage(path="sample:cat"))
     assert isinstance(image, ImageInfo)
     result = field_of(opened, images=(image.key,), count=3)
     assert (result.pictures, result.noises, result.count) == (1, 0, 3)
-    assert "3 pictures were asked for, and 1 picture was used." in result.notes
+    assert result.notes == ()
     assert result.geometry is not None
     assert result.geometry.input_size == (64, 64)
     expected = analysis.effective_receptive_field(model, [squashed(model, "sample:cat", 64)], "stage3")
@@ -152,7 +152,7 @@ def test_a_folder_is_sampled_with_a_seed_and_what_fails_is_named(
     assert len(everything.unreadable) == 1
     assert "broken.jpg" in everything.unreadable[0]
     assert any("broken.jpg" in note for note in everything.notes)
-    assert any("50 pictures were asked for, and 7 pictures were used" in note for note in everything.notes)
+    assert "The folder has only 8 pictures." in everything.notes
     tensors = [squashed(model, str(path), 64) for path in folder.glob("*/*.png")]
     assert_same(everything.field_map, analysis.effective_receptive_field(model, tensors, "stage3"))
     samples = [field_of(opened, count=3, seed=seed, **question).field_map for seed in (0, 0, 1, 2, 3)]
@@ -314,9 +314,30 @@ def test_a_picture_that_the_models_own_transform_squashes_is_not_called_cropped(
     assert "1 picture squashed to 64 × 64 px" in field_of(opened, **question).protocol_text
 
 
-def test_skipped_noise_is_not_called_a_picture(model: LoadedModel) -> None:
-    request = ReceptiveField(node="stage3", inputs="noise", count=4)
+def test_noise_fills_up_what_the_pictures_lack(opened: Dispatcher, model: LoadedModel) -> None:
+    """The mean of one picture and three noise images, drawn in order from one generator."""
+    image = opened.run(OpenImage(path="sample:cat"))
+    assert isinstance(image, ImageInfo)
+    question = {"images": (image.key, "closed"), "count": 4, "fills_up": True, "seed": 3}
+    result = field_of(opened, **question)
+    assert (result.pictures, result.noises, result.count) == (1, 3, 4)
+    assert result.geometry is None
+    assert len(result.unreadable) == 1
+    assert "1 picture squashed to 64 × 64 px and 3 standard normal noise inputs" in result.protocol_text
+    draws = np.random.default_rng(3)
+    noises = [torch.from_numpy(draws.standard_normal((1, 3, 64, 64), dtype=np.float32)) for _ in range(3)]
+    expected = analysis.effective_receptive_field(model, [squashed(model, "sample:cat", 64), *noises], "stage3")
+    assert_same(result.field_map, expected)
+
+
+def test_what_was_skipped_is_taken_from_its_kind(model: LoadedModel) -> None:
+    request = ReceptiveField(node="stage3", count=6, fills_up=True)
     inputs = FieldInputs(
-        request, model, model.preprocessing, opened=None, candidates=(), total=4, is_noise=True
+        request, model, model.preprocessing, None, candidates=(), total=6, is_noise=False, fills_up=True
     )
-    assert inputs.notes(3) == ["4 noise inputs were asked for, and 3 noise inputs were used."]
+    assert inputs.averaged(2, ()) == (2, 0)  # Before there is any noise.
+    inputs.pictures_given = 2
+    assert inputs.averaged(1, ()) == (1, 0)
+    assert inputs.averaged(4, (1, 3)) == (1, 3)
+    assert inputs.averaged(6, ()) == (2, 4)
+    assert dataclasses.replace(inputs, is_noise=True).averaged(3, (0,)) == (0, 3)

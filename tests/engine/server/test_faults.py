@@ -21,7 +21,10 @@ def test_the_cpus_memory_runs_out() -> None:
 def test_the_graphics_devices_memory_runs_out() -> None:
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     assert is_expected(error)
-    assert failure(3, error).message == "The graphics device's memory has run out."
+    answer = failure(3, error)
+    assert answer.message == "The graphics device's memory has run out."
+    assert answer.offers_cpu
+    assert not failure(3, MemoryError()).offers_cpu
 
 
 def test_a_device_without_memory_is_not_a_broken_device() -> None:
@@ -42,9 +45,9 @@ def test_a_device_that_still_answers_is_not_poisoned() -> None:
 
 
 def test_an_input_that_is_too_large_comes_with_a_smaller_one() -> None:
-    error = pickle.loads(pickle.dumps(InputTooLarge("1024 px are too many.", "Take 768 px.", 768)))
+    error = pickle.loads(pickle.dumps(InputTooLarge("1024 px are too many.", "Take 768 px.", 768, True)))
     assert failure(3, error) == Failed(
-        id=3, message="1024 px are too many.", hint="Take 768 px.", smaller_px=768
+        id=3, message="1024 px are too many.", hint="Take 768 px.", smaller_px=768, offers_cpu=True
     )
 
 

@@ -3,7 +3,9 @@
 import csv
 from pathlib import Path
 
+import pytest
 import timm
+import torch
 
 from convnext_studio.model.presets import PRESETS
 from convnext_studio.model.timm.families import find_family
@@ -46,3 +48,12 @@ def test_each_row_is_whole() -> None:
     text = Path(TABLE).read_text(encoding="utf-8")
     rows = list(csv.reader(line for line in text.splitlines() if not line.startswith("#")))
     assert len(rows) == 1 + len(known_models())
+
+
+@pytest.mark.parametrize("name", ["convnext_tiny.fb_in1k", "convnextv2_atto.fcmae", "resnet18.a1_in1k"])
+def test_the_parameters_are_those_of_timms_network(name: str) -> None:
+    with torch.device("meta"):
+        network = timm.create_model(
+            name.partition(".")[0], num_classes=timm.get_pretrained_cfg(name).num_classes
+        )
+    assert known_models()[name].parameters == sum(each.numel() for each in network.parameters())

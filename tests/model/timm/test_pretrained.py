@@ -19,8 +19,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.timm import pretrained
 from convnext_studio.model.timm import timm_names as timm_registry
+from convnext_studio.model.weights.converting import convert
 from convnext_studio.model.weights.fitting import build_network
-from convnext_studio.model.weights.formats import convert
 from convnext_studio.model.weights.inference import infer_config, shapes_of
 from tests.model.timm.hub import cached_weights
 

@@ -105,7 +105,13 @@ def test_nothing_in_a_pickle_runs(
     tmp_path: Path, writer: str, function: Callable[..., object], argument: str
 ) -> None:
     harm, path = tmp_path / "harm", tmp_path / "weights.pth"
-    path.write_bytes(WRITERS[writer]({"model": weights(), "more": Calls(function, argument.format(harm=harm))}))
+    call = Calls(function, argument.format(harm=harm))
+    path.write_bytes(WRITERS[writer]({"model": weights(), "more": call}))
+    if opened(path):
+        assert function.__name__ in " ".join(load(str(path)).notes)
+    else:
+        assert writer in ("pickle 0", "pickle 1")  # These begin with no bytes to know them by.
+    path.write_bytes(WRITERS[writer]({"model": call}))
     with refused():
         load(str(path))
     assert not harm.exists()

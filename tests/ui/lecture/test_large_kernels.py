@@ -21,7 +21,7 @@ from convnext_studio.ui.lecture.views.large_kernels import (
     kernel_cost,
     kernel_field,
 )
-from convnext_studio.ui.lecture.views.large_kernels.effective_fields import EffectiveFieldsView, decades_below
+from convnext_studio.ui.lecture.views.large_kernels.effective_fields import EffectiveFieldsView
 from convnext_studio.ui.lecture.views.large_kernels.field_growth import FieldGrowthView
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KernelFieldView
 from convnext_studio.ui.lecture.views.network_picture import seen_pixels
@@ -192,11 +192,6 @@ def test_untrained_weights_are_shown_at_both_layer_scales(
     assert [each.title for each in view.compared()] == titles
 
 
-def test_colours_count_decades_below_the_largest_value() -> None:
-    field = np.array([[8.0, 0.8], [0.0, 8e-7]])
-    np.testing.assert_allclose(decades_below(field), [[0, -1], [-4, -4]], atol=1e-6)
-
-
 def test_growth_is_that_of_the_engine_and_of_the_node_table(
     qtbot: QtBot, live: LiveEngine, bridge: EngineBridge
 ) -> None:
@@ -210,16 +205,17 @@ def test_growth_is_that_of_the_engine_and_of_the_node_table(
         node.name for node in live.model.nodes if node.kind in ("stem", "block")
     ]
     theory, most, half, picture = view.curves()
-    assert [size for _, size in theory.points] == [
-        live.model.node(point.node).field.size_px for point in points
-    ]
+    assert theory.y.tolist() == [live.model.node(point.node).field.size_px for point in points]
     field = analysis.effective_receptive_field(live.model, noises(2), "stage2.block2")
     node = live.model.node("stage2.block2")
     centre = node.field.centre_px(node.shape[1] // 2)
     ratio = analysis.area_ratios(field, (0.5,), scale="linear", centre=(centre, centre))[0.5]
     index = [point.node for point in points].index("stage2.block2")
     assert ratio is not None
-    assert half.points[index][1] ** 2 / 64**2 == pytest.approx(ratio)
-    assert most.points[index][1] >= half.points[index][1]
-    assert {size for _, size in picture.points} == {64.0}
+    assert half.y[index] ** 2 / 64**2 == pytest.approx(ratio)
+    assert most.y[index] >= half.y[index]
+    assert set(picture.y.tolist()) == {64.0}
+    assert [curve.label for curve in view.plot.plot.curves] == [curve.label for curve in view.curves()]
+    view.decades.setChecked(True)
+    assert view.plot.plot.view.shown_limits[1].high < 4  # Decades.
     assert view.sentence() == ""

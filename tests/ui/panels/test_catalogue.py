@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import Catalogue, ListPretrained, LoadModel, PretrainedInfo
-from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel, spoken_megabytes
+from convnext_studio.ui.panels.catalogue.catalogue_panel import COLUMNS, CataloguePanel, spoken_megabytes
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -23,6 +23,8 @@ TINY = PretrainedInfo(
     is_noncommercial=False,
     download_bytes=114_356_512,
     is_cached=False,
+    accuracy=82.7,
+    measured_px=288,
 )
 HUGE = replace(
     TINY,
@@ -34,8 +36,18 @@ HUGE = replace(
     is_noncommercial=True,
     download_bytes=2_641_158_560,
 )
-ATTO = replace(TINY, name="convnext_atto.d2_in1k", parameters=3_695_520, is_cached=True, download_bytes=None)
-OFFLINE = replace(TINY, name="convnext_nano.in12k", why_not="The program is offline.")
+ATTO = replace(
+    TINY,
+    name="convnext_atto.d2_in1k",
+    parameters=3_695_520,
+    is_cached=True,
+    download_bytes=None,
+    disk_bytes=14_795_000,
+    accuracy=77.0,
+)
+OFFLINE = replace(
+    TINY, name="convnext_nano.in12k", why_not="The program is offline.", accuracy=None, measured_px=None
+)
 ENTRIES = (TINY, HUGE, ATTO, OFFLINE)
 
 
@@ -87,9 +99,10 @@ def test_the_list_is_asked_once_and_only_when_it_is_seen(panel: CataloguePanel, 
 
 def test_rows_say_what_people_choose_by(filled: CataloguePanel) -> None:
     rows = {row[0]: row[1:] for row in filled.table.texts}
-    assert rows[TINY.name] == ["28.6 M", "224", "apache-2.0", "no, about 114 MB", "ImageNet-1k"]
-    assert rows[HUGE.name][2:4] == ["cc-by-nc-4.0 (non-commercial)", "no, about 2.6 GB"]
-    assert rows[ATTO.name][3] == "yes"
+    assert rows[TINY.name] == ["82.7 %", "about 114 MB", "no", "apache-2.0", "28.6 M", "224", "ImageNet-1k"]
+    assert rows[HUGE.name][1:4] == ["about 2.6 GB", "no", "cc-by-nc-4.0 (non-commercial)"]
+    assert rows[ATTO.name][1:3] == ["15 MB", "yes"]
+    assert rows[OFFLINE.name][0] == "–"
 
 
 @pytest.mark.parametrize(
@@ -111,11 +124,28 @@ def test_all_words_are_searched_in_all_columns(
 
 
 def test_numbers_are_sorted_as_numbers(filled: CataloguePanel) -> None:
-    filled.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
-    assert names(filled)[0] == HUGE.name
-    assert names(filled)[-1] == ATTO.name
-    filled.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
-    assert (names(filled)[0], names(filled)[-1]) == (ATTO.name, HUGE.name)
+    columns = list(COLUMNS)
+    for column in ("Parameters", "Size on disk"):
+        filled.table.sortByColumn(columns.index(column), Qt.SortOrder.DescendingOrder)
+        assert (names(filled)[0], names(filled)[-1]) == (HUGE.name, ATTO.name)
+    filled.table.sortByColumn(columns.index("Accuracy"), Qt.SortOrder.AscendingOrder)
+    assert names(filled)[:2] == [OFFLINE.name, ATTO.name]
+    filled.table.sortByColumn(columns.index("On this computer"), Qt.SortOrder.AscendingOrder)
+    assert names(filled)[0] == ATTO.name
+
+
+def test_other_families_come_after_the_convnexts_and_are_searched(
+    panel: CataloguePanel, qtbot: QtBot, engine: FakeEngine
+) -> None:
+    panel.show()
+    qtbot.waitExposed(panel)
+    [request] = engine.open(ListPretrained)
+    assert request.families
+    vit = replace(TINY, name="a_vit.augreg", is_convnext=False)
+    engine.answer(request, Catalogue(entries=(vit, *ENTRIES)))
+    assert names(panel)[-1] == vit.name
+    panel.search_for("vit")
+    assert names(panel) == [vit.name]
 
 
 def test_licence_and_size_are_said_before_the_download(filled: CataloguePanel) -> None:
@@ -218,7 +248,7 @@ def test_what_was_opened_is_on_this_computer(filled: CataloguePanel, state: AppS
     filled.table.select(TINY.name)
     state.set_model(replace(make_model(), source=f"timm:{TINY.name}"))
     rows = {row[0]: row[1:] for row in filled.table.texts}
-    assert rows[TINY.name][3] == "yes"
+    assert rows[TINY.name][2] == "yes"
     assert filled.table.selected is not None
     assert filled.table.selected.name == TINY.name
     assert "downloads" not in filled.about.text()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -345,3 +345,35 @@ def test_the_menu_of_a_channel_selects_it_and_shows_its_pages(filled: FeatureMap
     copies = filled.mosaic_map.saver.menu.actions()
     assert filled.mosaic_map.menu_about(5).actions()[-len(copies) :] == copies
     assert filled.mosaic_map.menu_about(None).actions() == copies
+
+
+def test_levels_that_are_dragged_colour_all_channels_and_a_double_click_restores(
+    desk: Desk, filled: FeatureMapsPanel
+) -> None:
+    """Each channel has its own scale before; the bar starts from that of all values."""
+    bar = filled.mosaic_map.bar
+    asked, scaling = len(desk.asked), filled.choices.scaling.currentData()
+    assert bar.scale is not None
+    assert bar.scale.limits is None
+    line = bar.fontMetrics().height()
+    QTest.mousePress(bar, Qt.MouseButton.LeftButton, pos=QPoint(6, line))
+    QTest.mouseMove(bar, QPoint(6, line + (bar.height() - line) // 2))
+    assert filled.choices.range.isHidden()  # Nothing moves under the hand.
+    QTest.mouseRelease(bar, Qt.MouseButton.LeftButton, pos=QPoint(6, line + (bar.height() - line) // 2))
+    assert not filled.choices.range.isHidden()
+    desk.qtbot.waitUntil(lambda: filled.is_settled)
+    largest = float(feature_maps(desk, "stage3").maps.max())
+    assert bar.scale.limits is not None
+    assert bar.scale.limits.high == pytest.approx(largest / 2, rel=0.02)
+    assert filled.channel_map.bar.scale is not None
+    assert filled.channel_map.bar.scale.limits == bar.scale.limits
+    painting = filled.mosaic_map.painting
+    assert painting is not None
+    left, top, _, _ = painting.mosaic.tile_box(7)  # All its values lie beyond the half.
+    assert colour_at(filled.mosaic_map.view, left + 0.5, top + 0.5) == tuple(lut("viridis")[-1])
+    QTest.mouseDClick(bar, Qt.MouseButton.LeftButton, pos=QPoint(6, 40))
+    desk.qtbot.waitUntil(lambda: filled.is_settled)
+    assert filled.choices.scaling.currentData() == scaling
+    assert bar.scale.limits is None
+    assert filled.choices.range.isHidden()
+    assert len(desk.asked) == asked

@@ -10,13 +10,19 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.ui.panels.predictions.predictions_panel import MEANINGLESS
+from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
+from convnext_studio.ui.panels.predictions.predictions_panel import MEANINGLESS, PredictionsPanel
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from tests.ui.conftest import CLASSES, FOUR_STAGES, FakeEngine, make_image, make_model, make_prediction
+from tests.ui.desk import Desk, model, picture, prediction
 
 # ------------------------------------------------------------------------------------------------- predictions
+
+
+def shown_rows(window: StudioWindow) -> list[PredictionRow]:
+    return [row for row in window.predictions_panel.rows if row.isVisible()]
 
 
 def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, state: AppState) -> None:
@@ -25,7 +31,9 @@ def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, stat
     order = sorted(range(CLASSES), key=lambda index: -prediction.logits[index])
     softmax = np.exp(prediction.logits.astype(np.float64))
     softmax /= softmax.sum()
-    for row, index in zip(filled_window.predictions_panel.rows, order, strict=False):
+    shown = shown_rows(filled_window)
+    assert len(shown) >= 3
+    for row, index in zip(shown, order, strict=False):
         assert row.target == index
         assert row.percentage == f"{softmax[index] * 100:.1f} %"
         assert row.accessibleName() == f"{row.label}, {row.percentage}"
@@ -59,10 +67,10 @@ def test_a_click_on_a_row_explains_its_class(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
     panel = filled_window.predictions_panel
-    assert [row.isChecked() for row in panel.rows] == [True, False, False, False, False]
+    assert [row.isChecked() for row in panel.rows[:5]] == [True, False, False, False, False]
     qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
     assert state.target == panel.rows[2].target
-    assert [row.isChecked() for row in panel.rows] == [False, False, True, False, False]
+    assert [row.isChecked() for row in panel.rows[:5]] == [False, False, True, False, False]
     qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
     assert panel.rows[2].isChecked()
     qtbot.mouseClick(panel.follow, Qt.MouseButton.LeftButton)
@@ -73,14 +81,21 @@ def test_a_click_on_a_row_explains_its_class(
 def test_a_class_is_found_by_a_part_of_its_name(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
-    search = filled_window.predictions_panel.search
-    completer = search.completer()
-    qtbot.keyClicks(search, "CRA")
-    offered = [completer.completionModel().index(row, 0).data() for row in range(completer.completionCount())]
-    assert offered == [f"crane · {CLASSES - 2}", f"crane · {CLASSES - 1}"]
-    completer.activated[str].emit(offered[1])
-    assert state.target == CLASSES - 1
-    assert search.text() == ""
+    panel, prediction = filled_window.predictions_panel, state.prediction
+    assert prediction is not None
+    before = len(shown_rows(filled_window))
+    qtbot.keyClicks(panel.search, "CRA")
+    cranes = sorted((CLASSES - 2, CLASSES - 1), key=lambda index: -prediction.logits[index])
+    assert [(row.label, row.target) for row in shown_rows(filled_window)] == [
+        ("crane", each) for each in cranes
+    ]
+    qtbot.mouseClick(panel.rows[1], Qt.MouseButton.LeftButton)
+    assert state.target == cranes[1]
+    assert panel.search.text() == ""
+    assert len(shown_rows(filled_window)) == before
+    qtbot.keyClicks(panel.search, "cra")
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    assert state.target == cranes[0]  # The likeliest of those that match.
 
 
 @pytest.mark.parametrize(
@@ -143,7 +158,31 @@ def test_a_network_with_few_classes_has_few_rows(
     )
     state.set_target(1)
     engine.answer(engine.open(Predict)[0], few)
-    assert [row.isVisible() for row in window.predictions_panel.rows] == [True, True, False, False, False]
+    assert [row.isVisible() for row in window.predictions_panel.rows[:3]] == [True, True, False]
+
+
+def test_a_higher_panel_shows_more_classes(qtbot: QtBot) -> None:
+    """As many whole rows as there is room for, from three to twenty."""
+    desk = Desk(qtbot)
+    labels = tuple(f"thing {number}" for number in range(30))
+    desk.state.set_model(replace(model(), labels=labels))
+    desk.state.add_picture(picture())
+    panel = PredictionsPanel(desk.state, desk.bridge)
+    desk.show(panel, 240, 300)
+    logits = np.arange(30, 0, -1, dtype=np.float32)
+    chances = np.exp(logits - 30) / np.exp(logits - 30).sum()
+    desk.state.set_prediction(replace(prediction(desk), logits=logits, probabilities=chances))
+    pitch = panel.rows[0].minimumHeight() + 2
+    counts = {}
+    for height in (120, 300, 900):
+        panel.resize(240, height)
+        QApplication.processEvents()
+        shown = [row for row in panel.rows if row.isVisible()]
+        counts[height] = len(shown)
+        assert [row.label for row in shown] == [f"thing {number}" for number in range(len(shown))]
+        assert len(shown) == min(max(panel.list.height() + 2, 3 * pitch) // pitch, 20)
+        assert all(row.height() >= row.minimumHeight() for row in shown)
+    assert counts[120] < counts[300] < counts[900] == 20
 
 
 # ---------------------------------------------------------------------------------------------------- pictures

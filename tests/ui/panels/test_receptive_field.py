@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.envelope import Progress
-from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.protocol.receptive_fields import ReceptiveField, Square
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.plots.field_scene import nearest_unit
@@ -47,6 +47,15 @@ def settle(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     desk.qtbot.waitUntil(lambda: not panel.measured.query.is_scheduled)
 
 
+def choose_scale(panel: ReceptiveFieldPanel, name: str) -> None:
+    panel.scale.setCurrentIndex(panel.scale.findData(name))
+
+
+def scene_note(panel: ReceptiveFieldPanel) -> str:
+    assert panel.map.view.scene is not None
+    return panel.map.view.scene.note
+
+
 def marks(panel: ReceptiveFieldPanel) -> tuple[Mark, ...]:
     assert panel.map.view.scene is not None
     return panel.map.view.scene.marks
@@ -58,7 +67,8 @@ def test_it_asks_for_the_selected_node_over_the_opened_pictures(desk: Desk, pane
             id=1,
             node="stage2",
             images=("cat",),
-            count=8,
+            count=16,
+            fills_up=True,
             protocol="centred",
             input_px=0,
             panel="receptive_field",
@@ -101,7 +111,7 @@ def test_pictures_beyond_the_count_change_nothing(desk: Desk, filled: ReceptiveF
     desk.answer(receptive_field(desk, "stage2"))
     desk.state.add_picture(picture("dog"))
     settle(desk, filled)
-    assert [request.count for request in asked(desk)] == [8, 1]
+    assert [request.count for request in asked(desk)] == [16, 1]
     assert filled.is_settled
 
 
@@ -114,9 +124,14 @@ def test_display_changes_ask_nothing(desk: Desk, filled: ReceptiveFieldPanel) ->
 
 
 def test_a_protocol_brings_the_scale_that_it_measures_its_squares_on(filled: ReceptiveFieldPanel) -> None:
-    """RepLKNet's are of log10(x + 1) (Ding et al. 2022); all others' of the field itself."""
+    """RepLKNet's is log10(x + 1) (Ding et al. 2022); all others are shown in decades below the maximum."""
     protocol, scale = filled.fields.protocol, filled.scale
-    for name, its_own in (("replknet", "log"), ("absolute", "linear"), ("replknet", "log"), ("luo", "linear")):
+    for name, its_own in (
+        ("replknet", "log"),
+        ("absolute", "decades"),
+        ("replknet", "log"),
+        ("luo", "decades"),
+    ):
         protocol.setCurrentIndex(protocol.findData(name))
         assert scale.currentData() == its_own
     scale.setCurrentIndex(scale.findData("log"))  # It can still be chosen.
@@ -129,12 +144,12 @@ def test_it_sharpens_while_it_is_averaged(desk: Desk, filled: ReceptiveFieldPane
     assert filled.map.view.is_dimmed
     desk.progress(3, 8, receptive_field(desk, "stage3", pictures=3, noises=0))
     assert not filled.map.view.is_dimmed
-    assert "3 of 8 pictures" in filled.caption
+    assert "3 of 8 inputs" in filled.caption
     assert filled.map.view.scene is not None
-    assert "3 of 8 pictures" in filled.map.view.scene.note
+    assert "3 of 8 inputs" in filled.map.view.scene.note
     assert not filled.is_settled
     desk.answer(receptive_field(desk, "stage3"))
-    assert "of 8 pictures" not in filled.caption
+    assert "of 8 inputs" not in filled.caption
     assert filled.is_settled
 
 
@@ -143,10 +158,12 @@ def test_what_is_averaged_so_far_is_counted_and_named(desk: Desk, filled: Recept
     desk.state.set_node("stage3")
     settle(desk, filled)
     desk.progress(3, 8, replace(receptive_field(desk, "stage3", pictures=2, noises=0), skipped=1))
-    assert "2 of 8 pictures" in filled.caption
+    assert "2 of 8 inputs" in filled.caption
     desk.progress(4, 8, receptive_field(desk, "stage3", pictures=0, noises=4))
-    assert "4 of 8 × noise" in filled.caption
+    assert "4 of 8 inputs" in filled.caption
     assert "picture" not in filled.caption
+    desk.answer(receptive_field(desk, "stage3", pictures=1, noises=7))
+    assert filled.caption.startswith("Mean of 1 picture and 7 noise images")
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 1, 1), (4, 4, 0), (2, 2, 0), (7, 2, 3)])
@@ -186,7 +203,7 @@ def test_words_already_on_their_way_are_dropped(desk: Desk, filled: ReceptiveFie
     desk.state.set_node("stage4")
     QApplication.processEvents()
     assert filled.map.view.is_dimmed
-    assert "of 8 pictures" not in filled.caption
+    assert "of 8 inputs" not in filled.caption
 
 
 def test_what_comes_before_the_first_picture_is_told(desk: Desk, panel: ReceptiveFieldPanel) -> None:
@@ -201,11 +218,11 @@ def test_stopping_keeps_what_is_there(desk: Desk, panel: ReceptiveFieldPanel) ->
     assert panel.measured.stop.text() == "Stop"
     panel.measured.stop.click()
     desk.qtbot.waitUntil(lambda: panel.is_settled)
-    assert panel.caption.startswith("Stopped after 3 of 8 pictures")
+    assert panel.caption.startswith("Stopped after 3 of 8 inputs")
     assert panel.notice == ""
     settle(desk, panel)
     assert len(desk.asked) == 1
-    assert panel.measured.stop.text() == "Again"
+    assert panel.measured.stop.text() == "Measure again"
     panel.measured.stop.click()
     assert len(desk.asked) == 2
 
@@ -236,7 +253,7 @@ def test_squares_and_field_are_drawn_where_they_are(filled: ReceptiveFieldPanel)
     assert theoretical.dashed
     # On the protocol's own scale the engine's notes say what is not reached.
     assert "no square within" not in filled.caption
-    filled.scale.setCurrentIndex(1)
+    choose_scale(filled, "log")
     assert [mark.box[2] for mark in marks(filled)[:3]] == [60, 16, 4]
     assert "no square within the input holds 30 %" in filled.caption
     assert "squares of log10(1 + field), as you chose" in filled.caption
@@ -247,8 +264,8 @@ def test_the_theoretical_field_is_clipped_to_the_input_and_its_size_said(
     desk: Desk, filled: ReceptiveFieldPanel
 ) -> None:
     """Stage 2 of the small model: 4 + 6 · 4 = 28, 2 × 2 adds 4, 7 × 7 at stride 8 adds 48: 80 px, of 64."""
-    assert "80 × 80 px, which extends beyond the input" in filled.caption
-    assert marks(filled)[-1].label == "theoretical · 80 px"
+    assert "80 × 80 px, which extends beyond the input and is clipped at the edge" in filled.caption
+    assert marks(filled)[-1].label == "theoretical · clipped at the edge"
     # Unit 4 of 8 is centred on 4 + 4 · 8 = 36, and sees -4 to 76.
     assert marks(filled)[-1].box == (0, 0, 64, 64)
     desk.state.set_node("stage1")
@@ -271,24 +288,106 @@ def test_a_global_node_sees_the_whole_picture_which_is_said_and_not_drawn(
 
 
 def test_each_pixel_has_its_fields_colour_and_value(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    choose_scale(filled, "linear")
     view = filled.map.view
     assert colour_at(view, 20.5, 32.5) == tuple(lut("viridis")[255].tolist())
     assert colour_at(view, 19.4, 32.5) == tuple(lut("viridis")[0].tolist())
     point_at(view, view.to_widget(20.5, 32.5))
     assert desk.read_outs[-1] == "stage2 · receptive field · input (20, 32) · value 9.00 · 1.00 of the largest"
     assert filled.map.bar.labels()[-1] == (1.0, "9.00")
-    filled.scale.setCurrentIndex(1)
+    choose_scale(filled, "log")
     assert filled.map.bar.labels()[-1] == (1.0, "1.00")  # log10(9 + 1)
+
+
+def test_by_default_colours_are_decades_below_the_largest_value(
+    desk: Desk, filled: ReceptiveFieldPanel
+) -> None:
+    """9 at (20, 32), a hundredth of it beside: half of four decades; and nothing elsewhere."""
+    field_map = np.zeros((64, 64))
+    field_map[32, 20], field_map[32, 22] = 9.0, 0.09
+    desk.state.set_node("stage3")
+    settle(desk, filled)
+    desk.answer(replace(receptive_field(desk, "stage3"), field_map=field_map))
+    view, viridis = filled.map.view, lut("viridis")
+    assert colour_at(view, 20.5, 32.5) == tuple(viridis[255].tolist())
+    assert colour_at(view, 22.5, 32.5) == tuple(viridis[128].tolist())
+    assert colour_at(view, 18.5, 32.5) == tuple(viridis[0].tolist())
+    assert [text for _, text in filled.map.bar.labels(in_file=True)][::4] == ["≤ -4.00", "0"]
+    # The squares are those of the protocol, whatever the colours.
+    assert [mark.box[2] for mark in marks(filled)[:2]] == [16, 4]
+    assert "log10(x / max)" in scene_note(filled)
+
+
+def test_it_is_zoomed_to_the_outermost_square_and_shows_everything_with_one_click(
+    desk: Desk, filled: ReceptiveFieldPanel
+) -> None:
+    """The 99 % square from 28 to 36, with a margin of a sixteenth and a pixel: from 26 to 38."""
+    field_map = np.zeros((64, 64))
+    field_map[32, 30] = 9.0
+    small = tuple(
+        Square(threshold=share, side_px=side, area_ratio=side**2 / 4096)
+        for share, side in ((0.5, 4), (0.99, 8))
+    )
+    desk.state.set_node("stage3")
+    settle(desk, filled)
+    result = receptive_field(desk, "stage3")
+    desk.answer(replace(result, field_map=field_map, squares={"linear": small, "log": small}))
+    assert filled.map.view.scene is not None
+    assert filled.map.view.scene.size == (12, 12)
+    assert [mark.box for mark in marks(filled)] == [(2, 2, 8, 8), (4, 4, 4, 4)]
+    view = filled.map.view
+    assert colour_at(view, 4.5, 6.5) == tuple(lut("viridis")[255].tolist())
+    point_at(view, view.to_widget(4.5, 6.5))
+    assert "input (30, 32) · value 9.00" in desk.read_outs[-1]
+    click_at(view, view.to_widget(0.5, 0.5))
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == nearest_unit(result, 26.5, 26.5)
+    desk.answer(replace(result, field_map=field_map, squares={"linear": small, "log": small}))
+    filled.zoom.button("whole").click()
+    assert filled.map.view.scene.size == (64, 64)
+    assert marks(filled)[0].box == (28, 28, 8, 8)
+    assert marks(filled)[-1].dashed
+    settle(desk, filled)
+
+
+def test_a_square_that_runs_out_of_the_input_is_said_to_be_clipped(
+    desk: Desk, filled: ReceptiveFieldPanel
+) -> None:
+    """112 px around (32, 32) of 64, and 40 px around (50, 32), of which 34 are left."""
+    wide = (Square(threshold=0.99, side_px=112, area_ratio=1.0),)
+    beside = (Square(threshold=0.99, side_px=40, area_ratio=34 * 40 / 4096),)
+    for squares, centre, label in (
+        (wide, (32.0, 32.0), "99 % · 64 px, clipped at the edge · area 100 %"),
+        (beside, (50.0, 32.0), "99 % · 34 × 40 px, clipped at the edge · area 33.2 %"),
+    ):
+        result = receptive_field(desk, "stage2")
+        desk.state.set_node("stage3" if squares is wide else "stage4")
+        settle(desk, filled)
+        desk.answer(replace(result, squares={"linear": squares, "log": squares}, centre_px=centre))
+        filled.zoom.choose("whole")
+        filled.resize(640, 400)
+        desk.qtbot.waitUntil(lambda: marks(filled)[0].label == "99 % · clipped at the edge")
+        filled.resize(1000, 400)
+        desk.qtbot.waitUntil(lambda label=label: marks(filled)[0].label == label)
+        filled.resize(300, 400)
+        desk.qtbot.waitUntil(lambda: marks(filled)[0].label == "99 %")
+        assert f"Squares: 99 % in {label.split(' · ')[1]}." in filled.caption
 
 
 def test_the_figure_says_how_it_was_made(desk: Desk, panel: ReceptiveFieldPanel) -> None:
     result = receptive_field(desk, "stage2", pictures=2, noises=0)
-    notes = ("8 pictures were asked for, and 2 pictures were used.",)
+    notes = ("The folder has only 2 pictures.",)
     desk.answer(replace(result, random_weights=True, protocol="replknet", skipped=1, notes=notes))
     assert panel.map.view.scene is not None
     note = panel.map.view.scene.note.splitlines()
-    assert note == ["ERF of stage2", "RepLKNet protocol", "2 pictures", "linear", "random weights"]
-    assert "8 pictures were asked for, and 2 pictures were used." in panel.caption
+    assert note == [
+        "ERF of stage2",
+        "RepLKNet protocol",
+        "mean of 2 pictures",
+        "log10(x / max)",
+        "random weights",
+    ]
+    assert "The folder has only 2 pictures." in panel.caption
 
 
 @pytest.mark.parametrize(

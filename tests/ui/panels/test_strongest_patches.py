@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
-from tests.ui.desk import Desk, picture
-from tests.ui.features import asked, filled_panel, reply
+from tests.ui.desk import Desk, feature_maps, picture
+from tests.ui.features import answer, asked, filled_panel, reply
 
 
 def patch(image: str, y: int, x: int, value: float) -> Patch:
@@ -73,6 +73,7 @@ def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
     assert info is not None
     nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
     desk.state.set_model(msgspec.structs.replace(info, nodes=nodes))
+    answer(desk, panel, feature_maps(desk, "stage3"))
     desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
     assert "the whole input is shown" in panel.patches.text.text()
@@ -93,7 +94,7 @@ def test_what_there_is_so_far_is_shown_and_kept_when_stopped(
     desk.tell()  # The engine's word that it has stopped is on its way.
     assert desk.client.cancelled[-1] == number
     assert panel.patches.list.count() == 1
-    assert panel.patches.stop.text() == "Again"
+    assert panel.patches.stop.text() == "Measure again"
     panel.patches.stop.click()
     assert len(asked(desk, StrongestPatches)) == 2
 
@@ -153,4 +154,4 @@ def test_a_failure_is_said_and_can_be_tried_again(desk_and_panel: tuple[Desk, Fe
     desk, panel = desk_and_panel
     desk.fail("The GPU has no memory left.")
     assert panel.patches.text.text() == "The GPU has no memory left."
-    assert panel.patches.stop.text() == "Again"
+    assert panel.patches.stop.text() == "Measure again"

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, log_ticks, runs
+from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, log_ticks, runs
 from convnext_studio.ui.widgets import theme
 from tests.ui.desk import point_at
 
@@ -247,3 +247,114 @@ def test_runs_are_what_lies_between_missing_points() -> None:
     x, y = np.arange(6.0), np.array([np.nan, 1, 2, np.nan, 4, np.nan])
     assert [(a.tolist(), b.tolist()) for a, b in runs(x, y)] == [([1, 2], [1, 2]), ([4], [4])]
     assert list(runs(np.empty(0), np.empty(0))) == []
+
+
+# ------------------------------------------------------------------------------------- bars, marks, log axes
+
+
+def test_bars_stand_on_their_bases_in_their_colours(qtbot: QtBot) -> None:
+    plot = shown(qtbot, Axes(x="size", y="parameters", has_legend=False))
+    x = np.array([0.0, 1.0])
+    bars = [
+        Bars(label="rest", x=x, y=np.array([0.5, 0.25]), width=0.5),
+        Bars(label="kernels", x=x, y=np.array([0.25, 0.5]), base=np.array([0.5, 0.25]), width=0.5, series=1),
+    ]
+    plot.show_curves(bars, x=Limits(-0.5, 1.5), y=Limits(0, 1))
+    area, look = plot.area, theme.current()
+    image = plot.grab().toImage()
+
+    def colour_at(across: float, up: float) -> str:
+        place = QPointF(area.left() + across * area.width(), area.bottom() - up * area.height())
+        return image.pixelColor(place.toPoint()).name()
+
+    assert [colour_at(0.25, up) for up in (0.1, 0.45, 0.6, 0.72)] == [look.accent] * 2 + [look.warning] * 2
+    assert [colour_at(0.75, up) for up in (0.1, 0.22, 0.3, 0.7)] == [look.accent] * 2 + [look.warning] * 2
+    for across, up in ((0.25, 0.8), (0.5, 0.3), (0.05, 0.3)):
+        assert colour_at(across, up) not in (look.accent, look.warning)
+
+
+def test_bars_are_read_and_chosen_by_a_click_but_not_by_a_drag(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    read: list[str] = []
+    plot.pointed.connect(read.append)
+    chosen: list[float] = []
+    plot.clicked.connect(chosen.append)
+    x, names = np.array([0.0, 1.0, 2.0]), [(0.0, "3"), (1.0, "5"), (2.0, "7")]
+    plot.show_curves([Bars(label="MACs", x=x, y=np.array([1.0, 2.0, 3.0]))], names=names)
+    area = plot.area
+    middle = QPoint(round(area.center().x()), round(area.center().y()))
+    point_at(plot, QPointF(middle))
+    assert read[-1] == "5 · MACs 2.00"
+    inside = plot.view._canvas.viewport()
+    QTest.mouseClick(inside, Qt.MouseButton.LeftButton, pos=middle)
+    assert chosen == [1.0]
+    QTest.mousePress(inside, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseRelease(inside, Qt.MouseButton.LeftButton, pos=middle + QPoint(40, 0))
+    assert chosen == [1.0]
+
+
+def test_both_axes_can_count_in_decades(qtbot: QtBot) -> None:
+    """A power law is a straight line there, and values are read as they are."""
+    axes = Axes(x="side", y="MACs", is_log=True, is_x_log=True, write=lambda value: f"{value:.0f} of them")
+    plot = shown(qtbot, axes)
+    read: list[str] = []
+    plot.pointed.connect(read.append)
+    x = np.array([10.0, 100.0, 1000.0])
+    plot.show_curves([Curve(label="square", x=x, y=x**2)], names=[(10.0, "ten"), (100.0, "hundred")])
+    area = plot.area
+    point_at(plot, area.center())
+    assert read[-1] == "hundred · square 10000 of them"
+    point_at(plot, area.topRight() - QPointF(2, -2))
+    assert read[-1] == "side 1000 · square 1000000 of them"
+    assert "10000 of them" in [text for _, text in axes.ticks(plot.view.shown_limits[1])]
+
+
+def test_a_mark_goes_with_its_curves(qtbot: QtBot) -> None:
+    plot = shown(qtbot, Axes(x="", y="", has_legend=False))
+    bars = Bars(label="values", x=np.array([0.0, 1.0]), y=np.array([1.0, 1.0]), width=0.1)
+    for mean in (0.25, 0.75):
+        plot.show_curves([bars], x=Limits(0, 1), y=Limits(0, 1), marks=[Mark(x=mean, text="mean")])
+    lines = [item for item in plot.view._canvas.scene().items() if type(item).__name__ == "InfiniteLine"]
+    assert [line.value() for line in lines] == [0.75]
+
+
+def test_titles_are_not_scaled_and_small_values_are_written_out(qtbot: QtBot) -> None:
+    plot = shown(qtbot, Axes(x="", y="weight"))
+    plot.show_curves([Curve(label="w", x=np.array([0.0, 1.0]), y=np.array([-0.2, 0.2]))])
+    plot.grab()
+    assert "x0.001" not in plot.view._up.labelString()
+    assert "0.2" in [text for ticks in plot.view._up._tickLevels for _, text in ticks]
+
+
+def test_lines_are_as_thick_as_the_text_is_large(qtbot: QtBot) -> None:
+    plot = shown(qtbot)
+    widths = []
+    for px in (12, 36):
+        font = plot.font()
+        font.setPixelSize(px)
+        plot.setFont(font)
+        plot.view.setFont(font)
+        plot.show_curves([Curve(label="line", x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))])
+        widths.append(plot.view._lines[0].opts["pen"].widthF())
+    assert widths == pytest.approx([2.0, 2.0 * 36 / 13])
+
+
+def test_linked_plots_show_the_same_part(qtbot: QtBot) -> None:
+    upper, lower = shown(qtbot), shown(qtbot)
+    line = Curve(label="line", x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))
+    for plot in (upper, lower):
+        plot.show_curves([line], x=Limits(0, 1), y=Limits(0, 1))
+    lower.link_x(upper)
+    upper.view._box.setXRange(0.25, 0.5, padding=0)
+    across = lower.view.shown_limits[0]
+    assert (across.low, across.high) == pytest.approx((0.25, 0.5), abs=0.02)
+
+
+def test_small_numbers_have_no_factor_beside_the_title(qtbot: QtBot) -> None:
+    """The ticks are the values themselves, so that a “(x0.001)” would be wrong."""
+    plot = CurvePlot("A plot", Axes(x="Distance", y="Value"))
+    qtbot.addWidget(plot)
+    plot.show()
+    plot.show_curves([Curve(label="small", x=np.arange(3.0), y=np.array([0.001, 0.002, 0.003]))])
+    plot.grab()
+    assert plot.view._up.labelString().count("0.001") == 0

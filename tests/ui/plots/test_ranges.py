@@ -3,7 +3,10 @@
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Clipping, Limits, Range, lut
@@ -42,6 +45,7 @@ def test_a_field_is_coloured_by_the_range_and_the_bar_marks_what_lies_beyond(qtb
     desk.state.add_picture(picture())
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)
     desk.show(panel)
+    panel.scale.setCurrentIndex(panel.scale.findData("linear"))
     panel.measured.query.refresh()
     desk.answer(receptive_field(desk, "stage4"))
     assert panel.map.bar.scale is not None
@@ -56,6 +60,16 @@ def test_a_field_is_coloured_by_the_range_and_the_bar_marks_what_lies_beyond(qtb
     assert "values above the scale" in panel.map.bar.accessibleDescription()
     assert colour_at(panel.map.view, 20.5, 32.5) == tuple(lut("viridis")[-1])
     assert len(desk.asked) == asked  # Nothing is computed again.
+    choose(panel.range, "data")
+    bar = panel.map.bar
+    bar.setFocus()
+    QTest.keyClick(bar, Qt.Key.Key_Down)
+    assert bar.scale is not None
+    assert bar.scale.limits is not None
+    assert bar.scale.limits.high == pytest.approx(9 * 0.98)
+    QTest.keyClick(bar, Qt.Key.Key_Escape)
+    assert bar.scale.limits == Limits(0, 9)
+    assert len(desk.asked) == asked
 
 
 def test_the_bar_has_a_tip_where_values_are_clipped(qtbot: QtBot) -> None:

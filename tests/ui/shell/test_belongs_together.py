@@ -20,14 +20,13 @@ from convnext_studio.protocol.envelope import Answer, Cancelled, Done, Payload, 
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from tests.networks import small_model, write_weights
 from tests.ui.conftest import FakeEngine
 
 SEQUENCES = 30
 NODES = ("stem", "stage1", "stage2", "stage4", "stage3.block1.dwconv", "stage4.block1")
-DOCKS = ("field_lab", "evidence", "contact_sheet")
+DOCKS = ("receptive_field", "picture", "field_lab", "contact_sheet", "feature_maps", "attribution", "evidence")
 
 
 class SteppedEngine(FakeEngine):
@@ -204,7 +203,6 @@ def test_content_caption_and_badge_belong_together(
     tmp_path: Path,
     qapp: QApplication,
     qtbot: QtBot,
-    state: AppState,
     controller: Controller,
     engine: SteppedEngine,
     window: StudioWindow,
@@ -218,24 +216,27 @@ def test_content_caption_and_badge_belong_together(
         controller.open_model(sources[seed % 3], "cpu")
         controller.open_paths(paths)
         engine.finish()
-        if seed % 3 == 0:
-            window.dock_layout.show_panel(DOCKS[seed // 3 % 3])
         for _ in range(12):
-            act(rng, state, controller, sources)
+            # Evidence takes hundreds of passes.
+            act(rng, window, sources, DOCKS if seed >= 5 else DOCKS[:-1])
             for _ in range(rng.choice((0, 1, 3, 10))):
                 engine.step()
             qapp.processEvents()
-        qtbot.waitUntil(lambda: engine.finish() and window.is_settled)
+        # The evidence of a map takes hundreds of passes.
+        qtbot.waitUntil(lambda: engine.finish() and window.is_settled, timeout=60_000)
     finally:
         qapp.removeEventFilter(onlooker)
     assert not onlooker.faults, "\n".join(sorted(set(onlooker.faults)))
     assert onlooker.frames > 50
-    assert {"FeatureMapsPanel", "ReceptiveFieldPanel", "AttributionPanel"} <= onlooker.contents_seen
+    assert {"FeatureMapsPanel", "AttributionPanel"} <= onlooker.contents_seen
 
 
-def act(rng: random.Random, state: AppState, controller: Controller, sources: list[str]) -> None:
+def act(rng: random.Random, window: StudioWindow, sources: list[str], docks: tuple[str, ...]) -> None:
     """Do one thing that a person might do."""
-    match rng.choice(("model", "model", "picture", "node", "unit", "class")):
+    state, controller = window.state, window.controller
+    match rng.choice(("model", "model", "picture", "node", "unit", "class", "panel")):
+        case "panel":
+            window.dock_layout.show_panel(rng.choice(docks))
         case "model":
             controller.open_model(rng.choice(sources), "cpu")
         case "picture":

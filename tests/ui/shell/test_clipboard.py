@@ -59,7 +59,7 @@ def test_text_is_selected_copied_and_pasted(filled_window: StudioWindow, qtbot: 
 def test_the_view_of_the_focused_panel_is_copied(
     filled_window: StudioWindow, qtbot: QtBot, by_key: bool
 ) -> None:
-    look = filled_window.attribution_panel.bar.look
+    look = filled_window.attribution_panel.look.more
     focus(look, qtbot)
     if by_key:
         QTest.keyClick(look, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)

@@ -320,7 +320,7 @@ def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
     qtbot.wait(200)
 
 
-@pytest.mark.parametrize("name", ["help", "build", "activity"])
+@pytest.mark.parametrize("name", ["catalogue", "build", "activity"])
 def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
     large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
 ) -> None:
@@ -431,12 +431,10 @@ def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
     large_screen.resizeDocks([docks["picture"]], [600], Qt.Orientation.Vertical)
     qtbot.wait(50)
     before = {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()}
-    rows = [row.geometry() for row in large_screen.attribution_panel.target.rows]
     try:
         for size_pt in (20, 28, 12, 9):
             use_text(qtbot, large_screen, size_pt)
         assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
-        qtbot.waitUntil(lambda: [row.geometry() for row in large_screen.attribution_panel.target.rows] == rows)
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
         theme.apply(qapp, theme.DARK)

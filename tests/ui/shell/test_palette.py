@@ -203,7 +203,8 @@ def test_every_step_of_the_lecture_and_every_page_is_found(filled_window: Studio
     [
         ("contact sheet opacity", "contact_sheet", "Opacity"),
         ("receptive field protocol replknet", "receptive_field", "Protocol"),
-        ("attribution resampling bilinear", "attribution", "Resampling"),
+        ("attribution true grid", "attribution", "Resolution: True grid"),
+        ("attribution colour map", "attribution", "Colour map"),
         ("evidence fill mean", "evidence", "Fill"),
         ("receptive field seed", "receptive_field", "Seed"),
     ],

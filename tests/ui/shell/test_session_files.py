@@ -20,7 +20,6 @@ from convnext_studio.protocol.pictures import (
     ShowPicture,
 )
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
-from convnext_studio.ui.shell.session_files import control_values
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
@@ -33,6 +32,7 @@ from convnext_studio.ui.state.session_document import (
     to_text,
 )
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.control_values import control_values
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FOUR_STAGES, FakeEngine, make_image, make_model
 

@@ -1,12 +1,14 @@
 """The status bar says what is under the pointer, what is being done, how long it took, and stops it."""
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.server.dispatch import HANDLERS
-from convnext_studio.protocol.envelope import EngineLost, EngineReady, Progress, Started
+from convnext_studio.protocol.envelope import Done, EngineLost, EngineReady, Progress, Started
 from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.models import Device
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.shell.status_bar import StatusBar
 from convnext_studio.ui.state.activity import spoken
@@ -35,6 +37,22 @@ def test_the_read_out_and_the_device(bar: StatusBar, state: AppState) -> None:
     state.hovered.emit("channel 3, value 0.25")
     state.set_model(make_model())
     assert bar.hover.text() == "channel 3, value 0.25"
+    assert bar.device.text() == "A processor, float32"
+
+
+def test_a_gpu_shows_how_much_of_its_memory_is_free(
+    bar: StatusBar, state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    gpu = Device(name="cuda:0", title="H200", memory_bytes=141_000_000_000, free_bytes=139_500_000_000)
+    state.set_model(replace(make_model(device="cuda"), device_name="H200", devices=(gpu,)))
+    assert bar.device.text() == "H200, 139.5 of 141 GB free, float32"
+    ask(bridge)
+    [request] = engine.open(FeatureMaps)
+    engine.send(Done(id=request.id, payload=None, seconds=0.1, free_bytes=9_100_000_000))
+    assert bar.device.text() == "H200, 9.1 of 141 GB free, float32"
+    state.set_model(make_model())
+    ask(bridge)
+    engine.answer(engine.open(FeatureMaps)[-1], None)
     assert bar.device.text() == "A processor, float32"
 
 

@@ -23,6 +23,7 @@ from convnext_studio.ui.lecture.presenter.overview import Overview
 from convnext_studio.ui.lecture.presenter.prefetch import StepViews
 from convnext_studio.ui.lecture.presenter.slide import Slide
 from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -30,13 +31,16 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 
 class DoubleClicks(QObject):
-    """Catches double-clicks on a view and its children, which maps would otherwise use to fit themselves."""
+    """Catches double-clicks on a view and its children, apart from controls and from plots, which they fit."""
 
     happened = Signal()
 
     def watch(self, view: QWidget) -> None:
         """Watch a view and its children."""
+        plots = view.findChildren(ReadPlot)
         for widget in (view, *view.findChildren(QWidget)):
+            if any(plot.isAncestorOf(widget) for plot in plots):
+                continue
             # A filter that is installed twice is moved to the front and still called once.
             widget.installEventFilter(self)
 

@@ -1,4 +1,4 @@
-"""Drawing functions for the painted views: text, maps with colour bars, bars and histograms."""
+"""Drawing functions for the painted views: text, legends, maps with colour bars, and bars."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,8 @@ from convnext_studio.render import (
     colorize,
     format_number,
     format_percent,
-    format_ticks,
     limits_of,
     lut,
-    nice_ticks,
     robust_limits,
 )
 from convnext_studio.ui.lecture.views.live_view import LEAST, SMALL
@@ -259,54 +257,6 @@ class Ink:
         across = QPointF(-head.y(), head.x())
         for side in (across, -across):
             self.painter.drawLine(end, end - head + side)
-
-    # ------------------------------------------------------------------------------------------- plots
-
-    def axis(self, area: QRectF, limits: Limits, title: str = "") -> None:
-        """Paint a horizontal axis below an area, with numbers and a title."""
-        line = self.line(self.small)
-        painter = self.painter
-        ticks = nice_ticks(limits)
-        last = area.left() - 1e6
-        for value, text in zip(ticks, format_ticks(ticks), strict=True):
-            x = self.along(area, limits, value)
-            painter.setPen(QPen(QColor(self.look.border), 1))
-            painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
-            width = self.width(text, self.small)
-            if x - width / 2 > last + self.small * 0.4:
-                last = x + width / 2
-                place = QRectF(x - width, area.bottom() + 2, 2 * width, line)
-                self.text(place, text, align="centre", px=self.small, colour=self.look.muted)
-        painter.setPen(QPen(QColor(self.look.outline), 1))
-        painter.drawLine(area.bottomLeft(), area.bottomRight())
-        if title:
-            place = QRectF(area.left(), area.bottom() + line + 2, area.width(), line)
-            self.text(place, title, align="centre", px=self.small)
-
-    def axis_height(self) -> float:
-        """Return the height of a horizontal axis below its area."""
-        return self.line(self.small) * 2 + 4
-
-    @staticmethod
-    def along(area: QRectF, limits: Limits, value: float) -> float:
-        """Return the x position of a value in an area."""
-        return area.left() + (value - limits.low) / (limits.high - limits.low) * area.width()
-
-    def histogram(
-        self, area: QRectF, counts: NDArray[np.int64], span: Limits, shown: Limits, colour: str
-    ) -> None:
-        """Paint counts over `span` as bars on an axis over `shown`; the highest bar fills the area."""
-        highest = int(counts.max(initial=0)) or 1
-        step = (span.high - span.low) / len(counts)
-        self.painter.save()
-        self.painter.setClipRect(area)
-        for index, count in enumerate(counts.tolist()):
-            left = self.along(area, shown, span.low + index * step)
-            right = self.along(area, shown, span.low + (index + 1) * step)
-            height = count / highest * area.height()
-            bar = QRectF(left, area.bottom() - height, max(right - left, 1) + 0.5, height)
-            self.painter.fillRect(bar, QColor(colour))
-        self.painter.restore()
 
     def bars(self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str) -> None:
         """Paint rows of name and fraction (0 to 1), each with a bar below."""

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.lecture.setting import Setting
 from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -86,6 +87,8 @@ class LectureView(QWidget):
             if isinstance(widget, QComboBox):
                 # Qt keeps the minimum width of the previous font until the style changes.
                 QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
+        for plot in self.findChildren(ReadPlot):
+            plot.set_text_px(px, round(px * SMALL))
 
     def hide_controls(self) -> None:
         """Hide everything that can only be used on a screen, because the view is printed."""

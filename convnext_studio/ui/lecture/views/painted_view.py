@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontInfo, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -20,6 +21,7 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import AskingView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
@@ -105,6 +107,8 @@ class PaintedView(AskingView):
     ----------
     canvas
         Where `paint` paints.
+    contents
+        What is shown above the controls: the canvas, and plots beside it or in its place.
     controls
         The row below it, or the last of them.
     """
@@ -120,7 +124,9 @@ class PaintedView(AskingView):
         self._column = QVBoxLayout(self._body)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(8)
-        self._column.addWidget(self.canvas, 1)
+        self.contents = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self.contents.addWidget(self.canvas, 1)
+        self._column.addLayout(self.contents, 1)
         self.controls = self.new_row()
         self.set_body(self._body)
 
@@ -139,13 +145,21 @@ class PaintedView(AskingView):
     def set_dimmed(self, dimmed: bool) -> None:
         """Dim the contents while a newer request is running."""
         self.canvas.set_dimmed(dimmed)
+        for plot in self.findChildren(ReadPlot):
+            plot.plot.setEnabled(not dimmed)
+
+    def set_text_px(self, px: int) -> None:
+        """Scale all text, and the gap between canvas and plots with it."""
+        super().set_text_px(px)
+        self.contents.setSpacing(px)
 
     # --------------------------------------------------------------------------------------- controls
 
     def hide_controls(self) -> None:
         """Hide the rows of controls."""
         for child in self._body.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            child.setVisible(child is self.canvas)
+            if self.contents.indexOf(child) < 0:
+                child.hide()
 
     def new_row(self) -> QHBoxLayout:
         """Start another row of controls."""

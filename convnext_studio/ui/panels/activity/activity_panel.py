@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QPlainTextEdit,
-    QProgressBar,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -17,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.state.activity import CAPACITY, LARGEST_STEP, Activity, ActivityLog, spoken
+from convnext_studio.ui.state.activity import CAPACITY, Activity, ActivityLog, spoken
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 # Shorter activities appear only in the list of finished ones.
 ANNOUNCE_AFTER_MS = 300
@@ -173,11 +173,8 @@ class ActivityRow(QWidget):
     def __init__(self, activity: Activity, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.text = ElidedLabel()
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
+        self.progress = ProgressBar(f"Progress: {activity.what}")
         self.progress.setFixedSize(120, 12)
-        self.progress.setAccessibleName(f"Progress: {activity.what}")
-        self.progress.setToolTip("The progress, if it is known")
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName(f"Cancel: {activity.what}")
         self.cancel.setToolTip("Stop only this job")
@@ -193,11 +190,8 @@ class ActivityRow(QWidget):
         """Update the text and the progress."""
         said = activity.note or ("waits" if activity.outcome == "waiting" else "")
         self.text.setText(" · ".join(part for part in (activity.what, activity.asker, said) if part))
-        unit = 1 + activity.total // LARGEST_STEP
-        # A waiting activity has a range of 1, because Qt animates a bar with a range of 0 as if it were busy.
-        total = activity.total // unit if activity.outcome == "running" else 1
-        self.progress.setRange(0, total)
-        self.progress.setValue(activity.done // unit)
+        # A waiting activity has a total of 1, because Qt animates a bar with a total of 0 as if it were busy.
+        self.progress.show_progress(activity.done, activity.total if activity.outcome == "running" else 1)
 
 
 class LogView(QWidget):

@@ -8,8 +8,8 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QMenu,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QToolButton,
@@ -26,8 +26,9 @@ from convnext_studio.render import Rgb, format_percent
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
@@ -289,7 +290,8 @@ class WhereRow(QObject):
         self.pin = choice(
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
-            [("At the selected node", FOLLOWING)],
+            [("At the selection", FOLLOWING)],
+            word="Map",
         )
         self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pin.currentIndexChanged.connect(self._pin_chosen)
@@ -300,6 +302,8 @@ class WhereRow(QObject):
             button.setToolTip(f"Show the map at stage {number}; the small map has its own scale")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
+        self._word = QLabel("Stage")
+        self._word.setBuddy(self.stages["stage1"])
         self.all = _button("All")
         self.all.setAccessibleName("All stages side by side")
         self.all.setToolTip("All stages side by side, each on its own scale")
@@ -318,7 +322,7 @@ class WhereRow(QObject):
     @property
     def widgets(self) -> tuple[QWidget, ...]:
         """The controls, in the order of the row."""
-        return (self.pin, *self.stages.values(), self.all, self.average)
+        return (self.pin, self._word, *self.stages.values(), self.all, self.average)
 
     @property
     def where(self) -> Where:
@@ -370,7 +374,7 @@ class WhereRow(QObject):
         is_first_model = count == 0
         was_blocked = self.pin.blockSignals(True)
         self.pin.clear()
-        self.pin.addItem("At the selected node", FOLLOWING)
+        self.pin.addItem("At the selection", FOLLOWING)
         for stage in stages:
             self.pin.addItem(f"At {model.node(stage).title.lower()} (pinned)", stage)
         if is_first_model or was_last or (before and before not in stages):
@@ -427,7 +431,7 @@ def _icon(picture: Rgb) -> QIcon:
     return thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)
 
 
-class AttributionBar(QWidget):
+class AttributionBar(QObject):
     """The controls above the map; `changed` tells a new method or parameter.
 
     Long methods have a progress bar and a button that stops them.
@@ -435,7 +439,7 @@ class AttributionBar(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._list = choice("Method", "", [(method.title, method.name) for method in METHODS])
         for index, method in enumerate(METHODS):
@@ -446,32 +450,21 @@ class AttributionBar(QWidget):
         self.sheet = _attribution_bar_button(
             "Contact sheet", "This method on all opened pictures, as a contact sheet"
         )
-        self.save = _attribution_bar_button(
-            "Save…", "Save this map: its values (.npy, .json) and its figure (.png)"
-        )
-        self.progress = QProgressBar()
+        self.progress = ProgressBar("Progress of the map")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress of the map")
-        self.progress.setToolTip("Progress of the map")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
-        layout = FlowLayout(self)
-        for control in (
-            self._list,
-            self.parameters,
-            self.target.this,
-            self.target.that,
-            self.progress,
-            self.stop,
-            self.save,
-            self.evidence,
-        ):
-            layout.addWidget(control)
         self._list.currentIndexChanged.connect(self._method_chosen)
         self.parameters.changed.connect(self.changed)
         self._explain_method()
         self.show_progress(None)
+
+    def add_to(self, row: ControlRow) -> None:
+        """Add the controls to a row, in which the method and the two classes stay as long as possible."""
+        for control in (self._list, self.target.this, self.target.that):
+            row.add(control, kept=True)
+        for other in (self.parameters, self.progress, self.stop, self.evidence, self.sheet):
+            row.add(other)
 
     @property
     def method(self) -> Method:
@@ -487,9 +480,7 @@ class AttributionBar(QWidget):
         self.progress.setVisible(done_of is not None)
         self.stop.setVisible(done_of is not None)
         if done_of is not None:
-            done, total = done_of
-            self.progress.setRange(0, total)
-            self.progress.setValue(done)
+            self.progress.show_progress(*done_of)
 
     def _method_chosen(self) -> None:
         self._explain_method()

@@ -12,7 +12,7 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import OPACITY, Clipping, Limits, Map, Shading, grid_lines, why_empty
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
-from convnext_studio.ui.plots.map_texts import Placement, point_text, value_text
+from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -114,7 +114,7 @@ class MapCell(QWidget):
         self.heading.setProperty("heading", True)
         self.map = MapView("Attribution")
         # Used for several maps: beside a small map, the button would take as much room as the map.
-        self.save = self.map.save_button("Attribution", "▾")
+        self.save = self.map.save_button("Attribution")
         self.line = ColorLine()
         self.words = plain_label("muted")
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -242,7 +242,8 @@ def _right_of(edge: float, lines: NDArray[np.float64]) -> NDArray[np.float64]:
 def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
     """Return the map as a layer; its own pixels, if they are reduced, average those of the map."""
     colours = shading.veil_of(_reduced(shown.values), limits)
-    return Layer(Bitmap(colours), shown.placement.box(*shown.values.shape), smooth=shading.smooth)
+    box, numbers = shown.placement.box(*shown.values.shape), numbers_of(shown.values)
+    return Layer(Bitmap(colours), box, smooth=shading.smooth, numbers=numbers)
 
 
 def _reduced(values: Map) -> Map:

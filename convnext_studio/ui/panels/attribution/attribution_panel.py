@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QSlider,
     QVBoxLayout,
@@ -162,8 +163,8 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.bar = AttributionBar()
-        self.controls.add(self.bar, 1)
+        self.bar = AttributionBar(self)
+        self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,
@@ -180,6 +181,8 @@ class AttributionPanel(Panel):
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = Look(self)
+        for cell in self.figure.cells:
+            cell.map.bar.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()
@@ -191,14 +194,18 @@ class AttributionPanel(Panel):
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
-        around, whole = QWidget(), self.layout()
-        assert whole is not None  # Every panel has a layout.
-        whole.replaceWidget(self._stack, around)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
+        curtain_word = QLabel("Curtain")
+        curtain_word.setBuddy(self.curtain)
         self.curtain.setRange(0, 100)
         follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
         self.curtain.setAccessibleName("Curtain")
         self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
+        curtain = QWidget()
+        beside = QHBoxLayout(curtain)
+        beside.setContentsMargins(0, 0, 0, 0)
+        for part in (curtain_word, self.curtain):
+            beside.addWidget(part)
         below = QWidget()
         row = FlowLayout(below)
         for control in (
@@ -206,16 +213,13 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            QLabel("Curtain"),
-            self.curtain,
-            self.bar.sheet,
+            curtain,
         ):
             row.addWidget(control)
-        layout = QVBoxLayout(around)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self._stack, 1)
-        layout.addWidget(below)
+        whole = self.layout()
+        assert isinstance(whole, QVBoxLayout)  # As of every panel.
+        # Not in a widget with the figure: Qt would give that its preferred height, and cut off the caption.
+        whole.insertWidget(whole.indexOf(self._stack) + 1, below)
 
     def _connect(self) -> None:
         state = self.state
@@ -239,7 +243,10 @@ class AttributionPanel(Panel):
             slider.valueChanged.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
-        self.bar.save.clicked.connect(self.save_asked)
+        for cell in self.figure.cells:
+            save = cell.map.saver.menu.addAction("Values and fi&gure…")
+            save.setToolTip("Save this map: its values (.npy, .json) and its figure (.png)")
+            save.triggered.connect(self.save_asked)
         self.bar.stop.clicked.connect(self.query.stop)
         self.figure.pointed.connect(state.hovered)
 

@@ -412,7 +412,7 @@ class _Row:
         self._label = QLabel(spec.label)
         self._label.setBuddy(self.field)
         self.reset = QToolButton()
-        self.reset.setText("↺")
+        self.reset.setText("Reset")
         self.reset.setAutoRaise(True)
         self.reset.setAccessibleName(f"Reset {spec.label}")
         policy = self.reset.sizePolicy()

@@ -26,15 +26,19 @@ from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.text_size import follow_text
 
 COLUMNS = {
-    "Name": "In timm's catalogue",
+    "Name": "In timm's catalogue; the ConvNeXts come first",
+    "Accuracy": "Published top-1 accuracy on the validation photographs of ImageNet-1k",
+    "Size on disk": "Size of the file with the weights; estimated if it is not on this computer",
+    "On this computer": "Whether the weights are already on this computer",
+    "Licence": "Licence of the weights",
     "Parameters": "Number of parameters of the whole network",
     "Input": "Side of the input in pixels",
-    "Licence": "Licence of the weights",
-    "On this computer": "Whether the weights are already on this computer",
     "Trained on": "Data sets in the order of training",
 }
-NAME_CHARACTERS = 48
+MOST_CHARACTERS = {"Name": 40, "Licence": 15}
+"""Longer texts are elided, to leave room for the numbers; the tooltip has them whole."""
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_FLOAT_BYTES = 4
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -62,6 +66,7 @@ class CatalogueTable(QTreeView):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.header().setStretchLastSection(True)
         follow_text(self, self._fit_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
@@ -75,11 +80,11 @@ class CatalogueTable(QTreeView):
             self.select(selected.name)
 
     def _fit_columns(self) -> None:
-        for column in range(len(COLUMNS)):
+        for column, heading in enumerate(COLUMNS):
             self.resizeColumnToContents(column)
-        # Limit the width of long names to leave room for the numbers; they are elided in the middle.
-        name_px = self.fontMetrics().averageCharWidth() * NAME_CHARACTERS
-        self.setColumnWidth(0, min(self.columnWidth(0), name_px))
+            if heading in MOST_CHARACTERS:
+                most_px = self.fontMetrics().averageCharWidth() * MOST_CHARACTERS[heading]
+                self.setColumnWidth(column, min(self.columnWidth(column), most_px))
 
     def search(self, text: str) -> None:
         """Show only the rows that contain all these words, in any column."""
@@ -136,15 +141,18 @@ def spoken_megabytes(count: int) -> str:
 
 def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     licence = f"{entry.licence} (non-commercial)" if entry.is_noncommercial else entry.licence
-    size = entry.download_bytes or 0
-    here = "yes" if entry.is_cached else f"no, about {spoken_megabytes(size)}"
+    size, estimated = entry.disk_bytes, entry.disk_bytes is None
+    if size is None:
+        size = entry.download_bytes or _FLOAT_BYTES * entry.parameters
     # The sort keys are floats, because Qt compares Python's integers in 32 bits.
     cells: list[tuple[str, str | float]] = [
-        (entry.name, entry.name),
+        (entry.name, f"{0 if entry.is_convnext else 1} {entry.name}"),
+        ("–" if entry.accuracy is None else f"{entry.accuracy:.1f} %", entry.accuracy or 0.0),
+        (f"about {spoken_megabytes(size)}" if estimated else spoken_megabytes(size), float(size)),
+        ("yes" if entry.is_cached else "no", "no" if entry.is_cached else "yes"),
+        (licence, licence),
         (format_count(entry.parameters), float(entry.parameters)),
         (str(entry.input_px), float(entry.input_px)),
-        (licence, licence),
-        (here, float(size)),
         (entry.data, entry.data),
     ]
     items = []
@@ -152,13 +160,19 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         item = QStandardItem(text)
         item.setData(order, _ORDER)
         item.setData(entry, _ENTRY)
-        item.setToolTip(entry.why_not or text)
-        if isinstance(order, float) and text != here:
+        item.setToolTip(entry.why_not or _tip(entry, text))
+        if isinstance(order, float):
             item.setTextAlignment(_RIGHT)
         if entry.why_not:
             item.setData(grey, Qt.ItemDataRole.ForegroundRole)
         items.append(item)
     return items
+
+
+def _tip(entry: PretrainedInfo, text: str) -> str:
+    if entry.accuracy is not None and text == f"{entry.accuracy:.1f} %":
+        return f"{text} of the pictures are right at {entry.measured_px} × {entry.measured_px} px"
+    return text
 
 
 class CataloguePanel(Panel):
@@ -198,7 +212,7 @@ class CataloguePanel(Panel):
         # Sent once, when the panel is first shown: the list does not depend on the open model.
         self.query = PanelQuery(
             self,
-            lambda: ListPretrained(panel="catalogue", offline=offline),
+            lambda: ListPretrained(panel="catalogue", offline=offline, families=True),
             self._show_list,
             lambda _dimmed: None,
             needs_model=False,
@@ -214,11 +228,15 @@ class CataloguePanel(Panel):
 
     def sizeHint(self) -> QSize:
         """Make room for most of a row."""
-        return QSize(self.fontMetrics().averageCharWidth() * 110, 560)
+        return QSize(self.fontMetrics().averageCharWidth() * 128, 560)
 
     def minimumSizeHint(self) -> QSize:
         """Keep room for a model's name and its numbers."""
         return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
+
+    def search_for(self, text: str) -> None:
+        """Show the models that have these words."""
+        self.search.setText(text)
 
     # -------------------------------------------------------------------------------------------- the list
 
@@ -241,7 +259,13 @@ class CataloguePanel(Panel):
     def _model_loaded(self, model: ModelInfo) -> None:
         """Mark the opened model as available on this computer."""
         kept = tuple(
-            replace(entry, is_cached=True, download_bytes=None, why_not="")
+            replace(
+                entry,
+                is_cached=True,
+                download_bytes=None,
+                why_not="",
+                disk_bytes=entry.disk_bytes or entry.download_bytes,
+            )
             if model.source == f"timm:{entry.name}"
             else entry
             for entry in self._entries

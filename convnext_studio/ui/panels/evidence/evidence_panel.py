@@ -58,6 +58,7 @@ class AgreementPanel(Panel):
             "Methods to compare",
             "Only the methods that need one or two passes, or all methods, which takes long",
             [(f"{len(QUICK)} quick methods", QUICK), (f"All {len(ALL)} methods", ALL)],
+            word="Compare",
         )
         self.methods.currentIndexChanged.connect(self.query.schedule)
         self.controls.add(self.methods, word="Compare")
@@ -144,12 +145,12 @@ class CurvesPanel(Panel):
         self.fill = choice(
             "Fill",
             "Removed pixels become the blurred picture, or the mean colour of the data set",
-            [("Fill: blur", "blur"), ("Fill: mean", "mean")],
+            [("Blur", "blur"), ("Mean", "mean")],
         )
         self.steps = choice(
             "Steps",
             "Number of fractions at which the curves are measured",
-            [(f"{count} steps", count) for count in _STEPS],
+            [(str(count), count) for count in _STEPS],
         )
         self.steps.setCurrentIndex(1)
         for box in (self.fill, self.steps):

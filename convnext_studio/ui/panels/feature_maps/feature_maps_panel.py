@@ -198,6 +198,11 @@ class FeatureMapsPanel(Panel):
             )
         self.mosaic_map.view.resized.connect(self._rearrange_soon.start)
         self.pinned.map.view.resized.connect(self._rearrange_soon.start)
+        for bar in (self.mosaic_map.bar, self.channel_map.bar, self.pinned.map.bar):
+            bar.set_adjustable(lambda: self._first_levels)
+            bar.levels_dragged.connect(choices.take_levels)
+            bar.levels_released.connect(choices.show_range)
+            bar.levels_restored.connect(choices.restore_levels)
         self.channel_map.unit_chosen.connect(state.set_unit)
         self.patches.patch_chosen.connect(self._show_patch)
         for source in (self.channel_map.read_out, self.numbers.read_out):
@@ -205,6 +210,14 @@ class FeatureMapsPanel(Panel):
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
         LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+
+    @property
+    def _first_levels(self) -> Limits | None:
+        """The levels at which a drag begins while each channel has its own: those of all values."""
+        painting = self.mosaic_map.painting
+        if painting is None:
+            return None
+        return painting.subject.shared_limits("layer", is_signed(painting.colormap))
 
     # ------------------------------------------------------------------------------------------ the engine
 

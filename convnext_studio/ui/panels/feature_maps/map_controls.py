@@ -47,6 +47,7 @@ class FeatureChoices(QObject):
                 ("By sparsity", "sparsity"),
                 ("By contribution", "contribution"),
             ],
+            word="Sort",
         )
         self.scaling = choice(
             "Scaling",
@@ -55,6 +56,7 @@ class FeatureChoices(QObject):
                 f"extreme values (percentiles {_LOW:g} to {_HIGH:g}), or of a range that you set"
             ),
             [("Per channel", "channel"), ("Per layer", "layer"), ("Robust", "robust"), ("Range…", "fixed")],
+            word="Scale",
         )
         self.colormap = colormap_choice()
         self.colormap.insertItem(0, "Auto", "")
@@ -75,6 +77,7 @@ class FeatureChoices(QObject):
         self.pin.setToolTip("Keep these maps, and show them next to those of the next selection")
         self.clear_unit = QPushButton("Clear the unit")
         self.clear_unit.setToolTip("Select no unit")
+        self._before: int | None = None  # The scaling that was chosen before the levels were dragged.
         self.range = RangeChoice(("hand", "percentile", "symmetric"), owner)
         self.range.hide()
         self._connect()
@@ -115,6 +118,27 @@ class FeatureChoices(QObject):
             is_colormap_free=not self.colormap.currentData(),
             quantile=self.contour.currentData(),
         )
+
+    def take_levels(self, limits: Limits) -> None:
+        """Show all channels between these limits, as someone does who drags an end of a colour bar."""
+        if self._before is None:
+            self._before = int(self.scaling.currentIndex())
+        was_blocked = self.scaling.blockSignals(True)
+        self.scaling.setCurrentIndex(self.scaling.findData("fixed"))
+        self.scaling.blockSignals(was_blocked)
+        self.range.take(limits)
+
+    def show_range(self) -> None:
+        """Show the numbers of a range that was dragged; before, they would move the bar under the pointer."""
+        self.range.setVisible(self.scaling.currentData() == "fixed")
+
+    def restore_levels(self) -> None:
+        """Show the scales that were chosen before the first `take_levels`."""
+        if self._before is None:
+            return
+        index, self._before = self._before, None
+        self.range.restore()
+        self.scaling.setCurrentIndex(index)
 
     def propose_range(self, limits: Limits) -> None:
         """Fill in initial limits where none have been entered."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -23,10 +23,11 @@ from convnext_studio.render import (
     assemble,
     channel_numbers,
     descending,
+    mosaic_values,
     robust_limits,
 )
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
-from convnext_studio.ui.plots.scene import Bitmap, Layer
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Numbers
 from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS
 
 Order = Literal["index", "mean", "maximum", "variance", "sparsity", "contribution"]
@@ -225,7 +226,9 @@ def paint(
         dead = subject.numbers.is_dead if subject.is_sortable else None
         rgb = assemble(subject.result.maps, mosaic, own, colormap, look.gap_colour, dead)
         width, height = mosaic.size_px
-        layer = Layer(Bitmap(rgb).reduce(_REDUCED_PX), (0.0, 0.0, float(width), float(height)))
+        numbers = Numbers(partial(mosaic_values, subject.result.maps, mosaic))
+        box = (0.0, 0.0, float(width), float(height))
+        layer = Layer(Bitmap(rgb).reduce(_REDUCED_PX), box, numbers=numbers)
         paintings.append(Painting(subject, mosaic, layer, own, colormap, by))
     return tuple(paintings)
 

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
@@ -49,10 +49,8 @@ class PatchesView(QWidget):
         self.list = _patch_list()
         self.list.itemActivated.connect(self._choose)
         self.list.itemClicked.connect(self._choose)
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
+        self.progress = ProgressBar("Pictures searched")
         follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(8)))
-        self.progress.setAccessibleName("Pictures searched")
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._stop_or_start)
         self.text = plain_label("muted")
@@ -116,8 +114,7 @@ class PatchesView(QWidget):
             self._ask()
 
     def _advance(self, progress: Progress) -> None:
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
+        self.progress.show_progress(progress.done, progress.total)
         if isinstance(progress.partial, StrongestPatchesResult):
             self._show(progress.partial)
 
@@ -133,9 +130,9 @@ class PatchesView(QWidget):
 
     def _show_running(self, running: bool) -> None:
         self.progress.setVisible(running)
-        self.progress.setRange(0, 0)
+        self.progress.show_waiting()
         self.stop.setVisible(running)
-        self.stop.setText("Stop" if running else "Again")
+        self.stop.setText("Stop" if running else "Measure again")
         self.stop.setToolTip("Stop searching" if running else "Search again")
 
     def _show(self, result: StrongestPatchesResult) -> None:

@@ -27,7 +27,7 @@ class HelpPanel(QWidget):
     def __init__(self, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._names = names
-        self.pages = choice("Help page", "Choose a help page", ())
+        self.pages = choice("Help page", "Choose a help page", (), word="Page")
         self.pages.activated.connect(lambda index: self.show_page(self.pages.itemData(index)))
         self.back = QPushButton("Back")
         self.back.setToolTip("Go back to the previous page")

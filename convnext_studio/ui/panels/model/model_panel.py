@@ -1,10 +1,13 @@
 """The model panel: the open network, the choice of another, and stem settings that a file does not state."""
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -16,11 +19,14 @@ from PySide6.QtWidgets import (
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
+from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
-from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.dropped import WEIGHTS_SUFFIXES
+from convnext_studio.ui.widgets.source_completer import SourceCompleter
 
 
 class StemChoice(QWidget):
@@ -86,11 +92,12 @@ def _number(name: str, prefix: str, tip: str) -> QSpinBox:
 
 
 SOURCE_TIP = (
-    "The bundled model, a preset, timm:NAME (timm-random:NAME for random weights), a step on "
-    "the road from ResNet-50 to ConvNeXt, or the path of a weights file; press Enter to open it"
+    "Type a part of a name: the bundled model, presets, timm's ConvNeXts and other families, steps on the road "
+    "from ResNet-50, and recent files are offered. Or type the path of a weights file; Enter opens it"
 )
 FACTS = ("Parameters", "MACs", "Input", "Classes", "Blocks", "Channels", "Runs on")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu")
+"""The devices that every computer has."""
 
 
 class ModelPanel(QWidget):
@@ -100,22 +107,27 @@ class ModelPanel(QWidget):
     source_chosen = Signal(str)
     device_chosen = Signal(str)
     stem_chosen = Signal(int, int)  # stride, padding
+    search_asked = Signal(str)  # words for the list of published weights
 
     def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = state
         self._failed = False
+        self._loading = ""  # The source that is being loaded.
         self._typed = QLineEdit()
         self._typed.setAccessibleName("Model name or file")
         self._typed.setToolTip(SOURCE_TIP)
         self._typed.setAcceptDrops(False)  # The window handles drops.
         self._source = _source_choice(self._typed)
-        self._source.activated.connect(self._choose)
+        self._source.activated.connect(self._choose_listed)
         self._typed.returnPressed.connect(self._choose_typed)
-        self._device = QComboBox()
+        self.completer = SourceCompleter(self._typed, self._known_sources)
+        self.completer.chosen.connect(self.source_chosen)
+        self.completer.search_asked.connect(self.search_asked)
+        self._device = choice(
+            "Device", "The device that runs the network; auto prefers a GPU to the CPU", (), word=""
+        )
         self._device.addItems(DEVICES)
-        self._device.setAccessibleName("Device")
-        self._device.setToolTip("The device that runs the network; auto prefers CUDA, then MPS, then the CPU")
         self._device.activated.connect(lambda index: self.device_chosen.emit(self._device.itemText(index)))
         self._title = plain_label("heading")
         self._random = plain_label("badge", "random weights")
@@ -135,13 +147,13 @@ class ModelPanel(QWidget):
 
     def show_asked(self, request: LoadModel) -> None:
         """Show the source and device of a model that is being loaded."""
-        self._failed = False
+        self._failed, self._loading = False, request.source
         self._show_source(request)
         self._show_loading()
 
     def show_refused(self, open_now: LoadModel | None) -> None:
         """Show the open model again after loading another one failed."""
-        self._failed = True
+        self._failed, self._loading = True, ""
         if open_now is None:
             self._title.setText("No model is open.")
         else:
@@ -151,7 +163,7 @@ class ModelPanel(QWidget):
     def _show_source(self, request: LoadModel) -> None:
         self._source.setEditText(request.source)
         self._typed.setCursorPosition(0)  # Show the beginning of a long name.
-        self._device.setCurrentText(request.device)
+        self._choose_device(request.device)
 
     def _show_loading(self) -> None:
         """Show no facts, because those of the open model would stand under the new one's name."""
@@ -169,15 +181,34 @@ class ModelPanel(QWidget):
             if self._source.findText(source) < 0:
                 self._source.addItem(source)
 
+    def _known_sources(self) -> list[str]:
+        """Return all sources by name, and the files that were opened recently."""
+        listed = [self._source.itemText(index) for index in range(self._source.count())]
+        return [*listed, *(f"timm:{name}" for name in known_models())]
+
     def _choose_typed(self) -> None:
-        # For an item of the list, the combo box emits `activated` itself.
-        if self._source.findText(self._source.currentText()) < 0:
+        # For an item of the list, the combo box emits `activated` itself, and the completer for one of its own.
+        if self._source.findText(self._source.currentText()) < 0 and not self.completer.is_choosing:
+            self._choose()
+
+    def _choose_listed(self) -> None:
+        # The box emits this for Enter, too, if a typed name has become an item of the list by then.
+        if self._source.currentText() != self._loading:
             self._choose()
 
     def _choose(self) -> None:
-        source = self._source.currentText().strip()
-        if source:
-            self.source_chosen.emit(source)
+        """Open what was typed; a name without its prefix, too. What nothing fits is searched for."""
+        typed = self._source.currentText().strip()
+        if not typed:
+            return
+        known = self._known_sources()
+        named = [source for prefix in ("", "preset:", "timm:") if (source := f"{prefix}{typed}") in known]
+        if named or ":" in typed or _is_path(typed):
+            self.source_chosen.emit(named[0] if named else typed)
+        elif self.completer.fitting(typed):
+            self.completer.completer.complete()
+        else:
+            self.completer.search(typed)
 
     def _show(self, model: ModelInfo | None) -> None:
         self._random.setVisible(model is not None and model.random_weights)
@@ -186,6 +217,7 @@ class ModelPanel(QWidget):
         if model is None:
             self._show_loading()
             return
+        self._loading = ""
         config = model.config
         self._title.setText(model.title)
         self._notes.setText("\n".join(model.notes))
@@ -200,13 +232,24 @@ class ModelPanel(QWidget):
             self._facts[name].setText("-".join(map(str, of_stages)))
             self._facts[name].setToolTip("Stage by stage")
         self._facts["Runs on"].setText(f"{model.device_name}, {model.precision}")
-        self._offer_each_gpu(model)
+        self._offer_devices(model)
 
-    def _offer_each_gpu(self, model: ModelInfo) -> None:
-        """Offer each GPU by its number if there are several."""
-        gpus = [device.name for device in model.devices if device.name.startswith("cuda")]
-        if len(gpus) > 1:
-            self._device.addItems([name for name in gpus if self._device.findText(name) < 0])
+    def _offer_devices(self, model: ModelInfo) -> None:
+        """Offer exactly the devices that this computer has."""
+        names = ["auto", *(device.name for device in model.devices)] if model.devices else [*DEVICES]
+        chosen = self._device.currentText()
+        self._device.clear()
+        for name in names:
+            self._device.addItem(name)
+        for row, device in enumerate(model.devices, start=1):
+            memory = f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""
+            self._device.setItemData(row, f"{device.title}{memory}", Qt.ItemDataRole.ToolTipRole)
+        self._choose_device(chosen)
+
+    def _choose_device(self, name: str) -> None:
+        """Show a device, which may be called “cuda” for the first GPU."""
+        found = (self._device.findText(known) for known in (name, f"{name}:0"))
+        self._device.setCurrentIndex(next((row for row in found if row >= 0), 0))
 
     def _lay_out(self) -> None:
         # Not a form layout, which keeps the old height when a text wraps differently.
@@ -222,10 +265,15 @@ class ModelPanel(QWidget):
             value.setAccessibleName(name)
             facts.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             facts.addWidget(value, row, 1)
-        choice = QHBoxLayout()
-        choice.setSpacing(4)
-        choice.addWidget(self._source, 1)
-        choice.addWidget(self._device)
+        chosen = QGridLayout()
+        chosen.setHorizontalSpacing(8)
+        chosen.setVerticalSpacing(2)
+        chosen.setColumnStretch(1, 1)
+        for row, (word, box) in enumerate((("Model", self._source), ("Device", self._device))):
+            label = QLabel(word)
+            label.setBuddy(box)
+            chosen.addWidget(label, row, 0)
+            chosen.addWidget(box, row, 1)
         content = QWidget()
         inner = QVBoxLayout(content)
         inner.setContentsMargins(0, 0, 4, 0)
@@ -246,8 +294,12 @@ class ModelPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 2, 4)
         layout.setSpacing(5)
-        layout.addLayout(choice)
+        layout.addLayout(chosen)
         layout.addWidget(scroll, 1)
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or "\\" in text or text.lower().endswith(WEIGHTS_SUFFIXES) or Path(text).exists()
 
 
 def _source_choice(typed: QLineEdit) -> QComboBox:

@@ -95,6 +95,7 @@ class PicturePanel(Panel):
         self.view.clicked.connect(self._select_unit)
         self.scale.currentIndexChanged.connect(self._colour)
         self.look.changed.connect(self._colour)
+        self.map.bar.adjust(self.look.range)
         self.opacity.valueChanged.connect(self._paint)
         self.no_unit.clicked.connect(state.clear_unit)
         state.picture_selected.connect(self._show_picture)

@@ -157,7 +157,7 @@ def heat_of(
     seen = Clipping.of(values, limits)
     zero = limits.low if is_log else 0.0
     return Heat(
-        veil_layer(values, box, limits, colormap, zero),
+        veil_layer(values, box, limits, colormap, zero, measured=result.effective[top:bottom, left:right]),
         colormap,
         limits,
         Clipping(below=seen.below or has_less, above=seen.above),

@@ -34,6 +34,7 @@ class PredictionRow(QAbstractButton):
         self._is_compact = compact
         follow_text(self, self._limit_height)
         self.setAccessibleName("Predicted class")
+        self.setToolTip("Click to explain this class")
 
     def _limit_height(self) -> None:
         self.setMinimumHeight(self.sizeHint().height())

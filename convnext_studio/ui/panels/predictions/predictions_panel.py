@@ -1,11 +1,14 @@
 """Show what the network takes the picture for, and choose the class to be explained."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from collections.abc import Sequence
+from itertools import islice
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
@@ -15,21 +18,80 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
-ROWS = 5
+MOST_ROWS = 20
+_LEAST_ROWS, _USUAL_ROWS = 3, 5
+_GAP_PX = 2
 MEANINGLESS = "These percentages mean nothing."
 
 
+class ClassRows(QWidget):
+    """Rows of classes, as many as there is room for and at most `MOST_ROWS`; a click chooses one."""
+
+    chosen = Signal(int)
+    room_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._last_room = 0
+        self.rows = [PredictionRow() for _ in range(MOST_ROWS)]
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(_GAP_PX)
+        for row in self.rows:
+            row.hide()
+            row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
+            layout.addWidget(row)
+        layout.addStretch(1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    @property
+    def room(self) -> int:
+        """The number of rows that there is room for."""
+        return max(_LEAST_ROWS, min((self.height() + _GAP_PX) // self._pitch_px, MOST_ROWS))
+
+    def show_classes(
+        self, model: ModelInfo, prediction: Prediction, classes: Sequence[int], target: int
+    ) -> None:
+        """Show these classes, as far as there is room, and mark the one that is explained."""
+        shown = classes[: self.room]
+        for row, index in zip(self.rows, shown, strict=False):
+            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
+            row.setChecked(index == target)
+        for number, row in enumerate(self.rows):
+            row.setVisible(number < len(shown))
+
+    def sizeHint(self) -> QSize:
+        """Return the size of five rows."""
+        return QSize(super().sizeHint().width(), _USUAL_ROWS * self._pitch_px)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size of three rows."""
+        return QSize(self.rows[0].minimumSizeHint().width(), _LEAST_ROWS * self._pitch_px)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell that there may be room for more or fewer rows."""
+        super().resizeEvent(event)
+        if self.room != self._last_room:
+            self._last_room = self.room
+            self.room_changed.emit()
+
+    @property
+    def _pitch_px(self) -> int:
+        return self.rows[0].minimumHeight() + _GAP_PX
+
+
 class PredictionsPanel(Panel):
-    """A panel with the five likeliest classes and a search over all classes; a click explains a class."""
+    """A panel with the likeliest classes, or those that match what is typed; a click explains a class."""
 
     title = "Predictions"
     again_asked = Signal()
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.rows = [PredictionRow() for _ in range(ROWS)]
-        for row in self.rows:
-            row.clicked.connect(lambda _checked, row=row: self._explain(row.target))
+        self.list = ClassRows()
+        self.rows = self.list.rows
+        self.list.chosen.connect(self._explain)
+        self.list.room_changed.connect(self._show)
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
@@ -37,13 +99,14 @@ class PredictionsPanel(Panel):
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
         self.search = ClassSearch(
-            "Search for a class to explain",
-            "Type a part of the name or the number of a class, and choose the one to explain (Ctrl+F)",
+            "Filter the classes",
+            "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
+            has_list=False,  # The rows show what matches.
         )
+        self.search.setPlaceholderText("Filter the classes…")
+        self.search.textChanged.connect(self._show)
         self.search.chosen.connect(self._explain)
-        self.search.not_found.connect(
-            lambda text: self.explained.setText(f"There is no class “{text!r}”. Choose one from the list.")
-        )
+        self.search.not_found.connect(self._take_likeliest)
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)
         state.picture_selected.connect(self._show)
@@ -70,36 +133,28 @@ class PredictionsPanel(Panel):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(2)
-        for row in self.rows:
-            layout.addWidget(row)
-        layout.addSpacing(4)
+        layout.addWidget(self.list, 1)
         layout.addWidget(self.explained)
         choice = QHBoxLayout()
         choice.setSpacing(4)
         choice.addWidget(self.search, 1)
         choice.addWidget(self.follow)
         layout.addLayout(choice)
-        layout.addStretch(1)
         return body
 
     def _model_loaded(self, model: ModelInfo) -> None:
         self.search.set_labels(model.labels)
         self._show(None)
 
-    def _show(self, _changed: ImageInfo | Prediction | str | int | None) -> None:
+    def _show(self, _changed: object = None) -> None:
         model, prediction = self.state.model, self.state.prediction
         if model is None or prediction is None:
             self.show_notice(self._why_empty(), can_retry=bool(self.state.prediction_failure))
             return
         self.show_body()
         self.set_caption(MEANINGLESS if model.random_weights else "")
-        top = prediction.top(ROWS)
-        target = top[0] if self.state.target is None else self.state.target
-        for row, index in zip(self.rows, top, strict=False):
-            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
-            row.setChecked(index == target)
-        for number, row in enumerate(self.rows):
-            row.setVisible(number < len(top))
+        target = prediction.top(1)[0] if self.state.target is None else self.state.target
+        self.list.show_classes(model, prediction, self._matches(model, prediction), target)
         percent = format_percent(float(prediction.probabilities[target]))
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
@@ -113,6 +168,24 @@ class PredictionsPanel(Panel):
             return NOTHING_OPEN
         return NO_MODEL if state.model is None else "Computing …"
 
+    def _matches(self, model: ModelInfo, prediction: Prediction) -> list[int]:
+        """Return the likeliest classes whose name or number contains what is typed."""
+        typed = self.search.text().strip().lower()
+        if not typed:
+            return list(prediction.top(MOST_ROWS))
+        likeliest = prediction.top(len(prediction.logits))
+        found = (index for index in likeliest if typed in label_of(model, index).lower() or typed == str(index))
+        return list(islice(found, MOST_ROWS))
+
+    def _take_likeliest(self, typed: str) -> None:
+        model, prediction = self.state.model, self.state.prediction
+        matches = self._matches(model, prediction) if model is not None and prediction is not None else []
+        if matches:
+            self._explain(matches[0])
+        else:
+            self.explained.setText(f"There is no class “{typed}”.")
+
     def _explain(self, target: int) -> None:
+        self.search.clear()
         self.state.set_target(target)
         self._show(None)  # Needed even if it was already the target, because the click has unchecked its row.

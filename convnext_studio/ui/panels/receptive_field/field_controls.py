@@ -6,19 +6,25 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QPushButton,
     QSpinBox,
-    QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
-from convnext_studio.protocol.receptive_fields import FieldGrowth, Inputs, Protocol, ReceptiveField, Subject
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    FieldGrowth,
+    Inputs,
+    Protocol,
+    ReceptiveField,
+    Subject,
+)
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.text_size import follow_text
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
     "centred": (
@@ -48,7 +54,7 @@ class FieldSettings:
     protocol: Protocol = "centred"
     inputs: Inputs = "pictures"
     folder: str = ""
-    count: int = 8
+    count: int = USUAL_COUNT
     input_px: int = 0
     seed: int = 0
     unit: tuple[int, int] | None = None
@@ -58,7 +64,7 @@ class FieldSettings:
         if self._takes_pictures and not state.pictures:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
-            return "First choose the folder of pictures under “More”."
+            return "First choose the folder of pictures."
         return ""
 
     def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
@@ -68,6 +74,7 @@ class FieldSettings:
             node=state.node,
             images=self._images(state),
             count=self.count,
+            fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
             seed=self.seed,
@@ -84,6 +91,7 @@ class FieldSettings:
             panel=panel,
             images=self._images(state)[:count],
             count=count,
+            fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
             seed=self.seed,
@@ -107,29 +115,23 @@ class FieldSettings:
         return tuple(picture.key for picture in state.pictures[: self.count])
 
 
-class FieldControls(QWidget):
-    """The choices in one row, and the less frequent ones below it behind “More”.
-
-    Attributes
-    ----------
-    row, rest_row
-        The layouts of the first and the last row, to which other widgets may be added.
-    """
+class FieldControls(ControlRow):
+    """The choices in a row, and the less frequent ones in its popup."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Input size, seed, unit, scale and colours", parent)
         self._make_first_row()
         self._make_rest()
-        self._lay_out()
+        for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
+            # The button is shown only while a folder is to be chosen, which the panel then asks for.
+            self.add(control, kept=control in (self.protocol, self.choose))
+        for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
+            self.add(rare, rare=True)
         self._connect()
         self._settings = self._read()
         self._show_settings()
-
-    def add_before_more(self, widget: QWidget) -> None:
-        """Add a widget to the first row, after the choices that are always visible."""
-        self.row.insertWidget(self.row.indexOf(self.more), widget)
 
     @property
     def settings(self) -> FieldSettings:
@@ -192,21 +194,19 @@ class FieldControls(QWidget):
             "The inputs to average over: the opened pictures, the pictures in a folder, or noise",
             [(text, name) for name, text in INPUTS.items()],
         )
-        self.count = _number("Pictures to average", "How many inputs to average, if there are that many")
+        self.count = _number(
+            "Inputs to average", "How many inputs to average; noise fills up what the opened pictures lack"
+        )
         self.count.setRange(1, LARGEST_COUNT)
-        self.count.setValue(8)
-        self.count.setPrefix("× ")
-        self.more = QToolButton()
-        self.more.setText("More")
-        self.more.setAccessibleName("More options")
-        self.more.setCheckable(True)
-        self.more.setToolTip("Input size, seed, folder and position of the unit")
+        self.count.setValue(USUAL_COUNT)
+        self.count.setPrefix("Inputs: ")
 
     def _make_rest(self) -> None:
         self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
-        self.side.setSpecialValueText("Own size")
+        self.side.setSpecialValueText("Input: own size")
+        self.side.setPrefix("Input: ")
         self.side.setSuffix(" px")
         self.seed = _number("Seed", "Seed of the noise and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
@@ -217,9 +217,9 @@ class FieldControls(QWidget):
             "Measure the unit in the middle of its map; click the field to choose another one"
         )
         self.unit_row = _number("Row of the unit", "Row of the measured unit, counted from 0")
-        self.unit_row.setPrefix("y ")
+        self.unit_row.setPrefix("row ")
         self.unit_column = _number("Column of the unit", "Column of the measured unit, counted from 0")
-        self.unit_column.setPrefix("x ")
+        self.unit_column.setPrefix("column ")
         for number in (self.unit_row, self.unit_column):
             number.setRange(0, 4095)
         self.choose = QPushButton("Folder…")
@@ -227,29 +227,11 @@ class FieldControls(QWidget):
         self.folder = ElidedLabel()
         self.folder.setAccessibleName("Folder of pictures")
         self.sentence = plain_label("muted")
-        self.rest = QWidget()
-
-    def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        self.row = _row(self.protocol, self.inputs, self.count, self.more)
-        self.row.addStretch()
-        layout.addLayout(self.row)
-        below = QVBoxLayout(self.rest)
-        below.setContentsMargins(0, 0, 0, 0)
-        below.setSpacing(4)
-        upper = _row(self.side, self.seed, self.choose)
-        upper.addWidget(self.folder, 1)
-        self.rest_row = _row(self.is_middle, self.unit_row, self.unit_column)
-        below.addLayout(upper)
-        below.addLayout(self.rest_row)
-        below.addWidget(self.sentence)
-        layout.addWidget(self.rest)
-        self.rest.hide()
+        follow_text(
+            self.sentence, lambda: self.sentence.setMinimumWidth(40 * self.fontMetrics().averageCharWidth())
+        )
 
     def _connect(self) -> None:
-        self.more.toggled.connect(self.rest.setVisible)
         for box in (self.protocol, self.inputs):
             box.currentIndexChanged.connect(self._notice_change)
         for number in (self.count, self.side, self.seed, self.unit_row, self.unit_column):
@@ -288,16 +270,8 @@ class FieldControls(QWidget):
         self.inputs.setEnabled(settings.protocol != "luo")
         for number in (self.unit_row, self.unit_column):
             number.setVisible(settings.unit is not None)
-        if settings.inputs == "folder" and not settings.folder:
-            self.more.setChecked(True)  # The button to choose a folder is there.
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(4)
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
+        for part in (self.choose, self.folder):
+            part.setVisible(settings.inputs == "folder" and settings.protocol != "luo")
 
 
 def _number(name: str, tip: str) -> QSpinBox:

@@ -1,11 +1,14 @@
 """The quick view of what a unit of the selected node can see, and of what it does see."""
 
+from typing import cast
+
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from convnext_studio.erf import DEFINITIONS
+from convnext_studio.common.geometry import Box
+from convnext_studio.erf import DECADES, ShownScale, scaled_field, usual_scale
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Subject
-from convnext_studio.render import Clipping, limits_of
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
+from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
@@ -13,19 +16,34 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
+    Labels,
     describe,
     field_scene,
     figure_note,
     nearest_unit,
-    shown_values,
+    point_text,
+    shown_clipping,
+    shown_limits,
+    squares_text,
+    window_around,
 )
+from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
+from convnext_studio.ui.widgets.switch import Switch
 
-SCALES = (("Linear", "linear"), ("Log", "log"))
-SCALE_TIP = "Whether colours and squares show the field itself or log10(field + 1)"
-LINES_BESIDE = 11  # Five labels, a note of five lines, and some spacing.
+SCALES: tuple[tuple[str, ShownScale], ...] = (
+    ("Logarithmic", "decades"),
+    ("Linear", "linear"),
+    ("log10(x + 1)", "log"),
+)
+SCALE_TIP = (
+    f"Logarithmic colours show {DECADES} powers of ten below the largest value, with the squares of the "
+    "protocol; linear ones the field itself, log10(x + 1) what RepLKNet publishes, each with its own squares"
+)
+_LABELS: tuple[Labels, ...] = ("full", "short", "one")
+_AROUND_LABEL_PX = 34
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
 )
@@ -36,7 +54,7 @@ def scale_choice(fields: FieldControls) -> QComboBox:
     scale = choice("Scale", SCALE_TIP, SCALES)
 
     def take_protocols() -> None:
-        scale.setCurrentIndex(scale.findData(DEFINITIONS[fields.settings.protocol].scale))
+        scale.setCurrentIndex(scale.findData(usual_scale(fields.settings.protocol)))
 
     fields.protocol.currentIndexChanged.connect(take_protocols)
     return scale
@@ -49,16 +67,25 @@ class ReceptiveFieldPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._is_small = False
-        self.measured = MeasuredField(self, self.question, self.paint)
+        self._tried: list[list[str]] = []
+        self.measured = MeasuredField(self, self.question, self.paint, self.point_text)
         self.map = self.measured.map
         self.fields = FieldControls()
         self.scale = scale_choice(self.fields)
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
-        self.fields.add_before_more(self.measured.stop)
+        self.zoom = Switch(
+            "Part of the input",
+            (
+                ("99 % square", "square", "Zoom to the square that holds 99 % of the field"),
+                ("Whole input", "whole", "Show the whole input of the network"),
+            ),
+        )
+        self._window: Box | None = None
+        self.fields.add(self.zoom, kept=True)
+        self.fields.add(self.measured.stop)
         for control in (self.scale, self.colormap, self.range):
-            self.fields.rest_row.addWidget(control)
+            self.fields.add(control, rare=True)
         self.controls.add(self.fields, 1)
         self.set_body(self.map)
         self._connect()
@@ -74,9 +101,11 @@ class ReceptiveFieldPanel(Panel):
             self.scale.currentIndexChanged,
             self.colormap.currentIndexChanged,
             self.range.changed,
+            self.zoom.changed,
             self.measured.changed,
         ):
             changed.connect(self.measured.repaint)
+        self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
 
@@ -94,39 +123,68 @@ class ReceptiveFieldPanel(Panel):
     def paint(self, view: FieldView) -> None:
         """Show the field, its squares and the theoretical field."""
         scale, colormap = self._scale, str(self.colormap.currentData())
-        values = shown_values(view, scale)
+        values = scaled_field(view.field_map, scale)
         self.range.propose(limits_of(values))
-        limits = self.range.value.limits(values)
+        limits = shown_limits(values, scale, self.range.value)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
+        self._window = window_around(view, scale) if self.zoom.value == "square" else None
         note = figure_note(view, scale, self.measured.progress)
-        self._is_small = self._has_little_room
-        if self._is_small:
-            self.map.view.set_scene(field_scene(view, colours, is_small=True))
-        else:
-            self.map.view.set_scene(field_scene(view, colours, note=note))
-        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits)))
+        self._tried = []
+        for labels in _LABELS:
+            scene = field_scene(
+                view, colours, note="" if labels == "one" else note, labels=labels, window=self._window
+            )
+            self._tried.append(_texts_beside(scene))
+            if self._has_room_beside(self._tried[-1]):
+                break
+        self.map.view.set_scene(scene)
+        clipping = shown_clipping(view, scale, values, limits)
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping))
         said = describe(view, scale, self.measured.progress)
-        self.set_caption(f"{' · '.join(note.splitlines())}. {said}" if self._is_small else said)
+        if labels == "one":
+            # What the map has no room for.
+            brief = figure_note(view, scale, has_count=False)
+            said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
+        self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 
-    @property
-    def _has_little_room(self) -> bool:
-        """Whether the labels and the note do not fit beside the map, one below the other."""
-        return self.map.view.height() < LINES_BESIDE * self.fontMetrics().lineSpacing()
+    def _has_room_beside(self, texts: list[str]) -> bool:
+        """Whether labels and note fit beside the map: each in one line, and together in half of the width."""
+        if not texts:
+            return True
+        metrics, view = self.fontMetrics(), self.map.view
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
+        is_high = (len(texts) + 1) * metrics.lineSpacing() < view.height()
+        return is_high and widest + _AROUND_LABEL_PX < view.width() / 2
 
     def _follow_size(self) -> None:
-        if self._is_small != self._has_little_room:
+        """Paint again if the labels that are shown do not fit any more, or longer ones do."""
+        *longer, shown = self._tried or [[]]
+        if not self._has_room_beside(shown) or any(self._has_room_beside(texts) for texts in longer):
             self.measured.repaint()
 
+    def point_text(self, view: FieldView, x: float, y: float) -> str:
+        """Describe what is under the pointer, at a point of the scene."""
+        return point_text(view, *self._in_input(x, y))
+
+    def _in_input(self, x: float, y: float) -> tuple[float, float]:
+        """Convert a point of the scene to the input's coordinates."""
+        left, top = (0.0, 0.0) if self._window is None else self._window[:2]
+        return x + left, y + top
+
     @property
-    def _scale(self) -> Scale:
-        return "log" if self.scale.currentData() == "log" else "linear"
+    def _scale(self) -> ShownScale:
+        return cast("ShownScale", self.scale.currentData())
 
     def _choose_unit(self, x: float, y: float) -> None:
         """Choose the unit whose field is centred nearest to a point of the input."""
         view = self.measured.view
         if isinstance(view, ReceptiveFieldResult):
-            self.fields.choose_unit(nearest_unit(view, x, y), self.state)
+            self.fields.choose_unit(nearest_unit(view, *self._in_input(x, y)), self.state)
+
+
+def _texts_beside(scene: Scene) -> list[str]:
+    return [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()

@@ -23,13 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.erf import DEFINITIONS, OF_WHAT
+from convnext_studio.erf import DECADES, DEFINITIONS, OF_WHAT, ShownScale, scale_of_squares, scaled_field
 from convnext_studio.protocol.receptive_fields import (
     THRESHOLDS,
     FieldView,
     OpenedField,
     ReceptiveFieldResult,
-    Scale,
 )
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
 from convnext_studio.ui.panels.base import plain_label
@@ -43,6 +42,8 @@ from convnext_studio.ui.plots.field_scene import (
     PROTOCOLS,
     Colours,
     count_text,
+    shown_clipping,
+    squares_on,
     theoretical_box,
     theoretical_of,
     what,
@@ -70,7 +71,7 @@ class Display:
         Which values the colour scale covers; the share to leave out at each end is taken per field.
     """
 
-    scale: Scale = "linear"
+    scale: ShownScale = "decades"
     is_relative: bool = False
     colormap: str = "viridis"
     range: Range = ALL_VALUES
@@ -79,6 +80,8 @@ class Display:
         """Return the ends of the colour scale for this field alone, whose values are all finite."""
         if self.range.hand is not None and self.range.kind == "hand":
             return self.range.hand
+        if self.range.kind != "percentile" and self.scale == "decades":
+            return Limits(-float(DECADES), 0.0)
         if self.range.kind != "percentile":
             return limits_of(self._extremes(view))
         share = self.range.percentile
@@ -90,7 +93,7 @@ class Display:
         low = min((each.low for each in limits), default=0.0)
         high = max((each.high for each in limits), default=1.0)
         common = Limits(low, high)
-        clipped = [Clipping.of(self._extremes(view), common) for view in views]
+        clipped = [shown_clipping(view, self.scale, self._extremes(view), common) for view in views]
         beyond = Clipping(any(each.below for each in clipped), any(each.above for each in clipped))
         return Colours(
             scale=self.scale, colormap=self.colormap, limits=common, is_relative=self.is_relative
@@ -103,6 +106,8 @@ class Display:
     def _coloured(self, values: NDArray[np.float64], view: FieldView) -> NDArray[np.float64]:
         """Return some of a field's values as they are coloured."""
         largest = float(view.field_map.max())
+        if self.scale == "decades":
+            return scaled_field(values, self.scale, largest)
         if self.scale == "log":
             values, largest = np.log10(values + 1), float(np.log10(largest + 1))
         return values / largest if self.is_relative else values
@@ -422,7 +427,7 @@ class ComparePage(QWidget):
             subject.show_colours(self._colours, self.bar.scale)
 
     def _cells(self, subject: SubjectView, view: FieldView) -> list[str]:
-        ratios = {square.threshold: square.area_ratio for square in view.squares[self._display.scale]}
+        ratios = {square.threshold: square.area_ratio for square in squares_on(view, self._display.scale)}
         return [
             subject.name,
             *(
@@ -431,7 +436,7 @@ class ComparePage(QWidget):
             ),
             _theory(view),
             _weights(view),
-            "log10(x + 1)" if self._display.scale == "log" else "linear",
+            "log10(x + 1)" if scale_of_squares(self._display.scale, view.protocol) == "log" else "linear",
             PROTOCOLS[view.protocol],
             count_text(view, subject.measured.progress),
             what(view),
@@ -497,11 +502,11 @@ def _radial_curves(views: _Shown) -> list[Curve]:
     ]
 
 
-def _about(views: _Shown, scale: Scale) -> str:
+def _about(views: _Shown, scale: ShownScale) -> str:
     """Describe the figure, stating each fact once: the protocol, what differs, and what is missing."""
     texts = list(dict.fromkeys(view.protocol_text for _, view in views if view.protocol_text))
     said = [OTHERS_DIFFER] if len(texts) > 1 else []
-    if any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
+    if scale != "decades" and any(DEFINITIONS[view.protocol].scale != scale for _, view in views):
         said.append(f"Squares here are those of {OF_WHAT[scale]}.")
     if len({view.field_map.shape for _, view in views}) > 1:
         said.append(SIZES_DIFFER)

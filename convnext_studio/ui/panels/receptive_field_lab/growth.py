@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
+from convnext_studio.erf import averaged_text
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthPoint, Subject
@@ -14,7 +15,7 @@ from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettin
 from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, WAIT_MS, averaged_so_far
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
-from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL, averaged_text
+from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 from PySide6.QtCore import QPoint, QSize, Signal
 from PySide6.QtGui import QImage, QPainter
@@ -20,8 +21,9 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
+from convnext_studio.erf import ShownScale
 from convnext_studio.export import save_field
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scale_choice
@@ -100,6 +102,7 @@ class ReceptiveFieldLab(QWidget):
             "One colour scale for all fields, or each field relative to its own maximum",
             ((ONE_SCALE, False), (OWN_SCALE, True)),
         )
+        self.relative.setEnabled(False)  # As on the scale in decades, with which it begins.
         self.colormap = colormap_choice()
         self.range = RangeChoice(("data", "percentile", "hand"))
         self._make_buttons()
@@ -282,9 +285,7 @@ class ReceptiveFieldLab(QWidget):
 
     def _lay_out(self) -> None:
         for control in self._display_controls:
-            self.fields.add_before_more(control)
-        self.fields.row.addStretch(1)
-        self.fields.rest_row.addStretch(1)
+            self.fields.add(control)
         subjects = QHBoxLayout()
         subjects.setSpacing(4)
         for widget in (self.ready_made, self.source, self.add, self.open, self.copy, self.save):
@@ -305,6 +306,7 @@ class ReceptiveFieldLab(QWidget):
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)
         self.range.changed.connect(self._show_display)
+        self.compare.bar.adjust(self.range)
         self.compare.limits_found.connect(self.range.propose)
         self.add.clicked.connect(self._add_typed)
         self.open.clicked.connect(self.choose_field)
@@ -328,7 +330,9 @@ class ReceptiveFieldLab(QWidget):
         return self.scale, self.relative, self.colormap, self.range
 
     def _show_display(self) -> None:
-        scale: Scale = "log" if self.scale.currentData() == "log" else "linear"
+        scale = cast("ShownScale", self.scale.currentData())
+        # In decades, each field is relative to its own maximum in any case.
+        self.relative.setEnabled(scale != "decades")
         self.compare.set_display(
             Display(
                 scale=scale,

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.erf import ShownScale, scaled_field
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult, Scale
-from convnext_studio.render import OVER_PICTURE, Clipping, limits_of
+from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.render import OVER_PICTURE, limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
@@ -21,9 +23,12 @@ from convnext_studio.ui.plots.field_scene import (
     describe,
     nearest_unit,
     point_text,
-    shown_values,
+    shown_clipping,
+    shown_limits,
     square_box,
+    squares_on,
     theoretical_box,
+    theoretical_text,
 )
 from convnext_studio.ui.plots.map_texts import picture_layer, veil_layer
 from convnext_studio.ui.plots.scene import Mark, Scene
@@ -63,9 +68,9 @@ class OnePicturePage(Panel):
                 "score of the explained class"
             ),
             (("A unit of the node", "unit"), ("The class's score", "score")),
+            word="Measured",
         )
         self.scale = choice("Scale", SCALE_TIP, SCALES)
-        self.scale.setCurrentIndex(1)
         self.colormap = colormap_choice()
         self.colormap.setCurrentIndex(self.colormap.findData(OVER_PICTURE))
         self.range = RangeChoice(("data", "percentile", "hand"))
@@ -120,23 +125,23 @@ class OnePicturePage(Panel):
         if picture is None or not isinstance(view, ReceptiveFieldResult) or view.geometry is None:
             return
         scale = self._scale
-        values = shown_values(view, scale)
+        values = scaled_field(view.field_map, scale)
         self.range.propose(limits_of(values))
-        limits, colormap = self.range.value.limits(values), str(self.colormap.currentData())
+        limits, colormap = shown_limits(values, scale, self.range.value), str(self.colormap.currentData())
+        zero = limits.low if scale == "decades" else 0.0
         to_picture = view.geometry.box_to_picture
         height, width = values.shape
         whole: Box = (0.0, 0.0, float(width), float(height))
-        layer = replace(
-            veil_layer(values, to_picture(whole), limits, colormap), opacity=self.opacity.value() / 100
-        )
+        over = veil_layer(values, to_picture(whole), limits, colormap, zero, measured=view.field_map)
+        layer = replace(over, opacity=self.opacity.value() / 100)
         marks = [
             Mark(to_picture(square_box(view, square)), f"{100 * square.threshold:g} %", beside=True)
-            for square in reversed(view.squares[scale])
+            for square in reversed(squares_on(view, scale))
         ]
         box = theoretical_box(view)
         if box is not None:
             inside = to_picture(clipped(box, width, height))
-            label = f"theoretical · {box[2]:g} px"
+            label = f"theoretical · {theoretical_text(view, box)}"
             marks.append(Mark(inside, label, theme.DARK.warning, dashed=True, beside=True))
         scene = Scene(
             size=picture.size,
@@ -145,7 +150,8 @@ class OnePicturePage(Panel):
             note=f"{self._what(view)}\n{PROTOCOLS[view.protocol]} protocol\n{picture.name}",
         )
         self.map.view.set_scene(scene)
-        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(values, limits), zero=0.0))
+        clipping = shown_clipping(view, scale, values, limits)
+        self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping, zero=zero))
         self.set_caption(f"{describe(view, scale, self.measured.progress)} {view.protocol_text}")
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
@@ -158,8 +164,8 @@ class OnePicturePage(Panel):
         return point_text(view, in_x, in_y) if is_inside else "outside what the network sees"
 
     @property
-    def _scale(self) -> Scale:
-        return "log" if self.scale.currentData() == "log" else "linear"
+    def _scale(self) -> ShownScale:
+        return cast("ShownScale", self.scale.currentData())
 
     def _what(self, view: ReceptiveFieldResult) -> str:
         model = self.state.model

@@ -74,7 +74,7 @@ class SubjectView(Panel):
         follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
-        self.remove = _small_button("✕", "Remove this from the comparison")
+        self.remove = _small_button("Remove", "Remove this from the comparison")
         self.remove.clicked.connect(self.removed)
         self._lay_out()
         state.model_loaded.connect(self._show_title)
@@ -127,7 +127,7 @@ class SubjectView(Panel):
         """Show the field in the common colours, with its squares over it."""
         if self._colours is None:
             return
-        self.map.view.set_scene(field_scene(view, self._colours, is_small=True))
+        self.map.view.set_scene(field_scene(view, self._colours, labels="one"))
         self.set_caption(self._short_text(view))
         self._caption.setToolTip(
             f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"
@@ -181,7 +181,7 @@ class SubjectView(Panel):
             layout.addWidget(self._bar)
 
     def _fit_text(self) -> None:
-        self.measured.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Again") + scaled_px(16))
+        self.measured.stop.setFixedWidth(self.fontMetrics().horizontalAdvance("Measure again") + scaled_px(16))
         # Fields side by side are equally large, whatever their captions say.
         self._caption.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
 

@@ -67,6 +67,7 @@ class StripHeader(QWidget):
             "Costs",
             _COSTS_TIP,
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
+            word="Bars",
         )
         self.costs.currentIndexChanged.connect(lambda _index: self.costs_chosen.emit(self.cost_kind))
         layout = QHBoxLayout(self)

@@ -1,6 +1,7 @@
 """The actions of the Edit menu."""
 
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
 
 EDIT: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -59,4 +60,6 @@ EDIT: tuple[ActionSpec, ...] = (
         lambda window: window.guide.open_palette(),
         "Ctrl+Shift+P",
     ),
+    ActionSpec("edit_3", "Edit", SEPARATOR),
+    *panel_actions("Edit"),
 )

@@ -78,7 +78,7 @@ MODEL: tuple[ActionSpec, ...] = (
             f"device_{device}",
             "Model/&Device",
             "Automatic" if device == "auto" else device,
-            "Run on CUDA if available, otherwise on MPS or the CPU" if device == "auto" else f"Run on {device}",
+            "Run on a GPU if there is one, otherwise on the CPU" if device == "auto" else f"Run on {device}",
             _uses_device(device),
             group="device",
             checked=_is_device(device),

@@ -2,12 +2,17 @@
 
 from PySide6.QtCore import Qt
 
+from convnext_studio.ui.plots.measuring import MEASURES, Tool
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 
 
 def _arranges(name: ArrangementName) -> Run:
     return lambda window: window.dock_layout.arrange(name)
+
+
+def _measures(tool: Tool) -> Run:
+    return lambda window: window.zoom.measure(tool)
 
 
 VIEW: tuple[ActionSpec, ...] = (
@@ -100,7 +105,7 @@ VIEW: tuple[ActionSpec, ...] = (
     ActionSpec(
         "present",
         "View",
-        "Pr&esent…",
+        "L&ecture…",
         "Give the lecture full screen, with this network and picture",
         lambda window: window.lecture.present(),
         "F5",
@@ -161,6 +166,34 @@ VIEW: tuple[ActionSpec, ...] = (
         lambda window: window.zoom.toggle_link(),
         "Shift+F9",
         checked=lambda window: window.state.zoom_is_linked,
+    ),
+    *(
+        ActionSpec(
+            f"measure_{tool}",
+            "View/Meas&ure",
+            text,
+            tip,
+            _measures(tool),
+            shortcut,
+        )
+        for (tool, (text, tip)), shortcut in zip(
+            MEASURES.items(), ("Shift+F7", "Shift+F8", "Ctrl+F7"), strict=True
+        )
+    ),
+    ActionSpec(
+        "measure_clear",
+        "View/Meas&ure",
+        "&Clear all",
+        "Remove everything that is measured",
+        lambda window: window.zoom.clear_measures(),
+    ),
+    ActionSpec(
+        "adjust_levels",
+        "View/Meas&ure",
+        "&Levels",
+        "Change the levels of the colour bar with the arrow keys",
+        lambda window: window.zoom.adjust_levels(),
+        "Ctrl+F8",
     ),
     ActionSpec(
         "full_screen",

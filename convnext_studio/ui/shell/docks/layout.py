@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
@@ -45,6 +45,7 @@ class DockLayout(QObject):
         self._arrangement: ArrangementName = "inspect"
         self._variant = ARRANGEMENTS["inspect"].variants[0]
         self._kept: dict[_Situation, _Kept] = {}
+        self._size_before = QSize()
         self._resized = QTimer(self, singleShot=True, interval=_RESIZED_MS)
         self._resized.timeout.connect(self.fit_window)
         window.installEventFilter(self)
@@ -191,6 +192,7 @@ class DockLayout(QObject):
 
     def keep_sizes(self) -> None:
         """Remember the sizes of the panels for the present text and window, before one of them changes."""
+        self._size_before = self._window.size()
         if self._maximised is None:
             kept = _Kept(self._window.saveState(VERSION), self._variant, self._open_docks)
             self._kept[self._situation] = kept
@@ -227,6 +229,8 @@ class DockLayout(QObject):
         if name in ASIDES:
             self._prepare_aside(name)
         dock = self.docks[name]
+        if dock.isHidden() and name not in (*ASIDES, *self._variant.panels):
+            self._put_behind_a_tab(dock)
         is_new_column = name in ASIDES and not dock.isVisible() and not dock.isFloating()
         dock.show()
         dock.raise_()
@@ -240,6 +244,13 @@ class DockLayout(QObject):
             self._uncover(dock)
             self._window.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _put_behind_a_tab(self, dock: PanelDock) -> None:
+        """Put a panel that a small window has no place for behind the same tabs as the last one that has."""
+        _, rows = self._variant.columns[-1]
+        last = self.docks[rows[-1][0][-1]]
+        if not last.isHidden() and not last.isFloating() and not dock.isFloating():
+            self._window.tabifyDockWidget(last, dock)
 
     def _make_room_for(self, dock: PanelDock) -> None:
         """Give a newly opened column its preferred width, without squeezing the others below their minimum."""
@@ -280,6 +291,9 @@ class DockLayout(QObject):
         end_drag(self._window)
         if not self._return_to_kept_sizes():
             self.fit_window()
+        if self._size_before.isValid() and not self._window.isMaximized():
+            # Panels one below the other may have needed more height, until they were put behind tabs.
+            self._window.resize(self._window.size().boundedTo(self._size_before))
         for name in self._made_asides:
             if self.docks[name].isFloating() or not self.docks[name].isHidden():
                 self._settle_aside(name, wanted_px(self.docks[name]))

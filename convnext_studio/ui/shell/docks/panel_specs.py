@@ -65,6 +65,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
     panel.source_chosen.connect(lambda source: controller.change_model(source=source))
     panel.device_chosen.connect(lambda device: controller.change_model(device=device))
     panel.stem_chosen.connect(controller.change_stem)
+    panel.search_asked.connect(window.search_published)
     controller.model_asked.connect(panel.show_asked)
     controller.model_refused.connect(lambda: panel.show_refused(controller.loaded))
     panel.offer(window.settings.values.recent_models)
@@ -158,6 +159,24 @@ def _make_export(window: "StudioWindow") -> QWidget:
     )
 
 
+def _make_settings(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.settings.settings_panel import SettingsPanel
+
+    controller, appearance, layout = window.controller, window.appearance, window.dock_layout
+    background = controller.background
+    panel = SettingsPanel(window.state, window.settings, background, lambda name: layout.docks[name].panel)
+    panel.theme_chosen.connect(appearance.use_theme)
+    panel.text_size_chosen.connect(appearance.use_text_size)
+    panel.animation_chosen.connect(appearance.use_animation)
+    panel.device_chosen.connect(lambda device: controller.change_model(device=device))
+    panel.precision_chosen.connect(lambda precision: controller.change_model(precision=precision))
+    panel.recent_cleared.connect(window.settings.clear_recent)
+    panel.all_replaced.connect(window.use_settings)
+    appearance.changed.connect(panel.show_values)
+    window.saving.folder_changed.connect(lambda _folder: panel.show_values())
+    return panel
+
+
 def _make_help(_window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
 
@@ -233,7 +252,7 @@ PANELS: tuple[PanelSpec, ...] = (
         opened_by=ActionSpec(
             "evidence",
             "Navigate",
-            "Check the &map…",
+            "Evi&dence…",
             "Measure whether the attribution map can be trusted",
             lambda window: window.dock_layout.show_panel("evidence"),
             "Ctrl+I",
@@ -265,6 +284,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Save what is on screen: a view, the attribution, the receptive field, a report or a screenshot",
             lambda window: window.exports.open(),
             "Ctrl+E",
+        ),
+    ),
+    PanelSpec(
+        name="settings",
+        title="Settings",
+        make=_make_settings,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "settings",
+            "Edit",
+            "&Settings…",
+            "Theme, text size, device, precision, defaults of panels, and where things are kept",
+            lambda window: window.dock_layout.show_panel("settings"),
+            "Ctrl+,",
         ),
     ),
     PanelSpec(name="help", title="Help", make=_make_help, is_aside=True, keeps_controls=False),

@@ -30,9 +30,10 @@ IN_PANELS: Group = (
     (
         ("+ / −", "Zoom the view with the keyboard focus"),
         ("0", "Fit the view"),
+        ("Ctrl+arrow keys", "Move what is measured; with Shift, its end"),
         ("Arrow keys", "In the picture: move the unit; in the strip: move along the network"),
         ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
-        ("Esc", "Close what is open, restore a panel, or go back up in the network"),
+        ("Esc", "Undo a measurement, close what is open, or go back up"),
         ("Delete", "In the list of pictures: close the picture"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
     ),

@@ -61,7 +61,7 @@ def _all_options(panel: QWidget) -> Iterator[Option]:
     for control in controls_of(panel):
         name = name_of(control)
         if name:
-            yield Option(name, partial(reveal, control))
+            yield Option(name, partial(_press if _is_choice(control) else reveal, control))
             yield from _choices(control, name)
     for tabs in panel.findChildren(QTabWidget):
         for index in range(tabs.count()):
@@ -88,6 +88,17 @@ def name_of(control: QWidget) -> str:
     text = control.text() if isinstance(control, QAbstractButton) else ""
     plain = (control.accessibleName() or text).replace("&", "").rstrip("…▾ ")
     return plain if any(sign.isalnum() for sign in plain) else ""
+
+
+def _is_choice(control: QWidget) -> bool:
+    """Return whether a control is one of several buttons of which one is pressed."""
+    return isinstance(control, QAbstractButton) and control.isCheckable() and control.autoExclusive()
+
+
+def _press(button: QWidget) -> None:
+    reveal(button)
+    if isinstance(button, QAbstractButton) and button.isEnabled():
+        button.setChecked(True)
 
 
 def _choices(control: QWidget, name: str) -> Iterator[Option]:

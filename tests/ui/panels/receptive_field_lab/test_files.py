@@ -119,7 +119,7 @@ def test_the_figure_is_saved_without_buttons(pair: ReceptiveFieldLab, tmp_path: 
     else:
         text = path.read_text(encoding="utf-8")
         assert "not reached" in text
-        assert "Again" not in text
+        assert "Measure again" not in text
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [name]
     assert all(button.isVisible() for subject in pair.compare.subjects for button in subject.buttons)
     assert not any(pair.compare.table.isColumnHidden(column) for column in range(11))

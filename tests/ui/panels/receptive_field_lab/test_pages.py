@@ -96,7 +96,6 @@ def test_one_pictures_field_lies_on_the_photograph(
     lab: ReceptiveFieldLab, engine: FakeEngine, state: AppState, qtbot: QtBot
 ) -> None:
     lab.pages.setCurrentWidget(lab.one_picture)
-    lab.one_picture.scale.setCurrentIndex(0)
     request = one_picture(engine)
     assert (request.images, request.count, request.framing, request.target) == (("one",), 1, "own", None)
     crop = CropGeometry((90, 60), (90, 60), (13, -2), (64, 64))
@@ -110,9 +109,9 @@ def test_one_pictures_field_lies_on_the_photograph(
     assert half.box == (13 + 26, -2 + 26, 12, 12)
     assert fifth.box == (13 + 28, -2 + 28, 8, 8)
     assert theory.dashed
-    lab.one_picture.scale.setCurrentIndex(1)
+    lab.one_picture.scale.setCurrentIndex(lab.one_picture.scale.findData("log"))
     assert "squares of log10(1 + field), as you chose" in lab.one_picture.caption
-    lab.one_picture.scale.setCurrentIndex(0)
+    lab.one_picture.scale.setCurrentIndex(lab.one_picture.scale.findData("linear"))
     chosen = lab.one_picture.range
     chosen.kind.setCurrentIndex(chosen.kind.findText("By hand"))
     assert (chosen.low.text(), chosen.high.text()) == ("0", "4.00")

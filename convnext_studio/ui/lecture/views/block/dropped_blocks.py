@@ -3,19 +3,27 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PySide6.QtCore import QLineF, QRectF, Qt
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtCore import QRectF
+from PySide6.QtWidgets import QBoxLayout
 
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import DropBlocks, DroppedBlocks
-from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.render import format_percent
+from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView, blocks_of
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Bars, Curve
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+
+
+def _written(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+_MOST_NAMES = 18  # At the axis, where a network has more blocks.
 
 
 class DroppedBlocksView(PaintedView):
@@ -28,10 +36,13 @@ class DroppedBlocksView(PaintedView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.shown: DroppedBlocks | None = None
-        self._places: list[QRectF] = []
-        self.blocks = self.add_slider("Without block", "The block to leave out", 1, 1, 1, self.canvas.update)
-        self.canvas.clicked.connect(self._click)
-        self.canvas.setToolTip("Click a bar to see the predictions without that block")
+        self.contents.setDirection(QBoxLayout.Direction.TopToBottom)
+        axes = Axes(x="stage and block that is left out", y="probability", write=_written)
+        self.plot = ReadPlot(self.name, axes)
+        self.plot.plot.setToolTip("Click a bar to see the predictions without that block")
+        self.contents.insertWidget(0, self.plot, 4)
+        self.blocks = self.add_slider("Without block", "The block to leave out", 1, 1, 1, self._draw)
+        self.plot.plot.clicked.connect(lambda index: self.blocks.setValue(round(index) + 1))
 
     def questions(self) -> Sequence[Request] | str:
         """Ask for the predictions without each block, one after the other."""
@@ -56,7 +67,7 @@ class DroppedBlocksView(PaintedView):
         assert isinstance(result, DroppedBlocks)
         self.shown = result
         self.blocks.setRange(1, result.total)
-        self.canvas.update()
+        self._draw()
 
     def shares(self) -> list[tuple[str, float, bool]]:
         """Return, for each block so far, the probability of the top prediction, and whether it stays top."""
@@ -75,70 +86,61 @@ class DroppedBlocksView(PaintedView):
             return self.subject()
         return self.subject("the branch of one block at a time is set to 0; every bar is a separate pass")
 
-    def _click(self, x: float, y: float) -> None:
-        for index, place in enumerate(self._places):
-            if place.contains(x, y):
-                self.blocks.setValue(index + 1)
+    def bars(self) -> list[Bars]:
+        """Return the bars so far by what comes first without the block; the chosen one is not faint."""
+        shown, shares = self.shown, self.shares()
+        if shown is None or self.state.model is None:
+            return []
+        offset = shown.total - len(shares)  # Results arrive from the last block on.
+        label = label_of(self.state.model, int(shown.probabilities.argmax()))
+        found = []
+        for is_first, name in ((True, f"still {label}"), (False, "another class comes first")):
+            for is_chosen in (True, False):
+                places = [
+                    index
+                    for index, (_, _, stays) in enumerate(shares, offset)
+                    if stays == is_first and (index == self.blocks.value() - 1) == is_chosen
+                ]
+                bars = Bars(
+                    label=name,
+                    x=np.array(places, np.float64),
+                    y=np.array([shares[index - offset][1] for index in places], np.float64),
+                    series=0 if is_first else 1,
+                    width=0.76,
+                    is_faint=not is_chosen,
+                    is_listed=not is_chosen,
+                )
+                found.append(bars)
+        return found
+
+    def _draw(self) -> None:
+        """Show the bars, the probability with all blocks as a line, and the result without the chosen block."""
+        shown, model = self.shown, self.state.model
+        if shown is None or model is None:
+            return
+        first = int(shown.probabilities.argmax())
+        whole = float(shown.probabilities[first])
+        ends = np.array([-0.5, shown.total - 0.5])
+        line = Curve(label="with all blocks", x=ends, y=np.full(2, whole), series=2, dashed=True)
+        every = max(1, -(-shown.total // _MOST_NAMES))
+        numbers = [name.removeprefix("stage").replace(".block", ".") for name in blocks_of(model)]
+        names = [(float(index), text) for index, text in enumerate(numbers) if index % every == 0]
+        self.plot.show_title(f"With all blocks: {label_of(model, first)}, {format_percent(whole)}")
+        across, up = Limits(-0.6, shown.total - 0.4), Limits(0.0, 1.0)
+        self.plot.plot.show_curves([*self.bars(), line], x=across, y=up, names=names)
+        self.canvas.update()
 
     # ----------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint bars, the probability with all blocks as a line, and the result without the chosen block."""
-        shown, model = self.shown, self.state.model
-        if shown is None or model is None:
-            return
-        line, small = ink.line(), ink.line(ink.small)
-        first = int(shown.probabilities.argmax())
-        whole = float(shown.probabilities[first])
-        head = QRectF(room.left(), room.top(), room.width(), line)
-        label = label_of(model, first)
-        ink.text(head, f"With all blocks: {label}, {format_percent(whole)} (dashed line)", bold=True)
-        names = ((ink.look.accent, f"still {label}"), (ink.look.warning, "another class comes first"))
-        ink.legend(QRectF(room.left(), head.bottom() + 0.2 * small, room.width(), small), names)
-        left = ink.width("100 %  ", ink.small) + ink.px * 0.3
-        area = room.adjusted(left, line * 1.3 + small * 1.6, 0, -small * 2.4 - line * 2.6)
-        self._paint_scale(ink, area, left)
-        self._paint_bars(ink, area, shown, model)
-        y = area.bottom() - whole * area.height()
-        ink.painter.setPen(QPen(QColor(ink.look.text), max(2.0, ink.px / 14), Qt.PenStyle.DashLine))
-        ink.painter.drawLine(QLineF(area.left(), y, area.right(), y))
-        self._paint_words(ink, QRectF(room.left(), room.bottom() - 2.3 * line, room.width(), line))
+        """Paint the result without the chosen block."""
+        if self.shown is not None and self.state.model is not None:
+            self._paint_words(ink, QRectF(room.left(), room.top(), room.width(), ink.line()))
 
-    def _paint_scale(self, ink: Ink, area: QRectF, left: float) -> None:
-        small = ink.line(ink.small)
-        for share in (0.0, 0.5, 1.0):
-            y = area.bottom() - share * area.height()
-            ink.painter.setPen(QPen(QColor(ink.look.border), 1))
-            ink.painter.drawLine(QLineF(area.left(), y, area.right(), y))
-            place = QRectF(area.left() - left, y - small / 2, left - ink.px * 0.3, small)
-            ink.text(place, f"{share * 100:.0f} %", align="right", px=ink.small, colour=ink.look.muted)
-
-    def _paint_bars(self, ink: Ink, area: QRectF, shown: DroppedBlocks, model: ModelInfo) -> None:
-        step, small = area.width() / shown.total, ink.line(ink.small)
-        shares = self.shares()
-        offset = shown.total - len(shares)  # Results arrive from the last block on.
-        self._places = [
-            QRectF(area.left() + index * step, area.top(), step, area.height() + 2 * small)
-            for index in range(shown.total)
-        ]
-        stage_before = ""
-        for index, (name, share, stays_first) in enumerate(shares, offset):
-            place = self._places[index]
-            bar = QRectF(place.left() + step * 0.12, area.bottom(), step * 0.76, 0)
-            bar.setTop(area.bottom() - max(share * area.height(), 2))
-            ink.painter.fillRect(bar, QColor(ink.look.accent if stays_first else ink.look.warning))
-            if index == self.blocks.value() - 1:
-                ink.painter.setBrush(Qt.BrushStyle.NoBrush)
-                ink.painter.setPen(QPen(QColor(ink.look.text), max(2.0, ink.px / 12)))
-                ink.painter.drawRect(bar)
-            stage, block = name.split(".")
-            if step > ink.width("00", ink.small) or index % 3 == 0:
-                number = QRectF(place.left(), area.bottom() + 2, step, small)
-                ink.text(number, block.removeprefix("block"), align="centre", px=ink.small)
-            if stage != stage_before:
-                stage_before = stage
-                below = QRectF(place.left(), area.bottom() + small + 2, area.right() - place.left(), small)
-                ink.text(below, f"| {model.node(stage).title}", px=ink.small, colour=ink.look.muted)
+    def set_text_px(self, px: int) -> None:
+        """Scale all text, and the room for the two lines below the plot."""
+        super().set_text_px(px)
+        self.canvas.setFixedHeight(round(2.3 * self.canvas.fontMetrics().height()))
 
     def _paint_words(self, ink: Ink, room: QRectF) -> None:
         shown, model = self.shown, self.state.model

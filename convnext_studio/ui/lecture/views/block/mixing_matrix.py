@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QBoxLayout
 
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import LayerWeights, LayerWeightsResult
-from convnext_studio.render import format_number
+from convnext_studio.render import Limits, format_number
 from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Bars
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
@@ -30,7 +33,13 @@ class MixingMatrixView(BlockView):
         self.weight: NDArray[np.float32] | None = None
         self._picture: MapPicture | None = None
         self._box = QRectF()
-        self.chosen = self.add_slider("New channel", "The column to show as bars", 0, 0, 0, self.canvas.update)
+        self.contents.setDirection(QBoxLayout.Direction.TopToBottom)
+        self.contents.setStretch(0, 5)
+        self.plot = ReadPlot(
+            "The weights of one new channel", Axes(x="channel that comes in", y="weight"), lines=2
+        )
+        self.contents.addWidget(self.plot, 4)
+        self.chosen = self.add_slider("New channel", "The column to show as bars", 0, 0, 0, self._draw)
         self.canvas.clicked.connect(self._click)
         self.canvas.setToolTip("Click a column to see its weights")
 
@@ -45,7 +54,7 @@ class MixingMatrixView(BlockView):
         self.weight = result.weight
         self._picture = map_picture(np.ascontiguousarray(result.weight.T), symmetric=True)
         self.chosen.setRange(0, len(result.weight) - 1)
-        self.canvas.update()
+        self._draw()
 
     def caption(self) -> str:
         """Return the caption: model, weights and node. No picture is involved."""
@@ -60,19 +69,14 @@ class MixingMatrixView(BlockView):
             self.chosen.setValue(int((x - self._box.left()) / self._box.width() * len(self.weight)))
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the matrix at the top, and one column as bars below."""
+        """Paint the matrix with the chosen column marked."""
         if self.weight is None or self._picture is None:
             return
         after, before = self.weight.shape
-        line = ink.line()
-        upper = QRectF(room)
-        upper.setBottom(room.top() + room.height() * 0.62)
         title = (
             f"{before} channels × {after} new channels = {self.weight.size} weights, the same at every position"
         )
-        self._box = self._paint_matrix(ink, upper, title)
-        lower = QRectF(room.left(), upper.bottom() + line * 0.3, room.width(), room.bottom() - upper.bottom())
-        self._paint_column(ink, lower.adjusted(0, 0, 0, -line * 0.3))
+        self._box = self._paint_matrix(ink, room, title)
 
     def _paint_matrix(self, ink: Ink, room: QRectF, title: str) -> QRectF:
         """Paint the matrix stretched to the space; it has too many cells to see single ones anyway."""
@@ -100,27 +104,33 @@ class MixingMatrixView(BlockView):
         ink.painter.drawRect(QRectF(x, box.top(), width, box.height()))
         return box
 
-    def _paint_column(self, ink: Ink, room: QRectF) -> None:
+    def bars(self) -> list[Bars]:
+        """Return the weights of the chosen column, the positive and the negative ones."""
         assert self.weight is not None
-        line, column = ink.line(), np.nan_to_num(self.weight[self.chosen.value()])
-        largest = float(np.abs(column).max()) or 1.0
+        column = np.nan_to_num(self.weight[self.chosen.value()]).astype(np.float64)
+        at = np.arange(len(column), dtype=np.float64)
+        return [
+            Bars(label=label, x=at[has_sign], y=column[has_sign], series=series)
+            for label, series, has_sign in (
+                ("positive weight", 0, column >= 0),
+                ("negative weight", 1, column < 0),
+            )
+        ]
+
+    def _draw(self) -> None:
+        """Show the weights of the chosen column as bars, and mark it in the matrix."""
+        if self.weight is None:
+            return
+        self.canvas.update()
+        column = np.nan_to_num(self.weight[self.chosen.value()])
+        largest = 1.05 * (float(np.abs(column).max()) or 1.0)
         strongest = int(np.abs(column).argmax())
-        text = (
+        self.plot.show_note(
             f"New channel {self.chosen.value()} = sum of these weights times the {len(column)} channels "
             f"+ bias; largest: {format_number(float(column[strongest]))} at channel {strongest}"
         )
-        ink.text(QRectF(room.left(), room.top(), room.width(), line), text, align="centre", px=ink.small)
-        small = ink.line(ink.small)
-        names = ((ink.look.accent, "positive weight"), (ink.look.warning, "negative weight"))
-        ink.legend(QRectF(room.left(), room.bottom() - small, room.width(), small), names, align="centre")
-        area = QRectF(self._box.left(), room.top() + line * 1.2, self._box.width(), 0)
-        area.setBottom(room.bottom() - 1.4 * small)
-        middle, step = area.center().y(), area.width() / len(column)
-        for index, value in enumerate(column.tolist()):
-            height = value / largest * area.height() / 2
-            bar = QRectF(area.left() + index * step, middle - max(height, 0), max(step * 0.8, 1), abs(height))
-            ink.painter.fillRect(bar, QColor(ink.look.accent if value > 0 else ink.look.warning))
-        ink.painter.fillRect(QRectF(area.left(), middle - 0.5, area.width(), 1), QColor(ink.look.outline))
+        across = Limits(-0.6, len(column) - 0.4)
+        self.plot.plot.show_curves(self.bars(), x=across, y=Limits(-largest, largest))
 
 
 SPEC = ViewSpec(

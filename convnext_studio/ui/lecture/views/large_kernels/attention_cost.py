@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from PySide6.QtCore import QPointF, QRectF
+import numpy as np
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
 from convnext_studio.common.geometry import FieldGeometry
@@ -11,12 +12,15 @@ from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.design_costs import attention_macs, depthwise_macs
 from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.render import Limits
 from convnext_studio.ui.lecture.views.controls import ValueSlider
-from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curves, place
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, kernel_slider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame, series_colour
+from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Curve, Mark, series_colour
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted
@@ -25,10 +29,9 @@ WINDOW = 7
 """The window size of Swin, in positions."""
 SIDES = tuple(range(128, 2049, 32))
 """The sides of the input, in pixels."""
+_MARGIN = 0.02  # In decades, at either end of the axis, so that the numbers there are seen.
 _TICKS = (128, 224, 384, 512, 1024, 2048)
-_DOT = 0.28
-_SEEN_PART = 0.27  # Fraction of the width.
-_ATTENTION, _WINDOWS = 2, 1  # Indices of the curves; the convolution is 0.
+_ATTENTION, _WINDOWS = 1, 2  # Indices of the colours; the convolution's is 0.
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
@@ -38,7 +41,8 @@ class AttentionCostView(SeenView):
     Attributes
     ----------
     side, kernel
-        Sliders over the input's side in pixels, and over the depthwise kernel's.
+        Sliders over the input's side in pixels, and over the depthwise kernel's; a click in the plot moves the
+        first.
     """
 
     name = "Cost of self-attention against depthwise convolution"
@@ -52,9 +56,20 @@ class AttentionCostView(SeenView):
         )
         self.side = ValueSlider("Input", tip, SIDES, int(settings["input"]), [f"{side} px" for side in SIDES])
         self.kernel = kernel_slider(settings["kernel"])
+        axes = Axes(
+            x="Side of the input in pixels",
+            y="MACs of one layer",
+            is_log=True,
+            is_x_log=True,
+            decades=20,
+            write=_written,
+        )
+        self.plot = ReadPlot(self.name, axes, lines=2)
+        self.contents.addWidget(self.plot, 3)
+        self.plot.plot.clicked.connect(lambda side: self.side.set_value(round(side)))
         for slider in (self.side, self.kernel):
             self.controls.addWidget(slider, 1)
-            slider.changed.connect(self.canvas.update)
+            slider.changed.connect(self._draw)
 
     def caption(self) -> str:
         """Return the caption: the channels and the stride of the model. Weights do not matter."""
@@ -97,22 +112,19 @@ class AttentionCostView(SeenView):
         field = self.model.node("stem").field.after(self.kernel.value, 1, self.kernel.value // 2)
         return field.made_global() if self.config.grn else field
 
-    def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the sentence, the fields on the left, and the curves with dots at the chosen input."""
-        line = ink.line()
-        ink.text(QRectF(room.left(), room.top(), room.width(), line), self.sentence(), bold=True)
-        below = room.adjusted(0, 1.6 * line, 0, 0)
-        side = min(_SEEN_PART * room.width(), 0.7 * below.height())
-        self._paint_field(ink, QRectF(below.left(), below.top(), side, below.height()))
-        self._paint_costs(ink, below.adjusted(side + 1.2 * ink.px, 0, 0, 0))
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Show the part of the picture that is seen, and the costs."""
+        super().show_answers(answers)
+        self._draw()
 
-    def _paint_field(self, ink: Ink, room: QRectF) -> None:
+    def paint(self, ink: Ink, room: QRectF) -> None:
         """Paint the picture in the colour of attention, and the square that a convolution sees."""
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(room.left(), room.top(), room.width(), line), "One block sees")
-        box = QRectF(room.left(), room.top() + 1.2 * line, room.width(), room.width())
+        side = min(room.width(), 0.7 * room.height())
+        box = QRectF(room.left(), room.top() + 1.2 * line, side, side)
         self.paint_seen(ink, box)
-        draw_frame(ink, box, series_colour(ink, _ATTENTION))
+        draw_frame(ink, box, series_colour(_ATTENTION))
         field, unit = self.field(), self.model.node("stem").shape[1] // 2
         words = "everything (GRN)"
         if field.is_box:
@@ -120,60 +132,46 @@ class AttentionCostView(SeenView):
             square = QRectF(*(value * scale for value in field.unit_box(unit, unit))).translated(box.topLeft())
             ink.painter.save()
             ink.painter.setClipRect(box)
-            draw_frame(ink, square, series_colour(ink, 0), halo=True)
+            draw_frame(ink, square, series_colour(0), halo=True)
             ink.painter.restore()
             words = f"{field.size_px} × {field.size_px} px"
         y = box.bottom() + 0.3 * small
-        side = self.kernel.value
-        for series, text in ((0, f"{side} × {side}: {words}"), (_ATTENTION, "attention: everything")):
+        kernel = self.kernel.value
+        for series, text in ((0, f"{kernel} × {kernel}: {words}"), (_ATTENTION, "attention: everything")):
             swatch = QRectF(room.left(), y + 0.25 * small, 0.5 * small, 0.5 * small)
-            ink.painter.fillRect(swatch, QColor(series_colour(ink, series)))
+            ink.painter.fillRect(swatch, QColor(series_colour(series)))
             place = QRectF(room.left() + 0.8 * small, y, room.width() - 0.8 * small, small)
             ink.text(place, text, px=ink.small)
             y += 1.1 * small
 
-    def _paint_costs(self, ink: Ink, room: QRectF) -> None:
-        sides = [each for each in SIDES if each >= smallest_input_px(self.config)]
-        rows = [(float(each), self.macs(each)) for each in sides]
+    def _draw(self) -> None:
+        """Show the costs with the numbers at the chosen input, and what one block sees."""
+        self.canvas.update()
+        chosen = self.macs(self.side.value)
+        sides = np.array([each for each in SIDES if each >= smallest_input_px(self.config)], np.float64)
+        rows = [self.macs(int(each)) for each in sides]
         curves = [
-            Curve(label=name, points=[(x, float(of[name])) for x, of in rows], series=series)
-            for name, series in zip(rows[0][1], (_ATTENTION, _WINDOWS, 0), strict=True)
+            Curve(
+                label=f"{name}: {counted(chosen[name])}",
+                x=sides,
+                y=np.array([of[name] for of in rows], np.float64),
+                series=series,
+            )
+            for name, series in zip(chosen, (_ATTENTION, _WINDOWS, 0), strict=True)
         ]
-        x = Axis(
-            title="Side of the input in pixels",
-            low=float(sides[0]),
-            high=float(sides[-1]),
-            ticks=[(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]],
-            is_log=True,
-        )
-        y = _decades([value for curve in curves for _, value in curve.points])
-        area = paint_curves(ink, room, curves, x, y)
-        for curve, value in zip(curves, self.macs(self.side.value).values(), strict=True):
-            at = place(area, x, y, float(self.side.value), float(value))
-            self._paint_dot(ink, area, at, series_colour(ink, curve.series), counted(value))
-
-    @staticmethod
-    def _paint_dot(ink: Ink, area: QRectF, at: QPointF, colour: str, text: str) -> None:
-        """Paint a dot with its number on the left, or on the right if there is no room."""
-        radius, width, line = _DOT * ink.px, ink.width(text, ink.small), ink.line(ink.small)
-        ink.painter.setPen(QColor(ink.look.background))
-        ink.painter.setBrush(QColor(colour))
-        ink.painter.drawEllipse(at, radius, radius)
-        left = at.x() - width - 2 * radius
-        if left < area.left():
-            left = at.x() + 2 * radius
-        ink.text(QRectF(left, at.y() - line, width + 2, line), text, px=ink.small)
+        names = [(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]]
+        mark = Mark(x=float(self.side.value), text=f"{self.side.value} px")
+        self.plot.show_title(self.sentence())
+        low, high = np.log10(sides[[0, -1]]).tolist()
+        across = Limits(low - _MARGIN, high + _MARGIN)
+        self.plot.plot.show_curves(curves, x=across, names=names, marks=[mark])
 
 
-def _decades(values: list[float]) -> Axis:
-    """Return an axis with ticks at whole powers of ten."""
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    ticks = [(10.0**exponent, _power_text(exponent)) for exponent in range(low, high + 1)]
-    return Axis(title="MACs of one layer", low=10.0**low, high=10.0**high, ticks=ticks, is_log=True)
-
-
-def _power_text(exponent: int) -> str:
-    """Format a power of ten with a prefix: "100 M", "1 T"."""
+def _written(macs: float) -> str:
+    """Format MACs with a prefix, a whole power of ten such as "100 M" without a decimal point."""
+    exponent = math.floor(math.log10(macs) + 1e-9)
+    if not math.isclose(macs, 10**exponent):
+        return counted(round(macs))
     thousands = min(exponent // 3, len(_PREFIXES) - 1)
     return f"{10 ** (exponent - 3 * thousands)} {_PREFIXES[thousands]}".rstrip()
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
+from convnext_studio.erf import DECADES, scaled_field
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
@@ -21,8 +22,6 @@ from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_scale
 
-DECADES = 4
-"""Fields are shown down to this many powers of ten below their maximum."""
 _LIMITS = Limits(-float(DECADES), 0.0)
 _HEADINGS = "holds", "area"
 
@@ -62,7 +61,7 @@ class EffectiveFieldsView(NetworkView):
         self._seed = 0
         self.inputs = self.add_choice(
             "Averaged over",
-            "Standard normal noise, or the opened pictures",
+            "Standard normal noise, or the opened pictures, which noise fills up",
             (("noise", "noise"), ("the opened pictures", "pictures")),
             settings["inputs"],
             self.prepare,
@@ -99,7 +98,8 @@ class EffectiveFieldsView(NetworkView):
                 node="last",
                 inputs="pictures" if takes_pictures else "noise",
                 images=images,
-                count=len(images) or count,
+                count=count,
+                fills_up=takes_pictures,
                 input_px=self.model.input_px,
                 seed=self._seed,
                 subject=each.subject,
@@ -113,7 +113,7 @@ class EffectiveFieldsView(NetworkView):
             self.results[index] = payload
             self._maps.pop(index, None)
             if not why_no_figure(payload):
-                self._maps[index] = map_picture(decades_below(payload.field_map), limits=_LIMITS)
+                self._maps[index] = _picture_of(payload.field_map)
             self.show_body()
             self.canvas.update()
 
@@ -222,12 +222,8 @@ class EffectiveFieldsView(NetworkView):
         self.prepare()
 
 
-def decades_below(field_map: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return log10 of a field relative to its maximum, which is above 0; clipped at `-DECADES`."""
-    with np.errstate(divide="ignore"):
-        below = np.log10(field_map / field_map.max())
-    shown: NDArray[np.float32] = np.maximum(below, -float(DECADES)).astype(np.float32)
-    return shown
+def _picture_of(field_map: NDArray[np.float64]) -> MapPicture:
+    return map_picture(scaled_field(field_map, "decades").astype(np.float32), limits=_LIMITS)
 
 
 def _title(config: ConvNeXtConfig) -> str:
@@ -251,7 +247,7 @@ SPEC = ViewSpec(
         ),
         "inputs": OneOf(help="The inputs to average at first", default="noise", values=("noise", "pictures")),
         "count": Whole(
-            help="How many noise images, or at most how many pictures, to average",
+            help="How many inputs to average: noise images, or opened pictures, which noise fills up",
             default="16",
             least=1,
             most=200,

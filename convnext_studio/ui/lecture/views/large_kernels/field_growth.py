@@ -1,25 +1,25 @@
 """The growth of the receptive field with depth, theoretical and measured."""
 
-import math
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QRectF
+import numpy as np
 
+from convnext_studio.erf import averaged_text
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldGrowthResult, GrowthPoint
-from convnext_studio.render import Limits, format_ticks, nice_ticks
+from convnext_studio.render import Limits
 from convnext_studio.ui.lecture.views.controls import toggle
-from convnext_studio.ui.lecture.views.curve_view import Axis, Curve, paint_curves
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
-from convnext_studio.ui.plots.field_scene import averaged_text
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Curve
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 MISSING = "Where the theoretical curve is missing"
 _SHARES = (0.99, 0.5)
+_MARGIN = 0.03  # Of the axis at either end, so that the names there are seen.
 
 
 class FieldGrowthView(NetworkView):
@@ -38,10 +38,13 @@ class FieldGrowthView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.result: FieldGrowthResult | None = None
+        self.plot = ReadPlot(self.name, _axes(in_decades=False), lines=2)
+        self.contents.addWidget(self.plot)
+        self.canvas.hide()
         self.decades = toggle("Decades", "Use a logarithmic axis, so that small sizes can be distinguished")
         self.controls.addStretch(1)
         self.controls.addWidget(self.decades)
-        self.decades.toggled.connect(self.canvas.update)
+        self.decades.toggled.connect(self._draw)
 
     def network_questions(self) -> Sequence[Request]:
         """Ask for the growth of the open model."""
@@ -59,7 +62,7 @@ class FieldGrowthView(NetworkView):
         if isinstance(payload, FieldGrowthResult):
             self.result = payload
             self.show_body()
-            self.canvas.update()
+            self._draw()
 
     def show_answers(self, answers: tuple[Payload, ...]) -> None:
         """Show the growth."""
@@ -68,6 +71,7 @@ class FieldGrowthView(NetworkView):
     def forget(self) -> None:
         """Clear the growth."""
         self.result = None
+        self.plot.plot.show_curves(())
 
     def caption(self) -> str:
         """Return the caption, which says how the growth was measured."""
@@ -86,17 +90,16 @@ class FieldGrowthView(NetworkView):
     def curves(self) -> list[Curve]:
         """Return the curves: theoretical if it is a box, measured, and the side of the input."""
         points = self.points()
-        theory = [(float(i), float(p.theoretical_px) if p.has_box else math.nan) for i, p in enumerate(points)]
-        found = [Curve(label="in theory", points=theory, series=2)]
-        if not any(math.isfinite(size) for _, size in theory):
-            found = []
-        for series, share in zip((0, 1), _SHARES, strict=True):
-            sizes = [(float(i), float(p.effective_px.get(share, math.nan))) for i, p in enumerate(points)]
-            found.append(Curve(label=f"square with {100 * share:g} %", points=sizes, series=series))
+        depth = np.arange(len(points), dtype=np.float64)
+        theory = np.array([point.theoretical_px if point.has_box else np.nan for point in points], np.float64)
+        found = [Curve(label="in theory", x=depth, y=theory, series=1)] if np.isfinite(theory).any() else []
+        for series, share in zip((0, 2), _SHARES, strict=True):
+            sizes = np.array([point.effective_px.get(share, np.nan) for point in points], np.float64)
+            found.append(Curve(label=f"square with {100 * share:g} %", x=depth, y=sizes, series=series))
         if self.result is not None and len(points) > 1:
-            side = float(self.result.input_px)
-            ends = [(0.0, side), (len(points) - 1.0, side)]
-            found.append(Curve(label="the picture", points=ends, series=3, dashed=True))
+            side = np.full(2, float(self.result.input_px))
+            ends = np.array([0.0, len(points) - 1.0])
+            found.append(Curve(label="the picture", x=ends, y=side, series=3, dashed=True))
         return found
 
     def sentence(self) -> str:
@@ -108,23 +111,23 @@ class FieldGrowthView(NetworkView):
             return f"{MISSING}, the field is not a box, because of attention in windows."
         return ""
 
-    def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the curves, and a sentence if they cannot show everything."""
-        if self.result is None:
+    def _draw(self) -> None:
+        """Show the curves, and a sentence if they cannot show everything."""
+        plot, points, curves = self.plot.plot, self.points(), self.curves()
+        if not points:
             return
-        sentence = self.sentence()
-        if sentence:
-            room = room.adjusted(0, 0, 0, -2.6 * ink.line(ink.small))
-            place = QRectF(room.left(), room.bottom(), room.width(), 2.6 * ink.line(ink.small))
-            ink.paragraph(place, sentence, px=ink.small, colour=ink.look.muted)
-        curves = self.curves()
-        sizes = [size for curve in curves for _, size in curve.points if math.isfinite(size) and size > 0]
-        paint_curves(ink, room, curves, self._depth(), size_axis(sizes, self.decades.isChecked()))
+        plot.set_axes(_axes(in_decades=self.decades.isChecked()))
+        highest = max((np.nanmax(curve.y) for curve in curves if np.isfinite(curve.y).any()), default=1.0)
+        sizes = None if self.decades.isChecked() else Limits(0.0, 1.05 * float(highest))
+        names = [(float(index), name) for index, name in enumerate(tick_names(points)) if name]
+        last = max(len(points) - 1.0, 1.0)
+        depth = Limits(-_MARGIN * last, (1 + _MARGIN) * last)
+        plot.show_curves(curves, x=depth, y=sizes, names=names)
+        self.plot.show_note(self.sentence())
 
-    def _depth(self) -> Axis:
-        points = self.points()
-        ticks = [(float(index), name) for index, name in enumerate(tick_names(points)) if name]
-        return Axis(title="Depth, one point per block", low=0.0, high=max(len(points) - 1.0, 1.0), ticks=ticks)
+
+def _axes(*, in_decades: bool) -> Axes:
+    return Axes(x="Depth, one point per block", y="Side of the field in pixels", is_log=in_decades)
 
 
 def tick_names(points: Sequence[GrowthPoint]) -> list[str]:
@@ -134,22 +137,6 @@ def tick_names(points: Sequence[GrowthPoint]) -> list[str]:
         name.replace("stage", "stage ") if index + 1 == len(names) or names[index + 1] != name else ""
         for index, name in enumerate(names)
     ]
-
-
-def size_axis(sizes: Sequence[float], in_decades: bool) -> Axis:
-    """Return an axis for sizes in pixels, all above 0."""
-    high = max(sizes, default=1.0)
-    if in_decades:
-        low = min(sizes, default=1.0)
-        bottom, top = 10.0 ** math.floor(math.log10(low)), 1.1 * high
-        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(top)) + 1)
-        marks = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
-        ticks = [(value, f"{value:g}") for value in marks if bottom <= value <= top]
-        return Axis(title="Side of the field in pixels", low=bottom, high=top, ticks=ticks, is_log=True)
-    limits = Limits(0.0, 1.05 * high)
-    values = nice_ticks(limits)
-    ticks = list(zip(values, format_ticks(values), strict=True))
-    return Axis(title="Side of the field in pixels", low=0.0, high=limits.high, ticks=ticks)
 
 
 SPEC = ViewSpec(

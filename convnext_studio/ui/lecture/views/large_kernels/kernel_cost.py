@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QColor
+import numpy as np
+from PySide6.QtWidgets import QBoxLayout
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.design_costs import KernelFigures, kernel_figures
-from convnext_studio.render import format_percent
-from convnext_studio.ui.lecture.views.drawing import Ink
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, KERNELS, kernel_slider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Bars
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted
@@ -21,7 +23,6 @@ _KINDS: tuple[tuple[str, _Number, _Number], ...] = (
     ("Parameters", lambda each: each.parameters, lambda each: each.spatial_parameters),
     ("MACs", lambda each: each.macs, lambda each: each.spatial_macs),
 )
-_FAINT = 0.55
 
 
 class KernelCostView(NetworkView):
@@ -39,9 +40,23 @@ class KernelCostView(NetworkView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._counted: tuple[ConvNeXtConfig, int, tuple[KernelFigures, ...]] | None = None
+        self.canvas.hide()
+        self.contents.setDirection(QBoxLayout.Direction.TopToBottom)
+        self.plots = [
+            ReadPlot(
+                f"{name} against kernel size", Axes(x="Kernel size", y=name, write=_written, numbers="000.0 M")
+            )
+            for name, _, _ in _KINDS
+        ]
+        for plot in self.plots:
+            self.contents.addWidget(plot, 1)
+            plot.plot.clicked.connect(self._choose)
         self.kernel = kernel_slider(settings["kernel"])
         self.controls.addWidget(self.kernel, 1)
-        self.kernel.changed.connect(self.canvas.update)
+        self.kernel.changed.connect(self._draw)
+
+    def _choose(self, index: float) -> None:
+        self.kernel.set_value(KERNELS[round(index)])
 
     def caption(self) -> str:
         """Return the caption: model and input size. Weights and picture do not matter."""
@@ -64,34 +79,49 @@ class KernelCostView(NetworkView):
             for _, whole, part in _KINDS
         ]
 
-    def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint two rows of bars, each with its numbers above, and the names of the colours below."""
-        small = ink.line(ink.small)
-        names = ((ink.look.warning, "in the depthwise kernels"), (ink.look.accent, "in everything else"))
-        ink.legend(QRectF(room.left(), room.bottom() - small, room.width(), small), names, align="centre")
-        room = room.adjusted(0, 0, 0, -1.6 * small)
-        height = room.height() / 2
-        for index, ((name, whole, part), said) in enumerate(zip(_KINDS, self.readout(), strict=True)):
-            place = QRectF(room.left(), room.top() + index * height, room.width(), height)
-            ink.text(QRectF(place.left(), place.top(), place.width(), ink.line()), f"{name}: {said}", bold=True)
-            bars = place.adjusted(0, 1.3 * ink.line(), 0, -1.4 * small)
-            self._paint_bars(ink, bars, whole, part)
+    def show_answers(self, answers: tuple[Payload, ...]) -> None:
+        """Show the bars, for which no engine is asked."""
+        super().show_answers(answers)
+        self._draw()
 
-    def _paint_bars(self, ink: Ink, room: QRectF, whole: _Number, part: _Number) -> None:
-        figures = self.figures()
-        pitch, most = room.width() / len(figures), max(whole(each) for each in figures)
-        for index, each in enumerate(figures):
-            is_chosen = each.kernel_size == self.kernel.value
-            left, wide = room.left() + (index + 0.14) * pitch, 0.72 * pitch
-            tall, kernels = (room.height() * number(each) / most for number in (whole, part))
-            ink.painter.setOpacity(1.0 if is_chosen else _FAINT)
-            top = room.bottom() - tall
-            ink.painter.fillRect(QRectF(left, top + kernels, wide, tall - kernels), QColor(ink.look.accent))
-            ink.painter.fillRect(QRectF(left, top, wide, kernels), QColor(ink.look.warning))
-            ink.painter.setOpacity(1.0)
-            below = QRectF(left - 0.14 * pitch, room.bottom(), pitch, ink.line(ink.small))
-            colour = ink.look.text if is_chosen else ink.look.muted
-            ink.text(below, str(each.kernel_size), align="centre", px=ink.small, colour=colour, bold=is_chosen)
+    def bars(self, whole: _Number, part: _Number) -> list[Bars]:
+        """Return the bars of the kernels on those of everything else; the chosen size is not faint."""
+        figures, chosen = self.figures(), KERNELS.index(self.kernel.value)
+        at = np.arange(len(figures), dtype=np.float64)
+        kernels = np.array([part(each) for each in figures], np.float64)
+        rest = np.array([whole(each) for each in figures], np.float64) - kernels
+        found = []
+        for label, series, heights, base in (
+            ("depthwise kernels", 1, kernels, rest),
+            ("everything else", 0, rest, np.zeros_like(rest)),
+        ):
+            for is_chosen in (True, False):
+                shown = (at == chosen) == is_chosen
+                bars = Bars(
+                    label=label,
+                    x=at[shown],
+                    y=heights[shown],
+                    base=base[shown],
+                    series=series,
+                    width=0.72,
+                    is_faint=not is_chosen,
+                    is_listed=is_chosen,
+                )
+                found.append(bars)
+        return found
+
+    def _draw(self) -> None:
+        """Show two rows of bars, each with the numbers of the chosen size above."""
+        names = [(float(index), str(side)) for index, side in enumerate(KERNELS)]
+        for plot, (name, whole, part), said in zip(self.plots, _KINDS, self.readout(), strict=True):
+            most = max(whole(each) for each in self.figures())
+            plot.show_title(f"{name}: {said}")
+            across, up = Limits(-0.6, len(KERNELS) - 0.4), Limits(0.0, 1.03 * most)
+            plot.plot.show_curves(self.bars(whole, part), x=across, y=up, names=names)
+
+
+def _written(count: float) -> str:
+    return counted(round(count)).replace(".0 ", " ") if count >= 1 else "0"
 
 
 SPEC = ViewSpec(

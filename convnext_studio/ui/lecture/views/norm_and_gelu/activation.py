@@ -4,21 +4,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPen, QPolygonF
+from PySide6.QtCore import QRectF
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
-from convnext_studio.protocol.lecture import Distributions, DistributionsResult
+from convnext_studio.protocol.lecture import Distribution, Distributions, DistributionsResult
 from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import beyond
+from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import beyond, histogram
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Curve
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _LEAST_REACH, _MOST_REACH = 3.0, 8.0
+_NUMBERS = "00000"
 
 
 def relu(x: float) -> float:
@@ -57,6 +60,14 @@ class ActivationView(BlockView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.shown: DistributionsResult | None = None
+        self.curves_plot = ReadPlot("Activation functions", Axes(x="", y="value after it", numbers=_NUMBERS))
+        self.values_plot = ReadPlot("Values before the activation", _values_axes(""))
+        plots = QWidget()
+        column = QVBoxLayout(plots)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.curves_plot, 3)
+        column.addWidget(self.values_plot, 2)
+        self.contents.insertWidget(0, plots, 2)
         self.controls.addStretch(1)
 
     def block_questions(self) -> Sequence[Request] | str:
@@ -69,6 +80,7 @@ class ActivationView(BlockView):
         (result,) = answers
         assert isinstance(result, DistributionsResult)
         self.shown = result
+        self._draw(result.before)
         self.canvas.update()
 
     def caption(self) -> str:
@@ -100,56 +112,31 @@ class ActivationView(BlockView):
             ),
         ]
 
-    def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the curves, the histogram, and the numbers on the right."""
-        if self.shown is None:
-            return
-        before = self.shown.before
+    def _draw(self, before: Distribution) -> None:
+        """Show the curves, and the values that reach the activation below them on the same axis."""
         reach = min(max(-before.low, before.high, _LEAST_REACH), _MOST_REACH)
-        axis = Limits(-reach, reach)
-        words = QRectF(room)
-        words.setLeft(room.left() + room.width() * 0.66)
-        plots = QRectF(room)
-        plots.setRight(words.left() - 1.5 * ink.px)
-        plots = plots.adjusted(ink.px * 1.5, ink.px * 0.5, 0, -ink.axis_height())
-        curves, bars = QRectF(plots), QRectF(plots)
-        curves.setBottom(plots.top() + plots.height() * 0.6)
-        bars.setTop(curves.bottom() + ink.line(ink.small) + ink.px * 0.6)
-        self._paint_curves(ink, curves, axis)
-        ink.axis(bars, axis, f"value before the activation{beyond(before, axis)}")
-        ink.histogram(bars, before.counts, Limits(before.low, before.high), axis, ink.look.accent)
-        self._paint_words(ink, words)
+        axis, x = Limits(-reach, reach), np.linspace(-reach, reach, 601)
+        curves = [
+            Curve(
+                label=CURVES[act][0],
+                x=x,
+                y=np.array([CURVES[act][1](value) for value in x.tolist()]),
+                series=series,
+                dashed=act == "relu",
+            )
+            for series, act in enumerate(self.curves())
+        ]
+        self.curves_plot.plot.show_curves(curves, x=axis, y=Limits(-0.5, reach))
+        self.values_plot.plot.set_axes(_values_axes(beyond(before, axis)))
+        bars, mean = histogram(before)
+        highest = float(max(before.counts.max(initial=1), 1))
+        self.values_plot.plot.show_curves([bars], x=axis, y=Limits(0.0, 1.05 * highest), marks=mean)
+        self.values_plot.plot.link_x(self.curves_plot.plot)
 
-    def _paint_curves(self, ink: Ink, area: QRectF, axis: Limits) -> None:
-        up = Limits(-0.5, axis.high)
-        ink.axis(area, axis)
-        zero = area.bottom() - (0 - up.low) / (up.high - up.low) * area.height()
-        ink.painter.setPen(QPen(QColor(ink.look.outline), 1))
-        ink.painter.drawLine(QLineF(area.left(), zero, area.right(), zero))
-        middle = ink.along(area, axis, 0)
-        ink.painter.drawLine(QLineF(middle, area.top(), middle, area.bottom()))
-        x = np.linspace(axis.low, axis.high, 301)
-        legend = QRectF(area.left() + ink.px * 0.6, area.top(), area.width() / 2, ink.line())
-        for act, colour in zip(self.curves(), self._colours(ink), strict=False):
-            title, curve = CURVES[act]
-            points = [
-                QPointF(
-                    ink.along(area, axis, value),
-                    area.bottom() - (curve(value) - up.low) / (up.high - up.low) * area.height(),
-                )
-                for value in x.tolist()
-            ]
-            dashes = Qt.PenStyle.DashLine if act == "relu" else Qt.PenStyle.SolidLine
-            ink.painter.setPen(QPen(QColor(colour), max(3.0, ink.px / 8), dashes))
-            ink.painter.drawPolyline(QPolygonF(points))
-            y = legend.center().y()
-            ink.painter.drawLine(QLineF(legend.left(), y, legend.left() + 1.6 * ink.px, y))
-            ink.text(legend.adjusted(2.1 * ink.px, 0, 0, 0), title)
-            legend.translate(0, ink.line() * 1.15)
-
-    @staticmethod
-    def _colours(ink: Ink) -> tuple[str, str, str]:
-        return ink.look.accent, ink.look.warning, ink.look.good
+    def paint(self, ink: Ink, room: QRectF) -> None:
+        """Paint the numbers."""
+        if self.shown is not None:
+            self._paint_words(ink, room)
 
     def _paint_words(self, ink: Ink, room: QRectF) -> None:
         room = room.adjusted(0, ink.px * 0.5, 0, 0)
@@ -158,6 +145,12 @@ class ActivationView(BlockView):
         lowest = min(np.linspace(-2, 0, 2001).tolist(), key=gelu)
         text = f"GELU has its minimum at {lowest:.2f}, where it is {gelu(lowest):.2f}."
         ink.paragraph(room, text, colour=ink.look.muted)
+
+
+def _values_axes(beyond_text: str) -> Axes:
+    return Axes(
+        x=f"value before the activation{beyond_text}", y="how many values", numbers=_NUMBERS, has_legend=False
+    )
 
 
 SPEC = ViewSpec(

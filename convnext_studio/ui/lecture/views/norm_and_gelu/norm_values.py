@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QRectF
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtCore import QRectF
 
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.protocol.envelope import Payload, Request
@@ -19,14 +18,16 @@ from convnext_studio.ui.lecture.views.drawing import (
     grid,
     is_wide,
     map_picture,
-    shared_columns,
 )
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 LOOKS = {"values": "all values", "positions": "each position", "channels": "each channel"}
+_COLUMNS = "before", "normalised", "scaled and shifted"
 _ROUNDING = 1e-5
 NORM_TITLES = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
 
@@ -45,8 +46,11 @@ class NormValuesView(BlockView):
             "The values over which mean and standard deviation are computed",
             ((text, name) for name, text in LOOKS.items()),
             settings["of"],
-            self.canvas.update,
+            self._draw,
         )
+        self.plots = [ReadPlot(title, Axes(x="", y="")) for title in _COLUMNS]
+        for plot in self.plots:
+            self.contents.addWidget(plot, 1)
         self.controls.addStretch(1)
 
     def block_questions(self) -> Sequence[Request] | str:
@@ -66,7 +70,7 @@ class NormValuesView(BlockView):
                 low, high = float(values.min()), float(values.max())
                 below = f"from {_rounded(low)} to {_rounded(high)}"
                 self._maps.append((f"{word}, {title}", _flat_or_not(values, word), below))
-        self.canvas.update()
+        self._draw()
 
     def caption(self) -> str:
         """Return the caption: the node, and what "after" means."""
@@ -78,45 +82,28 @@ class NormValuesView(BlockView):
     # ------------------------------------------------------------------------------------------ painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
-        """Paint the chosen statistics."""
-        if self.shown is None:
-            return
-        look = self.looks.currentData()
-        if look == "positions":
+        """Paint the statistics of the positions, which are maps."""
+        if self.shown is not None:
             self._paint_positions(ink, room)
-        else:
-            self._paint_columns(ink, room, by_channel=look == "channels")
 
-    def _columns(self) -> tuple[tuple[str, Distribution], ...]:
+    def _draw(self) -> None:
+        """Show the chosen statistics: maps of the positions, or a plot before, within and after the norm."""
+        look = self.looks.currentData()
+        self.canvas.setVisible(look == "positions")
+        for plot in self.plots:
+            plot.setVisible(look != "positions")
+        self.canvas.update()
         shown = self.shown
-        assert shown is not None
+        if shown is None or look == "positions":
+            return
         assert shown.normalised is not None
-        return (
-            ("before", shown.before),
-            ("normalised", shown.normalised),
-            ("scaled and shifted", shown.after),
-        )
-
-    def _paint_columns(self, ink: Ink, room: QRectF, *, by_channel: bool) -> None:
-        columns = self._columns()
-        for place, (title, found) in zip(shared_columns(room, 3, ink.px), columns, strict=True):
-            line = ink.line()
-            ink.text(QRectF(place.left(), place.top(), place.width(), line), title, align="centre", bold=True)
-            area = place.adjusted(ink.px, line * 1.5, -ink.px, -ink.axis_height() - 2.6 * line)
-            if by_channel:
-                _paint_channels(ink, area, found)
+        found = (shown.before, shown.normalised, shown.after)
+        for plot, title, each in zip(self.plots, _COLUMNS, found, strict=True):
+            plot.show_title(title)
+            if look == "channels":
+                _show_channels(plot, each)
             else:
-                _paint_histogram(ink, area, found)
-            numbers = QRectF(place.left(), place.bottom() - 2.3 * line, place.width(), line)
-            if by_channel:
-                over = found.channel_mean
-                ink.text(numbers, f"means {_range(over)}", align="centre")
-                numbers.translate(0, line * 1.1)
-                ink.text(numbers, f"deviations {_range(found.channel_std)}", align="centre")
-            else:
-                ink.text(numbers, f"mean {_rounded(found.mean)}", align="centre")
-                numbers.translate(0, line * 1.1)
-                ink.text(numbers, f"deviation {format_number(found.std)}", align="centre")
+                _show_histogram(plot, each)
 
     def _paint_positions(self, ink: Ink, room: QRectF) -> None:
         count = len(self._maps)
@@ -151,34 +138,39 @@ def beyond(found: Distribution, axis: Limits) -> str:
     return f" ({format_percent(hidden / total)} left out)" if hidden else ""
 
 
-def _paint_histogram(ink: Ink, area: QRectF, found: Distribution) -> None:
+def histogram(found: Distribution) -> tuple[Bars, list[Mark]]:
+    """Return the counts of a distribution as bars, and its mean as a mark; no mark if it is not finite."""
+    edges = np.linspace(found.low, found.high, len(found.counts) + 1)
+    bars = Bars(
+        label="values",
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=found.counts.astype(np.float64),
+        width=float(edges[1] - edges[0]),
+    )
+    return bars, [Mark(x=found.mean, text="mean")] if math.isfinite(found.mean) else []
+
+
+def _show_histogram(plot: ReadPlot, found: Distribution) -> None:
     span = Limits(found.low, found.high)
-    ink.axis(area, span, f"value{beyond(found, span)}")
-    ink.histogram(area, found.counts, span, span, ink.look.accent)
-    if not math.isfinite(found.mean):
-        return
-    x = ink.along(area, span, found.mean)
-    ink.painter.setPen(QPen(QColor(ink.look.warning), max(2.0, ink.px / 12)))
-    ink.painter.drawLine(QLineF(x, area.top(), x, area.bottom()))
+    bars, mean = histogram(found)
+    axes = Axes(x=f"value{beyond(found, span)}", y="how many values", has_legend=False)
+    plot.plot.set_axes(axes)
+    highest = float(max(found.counts.max(initial=1), 1))
+    plot.plot.show_curves([bars], x=span, y=Limits(0.0, 1.05 * highest), marks=mean)
+    plot.show_note(f"mean {_rounded(found.mean)}, deviation {format_number(found.std)}")
 
 
-def _paint_channels(ink: Ink, area: QRectF, found: Distribution) -> None:
-    """Paint the mean of each channel with its deviation on both sides, sorted from bottom to top."""
+def _show_channels(plot: ReadPlot, found: Distribution) -> None:
+    """Show the mean of each channel as a line with its deviation on both sides, sorted by the mean."""
     order = np.argsort(found.channel_mean)
     order = order[np.isfinite(found.channel_mean[order])]
-    mean, std = found.channel_mean[order], found.channel_std[order]
-    span = common_limits(mean - std, mean + std)
-    ink.axis(area, span, "mean ± deviation")
-    step = area.height() / max(len(mean), 1)
-    wide, dot = QPen(QColor(ink.look.accent), max(step * 0.7, 1)), QPen(QColor(ink.look.warning), max(step, 3))
-    for index, (middle, around) in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
-        y = area.bottom() - (index + 0.5) * step
-        ink.painter.setPen(wide)
-        left, right = (ink.along(area, span, middle + sign * around) for sign in (-1, 1))
-        ink.painter.drawLine(QLineF(left, y, right, y))
-        ink.painter.setPen(dot)
-        x = ink.along(area, span, middle)
-        ink.painter.drawLine(QLineF(x - 1, y, x + 1, y))
+    mean, std = (each[order].astype(np.float64) for each in (found.channel_mean, found.channel_std))
+    span = common_limits(*((mean + sign * std).astype(np.float32) for sign in (-1, 1)))
+    plot.plot.set_axes(Axes(x="channels, by their means", y="mean ± deviation", has_legend=False))
+    rank = np.arange(len(mean), dtype=np.float64)
+    curve = Curve(label="mean", x=rank, y=mean, band=(mean - std, mean + std))
+    plot.plot.show_curves([curve], x=Limits(0.0, max(len(mean) - 1.0, 1.0)), y=span)
+    plot.show_note(f"means {_range(found.channel_mean)}, deviations {_range(found.channel_std)}")
 
 
 SPEC = ViewSpec(

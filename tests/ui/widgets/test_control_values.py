@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.shell.session_files import control_values, set_controls
+from convnext_studio.ui.widgets.control_values import control_values, set_controls
 
 
 def named(control: QWidget, name: str) -> QWidget:

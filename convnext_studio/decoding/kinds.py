@@ -1,0 +1,100 @@
+"""Tell what kind of file something is from its first bytes, and name the kinds that are no pictures for us."""
+
+import re
+from typing import Literal
+
+from convnext_studio.common.errors import StudioError
+
+Kind = Literal["tiff", "png", "jpeg", "jpeg2000", "bmp", "heif", "dicom", "raw", "array", "other"]
+HEAD_BYTES = 4096
+
+_STARTS: tuple[tuple[bytes, Kind], ...] = (
+    (b"\xff\xd8", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    (b"BM", "bmp"),
+    (b"\x93NUMPY", "array"),
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"IIU\0", "raw"),  # Panasonic
+    (b"IIRO", "raw"),  # Olympus
+    (b"IIRS", "raw"),
+    (b"MMOR", "raw"),
+    (b"FOVb", "raw"),  # Sigma
+    (b"\0MRM", "raw"),  # Minolta
+    (b"II\x1a\0\0\0HEAPCCDR", "raw"),  # Canon
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_NO_PICTURES: tuple[tuple[bytes, str, str], ...] = (
+    (
+        rb"\s*(<!--.{,500}?-->\s*)?(<!doctype html|<html|<head|<body)",
+        "a web page",
+        "The page was probably saved instead of the picture itself.",
+    ),
+    (rb"version https://git-lfs", "a Git LFS pointer", "Fetch the picture itself with: git lfs pull"),
+    (rb"%PDF-", "a PDF document", "Save its pages as PNG first."),
+    (rb"(\xc5\xd0\xd3\xc6|%!PS)", "a PostScript file, which is a program", "Save it as PNG first."),
+    (rb"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (rb"(Rar!|7z\xbc\xaf|PK\x03\x04)", "an archive", "Unpack it first."),
+    (rb"RIFF....(AVI |WAVE)", "a film or a sound", "Save its frames as pictures first."),
+    (rb"....ftyp(isom|iso[2-6]|mp4|M4V|qt  |avc1|dash)", "a film", "Save its frames as pictures first."),
+    (rb"\x1aE\xdf\xa3", "a film", "Save its frames as pictures first."),
+    (rb"\x7fELF", "a program", ""),
+)
+_OTHER_PICTURES: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\s*(<\?xml.{,2000}?)?(<!--.{,2000}?-->\s*)?(<!doctype svg.{,500}?>\s*)?<svg", "an SVG drawing", ""),
+    (rb"8BPS", "a Photoshop document", ""),
+    (rb"v/1\x01", "an OpenEXR picture", "Save it as a float TIFF with another program."),
+    (rb"#\?(RADIANCE|RGBE)", "a Radiance HDR picture", "Save it as a float TIFF with another program."),
+    (rb"(\xff\x0a|\0\0\0\x0cJXL )", "a JPEG XL picture", ""),
+    (rb"II\xbc", "a JPEG XR picture", ""),
+    (rb"SIMPLE  =", "a FITS file", "Save its image as TIFF or .npy with another program."),
+    (rb"\x89HDF\r\n", "an HDF5 file", "Save its data as TIFF or .npy with another program."),
+    (rb"gimp xcf", "a GIMP document", ""),
+    (rb"\xd7\xcd\xc6\x9a", "a Windows metafile", ""),
+)
+
+
+def kind_of(head: bytes) -> Kind:
+    """Return the kind of a file from its first `HEAD_BYTES` bytes; ``other`` is for Pillow to find out."""
+    for start, kind in _STARTS:
+        if head.startswith(start):
+            return "raw" if kind == "tiff" and head[8:10] == b"CR" else kind
+    if head[4:8] == b"ftyp":
+        return _kind_of_boxes(head)
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head.startswith(b"PK\x03\x04") and b".npy" in head[:400]:
+        return "array"
+    return "other"
+
+
+def _kind_of_boxes(head: bytes) -> Kind:
+    """Return the kind of a file in the boxes of MPEG-4, from the brands that it names."""
+    if head[8:12] == b"crx ":
+        return "raw"
+    end = min(int.from_bytes(head[:4], "big"), 256)
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
+    if brands & {b"avif", b"avis"}:
+        return "other"
+    return "heif" if brands.intersection(_HEIF_BRANDS) else "other"
+
+
+def stranger(head: bytes, name: str) -> StudioError:
+    """Return the error for what no decoder knows; it names the kind of file if that can be seen."""
+    for pattern, kind, hint in _NO_PICTURES:
+        if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
+            return StudioError(f"“{name}” is {kind}, not a picture.", hint)
+    for pattern, kind, hint in _OTHER_PICTURES:
+        if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
+            hint = hint or "Save it as PNG or TIFF with another program."
+            return StudioError(f"“{name}” is {kind}; files of this kind cannot be opened.", hint)
+    return StudioError(
+        f"“{name}” is not a picture of a known format.",
+        "PNG, JPEG, WebP, TIFF, BMP, GIF and others can be opened.",
+    )

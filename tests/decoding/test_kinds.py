@@ -1,0 +1,47 @@
+"""Files are told apart by what is in them, and what is no picture is named."""
+
+import pytest
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.images import decode
+from convnext_studio.decoding.kinds import kind_of
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><title>Sign in</title>", "is a web page, not a picture"),
+        (b"\n  <HTML><body>404</body>", "is a web page, not a picture"),
+        (b"<!-- a --><!doctype HTML>", "is a web page, not a picture"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9", "is a Git LFS pointer"),
+        (b"%PDF-1.7", "is a PDF document"),
+        (b"%!PS-Adobe-3.0", "is a PostScript file"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', "is an SVG drawing"),
+        (b"PK\x03\x04" + bytes(30), "is an archive"),
+        (b"8BPS\0\1" + bytes(30), "is a Photoshop document"),
+        (b"v/1\x01" + bytes(30), "is an OpenEXR picture"),
+        (b"\xff\x0a" + bytes(30), "is a JPEG XL picture"),
+        (b"\0\0\0\x20ftypisom" + bytes(30), "is a film"),
+        (b"RIFF\0\0\0\0AVI LIST", "is a film"),
+        (b"just some text", "is not a picture of a known format"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(content: bytes, words: str) -> None:
+    with pytest.raises(StudioError, match=words) as caught:
+        decode(content, "page.jpg")
+    assert "“page.jpg”" in caught.value.message
+    assert "damaged" not in caught.value.message
+
+
+def test_kinds_by_their_first_bytes() -> None:
+    heif = b"\0\0\0\x18ftypmif1\0\0\0\0"
+    for head, kind in (
+        (heif + b"mif1heic", "heif"),
+        (heif + b"mif1avif", "other"),
+        (b"II*\0\x10\0\0\0CR\2\0", "raw"),
+        (b"II*\0\x08\0\0\0", "tiff"),
+        (bytes(128) + b"DICM", "dicom"),
+        (b"\x93NUMPY\1\0", "array"),
+        (b"GIF89a", "other"),
+    ):
+        assert kind_of(head) == kind
