@@ -8,7 +8,8 @@ from convnext_studio import __version__
 
 PACKAGES = (
     "torch", "timm", "captum", "PySide6-Essentials", "pillow", "numpy", "safetensors", "cmap",
-    "platformdirs", "scikit-image", "pyqtgraph", "matplotlib", "contourpy", "msgspec", "cachetools", "shtab",
+    "platformdirs", "scikit-image", "tifffile", "imagecodecs", "pyqtgraph", "matplotlib", "contourpy",
+    "msgspec", "cachetools", "shtab",
 )  # fmt: skip
 MISSING = "missing"
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 PACKAGES = ("captum", "cmap", "platformdirs", "msgspec", "cachetools", "shtab")
 """What travels: together a few megabytes."""
-ARE_THERE = ("torch", "timm", "pillow", "safetensors", "numpy", "scikit-image", "matplotlib", "contourpy")
-OF_THE_WINDOW = ("PySide6-Essentials", "pyqtgraph")
-"""What no check on a GPU needs."""
+ARE_THERE = (
+    "torch", "timm", "pillow", "safetensors", "numpy", "scikit-image", "tifffile", "matplotlib", "contourpy",
+)  # fmt: skip
+OF_THE_WINDOW = ("PySide6-Essentials", "pyqtgraph", "imagecodecs")
+"""What no check on a GPU needs; imagecodecs is imported where a picture needs it."""
 LARGEST_BYTES = 60 << 20
 PYTHON = "3.12"
 PLATFORMS = (

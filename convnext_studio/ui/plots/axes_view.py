@@ -179,7 +179,7 @@ class AxesView(QWidget):
                 self._add_bars(curve, x, y)
                 continue
             pen = curve.pen(look)
-            pen.setWidthF(pen.widthF() * self._line_scale)
+            pen.setWidthF(pen.widthF() * self._pen_scale)
             pen.setCosmetic(True)  # The same width at any zoom.
             dots = curve.dots or _has_lone_points(y)
             # pyqtgraph warns about a curve without a single number, whose bounds it cannot find.
@@ -222,7 +222,7 @@ class AxesView(QWidget):
     def add_marks(self, marks: Sequence[Mark]) -> None:
         """Draw upright lines with their names at the top."""
         look = theme.current()
-        pen = pg.mkPen(look.muted, width=1.4 * self._line_scale, style=Qt.PenStyle.DashLine)
+        pen = pg.mkPen(look.muted, width=1.4 * self._pen_scale, style=Qt.PenStyle.DashLine)
         for mark in marks:
             options = {"position": 0.97, "color": look.text, "fill": look.surface, "rotateAxis": None}
             line = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=_plain(mark.text), labelOpts=options)
@@ -271,6 +271,11 @@ class AxesView(QWidget):
     def _line_scale(self) -> float:
         """The width of lines relative to the usual one, so that they can be seen as far as the text is read."""
         return max(1.0, self._font_px / _USUAL_FONT_PX)
+
+    @property
+    def _pen_scale(self) -> float:
+        """The same for pens that do not follow the zoom, whose widths Qt counts in pixels of the screen."""
+        return self._line_scale * self.devicePixelRatioF()
 
     def follow_look(self) -> None:
         """Apply the colours of the theme and the size of the font."""

@@ -37,7 +37,7 @@ WAITS = {
     "values": 4,  # For each of four nodes, so that there is progress.
     "field": 2,  # For each batch; the first is of one picture.
     "several": 2 * PREDICTION,
-    "faithfulness": PREDICTION + 6,  # The probability of the whole picture, and each batch of both curves.
+    "faithfulness": PREDICTION + 1 + 22,  # The probability of the whole picture, and the curves of 22 orders.
     "sanity": PREDICTION + 14,  # The maps of seven networks, and what is to be said of them.
     "agreement": PREDICTION + 6,
 }

@@ -9,6 +9,7 @@ import timm
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.handlers import catalogue_handlers
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.models import Catalogue, ListPretrained
 
@@ -42,7 +43,23 @@ def test_all_of_timms_pretrained_convnexts_are_told(cache: Path, offline: bool) 
         assert entry.is_noncommercial is (name.startswith("convnextv2") or ".eupe" in name)
 
 
-def test_listing_stops_between_architectures() -> None:
+def test_the_families_are_listed_with_their_accuracies() -> None:
+    entries = {
+        entry.name: entry
+        for entry in cast("Catalogue", Dispatcher().run(ListPretrained(families=True))).entries
+    }
+    assert {"vit_base_patch16_224.augreg_in1k", "resnet50.a1_in1k", "convnext_tiny.fb_in1k"} <= set(entries)
+    resnet = entries["resnet50.a1_in1k"]
+    assert (resnet.is_convnext, entries["convnext_tiny.fb_in1k"].is_convnext) == (False, True)
+    # Wightman et al. 2021, table 2: 80.4 % at 224 px; timm's table has the larger test size.
+    assert resnet.accuracy is not None
+    assert 80 < resnet.accuracy < 82
+    assert resnet.disk_bytes is None
+    assert entries["convnext_tiny.fb_in22k"].accuracy is None
+
+
+def test_listing_models_of_a_newer_timm_stops_between_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue_handlers, "known_models", dict)  # They have to be counted.
     steps = 0
 
     def should_stop() -> bool:

@@ -60,6 +60,7 @@ def test_all_steps_are_seen_at_once_in_the_overview(presenter: Presenter) -> Non
     QApplication.processEvents()
     for button in presenter.overview.buttons:
         assert button.visibleRegion().boundingRect() == button.rect()
+        assert button.height() == button.sizeHint().height()  # Not squeezed by a chapter of many steps.
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1024, 768)])

@@ -99,8 +99,8 @@ def test_the_list_is_asked_once_and_only_when_it_is_seen(panel: CataloguePanel, 
 
 def test_rows_say_what_people_choose_by(filled: CataloguePanel) -> None:
     rows = {row[0]: row[1:] for row in filled.table.texts}
-    assert rows[TINY.name] == ["82.7 %", "about 114 MB", "no", "apache-2.0", "28.6 M", "224", "ImageNet-1k"]
-    assert rows[HUGE.name][1:4] == ["about 2.6 GB", "no", "cc-by-nc-4.0 (non-commercial)"]
+    assert rows[TINY.name] == ["82.7 %", "~ 114 MB", "no", "apache-2.0", "28.6 M", "224", "ImageNet-1k"]
+    assert rows[HUGE.name][1:4] == ["~ 2.6 GB", "no", "cc-by-nc-4.0 (non-commercial)"]
     assert rows[ATTO.name][1:3] == ["15 MB", "yes"]
     assert rows[OFFLINE.name][0] == "–"
 
@@ -130,7 +130,7 @@ def test_numbers_are_sorted_as_numbers(filled: CataloguePanel) -> None:
         assert (names(filled)[0], names(filled)[-1]) == (HUGE.name, ATTO.name)
     filled.table.sortByColumn(columns.index("Accuracy"), Qt.SortOrder.AscendingOrder)
     assert names(filled)[:2] == [OFFLINE.name, ATTO.name]
-    filled.table.sortByColumn(columns.index("On this computer"), Qt.SortOrder.AscendingOrder)
+    filled.table.sortByColumn(columns.index("Here"), Qt.SortOrder.AscendingOrder)
     assert names(filled)[0] == ATTO.name
 
 
@@ -314,3 +314,10 @@ def test_both_panels_that_are_hidden_at_first_fit_one_before_the_other(window: S
 )
 def test_sizes_as_people_say_them(count: int, text: str) -> None:
     assert spoken_megabytes(count) == text
+
+
+def test_everything_but_the_data_is_seen_without_scrolling(filled: CataloguePanel, qtbot: QtBot) -> None:
+    filled.resize(780, 400)  # What it has beside the other panels at 1366 x 768.
+    qtbot.wait(10)
+    assert not filled.table.horizontalScrollBar().isVisible()
+    assert filled.table.texts[0][0] == ATTO.name

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -337,6 +338,9 @@ def test_lines_are_as_thick_as_the_text_is_large(qtbot: QtBot) -> None:
         plot.show_curves([Curve(label="line", x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))])
         widths.append(plot.view._lines[0].opts["pen"].widthF())
     assert widths == pytest.approx([2.0, 2.0 * 36 / 13])
+    with patch.object(type(plot.view), "devicePixelRatioF", lambda _self: 2.0):
+        plot.show_curves(plot.curves)
+    assert plot.view._lines[0].opts["pen"].widthF() == pytest.approx(2 * widths[1])
 
 
 def test_linked_plots_show_the_same_part(qtbot: QtBot) -> None:

@@ -101,3 +101,17 @@ def test_escape_closes_the_list_and_nothing_else(window: StudioWindow, box: QCom
     assert not popup.isVisible()
     assert window.state.node == node
     assert box.currentText() == "vit"
+
+
+def test_the_lab_completes_what_is_added(window: StudioWindow, qtbot: QtBot) -> None:
+    window.state.set_model(make_model())
+    window.actions_by_id["field_lab"].trigger()
+    lab = window.field_lab
+    typed = lab.source.lineEdit()
+    typed.setFocus()
+    QTest.keyClicks(typed, "resnet50.a1_in1k")
+    assert lab.completer.offered[0] == "timm:resnet50.a1_in1k"
+    before = len(lab.compare.subjects)
+    lab.completer.completer.popup().hide()
+    lab.completer.completer.activated.emit(lab.completer.offered[0])
+    qtbot.waitUntil(lambda: len(lab.compare.subjects) == before + 1)

@@ -1,13 +1,17 @@
 """A page with all chapters and steps to choose from."""
 
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.widgets import theme
 
 _COLUMNS = 3
+_HEADING_LINES = 1.5
 _TEXT = 0.75  # Relative to the text of a slide, so that a whole lecture fits.
 _LEAST = 0.85  # The smallest size relative to that, for titles that are too long.
 _KEYS = {
@@ -18,6 +22,16 @@ _KEYS = {
     Qt.Key.Key_Right: ("chapter", 1),
     Qt.Key.Key_Left: ("chapter", -1),
 }
+
+
+def _ends(heights: Sequence[float]) -> tuple[int, ...]:
+    """Return after how many chapters each column but the last ends, so that the highest column is lowest."""
+
+    def highest(ends: tuple[int, ...]) -> float:
+        edges = (0, *ends, len(heights))
+        return max(sum(heights[start:end]) for start, end in zip(edges, edges[1:], strict=False))
+
+    return min(combinations_with_replacement(range(1, len(heights) + 1), _COLUMNS - 1), key=highest)
 
 
 class StepButton(QAbstractButton):
@@ -93,9 +107,15 @@ class Overview(QWidget):
         self._lecture = lecture
         self.buttons: list[StepButton] = []
         self._headings: list[QLabel] = []
-        self._grid = QGridLayout(self)
+        self._columns = QHBoxLayout(self)
+        ends = _ends([len(chapter.steps) + _HEADING_LINES for chapter in lecture.chapters])
         for number, chapter in enumerate(lecture.chapters):
-            column = QVBoxLayout()
+            if number in (0, *ends):
+                column = QVBoxLayout()
+                column.setSpacing(0)
+                self._columns.addLayout(column, 1)
+            elif number:
+                column.addStretch(1)
             heading = QLabel(f"{number + 1}  {chapter.title}")
             heading.setTextFormat(Qt.TextFormat.PlainText)
             heading.setWordWrap(True)
@@ -106,11 +126,8 @@ class Overview(QWidget):
                 button.clicked.connect(lambda _checked, index=button.index: self.chosen.emit(index))
                 self.buttons.append(button)
                 column.addWidget(button)
-            column.addStretch(1)
-            self._grid.addLayout(column, number // _COLUMNS, number % _COLUMNS)
-        for column_index in range(min(_COLUMNS, len(lecture.chapters))):
-            self._grid.setColumnStretch(column_index, 1)
-        self._grid.setRowStretch(self._grid.rowCount(), 1)
+            if number + 1 in (*ends, len(lecture.chapters)):
+                column.addStretch(3)
         self.hide()
 
     def open(self, index: int, text_px: int) -> None:
@@ -133,9 +150,8 @@ class Overview(QWidget):
         font.setBold(True)
         for heading in self._headings:
             heading.setFont(font)
-        self._grid.setContentsMargins(px, px, px, px)
-        self._grid.setHorizontalSpacing(px)
-        self._grid.setVerticalSpacing(px // 2)
+        self._columns.setContentsMargins(px, px, px, px)
+        self._columns.setSpacing(px)
 
     def move_focus(self, key: int) -> bool:
         """Move to another step if the key does that, and return whether it does."""

@@ -29,13 +29,13 @@ COLUMNS = {
     "Name": "In timm's catalogue; the ConvNeXts come first",
     "Accuracy": "Published top-1 accuracy on the validation photographs of ImageNet-1k",
     "Size on disk": "Size of the file with the weights; estimated if it is not on this computer",
-    "On this computer": "Whether the weights are already on this computer",
+    "Here": "Whether the weights are already on this computer",
     "Licence": "Licence of the weights",
     "Parameters": "Number of parameters of the whole network",
     "Input": "Side of the input in pixels",
     "Trained on": "Data sets in the order of training",
 }
-MOST_CHARACTERS = {"Name": 40, "Licence": 15}
+MOST_CHARACTERS = {"Name": 32, "Licence": 14, "Trained on": 12}
 """Longer texts are elided, to leave room for the numbers; the tooltip has them whole."""
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _FLOAT_BYTES = 4
@@ -66,7 +66,6 @@ class CatalogueTable(QTreeView):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.header().setStretchLastSection(True)
         follow_text(self, self._fit_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
@@ -85,6 +84,13 @@ class CatalogueTable(QTreeView):
             if heading in MOST_CHARACTERS:
                 most_px = self.fontMetrics().averageCharWidth() * MOST_CHARACTERS[heading]
                 self.setColumnWidth(column, min(self.columnWidth(column), most_px))
+
+        header = self.header()
+        # The last section takes the room that is left; one that is stretched would keep its width.
+        header.setStretchLastSection(False)
+        last = len(COLUMNS) - 1
+        header.resizeSection(last, self.fontMetrics().averageCharWidth() * MOST_CHARACTERS["Trained on"])
+        header.setStretchLastSection(True)
 
     def search(self, text: str) -> None:
         """Show only the rows that contain all these words, in any column."""
@@ -148,7 +154,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     cells: list[tuple[str, str | float]] = [
         (entry.name, f"{0 if entry.is_convnext else 1} {entry.name}"),
         ("–" if entry.accuracy is None else f"{entry.accuracy:.1f} %", entry.accuracy or 0.0),
-        (f"about {spoken_megabytes(size)}" if estimated else spoken_megabytes(size), float(size)),
+        (f"~ {spoken_megabytes(size)}" if estimated else spoken_megabytes(size), float(size)),
         ("yes" if entry.is_cached else "no", "no" if entry.is_cached else "yes"),
         (licence, licence),
         (format_count(entry.parameters), float(entry.parameters)),

@@ -23,6 +23,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.erf import ShownScale
 from convnext_studio.export import save_field
+from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult
 from convnext_studio.ui.panels.base import choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
@@ -50,6 +51,7 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
+from convnext_studio.ui.widgets.source_completer import SourceCompleter
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"
@@ -79,6 +81,7 @@ class ReceptiveFieldLab(QWidget):
 
     title = "Receptive-field lab"
     noticed = Signal(object)  # Notice
+    search_asked = Signal(str)  # words for the list of published weights
     save_asked = Signal()  # for the figure of the page that is shown
 
     def __init__(
@@ -166,7 +169,18 @@ class ReceptiveFieldLab(QWidget):
             self.pages.setCurrentWidget(self.compare)
             self.compare.show_entries(entries)
 
+    def _known_sources(self) -> list[str]:
+        """Return the sources that what is typed is completed to."""
+        listed = [self.source.itemText(index) for index in range(self.source.count())]
+        return [*listed, *(f"timm:{name}" for name in known_models())]
+
+    def _add_source(self, source: str) -> None:
+        self.source.setCurrentText(source)
+        self._add_typed()
+
     def _add_typed(self) -> None:
+        if self.completer.is_choosing:
+            return
         try:
             entry = self._typed_entry(self.source.currentText().strip())
         except StudioError as error:
@@ -277,6 +291,9 @@ class ReceptiveFieldLab(QWidget):
         if typed is not None:
             typed.setPlaceholderText("Add preset:…, timm:… or a file")
             typed.returnPressed.connect(self._add_typed)
+            self.completer = SourceCompleter(typed, self._known_sources)
+            self.completer.chosen.connect(self._add_source)
+            self.completer.search_asked.connect(self.search_asked)
             typed.setAcceptDrops(False)  # The window handles drops.
         self.add = _button("Add", "Add this to the comparison (Enter)")
         self.open = _button("Open field…", "Add a saved field (.npy or .npz) to the comparison")

@@ -133,6 +133,7 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
         window.state, window.bridge, controller.background, controller.is_offline, window.saving
     )
     lab.noticed.connect(window.messages.tell)
+    lab.search_asked.connect(window.search_published)
     lab.save_asked.connect(lambda: window.exports.open("field_lab"))
     return lab
 
