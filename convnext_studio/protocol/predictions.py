@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry
@@ -83,3 +84,33 @@ def explanation_of(prediction: Prediction, model: ModelInfo, nodes: tuple[str, .
         random_weights=model.random_weights,
         seconds=0.0,
     )
+
+
+class Classify(Request, frozen=True, kw_only=True):
+    """Find the top class of several pictures with a forward pass each; answered by `Classes`.
+
+    The partial answers, sent after each picture, hold only what is new since the previous one.
+
+    Attributes
+    ----------
+    images
+        The keys of opened pictures.
+    """
+
+    doing: ClassVar[str] = "Classifying the opened pictures"
+    priority: ClassVar[int] = 7
+    images: tuple[str, ...]
+
+
+class TopClass(Struct, frozen=True, kw_only=True):
+    """The class with the highest probability for a picture."""
+
+    image: str
+    target: int
+    probability: float
+
+
+class Classes(Answer, frozen=True, kw_only=True):
+    """The top classes of those pictures that could be classified, in the order of the request."""
+
+    classes: tuple[TopClass, ...]

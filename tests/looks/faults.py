@@ -41,6 +41,9 @@ def faults(window: QWidget) -> list[str]:
     shown = [each for each in window.findChildren(QWidget) if _is_seen(each, window)]
     found = [fault for widget in shown for fault in _faults_of(widget, window)]
     found += _overlapping([each for each in shown if _has_text(each)], window)
+    room = window.screen().availableGeometry().size()
+    if window.width() > room.width() or window.height() > room.height():
+        found.append(f"larger than the screen: {window.width()} x {window.height()}")
     return list(dict.fromkeys([*found, *painted_faults(window)]))
 
 
@@ -93,10 +96,8 @@ def _cut_text(widget: QWidget) -> str:
     match widget:
         case ElidedLabel():
             is_short = metrics.horizontalAdvance(widget.text()) > widget.contentsRect().width() + _SLACK_PX
-            is_told = widget.text() in widget.toolTip() or any(
-                widget.text() in parent.toolTip() for parent in _parents(widget)
-            )
-            return widget.text() if is_short and not is_told else ""
+            # Its tooltip tells the whole text; a title is to be read without one.
+            return widget.text() if is_short and widget.property("title") else ""
         case QLabel():
             return _cut_text_of_label(widget)
         case QComboBox() if not widget.isEditable():
@@ -254,6 +255,7 @@ class PaintedTexts:
             wraps = bool(flags & Qt.TextFlag.TextWordWrap.value)
             box = QRectF(metrics.boundingRect(room, flags, text)).intersected(room)
             is_cut = not wraps and width > room.width() + _SLACK_PX
+            is_cut |= text.endswith("…") and not text.endswith(" …")
         else:
             return
         mapped = painter.deviceTransform().mapRect(box)

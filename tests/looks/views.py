@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -268,7 +268,7 @@ def _drop(window: StudioWindow, paths: list[str]) -> None:
 
 def _drag(window: StudioWindow, paths: list[str]) -> None:
     """Drag files over the window, and do not drop them."""
-    place = QPointF(window.rect().center()).toPoint() if window.width() else QPoint()
+    place = window.rect().center()
     button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     event = QDragEnterEvent(place, Qt.DropAction.CopyAction, _mime(paths), button, none)
     QApplication.sendEvent(window, event)

@@ -1,19 +1,24 @@
 """The handler for predictions, with the Grad-CAMs of a class at the stages."""
 
+from collections.abc import Generator
 from typing import cast
 
 import torch
 from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
-from convnext_studio.analysis.features import StagePass, probabilities_of, stage_pass, to_arrays
+from convnext_studio.analysis.capture import stoppable
+from convnext_studio.analysis.features import StagePass, autocast, probabilities_of, stage_pass, to_arrays
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.map_handlers import keep_maps
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import keep_outputs
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
 from convnext_studio.protocol.attributions import Map
-from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.predictions import Classes, Classify, Predict, Prediction, TopClass
 
 
 @handles(Predict)
@@ -27,6 +32,42 @@ def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> 
     if target == prediction.target:
         return prediction
     return _explaining(workspace, prediction, target, should_stop)
+
+
+@handles(Classify)
+def classify(
+    workspace: Workspace, request: Classify, should_stop: ShouldStop
+) -> Generator[Progress, None, Classes]:
+    """Classify one picture after another; one that cannot be decoded does not stop the others."""
+    is_pointless = workspace.until_another_model(should_stop)
+    total = len(request.images)
+    classes: list[TopClass] = []
+    new: tuple[TopClass, ...] = ()
+    for done, image in enumerate(request.images):
+        text = f"Picture {done + 1} of {total}"
+        yield Progress(id=request.id, done=done, total=total, text=text, partial=Classes(classes=new))
+        if is_pointless():
+            raise Stopped
+        try:
+            new = (_top_class(workspace, image, is_pointless),)
+        except StudioError:
+            new = ()  # Whoever looks at the picture is told why.
+        classes.extend(new)
+    return Classes(classes=tuple(classes))
+
+
+def _top_class(workspace: Workspace, image: str, should_stop: ShouldStop) -> TopClass:
+    known = kept_prediction(workspace, image)
+    if known is None:
+        tensor, _ = workspace.input(image)
+        with torch.no_grad(), stoppable(workspace.model.blocks, should_stop):
+            with autocast(tensor, workspace.precision):
+                logits = workspace.model.module(tensor)
+            probabilities = probabilities_of(logits[0].float()).numpy()
+    else:
+        probabilities = known.probabilities
+    target = int(probabilities.argmax())
+    return TopClass(image=image, target=target, probability=float(probabilities[target]))
 
 
 def kept_prediction(workspace: Workspace, image: str, target: int | None = None) -> Prediction | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -148,6 +148,16 @@ class Panel(QWidget):
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
+
+    def keep_caption_room(self, *texts: str) -> None:
+        """Keep room for the longest of these captions, so that nothing moves when one replaces another."""
+        width, metrics = self._caption.width(), self._caption.fontMetrics()
+        flags = Qt.TextFlag.TextWordWrap.value
+        heights = [
+            metrics.boundingRect(QRect(0, 0, width, 1 << 16), flags, with_held_lines(text)).height()
+            for text in texts
+        ]
+        self._caption.setMinimumHeight(max(heights, default=0))
 
     def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""

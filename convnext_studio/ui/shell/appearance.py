@@ -21,8 +21,13 @@ _EFFECTS = (
 
 
 class Appearance(QObject):
-    """Changes the theme and the text size, and saves both in the settings."""
+    """Changes the theme and the text size, and saves both in the settings.
 
+    It emits `text_size_chosen` just before a new size is applied, and `text_resized` once all widgets have
+    taken it.
+    """
+
+    text_size_chosen = Signal()
     text_resized = Signal()
     changed = Signal()  # A setting of the appearance has changed.
 
@@ -90,6 +95,7 @@ class Appearance(QObject):
 
     def _use_text(self) -> None:
         before_pt = textsize.current_pt()
+        self.text_size_chosen.emit()
         textsize.apply(_application(), self._settings.values.text_pt)
         if textsize.current_pt() != before_pt:
             theme.apply(_application(), theme.current())  # Its lengths scale with the text.

@@ -12,7 +12,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -39,8 +39,8 @@ class StatusBar(QStatusBar):
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName("Cancel the computation")
         self.cancel.setToolTip("Stop all running computations (Ctrl+.)")
-        self.timings = _label("Last timings", "Computing times of the last answers")
-        self.device = _label("Device and precision", "The device and the precision of the network")
+        self.timings = _label("Last timings", "Computing times of the last answers", FactsLabel)
+        self.device = _label("Device and precision", "The device and the precision of the network", FactsLabel)
         self.addWidget(self.hover, 1)
         for widget in (self.doing, self.progress, self.cancel, self.timings, self.device):
             self.addPermanentWidget(widget)
@@ -134,8 +134,8 @@ class StatusBar(QStatusBar):
             widget.setVisible(bool(pending))
 
 
-def _label(name: str, tip: str = "") -> QLabel:
-    label = ElidedLabel(wants_room=True)
+def _label(name: str, tip: str = "", kind: type[ElidedLabel] = ElidedLabel) -> QLabel:
+    label = kind(wants_room=True)
     label.setAccessibleName(name)
     label.setToolTip(tip)
     return label

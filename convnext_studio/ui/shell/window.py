@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
@@ -36,6 +36,7 @@ from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
@@ -44,6 +45,7 @@ from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
+from convnext_studio.ui.widgets.text_size import scaled
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -52,6 +54,7 @@ if TYPE_CHECKING:  # Imported only when the panels are first shown.
 
 PROGRAM = "ConvNeXt Studio"
 LARGEST_FIRST_SIZE = QSize(1760, 1040)
+_LOW_PX = 520  # For text of 9 points.
 
 
 class StudioWindow(QMainWindow):
@@ -187,7 +190,7 @@ class StudioWindow(QMainWindow):
 
     def _connect(self) -> None:
         controller, state, docks = self.controller, self.state, self.dock_layout.docks.values()
-        drops = DropTarget(self)
+        drops = DropTarget(self, describe_drop)
         drops.dropped.connect(controller.open_mime)
         for widget in (self, *docks):
             drops.watch(widget)
@@ -214,6 +217,8 @@ class StudioWindow(QMainWindow):
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
+        self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
+        self.appearance.text_resized.connect(self._fit_strip)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
@@ -299,6 +304,18 @@ class StudioWindow(QMainWindow):
         else:
             self.strip.go_up()
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether closed pictures can be brought back, or an earlier selection."""
+        return self.controller.pictures.can_reopen or self.history.can_undo
+
+    def undo(self) -> None:
+        """Bring back the pictures that were closed last, or else return to the selection before."""
+        if self.controller.pictures.can_reopen:
+            self.controller.pictures.reopen()
+        else:
+            self.history.undo()
+
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""
         self.lecture.stop_saving()
@@ -338,11 +355,20 @@ class StudioWindow(QMainWindow):
             self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
         self._shares_out_at_first = not self.dock_layout.restore(layout)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let the strip take less room in a low window."""
+        super().resizeEvent(event)
+        self._fit_strip()
+
+    def _fit_strip(self) -> None:
+        self.strip.set_low(self.height() / scaled(1) < _LOW_PX)
+
     def showEvent(self, event: QShowEvent) -> None:
         """Share out the window among the panels, now that its size is known."""
         super().showEvent(event)
         if self._shares_out_at_first:
             self._shares_out_at_first = False
+            self.dock_layout.fit_window()
             self.dock_layout.share_out()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

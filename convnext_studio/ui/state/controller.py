@@ -301,11 +301,11 @@ class Controller(QObject):
     def close_picture(self) -> None:
         """Remove the current picture from the list."""
         if self._state.chosen is not None:
-            self.pictures.close([self._state.chosen.key])
+            self.pictures.close_for_now([self._state.chosen])
 
     def close_all_pictures(self) -> None:
         """Remove all pictures from the list."""
-        self.pictures.close([picture.key for picture in self._state.pictures])
+        self.pictures.close_for_now(self._state.pictures)
 
     def _open_pixels(self, pixels: QImage) -> None:
         self._pasted += 1

@@ -57,6 +57,25 @@ class Batch:
         return Notice(PICTURES, message, hint, told, path=first.path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """Pictures that can be brought back.
+
+    Attributes
+    ----------
+    before
+        All pictures that were open.
+    pictures
+        Those of them that were closed.
+    chosen
+        The one that was the current one.
+    """
+
+    before: tuple[ListedPicture, ...]
+    pictures: tuple[ListedPicture, ...]
+    chosen: ListedPicture | None
+
+
 class PictureOpener(QObject):
     """Requests pictures from the engine and adds them to the state.
 
@@ -76,6 +95,7 @@ class PictureOpener(QObject):
         self._settings = settings
         self._batches: dict[str, Batch] = {}  # By the key of each picture that may still be broken.
         self._decoding = 0
+        self._closed: _Closed | None = None
         state.picture_chosen.connect(self._decode_chosen)
 
     def open_paths(self, paths: Sequence[str]) -> None:
@@ -115,6 +135,68 @@ class PictureOpener(QObject):
                 self._batches.pop(key, None)
             self._state.remove_pictures(set(images))
 
+    # ------------------------------------------------------------------------------- closing and reopening
+
+    @property
+    def can_reopen(self) -> bool:
+        """Whether there are closed pictures to bring back."""
+        return self._closed is not None
+
+    def close_for_now(self, pictures: Sequence[ListedPicture]) -> None:
+        """Close pictures so that `reopen` brings them back; those without a file are kept by the engine."""
+        if not pictures:
+            return
+        self._forget_closed()
+        self._closed = _Closed(self._state.pictures, tuple(pictures), self._state.chosen)
+        self.close([picture.key for picture in pictures if picture.path])
+        self._state.remove_pictures({picture.key for picture in pictures})
+        if len(pictures) > 1:
+            message = f"{len(pictures):,} pictures were closed."
+            self.noticed.emit(Notice(PICTURES, message, "Ctrl+Z opens them again.", good=True))
+
+    def reopen(self) -> None:
+        """Open the pictures again that were closed last, in their former order."""
+        closed, self._closed = self._closed, None
+        if closed is None:
+            return
+        self.succeeded.emit(PICTURES)
+        paths = tuple(picture.path for picture in closed.pictures if picture.path)
+        if paths:
+            self._bridge.ask(
+                ListPictures(panel=PICTURES, paths=paths),
+                partial(self._reopened, closed),
+                on_failure=lambda failed: self._tell(failed.message, failed.hint),
+            )
+        else:
+            self._reopened(closed, ListedPictures(pictures=(), checked=0))
+
+    def _reopened(self, closed: "_Closed", answer: Payload) -> None:
+        if not isinstance(answer, ListedPictures):
+            return
+        listed = {picture.path: picture for picture in answer.pictures}
+        back = [listed.get(each.path, each) for each in closed.pictures if not each.path or each.path in listed]
+        if answer.failures:
+            batch = Batch(len(closed.pictures), {failure.path: failure for failure in answer.failures})
+            self.noticed.emit(batch.notice)
+        if not back:
+            return
+        # Adding appends, so the pictures that stayed open are listed again where they were.
+        by_path = {picture.path: picture for picture in back if picture.path}
+        by_key = {picture.key: picture for picture in (*back, *self._state.pictures)}
+        before = [by_path.get(each.path) or by_key.get(each.key) for each in closed.before]
+        ordered = [picture for picture in before if picture is not None]
+        ordered += [picture for picture in self._state.pictures if picture not in ordered]
+        self._state.remove_pictures({picture.key for picture in self._state.pictures})
+        chosen = closed.chosen
+        select = next((each for each in ordered if chosen and each.path == chosen.path), ordered[0])
+        self.add(ordered, select)
+
+    def _forget_closed(self) -> None:
+        """Let the engine close what was kept for `reopen`."""
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            self.close([picture.key for picture in closed.pictures if not picture.path])
+
     # -------------------------------------------------------------------------------------------- listing
 
     def _listed(self, answer: Payload) -> None:
@@ -131,6 +213,7 @@ class PictureOpener(QObject):
             self.succeeded.emit(PICTURES)
         if not pictures:
             return
+        self._forget_closed()
         self._remember(answer)
         self._batches.update((picture.key, batch) for picture in pictures)
         unchecked = tuple(picture.key for picture in pictures[answer.checked :])

@@ -38,10 +38,24 @@ class _Item:
     is_kept: bool
     is_rare: bool
     is_folded: bool = False
+    row_px: int = 0
+    folded_px: int = 0
 
     @property
     def width(self) -> int:
-        """The width that control and label need for their whole texts."""
+        """The width that control and label need for their whole texts in the row."""
+        now_px = self._hint_px
+        if not self.is_folded:
+            self.row_px, self.folded_px = now_px, 0
+        elif now_px != (self.folded_px or now_px):
+            self.row_px, self.folded_px = 0, now_px  # It has another text or font.
+        else:
+            # In a popup that was never shown, a control still has the metrics of another font.
+            self.folded_px = now_px
+        return max(now_px, self.row_px)
+
+    @property
+    def _hint_px(self) -> int:
         label_px = 0 if self.label is None else self.label.sizeHint().width() + scaled_px(_GAP_PX)
         return label_px + wanted_size(self.control).width()
 
@@ -173,10 +187,13 @@ class ControlRow(QWidget):
             return
         self._is_arranging = True
         shown = self._shown
-        in_row = self._fitting(shown)
-        folded = [item for item in shown if item not in in_row]
-        if folded != [item for item in self._items if item.is_folded]:
+        in_row, folded = self._fitting(shown), []
+        for _ in range(len(self._items) + 1):
+            folded = [item for item in shown if item not in in_row]
+            if folded == [item for item in self._items if item.is_folded]:
+                break
             self._fold(folded)
+            in_row = self._fitting(shown)  # A control that came back may need more room than in the popup.
         self._place(in_row, has_more=bool(folded))
         self._is_arranging = False
 

@@ -1,8 +1,10 @@
-"""A label that shortens its text with an ellipsis to fit."""
+"""Labels that shorten their text to fit, and tell the whole of it in their tooltip."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+import re
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 
 
 class ElidedLabel(QLabel):
@@ -21,9 +23,35 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(across, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(1)
 
+    @property
+    def shown_text(self) -> str:
+        """As much of the text as fits."""
+        room_px = self.contentsRect().width()
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room_px)
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as much of the text as fits."""
         painter, inside = QPainter(self), self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, inside.width())
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        painter.drawText(inside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(inside, flags, self.shown_text)
+
+    def event(self, event: QEvent) -> bool:
+        """Show the whole text in the tooltip while it is shortened."""
+        is_short = self.shown_text != self.text() and self.text() not in self.toolTip()
+        if is_short and isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), f"{self.text()}\n{self.toolTip()}".rstrip(), self)
+            return True
+        return super().event(event)
+
+
+class FactsLabel(ElidedLabel):
+    """A one-line label of facts between dots, commas or wide spaces, which leaves out whole facts."""
+
+    @property
+    def shown_text(self) -> str:
+        """As many facts as fit, from the first on."""
+        room_px, text = self.contentsRect().width(), self.text()
+        ends = [match.start() for match in re.finditer(r" · |, | {2,}|$", text)]
+        fitting = (text[:end] for end in reversed(ends))
+        return next((each for each in fitting if self.fontMetrics().horizontalAdvance(each) <= room_px), "")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtGui import QFont, QFontDatabase, QFontInfo
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -64,7 +64,10 @@ def base_font(font: QFont) -> QFont:
 
 
 def follow_text(widget: QWidget, size: Callable[[], None]) -> None:
-    """Call `size`, which sizes a widget relative to its text, now and whenever the font changes."""
+    """Call `size`, which sizes a widget relative to its text, now and whenever the font changes.
+
+    It is called once more when all widgets have the new font, because it may depend on the sizes of others.
+    """
     size()
     widget.installEventFilter(_Follower(widget, size))
 
@@ -91,4 +94,5 @@ class _Follower(QObject):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.FontChange:
             self._size()
+            QTimer.singleShot(0, self, self._size)
         return False

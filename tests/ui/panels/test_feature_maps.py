@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -324,6 +325,26 @@ def test_a_zoomed_mosaic_keeps_its_arrangement(desk: Desk, filled: FeatureMapsPa
     filled.resize(900, 300)
     desk.qtbot.waitUntil(lambda: filled.is_settled)
     assert shown_mosaic(filled) == zoomed
+
+
+def test_the_menu_of_a_channel_selects_it_and_shows_its_pages(filled: FeatureMapsPanel) -> None:
+    def trigger(text: str) -> None:
+        actions = filled.mosaic_map.menu_about(5).actions()
+        [action] = [each for each in actions if each.text().replace("&", "") == text]
+        action.trigger()
+
+    trigger("Select channel 5")
+    assert filled.state.channel == 5
+    filled.state.set_channel(0)
+    for text, page in (("Its numbers", filled.numbers), ("Where it is strongest", filled.patches)):
+        trigger(text)
+        assert filled.state.channel == 5
+        assert filled.tabs.currentWidget() is page
+    trigger("Copy its name")
+    assert QGuiApplication.clipboard().text() == f"{filled.state.node} channel 5"
+    copies = filled.mosaic_map.saver.menu.actions()
+    assert filled.mosaic_map.menu_about(5).actions()[-len(copies) :] == copies
+    assert filled.mosaic_map.menu_about(None).actions() == copies
 
 
 def test_levels_that_are_dragged_colour_all_channels_and_a_double_click_restores(

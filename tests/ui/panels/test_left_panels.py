@@ -195,7 +195,8 @@ def test_the_strip_follows_the_state_and_steps_by_keys(
     state.add_picture(make_image("two", "/pictures/two.png"), select=False)
     state.add_picture(make_image("three", "/pictures/three.png"), select=False)
     model = strip.model()
-    assert [model.index(row, 0).data() for row in range(model.rowCount())] == ["one", "two", "three"]
+    names = [model.index(row, 0).data().splitlines()[0] for row in range(model.rowCount())]
+    assert names == ["one", "two", "three"]
     assert strip.currentIndex().row() == 0
     assert filled_window.pictures_panel.count.text() == "1 of 3 pictures"
     strip.setFocus()
@@ -226,7 +227,8 @@ def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, 
 
 def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
     tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
-    assert tip.splitlines() == ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white."]
+    facts = ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white.", "Predicted: thing 6 23.5 %"]
+    assert tip.splitlines() == facts
 
 
 # ------------------------------------------------------------------------------------------------------- model

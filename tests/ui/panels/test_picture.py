@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import CropGeometry
@@ -80,3 +81,21 @@ def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: Pic
     squashed = CropGeometry((120, 80), (64, 64), (0, 0), (64, 64))
     desk.state.set_prediction(replace(prediction(desk), geometry=squashed))
     assert "resized to 64 × 64, not cropped" in panel.caption
+
+
+@pytest.mark.parametrize("width", [260, 420, 900])
+def test_the_photograph_stays_where_it_is_when_a_unit_is_selected(
+    desk: Desk, panel: PicturePanel, width: int
+) -> None:
+    desk.state.add_picture(picture())
+    desk.state.set_prediction(prediction(desk))
+    panel.resize(width, 420)
+    desk.state.set_node("stage3")
+    QApplication.processEvents()
+    before = panel.view.geometry(), panel.view.to_widget(0, 0)
+    desk.state.set_unit(1, 2)
+    QApplication.processEvents()
+    assert (panel.view.geometry(), panel.view.to_widget(0, 0)) == before
+    desk.state.clear_unit()
+    QApplication.processEvents()
+    assert (panel.view.geometry(), panel.view.to_widget(0, 0)) == before

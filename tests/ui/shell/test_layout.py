@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
 from convnext_studio.ui.shell.docks import layout as layouts
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
@@ -41,13 +42,13 @@ def test_an_arrangement_shows_its_panels_in_their_shares(
 ) -> None:
     filled_window.resize(1920, 1080)
     filled_window.actions_by_id[f"arrange_{name}"].trigger()
-    columns = ARRANGEMENTS[name].columns
+    columns = ARRANGEMENTS[name].variants[0].columns
     assert sum(share for share, _ in columns) == pytest.approx(1)
-    assert shown(filled_window) == {panel for _, rows in columns for panel, _ in rows}
+    assert shown(filled_window) == set(ARRANGEMENTS[name].variants[0].panels)
 
     def has_its_share() -> None:
         for share, rows in columns:
-            for panel, _ in rows:
+            for (panel,), _ in rows:
                 assert filled_window.dock_layout.docks[panel].width() == pytest.approx(share * 1920, rel=0.12)
 
     qtbot.waitUntil(has_its_share)
@@ -144,7 +145,7 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     again = StudioWindow(state, bridge, controller, stored)
     qtbot.addWidget(again)
     again.show()
-    assert shown(again) == {panel for _, rows in ARRANGEMENTS["teach"].columns for panel, _ in rows}
+    assert shown(again) == set(ARRANGEMENTS["teach"].variants[0].panels)
 
 
 def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
@@ -184,14 +185,16 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
         for _ in range(2):
             filled_window.actions_by_id["text_larger"].trigger()
         qtbot.waitUntil(lambda: textsize.current_pt() == 28)
-        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() > 2.5 * strip_px)
+        # The strip leaves room to the panels: only names, in the large text.
+        low_px = round(textsize.scaled(LOW_BOXES_PX))
+        qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == low_px)
         for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
             assert widget.font().pointSizeF() == 28
         qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
     finally:
         filled_window.actions_by_id["text_system"].trigger()
         qtbot.waitUntil(lambda: textsize.current_pt() == textsize.system_size_pt())
-    assert filled_window.strip.canvas.height() == strip_px
+    qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == strip_px)
     assert filled_window.predictions_panel.rows[0].font().pointSizeF() == textsize.system_size_pt()
 
 
@@ -317,7 +320,7 @@ def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
     qtbot.wait(200)
 
 
-@pytest.mark.parametrize("name", ["help", "build", "activity"])
+@pytest.mark.parametrize("name", ["catalogue", "build", "activity"])
 def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
     large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
 ) -> None:
@@ -371,6 +374,67 @@ def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
         use_text(qtbot, large_screen, 24)
         assert dock.isVisible()
         assert not dock.isFloating()
+    finally:
+        textsize.apply(qapp, textsize.AS_SYSTEM)
+        theme.apply(qapp, theme.DARK)
+
+
+@pytest.mark.parametrize(
+    ("size", "tabs"),
+    [
+        ((1920, 1080), {}),
+        (
+            (1024, 700),
+            {"predictions": {"pictures", "model"}, "feature_maps": {"attribution", "receptive_field"}},
+        ),
+    ],
+)
+def test_the_arrangement_follows_the_size_of_the_window(
+    filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int], tabs: dict[str, set[str]]
+) -> None:
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    filled_window.resize(*size)
+    qtbot.wait(300)
+    assert filled_window.size().toTuple() == size
+    docks = filled_window.dock_layout.docks
+    assert {docks[name].isHidden() for name in ARRANGEMENTS["inspect"].variants[0].panels} == {False}
+    for name, behind in tabs.items():
+        assert docks[name].isVisible()
+        assert set(filled_window.tabifiedDockWidgets(docks[name])) == {docks[other] for other in behind}
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    assert not any(filled_window.tabifiedDockWidgets(docks[name]) for name in ("predictions", "feature_maps"))
+
+
+def test_a_layout_of_ones_own_is_kept_when_the_window_gets_smaller(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.resize(1920, 1080)
+    qtbot.wait(300)
+    filled_window.dock_layout.docks["model"].close()
+    filled_window.resize(1024, 700)
+    qtbot.wait(300)
+    docks = filled_window.dock_layout.docks
+    assert docks["model"].isHidden()
+    assert docks["attribution"].isVisible()
+    assert docks["feature_maps"].isVisible()
+
+
+def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
+    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    theme.apply(qapp, theme.DARK)
+    large_screen.dock_layout.reset()
+    qtbot.wait(300)
+    docks = large_screen.dock_layout.docks
+    large_screen.resizeDocks([docks["picture"]], [600], Qt.Orientation.Vertical)
+    qtbot.wait(50)
+    before = {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()}
+    try:
+        for size_pt in (20, 28, 12, 9):
+            use_text(qtbot, large_screen, size_pt)
+        assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
         theme.apply(qapp, theme.DARK)

@@ -18,7 +18,10 @@ from convnext_studio.ui.shell.window import StudioWindow
 def test_names_are_unique_and_arrangements_name_panels() -> None:
     assert [name for name, count in Counter(spec.name for spec in PANELS).items() if count > 1] == []
     for arrangement in ARRANGEMENTS.values():
-        assert {name for _, rows in arrangement.columns for name, _ in rows} <= set(TITLES)
+        for variant in arrangement.variants:
+            assert set(variant.panels) <= set(TITLES)
+            assert len(set(variant.panels)) == len(variant.panels)
+        assert (variant.least_width, variant.least_height) == (0, 0)
 
 
 def test_every_entry_that_shows_a_panel_is_in_the_menus() -> None:

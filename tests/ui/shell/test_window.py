@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
@@ -14,24 +14,30 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import ListPictures, OpenImage, PictureFailure
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import OpenField
-from convnext_studio.ui.shell.docks.layout import COLUMNS
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.drop_target import DropTarget, DropVeil
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, answer_listing, make_image, make_model, make_prediction
 
+_FIRST = ARRANGEMENTS["inspect"].variants[0]
 ANY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+def drag(mime: QMimeData) -> QDragEnterEvent:
+    with warnings.catch_warnings():
+        # Newer Qt has a constructor with QPointF instead, which older Qt lacks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, *ANY)
 
 
 def drop(target: QWidget, mime: QMimeData) -> bool:
     """Drag and drop as Qt would bring it; whether the drag was accepted."""
-    with warnings.catch_warnings():
-        # Newer Qt has a constructor with QPointF instead, which older Qt lacks.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, *ANY)
+    enter = drag(mime)
     QApplication.sendEvent(target, enter)
     if enter.isAccepted():
         QApplication.sendEvent(target, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, *ANY))
@@ -149,7 +155,7 @@ def test_every_panel_has_room_at_common_sizes(
     filled_window.resize(*size)
     filled_window.actions_by_id["reset"].trigger()
     docks = filled_window.dock_layout.docks
-    shares = {name: share for share, rows in COLUMNS for name, _ in rows}
+    shares = {name: share for share, rows in _FIRST.columns for (name,), _ in rows}
 
     def has_room() -> None:
         assert (filled_window.width(), filled_window.height()) == size
@@ -193,7 +199,7 @@ def test_rubbish_in_the_remembered_layout_gives_the_first_one(
     qtbot.addWidget(window)
     window.show()
     shown = {name for name, dock in window.dock_layout.docks.items() if dock.isVisible()}
-    assert shown == {name for _, rows in COLUMNS for name, _ in rows}
+    assert shown == set(_FIRST.panels)
 
 
 def test_broken_settings_are_told(
@@ -314,7 +320,7 @@ def test_a_message_does_not_enlarge_the_window(
     filled_window: StudioWindow, qtbot: QtBot, size: tuple[int, int]
 ) -> None:
     filled_window.resize(*size)
-    qtbot.wait(50)
+    qtbot.wait(300)  # It is arranged for this size.
     before = filled_window.size()
     panels = {name: dock.geometry() for name, dock in filled_window.dock_layout.docks.items()}
     for good in (False, True):
@@ -349,3 +355,48 @@ def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
     assert [request.id for request in engine.open(Request)] == is_asked
     filled_window.statusBar().cancel.click()
     assert not engine.open(Request)
+
+
+def test_a_veil_says_what_a_drop_will_do_and_goes(filled_window: StudioWindow, qtbot: QtBot) -> None:
+    [drops] = filled_window.findChildren(DropTarget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    mime = files("/a.png", "/b.png", "/c.png")
+    for target in (filled_window, filled_window.dock_layout.docks["picture"]):
+        entering = drag(mime)
+        QApplication.sendEvent(target, entering)
+        assert entering.isAccepted()
+        assert drops.told == "Drop to open 3 pictures"
+        [veil] = filled_window.findChildren(DropVeil)
+        assert veil.geometry() == filled_window.rect()
+        # Over the next panel, it stays.
+        QApplication.sendEvent(target, QDragLeaveEvent())
+    qtbot.waitUntil(lambda: not drops.told)
+    assert drop(filled_window, mime)
+    assert not drops.told
+
+
+def test_enter_opens_a_stage_after_its_number(filled_window: StudioWindow, qtbot: QtBot) -> None:
+    active_window = filled_window
+    active_window.activateWindow()
+    qtbot.waitUntil(active_window.isActiveWindow)
+    active_window.dock_layout.docks["picture"].take_focus()
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_3)
+    assert active_window.state.node == "stage3"
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    assert active_window.strip.opened == "stage3"
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert active_window.strip.opened == ""
+
+
+def test_the_strips_menu_opens_and_copies(filled_window: StudioWindow, state: AppState) -> None:
+    strip = filled_window.strip
+    assert state.model is not None
+    menu = strip.menu_about(state.model.node("stage3"))
+    entries = {action.text().replace("&", ""): action for action in menu.actions()}
+    entries["Copy the name"].trigger()
+    assert QGuiApplication.clipboard().text() == "stage3"
+    entries["Open Stage 3"].trigger()
+    assert (strip.opened, state.node) == ("stage3", "stage3.block1")
+    menu = strip.menu_about(None)
+    [up] = menu.actions()
+    up.trigger()
+    assert strip.opened == ""

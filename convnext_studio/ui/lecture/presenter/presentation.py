@@ -17,6 +17,7 @@ from convnext_studio.ui.lecture.views.registry import check_lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.drop_target import DropTarget
 
@@ -66,7 +67,7 @@ class Presentation(QObject):
         self._bridge = bridge
         self._controller = controller
         self._formulas = FormulaBook(controller.background, self)
-        self._drops = DropTarget(self)
+        self._drops = DropTarget(self, describe_drop)
         self._drops.dropped.connect(controller.open_mime)
         self._folder = BUNDLED_LECTURE
         self._lecture: Lecture | None = None

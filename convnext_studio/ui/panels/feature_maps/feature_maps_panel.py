@@ -191,6 +191,7 @@ class FeatureMapsPanel(Panel):
         self.pinned.changed.connect(self._show_pin)
         for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
             mosaic.channel_chosen.connect(state.set_channel)
+            mosaic.page_asked.connect(self._show_page)
             mosaic.view.moved.connect(lambda mosaic=mosaic, other=other: other.follow(mosaic))
             mosaic.unit_hovered.connect(
                 lambda unit, mosaic=mosaic, other=other: self._hover(mosaic, other, unit)
@@ -394,6 +395,9 @@ class FeatureMapsPanel(Panel):
         elif was_seen:
             self.tabs.setCurrentWidget(self.channel_map)
         self._paint()
+
+    def _show_page(self, name: str) -> None:
+        self.tabs.setCurrentWidget({"numbers": self.numbers, "patches": self.patches}[name])
 
     def _show_patch(self, patch: Patch) -> None:
         self.state.select_picture(patch.image)

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Payload
@@ -117,6 +117,7 @@ class MosaicView(MapView):
 
     unit_hovered = Signal(object)  # tuple[int, int, int] | None: channel, row and column of the value
     channel_chosen = Signal(int)
+    page_asked = Signal(str)  # numbers or patches: what to show of the selected channel
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
@@ -186,6 +187,39 @@ class MosaicView(MapView):
             layer, mosaic = self._painting.layer, self._painting.mosaic
             mark = Mark(mosaic.tile_box(self.channel), colour=theme.DARK.accent)
             self.view.set_scene(Scene(size=layer.box[2:], layers=(layer,), marks=(mark,), unit="units"))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Open a menu about the channel under the pointer, followed by the entries to copy and save."""
+        place = self.view.mapFrom(self, event.pos())
+        x, y = self.view.to_scene(QPointF(place))
+        channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
+        self.menu_about(channel).popup(event.globalPos())
+
+    def menu_about(self, channel: int | None) -> QMenu:
+        """Return the context menu of a channel; without one, only the entries to copy and save."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        painting = self._painting
+        if channel is not None and painting is not None:
+            name = f"{painting.subject.node.name} channel {channel}"
+            menu.addAction(f"&Select channel {channel}").triggered.connect(
+                lambda: self.channel_chosen.emit(channel)
+            )
+            for text, page in (("Its &numbers", "numbers"), ("Where it is &strongest", "patches")):
+                menu.addAction(text).triggered.connect(
+                    lambda _checked=False, page=page: self._show_page(channel, page)
+                )
+            menu.addAction("Copy its n&ame").triggered.connect(
+                lambda: QGuiApplication.clipboard().setText(name)
+            )
+            menu.addSeparator()
+        menu.addActions(self.saver.menu.actions())
+        return menu
+
+    def _show_page(self, channel: int, page: str) -> None:
+        self.channel_chosen.emit(channel)
+        self.page_asked.emit(page)
 
     def _hover(self, x: float, y: float) -> None:
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from convnext_studio.common.geometry import CropGeometry
@@ -16,6 +16,7 @@ from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
 from convnext_studio.ui.panels.picture.unit_field import (
+    RESULT_TEXTS,
     Heat,
     SelectedUnit,
     UnitLookButton,
@@ -30,7 +31,10 @@ from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
+FRAME_WORDS = "what the network sees"
+LINES_FOR_WORDS = 14
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """Row and column steps of the unit for each arrow key."""
 
@@ -75,7 +79,11 @@ class PicturePanel(Panel):
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
-        self.controls.add(self.scale, word="Field")
+        self.hint = ElidedLabel()
+        self.hint.setText("Click the picture to see what a unit sees there.")
+        self.hint.setProperty("muted", True)
+        self.controls.add(self.hint, 1)
+        self.controls.add(self.scale, word="Field", kept=True)
         self.controls.add(self.no_unit)
         self.controls.add(self.look)
         self.controls.add(self.opacity, word="Opacity")
@@ -158,6 +166,7 @@ class PicturePanel(Panel):
         self._ask(unit, picture)
         for control in self._unit_controls:
             control.setVisible(unit is not None)
+        self.hint.setVisible(unit is None)
         self._colour()
 
     def _ask(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
@@ -226,7 +235,7 @@ class PicturePanel(Panel):
         if self._heat is not None:
             layers.append(replace(self._heat.layer, opacity=self.opacity.value() / 100))
         # The label would take room that the unit's field needs.
-        words = "what the network sees" if unit is None else ""
+        words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
         marks = () if crop is None else (Mark(crop.crop_box, words, theme.DARK.accent),)
         scene = Scene(
             size=picture.size,
@@ -236,9 +245,30 @@ class PicturePanel(Panel):
             spots=() if unit is None else (unit.spot(),),
         )
         self.view.set_scene(scene)
+        self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
         effective = None if unit is None or self._result is None else self._result.effective
         self.map.set_contents(self.contents(picture.name, effective))
+
+    @property
+    def _has_room_for_words(self) -> bool:
+        """Whether words on the photograph hide little of it."""
+        return self.view.height() >= LINES_FOR_WORDS * self.fontMetrics().lineSpacing()
+
+    def _keep_caption_room(self, picture: ImageInfo, crop: CropGeometry | None) -> None:
+        """Keep room for what is said of a unit, so that selecting one does not move the photograph."""
+        texts = [" · ".join(self._facts(picture, crop))]
+        node = self._node
+        if node is not None and crop is not None:
+            _, height, width = node.shape
+            unit = SelectedUnit(node, self._channel_of(node), height - 1, width - 1, crop)
+            texts.append(f"{unit.describe()} · value -0.0000123 · {RESULT_TEXTS[self._is_log]}")
+        self.keep_caption_room(*texts)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep room for the captions at this width."""
+        super().resizeEvent(event)
+        self._paint()
 
     def _unit_facts(self, unit: SelectedUnit) -> list[str]:
         if self._result is not None:

@@ -18,6 +18,11 @@ from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
+RESULT_TEXTS = {
+    False: "effective field |d unit / d input|, linear",
+    True: "effective field |d unit / d input|, log10 of the fraction of the maximum",
+}
+"""What the colours show, by whether the scale is logarithmic."""
 COLORMAP = OVER_PICTURE
 """Pixels that do not affect the unit are transparent."""
 LOG_DECADES = 4
@@ -170,8 +175,7 @@ def result_text(result: UnitFieldResult, is_log: bool) -> str:
     if _largest(result) <= 0:
         said.append("no pixel affects it")
     else:
-        scale = "log10 of the fraction of the maximum" if is_log else "linear"
-        said.append(f"effective field |d unit / d input|, {scale}")
+        said.append(RESULT_TEXTS[is_log])
     if result.non_finite:
         said.append(f"{result.non_finite} pixels are not finite")
     return " · ".join(said)

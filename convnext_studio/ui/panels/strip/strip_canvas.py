@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QFontMetrics,
     QFontMetricsF,
     QHelpEvent,
@@ -37,6 +38,7 @@ from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import base_font, follow_text, scaled, scaled_px
 
 BOXES_PX = 104
+LOW_BOXES_PX = 38
 _KEYS = "Click to select, double-click or Enter to open, ← and → to move, Esc to go back up"
 _LEAST_PX = 480
 _NO_COSTS = Costs("none", {}, 0.0)
@@ -57,6 +59,7 @@ class NetworkCanvas(QWidget):
     stepped = Signal(int)
     open_asked = Signal()
     up_asked = Signal()
+    menu_asked = Signal(object)  # tuple[NodeInfo | None, QPoint]: the node, and the place on the screen
 
     def __init__(self, state: AppState, tip: Callable[[NodeInfo], str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,12 +72,13 @@ class NetworkCanvas(QWidget):
         self._thumbnails: Mapping[str, QImage] = {}
         self._costs = _NO_COSTS
         self._values: Mapping[str, ValueStatistics] = {}
+        self._is_low = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
         self.setProperty(PAINTS_FOCUS, True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Network")
-        follow_text(self, lambda: self.show_costs(self._costs))
+        follow_text(self, self._use_height)
 
     # ------------------------------------------------------------------------------------- what is shown
 
@@ -93,12 +97,26 @@ class NetworkCanvas(QWidget):
     def show_costs(self, costs: Costs) -> None:
         """Draw cost bars below the nodes, or none."""
         self._costs = costs
-        bars = 0 if costs.kind == "none" else BAR_PX + QFontMetrics(base_font(self.font())).height()
+        self._use_height()
+
+    def set_low(self, is_low: bool) -> None:
+        """Show only the names of the nodes in a low row, or everything again."""
+        if is_low != self._is_low:
+            self._is_low = is_low
+            self._use_height()
+
+    def _use_height(self) -> None:
+        has_bars = self._costs.kind != "none" and not self._is_low
+        bars = BAR_PX + QFontMetrics(base_font(self.font())).height() if has_bars else 0
         self._layout = None
-        self.setFixedHeight(round(scaled(BOXES_PX + bars)))
-        # With large text on a small screen, texts are elided before the window gets wider than the screen.
+        self.setFixedHeight(round(scaled(self._boxes_px + bars)))
+        # With large text on a small screen, names get short before the window gets wider than the screen.
         self.setMinimumWidth(min(scaled_px(_LEAST_PX), self.screen().availableSize().width() * 2 // 3))
         self.update()
+
+    @property
+    def _boxes_px(self) -> int:
+        return LOW_BOXES_PX if self._is_low else BOXES_PX
 
     def show_values(self, values: Mapping[str, ValueStatistics]) -> None:
         """Show the value statistics of the nodes' outputs where there is room."""
@@ -119,13 +137,21 @@ class NetworkCanvas(QWidget):
         inside = [node for node in nodes_of(model.nodes, self._opened) if node.name != self._opened]
         if self._opened == NETWORK or not inside:
             return None
-        return lay_out_row(inside, model.node(self._opened), self._width, BOXES_PX)
+        return lay_out_row(inside, model.node(self._opened), self._width, self._boxes_px)
 
     def _whole(self, model: ModelInfo) -> NetworkLayout:
         metrics = QFontMetricsF(base_font(self.font()))
         texts = (text for stage in model.config.stages for text in stage_texts(model, stage))
         widest = max(metrics.horizontalAdvance(text) for text in texts)
-        return lay_out(model.nodes, model.config.depths, self._width, BOXES_PX, widest, 2 * metrics.height())
+        return lay_out(
+            model.nodes,
+            model.config.depths,
+            self._width,
+            self._boxes_px,
+            widest,
+            2 * metrics.height(),
+            self._is_low,
+        )
 
     @property
     def _width(self) -> float:
@@ -185,6 +211,14 @@ class NetworkCanvas(QWidget):
         if self.node_at(event.position()) is not None and event.button() == Qt.MouseButton.LeftButton:
             self.open_asked.emit()
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for a menu about the node under the pointer, or about the selected one for the menu key."""
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        model = self._state.model
+        selected = None if model is None else model.node(self._state.node)
+        node = selected if by_key else self.node_at(QPointF(event.pos()))
+        self.menu_asked.emit((node, event.globalPos()))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move along the level, open the selected node, or go back up."""
         key = event.key()
@@ -237,11 +271,12 @@ class NetworkCanvas(QWidget):
                 hovered=hovered,
                 has_focus=self.hasFocus(),
                 thumbnails=self._thumbnails,
-                costs=self._costs,
+                costs=_NO_COSTS if self._is_low else self._costs,
                 values=self._values,
+                is_low=self._is_low,
             )
             painter.scale(scaled(1), scaled(1))
-            brush = StripPainter(painter, base_font(self.font()), content, BOXES_PX - 3)
+            brush = StripPainter(painter, base_font(self.font()), content, self._boxes_px - 3)
             if isinstance(places, RowLayout):
                 brush.paint_row(places)
             else:

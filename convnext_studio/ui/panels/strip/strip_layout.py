@@ -12,6 +12,9 @@ MARGIN_PX = 6.0
 PADDING_PX = 6.0
 _END_PX = 62.0
 _GAP_PX = 24.0
+_NARROW_PX = 700.0  # In a narrower strip, ends and gaps are smaller.
+_NARROW_END_PX = 44.0
+_NARROW_STAGE_GAP_PX = 16.0
 _NARROWEST_PX = 9.0
 _SMALLEST_SHARE = 0.3
 
@@ -34,6 +37,8 @@ class StagePlace:
         The blocks that can be selected.
     bars
         The blocks that cannot be selected, in networks without nodes inside their stages.
+
+    In a low strip there is only the text.
     """
 
     node: NodeInfo
@@ -80,6 +85,7 @@ def lay_out(
     height: float,
     text_width: float,
     text_height: float,
+    is_low: bool = False,
 ) -> NetworkLayout:
     """Lay out the whole network.
 
@@ -93,29 +99,36 @@ def lay_out(
         Available size, in logical pixels.
     text_width, text_height
         Size that a stage's texts need; stages become narrower only if there is not enough room for all.
+    is_low
+        Whether there is only room for the names of the stages, without thumbnails and blocks.
     """
+    end, gap = (_NARROW_END_PX, _NARROW_STAGE_GAP_PX) if width < _NARROW_PX else (_END_PX, _GAP_PX)
     by_name = {node.name: node for node in nodes}
     stages = [node for node in nodes if node.kind == "stage"]
     blocks = [
         [node for node in nodes if node.kind == "block" and node.parent == stage.name] for stage in stages
     ]
-    room = width - 2 * MARGIN_PX - 2 * _END_PX - (len(stages) + 1) * _GAP_PX
+    room = width - 2 * MARGIN_PX - 2 * end - (len(stages) + 1) * gap
     least = min(text_width + 2 * PADDING_PX, room / len(stages))
     widths = [least + (room - len(stages) * least) * depth / sum(depths) for depth in depths]
 
     top, tall = MARGIN_PX, height - 2 * MARGIN_PX
     x = MARGIN_PX
-    stem = Part(by_name["stem"], QRectF(x, top, _END_PX, tall))
-    x += _END_PX + _GAP_PX
+    stem = Part(by_name["stem"], QRectF(x, top, end, tall))
+    x += end + gap
     places: list[StagePlace] = []
     downsamples: list[Part] = []
     for stage, inside, depth, wide in zip(stages, blocks, depths, widths, strict=True):
         downsample = by_name.get(f"{stage.name}.downsample")
         if downsample is not None:
-            downsamples.append(Part(downsample, QRectF(x - _GAP_PX, top, _GAP_PX, tall)))
-        places.append(_place_stage(stage, inside, depth, QRectF(x, top, wide, tall), text_height, stages))
-        x += wide + _GAP_PX
-    head_rect = QRectF(x, top, _END_PX, tall)
+            downsamples.append(Part(downsample, QRectF(x - gap, top, gap, tall)))
+        rect = QRectF(x, top, wide, tall)
+        if is_low:
+            places.append(StagePlace(stage, rect, QRectF(), rect, (), ()))
+        else:
+            places.append(_place_stage(stage, inside, depth, rect, text_height, stages))
+        x += wide + gap
+    head_rect = QRectF(x, top, end, tall)
     head = next((Part(node, head_rect) for node in nodes if node.kind == "head"), None)
     return NetworkLayout(stem, tuple(places), tuple(downsamples), head, head_rect)
 

@@ -40,6 +40,8 @@ class Content:
         Mean activations by stage.
     values
         Statistics of the nodes' outputs, where known.
+    is_low
+        Whether there is only room for the nodes' names.
     """
 
     model: ModelInfo
@@ -49,6 +51,7 @@ class Content:
     thumbnails: Mapping[str, QImage]
     costs: Costs
     values: Mapping[str, ValueStatistics]
+    is_low: bool = False
 
 
 def shared_ends(values: Sequence[ValueStatistics | None]) -> tuple[float, float] | None:
@@ -91,7 +94,7 @@ class StripPainter:
         """Paint stem, stages, downsampling and head."""
         model = self._content.model
         self._box(layout.stem)
-        self._lines(layout.stem.rect, ("Stem", *stem_texts(model)))
+        self._lines(layout.stem.rect, self._said("Stem", *stem_texts(model)))
         for stage in layout.stages:
             self._stage(stage)
         for part in layout.downsamples:
@@ -100,7 +103,7 @@ class StripPainter:
             self._frame(layout.head_rect, QPen(QColor(self._look.border), 1))
         else:
             self._box(layout.head)
-        self._lines(layout.head_rect, ("Head", str(model.config.num_classes), "classes"))
+        self._lines(layout.head_rect, self._said("Head", str(model.config.num_classes), "classes"))
         boxes = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head_rect]
         after_funnel = {part.node.parent for part in layout.downsamples}
         for (before, after), name in zip(pairwise(boxes), (*model.config.stages, "head"), strict=True):
@@ -114,6 +117,10 @@ class StripPainter:
     def _stage(self, stage: StagePlace) -> None:
         self._box(Part(stage.node, stage.rect))
         name, size = stage_texts(self._content.model, stage.node.name)
+        if self._content.is_low:
+            is_narrow = QFontMetricsF(self._bold).horizontalAdvance(name) > stage.rect.width() - 4
+            self._lines(stage.rect, (name.split()[-1] if is_narrow else name,))
+            return
         first = QRectF(stage.text.topLeft(), stage.text.size() / 2)
         first.setWidth(stage.text.width())
         inside = self._content.selected.partition(".")[0] == stage.node.name
@@ -162,8 +169,15 @@ class StripPainter:
             self._sum(layout.total)
             self._cost(layout.total)
 
+    def _said(self, name: str, *others: str) -> tuple[str, ...]:
+        """Return the lines that there is room for."""
+        return (name,) if self._content.is_low else (name, *others)
+
     def _opened(self, part: Part) -> None:
         self._box(part)
+        if self._content.is_low:
+            self._lines(part.rect, (short_title(part.node),))
+            return
         stage = part.node.name.partition(".")[0]
         line = self._metrics.height()
         inner = part.rect.adjusted(PADDING_PX, PADDING_PX, -PADDING_PX, -PADDING_PX)
@@ -182,6 +196,9 @@ class StripPainter:
         values = self._content.values.get(part.node.name)
         texts = part_texts(self._content.model, part.node)
         room = part.rect.width() - PADDING_PX
+        if self._content.is_low:
+            self._lines(part.rect, (self._name_within(part.node, room),))
+            return
         if self._metrics.horizontalAdvance(texts[-1]) > room:
             name = QRectF(part.rect.left(), part.rect.top() + 4, part.rect.width(), self._metrics.height())
             self._text(name, short_name(part.node), self._look.text, bold=True)
@@ -195,6 +212,12 @@ class StripPainter:
                 span = _span(values, 1)
             texts = (*texts, span, f"mean {format_number(values.mean, 2)}")
         self._lines(part.rect, texts)
+
+    def _name_within(self, node: NodeInfo, room: float) -> str:
+        """Return the longest name of a node that fits: its title, its short name, or its number."""
+        bold = QFontMetricsF(self._bold)
+        names = (short_title(node), short_name(node))
+        return next((name for name in names if bold.horizontalAdvance(name) <= room), short_name(node)[-1:])
 
     def _whisker(self, place: QRectF, values: ValueStatistics, ends: tuple[float, float]) -> None:
         """Paint a line from minimum to maximum and a tick at the mean, on the scale shared by the row."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
@@ -38,10 +38,13 @@ from convnext_studio.ui.state.node_texts import (
     statistics_text,
 )
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import FactsLabel
 from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.text_size import scaled_px
 
 _DEEPEST = 4  # Levels: network, stage, block, operation.
+_NUMBERS_PX = 160
+_COSTS_TIP = "The quantity shown by the bars below the nodes; a full bar is the largest value shown"
 
 
 class StripHeader(QWidget):
@@ -55,14 +58,14 @@ class StripHeader(QWidget):
         self._names = [NETWORK]
         self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
         self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
-        self.numbers = ElidedLabel()
+        self.numbers = FactsLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
         self.legend = QLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
-            "The quantity shown by the bars below the nodes; a full bar is the largest value shown",
+            _COSTS_TIP,
             [(COST_TITLES[kind], kind) for kind in COST_KINDS],
             word="Bars",
         )
@@ -104,9 +107,54 @@ class StripHeader(QWidget):
             is_used = index < len(titles)
             crumb.setText(titles[index] if is_used else "")
             crumb.setAccessibleName(f"Go to {crumb.text()}" if is_used else "There is no such level")
-            crumb.setVisible(is_used)
+        self._fit()
+
+    def show_legend(self, text: str) -> None:
+        """Explain the cost bars, if there is room for it, and in the tooltip of the choice of costs."""
+        self.legend.setText(text)
+        self.costs.setToolTip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size at which only the selected node and the choice of costs are shown."""
+        least = sum(part.sizeHint().width() for part in (self.crumbs[self._depth], self.costs))
+        return QSize(least + scaled_px(24), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out what does not fit: first the legend, then the levels in the middle of the path."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Follow the badge, and the size of the text."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
+            self._fit()
+        return super().event(event)
+
+    @property
+    def _depth(self) -> int:
+        return len(self._names) - 1
+
+    def _fit(self) -> None:
+        fixed = [self.costs, *([self.badge] if not self.badge.isHidden() else [])]
+        room = self.width() - sum(part.sizeHint().width() for part in fixed) - scaled_px(40)
+        used = list(range(self._depth + 1))
+        arrow_px = self._arrows[0].sizeHint().width()
+
+        def path_px() -> int:
+            return sum(self.crumbs[index].sizeHint().width() + arrow_px for index in used)
+
+        while len(used) > 1 and path_px() > room:
+            used.pop(-2)
+        for index, crumb in enumerate(self.crumbs):
+            crumb.setVisible(index in used)
             if index:
-                self._arrows[index - 1].setVisible(is_used)
+                self._arrows[index - 1].setVisible(index in used and index > used[0])
+        room -= path_px()
+        legend_px = self.legend.sizeHint().width()
+        self.legend.setVisible(bool(self.legend.text()) and legend_px + scaled_px(_NUMBERS_PX) <= room)
+        room -= legend_px if self.legend.isVisibleTo(self) else 0
+        self.numbers.setVisible(room >= scaled_px(_NUMBERS_PX) / 2)
 
     def show_numbers(self, text: str) -> None:
         """Show what is known about the selected node."""
@@ -234,6 +282,7 @@ class NetworkStrip(QWidget):
         canvas.stepped.connect(self.step)
         canvas.open_asked.connect(self.open_selected)
         canvas.up_asked.connect(self.go_up)
+        canvas.menu_asked.connect(lambda asked: self.menu_about(asked[0]).popup(asked[1]))
         header.level_chosen.connect(self._go_to)
         header.costs_chosen.connect(self._choose_costs)
         state.model_loaded.connect(self._show_model)
@@ -268,6 +317,32 @@ class NetworkStrip(QWidget):
         """Show the level that contains the opened node, and select that node."""
         if self.opened != NETWORK:
             self._open(level_above(self.opened), self.opened)
+
+    def menu_about(self, node: NodeInfo | None) -> QMenu:
+        """Return the context menu of a node; without one, that of the level that is shown."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        model = self.state.model
+        if model is not None and node is not None:
+            select = menu.addAction(f"&Select {node.title}")
+            select.triggered.connect(lambda: self.state.set_node(node.name))
+            if is_openable(model.nodes, node.name):
+                inside = menu.addAction(f"&Open {node.title}")
+                inside.triggered.connect(lambda: self.state.set_node(node.name))
+                inside.triggered.connect(self.open_selected)
+        up = menu.addAction("Go &up")
+        up.setEnabled(self.opened != NETWORK)
+        up.triggered.connect(self.go_up)
+        if model is not None and node is not None:
+            facts = [describe(node, model.config)]
+            if node.name in self.numbers.after:
+                facts.append(statistics_text(self.numbers.after[node.name]))
+            menu.addSeparator()
+            for text, copied in (("Copy the &name", node.name), ("Copy the &facts", " · ".join(facts))):
+                menu.addAction(text).triggered.connect(
+                    lambda _checked=False, copied=copied: QGuiApplication.clipboard().setText(copied)
+                )
+        return menu
 
     def select_stage(self, number: int) -> None:
         """Select the output of a stage, counted from 1; do nothing if there are fewer stages."""
@@ -377,6 +452,10 @@ class NetworkStrip(QWidget):
         """What the cost bars show."""
         return self.header.cost_kind
 
+    def set_low(self, is_low: bool) -> None:
+        """Leave room to the panels in a low window: show only the names of the nodes, or everything again."""
+        self.canvas.set_low(is_low)
+
     def choose_costs(self, kind: str) -> None:
         """Let the cost bars show parameters, MACs, memory, time, or nothing."""
         self.header.choose_costs(kind)
@@ -395,9 +474,9 @@ class NetworkStrip(QWidget):
         costs = costs_of(model, shown, self.opened, kind, numbers.measured)
         self.canvas.show_costs(costs)
         if kind == "time" and numbers.measured is None:
-            self.header.legend.setText(numbers.times_failure or "measuring …")
+            self.header.show_legend(numbers.times_failure or "measuring …")
         else:
-            self.header.legend.setText(costs.legend)
+            self.header.show_legend(costs.legend)
 
     # -------------------------------------------------------------------------------------------- read-out
 

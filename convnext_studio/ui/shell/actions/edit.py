@@ -7,12 +7,12 @@ EDIT: tuple[ActionSpec, ...] = (
     ActionSpec(
         "undo",
         "Edit",
-        "&Undo selection",
-        "Go back to the previous selection of picture, node, channel, unit and class",
-        lambda window: window.history.undo(),
+        "&Undo",
+        "Open the pictures that were closed last, or go back to the selection before",
+        lambda window: window.undo(),
         "Ctrl+Z",
-        needs="an earlier selection",
-        enabled=lambda window: window.history.can_undo,
+        needs="an earlier selection or closed pictures",
+        enabled=lambda window: window.can_undo,
     ),
     ActionSpec(
         "redo",

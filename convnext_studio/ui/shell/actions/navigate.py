@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
+
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
 from convnext_studio.ui.shell.docks.panel_specs import panel_actions
 from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind
@@ -18,7 +20,11 @@ def _toggle_pin(window: "StudioWindow") -> None:
 
 
 def _selects_stage(number: int) -> Run:
-    return lambda window: window.strip.select_stage(number)
+    def select(window: "StudioWindow") -> None:
+        window.strip.select_stage(number)
+        window.strip.setFocus(Qt.FocusReason.ShortcutFocusReason)  # So that Enter opens it.
+
+    return select
 
 
 def _shows_costs(kind: CostKind) -> Run:
@@ -72,7 +78,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
             f"stage_{number}",
             "Navigate",
             f"Stage &{number}",
-            f"Show the output of stage {number}",
+            f"Select stage {number}; Enter then opens it",
             _selects_stage(number),
             str(number),
         )

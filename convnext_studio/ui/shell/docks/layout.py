@@ -1,17 +1,18 @@
 """Arrangement of the docks: where each panel is, how large it is, and how the layout is saved."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QMargins, QObject, QPoint, Qt
+from PySide6.QtCore import QByteArray, QEvent, QMargins, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
-from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName, Row, Variant
 from convnext_studio.ui.shell.docks.dock import DockPanel, PanelDock, end_drag
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES, PANELS
-from convnext_studio.ui.widgets.text_size import scaled_px
+from convnext_studio.ui.widgets.text_size import current_pt, scaled, scaled_px
 
 if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -19,9 +20,9 @@ if TYPE_CHECKING:  # The window imports this module.
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
 VERSION = 7
 
-COLUMNS = ARRANGEMENTS["inspect"].columns
 _WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
 SEPARATOR_PX = 5  # Must match the style sheet.
+_RESIZED_MS = 120  # Debounce: a window that is being resized is arranged anew once it has its size.
 
 
 class DockLayout(QObject):
@@ -41,7 +42,13 @@ class DockLayout(QObject):
         self._window = window
         direct = Qt.FindChildOption.FindDirectChildrenOnly
         self._bars = window.findChildren(QToolBar, options=direct)
-        self._columns = COLUMNS
+        self._arrangement: ArrangementName = "inspect"
+        self._variant = ARRANGEMENTS["inspect"].variants[0]
+        self._kept: dict[_Situation, _Kept] = {}
+        self._size_before = QSize()
+        self._resized = QTimer(self, singleShot=True, interval=_RESIZED_MS)
+        self._resized.timeout.connect(self.fit_window)
+        window.installEventFilter(self)
         self._maximised: str | None = None
         self._is_restoring = self._is_placed_later = False
         self._floated: set[str] = set()  # Floated for lack of room, not by the user.
@@ -75,29 +82,52 @@ class DockLayout(QObject):
         """Show the panels of an arrangement in their places, and hide all others."""
         end_drag(self._window)
         self.leave_maximised()
-        self._columns = ARRANGEMENTS[name].columns
+        self._kept.clear()
+        self._arrangement = name
         for dock in self.docks.values():
             # Hidden first: docking a visible floating dock would widen the window.
             dock.hide()
             dock.setFloating(False)
+        self._use(self._fitting_variant)
+
+    @property
+    def _fitting_variant(self) -> Variant:
+        """The variant of the arrangement for the window's size and the text's."""
+        window = self._window
+        return ARRANGEMENTS[self._arrangement].variant_for(
+            window.width() / scaled(1), window.height() / scaled(1)
+        )
+
+    def _use(self, variant: Variant) -> None:
+        """Put the panels of a variant into their places, and show them."""
+        for panel in (*self._variant.panels, *variant.panels):
+            self.docks[panel].hide()
+        self._variant = variant
         self._place()
-        for _, rows in self._columns:
-            for panel, _ in rows:
-                self.docks[panel].show()
+        for panel in variant.panels:
+            self.docks[panel].show()
+        for _, rows in variant.columns:
+            for names, _ in rows:
+                self.docks[names[0]].raise_()
         self.share_out()
 
     def _place(self) -> None:
         window = self._window
-        columns = [[self.docks[name] for name, _ in rows] for _, rows in self._columns]
-        placed = [dock for column in columns for dock in column]
+        columns = [[self._docks_of(row) for row in rows] for _, rows in self._variant.columns]
+        placed = [dock for column in columns for row in column for dock in row]
         for column in columns:
-            window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, column[0])
+            window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, column[0][0])
         for left, right in zip(columns[:-1], columns[1:], strict=True):
-            window.splitDockWidget(left[0], right[0], Qt.Orientation.Horizontal)
+            window.splitDockWidget(left[0][0], right[0][0], Qt.Orientation.Horizontal)
         for column in columns:
             for upper, lower in zip(column[:-1], column[1:], strict=True):
-                window.splitDockWidget(upper, lower, Qt.Orientation.Vertical)
-        others = [dock for dock in self.docks.values() if dock not in placed]
+                window.splitDockWidget(upper[0], lower[0], Qt.Orientation.Vertical)
+            for row in column:
+                for before, behind in zip(row[:-1], row[1:], strict=True):
+                    window.tabifyDockWidget(before, behind)
+        # Only the user opens other panels, and only in a window that is shown.
+        stay = [dock for dock in self.docks.values() if window.isVisible() and not dock.isHidden()]
+        others = [dock for dock in self.docks.values() if dock not in placed and dock not in stay]
         for dock in others:
             window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
             dock.hide()
@@ -109,18 +139,85 @@ class DockLayout(QObject):
 
         A panel that needs more than its share gets it from those that have more than they need.
         """
-        columns = [[self.docks[name] for name, _ in rows] for _, rows in self._columns]
+        columns = [[self._docks_of(row) for row in rows] for _, rows in self._variant.columns]
         window, separator_px = self._window, scaled_px(SEPARATOR_PX)
         width_px = window.width() - separator_px * (len(columns) - 1)
-        widths = shared_px(width_px, [share for share, _ in self._columns], list(map(least_width, columns)))
-        window.resizeDocks([column[0] for column in columns], widths, Qt.Orientation.Horizontal)
+        least = [least_width([dock for row in column for dock in row]) for column in columns]
+        widths = shared_px(width_px, [share for share, _ in self._variant.columns], least)
+        window.resizeDocks([column[0][0] for column in columns], widths, Qt.Orientation.Horizontal)
         bars = (window.menuBar(), window.statusBar(), *(bar for bar in self._bars if not bar.isHidden()))
         height_px = window.height() - sum(bar.sizeHint().height() for bar in bars)
-        for (_, rows), column, width in zip(self._columns, columns, widths, strict=True):
-            needed = [dock.needed_height(width) for dock in column]
+        for (_, rows), column, width in zip(self._variant.columns, columns, widths, strict=True):
+            needed = [max(dock.needed_height(width) for dock in row) for row in column]
             room_px = height_px - separator_px * (len(column) - 1)
             heights = shared_px(room_px, [share for _, share in rows], needed)
-            window.resizeDocks(column, heights, Qt.Orientation.Vertical)
+            window.resizeDocks([row[0] for row in column], heights, Qt.Orientation.Vertical)
+
+    def _docks_of(self, row: Row) -> list[PanelDock]:
+        return [self.docks[name] for name in row[0]]
+
+    # ---------------------------------------------------------------------------- following window and text
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Notice that the window has another size."""
+        if watched is self._window and event.type() == QEvent.Type.Resize and self._window.isVisible():
+            self._resized.start()
+        return super().eventFilter(watched, event)
+
+    def fit_window(self) -> None:
+        """Use the variant that fits the window and the text, unless the user has arranged the panels."""
+        variant = self._fitting_variant
+        if variant is not self._variant and self._maximised is None and self._is(self._variant):
+            end_drag(self._window)
+            self._use(variant)
+
+    def _is(self, variant: Variant) -> bool:
+        """Whether the panels of a variant lie where it puts them; other panels may be open beside them."""
+        if any(
+            not dock.isHidden() and dock.isFloating() for dock in map(self.docks.get, variant.panels) if dock
+        ):
+            return False
+        for _, rows in variant.columns:
+            for row in rows:
+                docks = self._docks_of(row)
+                behind = {dock for dock in self._window.tabifiedDockWidgets(docks[0]) if not dock.isHidden()}
+                if any(dock.isHidden() for dock in docks) or not behind >= set(docks[1:]):
+                    return False
+                if behind & {self.docks[name] for name in variant.panels} != set(docks[1:]):
+                    return False
+        asides = set(ASIDES) - set(variant.panels)
+        return all(
+            dock.isHidden() or name in asides or name in variant.panels for name, dock in self.docks.items()
+        )
+
+    def keep_sizes(self) -> None:
+        """Remember the sizes of the panels for the present text and window, before one of them changes."""
+        self._size_before = self._window.size()
+        if self._maximised is None:
+            kept = _Kept(self._window.saveState(VERSION), self._variant, self._open_docks)
+            self._kept[self._situation] = kept
+
+    @property
+    def _situation(self) -> "_Situation":
+        return current_pt(), self._window.size().toTuple()
+
+    @property
+    def _open_docks(self) -> frozenset[str]:
+        return frozenset(name for name, dock in self.docks.items() if not dock.isHidden())
+
+    def _return_to_kept_sizes(self) -> bool:
+        """Give every panel the size that it had with this text in this window, if the same panels are open."""
+        kept = self._kept.get(self._situation)
+        if kept is None or self._maximised is not None or not self._is(self._variant):
+            return False
+        is_open_now = self._open_docks - set(self._variant.panels)
+        if kept.open_docks - set(kept.variant.panels) != is_open_now:
+            return False
+        self._variant = kept.variant
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # The strip and the bars have to take their new heights first.
+        return self._restore_docks(kept.state)
 
     # ----------------------------------------------------------------------------------------- one panel
 
@@ -132,6 +229,8 @@ class DockLayout(QObject):
         if name in ASIDES:
             self._prepare_aside(name)
         dock = self.docks[name]
+        if dock.isHidden() and name not in (*ASIDES, *self._variant.panels):
+            self._put_behind_a_tab(dock)
         is_new_column = name in ASIDES and not dock.isVisible() and not dock.isFloating()
         dock.show()
         dock.raise_()
@@ -145,6 +244,13 @@ class DockLayout(QObject):
             self._uncover(dock)
             self._window.activateWindow()
         dock.panel.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _put_behind_a_tab(self, dock: PanelDock) -> None:
+        """Put a panel that a small window has no place for behind the same tabs as the last one that has."""
+        _, rows = self._variant.columns[-1]
+        last = self.docks[rows[-1][0][-1]]
+        if not last.isHidden() and not last.isFloating() and not dock.isFloating():
+            self._window.tabifyDockWidget(last, dock)
 
     def _make_room_for(self, dock: PanelDock) -> None:
         """Give a newly opened column its preferred width, without squeezing the others below their minimum."""
@@ -181,8 +287,13 @@ class DockLayout(QObject):
         return dock is not None
 
     def text_changed(self) -> None:
-        """Refit the visible asides to a new text size; those that no longer fit into the window float."""
+        """Refit the panels to a new text size; asides that no longer fit into the window float."""
         end_drag(self._window)
+        if not self._return_to_kept_sizes():
+            self.fit_window()
+        if self._size_before.isValid() and not self._window.isMaximized():
+            # Panels one below the other may have needed more height, until they were put behind tabs.
+            self._window.resize(self._window.size().boundedTo(self._size_before))
         for name in self._made_asides:
             if self.docks[name].isFloating() or not self.docks[name].isHidden():
                 self._settle_aside(name, wanted_px(self.docks[name]))
@@ -190,7 +301,7 @@ class DockLayout(QObject):
     @property
     def _made_asides(self) -> list[str]:
         """The asides that have been made, except those that the current arrangement places in a column."""
-        placed = {name for _, rows in self._columns for name, _ in rows}
+        placed = set(self._variant.panels)
         return [name for name in ASIDES if name not in placed and self.docks[name].is_made]
 
     def _float_changed(self, name: str, floats: bool) -> None:
@@ -328,7 +439,18 @@ class DockLayout(QObject):
 
     def restore(self, layout: str) -> bool:
         """Restore a layout from `save`; return False if it is invalid or of another version."""
-        return bool(layout) and self._restore_docks(from_text(layout))
+        if not (layout and self._restore_docks(from_text(layout))):
+            return False
+        self._recognise()
+        return True
+
+    def _recognise(self) -> None:
+        """Notice which arrangement the restored layout is, so that it follows the window's size."""
+        for name, arrangement in ARRANGEMENTS.items():
+            for variant in arrangement.variants:
+                if self._is(variant):
+                    self._arrangement, self._variant = name, variant
+                    return
 
     def _restore_docks(self, layout: QByteArray) -> bool:
         end_drag(self._window)
@@ -342,12 +464,26 @@ class DockLayout(QObject):
         return is_restored
 
     def _docked_columns(self) -> list[list[PanelDock]]:
-        return [self._docked([name for name, _ in rows]) for _, rows in self._columns]
+        return [
+            self._docked([name for names, _ in rows for name in names]) for _, rows in self._variant.columns
+        ]
 
     def _docked(self, names: Iterable[str]) -> list[PanelDock]:
         """Return the named docks that take up room in the window, those behind a tab included."""
         docks = [self.docks[name] for name in names if name in self.docks]
         return [dock for dock in docks if not dock.isHidden() and not dock.isFloating()]
+
+
+_Situation = tuple[float, tuple[int, ...]]  # Text size in points, and size of the window.
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The layout with a text size, the variant that it was, and which panels were open."""
+
+    state: QByteArray
+    variant: Variant
+    open_docks: frozenset[str]
 
 
 def screens_text() -> str:

@@ -83,6 +83,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
 def _make_pictures(window: "StudioWindow") -> QWidget:
     panel = PicturesPanel(window.state, window.bridge)
     panel.close_asked.connect(window.controller.close_picture)
+    panel.pictures_closed.connect(window.controller.pictures.close_for_now)
     panel.found_broken.connect(window.controller.pictures.refuse)
     return panel
 
