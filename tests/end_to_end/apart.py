@@ -30,6 +30,19 @@ INPUT_PX = 128
 CROP_FRACTION = 0.875
 TITLE = "Small, for tests"
 
+# Section 4.3.6 of Adobe's specification of Adobe RGB (1998), and Lindbloom's matrix for sRGB; both for D65.
+ADOBE_GAMMA = 563 / 256
+XYZ_TO_ADOBE = np.array(
+    [[2.04159, -0.56501, -0.34473], [-0.96924, 1.87597, 0.04156], [0.01344, -0.11836, 1.01517]]
+)
+XYZ_TO_SRGB = np.array(
+    [
+        [3.2404542, -1.5371385, -0.4985314],
+        [-0.9692660, 1.8760108, 0.0415560],
+        [0.0556434, -0.2040259, 1.0572252],
+    ]
+)
+
 Array = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -77,8 +90,7 @@ class Apart:
 
     def __init__(self, path: Path) -> None:
         self.network = timm_network()
-        with Image.open(path) as opened:
-            self.photograph = opened.convert("RGB")
+        self.photograph = in_srgb(path)
         transform = create_transform(
             input_size=(3, INPUT_PX, INPUT_PX),
             interpolation="bicubic",
@@ -113,10 +125,22 @@ class Apart:
         return (np.asarray(x) + left) * width / resized[0], (np.asarray(y) + top) * height / resized[1]
 
 
+def in_srgb(path: Path) -> Image.Image:
+    """A photograph in sRGB; where its profile is Adobe RGB (1998), by the arithmetic that Adobe published."""
+    with Image.open(path) as opened:
+        stored, profile = opened.convert("RGB"), opened.info.get("icc_profile", b"")
+    if not profile:
+        return stored
+    assert b"Adobe RGB (1998)" in profile, "there is no arithmetic for this profile"
+    light = (np.asarray(stored) / 255) ** ADOBE_GAMMA
+    linear = np.clip(light @ np.linalg.inv(XYZ_TO_ADOBE).T @ XYZ_TO_SRGB.T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return Image.fromarray(np.rint(255 * encoded).astype(np.uint8))
+
+
 def squashed(path: Path) -> Tensor:
     """The whole photograph as a square input."""
-    with Image.open(path) as opened:
-        square = opened.convert("RGB").resize((INPUT_PX, INPUT_PX), Image.Resampling.BICUBIC)
+    square = in_srgb(path).resize((INPUT_PX, INPUT_PX), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1) / 255
     mean, std = torch.tensor(IMAGENET_DEFAULT_MEAN), torch.tensor(IMAGENET_DEFAULT_STD)
     return ((pixels - mean[:, None, None]) / std[:, None, None])[None]
@@ -145,7 +169,37 @@ def smallest_square(field: NDArray[np.float64], centre: tuple[int, int], share: 
     raise AssertionError("no square within the input holds so much")
 
 
+def decades(field: NDArray[np.float64], count: int = 4) -> NDArray[np.float64]:
+    """Powers of ten below the largest value, down to so many."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log10(field / field.max()), -float(count))
+
+
+def window_around(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+    """The whole pixels of the input that a square and a margin of 6 % and one pixel touch: left, top, size."""
+    x, y, side, _ = box
+    margin = 0.06 * side + 1
+    left, top = max(math.floor(x - margin), 0), max(math.floor(y - margin), 0)
+    right, bottom = (min(math.ceil(at + side + margin), INPUT_PX) for at in (x, y))
+    return left, top, right - left, bottom - top
+
+
 def colours(values: Array, low: float, high: float, colormap: str) -> NDArray[np.float64]:
     """Values as (..., 3) colours from 0 to 255."""
     shares = np.clip((values - low) / (high - low), 0.0, 1.0)
     return np.asarray(Colormap(colormap)(shares), dtype=np.float64)[..., :3] * 255
+
+
+def glowing(values: Array, largest: float) -> NDArray[np.float64]:
+    """Values as (..., 3) colours of the maps over photographs: violet to yellow above 0, blue to cyan below."""
+    size = np.clip(np.abs(values) / largest, 0.0, 1.0)
+    above, below = Colormap("bids:plasma")(0.2 + 0.8 * size), Colormap("colorcet:kbc")(0.25 + 0.67 * size)
+    shown = np.where(np.asarray(values)[..., None] < 0, below, above)
+    return np.asarray(shown, dtype=np.float64)[..., :3] * 255
+
+
+def laid_over(
+    picture: NDArray[np.float64], veil: NDArray[np.float64], opacity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Colours (..., 3) over those of a picture, each with its own opacity (...)."""
+    return picture + opacity[..., None] * (veil - picture)

@@ -25,6 +25,7 @@ from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start import launch
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.switch import Switch
 from tests.benchmarks.programs.watching import Gaps, Painted
 from tests.end_to_end.answers import Shown, View
 
@@ -157,16 +158,27 @@ class Observer(QObject):
         """Do what an entry of a menu does, after the answer has gone out: it may open a dialog."""
         QTimer.singleShot(0, self._window.actions_by_id[action].trigger)
 
-    def set_control(self, panel: str, control: str, value: Any) -> None:
-        """Bring a control of a panel to a value."""
+    def set_control(self, panel: str, control: str, value: Any) -> Any:
+        """Bring a control of a panel to a value, as a person does; the value that it had before."""
         widget = attrgetter(control)(self._window.dock_layout.docks[panel].panel)
         match widget:
             case QComboBox():
-                widget.setCurrentIndex(widget.findData(value))
+                before, index = widget.currentData(), widget.findData(value)
+                assert index >= 0, f"{control} does not offer {value!r}"
+                widget.setCurrentIndex(index)
+                widget.activated.emit(index)
             case QAbstractButton():
+                before = widget.isChecked()
                 widget.setChecked(value)
             case QSlider() | QSpinBox():
+                before = widget.value()
                 widget.setValue(value)
+            case Switch():
+                before = widget.value
+                widget.choose(value)
+            case _:
+                raise AssertionError(f"{control} is no control that can be set")
+        return before
 
     def commit_data(self) -> None:
         """What Qt says when the session is about to end; its manager says nothing that is listened to."""

@@ -3,8 +3,10 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,20 +98,74 @@ def assert_same_colours(
 ) -> None:
     """That share of them (points, 3), to a step of the colour map."""
     assert np.ptp(expected, axis=0).max() > 100, "these colours tell nothing"
-    assert np.mean(np.abs(painted - expected).max(axis=1) <= COLOUR_STEP) >= share
+    assert share_of_same_colours(painted, expected) >= share
 
 
-def assert_units_painted(view: View, truth: Apart, node: str, expected: NDArray[np.float64]) -> None:
-    """Every unit of a map has its colour, (h, w, 3), everywhere but next to its border."""
-    height, width = expected.shape[:2]
+def share_of_same_colours(painted: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    """Share of the points (points, 3) that agree to a step of the colour map."""
+    return float(np.mean(np.abs(painted - expected).max(axis=1) <= COLOUR_STEP))
+
+
+def assert_units_painted(
+    view: View,
+    bare: View,
+    truth: Apart,
+    node: str,
+    veil: NDArray[np.float64],
+    opacity: NDArray[np.float64],
+    border_px: float = 1.25,
+) -> None:
+    """Every unit of a map has its colour, everywhere but next to its border.
+
+    Parameters
+    ----------
+    view, bare
+        The map over the photograph, and the same view while the map is fully transparent.
+    veil, opacity
+        Colour (h, w, 3) and opacity (h, w) of each unit.
+    border_px
+        How far from a unit's border there is nothing else, in pixels of the screen.
+    """
+    height, width = opacity.shape
     grid = GRIDS[node]
     x, y = np.meshgrid(grid.centres(width), grid.centres(height))
     left, right = truth.to_picture(np.array([0, grid.stride_px]), np.zeros(2))[0]
     unit_px = (right - left) * view.scene_box[2] / view.scene_size[0]  # on the screen
-    reach = max(0.0, 0.5 - 1.25 / unit_px) * grid.stride_px
+    reach = max(0.0, 0.5 - border_px / unit_px) * grid.stride_px
+    assert (bare.scene_box, bare.pixels.shape) == (view.scene_box, view.pixels.shape)
     for across, down in ((0.0, 0.0), (-reach, -reach), (reach, -reach), (-reach, reach), (reach, reach)):
-        painted = view.colours_at(*truth.to_picture(x + across, y + down))
+        at = truth.to_picture(x + across, y + down)
+        assert_photograph_painted(bare, truth, *at)
+        painted, picture = view.colours_at(*at), bare.colours_at(*at)
+        expected = apart.laid_over(picture, veil, opacity)
         assert_same_colours(painted.reshape(-1, 3), expected.reshape(-1, 3))
+        # The comparison tells: a map that is moved by a unit, or an opacity that is not its value's, fails.
+        for other in (
+            apart.laid_over(picture, np.roll(veil, 1, 0), np.roll(opacity, 1, 0)),
+            apart.laid_over(picture, np.roll(veil, 1, 1), np.roll(opacity, 1, 1)),
+            apart.laid_over(picture, veil, np.ones_like(opacity)),
+        ):
+            assert share_of_same_colours(painted.reshape(-1, 3), other.reshape(-1, 3)) < 0.9
+
+
+def assert_photograph_painted(view: View, truth: Apart, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """At these points of the photograph the view has its colours, on average."""
+    _, _, width, height = view.scene_box
+    reduced = np.asarray(truth.photograph.resize((round(width), round(height))), dtype=np.float64)
+    rows = (y * reduced.shape[0] / truth.photograph.height).astype(int)
+    columns = (x * reduced.shape[1] / truth.photograph.width).astype(int)
+    assert np.abs(view.colours_at(x, y) - reduced[rows, columns]).mean() < 8
+
+
+@contextmanager
+def controls(program: Program, panel: str, values: dict[str, Any]) -> Iterator[None]:
+    """Bring controls of a panel to values, and afterwards back to those that they had, for the next test."""
+    before = {name: program.ask("set_control", panel, name, value) for name, value in values.items()}
+    try:
+        yield
+    finally:
+        for name, value in reversed(before.items()):
+            program.ask("set_control", panel, name, value)
 
 
 def test_the_window_names_the_photograph_and_the_model(program: Program, photograph: Path) -> None:
@@ -121,8 +177,8 @@ def test_the_window_names_the_photograph_and_the_model(program: Program, photogr
 
 def test_the_predictions_are_timms(program: Program, truth: Apart) -> None:
     shown = program.shown()
-    expected = tuple((LABELS[index], f"{100 * truth.probabilities[index]:.1f} %") for index in truth.top[:5])
-    assert shown.predictions == expected
+    expected = tuple((LABELS[index], f"{100 * truth.probabilities[index]:.1f} %") for index in truth.top)
+    assert shown.predictions == expected  # There is room for all classes of this network.
     assert shown.explained == f"Explained: {expected[0][0]}, {expected[0][1]}"
 
 
@@ -150,25 +206,28 @@ def test_the_picture_is_painted_with_what_the_network_sees(program: Program, tru
 
 
 @pytest.mark.parametrize(("stage", "channel"), [(3, 7), (4, 12)])
+@pytest.mark.parametrize("colormap", ["vik", ""])
 def test_the_selected_channel_lies_on_its_units(
-    program: Program, truth: Apart, stage: int, channel: int
+    program: Program, truth: Apart, stage: int, channel: int, colormap: str
 ) -> None:
     program.ask("select", f"stage{stage}", channel)
-    program.ask("set_control", "feature_maps", "choices.on_picture", True)
-    program.ask("set_control", "feature_maps", "choices.opacity", 100)
-    view = program.view("feature_maps", "channel_map.view")
+    chosen = {"choices.on_picture": True, "choices.colormap": colormap, "choices.opacity": 100}
+    with controls(program, "feature_maps", chosen):
+        view = program.view("feature_maps", "channel_map.view")
+        program.ask("set_control", "feature_maps", "choices.opacity", 0)
+        bare = program.view("feature_maps", "channel_map.view")
     values = truth.maps(stage)[channel]
     largest = np.abs(values).max()  # Signed, and so on a scale about 0.
-    expected = apart.colours(values, -largest, largest, "crameri:vik")
-    assert_units_painted(view, truth, f"stage{stage}", expected)
+    veil = apart.colours(values, -largest, largest, "crameri:vik")
+    if not colormap:
+        veil = apart.glowing(values, largest)
+    assert_units_painted(view, bare, truth, f"stage{stage}", veil, np.abs(values) / largest)
 
 
 def test_the_selected_channel_is_shown_alone(program: Program, truth: Apart) -> None:
     program.ask("select", "stage2", 5)
-    program.ask("set_control", "feature_maps", "choices.on_picture", False)
-    program.ask("set_control", "feature_maps", "choices.scaling", "layer")
-    view = program.view("feature_maps", "channel_map.view")
-    program.ask("set_control", "feature_maps", "choices.scaling", "channel")
+    with controls(program, "feature_maps", {"choices.on_picture": False, "choices.scaling": "layer"}):
+        view = program.view("feature_maps", "channel_map.view")
     maps = truth.maps(2)
     height, width = maps.shape[1:]
     assert view.scene_size == (width, height)
@@ -178,45 +237,98 @@ def test_the_selected_channel_is_shown_alone(program: Program, truth: Apart) -> 
     assert_same_colours(painted.reshape(-1, 3), expected.reshape(-1, 3))
 
 
+CAM_VIEW = "figure.cells.0.map.view"
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
 @pytest.mark.parametrize("stage", [2, 3, 4])
-def test_grad_cam_is_captums_at_its_place(program: Program, truth: Apart, stage: int) -> None:
-    program.ask("select", f"stage{stage}")
-    program.ask("set_control", "attribution", "opacity", 100)
-    view = program.view("attribution", "figure.cells.0.map.view")
+def test_grad_cam_is_captums_at_its_place(
+    program: Program, truth: Apart, stage: int, is_followed: bool
+) -> None:
+    """Both where it follows the selection and where it is pinned while another stage is selected."""
+    program.ask("select", f"stage{stage}" if is_followed else f"stage{1 + stage % 4}")
+    chosen = {
+        "where.pin": "" if is_followed else f"stage{stage}",
+        "look.resolution": False,
+        "look.part": "signed",
+        "look.colormap": "vik",
+        "look.opacity": 100,
+    }
+    with controls(program, "attribution", chosen):
+        view, captions = program.view("attribution", CAM_VIEW), program.shown().captions
+        program.ask("set_control", "attribution", "look.opacity", 0)
+        bare = program.view("attribution", CAM_VIEW)
     cam = truth.grad_cam(stage, truth.top[0])
     largest = np.abs(cam).max()
-    expected = apart.colours(cam, -largest, largest, "crameri:vik")
-    assert_units_painted(view, truth, f"stage{stage}", expected)
-    assert f"“{LABELS[truth.top[0]]}”" in program.shown().captions["attribution"]
+    veil = apart.colours(cam, -largest, largest, "crameri:vik")
+    # Maps of few units have a grid, whose lines are two pixels wide and smoothed.
+    border_px = 2.25 if len(cam) <= 16 else 1.25
+    assert_units_painted(view, bare, truth, f"stage{stage}", veil, np.abs(cam) / largest, border_px)
+    assert f"“{LABELS[truth.top[0]]}”" in captions["attribution"]
 
 
-def test_the_receptive_field_is_that_of_a_plain_loop(program: Program, truth: Apart, photograph: Path) -> None:
-    view = program.view("receptive_field", "map.view")
+def test_at_first_the_part_of_captums_grad_cam_for_the_class_glows_at_the_last_stage(
+    program: Program, truth: Apart
+) -> None:
+    """It is interpolated, so that the units' own values are at their centres."""
+    program.ask("select", "stage2")
+    view = program.view("attribution", CAM_VIEW)
+    with controls(program, "attribution", {"look.opacity": 0}):
+        bare = program.view("attribution", CAM_VIEW)
+    cam = np.maximum(truth.grad_cam(4, truth.top[0]), 0)
+    height, width = cam.shape
+    centres = np.meshgrid(GRIDS["stage4"].centres(width), GRIDS["stage4"].centres(height))
+    at = truth.to_picture(*centres)
+    expected = apart.laid_over(
+        bare.colours_at(*at), apart.glowing(cam, cam.max()), 0.9 * cam.astype(np.float64) / cam.max()
+    )
+    assert_same_colours(view.colours_at(*at).reshape(-1, 3), expected.reshape(-1, 3))
+
+
+@pytest.mark.parametrize(
+    ("scale", "part"), [("linear", "whole"), ("decades", "whole"), ("linear", "square"), ("decades", "square")]
+)
+def test_the_receptive_field_is_that_of_a_plain_loop(
+    program: Program, truth: Apart, photograph: Path, scale: str, part: str
+) -> None:
+    with controls(program, "receptive_field", {"scale": scale, "zoom": part}):
+        view = program.view("receptive_field", "map.view")
     field, support = apart.gradient_fields([sample_path(FIRST_SAMPLE), photograph])
-    assert view.scene_size == (INPUT_PX, INPUT_PX)
     units = truth.maps(4).shape[1]
     centre = GRIDS["stage4"].centres(units)[units // 2]
+    sides = {
+        share: apart.smallest_square(field, (int(centre), int(centre)), share / 100)
+        for share in (99, 50, 30, 20)
+    }
+    window = 0, 0, INPUT_PX, INPUT_PX
+    if part == "square":
+        start = centre - sides[99] / 2
+        window = apart.window_around((start, start, sides[99], sides[99]))
+    left, top, width, height = window
+    assert view.scene_size == (width, height)
     (theoretical,) = (box for label, box in view.marks if label.startswith("theoretical"))
     rows, columns = (np.flatnonzero(support.any(axis=axis)) for axis in (1, 0))
-    assert theoretical == (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
+    assert theoretical == (columns[0] - left, rows[0] - top, np.ptp(columns) + 1, np.ptp(rows) + 1)
 
     squares = [(label, box) for label, box in view.marks if "area" in label]
     assert len(squares) == 4
-    for share, (label, box) in zip((99, 50, 30, 20), squares, strict=True):
-        side = apart.smallest_square(field, (int(centre), int(centre)), share / 100)
-        assert box == (centre - side / 2, centre - side / 2, side, side)
+    for (share, side), (label, box) in zip(sides.items(), squares, strict=True):
+        assert box == (centre - side / 2 - left, centre - side / 2 - top, side, side)
         match = re.fullmatch(rf"{share} % · {side} px · area ([\d.]+) %", label)
         assert match is not None, label
         assert float(match[1]) == pytest.approx(100 * side**2 / INPUT_PX**2, rel=0.01)
 
-    x, y = np.meshgrid(np.arange(INPUT_PX) + 0.5, np.arange(INPUT_PX) + 0.5)
+    shown = np.s_[top : top + height, left : left + width]
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     free = np.logical_and.reduce([_is_off_the_frame(view, box, x, y) for _, box in view.marks])
-    free &= support & (x < centre)  # On the right there are lines to the labels.
+    free &= support[shown] & (x < centre - left)  # On the right there are lines to the labels.
     assert free.sum() > 200
     painted = view.colours_at(x, y)[free]
-    expected = apart.colours(field, field.min(), field.max(), "bids:viridis")[free]
-    # A pixel of the field has two of the screen, and where its centre is may be rounded to the next.
-    assert_same_colours(painted, expected, share=0.9)
+    low, high = (field.min(), field.max()) if scale == "linear" else (-4.0, 0.0)
+    values = field if scale == "linear" else apart.decades(field)
+    expected = apart.colours(values[shown], low, high, "bids:viridis")[free]
+    # In the whole input a pixel has two of the screen, and where its centre is may be rounded to the next.
+    assert_same_colours(painted, expected, share=0.9 if part == "whole" else 0.99)
 
 
 def _is_off_the_frame(

@@ -58,6 +58,8 @@ def wait_for_losses(program: Program, count: int) -> str:
 
 def test_the_window_survives_engines_that_are_killed(start: Start, weights: Path, photograph: Path) -> None:
     program = start(str(weights))
+    program.wait_until_settled(photograph.name)
+    program.ask("select", "stage4", 0)
     before = program.wait_until_settled(photograph.name)
     assert before.predictions
     colours = map_colours(program)
