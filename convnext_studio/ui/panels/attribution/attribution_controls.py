@@ -453,7 +453,7 @@ class AttributionBar(QObject):
         self.progress = ProgressBar("Progress of the map")
         follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
         self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop computing this map and keep the partial result (Esc)")
+        self.stop.setToolTip("Stop computing this map and keep the partial result (Ctrl+.)")
         self._list.currentIndexChanged.connect(self._method_chosen)
         self.parameters.changed.connect(self.changed)
         self._explain_method()
