@@ -256,7 +256,7 @@ def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
 ) -> None:
     controller.open_model("preset:small", "cpu")
     engine.answer(engine.open(LoadModel)[0], make_model())
-    source, device = window.model_panel.findChildren(QComboBox)
+    source, device, *_ = window.model_panel.findChildren(QComboBox)
     source.setEditText("timm:nonsense")
     qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
     [request] = engine.open(LoadModel)

@@ -24,6 +24,7 @@ class PartChoice(QWidget):
         self.parts.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.parts.setMinimumContentsLength(8)
         self.parts.activated.connect(self._choose)
+        label.setBuddy(self.parts)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
