@@ -19,7 +19,7 @@ from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.decoding.raster import MAX_PIXELS, Raster, no_such_frame, too_large
+from convnext_studio.decoding.raster import MAX_PIXELS, Raster, damaged, no_such_frame, too_large
 
 __all__ = [
     "MAX_PIXELS",
@@ -283,9 +283,7 @@ def _in_plain_words(name: str, stream: BinaryIO) -> Iterator[None]:
     except MemoryError:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders raise exceptions of every kind for damaged files.
-        raise StudioError(
-            f"“{name}” is damaged and cannot be decoded ({_words(error)}).", "Copy or download it again."
-        ) from error
+        raise damaged(name, _words(error)) from error
 
 
 def _words(error: Exception) -> str:

@@ -109,6 +109,16 @@ def too_large(name: str, size: str) -> StudioError:
     )
 
 
+def damaged(name: str, why: str) -> StudioError:
+    """Return the error for a damaged file; `why` is a part of a sentence."""
+    return StudioError(f"“{name}” is damaged and cannot be decoded ({why}).", "Copy or download it again.")
+
+
+def incomplete(name: str) -> StudioError:
+    """Return the error for a file that lacks a part of its pixels."""
+    return damaged(name, "it ends before its last pixels")
+
+
 def not_decoded(name: str, kind: str, hint: str = "") -> StudioError:
     """Return the error for a sound file of a kind for which there is no decoder."""
     return StudioError(

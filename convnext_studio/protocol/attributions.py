@@ -252,8 +252,8 @@ class Faithfulness(Answer, frozen=True, kw_only=True):
 
     def beats_centre(self, curve: CurveName) -> bool:
         """Return whether the map's area is better than that of the order from the centre outwards."""
-        ours, others = self.of_map.area(curve), [self.of_centre.area(curve)]
-        return Verdict.of_value(ours, others, larger_is_better=curve == "insertion").beaten == 1
+        ours, theirs = self.of_map.area(curve), self.of_centre.area(curve)
+        return ours > theirs if curve == "insertion" else ours < theirs
 
     def verdict_text(self, curve: CurveName) -> str:
         """Return what the area of a curve says about the map; empty until everything is measured."""

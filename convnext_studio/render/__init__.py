@@ -41,6 +41,7 @@ from convnext_studio.render.numbers import (
     labels_with_room,
     nice_ticks,
     number_ticks,
+    pluralize,
 )
 from convnext_studio.render.overlay import (
     OPACITY,
@@ -112,6 +113,7 @@ __all__ = [
     "nice_ticks",
     "number_ticks",
     "overlay",
+    "pluralize",
     "resample",
     "robust_limits",
     "veil",

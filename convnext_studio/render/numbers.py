@@ -44,6 +44,12 @@ def format_percent(share: float, decimals: int | None = 1) -> str:
     return f"{text} %"
 
 
+def pluralize(count: int, one: str, many: str = "", *, is_grouped: bool = False) -> str:
+    """Return a number of things: "1 picture", "2 pictures"; grouped: "1,000 pictures"."""
+    number = f"{count:,}" if is_grouped else str(count)
+    return f"{number} {one if count == 1 else many or one + 's'}"
+
+
 def format_count(count: int) -> str:
     """Format a count of parameters or operations with three digits: "28.6 M"."""
     rounded = float(f"{count:.2e}")

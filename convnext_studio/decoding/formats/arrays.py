@@ -8,7 +8,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, no_such_frame
+from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, damaged, no_such_frame
 
 _MOST_BANDS = 32
 _MAGIC = b"\x93NUMPY"
@@ -34,10 +34,7 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
         count = int(np.prod(shape, dtype=np.int64))
         data = member.read(count * dtype.itemsize)
     if len(data) < count * dtype.itemsize:
-        raise StudioError(
-            f"“{name}” is damaged and cannot be decoded (it ends before its last values).",
-            "Copy or download it again.",
-        )
+        raise damaged(name, "it ends before its last values")
     values = np.frombuffer(data, dtype, count).reshape(shape, order="F" if by_columns else "C")
     if not 0 <= frame < layout.frames:
         raise no_such_frame(name, frame, layout.frames)

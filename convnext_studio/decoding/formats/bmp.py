@@ -11,7 +11,7 @@ from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.formats import pillow
-from convnext_studio.decoding.raster import Alpha, Raster, check_size, not_decoded
+from convnext_studio.decoding.raster import Alpha, Raster, check_size, incomplete, not_decoded
 
 _FILE_HEADER = 14
 _PLAIN, _BIT_FIELDS, _JPEG, _PNG, _ALPHA_BIT_FIELDS = 0, 3, 4, 5, 6
@@ -118,10 +118,7 @@ def _read(head: _Head, stream: BinaryIO, name: str) -> Raster:
     stream.seek(head.place)
     data = stream.read(row_bytes * height)
     if len(data) < row_bytes * height:
-        raise StudioError(
-            f"“{name}” is damaged and cannot be decoded (it ends before its last pixels).",
-            "Copy or download it again.",
-        )
+        raise incomplete(name)
     rows = np.frombuffer(data, np.uint8).reshape(height, row_bytes)
     if head.height > 0:
         rows = rows[::-1]

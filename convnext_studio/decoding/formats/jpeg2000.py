@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.raster import Colours, Raster, as_bands, check_bytes, check_size, not_decoded
+from convnext_studio.decoding.raster import (
+    Colours,
+    Raster,
+    as_bands,
+    check_bytes,
+    check_size,
+    damaged,
+    not_decoded,
+)
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _CMYK, _LAB, _SRGB, _GREY, _SYCC, _EYCC = 12, 14, 16, 17, 18, 24
@@ -174,14 +182,7 @@ def _head(stream: BinaryIO, name: str) -> _Head:
         elif kind == b"jp2c":
             stream.seek(place + 2)
             return _Head(**_stream_facts(stream, name), **facts, place=place)
-    raise _damaged(name)
-
-
-def _damaged(name: str) -> StudioError:
-    return StudioError(
-        f"“{name}” is damaged and cannot be decoded (there is no code stream in it).",
-        "Copy or download it again.",
-    )
+    raise damaged(name, "there is no code stream in it")
 
 
 def _boxes(stream: BinaryIO, place: int, end: int | None) -> Iterator[tuple[bytes, bytes, int]]:
@@ -227,14 +228,14 @@ def _stream_facts(stream: BinaryIO, name: str) -> dict[str, Any]:
     """Return what the marker SIZ says; the stream stands at it."""
     data = stream.read(_FIXED_SIZ)
     if len(data) < _FIXED_SIZ or data[:2] != b"\xff\x51":
-        raise _damaged(name)
+        raise damaged(name, "there is no code stream in it")
     right, bottom, left, top, tile_width, tile_height = struct.unpack_from(">6I", data, 6)
     count = struct.unpack_from(">H", data, 38)[0]
     if not 0 < count <= _MOST_BANDS:
         raise not_decoded(name, f"a JPEG 2000 picture of {count:,} bands")
     components = stream.read(3 * count)
     if len(components) < 3 * count or not tile_width or not tile_height:
-        raise _damaged(name)
+        raise damaged(name, "there is no code stream in it")
     width, height = right - left, bottom - top
     across = min(components[3 * index + 1] for index in range(count)) or 1
     down = min(components[3 * index + 2] for index in range(count)) or 1

@@ -8,8 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.raster import Alpha, Colours, Raster, check_size, not_decoded
+from convnext_studio.decoding.raster import Alpha, Colours, Raster, check_size, incomplete, not_decoded
 
 _HEAD_BYTES = 18
 _FOOTER_BYTES = 26
@@ -101,7 +100,7 @@ def _head(stream: BinaryIO, name: str) -> _Head:
     stream.seek(0)
     data = stream.read(_HEAD_BYTES)
     if len(data) < _HEAD_BYTES:
-        raise _incomplete(name)
+        raise incomplete(name)
     text, has_palette, kind, first, colours, colour_bits, _, _, width, height, bits, flags = struct.unpack(
         "<BBBHHBHHHHBB", data
     )
@@ -132,7 +131,7 @@ def _palette(stream: BinaryIO, head: _Head, name: str) -> NDArray[np.uint8] | No
     if head.kind & ~_RUNS != _PALETTE:
         return None
     if len(data) < head.colours * entry_bytes or entry_bytes not in (2, 3, 4):
-        raise _incomplete(name)
+        raise incomplete(name)
     entries = np.frombuffer(data, np.uint8).reshape(-1, entry_bytes)
     table = np.zeros((head.first_colour + head.colours, 4), np.uint8)
     table[:, 3] = 255
@@ -203,7 +202,7 @@ def _attributes(stream: BinaryIO) -> int | None:
 
 def _plain(data: bytes, count: int, pixel_bytes: int, name: str) -> NDArray[np.uint8]:
     if len(data) < count * pixel_bytes:
-        raise _incomplete(name)
+        raise incomplete(name)
     return np.frombuffer(data, np.uint8, count * pixel_bytes)
 
 
@@ -213,27 +212,20 @@ def _unrolled(data: bytes, count: int, pixel_bytes: int, name: str) -> NDArray[n
     place, wanted = 0, count * pixel_bytes
     while len(pixels) < wanted:
         if place >= len(data):
-            raise _incomplete(name)
+            raise incomplete(name)
         head = data[place]
         length = (head & 0x7F) + 1
         place += 1
         if head & 0x80:
             pixel = data[place : place + pixel_bytes]
             if len(pixel) < pixel_bytes:
-                raise _incomplete(name)
+                raise incomplete(name)
             pixels += pixel * length
             place += pixel_bytes
         else:
             stop = place + length * pixel_bytes
             if stop > len(data):
-                raise _incomplete(name)
+                raise incomplete(name)
             pixels += data[place:stop]
             place = stop
     return np.frombuffer(bytes(pixels[:wanted]), np.uint8)
-
-
-def _incomplete(name: str) -> StudioError:
-    return StudioError(
-        f"“{name}” is damaged and cannot be decoded (it ends before its last pixels).",
-        "Copy or download it again.",
-    )

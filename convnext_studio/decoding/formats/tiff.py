@@ -24,6 +24,7 @@ from convnext_studio.decoding.raster import (
     check_bytes,
     check_size,
     failed,
+    incomplete,
     no_such_frame,
     not_decoded,
     stripes,
@@ -248,19 +249,12 @@ def _check_is_complete(page: Page, name: str) -> None:
     if page.compression != 1 or not ends:
         starts = page.dataoffsets
         if starts and max(starts) >= page.parent.filehandle.size:
-            raise _incomplete(name)
+            raise incomplete(name)
         return
     packed = page.imagewidth * page.imagelength * page.samplesperpixel * _bits(page) // 8
     needed = min(max(ends), page.dataoffsets[0] + packed if page.is_contiguous else max(ends))
     if needed > page.parent.filehandle.size:
-        raise _incomplete(name)
-
-
-def _incomplete(name: str) -> StudioError:
-    return StudioError(
-        f"“{name}” is damaged and cannot be decoded (it ends before its last pixels).",
-        "Copy or download it again.",
-    )
+        raise incomplete(name)
 
 
 def _bits(page: Page) -> int:

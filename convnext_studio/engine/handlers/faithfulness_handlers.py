@@ -129,18 +129,18 @@ def _curves(
     curves = [nothing]
     for curves[0] in measure(pixel_order(values, field, height, width)):
         yield _Measured((curves[0], nothing), "the map", whole)
-    for blind in _blind_orders(request, values.shape, field, height, width):
+    for baseline in _baseline_orders(request, values.shape, field, height, width):
         # These do not depend on the map's values, so that all maps of the same size share them.
-        key = workspace.key(explanation.image, explanation.target, request.fill, request.steps, blind.key)
-        kept = workspace.blind_curves.get(key)
+        key = workspace.key(explanation.image, explanation.target, request.fill, request.steps, baseline.key)
+        kept = workspace.baseline_curves.get(key)
         curves.append(nothing)
-        for curves[-1] in measure(blind.pixels()) if kept is None else (kept,):
-            yield _Measured(tuple(curves), blind.name, whole)
-        workspace.blind_curves.put(key, curves[-1])
+        for curves[-1] in measure(baseline.pixels()) if kept is None else (kept,):
+            yield _Measured(tuple(curves), baseline.name, whole)
+        workspace.baseline_curves.put(key, curves[-1])
 
 
 @dataclass(frozen=True, slots=True)
-class _BlindOrder:
+class _BaselineOrder:
     """An order of the pixels that knows nothing of the picture or the network.
 
     `key` says what it depends on, and `pixels` computes it.
@@ -151,14 +151,14 @@ class _BlindOrder:
     pixels: Callable[[], NDArray[np.int64]]
 
 
-def _blind_orders(
+def _baseline_orders(
     request: MeasureFaithfulness, shape: tuple[int, ...], field: FieldGeometry, height: int, width: int
-) -> Iterator[_BlindOrder]:
-    yield _BlindOrder("from the centre", "centre", partial(centre_out_order, height, width))
+) -> Iterator[_BaselineOrder]:
+    yield _BaselineOrder("from the centre", "centre", partial(centre_out_order, height, width))
     for number in range(request.orders):
         seed = request.seed + number
         by_chance = partial(random_order, shape, field, height, width, seed)
-        yield _BlindOrder(f"random order {number + 1}", (seed, shape, field), by_chance)
+        yield _BaselineOrder(f"random order {number + 1}", (seed, shape, field), by_chance)
 
 
 def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> Probability:

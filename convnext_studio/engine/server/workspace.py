@@ -59,7 +59,7 @@ class Workspace:
     outputs
         The cached node outputs, by `key` of picture and node: (C, h, w) on the model's device, in the precision
         of the forward pass.
-    blind_curves
+    baseline_curves
         The insertion and deletion curves of orders that do not depend on a map, by `key`.
     probe
         The last unit probe with its key, since neighbouring units are likely to be next.
@@ -82,7 +82,7 @@ class Workspace:
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
-        self.blind_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
+        self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
 
@@ -104,7 +104,7 @@ class Workspace:
         self.model_number += 1
         self.results.clear()
         self.outputs.clear()
-        self.blind_curves.clear()
+        self.baseline_curves.clear()
         self.probe = None
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:

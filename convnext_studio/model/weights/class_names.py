@@ -11,6 +11,7 @@ from typing import Any
 
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
 from convnext_studio.model.weights.json_files import read_json_value
+from convnext_studio.render.numbers import pluralize
 
 LONGEST_NAME = 200
 _KEYS = (
@@ -99,14 +100,10 @@ def fitting(found: Iterator[tuple[str, list[str]]], classes: int) -> tuple[tuple
         if len(names) == classes:
             return cleaned(names), [f"Class names: from {whence}."]
         wrong = wrong or (
-            f"The class names in {whence} are not used: {_counted(len(names), 'name')} for "
-            f"{_counted(classes, 'class', 'classes')}."
+            f"The class names in {whence} are not used: {pluralize(len(names), 'name')} for "
+            f"{pluralize(classes, 'class', 'classes')}."
         )
     return (), [wrong] if wrong else []
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _index(value: object) -> int:

@@ -17,6 +17,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.render import pluralize
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.measuring import TOOLS, Ends
 from convnext_studio.ui.shell.docks.dock import PanelDock
@@ -139,7 +140,8 @@ class SessionFiles(QObject):
 
     def _written(self, left_out: int, path: Path) -> None:
         self._remember(path)
-        hint = f"{_counted(left_out)} from the clipboard have no file and are not included." if left_out else ""
+        pictures = pluralize(left_out, "picture", is_grouped=True)
+        hint = f"{pictures} from the clipboard have no file and are not included." if left_out else ""
         self.noticed.emit(Notice(SESSION, f"The session was saved as {path}.", hint, good=True, path=str(path)))
 
     # --------------------------------------------------------------------------------------------- opening
@@ -254,7 +256,7 @@ class SessionFiles(QObject):
 
     def _tell_missing(self, opening: _Opening, changed: Sequence[str]) -> None:
         said = [
-            f"{_counted(len(paths))} {what}: {_named(paths)}."
+            f"{pluralize(len(paths), 'picture', is_grouped=True)} {what}: {_named(paths)}."
             for paths, what in (
                 (opening.missing, "could not be opened"),
                 (changed, "changed since it was saved"),
@@ -292,10 +294,6 @@ def _saved_model(asked: LoadModel) -> SessionModel:
 
 def _whole(path: str) -> str:
     return str(Path(path).absolute()) if is_file(path) else path
-
-
-def _counted(pictures: int) -> str:
-    return f"{pictures:,} picture{'' if pictures == 1 else 's'}"
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QMimeData
 
 from convnext_studio.erf.field_files import SUFFIXES
 from convnext_studio.model.weights.weights_files import is_weights
+from convnext_studio.render import pluralize
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 
 _NOT_HERE = "This is not on this computer, and the program downloads nothing"
@@ -46,4 +47,4 @@ def describe_paths(paths: Sequence[str]) -> str:
 
 
 def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}" if count > 0 else ""
+    return pluralize(count, thing, is_grouped=True) if count > 0 else ""

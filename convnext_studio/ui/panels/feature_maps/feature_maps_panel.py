@@ -11,7 +11,7 @@ from convnext_studio.protocol.channels import Patch
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number
+from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number, pluralize
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.panels.feature_maps.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.feature_maps.channel_view import (
@@ -73,7 +73,7 @@ def _beyond(painting: Painting, limits: Limits) -> str:
     numbers = painting.subject.numbers
     with np.errstate(invalid="ignore"):
         count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
-    return f" ({_counted(count, 'channel')} beyond it)" if count else ""
+    return f" ({pluralize(count, 'channel')} beyond it)" if count else ""
 
 
 def _order_text(painting: Painting, look: Look, class_name: str) -> str:
@@ -88,15 +88,11 @@ def _problems(painting: Painting) -> list[str]:
     numbers, said = painting.subject.numbers, []
     dead = int(np.count_nonzero(numbers.is_dead)) if painting.subject.is_sortable else 0
     if dead:
-        said.append(f"{_counted(dead, 'dead channel')} (constant) crossed")
+        said.append(f"{pluralize(dead, 'dead channel')} (constant) crossed")
     missing, where = int(numbers.non_finite.sum()), int(np.count_nonzero(numbers.non_finite))
     if missing:
-        said.append(f"{_counted(missing, 'value')} in {_counted(where, 'channel')} not finite (hatched)")
+        said.append(f"{pluralize(missing, 'value')} in {pluralize(where, 'channel')} not finite (hatched)")
     return said
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 _PANEL = "feature_maps"

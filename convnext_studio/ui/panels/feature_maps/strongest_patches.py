@@ -16,7 +16,7 @@ from convnext_studio.protocol.channels import Patch, StrongestPatches, Strongest
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
-from convnext_studio.render import format_number
+from convnext_studio.render import format_number, pluralize
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
@@ -149,7 +149,7 @@ class PatchesView(QWidget):
 
 
 def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
-    pictures = _counted(result.total)
+    pictures = pluralize(result.total, "picture")
     if result.seen < result.total:
         pictures = f"{result.seen} of {pictures} so far"
     said = [f"Channel {result.channel} of {result.node} over {pictures}"]
@@ -162,12 +162,8 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     elif result.patches:
         said.append("theoretical fields")
     if result.skipped:
-        said.append(f"{_counted(len(result.skipped))} could not be read")
+        said.append(f"{pluralize(len(result.skipped), 'picture')} could not be read")
     return " · ".join(said)
-
-
-def _counted(pictures: int) -> str:
-    return f"{pictures} picture{'' if pictures == 1 else 's'}"
 
 
 def _patch_list() -> QListWidget:
