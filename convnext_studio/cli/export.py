@@ -12,6 +12,10 @@ EXAMPLES = (
         "explain “cat” at stage 3, for two pictures",
     ),
     (
+        "cat.jpg --out results --model my.pth --compare timm:convnext_tiny",
+        "write the same for a second network, and the differences of the two",
+    ),
+    (
         "cat.jpg --out results --method integratedgradients --faithfulness",
         "use another method, and measure insertion and deletion",
     ),
@@ -33,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
         "--out", required=True, metavar="DIR", help="folder to write to; it is created if it does not exist"
     )
     add_model_options(parser)
+    parser.add_argument(
+        "--compare",
+        metavar="MODEL",
+        help="second network, as in --model: its files are written to DIR/NAME/b, and what the first one minus "
+        "the second one gives to DIR/NAME/difference",
+    )
     parser.add_argument(
         "--node",
         help="node for attribution and receptive field: a stage such as stage2, or a block such as "

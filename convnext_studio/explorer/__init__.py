@@ -1,7 +1,19 @@
 """ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
+from convnext_studio.explorer.comparing import Compared, ComparedPredictions, Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
 
-__all__ = ["AttributionMap", "Explorer", "FieldAverage", "Maps", "Picture", "Predictions", "UnitView"]
+__all__ = [
+    "AttributionMap",
+    "Compared",
+    "ComparedPredictions",
+    "Comparison",
+    "Explorer",
+    "FieldAverage",
+    "Maps",
+    "Picture",
+    "Predictions",
+    "UnitView",
+]

@@ -7,7 +7,7 @@ from typing import cast
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
-from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.export import MapContents
 from convnext_studio.model.labels import find_class
@@ -31,7 +31,7 @@ class Picture:
         Name, size in pixels, notes about decoding, and a preview (h, w, 3) uint8.
     """
 
-    def __init__(self, dispatcher: Dispatcher, model: ModelInfo, info: ImageInfo) -> None:
+    def __init__(self, dispatcher: Answers, model: ModelInfo, info: ImageInfo) -> None:
         self._dispatcher = dispatcher
         self._model = model
         self.info = info

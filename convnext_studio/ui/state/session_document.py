@@ -14,6 +14,9 @@ import msgspec
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 
+Shown = Literal["first", "second", "difference", "curtain"]
+"""As in `convnext_studio.ui.state.two_answers`, which needs Qt."""
+
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
 VERSION = 2  # Version 1 had neither `precision` nor `against`.
@@ -43,6 +46,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     seed: Count = 0
     input_px: Count = 224
     precision: Literal["", "float32", "bfloat16"] = ""
+    untrained: bool = False
 
 
 class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     model
         The open model; None if there was none.
+    second, shown
+        The network that was open beside it, None if there was none; and which of the two was shown.
     pictures
         The opened pictures, in their order.
     picture
@@ -85,6 +91,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: SessionModel | None = None
+    second: SessionModel | None = None
+    shown: Shown = "first"
     pictures: tuple[SessionPicture, ...] = ()
     picture: Count | None = None
     node: str = ""
@@ -117,6 +125,8 @@ class _Document(msgspec.Struct, kw_only=True):
     panels: Panels
     layout: str
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
+    second: SessionModel | None = None  # Missing in files of older programs, as is the next.
+    shown: Shown = "first"
 
 
 class _Header(msgspec.Struct):
@@ -138,6 +148,8 @@ def to_text(session: SavedSession, folder: Path) -> str:
         panels=session.panels,
         layout=session.layout,
         measures=session.measures,
+        second=session.second,
+        shown=session.shown,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -195,6 +207,8 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         pictures=pictures,
         panels=document.panels,
         measures=document.measures,
+        second=document.second,
+        shown=document.shown,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )
