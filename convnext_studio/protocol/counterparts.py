@@ -121,12 +121,9 @@ def _unit_field(request: UnitField, pair: Pair, notes: list[str]) -> UnitField:
     node = pair.node(request.node, notes)
     before, after = pair.a.node(request.node), pair.b.node(node)
     if pair.crops is None:
-        y, x = request.y, request.x
-    else:
-        of_a, of_b = (
-            MapPlace(info.field, crop) for info, crop in zip((before, after), pair.crops, strict=True)
-        )
-        y, x = nearest_unit((request.y, request.x), of_a, of_b)
+        raise StudioError("What B sees of the picture is not known yet.")
+    of_a, of_b = (MapPlace(info.field, crop) for info, crop in zip((before, after), pair.crops, strict=True))
+    y, x = nearest_unit((request.y, request.x), of_a, of_b)
     _, height, width = after.shape
     channel = _channel(request.channel, pair, node, notes)
     return replace(

@@ -73,7 +73,7 @@ def predict(runs: int) -> list[Row]:
 
 
 def predict_both(runs: int) -> list[Row]:
-    """The predictions of two networks that are open together, against those of two dispatchers with one each."""
+    """The predictions of two networks that are open together, against those of two dispatchers."""
     other = "preset:convnextv2_atto"
     together, picture, _, _ = _open()
     together.run(LoadModel(source=other, network="B"))

@@ -258,7 +258,7 @@ class PanelQuery(QObject):
         self._query = Query(
             panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
         )
-        self.second = SecondAnswer(panel.state, panel.bridge, self) if panel.compares else None
+        self.second = SecondAnswer(panel.state, panel.bridge, panel) if panel.compares else None
         self._shown_of: tuple[object, ...] = ()
         self.answer: Payload | None = None
         self.progress: Progress | None = None

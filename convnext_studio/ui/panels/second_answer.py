@@ -1,6 +1,7 @@
 """The answer of the second network to the question whose answer by the first a panel shows."""
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.envelope import Payload, Progress, Request
@@ -12,7 +13,12 @@ WAITING_FOR_B = "Computing what B makes of it …"
 
 
 class SecondAnswer(QObject):
-    """Asks B, as long as it is open, what a panel asks A, at the corresponding node, class and unit.
+    """Asks B, as long as it is open and the panel visible, what the panel asks A, at what corresponds in B.
+
+    Parameters
+    ----------
+    panel
+        The panel that shows the answers.
 
     Attributes
     ----------
@@ -26,8 +32,9 @@ class SecondAnswer(QObject):
 
     changed = Signal()
 
-    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, state: AppState, bridge: EngineBridge, panel: QWidget) -> None:
+        super().__init__(panel)
+        self._panel = panel
         self._state = state
         self._query = Query(bridge, self._receive, self._fail, self._advance, parent=self)
         self._question: Request | None = None
@@ -70,8 +77,9 @@ class SecondAnswer(QObject):
     def _send(self, _changed: object = None) -> None:
         before = self.answer, self.failure, self.notes
         model = self._state.second.model
+        is_wanted = self._question is not None and self._panel.isVisible()
         try:
-            found = None if self._question is None else self._state.second.counterpart(self._question)
+            found = self._state.second.counterpart(self._question) if self._question and is_wanted else None
         except StudioError as error:
             self._forget()
             self.failure = str(error)

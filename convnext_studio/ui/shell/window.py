@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.models import ModelInfo
@@ -143,10 +143,9 @@ class StudioWindow(QMainWindow):
         state, bridge, controller, settings = self.state, self.bridge, self.controller, self.settings
         self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar(self)
-        _top_bar(self, "network_bar", "Network", self.strip)
         self.two_networks = TwoAnswersChoice("A", "B", TWO_NETWORKS_KEYS)
-        self._two_networks_bar = _top_bar(self, "two_networks_bar", "Two networks", self.two_networks)
-        self._two_networks_bar.hide()
+        self.two_networks.hide()
+        _top_bar(self, "network_bar", "Network", _stacked(self.strip, self.two_networks))
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         status = StatusBar(state, bridge, self)
@@ -361,7 +360,7 @@ class StudioWindow(QMainWindow):
         """Offer the choice between two networks as long as there are two."""
         second = self.state.second
         self.two_networks.show_names(second.title_of_both)
-        self._two_networks_bar.setVisible(second.model is not None)
+        self.two_networks.setVisible(second.model is not None)
         self._show_title()
 
     def _show_devices(self, model: ModelInfo) -> None:
@@ -442,6 +441,17 @@ class StudioWindow(QMainWindow):
         self.controller.close()
         self.log_store.close()
         super().closeEvent(event)
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    """Return a widget with others below one another."""
+    stack = QWidget()
+    layout = QVBoxLayout(stack)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return stack
 
 
 def _named(model: ModelInfo) -> str:

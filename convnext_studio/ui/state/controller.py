@@ -403,7 +403,11 @@ class Controller(QObject):
     def take_offer(self, notice: Notice) -> None:
         """Do what a notice offered: compute on the CPU."""
         if notice.offer == USE_CPU and self._too_large is not None:
-            self._ask_model(replace(self._too_large, device="cpu", precision="float32"))
+            on_cpu = replace(self._too_large, device="cpu", precision="float32")
+            if on_cpu.network == "B":
+                self.second.open(on_cpu)
+            else:
+                self._ask_model(on_cpu)
 
     # ---------------------------------------------------------------------------------------------- telling
 

@@ -51,6 +51,7 @@ class SecondNetwork(QObject):
         if model is self._model:
             return
         self._model, self._classes, self._paired = model, None, {}
+        self._crops = self._crops[0], None
         self.set_prediction(None)
         self.model_changed.emit(model)
         self.shown_changed.emit()

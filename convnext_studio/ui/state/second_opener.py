@@ -162,9 +162,9 @@ class SecondOpener(QObject):
     def close_first(self) -> None:
         """Close A; B is then the open network."""
         if self._state.second.model is not None:
-            self._bridge.ask(SwapModels(panel=_PANEL), lambda _: (self._swapped(), self.close()))
+            self._bridge.ask(SwapModels(panel=_PANEL), lambda _: self._swapped(closes_second=True))
 
-    def _swapped(self) -> None:
+    def _swapped(self, *, closes_second: bool = False) -> None:
         first, second = self._state.model, self._state.second.model
         was_first, was_second = self._loaded(), self.loaded_second
         if first is None or second is None or was_first is None or was_second is None:
@@ -172,6 +172,9 @@ class SecondOpener(QObject):
         # Nobody is to compare either with itself meanwhile.
         self._state.second.set_model(None)
         self._take_first(replace(was_second, network="A"), second)
+        if closes_second:
+            self.close()
+            return
         self.loaded_second = replace(was_first, network="B")
         self._state.second.set_model(first)
         self.changed.emit()

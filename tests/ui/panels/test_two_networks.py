@@ -120,7 +120,8 @@ def test_attribution_shows_both_on_one_scale(both: StudioWindow, settle: Settle)
         scales[shown] = cell.map.bar.scale
     limits = [scales[shown].limits for shown in ("first", "second", "curtain") if scales[shown] is not None]
     assert limits[0] == limits[1] == limits[2]
-    assert len(cell.map.view.scene.layers) == 2 if cell.map.view.scene is not None else False
+    assert cell.map.view.scene is not None
+    assert len(cell.map.view.scene.layers) == 3  # The photograph, A and B.
 
 
 def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> None:
@@ -131,6 +132,7 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
     def edges() -> list[float]:
         assert view.scene is not None
         clips = [layer.clip for layer in view.scene.layers if layer.clip is not None]
+        assert len(clips) == 2
         return [clips[0][0] + clips[0][2], clips[1][0]]
 
     assert view.scene is not None
@@ -219,7 +221,7 @@ def test_closing_either_leaves_the_other(
     both.state.second.choice.choose("difference")
     settle()
     first, second = both.state.model, both.state.second.model
-    assert both._two_networks_bar.isVisible()
+    assert both.two_networks.isVisible()
     controller.second.swap()
     settle()
     assert (both.state.model, both.state.second.model) == (second, first)
@@ -228,7 +230,7 @@ def test_closing_either_leaves_the_other(
     controller.second.close_first()
     settle()
     assert (both.state.model, both.state.second.model) == (first, None)
-    assert not both._two_networks_bar.isVisible()
+    assert not both.two_networks.isVisible()
     assert not maps_panel(both).caption.startswith("A")
     assert controller.loaded.source == files[0]
 

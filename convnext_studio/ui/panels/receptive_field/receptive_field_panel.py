@@ -146,10 +146,13 @@ class ReceptiveFieldPanel(Panel):
         """Show the field of A or B, their difference, or both, on one scale."""
         other, shown = self._other, self.state.second.shown
         if other is None:
-            if shown == "first":
+            second = self.measured.query.second
+            if shown == "first" or second is None:
                 self._paint_one(view, None)
             else:
-                self.show_notice("The field of B cannot be compared with that of A.")
+                is_there = second.answer is not None
+                no_figure = "The field of B cannot be compared with that of A."
+                self.show_notice(no_figure if is_there else second.lacking_text)
         elif shown == "difference":
             self._paint_difference(view, other)
         else:
