@@ -353,6 +353,12 @@ class PanelQuery(QObject):
         self._query.drop()
         self.refresh()
 
+    def start_over(self, _changed: object = None) -> None:
+        """Remove the content, because what it was about is open no more, and send the request again."""
+        self._query.drop()
+        self._say(self._waiting)
+        self.refresh()
+
     def stop(self) -> None:
         """Stop the work and keep the partial answer."""
         self._query.stop()

@@ -47,8 +47,9 @@ class SimilarityPanel(Panel):
         self.map.view.clicked.connect(self._choose)
         self.set_body(self.map)
         self.count.valueChanged.connect(self.query.schedule)
-        for changed in (state.model_loaded, state.pictures_changed, state.second.model_changed):
+        for changed in (state.model_loaded, state.pictures_changed):
             changed.connect(self.query.schedule)
+        state.second.model_changed.connect(self.query.start_over)
         for changed in (state.node_selected, state.second.nodes_paired):
             changed.connect(self._mark)
         self.query.changed.connect(self._describe)
@@ -61,7 +62,7 @@ class SimilarityPanel(Panel):
         images = tuple(picture.key for picture in self.state.pictures[: self.count.value()])
         if len(images) < LEAST_PICTURES:
             return f"CKA needs at least {LEAST_PICTURES} open pictures; there are {len(images)}."
-        return CompareNodes(images=images, panel=f"comparison of {id(self.state.second.model)}")
+        return CompareNodes(images=images, panel="comparison")
 
     @property
     def _similarity(self) -> NodeSimilarity | None:

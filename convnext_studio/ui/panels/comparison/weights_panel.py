@@ -54,15 +54,15 @@ class WeightsPanel(Panel):
             self.table.headerItem().setToolTip(column, tip)
         self.table.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.set_body(self.table)
-        for changed in (state.model_loaded, state.second.model_changed):
-            changed.connect(self.query.schedule)
+        state.model_loaded.connect(self.query.schedule)
+        state.second.model_changed.connect(self.query.start_over)
         self.query.refresh()
 
     def question(self) -> CompareWeights | str:
         """Return the request for the distances, or why there is none."""
         if self.state.second.model is None:
             return NO_SECOND
-        return CompareWeights(panel=f"comparison of {id(self.state.second.model)}")
+        return CompareWeights(panel="comparison")
 
     def _show(self, answer: Payload) -> None:
         if not isinstance(answer, WeightDistances):
