@@ -123,6 +123,11 @@ class Panel(QWidget):
         return self._notice.text() if self._stack.currentIndex() == 0 else ""
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the content is that of one or both of two open networks, which the caption then says."""
+        return self.compares and self.state.second.model is not None
+
+    @property
     def caption(self) -> str:
         """The line below the content."""
         return self._said
@@ -150,7 +155,7 @@ class Panel(QWidget):
 
     def set_caption(self, text: str) -> None:
         """Set the caption, which gives the scale and geometry of the content in words."""
-        if text and self.compares and self.state.second.model is not None:
+        if text and self.is_of_networks:
             text = f"{self.state.second.choice.text()}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))

@@ -207,7 +207,7 @@ def test_receptive_fields_are_compared_with_their_areas(both: StudioWindow, sett
     panel.fields.count.setValue(2)
     both.state.second.choice.choose("difference")
     settle()
-    assert "of the field: " in panel.caption
+    assert "shares of the field by area of the input: 20 % in A " in panel.caption
     assert "shares of its sum, A minus B" in panel.caption
     both.state.second.choice.choose("curtain")
     settle()

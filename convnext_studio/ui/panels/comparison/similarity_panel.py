@@ -87,13 +87,13 @@ class SimilarityPanel(Panel):
         if found is None or pair is None:
             return
         rows, columns = found.matrix.shape
-        marks: tuple[Mark, ...] = ()
+        marks = _stage_marks(found.nodes_a, columns)
         node = self._row_of(found, self.state.node)
         if node is not None:
             other = pair.node(node, [])
             if other in found.nodes_b:
                 box = (float(found.nodes_b.index(other)), float(found.nodes_a.index(node)), 1.0, 1.0)
-                marks = (Mark(box, colour=theme.DARK.warning),)
+                marks = (*marks, Mark(box, colour=theme.DARK.warning))
         ends = [((0.0, at), (columns, at)) for at in _borders(found.nodes_a)]
         ends += [((at, 0.0), (at, rows)) for at in _borders(found.nodes_b)]
         lines = (Lines(np.array(ends, dtype=np.float64).reshape(-1, 2, 2), faint=True),) if ends else ()
@@ -144,6 +144,21 @@ class SimilarityPanel(Panel):
         if at is not None:
             self.state.second.pair_nodes(at[0], at[1])
             self.state.set_node(at[0])
+
+
+def _stage_marks(nodes: tuple[str, ...], columns: int) -> tuple[Mark, ...]:
+    """Name the rows beside the matrix, stage by stage."""
+    starts = [0, *(int(border) for border in _borders(nodes))]
+    ends = [*starts[1:], len(nodes)]
+    return tuple(
+        Mark(
+            (0.0, float(start), float(columns), float(end - start)),
+            f"A: {nodes[start].partition('.')[0]}",
+            colour=theme.DARK.outline,
+            beside=True,
+        )
+        for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _borders(nodes: tuple[str, ...]) -> list[float]:

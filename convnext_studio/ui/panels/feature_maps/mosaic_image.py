@@ -94,7 +94,10 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """Node, picture and model, as text for the user."""
+        """Node, picture and model, or both models, as text for the user."""
+        if self.made_of:
+            first, second = self.made_of
+            return f"{first.title} and {second.title}"
         random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
         return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
 

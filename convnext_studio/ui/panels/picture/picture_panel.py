@@ -118,6 +118,11 @@ class PicturePanel(Panel):
             signal.connect(self._refresh)
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the field of a unit is shown; the picture alone is that of no network."""
+        return super().is_of_networks and self.unit is not None
+
+    @property
     def is_settled(self) -> bool:
         """Whether the unit's field has arrived, if one is to be shown."""
         is_awaited = self._field_question.is_running or self._second.is_running

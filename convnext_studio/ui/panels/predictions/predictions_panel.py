@@ -165,6 +165,11 @@ class PredictionsPanel(Panel):
         self._show(None)
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the caption has to say which network is shown; here both always are."""
+        return False
+
+    @property
     def is_settled(self) -> bool:
         """Whether the prediction is shown, or the reason why there is none."""
         state = self.state
@@ -203,7 +208,7 @@ class PredictionsPanel(Panel):
             return
         self.show_body()
         others = probabilities_in_b(self.state)
-        said = [MEANINGLESS if self.marks_random_weights else "", self._caption_of_two(others is not None)]
+        said = [self._warning(model), self._caption_of_two(others is not None)]
         self.set_caption(" ".join(text for text in said if text))
         target = prediction.top(1)[0] if self.state.target is None else self.state.target
         self.list.show_classes(model, prediction, self._matches(model, prediction), target, others)
@@ -211,6 +216,14 @@ class PredictionsPanel(Panel):
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
+
+    def _warning(self, model: ModelInfo) -> str:
+        """Say whose percentages mean nothing, because the weights are random."""
+        other = self.state.second.model
+        if other is None or (model.random_weights and other.random_weights):
+            return MEANINGLESS if model.random_weights else ""
+        named = [name for name, each in (("A", model), ("B", other)) if each.random_weights]
+        return f"The percentages of {named[0]} mean nothing." if named else ""
 
     def _caption_of_two(self, is_known: bool) -> str:
         """Say what the two numbers are and how the classes correspond; nothing about one network."""

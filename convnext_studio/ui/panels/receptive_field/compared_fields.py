@@ -45,15 +45,14 @@ def difference_limits(values: NDArray[np.float64]) -> Limits:
 
 
 def areas_text(first: FieldView, second: FieldView, scale: ShownScale) -> str:
-    """Compare the areas that hold a share of either field: “area of 50 %: A 3.1 %, B 7.2 % of the input”."""
+    """Compare the areas that hold a share of either field, as shares of the input."""
     of_a, of_b = (
         {square.threshold: square.area_ratio for square in view.squares[scale_of_squares(scale, view.protocol)]}
         for view in (first, second)
     )
     said = [
-        f"{threshold:.0%} of the field: {format_percent(of_a[threshold])} of the input in A, "
-        f"{format_percent(of_b[threshold])} in B"
+        f"{100 * threshold:g} % in A {format_percent(of_a[threshold])}, in B {format_percent(of_b[threshold])}"
         for threshold in of_a
         if threshold in of_b
     ]
-    return "; ".join(said)
+    return f"shares of the field by area of the input: {'; '.join(said)}" if said else ""
