@@ -195,6 +195,11 @@ class SessionFiles(QObject):
                 model.source, model.stem_stride, model.stem_padding, precision, part=model.part
             )
 
+    def _usable(self, precision: Precision) -> Precision:
+        """Return the precision of a session, or float32 where that is not offered."""
+        now = self._state.model
+        return precision if now is not None and now.device.startswith("cuda") else "float32"
+
     def _open_second(self, session: SavedSession) -> None:
         """Open the network that was open beside the first, or close the one that is open now."""
         opener, second = self._controller.second, session.second
@@ -217,6 +222,7 @@ class SessionFiles(QObject):
                 seed=second.seed,
                 input_px=second.input_px,
                 device="auto" if now is None else now.device,
+                precision=self._usable(second.precision or "float32"),
                 offline=self._controller.is_offline,
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,

@@ -1,6 +1,7 @@
 """The controls that open a second network, say what memory that takes, and close either."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -15,6 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.presets import PRESETS
+from convnext_studio.model.road.steps import ROAD
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.comparison_entries import suggestions
@@ -23,6 +26,7 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.source_completer import SourceCompleter
 
 NO_SECOND = "No second network is open. Choose one: all views then show both."
+PRESET_PREFIX = "preset:"
 _WEIGHTS = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
 
 
@@ -70,6 +74,14 @@ class OpeningBox(QWidget):
             action = menu.addAction(text)
             action.setToolTip(tip)
             action.triggered.connect(act)
+        menu.addSeparator()
+        for title, entries in (
+            ("A &preset, untrained", [(name, f"{PRESET_PREFIX}{name}") for name in PRESETS]),
+            ("A &step of the road to ConvNeXt", [(step.full_title, step.source) for step in ROAD.values()]),
+        ):
+            inside = menu.addMenu(title)
+            for text, source in entries:
+                inside.addAction(text).triggered.connect(partial(self._plan, source))
         self.text = plain_label("muted")
         self.text.setAccessibleName("Memory of the networks")
         self.open = _button("Open beside A", "Open it as B; A stays open", lambda: opener.open())
@@ -116,7 +128,7 @@ class OpeningBox(QWidget):
         lead = NO_SECOND if second is None and opener.planned is None else names
         return f"{lead} {opener.memory_text()}".strip()
 
-    def _plan(self, source: str) -> None:
+    def _plan(self, source: str, _checked: bool = False) -> None:
         if source:
             self.source.setText(source)
             self._opener.plan(source)
