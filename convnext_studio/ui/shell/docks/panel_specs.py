@@ -297,7 +297,7 @@ PANELS: tuple[PanelSpec, ...] = (
             "&Compare with…",
             "Open a second network beside this one, and compare both in all views",
             lambda window: window.dock_layout.show_panel("comparison"),
-            "Ctrl+J",
+            "Ctrl+Shift+M",
         ),
     ),
     PanelSpec(
