@@ -32,7 +32,7 @@ def centre_of(maps: Maps) -> NDArray[np.float32]:
     is_finite = np.isfinite(vectors).all(axis=0)
     if not is_finite.any():
         return np.zeros(len(maps), np.float32)
-    mean = vectors.mean(axis=1, where=is_finite, dtype=np.float64)
+    mean: NDArray[np.float64] = vectors.mean(axis=1, where=is_finite, dtype=np.float64)
     return mean.astype(np.float32)
 
 
@@ -57,7 +57,7 @@ def directions(maps: Maps, measure: Measure, centre: NDArray[np.float32]) -> NDA
     if measure == "centred":
         vectors = vectors - centre[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
-        lengths = np.sqrt(np.einsum("cn,cn->n", vectors, vectors))
+        lengths: NDArray[np.float32] = np.sqrt(np.einsum("cn,cn->n", vectors, vectors))
         return vectors / np.maximum(lengths, _SHORTEST)
 
 

@@ -92,7 +92,8 @@ class Basis(Struct, frozen=True, kw_only=True):
     @property
     def mean(self) -> NDArray[np.float32]:
         """The mean vector, (C,)."""
-        return self._rows[0]
+        mean: NDArray[np.float32] = self._rows[0]
+        return mean
 
     @property
     def vectors(self) -> NDArray[np.float32]:
@@ -102,7 +103,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     @property
     def channels(self) -> int:
         """The number of channels that it combines."""
-        return self._rows.shape[1]
+        return len(self.mean)
 
     @property
     def _rows(self) -> NDArray[np.float32]:

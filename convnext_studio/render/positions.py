@@ -40,7 +40,7 @@ def three_colours(scores: Values, ends: Sequence[tuple[float, float]], *, smooth
         Positions at which a value is not finite are hatched in grey.
     """
     height, width = scores.shape[1:]
-    holes = ~np.isfinite(scores).all(axis=0)
+    holes: NDArray[np.bool_] = np.any(~np.isfinite(scores), axis=0)
     factor = max(1, _SMOOTH_SIDE // max(height, width)) if smooth and not holes.any() else 1
     colours = np.zeros((height * factor, width * factor, 3), np.uint8)
     for index, (values, (low, high)) in enumerate(zip(scores[:3], ends, strict=False)):

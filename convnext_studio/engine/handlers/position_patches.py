@@ -39,8 +39,7 @@ def cut_around(workspace: Workspace, image: str, field: FieldGeometry, y: int, x
     side = max(_STRIDES * field.stride_px, _LEAST_SHARE * min(geometry.input_size))
     left, top = field.centre_px(x) - side / 2, field.centre_px(y) - side / 2
     box = _within(geometry.box_to_picture((left, top, side, side)), picture.size)
-    edges = (box[0], box[1], box[0] + box[2], box[1] + box[3])
-    cut = picture.to_pil().crop(tuple(map(round, edges)))
+    cut = picture.to_pil().crop((box[0], box[1], box[0] + box[2], box[1] + box[3]))
     cut.thumbnail((PATCH_PX, PATCH_PX), Image.Resampling.BOX, reducing_gap=None)
     return Patch(
         image=image,

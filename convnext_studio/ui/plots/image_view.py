@@ -171,6 +171,8 @@ class ImageView(QWidget):
 
     def set_brush(self, on: bool) -> None:
         """Have dragging with the left button emit `brushed`; the middle button still moves the scene."""
+        if on == self._is_brush:
+            return
         self._is_brush, self._is_brushing = on, False
         if on:
             self.setCursor(Qt.CursorShape.CrossCursor)

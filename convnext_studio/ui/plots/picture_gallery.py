@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.geometry import Box
 from convnext_studio.render import Rgb
-from convnext_studio.ui.plots.scene_items import HALO
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -123,9 +122,8 @@ def _paint_cell(painter: QPainter, cell: _Cell, picture: QImage, room: QRectF) -
     for colour, ends in (overlay.lines or {}).items():
         moved = ends * (across, down) + (inside.left(), inside.top())
         drawn = [QLineF(*each) for each in moved.reshape(-1, 4).tolist()]
-        for pen in (QPen(HALO, 2.4), QPen(QColor(colour), 1.2)):
-            painter.setPen(pen)
-            painter.drawLines(drawn)
+        painter.setPen(QPen(QColor(colour), 1.0))  # Without a halo, which would hide a small picture.
+        painter.drawLines(drawn)
     painter.setClipping(False)
 
 

@@ -248,7 +248,6 @@ class SimilarityPanel(Panel):
             )
         )
         self.map.bar.set_scale(shown.scale)
-        self.map.bar.setVisible(shown.scale is not None)
         for key in self.gallery.shown_keys:
             self.gallery.set_overlay(key, page.overlay(key))
         self.set_caption(page.caption())
