@@ -1,4 +1,4 @@
-"""What positions have in common: components against a forward pass, parts of many pictures, a moving pointer."""
+"""What positions have in common: components, parts of many pictures, likeness under a moving pointer."""
 
 import time
 from statistics import median
@@ -20,7 +20,8 @@ from convnext_studio.protocol.similarity import Components, ComponentsResult, Fi
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import launch, medians, timed
 
-NANO, NODE = "preset:convnext_nano", "stage1.block1.pwconv1"  # 320 channels of 56 x 56 positions at 224 pixels.
+# At 224 pixels, this node has 320 channels of 56 x 56 positions.
+NANO, NODE = "preset:convnextv2_nano", "stage1.block1.pwconv1"
 MODEL = "preset:convnext_tiny"
 PICTURES = 50
 PCA_GOAL = 0.1
@@ -61,7 +62,7 @@ def components(runs: int) -> list[Row]:
 
 
 def parts(runs: int) -> list[Row]:
-    """Parts of 50 pictures whose maps are kept: until the first ones are shown, until they are final, and all."""
+    """Parts of 50 pictures whose maps are kept: until the first ones are shown, and until they are final."""
     dispatcher = Dispatcher()
     dispatcher.run(LoadModel(source=MODEL))
     keys = tuple(_opened(dispatcher, index) for index in range(PICTURES))

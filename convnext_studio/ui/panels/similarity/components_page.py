@@ -130,9 +130,9 @@ class ComponentsPage(Page):
             "Shown",
             (
                 ("Colours", -1, "The first three components as red, green and blue"),
-                ("1", 0, "The first component alone, as a signed map"),
-                ("2", 1, "The second component alone, as a signed map"),
-                ("3", 2, "The third component alone, as a signed map"),
+                ("First", 0, "The first component alone, as a signed map"),
+                ("Second", 1, "The second component alone, as a signed map"),
+                ("Third", 2, "The third component alone, as a signed map"),
             ),
         )
         self.keep = PopupButton("Keep…", "Keep these components under a name, or forget some")

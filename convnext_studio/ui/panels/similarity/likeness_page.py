@@ -102,9 +102,9 @@ class LikenessPage(Page):
         self.view = Switch(
             "Kept positions",
             (
-                ("A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
-                ("B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
-                ("A − B", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
+                ("Like A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
+                ("Like B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
+                ("Difference", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
             ),
         )
         self.release = QPushButton("Release")
