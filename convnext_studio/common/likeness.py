@@ -57,8 +57,9 @@ def directions(maps: Maps, measure: Measure, centre: NDArray[np.float32]) -> NDA
     if measure == "centred":
         vectors = vectors - centre[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
-        lengths: NDArray[np.float32] = np.sqrt(np.einsum("cn,cn->n", vectors, vectors))
-        return vectors / np.maximum(lengths, _SHORTEST)
+        lengths = np.sqrt(np.einsum("cn,cn->n", vectors, vectors))
+        found: NDArray[np.float32] = vectors / np.maximum(lengths, _SHORTEST)
+    return found
 
 
 def likeness(vectors: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
