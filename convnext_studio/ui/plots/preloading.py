@@ -99,7 +99,7 @@ def _steps() -> Iterator[str]:
         yield name
     with _left_out(_NOT_NEEDED):
         yield from import_in_parts("pyqtgraph")
-    import_module("convnext_studio.ui.plots.scene_canvas")
+    import_module("convnext_studio.ui.plots.canvas.scene_canvas")
     yield "scene_canvas"
 
 

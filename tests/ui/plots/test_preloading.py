@@ -20,7 +20,9 @@ def test_it_begins_once_the_window_is_painted_and_ends_by_itself(qtbot: QtBot) -
     assert not timer.isActive()
     window.show()
     qtbot.waitExposed(window)
-    qtbot.waitUntil(lambda: not timer.isActive() and "convnext_studio.ui.plots.scene_canvas" in sys.modules)
+    qtbot.waitUntil(
+        lambda: not timer.isActive() and "convnext_studio.ui.plots.canvas.scene_canvas" in sys.modules
+    )
 
 
 def test_a_window_that_closes_early_takes_it_along(qtbot: QtBot) -> None:
