@@ -41,8 +41,9 @@ from convnext_studio.render import (
 )
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import Overlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState

@@ -17,9 +17,9 @@ from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage
 from convnext_studio.ui.panels.similarity.norms_page import NormsPage
 from convnext_studio.ui.panels.similarity.page import Look, Page, Subject, Unit
 from convnext_studio.ui.panels.similarity.parts_page import PartsPage
-from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import PictureGallery
 from convnext_studio.ui.plots.scene import Layer, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
