@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.framing import ANY_SIZE, TRAINED, Framing, Grid, framed_geometry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,7 +28,7 @@ class Preprocessing:
     Attributes
     ----------
     input_px
-        Side of the square input.
+        Side of the square input that the network was trained with.
     crop_fraction
         Fraction of the resized shorter side that the crop keeps (timm's ``crop_pct``).
     interpolation
@@ -40,6 +41,8 @@ class Preprocessing:
         Whether the corner of the crop is rounded down, as in transformers, and not half to even.
     resizes_floats
         Whether pictures are resized as floating point numbers, without rounding to 8 bits afterwards.
+    framing, grid
+        What is shown of pictures, and the inputs that the network takes; by default that of its training.
     """
 
     input_px: int = 224
@@ -50,6 +53,18 @@ class Preprocessing:
     squash: bool = False
     floors_corner: bool = False
     resizes_floats: bool = False
+    framing: Framing = TRAINED
+    grid: Grid = ANY_SIZE
+
+    def framed(self, framing: Framing, grid: Grid) -> "Preprocessing":
+        """Return the preprocessing that shows the network another part of pictures, or another size.
+
+        Parameters
+        ----------
+        grid
+            What inputs the network takes.
+        """
+        return replace(self, framing=framing, grid=grid)
 
     def squashed(self, input_px: int) -> "Preprocessing":
         """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
@@ -57,8 +72,11 @@ class Preprocessing:
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
         """Return where the input lies in a picture of that width and height."""
+        framing = self.framing
+        if framing.kind != "trained" or framing.box is not None:
+            return framed_geometry(framing, picture_size, self.input_px, self.grid)
         width, height = picture_size
-        side = self.input_px
+        side = framing.input_px or self.input_px
         if self.squash:
             return CropGeometry(picture_size, (side, side), (0, 0), (side, side))
         shorter = math.floor(side / self.crop_fraction)
@@ -77,7 +95,7 @@ class Preprocessing:
         return self._cut(picture.convert("RGB"), geometry), geometry
 
     def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
-        """Return the network's input as a picture of the same mode."""
+        """Return the network's input as a picture of the same mode, black where it is padded."""
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
@@ -89,7 +107,7 @@ class Preprocessing:
     def _pixels(self, picture: Image.Image) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
         geometry = self.geometry(picture.size)
-        if self.resizes_floats and self.squash and self.interpolation == "bilinear":
+        if self.resizes_floats and self.squash and self.framing == TRAINED and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
             return _squashed_floats(values, self.input_px)
         if self.resizes_floats:
@@ -117,7 +135,14 @@ class Preprocessing:
         else:
             pixels, geometry = self._pixels(picture), self.geometry(picture.size)
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+        array: NDArray[np.float32] = np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
+        if geometry.is_padded:
+            left, top, right, bottom = geometry.padding
+            height, width = array.shape[1:]
+            # The mean colour is 0 after the normalisation.
+            array[:, :top] = array[:, height - bottom :] = 0
+            array[:, :, :left] = array[:, :, width - right :] = 0
+        return array, geometry
 
     def _values(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""

@@ -126,8 +126,8 @@ def _steps(
         found = MethodResult(maps=({node: prediction.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
-    tensor, _ = workspace.input(complete.image)
-    yield from explained_by(model, tensor, question, should_stop)
+    tensor, geometry = workspace.input(complete.image)
+    yield from explained_by(model, tensor, question, should_stop, geometry)
 
 
 def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction | None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.channel_statistics import channel_numbers
-from convnext_studio.analysis.features import to_array
+from convnext_studio.analysis.features import seen_part, to_array
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
@@ -30,7 +31,7 @@ from convnext_studio.protocol.maps import (
 @handles(FeatureMaps)
 def maps_of(workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
     """Return all channels of a node on a picture, computing them unless they are cached."""
-    shape = workspace.model.node(request.node).shape
+    shape = workspace.node(request.image, request.node).shape
     reduction = _reduction(shape, request.budget_bytes)
     kept = workspace.results.get(workspace.key("maps", request.image, request.node, reduction))
     if kept is not None:
@@ -92,11 +93,13 @@ def values_of(
     outputs = outputs_of(workspace, request.image, names, should_stop)
     if "" in sources.values():
         outputs[""] = workspace.input(request.image)[0][0]
+    geometry = workspace.geometry(request.image)
     statistics: dict[str, ValueStatistics] = {}
     for name, output in outputs.items():
         if should_stop():
             raise Stopped
-        statistics[name] = _statistics(output)
+        field = workspace.model.node(name).field if name else PIXELS
+        statistics[name] = _statistics(seen_part(output, field, geometry))
         done, total = len(statistics), len(outputs)
         yield Progress(id=request.id, done=done, total=total, text=f"Values: {done} of {total} nodes")
     result = NodeValuesResult(

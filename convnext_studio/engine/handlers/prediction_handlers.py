@@ -5,11 +5,21 @@ from typing import cast
 
 import torch
 from msgspec.structs import replace
+from torch import Tensor
 
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.capture import stoppable
-from convnext_studio.analysis.features import StagePass, autocast, probabilities_of, stage_pass, to_arrays
+from convnext_studio.analysis.features import (
+    StagePass,
+    among_padding,
+    autocast,
+    probabilities_of,
+    seen_part,
+    stage_pass,
+    to_arrays,
+)
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.map_handlers import keep_maps
 from convnext_studio.engine.server.handler_registry import handles
@@ -88,14 +98,18 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
     for name, stage in maps.items():
         keep_maps(workspace, request.image, name, stage, geometry)
     keep_outputs(workspace, request.image, result.trunk)
+    nodes = workspace.model.nodes_at(workspace.input_size(request.image))
     return Prediction(
         image=request.image,
         logits=result.logits,
         probabilities=probabilities_of(torch.from_numpy(result.logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
         target=result.target,
-        cams=_cams(result),
+        cams=_cams(workspace, result, geometry),
         geometry=geometry,
+        sizes={
+            node.name: node.shape[1:] for node in workspace.model.nodes_at(workspace.input_size(request.image))
+        },
     )
 
 
@@ -107,13 +121,19 @@ def _explaining(
     kept = kept_prediction(workspace, prediction.image, target)
     if kept is not None:
         return kept
-    tensor, _ = workspace.input(prediction.image)
+    tensor, geometry = workspace.input(prediction.image)
     result = stage_pass(workspace.model, tensor, target, should_stop=should_stop)
-    other = replace(prediction, target=target, cams=_cams(result))
+    other = replace(prediction, target=target, cams=_cams(workspace, result, geometry))
     workspace.results.put(workspace.key("prediction", prediction.image, target), other)
     return other
 
 
-def _cams(result: StagePass) -> dict[str, Map]:
-    explained = result.explained
-    return to_arrays({name: grad_cam(maps, result.gradients[name]) for name, maps in explained.items()})
+def _cams(workspace: Workspace, result: StagePass, geometry: CropGeometry) -> dict[str, Map]:
+    """Return Grad-CAM at all stages, in which padding neither has weight nor is explained."""
+    found: dict[str, Tensor] = {}
+    for name, maps in result.explained.items():
+        field, (height, width) = workspace.model.node(name).field, maps.shape[1:]
+        gradient = result.gradients[name]
+        cam = grad_cam(seen_part(maps, field, geometry), seen_part(gradient, field, geometry))
+        found[name] = among_padding(cam, (height, width), field, geometry)
+    return to_arrays(found)

@@ -17,8 +17,9 @@ from convnext_studio.decoding.images import DecodedImage, PictureReader, picture
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
+from convnext_studio.model.framing import TRAINED, framing_of, picture_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
 from convnext_studio.protocol.pictures import PictureSource
@@ -122,6 +123,7 @@ class Workspace:
 
     def source(self, key: str) -> PictureSource:
         """Return the source of a picture; raise StudioError if it is not open."""
+        key = picture_of(key)
         if key not in self._sources:
             raise StudioError("This picture is no longer open.", "Open it again.")
         return self._sources[key]
@@ -142,7 +144,8 @@ class Workspace:
         return picture
 
     def close_pictures(self, keys: Collection[str]) -> None:
-        """Forget pictures and all cached results about them."""
+        """Forget pictures, in every framing, and all cached results about them."""
+        keys = {picture_of(key) for key in keys}
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
@@ -159,6 +162,7 @@ class Workspace:
         StudioError
             If it is no longer open, cannot be read, or its file has changed.
         """
+        key = picture_of(key)
         kept = self.kept_picture(key)
         if kept is not None:
             return kept
@@ -177,23 +181,49 @@ class Workspace:
 
     def kept_picture(self, key: str) -> DecodedImage | None:
         """Return a picture if its pixels are cached, or None; nothing is decoded."""
-        return self._pictures.get(key)
+        return self._pictures.get(picture_of(key))
 
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key)
-        return not source.data and picture_key(source.path, source.view) not in ("", key)
+        return not source.data and picture_key(source.path, source.view) not in ("", picture_of(key))
 
-    def input(self, key: str) -> tuple[Tensor, CropGeometry]:
-        """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture."""
-        model, picture = self.model, self.picture(key)
-        self._check_size(picture)
-        array, geometry = model.preprocessing(picture.for_networks)
+    def input(self, image: str) -> tuple[Tensor, CropGeometry]:
+        """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture.
+
+        Parameters
+        ----------
+        image
+            The key of the picture in a framing.
+
+        Raises
+        ------
+        StudioError
+            If the picture is not open, or too small, or the network does not take an input of that size.
+        """
+        model, picture = self.model, self.picture(image)
+        self.geometry(image)  # Checks the size before anything is resized.
+        array, geometry = model.framed(framing_of(image))(picture.for_networks)
         return model.to_tensor(array), geometry
 
-    def geometry(self, key: str) -> CropGeometry:
-        """Return the position of the network's input in an opened picture."""
-        return self.model.preprocessing.geometry(self.picture(key).size)
+    def geometry(self, image: str) -> CropGeometry:
+        """Return the position of the network's input in an opened picture; raises as `input` does."""
+        picture, framing = self.picture(image), framing_of(image)
+        geometry = self.model.framed(framing).geometry(picture.size)
+        if framing == TRAINED:
+            self._check_size(picture)
+        else:
+            self.model.check_input(geometry)
+        return geometry
+
+    def input_size(self, image: str) -> Size:
+        """Return the height and width of the network's input for an opened picture."""
+        width, height = self.geometry(image).input_size
+        return height, width
+
+    def node(self, image: str, name: str) -> NodeInfo:
+        """Return the row of the node table with that name, with its shape for a picture."""
+        return self.model.node(name, self.input_size(image))
 
     def _check_size(self, picture: DecodedImage) -> None:
         smallest = smallest_input_px(self._model.config) if self._model else 2
@@ -210,4 +240,4 @@ def _mentions(question: object, pictures: frozenset[str]) -> bool:
         return any(_mentions(part, pictures) for part in question)
     if isinstance(question, Struct):
         return any(_mentions(part, pictures) for part in astuple(question))
-    return isinstance(question, str) and question in pictures
+    return isinstance(question, str) and picture_of(question) in pictures
