@@ -120,9 +120,6 @@ class Grid:
         return math.ceil(max(side, self.smallest_px) / self.step_px) * self.step_px
 
 
-ANY_SIZE = Grid()
-
-
 def framed_geometry(framing: Framing, picture_size: tuple[int, int], input_px: int, grid: Grid) -> CropGeometry:
     """Return where the input lies in a picture, for any framing but the network's own crop.
 

@@ -110,11 +110,20 @@ class LoadedModel:
         side = self.preprocessing.input_px
         return self.module.nodes if size == (side, side) else self.module.nodes_at(size)
 
-    def framed(self, framing: Framing) -> Preprocessing:
-        """Return the preprocessing that shows pictures in a framing; that of the training as it is."""
+    def geometry(self, picture_size: tuple[int, int], framing: Framing = TRAINED) -> CropGeometry:
+        """Return where the input lies in a picture of that width and height.
+
+        Raises
+        ------
+        StudioError
+            If the network takes no such input; the hint says what it needs.
+        """
         if framing == TRAINED:
-            return self.preprocessing
-        return self.preprocessing.framed(framing, input_grid(self.config, self.nodes))
+            return self.preprocessing.geometry(picture_size)
+        grid = input_grid(self.config, self.nodes)
+        geometry = self.preprocessing.framed(picture_size, framing, grid)
+        self.check_input(geometry)
+        return geometry
 
     def check_input(self, geometry: CropGeometry) -> None:
         """Raise a StudioError if the network takes no input of that size; the hint says what it needs."""

@@ -107,9 +107,7 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
         target=result.target,
         cams=_cams(workspace, result, geometry),
         geometry=geometry,
-        sizes={
-            node.name: node.shape[1:] for node in workspace.model.nodes_at(workspace.input_size(request.image))
-        },
+        sizes={node.name: node.shape[1:] for node in nodes},
     )
 
 

@@ -202,19 +202,15 @@ class Workspace:
             If the picture is not open, or too small, or the network does not take an input of that size.
         """
         model, picture = self.model, self.picture(image)
-        self.geometry(image)  # Checks the size before anything is resized.
-        array, geometry = model.framed(framing_of(image))(picture.for_networks)
+        array, geometry = model.preprocessing(picture.for_networks, self.geometry(image))
         return model.to_tensor(array), geometry
 
     def geometry(self, image: str) -> CropGeometry:
         """Return the position of the network's input in an opened picture; raises as `input` does."""
         picture, framing = self.picture(image), framing_of(image)
-        geometry = self.model.framed(framing).geometry(picture.size)
         if framing == TRAINED:
             self._check_size(picture)
-        else:
-            self.model.check_input(geometry)
-        return geometry
+        return self.model.geometry(picture.size, framing)
 
     def input_size(self, image: str) -> Size:
         """Return the height and width of the network's input for an opened picture."""
