@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
+from convnext_studio.cli.options import framing
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
@@ -13,6 +16,7 @@ from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.erf import REPLKNET_INPUT_PX
 from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
@@ -61,7 +65,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     # Checked here, so that a wrong name is reported once and not for each picture.
     method_named(options.method)
     target = None if options.target is None else find_class(options.target, model.labels)
-    images, failures = _opened(dispatcher.run, options.images)
+    images, failures = _opened(dispatcher.run, options.images, framing(options))
     taken: set[str] = set()
     written = 0
     for image in images:
@@ -79,11 +83,12 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     return 1 if failures else 0
 
 
-def _opened(run: Any, paths: Iterable[str]) -> tuple[list[ImageInfo], list[StudioError]]:
+def _opened(run: Any, paths: Iterable[str], shown: Framing) -> tuple[list[ImageInfo], list[StudioError]]:
     images, failures = [], []
     for path in paths:
         try:
-            images.append(run(OpenImage(path=path)))
+            opened: ImageInfo = run(OpenImage(path=path))
+            images.append(msgspec.structs.replace(opened, key=framed(opened.key, shown)))
         except StudioError as error:
             failures.append(error)
             _complain(error)

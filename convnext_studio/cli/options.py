@@ -2,6 +2,8 @@
 
 import argparse
 
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
@@ -43,6 +45,33 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
         metavar="auto|cpu|cuda|mps",
         help="device to compute on (default: auto, the fastest available one)",
     )
+
+
+def add_framing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what networks are shown of pictures."""
+    parser.add_argument(
+        "--framing",
+        choices=FRAMING_KINDS,
+        default="trained",
+        help=(
+            "what the network is shown: the crop that it was trained on, the whole picture, padded to the "
+            "network's stride, or the picture at its native size (default: %(default)s)"
+        ),
+    )
+    parser.add_argument(
+        "--input-px",
+        type=positive,
+        default=0,
+        metavar="PX",
+        help="side of the crop, or longer side of the whole picture (default: what the network was trained with)",
+    )
+
+
+def framing(options: argparse.Namespace) -> Framing:
+    """Return the framing that the options ask for; raise a StudioError if they contradict each other."""
+    if options.framing == "native" and options.input_px:
+        raise StudioError("--input-px has no meaning at native size.", "Leave it out, or give --framing whole.")
+    return Framing(kind=options.framing, input_px=options.input_px)
 
 
 def positive(text: str) -> int:

@@ -13,6 +13,7 @@ from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
+from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
@@ -95,7 +96,15 @@ class Explorer:
         """The names of the classes."""
         return self.model.labels
 
-    def open(self, picture: PictureSource, name: str = "") -> Picture:
+    def open(
+        self,
+        picture: PictureSource,
+        name: str = "",
+        *,
+        framing: FramingKind = "trained",
+        input_px: int = 0,
+        box: PictureBox | None = None,
+    ) -> Picture:
         """Open a picture.
 
         Parameters
@@ -104,6 +113,8 @@ class Explorer:
             A file, ``sample:NAME``, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) uint8.
         name
             The name in figures; by default the name of the file.
+        framing, input_px, box
+            What the network is shown of it: see `Picture.framed`.
 
         Raises
         ------
@@ -115,7 +126,8 @@ class Explorer:
         else:
             image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
             request = OpenImage(data=_encoded(image), name=name or "picture")
-        return Picture(self._dispatcher, self.model, cast(ImageInfo, self._dispatcher.run(request)))
+        opened = Picture(self._dispatcher, self.model, cast(ImageInfo, self._dispatcher.run(request)))
+        return opened.framed(framing, input_px=input_px, box=box)
 
     def receptive_field(
         self,
