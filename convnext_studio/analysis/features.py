@@ -17,6 +17,7 @@ from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import HEAD_NORM, Layout, NodeInfo, Size
 
 Name = TypeVar("Name")
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,8 @@ def among_padding(seen: Tensor, size: Size, field: FieldGeometry, geometry: Crop
 
 
 def without_padding(
-    values: NDArray[np.float32], field: FieldGeometry, geometry: CropGeometry | None
-) -> NDArray[np.float32]:
+    values: NDArray[Number], field: FieldGeometry, geometry: CropGeometry | None
+) -> NDArray[Number]:
     """Return a map (h, w) that is 0 at the units of the padding."""
     if geometry is None or not geometry.is_padded:
         return values

@@ -63,7 +63,7 @@ def add_framing_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0,
         metavar="PX",
-        help="side of the crop, or longer side of the whole picture (default: what the network was trained with)",
+        help="side of the crop, or longer side of the whole picture (default: the network's own)",
     )
 
 

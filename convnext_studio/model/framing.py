@@ -53,6 +53,11 @@ class Framing(Struct, frozen=True, kw_only=True):
     box: PictureBox | None = None
 
     @property
+    def is_padded(self) -> bool:
+        """Whether inputs are filled up with the mean colour to multiples of the network's stride."""
+        return self.kind != "trained"
+
+    @property
     def text(self) -> str:
         """The framing in a few words, for captions and reports; empty if it is that of the training."""
         if self == TRAINED:

@@ -105,8 +105,8 @@ class BoxTool(QObject):
             return False
         px = max(1.0, round(1 / self._view.scale))
         held = None if modifiers == _SHIFT else (False, False)
+        self._rest.start()  # The box is moving from now on.
         self._move(held, self._edges(), step[0] * px, step[1] * px)
-        self._rest.start()
         return True
 
     # ------------------------------------------------------------------------------------------- the drag

@@ -46,7 +46,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     precision: Literal["", "float32", "bfloat16"] = ""
 
 
-class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
+class SessionPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A picture, identified by its file.
 
     Attributes

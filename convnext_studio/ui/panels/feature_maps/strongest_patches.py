@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.framing import framing_of
 from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
@@ -161,6 +162,8 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
         said.append("theoretical fields, clipped at the border")
     elif result.patches:
         said.append("theoretical fields")
+    if any(framing_of(patch.image).is_padded for patch in result.patches):
+        said.append("without the padding")
     if result.skipped:
         said.append(f"{pluralize(len(result.skipped), 'picture')} could not be read")
     return " · ".join(said)

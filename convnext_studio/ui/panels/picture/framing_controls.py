@@ -51,7 +51,7 @@ class FramingControls(QObject):
         # Typed digits follow each other fast, and each would run the network.
         self._typed = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._typed.timeout.connect(self._choose)
-        row.add(self.kind, word="Framing", kept=True)
+        row.add(self.kind, word="Framing")
         row.add(self.side, word="Input size")
         row.add(self.whole)
         self.kind.currentIndexChanged.connect(self._choose)
