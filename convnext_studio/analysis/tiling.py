@@ -199,10 +199,12 @@ class _TiledBlock:
         return self._shortcut(x, wanted) + branch.permute(0, 3, 1, 2)
 
     def _shortcut(self, x: Tensor, wanted: slice) -> Tensor:
+        return cast(Tensor, self._block.shortcut(x[:, :, self._passed_by(wanted)]))
+
+    def _passed_by(self, wanted: slice) -> slice:
+        """Return the rows of the input that the shortcut of these rows of the output takes."""
         stride = self._block.dwconv.stride[0]
-        return cast(
-            Tensor, self._block.shortcut(x[:, :, wanted.start * stride : (wanted.stop - 1) * stride + 1])
-        )
+        return slice(wanted.start * stride, (wanted.stop - 1) * stride + 1)
 
     def _share(self, x: Tensor, kept: dict[int, Tensor]) -> Steps:
         """Compute what a GRN scales its channels by, and keep the strips if they are small together."""

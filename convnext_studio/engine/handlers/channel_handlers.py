@@ -16,7 +16,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
+from convnext_studio.engine.server.node_outputs import output_alone, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
@@ -44,10 +44,13 @@ def check_channel(workspace: Workspace, node: str, channel: int) -> None:
 
 
 @handles(ChannelMap)
-def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
+def channel_map(
+    workspace: Workspace, request: ChannelMap, should_stop: ShouldStop
+) -> Generator[Progress, None, ChannelMapResult]:
     """Return one channel as the network computed it."""
     check_channel(workspace, request.node, request.channel)
-    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
+    output = outputs[request.node]
     return ChannelMapResult(
         image=request.image,
         node=request.node,
@@ -61,7 +64,7 @@ def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldSt
 @handles(ChannelStatistics)
 def statistics_of(
     workspace: Workspace, request: ChannelStatistics, should_stop: ShouldStop
-) -> ChannelStatisticsResult:
+) -> Generator[Progress, None, ChannelStatisticsResult]:
     """Compute the statistics that a node's channels are sorted by, with contributions if a class is given."""
     key = workspace.key("statistics", request.image, request.node, request.target)
     kept = workspace.results.get(key)
@@ -72,7 +75,8 @@ def statistics_of(
         check_class(request.target, workspace.model.config.num_classes)
         tensor, _ = workspace.input(request.image)
         spoken = contributions(workspace.model, tensor, request.node, request.target, should_stop, geometry)
-    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
+    output = outputs[request.node]
     field = workspace.model.node(request.node).field
     result = ChannelStatisticsResult(
         image=request.image,

@@ -6,6 +6,7 @@ from convnext_studio.analysis.unit_probe import UnitProbe, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers.channel_handlers import check_channel
 from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.large_inputs import check_in_one_piece, is_large
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import Size
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
@@ -62,7 +63,10 @@ def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) ->
     if window is None and workspace.probe is not None and workspace.probe[0] == key:
         return workspace.probe[1]
     workspace.probe = None  # Two passes at once may not fit into memory.
-    tensor, _ = workspace.input(request.image)
+    tensor, geometry = workspace.any_input(request.image)
+    seen = size if window is None else tuple(part.stop - part.start for part in window)
+    if is_large(workspace.model, (seen[0], seen[1])):
+        check_in_one_piece(workspace.model, geometry)
     probe = UnitProbe(workspace.model, tensor, request.node, should_stop, window)
     if window is None and _pass_bytes(workspace, size, request.node) <= KEPT_PASS_BYTES:
         workspace.probe = key, probe

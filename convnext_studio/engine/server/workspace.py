@@ -17,6 +17,7 @@ from convnext_studio.decoding.images import DecodedImage, PictureReader, picture
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
+from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
 from convnext_studio.model.framing import TRAINED, framing_of, picture_of
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
@@ -199,11 +200,23 @@ class Workspace:
         Raises
         ------
         StudioError
-            If the picture is not open, or too small, or the network does not take an input of that size.
+            If the picture is not open, too small or too large, or the network takes no input of that size.
         """
-        model, picture = self.model, self.picture(image)
-        array, geometry = model.preprocessing(picture.for_networks, self.geometry(image))
+        if framing_of(image) != TRAINED:
+            check_in_one_piece(self.model, self.geometry(image))
+        return self.any_input(image)
+
+    def any_input(self, image: str) -> tuple[Tensor, CropGeometry]:
+        """Return what `input` does, even if it is so large that it has to be computed in tiles."""
+        model, picture, geometry = self.model, self.picture(image), self.geometry(image)
+        if framing_of(image) != TRAINED:
+            check_room(model, geometry)
+        array, _ = model.preprocessing(picture.for_networks, geometry)
         return model.to_tensor(array), geometry
+
+    def is_large(self, image: str) -> bool:
+        """Whether the network's input for a picture is so large that it has to be computed in tiles."""
+        return framing_of(image) != TRAINED and is_large(self.model, self.input_size(image))
 
     def geometry(self, image: str) -> CropGeometry:
         """Return the position of the network's input in an opened picture; raises as `input` does."""
