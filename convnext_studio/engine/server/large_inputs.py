@@ -71,34 +71,32 @@ def check_in_one_piece(model: LoadedModel, geometry: CropGeometry) -> None:
         )
 
 
-def _largest(model: LoadedModel, geometry: CropGeometry, fits: Callable[[Size], bool]) -> Size:
-    """Return the largest input of about that shape that fits, in multiples of the network's stride."""
-    width, height = geometry.input_size
-    step = input_grid(model.config, model.nodes).step_px
-    low, high, found = 0.0, 1.0, (step, step)
-    for _ in range(12):
-        share = (low + high) / 2
-        size = (_rounded_up(height * share, step), _rounded_up(width * share, step))
-        if fits(size):
-            low, found = share, size
-        else:
-            high = share
-    return found
-
-
-def _rounded_up(side: float, step: int) -> int:
-    return max(1, math.ceil(side / step)) * step
-
-
 def _hint(model: LoadedModel, geometry: CropGeometry, fits: Callable[[Size], bool]) -> str:
-    """Say how large an input of that shape, and how large a box, may be."""
-    height, width = _largest(model, geometry, fits)
-    side = min(int(math.sqrt(height * width)), *geometry.input_size)
-    side -= side % input_grid(model.config, model.nodes).step_px
+    """Say how large the whole picture, or a box of it, may be."""
+    grid = input_grid(model.config, model.nodes)
+    _, _, across, down = geometry.seen_in_input
+    longest = int(max(across, down))
+
+    def whole(longer: int) -> Size:
+        height, width = (grid.padded(max(1, round(side * longer / longest))) for side in (down, across))
+        return height, width
+
+    longer = _largest(longest, grid.step_px, lambda side: fits(whole(side)))
+    side = _largest(int(min(across, down)), grid.step_px, lambda side: fits((side, side)))
+    height, width = whole(longer)
     return (
-        f"About {width * height / 1e6:.2g} megapixels fit: show the whole picture at {max(width, height)} pixels, "
-        f"or a box of {side} × {side}."
+        f"About {width * height / 1e6:.2g} megapixels fit: show the whole picture at {longer} pixels, or a box "
+        f"of {side} × {side}."
     )
+
+
+def _largest(side: int, step: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest multiple of a step up to a side that fits, or the step."""
+    low, high = 1, max(1, side // step)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle * step) else (low, middle - 1)
+    return low * step
 
 
 def _pixels(geometry: CropGeometry) -> str:
