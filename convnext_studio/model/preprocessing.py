@@ -125,7 +125,8 @@ class Preprocessing:
         Parameters
         ----------
         picture
-            A picture of 8 bits; or values from 0 to 1, (h, w, 1 or 3), of which none of the bits is lost.
+            A picture of 8 bits; or values from 0 to 1, of which none of the bits is lost: (h, w, 1 or 3), or
+            as many bands as the network takes.
         geometry
             What the network is shown of it; by default what it was trained on. Padding gets the mean colour.
         """
@@ -135,7 +136,9 @@ class Preprocessing:
         else:
             geometry = geometry or self.geometry(picture.size)
             pixels = self._pixels(picture, geometry)
-        normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        # A network of more bands than it has means takes them again from the first one on.
+        mean, std = (np.resize(np.array(each, np.float32), pixels.shape[2]) for each in (self.mean, self.std))
+        normalised = (pixels - mean) / std
         array: NDArray[np.float32] = np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
         if geometry.is_padded:
             left, top, right, bottom = geometry.padding
@@ -153,6 +156,8 @@ class Preprocessing:
         within = np.clip(cut, 0, 1)
         if len(self.mean) == 1 and within.shape[2] == 3:
             return np.asarray(within @ _LUMINANCE[:, None], np.float32)
+        if within.shape[2] > 1 and within.shape[2] != len(self.mean):
+            return within
         return np.broadcast_to(within, (*cut.shape[:2], len(self.mean)))
 
 

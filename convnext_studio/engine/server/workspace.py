@@ -3,8 +3,11 @@
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from dataclasses import replace
 
-from msgspec import Struct
+import numpy as np
+from msgspec import Struct, structs
 from msgspec.structs import astuple
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from convnext_studio.analysis.faithfulness import InsertionDeletion
@@ -14,7 +17,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
-from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.decoding.picture_view import WHOLE, PictureView, fitted_bands
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
@@ -82,6 +85,7 @@ class Workspace:
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
         self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
@@ -150,6 +154,7 @@ class Workspace:
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
+            self._bands.forget(key)
         closed = frozenset(keys)
         for cache in (self.results, self.outputs):
             cache.forget_where(lambda question, _: _mentions(question, closed))
@@ -211,8 +216,22 @@ class Workspace:
         model, picture, geometry = self.model, self.picture(image), self.geometry(image)
         if framing_of(image) != TRAINED:
             check_room(model, geometry)
-        array, _ = model.preprocessing(picture.for_networks, geometry)
+        array, _ = model.preprocessing(self._bands_of(picture), geometry)
         return model.to_tensor(array), geometry
+
+    def _bands_of(self, picture: DecodedImage) -> Image.Image | NDArray[np.float32]:
+        """Return what the open network takes of a picture: its colours or grey, or all its bands."""
+        channels = self.model.config.in_chans
+        if channels in (1, 3):
+            return picture.for_networks
+        known = self._bands.get(picture.key)
+        if known is None:
+            source = self.source(picture.key)
+            view = structs.replace(source.view, takes_all=True)
+            known = self.reader.decode(source.source, source.name, view=view).values
+            assert known is not None  # The view takes all.
+            self._bands.put(picture.key, known)
+        return fitted_bands(known, picture.view, channels, picture.name)
 
     def is_large(self, image: str) -> bool:
         """Whether the network's input for a picture is so large that it has to be computed in tiles."""

@@ -12,12 +12,20 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
+from convnext_studio.decoding.picture_view import WHOLE
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import TRAINED
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
-from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.protocol.pictures import (
+    CheckedPictures,
+    CheckPictures,
+    ImageInfo,
+    ListedPictures,
+    ListPictures,
+    ShowPicture,
+)
 from convnext_studio.render import pluralize
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.measuring import TOOLS, Ends
@@ -122,7 +130,10 @@ class SessionFiles(QObject):
             model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
             pictures=tuple(
                 SessionPicture(
-                    path=_whole(picture.path), sha256=sha256.get(picture.key, ""), box=state.box_of(picture.key)
+                    path=_whole(picture.path),
+                    sha256=sha256.get(picture.key, ""),
+                    box=state.box_of(picture.key),
+                    view=state.view_of(picture.key),
                 )
                 for picture in kept
             ),
@@ -240,6 +251,7 @@ class SessionFiles(QObject):
             path = None if chosen is None else opening.session.pictures[chosen].path
             shown = [picture for picture in answer.pictures if picture.path == path]
             self._controller.pictures.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._show_views(opening, answer)
             self._bridge.ask(
                 CheckPictures(
                     panel=SESSION,
@@ -249,6 +261,19 @@ class SessionFiles(QObject):
                 partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
                 on_failure=self._refuse,
             )
+
+    def _show_views(self, opening: _Opening, answer: ListedPictures) -> None:
+        """Show the frames and bands of pictures that were shown when the session was saved."""
+        views = {picture.path: picture.view for picture in opening.session.pictures}
+        for number, picture in enumerate(answer.pictures):
+            view = views.get(picture.path, WHOLE)
+            if view != WHOLE:
+                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
+                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
+
+    def _viewed(self, key: str, answer: Payload) -> None:
+        if isinstance(answer, ImageInfo):
+            self._state.replace_picture(key, answer)
 
     def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
         """Report which picture files have changed since the session was saved."""

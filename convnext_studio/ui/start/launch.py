@@ -85,6 +85,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         stem_padding=options.stem_padding,
         part=options.part,
     )
+    controller.pictures.first_view = options.view
     if options.images:
         controller.open_paths(options.images)
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
@@ -70,6 +71,7 @@ class AppState(QObject):
         self._unit_place: tuple[float, float] | None = None  # Where a unit is to be selected in a new framing.
         self._framing = TRAINED
         self._boxes: dict[str, PictureBox] = {}
+        self._views: dict[str, PictureView] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._pointed: tuple[float, float] | None = None
         self._viewport: Viewport | None = None
@@ -144,6 +146,24 @@ class AppState(QObject):
         self.list_pictures([picture.listed])
         if select:
             self.select_picture(picture.key)
+
+    def replace_picture(self, key: str, picture: ImageInfo) -> None:
+        """Put another view of a picture in its place, in the same framing; do nothing if it was closed."""
+        if self.row(key) is None:
+            return
+        was_chosen = self._chosen is not None and self._chosen.key == key
+        box = self._boxes.pop(key, None)
+        if box is not None:
+            self._boxes[picture.key] = box
+        if self._pictures.replace(key, picture.listed):
+            self.pictures_changed.emit(self.pictures)
+        self._pictures.keep_preview(picture)
+        self._views[picture.key] = picture.view
+        if was_chosen:
+            viewport = self._viewport
+            self._choose(picture.listed)
+            self._set_picture(picture)
+            self.set_viewport(viewport)
 
     def remove_pictures(self, keys: Collection[str]) -> None:
         """Remove pictures; if the current one is among them, select the next one that remains."""
@@ -224,6 +244,10 @@ class AppState(QObject):
     def box_of(self, key: str) -> PictureBox | None:
         """Return the box that networks are shown of a picture, or None."""
         return self._boxes.get(picture_of(key))
+
+    def view_of(self, key: str) -> PictureView:
+        """Return which frame and bands of a picture are shown."""
+        return self._views.get(picture_of(key), WHOLE)
 
     def put_box(self, key: str, box: PictureBox | None) -> None:
         """Set the box of a picture that is not shown yet, as saved in a session."""

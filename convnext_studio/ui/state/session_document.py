@@ -13,6 +13,7 @@ import msgspec
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 
 SUFFIX = ".cnxsession"
@@ -57,11 +58,14 @@ class SessionPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         Hexadecimal digest of the file; empty if it is unknown.
     box
         The box that networks are shown of it; None if there was none.
+    view
+        Which frame and bands of it are shown.
     """
 
     path: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
     box: tuple[Count, Count, Count, Count] | None = None
+    view: PictureView = WHOLE
 
 
 class SavedSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,14 +14,17 @@ from PIL import Image
 
 from convnext_studio.analysis.features import as_maps
 from convnext_studio.analysis.unit_probe import effective_field
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.framing import FRAMING_KINDS, Framing, framed
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from convnext_studio.protocol.attributions import Explain, Explanation, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult, StrongestPatches
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult, NodeValues
-from convnext_studio.protocol.pictures import CloseImage
+from convnext_studio.protocol.pictures import CloseImage, ImageInfo, ShowPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 from tests.engine.opening import Opener, open_picture
@@ -319,3 +322,70 @@ def test_a_closed_picture_is_closed_in_every_framing(padded: tuple[Dispatcher, L
     engine.run(CloseImage(images=(image.partition("#")[0],)))
     with pytest.raises(Exception, match="no longer open"):
         engine.run(Predict(image=image))
+
+
+@pytest.fixture
+def bands(tmp_path: Path) -> tuple[str, NDArray[np.uint16]]:
+    """A file of five bands of 16 bits."""
+    values = np.random.default_rng(3).integers(0, 65_536, (64, 64, 5), dtype=np.uint16)
+    np.save(tmp_path / "bands.npy", values)
+    return str(tmp_path / "bands.npy"), values
+
+
+def expected_logits(model: LoadedModel, values: NDArray[Any]) -> NDArray[np.float32]:
+    """The logits for values from 0 to 1, (64, 64, bands)."""
+    mean, std = (np.resize(np.array(each), values.shape[2]) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    x = torch.from_numpy(((values - mean) / std).transpose(2, 0, 1)[None].astype(np.float32))
+    return model.module(x)[0].numpy()
+
+
+def test_a_network_of_five_bands_takes_them_in_order(
+    engine_of: Opener, bands: tuple[str, NDArray[np.uint16]]
+) -> None:
+    engine, model, _ = engine_of(in_chans=5)
+    path, values = bands
+    image = framed(open_picture(engine, path), Framing(kind="native"))
+    found = cast("Prediction", engine.run(Predict(image=image))).logits
+    np.testing.assert_allclose(found, expected_logits(model, values / 65_535), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("view", "taken"),
+    [
+        (PictureView(fitting="grey"), None),
+        (PictureView(fitting="repeat"), [0, 1, 2, 3, 4, 0, 1]),
+        (PictureView(inputs=(4, 3, 2, 1, 0, 0, 4)), [4, 3, 2, 1, 0, 0, 4]),
+    ],
+)
+def test_other_numbers_of_bands_are_fitted_as_chosen(
+    engine_of: Opener, bands: tuple[str, NDArray[np.uint16]], view: PictureView, taken: list[int] | None
+) -> None:
+    engine, model, _ = engine_of(in_chans=7)
+    path, values = bands
+    key = open_picture(engine, path)
+    with pytest.raises(StudioError, match=r"takes 7 bands, and “bands\.npy” has 5") as refused:
+        engine.run(Predict(image=framed(key, Framing(kind="native"))))
+    for offer in ("Choose", "average", "repeat"):
+        assert offer in refused.value.hint
+    shown = cast("ImageInfo", engine.run(ShowPicture(image=key, view=view)))
+    assert shown.key != key
+    found = cast("Prediction", engine.run(Predict(image=framed(shown.key, Framing(kind="native"))))).logits
+    unit = values / 65_535
+    given = unit.mean(axis=2, keepdims=True).repeat(7, axis=2) if taken is None else unit[..., taken]
+    np.testing.assert_allclose(found, expected_logits(model, given), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_of_colours_takes_the_shown_bands(
+    engine_of: Opener, bands: tuple[str, NDArray[np.uint16]]
+) -> None:
+    engine, _, _ = engine_of()
+    key = open_picture(engine, bands[0])
+    logits = []
+    for chosen in ((0, 1, 2), (4, 3, 1)):
+        shown = engine.run(ShowPicture(image=key, view=PictureView(bands=chosen)))
+        assert isinstance(shown, ImageInfo)
+        key = shown.key
+        logits.append(cast("Prediction", engine.run(Predict(image=key))).logits)
+        assert f"Bands {chosen[0] + 1}, {chosen[1] + 1} and {chosen[2] + 1} of 5" in " ".join(shown.notes)
+        assert "Contrast from 2 % to 98 %" in " ".join(shown.notes)
+    assert not np.allclose(*logits)

@@ -24,6 +24,7 @@ from convnext_studio.ui.panels.picture.unit_field import (
     heat_of,
     result_text,
 )
+from convnext_studio.ui.panels.picture.view_controls import ViewControls
 from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -80,6 +81,7 @@ class PicturePanel(Panel):
 
     def _add_controls(self) -> None:
         self.framing = FramingControls(self.state, self.controls)
+        self.shown_view = ViewControls(self.state, self.bridge, self.controls)
         self.scale = choice(
             "Scale of the effective field",
             "The colours of the effective field show its values, or their logarithm",
@@ -124,7 +126,7 @@ class PicturePanel(Panel):
     @property
     def is_settled(self) -> bool:
         """Whether the unit's field has arrived, if one is to be shown."""
-        return not (self.isVisible() and self._field_question.is_running)
+        return not (self.isVisible() and self._field_question.is_running) and self.shown_view.is_settled
 
     # --------------------------------------------------------------------------------- what the state says
 
@@ -309,6 +311,8 @@ class PicturePanel(Panel):
 
     def _facts(self, picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
+        if self.shown_view.text:
+            facts.append(self.shown_view.text)
         if crop is not None:
             facts.append(framing_facts(self.state.framing, crop))
         if picture.preview.shape[1] != picture.size[0]:
