@@ -80,8 +80,6 @@ class PicturePanel(Panel):
         self._show_crop(state.prediction)
 
     def _add_controls(self) -> None:
-        self.framing = FramingControls(self.state, self.controls)
-        self.shown_view = ViewControls(self.state, self.bridge, self.controls)
         self.scale = choice(
             "Scale of the effective field",
             "The colours of the effective field show its values, or their logarithm",
@@ -97,6 +95,8 @@ class PicturePanel(Panel):
         self.hint.setProperty("muted", True)
         self.controls.add(self.hint, 1)
         self.controls.add(self.scale, word="Field", kept=True)
+        self.framing = FramingControls(self.state, self.controls)
+        self.shown_view = ViewControls(self.state, self.bridge, self.controls)
         self.controls.add(self.no_unit)
         self.controls.add(self.look)
         self.controls.add(self.opacity, word="Opacity")
