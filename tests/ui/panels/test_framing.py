@@ -130,10 +130,10 @@ def test_keys_move_and_resize_the_box(desk: Desk, panel: PicturePanel, qtbot: Qt
 
 def test_a_box_belongs_to_its_picture(desk: Desk, panel: PicturePanel) -> None:
     panel.framing.set_box((10, 10, 50, 40))
-    assert panel.framing.whole.isVisible()
+    assert not panel.framing.whole.isHidden()
     desk.state.add_picture(picture("dog"))
     assert desk.state.framing == Framing()
-    assert not panel.framing.whole.isVisible()
+    assert panel.framing.whole.isHidden()
     desk.state.select_picture("cat")
     assert desk.state.framing.box == (10, 10, 50, 40)
     panel.framing.whole.click()
