@@ -26,7 +26,7 @@ from convnext_studio.ui.panels.picture.unit_field import (
 )
 from convnext_studio.ui.panels.picture.view_controls import ViewControls
 from convnext_studio.ui.plots.box_tool import BoxTool
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
     Placement,
@@ -36,6 +36,7 @@ from convnext_studio.ui.plots.map_texts import (
     point_text,
     value_text,
 )
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
