@@ -196,7 +196,7 @@ class _TiledBlock:
         branch = block.pwconv2(hidden)
         if block.gamma is not None:
             branch = block.gamma * branch
-        return self._shortcut(x, wanted) + branch.permute(0, 3, 1, 2)
+        return cast(Tensor, self._shortcut(x, wanted) + branch.permute(0, 3, 1, 2))
 
     def _shortcut(self, x: Tensor, wanted: slice) -> Tensor:
         return cast(Tensor, self._block.shortcut(x[:, :, self._passed_by(wanted)]))

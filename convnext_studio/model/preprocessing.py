@@ -157,7 +157,7 @@ class Preprocessing:
         if len(self.mean) == 1 and within.shape[2] == 3:
             return np.asarray(within @ _LUMINANCE[:, None], np.float32)
         if within.shape[2] > 1 and within.shape[2] != len(self.mean):
-            return within
+            return np.asarray(within, np.float32)
         return np.broadcast_to(within, (*cut.shape[:2], len(self.mean)))
 
 

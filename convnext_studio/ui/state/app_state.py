@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
-from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.nodes import NodeInfo, Size, node_table, total_macs
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
@@ -72,7 +73,8 @@ class AppState(QObject):
         self._framing = TRAINED
         self._boxes: dict[str, PictureBox] = {}
         self._views: dict[str, PictureView] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._sizes: dict[str, Size] = {}
+        self._framed: tuple[ModelInfo, Size, ModelInfo] | None = None
         self._pointed: tuple[float, float] | None = None
         self._viewport: Viewport | None = None
         self._zoom_is_linked = False
@@ -293,6 +295,25 @@ class AppState(QObject):
         unit = node.field.unit_at(*prediction.geometry.to_input(*place), *node.shape[1:])
         if unit is not None and node.has_positions:
             self.set_unit(*unit)
+
+    @property
+    def framed_model(self) -> ModelInfo | None:
+        """The open model with its nodes' shapes and costs for the current picture, once they are known."""
+        model, prediction = self._model, self._prediction
+        if model is None or prediction is None:
+            return model
+        width, height = prediction.geometry.input_size
+        if self._framed is None or self._framed[0] is not model or self._framed[1] != (height, width):
+            self._framed = model, (height, width), self._with_size(model, (height, width))
+        return self._framed[2]
+
+    def _with_size(self, model: ModelInfo, size: Size) -> ModelInfo:
+        if size == (model.input_px, model.input_px):
+            return model
+        if not isinstance(model.config, ConvNeXtConfig):
+            return replace(model, nodes=tuple(self.sized(node) for node in model.nodes))
+        nodes = node_table(model.config, size)
+        return replace(model, nodes=nodes, macs=total_macs(nodes, model.config))
 
     def sized(self, node: NodeInfo) -> NodeInfo:
         """Return a node with the size that its map has for the current picture, once that is known."""
