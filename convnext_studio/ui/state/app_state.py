@@ -300,7 +300,7 @@ class AppState(QObject):
     def framed_model(self) -> ModelInfo | None:
         """The open model with its nodes' shapes and costs for the current picture, once they are known."""
         model, prediction = self._model, self._prediction
-        if model is None or prediction is None:
+        if model is None or prediction is None or not prediction.sizes:
             return model
         width, height = prediction.geometry.input_size
         if self._framed is None or self._framed[0] is not model or self._framed[1] != (height, width):
