@@ -72,8 +72,8 @@ class MatrixView(ArrangedView):
         down = min((height - line) / count, _MOST_HIGH_LINES * line)
         self._table = left, line, across * count, down * count
         is_known = np.isfinite(self._values)
-        raised = np.array(QColor(theme.current().raised).getRgb()[:3], np.uint8)
-        bitmap = Bitmap(np.where(is_known[..., None], self._colours, raised))
+        raised = QColor(theme.current().raised)
+        bitmap = Bitmap(np.where(is_known[..., None], self._colours, _rgb(raised)))
         texts = [
             Text((0.0, line + row * down, left - _GAP_PX, down), name, align=Qt.AlignmentFlag.AlignRight)
             for row, name in enumerate(names)
@@ -103,6 +103,10 @@ class MatrixView(ArrangedView):
             return
         first, second = self._names[int(row)], self._names[int(column)]
         self.pointed.emit(f"{first} and {second} · rank correlation {self.text_at(int(row), int(column))}")
+
+
+def _rgb(colour: QColor) -> Rgb:
+    return np.array([colour.red(), colour.green(), colour.blue()], np.uint8)
 
 
 def _seen_on(colour: Rgb) -> str:
