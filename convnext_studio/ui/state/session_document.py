@@ -13,6 +13,7 @@ import msgspec
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.protocol.similarity import KeptBasis
 
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
@@ -80,6 +81,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     measures
         What is measured on the views: by panel, then by the view's number in it and the tool ("1 region"), two
         points of what the view shows.
+    bases
+        The principal components that were kept.
     layout
         Layout of the docks, as Qt's opaque bytes in base64.
     """
@@ -94,6 +97,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     against: Count | None = None
     panels: Panels = {}
     measures: Measures = {}
+    bases: tuple[KeptBasis, ...] = ()
     layout: str = ""
 
 
@@ -117,6 +121,7 @@ class _Document(msgspec.Struct, kw_only=True):
     panels: Panels
     layout: str
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
+    bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs.
 
 
 class _Header(msgspec.Struct):
@@ -138,6 +143,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
         panels=session.panels,
         layout=session.layout,
         measures=session.measures,
+        bases=session.bases,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -195,6 +201,7 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         pictures=pictures,
         panels=document.panels,
         measures=document.measures,
+        bases=document.bases,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )
